@@ -1,0 +1,50 @@
+/** What kind of thing went wrong; the protocol code that understands the answer decides (design.md §6, Retry). */
+export const FAILURE_KINDS = [
+  "unreachable",
+  "timeout",
+  "throttled",
+  "server",
+  "digestMismatch",
+  "auth",
+  "notFound",
+  "invalid",
+  "tooLarge",
+  "noSpace",
+  "certificate",
+  "unsupported",
+  "immutable",
+  "cancelled",
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
+
+const RETRYABLE: ReadonlySet<FailureKind> = new Set([
+  "unreachable",
+  "timeout",
+  "throttled",
+  "server",
+  "digestMismatch",
+]);
+
+/** The one error of everything that moves bytes. `message` is shown to users as errorReason: it names the thing and what to do, and never holds a secret. */
+export class TransferError extends Error {
+  override readonly name = "TransferError";
+  readonly kind: FailureKind;
+  /** Epoch milliseconds before which a retry is useless (Retry-After), when the other end said so. */
+  readonly notBefore: number | undefined;
+
+  constructor(kind: FailureKind, message: string, options: { cause?: unknown; notBefore?: number | undefined } = {}) {
+    super(message, { cause: options.cause });
+    this.kind = kind;
+    this.notBefore = options.notBefore;
+  }
+
+  get retryable(): boolean {
+    return RETRYABLE.has(this.kind);
+  }
+}
+
+/** Everything that is not a TransferError is a fault of ours: permanent, with its own message. */
+export function toTransferError(error: unknown): TransferError {
+  if (error instanceof TransferError) return error;
+  return new TransferError("invalid", error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,56 @@
+import type { ConflictStrategy } from "./vocabulary.ts";
+
+/** Parts of one kind in an artifact; total = success + skip + failed once the artifact has ended (seed 004, `progress`). */
+export type PartCounts = { success: number; skip: number; failed: number };
+
+/** blob = blobs, node = files and manifests (design.md §6, Counts). */
+export type Parts = { blob: PartCounts; node: PartCounts };
+
+export const noParts = (): Parts => ({
+  blob: { success: 0, skip: 0, failed: 0 },
+  node: { success: 0, skip: 0, failed: 0 },
+});
+
+/** Where a blob upload stands, so that any worker can go on: the newest location the target gave and the offset it confirmed (design.md §5.5). */
+export type UploadState = { digest: string; location: string; offset: number };
+
+/**
+ * How one artifact ended at one cluster.
+ * - sent: new at the target; same: equal content was there; replaced: conflict, overwritten; skipped: conflict, left.
+ * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
+ * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms).
+ */
+export type ArtifactResult =
+  | { kind: "sent" | "same" | "replaced" | "skipped" }
+  | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
+  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean };
+
+export type ArtifactOutcome = {
+  result: ArtifactResult;
+  /** `sha256:…` of the artifact (an image's manifest or index, a file); null where unknown. */
+  digest: string | null;
+  /** Bytes of the artifact with all its parts; null where unknown. */
+  size: number | null;
+  parts: Parts;
+  /** Body bytes that went to the target in this attempt. */
+  bytesSent: number;
+};
+
+/** What the engine tells a protocol's copy function about the rules of the run. */
+export type CopyRules = {
+  conflictStrategy: ConflictStrategy;
+  includeMetadata: boolean;
+  /** True when this execution may itself have sent the artifact before: equal or different content found is then verified, never a conflict. */
+  mayHaveSent: boolean;
+};
+
+/** Hooks every copy function calls while bytes move. */
+export type CopyHooks = {
+  signal: AbortSignal;
+  /** Resolves when `bytes` body bytes may be sent to the target (rate limit); call before each chunk. */
+  throttle: (bytes: number) => Promise<void>;
+  /** After each confirmed chunk of a large blob; must be quick. */
+  onUpload: (state: UploadState) => void;
+  /** Body bytes just handed to the target. */
+  onBytes: (bytes: number) => void;
+};

@@ -1,0 +1,49 @@
+/** The words of the API, said once: columns, schemas and types derive from these tuples. */
+export const REPLICA_OBJECT_TYPES = ["REPOSITORY", "PACKAGE", "PATH"] as const;
+export type ReplicaObjectType = (typeof REPLICA_OBJECT_TYPES)[number];
+
+export const REPLICA_TYPES = ["SCHEDULED", "REAL_TIME", "RUN_ONCE"] as const;
+export type ReplicaType = (typeof REPLICA_TYPES)[number];
+
+export const CONFLICT_STRATEGIES = ["SKIP", "OVERWRITE", "FAST_FAIL"] as const;
+export type ConflictStrategy = (typeof CONFLICT_STRATEGIES)[number];
+
+export const ERROR_STRATEGIES = ["CONTINUE", "FAST_FAIL"] as const;
+export type ErrorStrategy = (typeof ERROR_STRATEGIES)[number];
+
+export const EXECUTION_STRATEGIES = ["IMMEDIATELY", "SPECIFIED_TIME", "CRON_EXPRESSION"] as const;
+export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
+
+export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
+export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
+
+export const TASK_STATUSES = ["WAITING", "REPLICATING", "COMPLETED"] as const;
+export type TaskStatus = (typeof TASK_STATUSES)[number];
+
+export const CLUSTER_TYPES = ["CENTER", "EDGE", "STANDALONE", "REMOTE"] as const;
+export type ClusterType = (typeof CLUSTER_TYPES)[number];
+
+export const CLUSTER_STATUSES = ["HEALTHY", "UNHEALTHY"] as const;
+export type ClusterStatus = (typeof CLUSTER_STATUSES)[number];
+
+/** Every type the documents name; which of them can be transferred today is `domain/capabilities.ts`. */
+export const REPOSITORY_TYPES = [
+  "GENERIC",
+  "DOCKER",
+  "OCI",
+  "MAVEN",
+  "NPM",
+  "HELM",
+  "PYPI",
+  "COMPOSER",
+  "NUGET",
+  "CARGO",
+  "RPM",
+  "CONAN",
+  "OHPM",
+  "HUGGINGFACE",
+] as const;
+export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
+
+export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
+export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
