@@ -1,0 +1,39 @@
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+
+/** Purpose-bound keys from the one secret key, so that no key serves two ends (RFC 5869). */
+export function deriveKey(secretKey: string, purpose: string): Buffer {
+  return Buffer.from(hkdfSync("sha256", secretKey, "artifact-replication", purpose, 32));
+}
+
+export type Sealer = { seal: (plain: string, aad: string) => string; open: (sealed: string, aad: string) => string };
+
+/** AES-256-GCM; `aad` names the row a secret belongs to, so that a sealed value cannot be moved to another row. `v1.<nonce>.<tag>.<ciphertext>`, base64url. */
+export function createSealer(secretKey: string): Sealer {
+  const key = deriveKey(secretKey, "seal");
+  return {
+    seal(plain, aad) {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(aad));
+      const body = Buffer.concat([cipher.update(plain, "utf8"), cipher.final()]);
+      return ["v1", ...[nonce, cipher.getAuthTag(), body].map((part) => part.toString("base64url"))].join(".");
+    },
+    open(sealed, aad) {
+      const [version, nonce, tag, body] = sealed.split(".");
+      if (version !== "v1" || !nonce || !tag || body === undefined) throw new Error("sealed value is malformed");
+      const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64url"), { authTagLength: 16 });
+      decipher.setAAD(Buffer.from(aad)).setAuthTag(Buffer.from(tag, "base64url"));
+      return Buffer.concat([decipher.update(Buffer.from(body, "base64url")), decipher.final()]).toString("utf8");
+    },
+  };
+}
+
+/** HMAC-SHA256 in hex; compare with `sameSecret`. */
+export function sign(key: Buffer, text: string): string {
+  return createHmac("sha256", key).update(text).digest("hex");
+}
+
+/** Constant time whatever the lengths are. */
+export function sameSecret(given: string, expected: string): boolean {
+  const mac = (value: string) => createHmac("sha256", "compare").update(value).digest();
+  return timingSafeEqual(mac(given), mac(expected));
+}

@@ -1,0 +1,33 @@
+import { fileURLToPath } from "node:url";
+import Sqlite from "better-sqlite3";
+import { drizzle, type BetterSQLite3Database } from "drizzle-orm/better-sqlite3";
+import { migrate } from "drizzle-orm/better-sqlite3/migrator";
+import * as content from "./schema/content.ts";
+import * as replication from "./schema/replication.ts";
+
+const schema = { ...content, ...replication };
+
+export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
+/** What a function needs that may run inside a transaction or outside of one. */
+export type DbOrTx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" | "all" | "get">;
+
+const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
+
+/** Opens the database of configurations and records and brings its schema up to date. Only the control plane calls this (design.md §4). */
+export function openDb(file: string): Db {
+  const client = new Sqlite(file);
+  client.pragma("journal_mode = WAL");
+  client.pragma("synchronous = NORMAL");
+  client.pragma("busy_timeout = 5000");
+  client.pragma("temp_store = MEMORY");
+  client.pragma("cache_size = -16000");
+  const db = drizzle({ client, schema, casing: "snake_case" });
+  migrate(db, { migrationsFolder: MIGRATIONS });
+  client.pragma("foreign_keys = ON");
+  return db;
+}
+
+/** Runs `work` as one write transaction that takes its lock first, so that what it read is still true when it writes. */
+export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
+  return db.transaction(work, { behavior: "immediate" });
+}

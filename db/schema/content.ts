@@ -1,0 +1,109 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+
+/** Dates are epoch milliseconds everywhere in the database. */
+const audit = {
+  createdBy: text().notNull(),
+  createdDate: integer().notNull(),
+  lastModifiedBy: text().notNull(),
+  lastModifiedDate: integer().notNull(),
+};
+
+export const instance = sqliteTable("instance", { key: text().primaryKey(), value: text().notNull() });
+
+export const project = sqliteTable("project", {
+  name: text().primaryKey(),
+  displayName: text().notNull(),
+  description: text(),
+  ...audit,
+});
+
+export const repository = sqliteTable(
+  "repository",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    projectId: text()
+      .notNull()
+      .references(() => project.name),
+    name: text().notNull(),
+    type: text({ enum: REPOSITORY_TYPES }).notNull(),
+    category: text({ enum: REPOSITORY_CATEGORIES }).notNull(),
+    public: integer({ mode: "boolean" }).notNull(),
+    description: text(),
+    displayName: text(),
+    /** Linked repositories only, this and the four below. */
+    url: text(),
+    username: text(),
+    /** Sealed JSON {password?, token?}; additional data of the seal: `repository:{projectId}/{name}`. */
+    secret: text(),
+    certificate: text(),
+    insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
+    ...audit,
+  },
+  (t) => [uniqueIndex("repository_name").on(t.projectId, t.name)],
+);
+
+/** Files and folders of hosted repositories. `fullPath` starts with "/" and has no trailing one; the parent of "/a" is "/". */
+export const node = sqliteTable(
+  "node",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    repositoryId: integer()
+      .notNull()
+      .references(() => repository.id),
+    fullPath: text().notNull(),
+    parent: text().notNull(),
+    name: text().notNull(),
+    folder: integer({ mode: "boolean" }).notNull(),
+    size: integer().notNull(),
+    /** Lower-case hex; null for folders. */
+    sha256: text(),
+    md5: text(),
+    metadata: text({ mode: "json" }).$type<Record<string, string>>().notNull(),
+    expireDate: integer(),
+    ...audit,
+  },
+  (t) => [
+    uniqueIndex("node_path").on(t.repositoryId, t.fullPath),
+    index("node_parent").on(t.repositoryId, t.parent, t.name),
+    index("node_sha256").on(t.sha256),
+  ],
+);
+
+/** Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written, asked for or let go. */
+export const blob = sqliteTable("blob", {
+  sha256: text().primaryKey(),
+  md5: text().notNull(),
+  size: integer().notNull(),
+  inline: integer({ mode: "boolean" }).notNull(),
+  touchedDate: integer().notNull(),
+});
+
+/** What changed in hosted repositories, for REAL_TIME (design.md §5.1); written in the transaction of the change. */
+export const event = sqliteTable(
+  "event",
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    projectId: text().notNull(),
+    repoName: text().notNull(),
+    kind: text({ enum: ["node", "version"] }).notNull(),
+    /** The node's fullPath, or the package key. */
+    subject: text().notNull(),
+    version: text(),
+    digest: text().notNull(),
+    createdDate: integer().notNull(),
+  },
+  (t) => [index("event_repository").on(t.projectId, t.repoName, t.seq)],
+);
+
+/** A task's position in the event log for one cluster; `position` is the last seq it has handled. */
+export const eventCursor = sqliteTable(
+  "event_cursor",
+  {
+    taskKey: text().notNull(),
+    clusterId: text().notNull(),
+    position: integer().notNull().default(sql`0`),
+  },
+  (t) => [primaryKey({ columns: [t.taskKey, t.clusterId] })],
+);
