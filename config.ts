@@ -1,0 +1,239 @@
+import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const SIZES = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
+
+const text = z.string();
+const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(", ")}` });
+const flag = oneOf(["true", "false"]).transform((value) => value === "true");
+
+const whole = (min: number, max: number, what = "a whole number") =>
+  text.regex(/^\d{1,9}$/, `must be ${what} from ${min} to ${max}`).transform(Number).pipe(
+    z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
+  );
+const port = whole(0, 65_535, "a port (0 = any free one)");
+
+/** `90s`, `15m` or `1h`, as milliseconds. */
+const duration = (minimumMs: number) =>
+  text.transform((value, context) => {
+    const match = /^(\d{1,7})([smh])$/.exec(value);
+    const unit = match?.[2];
+    const ms = unit === "s" || unit === "m" || unit === "h" ? Number(match?.[1]) * UNITS[unit] : Number.NaN;
+    if (ms >= minimumMs) return ms;
+    const least = minimumMs > 0 ? `, of at least ${minimumMs / 1_000}s` : "";
+    context.addIssue(`must be a duration such as 90s, 15m or 1h${least}`);
+    return z.NEVER;
+  });
+
+/** Bytes, plain or with a unit. */
+const bytes = text.transform((value, context) => {
+  const match = /^(\d{1,15}) ?(KiB|MiB|GiB|)$/.exec(value);
+  const unit = match?.[2];
+  if (unit === "" || unit === "KiB" || unit === "MiB" || unit === "GiB") return Number(match?.[1]) * SIZES[unit];
+  context.addIssue("must be a size in bytes, or with a unit such as 512KiB, 1MiB or 2GiB");
+  return z.NEVER;
+});
+
+/** A base address: http or https, without credentials, query or fragment; given back without a slash at its end. */
+const baseUrl = text.transform((value, context) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  const plain = url && !url.username && !url.password && !url.search && !url.hash;
+  if (plain && (url.protocol === "http:" || url.protocol === "https:")) return url.href.replace(/\/+$/, "");
+  context.addIssue("must be a URL such as https://host:port/path, without credentials, query or fragment");
+  return z.NEVER;
+});
+
+const secret = text.min(32, "must have at least 32 characters (`openssl rand -hex 32` makes one)");
+const hostPort = text.regex(/^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, "must be host:port");
+const host = text.regex(/^[A-Za-z0-9._:-]+$/, "must be a host name or an IP address");
+
+const timeZone = text.refine((zone) => {
+  try {
+    return Boolean(new Intl.DateTimeFormat("en", { timeZone: zone }));
+  } catch {
+    return false;
+  }
+}, "must be an IANA time zone such as Europe/Berlin");
+
+/** Comma-separated addresses or ranges, each as `address/prefix`. */
+const addressRanges = text.transform((value, context) =>
+  value.split(",").map((entry) => {
+    const [address = "", prefix, ...rest] = entry.trim().split("/");
+    const bits = isIP(address) === 4 ? 32 : 128;
+    const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
+    if (isIP(address) && length <= bits && rest.length === 0) return `${address}/${length}`;
+    context.addIssue(`"${entry.trim()}" is no address or range such as 169.254.10.0/24`);
+    return z.NEVER;
+  }),
+);
+
+const pemFile = text.transform((path, context) => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    context.addIssue(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return z.NEVER;
+  }
+});
+
+/** Every setting. Its variable is its name in capitals: `dataDir` is DATA_DIR. An empty variable counts as not given. */
+const settings = z.object({
+  host: host.default("127.0.0.1"),
+  port: port.prefault("8080"),
+  publicUrl: baseUrl.optional(),
+  dataDir: text.prefault("data").transform((path) => resolve(path)),
+  cacheDir: text.transform((path) => resolve(path)).optional(),
+  xdgCacheHome: text.optional(),
+  apiUrl: baseUrl.optional(),
+  adminUsername: text.regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank").default("admin"),
+  adminPassword: text.optional(),
+  secretKey: secret.optional(),
+  localClusterName: text.min(2, "must have 2 to 256 characters").max(256, "must have 2 to 256 characters").default("center"),
+  timeZone: timeZone.default(Intl.DateTimeFormat().resolvedOptions().timeZone),
+
+  temporalAddress: hostPort.optional(),
+  temporalNamespace: text.regex(/^[A-Za-z0-9._-]{2,255}$/, "must be a namespace's name").default("default"),
+  temporalApiKey: text.optional(),
+  temporalTls: flag.optional(),
+  temporalTlsServerName: host.optional(),
+  temporalTlsServerCaCertPath: pemFile.optional(),
+  temporalTlsClientCertPath: pemFile.optional(),
+  temporalTlsClientKeyPath: pemFile.optional(),
+  temporalCliPath: text.transform((path) => resolve(path)).optional(),
+  temporalPort: port.prefault("7233"),
+  temporalUiPort: port.prefault("8233"),
+  temporalBind: text.refine((ip) => isIP(ip) > 0, "must be an IP address").default("127.0.0.1"),
+
+  transferWorkers: whole(0, 64).prefault("2"),
+  transferConcurrency: whole(1, 256).prefault("16"),
+  catchUpWindow: duration(10_000).prefault("1h"),
+  retryWindow: duration(0).prefault("15m"),
+  allowedAddresses: addressRanges.default([]),
+  maxJsonBody: bytes.prefault("1MiB"),
+  maxUpload: bytes.optional(),
+  logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  httpProxy: text.optional(),
+  httpsProxy: text.optional(),
+  noProxy: text.optional(),
+
+  /** Told by the supervisor to the processes that it starts. */
+  instanceId: text.regex(/^[a-z0-9]{8,32}$/, "must be an instance's id").optional(),
+});
+
+type Settings = z.output<typeof settings>;
+type Key = keyof Settings;
+const keys = Object.keys(settings.shape) as Key[];
+
+const variable = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+
+function userCache(xdgCacheHome: string | undefined): string {
+  const own = process.platform === "darwin" ? join("Library", "Caches") : ".cache";
+  return resolve(xdgCacheHome ?? join(homedir(), own), "artifact-replication");
+}
+
+/** TLS as Temporal's SDK takes it; any of its settings, or an API key, turns it on. */
+function tlsOf(given: Settings) {
+  const { temporalTlsClientCertPath: crt, temporalTlsClientKeyPath: key } = given;
+  const custom = {
+    ...(given.temporalTlsServerName && { serverNameOverride: given.temporalTlsServerName }),
+    ...(given.temporalTlsServerCaCertPath && { serverRootCACertificate: given.temporalTlsServerCaCertPath }),
+    ...(crt && key && { clientCertPair: { crt, key } }),
+  };
+  const wanted = given.temporalTls ?? (given.temporalApiKey !== undefined || Object.keys(custom).length > 0);
+  return wanted && Object.freeze(custom);
+}
+
+/** What only shows when settings are seen together. */
+function contradictions(given: Settings): string[] {
+  const halfPair = (given.temporalTlsClientCertPath === undefined) !== (given.temporalTlsClientKeyPath === undefined);
+  const clash = given.temporalAddress === undefined && given.temporalPort !== 0 && given.temporalPort === given.temporalUiPort;
+  return [
+    ...(halfPair ? ["TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together"] : []),
+    ...(clash ? ["TEMPORAL_PORT and TEMPORAL_UI_PORT must differ"] : []),
+  ];
+}
+
+function assemble(given: Settings) {
+  const {
+    temporalTlsServerName: _name,
+    temporalTlsServerCaCertPath: _ca,
+    temporalTlsClientCertPath: _crt,
+    temporalTlsClientKeyPath: _key,
+    xdgCacheHome,
+    ...rest
+  } = given;
+  return {
+    ...rest,
+    cacheDir: given.cacheDir ?? userCache(xdgCacheHome),
+    allowedAddresses: Object.freeze(given.allowedAddresses),
+    temporalTls: tlsOf(given),
+  };
+}
+
+/** All settings of a process, checked; durations are in milliseconds, sizes in bytes, paths absolute. */
+export type Config = Readonly<ReturnType<typeof assemble>>;
+
+/** The settings in `env`, of which `needed` must be there; one error lists every problem. */
+export function loadConfig<K extends keyof Config = never>(
+  env: Readonly<Record<string, string | undefined>>,
+  needed: readonly K[] = [],
+): Config & { readonly [P in K]-?: NonNullable<Config[P]> } {
+  const given = Object.fromEntries(keys.map((key) => [key, read(env, variable(key))]).filter(([, value]) => value));
+  const parsed = settings.safeParse(given);
+  const problems = parsed.success
+    ? contradictions(parsed.data)
+    : parsed.error.issues.map((issue) => `${variable(String(issue.path[0]))} ${issue.message}`);
+  problems.push(...needed.filter((key) => !(key in given)).map((key) => `${variable(key)} must be given`));
+  if (!parsed.success || problems.length > 0) {
+    throw new Error(["The configuration cannot be used:", ...problems].join("\n  - "));
+  }
+  // Safe: each needed key was just seen in `given`.
+  return Object.freeze(assemble(parsed.data)) as Config & { readonly [P in K]-?: NonNullable<Config[P]> };
+}
+
+/** Proxy variables are written in small letters, too. */
+function read(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
+  return env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : undefined);
+}
+
+/** What the supervisor tells the control plane whenever it changes; `workers` = transfer workers that run. */
+export type ProcessesMessage = {
+  type: "processes";
+  temporal: boolean;
+  searchAttributes: boolean;
+  orchestrator: boolean;
+  workers: number;
+};
+
+const STOP_DEADLINE_MS = 25_000;
+
+/**
+ * The life of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop` and ends it, with 0 unless `stop` rejects.
+ * Under the supervisor, SIGINT is left to it (Ctrl-C reaches every process at once), and its death ends this process at once.
+ */
+export function superviseChild(options: { stop: () => Promise<void>; onProcesses?: (message: ProcessesMessage) => void }) {
+  const supervised = process.send !== undefined;
+  let stopping = false;
+  const end = () => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), STOP_DEADLINE_MS).unref();
+    void options.stop().then(() => process.exit(0));
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", () => supervised || end());
+  process.on("disconnect", () => process.exit(1));
+  if (supervised && !process.connected) process.exit(1);
+  process.on("message", (message: ProcessesMessage) => {
+    if (message.type === "processes") options.onProcesses?.(message);
+  });
+  return {
+    /** Says that this process does its work now; the control plane says at which address. */
+    ready: (facts: { url?: string } = {}) => void process.send?.({ type: "ready", ...facts }),
+  };
+}
