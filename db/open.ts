@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import Sqlite from "better-sqlite3";
 import { drizzle, type BetterSQLite3Database } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
+import { matchesWildcard } from "../domain/wildcard.ts";
 import * as content from "./schema/content.ts";
 import * as replication from "./schema/replication.ts";
 
@@ -21,6 +22,7 @@ export function openDb(file: string): Db {
   client.pragma("busy_timeout = 5000");
   client.pragma("temp_store = MEMORY");
   client.pragma("cache_size = -16000");
+  client.function("wildcard", { deterministic: true }, (pattern, name) => Number(matchesWildcard(String(pattern), String(name))));
   const db = drizzle({ client, schema, casing: "snake_case" });
   migrate(db, { migrationsFolder: MIGRATIONS });
   client.pragma("foreign_keys = ON");

@@ -124,6 +124,9 @@ export const planObject = sqliteTable(
     complete: integer({ mode: "boolean" }).notNull().default(false),
     /** Why the object could not be listed; every cluster's run of it then fails with this. */
     problem: text(),
+    /** Since when listing fails with something worth a retry, and how often it did in a row. */
+    firstFailure: integer(),
+    tries: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.object] })],
 );

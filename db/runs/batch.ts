@@ -1,0 +1,83 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { repository } from "../schema/content.ts";
+import { cluster, dispatch } from "../schema/replication.ts";
+import { haltReason } from "./cut.ts";
+import { snapshotOf } from "./targets.ts";
+
+/**
+ * Hands a batch to whoever asks last: each asking raises the lease, and outcomes under an older lease are dropped.
+ * Answers only the artifacts that have no outcome yet.
+ */
+export function takeBatch(db: Db, recordId: string, number: number, now: number): BatchAnswer {
+  return write(db, (tx) => {
+    const batch = tx
+      .update(dispatch)
+      .set({ lease: sql`${dispatch.lease} + 1` })
+      .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+      .returning()
+      .get();
+    const snapshot = snapshotOf(tx, recordId);
+    const halted = batch ? haltReason(tx, recordId, batch.clusterId) : "the record was deleted";
+    if (!batch || !snapshot || halted) return { kind: "halted", reason: halted ?? "the record was deleted" };
+    const object = snapshot.objects[batch.object];
+    const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
+    const target = readTarget(tx, batch.clusterId);
+    if (!object || !source || !target) return { kind: "halted", reason: "the repository or the cluster was deleted" };
+    return {
+      kind: "batch",
+      lease: batch.lease,
+      clusterId: batch.clusterId,
+      projectId: snapshot.projectId,
+      object,
+      source,
+      target,
+      setting: snapshot.setting,
+      artifacts: readArtifacts(tx, batch, source.repositoryId, now),
+    };
+  });
+}
+
+function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
+  const row = tx
+    .select()
+    .from(repository)
+    .where(and(eq(repository.projectId, projectId), eq(repository.name, name)))
+    .get();
+  if (!row) return null;
+  const { url, username, secret, certificate, insecureSkipVerify } = row;
+  return { repositoryId: row.id, url: url ?? "", username, secret, sealedFor: `repository:${projectId}/${name}`, certificate, insecureSkipVerify };
+}
+
+function readTarget(tx: DbOrTx, clusterId: string): Endpoint | null {
+  const row = tx.select().from(cluster).where(eq(cluster.id, clusterId)).get();
+  if (!row) return null;
+  const { url, username, secret, certificate, insecureSkipVerify } = row;
+  return { url, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
+}
+
+type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & { uploads: string | null; metadata: string | null; begun: number };
+
+function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repositoryId: number, now: number): BatchArtifact[] {
+  const { recordId, object, clusterId, number } = batch;
+  const which =
+    batch.fromSeq === null
+      ? sql`d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0`
+      : sql`p.seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq} AND (d.id IS NULL OR (d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0))`;
+  const join = batch.fromSeq === null ? sql`JOIN` : sql`LEFT JOIN`;
+  const rows = tx.all<Row>(sql`
+    SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads, p.size AS plannedSize,
+      n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
+      n.last_modified_by AS lastModifiedBy, n.last_modified_date AS lastModifiedDate
+    FROM plan p
+    ${join} detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
+    LEFT JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = p.name AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which} ORDER BY p.seq`);
+  return rows.map((row) => ({
+    ...row,
+    begun: row.begun === 1,
+    uploads: row.uploads ? JSON.parse(row.uploads) : [],
+    metadata: row.metadata ? JSON.parse(row.metadata) : {},
+  }));
+}

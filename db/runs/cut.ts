@@ -1,0 +1,149 @@
+import { and, asc, eq, sql } from "drizzle-orm";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { detail, dispatch, halt, record } from "../schema/replication.ts";
+import { pairProblem, snapshotOf } from "./targets.ts";
+
+const MOST_ARTIFACTS = 200;
+const MOST_BYTES = 1024 ** 3;
+/** A file of this size or more is a batch of its own (design.md §5.4). */
+const ALONE_BYTES = 256 * 1024 ** 2;
+
+export type CutRequest = { recordId: string; object: number; clusterId: string; cut: number; most: number };
+export type Batch = { number: number; summary: string };
+/** `left`: something remains to be cut, now or later; `due`: when the earliest artifact that waits may be tried again (epoch ms). */
+export type Cut = { batches: Batch[]; left: boolean; due: number | null };
+
+const NOTHING: Cut = { batches: [], left: false, due: null };
+
+/** Cuts the next batches of an object for a cluster: first what is due to be tried again, then on through the plan. The same cut asked twice answers the same batches. */
+export function cutBatches(db: Db, request: CutRequest, now: number): Cut {
+  const { recordId, object, clusterId } = request;
+  return write(db, (tx) => {
+    if (isHalted(tx, recordId, clusterId)) return NOTHING;
+    const snapshot = snapshotOf(tx, recordId);
+    if (!snapshot || pairProblem(tx, snapshot, recordId, object, clusterId) !== null) return NOTHING;
+    const numbers = cutBefore(tx, request);
+    if (numbers.length === 0) numbers.push(...cutNew(tx, request, now));
+    const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
+    const from = snapshot.objects[object]?.localRepoName ?? "";
+    return {
+      batches: numbers.map((number) => ({ number, summary: summarize(tx, recordId, number, from, to) })),
+      ...remaining(tx, request),
+    };
+  });
+}
+
+/** Whether the cluster's part of the run must not go on: stopped, fast-failed, or over. */
+export function isHalted(tx: DbOrTx, recordId: string, clusterId: string): boolean {
+  return haltReason(tx, recordId, clusterId) !== null;
+}
+
+export function haltReason(tx: DbOrTx, recordId: string, clusterId: string): string | null {
+  const run = tx.select({ status: record.status, stop: record.stopReason }).from(record).where(eq(record.id, recordId)).get();
+  if (!run) return "the record was deleted";
+  if (run.status !== "RUNNING") return "the run is over";
+  if (run.stop) return run.stop;
+  const halted = tx
+    .select({ reason: halt.reason })
+    .from(halt)
+    .where(and(eq(halt.recordId, recordId), eq(halt.clusterId, clusterId)))
+    .get();
+  return halted?.reason ?? null;
+}
+
+function cutBefore(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): number[] {
+  return tx
+    .select({ number: dispatch.number })
+    .from(dispatch)
+    .where(and(eq(dispatch.recordId, recordId), eq(dispatch.object, object), eq(dispatch.clusterId, clusterId), eq(dispatch.cut, cut)))
+    .orderBy(asc(dispatch.number))
+    .all()
+    .map((row) => row.number);
+}
+
+function cutNew(tx: DbOrTx, request: CutRequest, now: number): number[] {
+  const numbers: number[] = [];
+  while (numbers.length < request.most) {
+    const number = cutAgain(tx, request, now) ?? cutPlan(tx, request);
+    if (number === null) break;
+    numbers.push(number);
+  }
+  return numbers;
+}
+
+/** Gives what is due to be tried again a new dispatch number. */
+function cutAgain(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, now: number): number | null {
+  const due = tx
+    .select({ id: detail.id, size: detail.size })
+    .from(detail)
+    .where(sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now}`)
+    .orderBy(asc(detail.notBefore))
+    .limit(MOST_ARTIFACTS)
+    .all();
+  if (due.length === 0) return null;
+  const number = insertDispatch(tx, { recordId, object, clusterId, cut, fromSeq: null, toSeq: null });
+  for (const { id } of fitting(due)) {
+    tx.update(detail).set({ dispatch: number, lease: 0, again: false }).where(eq(detail.id, id)).run();
+  }
+  return number;
+}
+
+function cutPlan(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): number | null {
+  const rows = tx.all<{ seq: number; size: number | null }>(
+    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} ORDER BY seq LIMIT ${MOST_ARTIFACTS}`,
+  );
+  const first = rows[0];
+  if (!first) return null;
+  return insertDispatch(tx, { recordId, object, clusterId, cut, fromSeq: first.seq, toSeq: fitting(rows).at(-1)?.seq ?? first.seq });
+}
+
+/** The first of `rows` that make one batch: at most 1 GiB, and what is big goes alone. */
+function fitting<T extends { size: number | null }>(rows: T[]): T[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ size }, at) => {
+    bytes += size ?? 0;
+    return at > 0 && (bytes > MOST_BYTES || (size ?? 0) >= ALONE_BYTES || (rows[at - 1]?.size ?? 0) >= ALONE_BYTES);
+  });
+  return end < 0 ? rows : rows.slice(0, end);
+}
+
+function lastCut(tx: DbOrTx, recordId: string, object: number, clusterId: string): number {
+  const row = tx.get<{ last: number | null }>(
+    sql`SELECT max(to_seq) AS last FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId}`,
+  );
+  return row?.last ?? 0;
+}
+
+function insertDispatch(tx: DbOrTx, row: Omit<typeof dispatch.$inferInsert, "number">): number {
+  const last = tx.get<{ last: number | null }>(sql`SELECT max(number) AS last FROM dispatch WHERE record_id = ${row.recordId}`);
+  const number = (last?.last ?? 0) + 1;
+  tx.insert(dispatch).values({ ...row, number }).run();
+  return number;
+}
+
+function remaining(tx: DbOrTx, { recordId, object, clusterId }: CutRequest): { left: boolean; due: number | null } {
+  const waiting = tx.get<{ due: number | null }>(
+    sql`SELECT min(not_before) AS due FROM detail WHERE record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1`,
+  );
+  const more = tx.get(
+    sql`SELECT 1 FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} LIMIT 1`,
+  );
+  const due = waiting?.due ?? null;
+  return { left: more !== undefined || due !== null, due: more === undefined ? due : null };
+}
+
+/** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */
+function summarize(tx: DbOrTx, recordId: string, number: number, from: string, to: string): string {
+  const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+  if (!batch) return `${from} → ${to}`;
+  const rows =
+    batch.fromSeq === null
+      ? sql`SELECT artifact_name AS name, version FROM detail WHERE record_id = ${recordId} AND dispatch = ${number}`
+      : sql`SELECT name, version FROM plan WHERE record_id = ${recordId} AND object = ${batch.object} AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
+  const { n, least, most, images } = tx.get<{ n: number; least: string; most: string; images: number }>(
+    sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS images FROM (${rows})`,
+  );
+  const subject = images && least === most ? least : from;
+  const what = `${n} ${images ? "image" : "file"}${n === 1 ? "" : "s"}`;
+  return `${subject}: ${what} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
+}

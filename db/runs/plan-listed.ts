@@ -1,0 +1,65 @@
+import { and, eq, sql } from "drizzle-orm";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { plan, planObject, record } from "../schema/replication.ts";
+import { endPlan, planTotals } from "./plan-hosted.ts";
+
+export type ListedArtifact = { name: string; version: string };
+export type ListingState = { complete: boolean; page: number; cursor: string | null };
+
+/** Where the listing of a linked object stands; null when the record is gone or over. */
+export function listingState(db: DbOrTx, recordId: string, object: number): ListingState | null {
+  const row = db
+    .select({ complete: planObject.complete, page: planObject.pages, cursor: planObject.cursor })
+    .from(planObject)
+    .innerJoin(record, eq(record.id, planObject.recordId))
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object), eq(record.status, "RUNNING")))
+    .get();
+  return row ?? null;
+}
+
+/** Takes in page number `page` of a listing; a page that was taken in before changes nothing. */
+export function takePage(db: Db, recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null): void {
+  write(db, (tx) => {
+    const state = listingState(tx, recordId, object);
+    if (!state || state.complete || state.page !== page) return;
+    let seq = tx.get<{ last: number }>(sql`SELECT coalesce(max(seq), 0) AS last FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.last ?? 0;
+    for (const { name, version } of artifacts) {
+      const values = { recordId, object, seq: seq + 1, name, version };
+      seq += tx.insert(plan).values(values).onConflictDoNothing().run().changes;
+    }
+    tx.update(planObject)
+      .set({ pages: page + 1, cursor: next, complete: next === null, firstFailure: null, tries: 0, ...planTotals(recordId, object) })
+      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+      .run();
+  });
+}
+
+/** Takes in that listing failed. Answers when to try again (epoch ms), or null when that was the end of it. */
+export function takeListingFailure(
+  db: Db,
+  recordId: string,
+  object: number,
+  failure: { reason: string; retryable: boolean; notBefore: number | null },
+  retry: (first: number, tries: number, notBefore: number | null) => number | null,
+  now: number,
+): number | null {
+  return write(db, (tx) => {
+    const row = tx
+      .select()
+      .from(planObject)
+      .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+      .get();
+    if (!row || row.complete) return null;
+    const tries = row.tries + 1;
+    const firstFailure = row.firstFailure ?? now;
+    const due = failure.retryable ? retry(firstFailure, tries, failure.notBefore) : null;
+    if (due === null) endPlan(tx, recordId, object, failure.reason);
+    else {
+      tx.update(planObject)
+        .set({ tries, firstFailure })
+        .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+        .run();
+    }
+    return due;
+  });
+}

@@ -1,0 +1,85 @@
+import type { ArtifactOutcome, UploadState } from "./outcome.ts";
+import type { RunSnapshot, TaskSetting } from "./task.ts";
+
+/** What workers and the control plane say to each other under /internal/v1 (design.md §4). */
+
+/** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key opens it. */
+export type Endpoint = {
+  url: string;
+  username: string | null;
+  secret: string | null;
+  sealedFor: string;
+  certificate: string | null;
+  insecureSkipVerify: boolean;
+};
+
+/** An artifact still to be handled. The node fields are null where the artifact is no file of a hosted repository, or the file is gone. */
+export type BatchArtifact = {
+  seq: number;
+  name: string;
+  version: string;
+  problem: string | null;
+  /** This execution may have sent it before. */
+  begun: boolean;
+  uploads: UploadState[];
+  plannedSize: number | null;
+  size: number | null;
+  sha256: string | null;
+  md5: string | null;
+  metadata: Record<string, string>;
+  createdBy: string | null;
+  createdDate: number | null;
+  lastModifiedBy: string | null;
+  lastModifiedDate: number | null;
+};
+
+export type BatchAnswer =
+  | { kind: "halted"; reason: string }
+  | {
+      kind: "batch";
+      lease: number;
+      clusterId: string;
+      projectId: string;
+      object: RunSnapshot["objects"][number];
+      source: Endpoint & { repositoryId: number };
+      target: Endpoint;
+      setting: TaskSetting;
+      artifacts: BatchArtifact[];
+    };
+
+/** Begun, moving (bytes and uploads so far), or ended. */
+export type ArtifactReport = {
+  seq: number;
+  name: string;
+  version: string;
+  sizePlanned: boolean;
+  size: number | null;
+  startTime: number;
+  time: number;
+  bytesSent: number;
+  uploads: UploadState[];
+  outcome: ArtifactOutcome | null;
+};
+
+export type ReportRequest = { recordId: string; number: number; lease: number; reports: ArtifactReport[] };
+/** `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. */
+export type ReportAnswer = { stop: string | null };
+
+export type ListingAnswer =
+  | { kind: "over" }
+  | {
+      kind: "list";
+      page: number;
+      cursor: string | null;
+      projectId: string;
+      object: RunSnapshot["objects"][number];
+      source: Endpoint;
+    };
+
+export type LeaseAnswer = { bytes: number; waitMs: number };
+
+export type WorkerSettings = {
+  instanceId: string;
+  temporal: { address: string; namespace: string };
+  searchAttributes: boolean;
+};
