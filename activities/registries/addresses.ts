@@ -1,0 +1,69 @@
+import dns from "node:dns";
+import net from "node:net";
+import type { LookupFunction } from "node:net";
+import { TransferError } from "../../domain/failure.ts";
+
+/** Where clouds keep instance metadata and credentials; no registry lives there. Loopback and private ranges are allowed. */
+const REFUSED = [
+  "169.254.0.0/16",
+  "fe80::/10",
+  "fd00:ec2::254/128",
+  "fd20:ce::254/128",
+  "100.100.100.200/32",
+  "168.63.129.16/32",
+  "192.0.0.192/32",
+  "64:ff9b::a9fe:0/112",
+];
+
+export type AddressGuard = {
+  /** Throws when `host` is a literal address that must not be connected to; names pass, `lookup` judges what they mean. */
+  checkHost: (host: string) => void;
+  /** A `lookup` for sockets: the address judged is the address connected to. */
+  lookup: LookupFunction;
+};
+
+/** Refuses link-local and metadata addresses but those in `allowed` (CIDR ranges or single addresses). */
+export function createAddressGuard(allowed: readonly string[]): AddressGuard {
+  const refusedList = blockList(REFUSED);
+  const allowedList = blockList(allowed);
+  const refused = (address: string): boolean => {
+    const family = net.isIPv6(address) ? "ipv6" : "ipv4";
+    return refusedList.check(address, family) && !allowedList.check(address, family);
+  };
+
+  return {
+    checkHost(host) {
+      const address = host.replace(/^\[|\]$/g, "");
+      if (net.isIP(address) !== 0 && refused(address)) throw refusal(host, address);
+    },
+    lookup(hostname, options, callback) {
+      dns.lookup(hostname, { ...options, all: true }, (error, addresses) => {
+        if (error !== null) return callback(error, "", 0);
+        const bad = addresses.find(({ address }) => refused(address));
+        if (bad !== undefined) return callback(refusal(hostname, bad.address), "", 0);
+        if (options.all === true) return callback(null, addresses);
+        const [first] = addresses;
+        return callback(null, first?.address ?? "", first?.family ?? 0);
+      });
+    },
+  };
+}
+
+function refusal(host: string, address: string): TransferError {
+  const where = host.replace(/^\[|\]$/g, "") === address ? host : `${host} (${address})`;
+  return new TransferError(
+    "invalid",
+    `${where} is a link-local or metadata address: connections to it are refused; if it is a registry, add its range to ALLOWED_ADDRESSES`,
+  );
+}
+
+function blockList(ranges: readonly string[]): net.BlockList {
+  const list = new net.BlockList();
+  for (const range of ranges) {
+    const [address = "", prefix] = range.trim().split("/");
+    const family = net.isIPv6(address) ? "ipv6" : "ipv4";
+    if (prefix === undefined) list.addAddress(address, family);
+    else list.addSubnet(address, Number(prefix), family);
+  }
+  return list;
+}

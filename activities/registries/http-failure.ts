@@ -1,0 +1,129 @@
+import { errors } from "undici";
+import { TransferError, type FailureKind } from "../../domain/failure.ts";
+
+const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
+const LONGEST_EXCERPT = 300;
+
+/** A URL fit for messages and logs: no credentials, no query (signed storage links carry keys there). */
+export function redactUrl(url: URL): string {
+  return `${url.protocol}//${url.host}${url.pathname}`;
+}
+
+export function statusKind(status: number): FailureKind {
+  if (status === 401 || status === 403 || status === 407) return "auth";
+  if (status === 404) return "notFound";
+  if (status === 408) return "timeout";
+  if (status === 413) return "tooLarge";
+  if (status === 429) return "throttled";
+  if (status === 507) return "noSpace";
+  return status >= 500 ? "server" : "invalid";
+}
+
+const ADVICE: Partial<Record<FailureKind, string>> = {
+  auth: "check username, password and what this user may do there",
+  tooLarge: "raise the limit of the server or of the proxy before it",
+  noSpace: "free space there",
+  throttled: "it asks for fewer requests",
+};
+
+/** The error of an answer that was not wanted. `detail` is what the body says, already in one line. */
+export function statusFailure(status: number, what: string, url: URL, detail: string, retryAfter: string | undefined): TransferError {
+  const kind = statusKind(status);
+  const advice = ADVICE[kind];
+  const said = detail === "" ? "" : ` (${detail})`;
+  return new TransferError(kind, `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`, {
+    notBefore: kind === "throttled" || kind === "server" ? retryAfterTime(retryAfter, Date.now()) : undefined,
+  });
+}
+
+/** Retry-After as epoch milliseconds (RFC 9110 §10.2.3: seconds or a date), at most ten minutes from `now`. */
+export function retryAfterTime(value: string | undefined, now: number): number | undefined {
+  if (value === undefined) return undefined;
+  const time = /^\d+$/.test(value.trim()) ? now + Number(value) * 1000 : Date.parse(value);
+  if (Number.isNaN(time) || time <= now) return undefined;
+  return Math.min(time, now + LONGEST_RETRY_AFTER_MS);
+}
+
+/** One short line of an error body, without control characters and without `secrets`, which a server may echo. */
+export function excerpt(text: string, secrets: readonly string[]): string {
+  let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
+  for (const secret of secrets) if (secret !== "") line = line.replaceAll(secret, "***");
+  return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
+}
+
+const CERTIFICATE_CODES = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY",
+  "CERT_SIGNATURE_FAILURE",
+  "CERT_NOT_YET_VALID",
+  "CERT_HAS_EXPIRED",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_REVOKED",
+  "CERT_REJECTED",
+  "CERT_UNTRUSTED",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "PATH_LENGTH_EXCEEDED",
+  "HOSTNAME_MISMATCH",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+/** The error of a request or a body that broke off. `url` is where it went, `idleMs` how long silence was borne. */
+export function connectionFailure(error: unknown, what: string, url: URL, signal: AbortSignal | undefined, idleMs: number): TransferError {
+  const known = findTransferError(error);
+  if (known !== undefined) return known;
+  const where = redactUrl(url);
+  if (signal?.aborted === true) return new TransferError("cancelled", `${what}: stopped`, { cause: error });
+  const code = errorCode(error);
+  if (CERTIFICATE_CODES.has(code)) {
+    const why = `nobody trusted vouches for the certificate of ${url.host} (${code})`;
+    return new TransferError("certificate", `${what}: ${why}: give the PEM of its CA as certificate`, { cause: error });
+  }
+  if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
+    return new TransferError("invalid", `${what}: ${url.host} does not answer in TLS (${code}): should its URL begin with http://?`, { cause: error });
+  }
+  if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
+    return new TransferError("timeout", `${what}: no connection to ${url.host} in time`, { cause: error });
+  }
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    return new TransferError("timeout", `${what}: ${where} was silent for ${Math.round(idleMs / 1000)} s`, { cause: error });
+  }
+  if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
+    return new TransferError("invalid", `${what}: ${messageOf(error)}`, { cause: error });
+  }
+  return new TransferError("unreachable", `${what}: ${url.host}: ${reachMessage(code, error)}`, { cause: error });
+}
+
+function reachMessage(code: string, error: unknown): string {
+  if (code === "ECONNREFUSED") return "connection refused (ECONNREFUSED): is it running, and is the port right?";
+  if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `its name cannot be resolved (${code})`;
+  if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET") return `the connection broke off (${code})`;
+  return messageOf(error);
+}
+
+/** A body of ours may fail with its own verdict (wrong digest); the request that carried it then reports that. */
+function findTransferError(error: unknown): TransferError | undefined {
+  let current = error;
+  for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
+    if (current instanceof TransferError) return current;
+    current = current.cause;
+  }
+  return undefined;
+}
+
+/** The innermost code: undici and happy-eyeballs wrap the socket's own error. */
+function errorCode(error: unknown): string {
+  if (!(error instanceof Error)) return "";
+  if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);
+  const inner = error.cause instanceof Error ? errorCode(error.cause) : "";
+  if (inner !== "") return inner;
+  return "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,22 @@
+import { fullName, type RegistryAddress } from "../../../domain/reference.ts";
+
+/** How names are written in paths and in token scopes of one registry. */
+export type Access = {
+  path: (name: string) => string;
+  pull: (name: string) => string[];
+  push: (name: string) => string[];
+  /** Pushing to `name` with the right to read `from`, for a mount. */
+  mount: (name: string, from: string) => string[];
+};
+
+/** A client that will push asks for that at once: one token for each name, and none for a name that does not exist yet is refused. */
+export function createAccess(address: RegistryAddress, pushes: boolean): Access {
+  const scope = (name: string, actions: string) => `repository:${fullName(address, name)}:${actions}`;
+  const push = (name: string) => [scope(name, "pull,push")];
+  return {
+    path: (name) => fullName(address, name),
+    pull: (name) => (pushes ? push(name) : [scope(name, "pull")]),
+    push,
+    mount: (name, from) => [...push(name), scope(from, "pull")],
+  };
+}

@@ -1,0 +1,113 @@
+import { TransferError } from "../../../domain/failure.ts";
+import { isImageName, isTag, type RegistryAddress } from "../../../domain/reference.ts";
+import type { HttpResponse } from "../http.ts";
+import type { Access } from "./access.ts";
+import type { RegistryClient } from "./client.ts";
+import { linkQuery } from "./manifests.ts";
+
+const PAGE = 500;
+const LIST_LIMIT = 64 * 1024 * 1024;
+const CATALOG_SCOPES = ["registry:catalog:*"];
+
+/** `next` is an opaque cursor, null at the end. A page may be empty and not the last. */
+export type Page = { items: string[]; next: string | null };
+
+export type Listing = {
+  /** Repositories under the registry's namespace, relative to it. Throws `unsupported` when the registry lists none. */
+  listRepositories: (cursor: string | null, signal?: AbortSignal) => Promise<Page>;
+  /** Tags of a repository; null when there is no such repository. */
+  listTags: (name: string, cursor: string | null, signal?: AbortSignal) => Promise<Page | null>;
+};
+
+export function createListing(client: RegistryClient, access: Access, address: RegistryAddress): Listing {
+  const { host } = client.origin;
+  return {
+    async listRepositories(cursor, signal) {
+      const what = `list of repositories of ${host}`;
+      const page = await listPage(cursor, "repositories", what, (query, accept) =>
+        client.request({ method: "GET", to: `_catalog${query}`, what, scopes: CATALOG_SCOPES, accept, signal }),
+      );
+      if (page === null) {
+        const advice = "name the packages to replicate with packageConstraints";
+        throw new TransferError("unsupported", `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${advice}`);
+      }
+      const prefix = address.namespace === "" ? "" : `${address.namespace}/`;
+      const inside = page.items.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+      return { items: inside.filter(isImageName), next: page.next };
+    },
+
+    async listTags(name, cursor, signal) {
+      const what = `tags of ${name}`;
+      const page = await listPage(cursor, "tags", what, (query, accept) =>
+        client.request({ method: "GET", to: `${access.path(name)}/tags/list${query}`, what, scopes: access.pull(name), accept, signal }),
+      );
+      return page === null ? null : { items: page.items.filter(isTag), next: page.next };
+    },
+  };
+}
+
+type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
+type Answer = { items: string[]; link: string | null };
+
+/**
+ * One page of a listing, whatever paging the server knows. The cursor says how the last page was had:
+ * `link:` a Link's query; `after:` the last item of a server that gives full pages without Link;
+ * `whole:` the last item of a server that ignores `n` or `last`: everything is asked again, sorted and cut here.
+ */
+async function listPage(cursor: string | null, field: "tags" | "repositories", what: string, ask: Ask): Promise<Page | null> {
+  const list = async (query: string) => readList(await ask(query, refusals(field)), field, what);
+  const [mode, position] = splitCursor(cursor);
+  if (mode === "whole") return cut((await list(""))?.items ?? [], position);
+  const asked = mode === "link" ? position : pageQuery(mode === "after" ? position : null);
+  const answer = await list(asked);
+  if (answer === null) return cursor === null ? null : gone(what);
+  const { items, link } = answer;
+  if (link !== null) return { items, next: link === asked ? null : `link:${link}` };
+  const last = items.at(-1);
+  if (mode === "link" || last === undefined || items.length < PAGE) return { items, next: null };
+  if (mode === "after") return items.includes(position) ? gone(what) : { items, next: `after:${last}` };
+  if (items.length > PAGE) return cut(items, "");
+  const honoursLast = (await list(pageQuery(last)))?.items.includes(last) === false;
+  return honoursLast ? { items, next: `after:${last}` } : cut((await list(""))?.items ?? [], "");
+}
+
+/** A catalog may be forbidden or absent; a repository without tags is unknown. */
+function refusals(field: "tags" | "repositories"): number[] {
+  return field === "tags" ? [404] : [401, 403, 404, 405, 501];
+}
+
+async function readList(response: HttpResponse, field: string, what: string): Promise<Answer | null> {
+  if (response.status >= 300) {
+    await response.discard();
+    return null;
+  }
+  const body = await response.bytes(LIST_LIMIT);
+  try {
+    const list: unknown = (JSON.parse(body.toString("utf8")) as Record<string, unknown> | null)?.[field];
+    if (list !== null && !Array.isArray(list)) throw new Error(`no list "${field}"`);
+    const items = (list ?? []).filter((item: unknown) => typeof item === "string");
+    return { items, link: linkQuery(response) };
+  } catch (error) {
+    throw new TransferError("invalid", `${what}: the answer of ${response.url.host} cannot be read`, { cause: error });
+  }
+}
+
+function cut(all: readonly string[], after: string): Page {
+  const rest = [...new Set(all)].filter((item) => item > after).sort();
+  const items = rest.slice(0, PAGE);
+  return { items, next: rest.length > PAGE ? `whole:${items.at(-1) ?? ""}` : null };
+}
+
+function pageQuery(last: string | null): string {
+  return `?${new URLSearchParams(last === null ? { n: String(PAGE) } : { n: String(PAGE), last })}`;
+}
+
+function splitCursor(cursor: string | null): ["start" | "link" | "after" | "whole", string] {
+  const mode = (["link", "after", "whole"] as const).find((known) => cursor?.startsWith(`${known}:`));
+  return mode === undefined ? ["start", ""] : [mode, (cursor ?? "").slice(mode.length + 1)];
+}
+
+/** Half a listing must never pass for a whole one. */
+function gone(what: string): never {
+  throw new TransferError("server", `${what}: the registry does not go on with the listing it began`);
+}

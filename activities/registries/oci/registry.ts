@@ -1,0 +1,53 @@
+import { TransferError } from "../../../domain/failure.ts";
+import { parseRegistryUrl } from "../../../domain/reference.ts";
+import { createHttpClient, type HttpOptions } from "../http.ts";
+import { createAccess } from "./access.ts";
+import { createBlobs, type Blobs } from "./blobs.ts";
+import { checkRegistry, type CheckScope, type RegistryCheck } from "./check.ts";
+import { createRegistryClient, type Credentials } from "./client.ts";
+import { createListing, type Listing } from "./listing.ts";
+import { createManifests, type Manifests } from "./manifests.ts";
+import { createUploads, type Uploads } from "./uploads.ts";
+
+export type OciRegistryOptions = Credentials &
+  Omit<HttpOptions, "secrets"> & {
+    /** Address of the registry; a path is a namespace that every name is relative to. */
+    url: string;
+    /** True for a registry that is written to: tokens are then asked for pull and push at once. */
+    pushes?: boolean | undefined;
+  };
+
+/** A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token refresh. */
+export type OciRegistry = Manifests &
+  Blobs &
+  Uploads &
+  Listing & {
+    readonly host: string;
+    check: (scope: CheckScope, signal?: AbortSignal) => Promise<RegistryCheck>;
+    close: () => Promise<void>;
+  };
+
+/** Throws `invalid` when the URL is no registry's address. */
+export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
+  const address = parseRegistryUrl(options.url);
+  if (address === null) throw new TransferError("invalid", "the registry's url must be http(s)://host[:port][/namespace], without credentials or query");
+  const http = createHttpClient({ ...options, secrets: secretsOf(options) });
+  const client = createRegistryClient(http, address, options);
+  const access = createAccess(address, options.pushes ?? false);
+  const uploads = createUploads(client, access);
+  return {
+    host: client.origin.host,
+    ...createManifests(client, access),
+    ...createBlobs(client, access),
+    ...createListing(client, access, address),
+    ...uploads,
+    check: (scope, signal) => checkRegistry(http, client, access, uploads, scope, signal),
+    close: http.close,
+  };
+}
+
+function secretsOf({ username, password, token }: Credentials): string[] {
+  const given = [password, token].filter((secret) => typeof secret === "string" && secret.length > 3);
+  const basic = username ? [Buffer.from(`${username}:${password ?? token ?? ""}`).toString("base64")] : [];
+  return [...given, ...basic] as string[];
+}

@@ -1,0 +1,91 @@
+import { TransferError } from "../../../domain/failure.ts";
+import type { HttpClient } from "../http.ts";
+import type { Challenge } from "./challenge.ts";
+
+const DEFAULT_LIFE_S = 60;
+const LONGEST_MARGIN_MS = 10_000;
+const TOKEN_ANSWER_LIMIT = 1024 * 1024;
+
+export type TokenStore = {
+  /** The Authorization value for these scopes, fetched when there is none that lasts; concurrent callers share one fetch. */
+  get: (challenge: Challenge, scopes: readonly string[]) => Promise<string>;
+  /** Forgets a token the registry refused; the scope it asked for instead, if it named one, is used from then on. */
+  drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
+};
+
+type Token = { header: string; expires: number };
+type Entry = { fetch: Promise<Token>; header?: string };
+
+/**
+ * Tokens as the distribution token specification has them. Credentials go to the realm the registry names, and
+ * nowhere else: trusting the registry's address is trusting its choice of realm.
+ */
+export function createTokenStore(http: HttpClient, registry: URL, basic: string | undefined): TokenStore {
+  const entries = new Map<string, Entry>();
+  const wantedScopes = new Map<string, readonly string[]>();
+
+  async function fetchToken(challenge: Challenge, scopes: readonly string[]): Promise<Token> {
+    const url = realmUrl(challenge, registry, basic !== undefined);
+    const service = challenge.parameters.get("service");
+    if (service !== undefined) url.searchParams.set("service", service);
+    for (const scope of scopes) url.searchParams.append("scope", scope);
+    const what = `login to ${registry.host}${scopes.length === 0 ? "" : ` for ${scopes.join(" ")}`}`;
+    const headers = basic === undefined ? {} : { authorization: basic };
+    const response = await http.request({ method: "GET", url, what, headers });
+    return readToken(await response.bytes(TOKEN_ANSWER_LIMIT), what);
+  }
+
+  return {
+    async get(challenge, scopes) {
+      const key = scopes.join(" ");
+      for (;;) {
+        const known = entries.get(key);
+        const entry = known ?? { fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes) };
+        if (known === undefined) entries.set(key, entry);
+        try {
+          const { header, expires } = await entry.fetch;
+          entry.header = header;
+          if (known === undefined || Date.now() < expires) return header;
+        } catch (error) {
+          if (entries.get(key) === entry) entries.delete(key);
+          throw error;
+        }
+        if (entries.get(key) === entry) entries.delete(key);
+      }
+    },
+    drop(scopes, refused, wanted) {
+      const key = scopes.join(" ");
+      if (wanted !== undefined) wantedScopes.set(key, wanted.split(" "));
+      if (entries.get(key)?.header === refused) entries.delete(key);
+    },
+  };
+}
+
+function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
+  const realm = challenge.parameters.get("realm") ?? "";
+  if (!URL.canParse(realm)) throw new TransferError("invalid", `${registry.host} asks for a token but names no valid realm to fetch it from`);
+  const url = new URL(realm);
+  const insecure = url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
+  if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw new TransferError("invalid", `${registry.host} wants the password sent to ${url.protocol}//${url.host}, without TLS: refused`);
+  }
+  return url;
+}
+
+function readToken(bytes: Buffer, what: string): Token {
+  const answer = parseAnswer(bytes);
+  const token = [answer.token, answer.access_token].find((value) => typeof value === "string" && value !== "");
+  if (typeof token !== "string" || /[^\x21-\x7e]/.test(token)) throw new TransferError("invalid", `${what}: the token server answers without a token`);
+  const seconds = typeof answer.expires_in === "number" && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
+  const life = seconds * 1000;
+  return { header: `Bearer ${token}`, expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5) };
+}
+
+function parseAnswer(bytes: Buffer): { token?: unknown; access_token?: unknown; expires_in?: unknown } {
+  try {
+    const value: unknown = JSON.parse(bytes.toString("utf8"));
+    return typeof value === "object" && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,190 @@
+import { TransferError } from "../../../domain/failure.ts";
+import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
+import type { HttpBody, HttpResponse } from "../http.ts";
+import type { Access } from "./access.ts";
+import { blobLabel } from "./blobs.ts";
+import type { RegistryClient } from "./client.ts";
+
+/** An upload under way. `location` is the newest the registry gave; older ones may be dead. */
+export type UploadSession = { location: string; offset: number; minChunk: number };
+
+export type Uploads = {
+  /** Begins an upload; with `mount`, the blob may be there at once (`mounted`), taken over from another name of the registry. */
+  startUpload: (name: string, digest: Digest, mountFrom: string | null, signal?: AbortSignal) => Promise<UploadSession | "mounted">;
+  /** Where the registry says an upload stands, or null when it has forgotten it. */
+  uploadStatus: (name: string, location: string, signal?: AbortSignal) => Promise<UploadSession | null>;
+  /** Sends `length` bytes at the session's offset; the answer holds the offset the registry confirms, which may differ. */
+  appendChunk: (name: string, session: UploadSession, body: HttpBody, length: number, signal?: AbortSignal) => Promise<UploadSession>;
+  /** Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the whole blob's. */
+  finishUpload: (name: string, session: UploadSession, blob: { digest: Digest; size: number }, rest: UploadRest | null, signal?: AbortSignal) => Promise<void>;
+  /** Lets go of an upload that will not be finished; best effort, never throws. */
+  cancelUpload: (name: string, session: UploadSession) => Promise<void>;
+  /** A whole small blob: in one request where the registry can, else in two. */
+  putBlob: (name: string, digest: Digest, bytes: Buffer, signal?: AbortSignal) => Promise<void>;
+};
+
+export type UploadRest = { body: HttpBody; length: number };
+
+const OCTETS = "application/octet-stream";
+const USUAL_SILENCE_MS = 60_000;
+/** How fast a registry is believed to hash and store a blob before it answers. */
+const STORING_BYTES_PER_MS = 20_000;
+
+type Wire = { client: RegistryClient; access: Access };
+
+export function createUploads(client: RegistryClient, access: Access): Uploads {
+  const wire: Wire = { client, access };
+  let singlePost: boolean | undefined;
+
+  return {
+    startUpload: (name, digest, mountFrom, signal) => startUpload(wire, name, digest, mountFrom, signal),
+    uploadStatus: (name, location, signal) => uploadStatus(wire, name, location, signal),
+    appendChunk: (name, session, body, length, signal) => appendChunk(wire, name, session, { body, length }, signal),
+    finishUpload: (name, session, blob, rest, signal) => finishUpload(wire, name, session, blob, rest, signal),
+    async cancelUpload(name, session) {
+      const request = { method: "DELETE" as const, to: new URL(session.location), what: `upload to ${name}`, scopes: access.push(name) };
+      await client.request(request).then(
+        (response) => response.discard(),
+        () => undefined,
+      );
+    },
+    async putBlob(name, digest, bytes, signal) {
+      const answer = singlePost === false ? await startUpload(wire, name, digest, null, signal) : await postWhole(wire, name, digest, bytes, signal);
+      singlePost = answer === "stored";
+      if (answer === "stored" || answer === "mounted") return;
+      await finishUpload(wire, name, answer, { digest, size: bytes.length }, { body: bytes, length: bytes.length }, signal);
+    },
+  };
+}
+
+async function startUpload(
+  { client, access }: Wire,
+  name: string,
+  digest: Digest,
+  mountFrom: string | null,
+  signal?: AbortSignal,
+): Promise<UploadSession | "mounted"> {
+  const query = mountFrom === null ? "" : `?${new URLSearchParams({ mount: digest, from: access.path(mountFrom) })}`;
+  const response = await client.request({
+    method: "POST",
+    to: `${access.path(name)}/blobs/uploads/${query}`,
+    what: blobLabel(name, digest),
+    scopes: mountFrom === null ? access.push(name) : access.mount(name, mountFrom),
+    signal,
+  });
+  await response.discard();
+  return mountFrom !== null && response.status === 201 ? "mounted" : sessionOf(client, response, 0, 0);
+}
+
+/** One request for the whole blob (distribution-spec, "Single POST"); a registry without it answers 202 and drops the body. */
+async function postWhole(
+  wire: Wire,
+  name: string,
+  digest: Digest,
+  bytes: Buffer,
+  signal?: AbortSignal,
+): Promise<UploadSession | "stored" | "mounted"> {
+  const { client, access } = wire;
+  const response = await client.request({
+    method: "POST",
+    to: `${access.path(name)}/blobs/uploads/?${new URLSearchParams({ digest })}`,
+    what: blobLabel(name, digest),
+    scopes: access.push(name),
+    headers: { "content-type": OCTETS },
+    body: bytes,
+    accept: [400, 404, 405, 411, 415, 501],
+    signal,
+  });
+  await response.discard();
+  if (response.status === 201) return "stored";
+  return response.status === 202 ? sessionOf(client, response, 0, 0) : startUpload(wire, name, digest, null, signal);
+}
+
+async function uploadStatus({ client, access }: Wire, name: string, location: string, signal?: AbortSignal): Promise<UploadSession | null> {
+  const response = await client.request({
+    method: "GET",
+    to: client.resolve(location, client.origin),
+    what: `upload to ${name}`,
+    scopes: access.push(name),
+    accept: [400, 404, 405, 410],
+    signal,
+  });
+  await response.discard();
+  if (response.status >= 300) return null;
+  const offset = confirmedOffset(response) ?? 0;
+  return response.header("location") === undefined ? { location, offset, minChunk: 0 } : sessionOf(client, response, offset, 0);
+}
+
+async function appendChunk(
+  { client, access }: Wire,
+  name: string,
+  session: UploadSession,
+  chunk: UploadRest,
+  signal?: AbortSignal,
+): Promise<UploadSession> {
+  const end = session.offset + chunk.length;
+  const response = await client.request({
+    method: "PATCH",
+    to: new URL(session.location),
+    what: `upload to ${name}`,
+    scopes: access.push(name),
+    headers: { "content-type": OCTETS, "content-length": String(chunk.length), "content-range": `${session.offset}-${end - 1}` },
+    body: chunk.body,
+    idleTimeoutMs: USUAL_SILENCE_MS + chunk.length / STORING_BYTES_PER_MS,
+    signal,
+  });
+  await response.discard();
+  return sessionOf(client, response, confirmedOffset(response) ?? end, session.minChunk);
+}
+
+async function finishUpload(
+  { client, access }: Wire,
+  name: string,
+  session: UploadSession,
+  blob: { digest: Digest; size: number },
+  rest: UploadRest | null,
+  signal?: AbortSignal,
+): Promise<void> {
+  const response = await client.request({
+    method: "PUT",
+    to: withDigest(session.location, blob.digest),
+    what: blobLabel(name, blob.digest),
+    scopes: access.push(name),
+    headers: { "content-type": OCTETS, "content-length": String(rest?.length ?? 0) },
+    body: rest?.body,
+    accept: [400],
+    idleTimeoutMs: USUAL_SILENCE_MS + blob.size / STORING_BYTES_PER_MS,
+    signal,
+  });
+  if (response.status === 400) throw digestVerdict(await response.failure());
+  await response.discard();
+  const stored = response.header("docker-content-digest");
+  const sameAlgorithm = isDigest(stored) && digestParts(stored).algorithm === digestParts(blob.digest).algorithm;
+  if (sameAlgorithm && stored !== blob.digest) {
+    throw new TransferError("digestMismatch", `${blobLabel(name, blob.digest)}: ${client.origin.host} stored it as ${stored}`);
+  }
+}
+
+function sessionOf(client: RegistryClient, response: HttpResponse, offset: number, minChunk: number): UploadSession {
+  const location = response.header("location");
+  if (location === undefined) throw new TransferError("invalid", `${client.origin.host} answers an upload without Location`);
+  const least = Number(response.header("oci-chunk-min-length") ?? minChunk);
+  return { location: client.resolve(location, response.url).href, offset, minChunk: Number.isSafeInteger(least) ? least : minChunk };
+}
+
+/** `Range: 0-N` (some write `bytes=0-N`) as the number of bytes held. A fresh upload says `0-0`, which means none. */
+function confirmedOffset(response: HttpResponse): number | undefined {
+  const end = /^(?:bytes=)?0-(\d+)$/.exec(response.header("range")?.trim() ?? "")?.[1];
+  if (end === undefined) return undefined;
+  return end === "0" ? 0 : Number(end) + 1;
+}
+
+function withDigest(location: string, digest: Digest): URL {
+  const url = new URL(location);
+  url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+function digestVerdict(failure: TransferError): TransferError {
+  return failure.message.includes("DIGEST_INVALID") ? new TransferError("digestMismatch", failure.message, { cause: failure }) : failure;
+}
