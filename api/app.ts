@@ -1,0 +1,65 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import { getPath } from "hono/utils/url";
+import { newKey } from "../domain/ids.ts";
+import { authenticate } from "./auth.ts";
+import type { ApiDeps, Env } from "./deps.ts";
+import { docsRoutes } from "./docs.ts";
+import { ApiError, errorAnswer, failWith } from "./errors.ts";
+import { refuseInvalid } from "./invalid.ts";
+import { healthRoutes } from "./routes/health.ts";
+
+/** Everything the control plane answers over HTTP. */
+export function createApp(deps: ApiDeps) {
+  const app = createRoot(deps);
+  return app
+    .route("/health", healthRoutes(deps))
+    .route("/", docsRoutes(() => app));
+}
+
+/** What holds for every route: one shape of answers, the trace, the login, the limits. */
+function createRoot(deps: ApiDeps): OpenAPIHono<Env> {
+  const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
+  const limit = bodyLimit({ maxSize: deps.maxJsonBody, onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`) });
+
+  app.use(async (c, next) => {
+    c.set("traceId", newKey());
+    const start = performance.now();
+    await next();
+    c.header("X-Trace-Id", c.get("traceId"));
+    const query = c.req.url.includes("?") ? "?…" : "";
+    const facts = { traceId: c.get("traceId"), method: c.req.method, path: c.req.path + query, status: c.res.status, ms: Math.round(performance.now() - start) };
+    if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
+    else deps.logger.info(facts, "answered");
+  });
+  app.use(authenticate(deps));
+  app.use((c, next) => (STREAMED.test(c.req.path) ? next() : limit(c, next)));
+
+  app.onError((error, c) => errorAnswer(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
+  app.notFound((c) => {
+    const methods = allowedMethods(app, c.req.path);
+    const error =
+      methods.length > 0
+        ? new ApiError(250112, [`${c.req.method} is not offered here, ${methods.join(", ")} is`], { status: 405, headers: { allow: methods.join(", ") } })
+        : new ApiError(250130, [c.req.path]);
+    return errorAnswer(error, c, () => undefined);
+  });
+  return app;
+}
+
+/** Answered often by design; logged on demand. */
+const QUIET = /^\/(?:health|internal)\//;
+/** Routes that limit their bodies themselves: contents are streamed. */
+const STREAMED = /^\/(?:generic|v2|npm|maven|helm|pypi|internal)\/|^\/replication\/sync\//;
+
+/** Old documents write `/replication//api/…`; a proxy used to merge the slashes. Nowhere else are paths changed. */
+function collapsed(request: Request): string {
+  return getPath(request).replace(/^\/replication\/{2,}/, "/replication/");
+}
+
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+
+function allowedMethods(app: OpenAPIHono<Env>, path: string): string[] {
+  const has = (method: string) => app.router.match(method, path)[0].some(([[, route]]) => route.method === method);
+  return METHODS.filter(has).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+}

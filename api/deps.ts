@@ -1,0 +1,61 @@
+import type { HttpBindings } from "@hono/node-server";
+import type { Sealer } from "../activities/secrets/seal.ts";
+import type { Db } from "../db/open.ts";
+import type { ClusterType } from "../domain/vocabulary.ts";
+
+/** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
+export type Env = {
+  Bindings: Partial<HttpBindings>;
+  Variables: { traceId: string; user: string };
+};
+
+export type Logger = Record<"debug" | "info" | "warn" | "error", (facts: object, message: string) => void>;
+
+/** Which of the other processes do their work, as the supervisor says. */
+export type Processes = { temporal: boolean; orchestrator: boolean; workers: number };
+
+/** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
+export type Executions = {
+  /** Opens the RUNNING record and starts the run; ApiError 250303 while one runs, 250304 when disabled. */
+  start: (taskKey: string) => Promise<void>;
+  /** Cancels what runs; true when something did. */
+  stop: (taskKey: string, reason: string) => Promise<boolean>;
+  /** Cancels what runs and waits for its end, at most `ms`. */
+  cancelAndWait: (taskKey: string, ms: number) => Promise<void>;
+  /** After create, update and toggle: brings schedule and immediate start in line with the row. */
+  taskSaved: (taskKey: string) => Promise<void>;
+  /** Lets go what hangs on the task outside of the database: its schedule. */
+  taskDeleted: (taskKey: string) => Promise<void>;
+};
+
+/** How to reach a cluster, with its credentials in the clear: for testing a connection only. */
+export type ClusterAccess = {
+  type: ClusterType;
+  url: string;
+  username: string | null;
+  password: string | null;
+  token: string | null;
+  certificate: string | null;
+  insecureSkipVerify: boolean;
+};
+
+export type ApiDeps = {
+  db: Db;
+  sealer: Sealer;
+  now: () => number;
+  /** IANA name of the zone in which times are written. */
+  zone: string;
+  localClusterName: string;
+  /** Where clients reach this instance; null: what their Host header says. */
+  publicUrl: string | null;
+  admin: { username: string; password: string };
+  /** Bytes of a JSON body. */
+  maxJsonBody: number;
+  processes: () => Processes;
+  executions: Executions;
+  /** Why the cluster cannot be used, or null when it answers and takes the credentials. */
+  checkCluster: (access: ClusterAccess) => Promise<string | null>;
+  /** Throws a TransferError for literal addresses that must not be connected to. */
+  checkHost: (host: string) => void;
+  logger: Logger;
+};

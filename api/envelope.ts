@@ -1,0 +1,140 @@
+import { z } from "@hono/zod-openapi";
+import type { Context, TypedResponse } from "hono";
+import type { Env } from "./deps.ts";
+
+export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
+
+export function ok<T>(c: Context<Env>, data: T) {
+  const body: Envelope<T> = { code: 0, message: null, data, traceId: c.get("traceId") };
+  return c.json(body, 200);
+}
+
+/** The answer of a list that is too long for memory: `pages` are written as they come. */
+export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
+  const [head = "", tail = ""] = JSON.stringify({ code: 0, message: null, data: ["|"], traceId: c.get("traceId") }).split('"|"');
+  const encoder = new TextEncoder();
+  const iterator = pages[Symbol.asyncIterator]();
+  let started = false;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value: rows, done } = await iterator.next();
+      if (done) {
+        controller.enqueue(encoder.encode(started ? tail : head + tail));
+        return controller.close();
+      }
+      if (rows.length === 0) return;
+      controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
+      started = true;
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+  return asEnvelope<T[]>(c.body(stream, 200, { "content-type": "application/json" }));
+}
+
+/** Safe because the only caller writes exactly this shape as JSON. */
+function asEnvelope<T>(response: Response) {
+  return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
+}
+
+const traceId = z.string().openapi({ description: "32 hex digits; also in the answer's X-Trace-Id header and in the log" });
+
+export function envelope<S extends z.ZodType>(data: S) {
+  return z.object({ code: z.literal(0), message: z.null(), data, traceId });
+}
+
+export const nothing = z.null();
+
+export const failure = z
+  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
+  .openapi("Failure", { example: { code: 250105, message: "parameter [name] is invalid", data: null, traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52" } });
+
+const CAUSES = {
+  400: "The request cannot be carried out; `code` and `message` say why",
+  401: "No credentials, or wrong ones (250114)",
+  403: "Not allowed (250113)",
+  404: "No such project, repository or other thing; the code says which",
+  405: "The path knows other methods; see Allow (250112)",
+  409: "It exists already",
+  413: "The body is too large (250106)",
+  415: "The body's media type is not supported (250119)",
+  429: "Too many wrong logins from this address (250124)",
+  500: "A fault of the service (250102); look for the traceId in its log",
+} as const;
+type Cause = keyof typeof CAUSES;
+
+const failed = (status: Cause) => ({ description: CAUSES[status], content: { "application/json": { schema: failure } } });
+
+/** The answers of a route: `data` on success, and the failures that its kind of route can have. */
+export function answers<S extends z.ZodType>(data: S, description = "Done") {
+  return {
+    200: { description, content: { "application/json": { schema: envelope(data) } } },
+    400: failed(400),
+    401: failed(401),
+    404: failed(404),
+    429: failed(429),
+    500: failed(500),
+  };
+}
+
+/** The same for routes that take a JSON body. */
+export function bodyAnswers<S extends z.ZodType>(data: S, description?: string) {
+  return { ...answers(data, description), 413: failed(413), 415: failed(415) };
+}
+
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { content: { "application/json": { schema } }, required: true as const };
+}
+
+export type Page<T> = {
+  pageNumber: number;
+  pageSize: number;
+  totalRecords: number;
+  totalPages: number;
+  records: T[];
+  count: number;
+  page: number;
+};
+
+export function page<S extends z.ZodType>(record: S) {
+  const whole = z.number().int();
+  return z.object({
+    pageNumber: whole,
+    pageSize: whole,
+    totalRecords: whole,
+    totalPages: whole,
+    records: z.array(record),
+    count: whole.openapi({ description: "The same as totalRecords" }),
+    page: whole.openapi({ description: "The same as pageNumber" }),
+  });
+}
+
+/** `pageNumber` is echoed as it was sent. */
+export function toPage<T>({ pageNumber, pageSize }: PageQuery, totalRecords: number, records: T[]): Page<T> {
+  const totalPages = Math.ceil(totalRecords / pageSize);
+  return { pageNumber, pageSize, totalRecords, totalPages, records, count: totalRecords, page: pageNumber };
+}
+
+const whole = (min: number, max: number, text: string) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .prefault(text);
+
+/** The parameters of every page; 0 and 1 both mean the first one. */
+export const pageQuery = z.object({
+  pageNumber: whole(0, 999_999_999, "1").openapi({ type: "integer", minimum: 0, maximum: 999_999_999, default: 1 }),
+  pageSize: whole(1, 1000, "20").openapi({ type: "integer", minimum: 1, maximum: 1000, default: 20 }),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number => Math.max(0, pageNumber - 1) * pageSize;
+
+/** true or false in a query. */
+export const flag = z
+  .enum(["true", "false"])
+  .transform((value) => value === "true")
+  .openapi({ type: "boolean" });

@@ -1,0 +1,29 @@
+import type { Hook } from "@hono/zod-openapi";
+import type { z } from "@hono/zod-openapi";
+import type { Env } from "./deps.ts";
+import { ApiError } from "./errors.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/** Turns what zod found into the codes of the API: 250103 for what is missing, 250106 for a body of wrong types, 250131 for parameters. */
+export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
+  if (result.success) return;
+  const { target, data } = result as typeof result & { data: unknown };
+  const [issue] = result.error.issues;
+  if (issue === undefined) throw new ApiError(250106);
+  const field = fieldOf(issue.path);
+  if (field !== "" && isMissing(data, issue)) throw new ApiError(250103, [field]);
+  const where = field === "" ? issue.message : `${field}: ${issue.message}`;
+  throw new ApiError(target === "json" ? 250106 : 250131, [where]);
+};
+
+/** `replicaTaskObjects[0].repoType` */
+function fieldOf(path: readonly PropertyKey[]): string {
+  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${String(part)}`)).join("");
+}
+
+function isMissing(data: unknown, issue: Issue): boolean {
+  let value = data;
+  for (const part of issue.path) value = value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
+  return value === undefined || value === null;
+}

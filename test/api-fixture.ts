@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createAddressGuard } from "../activities/registries/addresses.ts";
+import { createSealer } from "../activities/secrets/seal.ts";
+import { createApp } from "../api/app.ts";
+import type { ApiDeps } from "../api/deps.ts";
+import { openDb } from "../db/open.ts";
+
+export type Answer = { status: number; headers: Headers; code: number; message: string | null; data: unknown; traceId: string; text: string };
+export type Log = { level: string; facts: Record<string, unknown>; message: string };
+type Call = { body?: unknown; headers?: Record<string, string>; login?: string | null };
+
+export const ADMIN = { username: "admin", password: "correct horse" };
+export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
+
+/** The whole API over a database of its own; runs are recorded, not carried out. `close` removes everything. */
+export function createTestApi(overrides: Partial<ApiDeps> = {}) {
+  const directory = mkdtempSync(join(tmpdir(), "api-test-"));
+  const db = openDb(join(directory, "replication.db"));
+  const logs: Log[] = [];
+  const started: string[] = [];
+  const write = (level: string) => (facts: object, message: string) => void logs.push({ level, facts: { ...facts }, message });
+  const deps: ApiDeps = {
+    db,
+    sealer: createSealer("0123456789abcdef0123456789abcdef"),
+    now: Date.now,
+    zone: "Asia/Shanghai",
+    localClusterName: "center",
+    publicUrl: null,
+    admin: ADMIN,
+    maxJsonBody: 64 * 1024,
+    processes: () => ({ temporal: true, orchestrator: true, workers: 1 }),
+    executions: {
+      start: async (key) => void started.push(`start ${key}`),
+      stop: async (key) => started.push(`stop ${key}`) > 0,
+      cancelAndWait: async (key) => void started.push(`cancel ${key}`),
+      taskSaved: async (key) => void started.push(`saved ${key}`),
+      taskDeleted: async (key) => void started.push(`deleted ${key}`),
+    },
+    checkCluster: async () => null,
+    checkHost: createAddressGuard([]).checkHost,
+    logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
+    ...overrides,
+  };
+  const app = createApp(deps);
+
+  async function call(method: string, path: string, { body, headers = {}, login = `${ADMIN.username}:${ADMIN.password}` }: Call = {}): Promise<Answer> {
+    const json = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const init = {
+      method,
+      headers: {
+        ...(json === undefined ? {} : { "content-type": "application/json" }),
+        ...(login === null ? {} : { authorization: basic(login) }),
+        ...headers,
+      },
+      ...(json === undefined ? {} : { body: json }),
+    };
+    const response = await app.fetch(new Request(`http://localhost${path}`, init), {});
+    const text = await response.text();
+    const envelope = (text.startsWith("{") ? JSON.parse(text) : {}) as Answer;
+    return { ...envelope, status: response.status, headers: response.headers, text };
+  }
+
+  function close(): void {
+    db.$client.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return { app, db, deps, logs, started, call, close };
+}
+
+export type TestApi = ReturnType<typeof createTestApi>;
