@@ -1,0 +1,75 @@
+import { TransferError } from "../../../domain/failure.ts";
+import { SYNC_LIMITS, type Capabilities, type EnsureAnswer, type FileAnswer, type SyncLimits, type UploadSession } from "../../../domain/sync.ts";
+import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
+import { isRecord } from "./wire.ts";
+
+/** Null when this is no such answer. Limits are never above our own: a peer cannot make us buffer more than we would. */
+export function readCapabilities(data: unknown): Capabilities | null {
+  if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
+  const types = Array.isArray(data["repositoryTypes"]) ? data["repositoryTypes"] : [];
+  return {
+    product: data["product"],
+    version: data["version"],
+    name: typeof data["name"] === "string" ? data["name"] : "",
+    limits: readLimits(data["limits"]),
+    repositoryTypes: REPOSITORY_TYPES.filter((type) => types.includes(type)),
+  };
+}
+
+function readLimits(data: unknown): SyncLimits {
+  const given = isRecord(data) ? data : {};
+  const limits = { ...SYNC_LIMITS };
+  for (const key of Object.keys(SYNC_LIMITS) as (keyof SyncLimits)[]) {
+    const value = given[key];
+    if (isCount(value) && value > 0) limits[key] = Math.min(value, limits[key]);
+  }
+  return limits;
+}
+
+export function readEnsured(data: unknown, what: string): EnsureAnswer {
+  if (!isRecord(data) || typeof data["created"] !== "boolean") throw malformed(what);
+  return { created: data["created"] };
+}
+
+export function readSession(data: unknown, what: string): UploadSession {
+  if (!isRecord(data)) throw malformed(what);
+  const { id, offset, done } = data;
+  if (typeof id !== "string" || !isCount(offset) || typeof done !== "boolean") throw malformed(what);
+  return { id, offset, done };
+}
+
+export function readFileAnswers(data: unknown, expected: number, what: string): FileAnswer[] {
+  const files = isRecord(data) ? data["files"] : undefined;
+  if (!Array.isArray(files) || files.length !== expected) throw malformed(what);
+  return files.map((answer: unknown) => readFileAnswer(answer) ?? refuse(what));
+}
+
+function readFileAnswer(data: unknown): FileAnswer | null {
+  if (!isRecord(data)) return null;
+  const { result, existing, code, message } = data;
+  switch (result) {
+    case "made":
+    case "same":
+    case "need":
+    case "stopped":
+    case "damaged":
+      return { result };
+    case "replaced":
+    case "conflict":
+      return typeof existing === "string" ? { result, existing } : null;
+    case "refused":
+      return typeof code === "number" && typeof message === "string" ? { result, code, message } : null;
+    default:
+      return null;
+  }
+}
+
+function refuse(what: string): never {
+  throw malformed(what);
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+
+function malformed(what: string): TransferError {
+  return new TransferError("invalid", `${what}: the answer is not what the replication protocol says: is there a proxy that changes answers?`);
+}

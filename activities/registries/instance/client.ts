@@ -1,0 +1,105 @@
+import { TransferError, toTransferError } from "../../../domain/failure.ts";
+import {
+  SYNC_PRODUCT,
+  SYNC_VERSION,
+  type Capabilities,
+  type EnsureAnswer,
+  type FileAnswer,
+  type Statement,
+} from "../../../domain/sync.ts";
+import type { RepositoryType } from "../../../domain/vocabulary.ts";
+import { createHttpClient, type HttpOptions } from "../http.ts";
+import { readCapabilities, readEnsured } from "./answers.ts";
+import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
+import { createUploads, type Uploads } from "./uploads.ts";
+import { createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
+
+export type InstanceOptions = HttpOptions & {
+  url: string;
+  username?: string | null | undefined;
+  password?: string | null | undefined;
+  /** Instead of name and password. */
+  token?: string | null | undefined;
+};
+
+/** `isInstance` null: could not be told. `reason` null: all is well. */
+export type InstanceCheck = { reachable: boolean; authenticated: boolean; isInstance: boolean | null; name: string | null; reason: string | null };
+
+/** Client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is retried here. */
+export type InstanceClient = Uploads & {
+  /** Without credentials; for messages. */
+  url: string;
+  check: (signal?: AbortSignal) => Promise<InstanceCheck>;
+  /** Asked once for the life of the client. */
+  capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
+  /** Makes project and repository where missing; `invalid` when there is one of another kind. */
+  ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
+  /** States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the files. */
+  sendFiles: (remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks) => Promise<FileAnswer[]>;
+  /** What the last answers teach: true when most files stated there were not there yet, so that their bytes may go with the statement. */
+  expectsContent: (remote: RemoteRepository) => boolean;
+  close: () => Promise<void>;
+};
+
+export function createInstanceClient(options: InstanceOptions): InstanceClient {
+  const { url, username, password, token, ...httpOptions } = options;
+  const base = instanceUrl(url);
+  const basic = Buffer.from(`${username ?? ""}:${password ?? ""}`).toString("base64");
+  const authorization = token ? `Bearer ${token}` : username ? `Basic ${basic}` : null;
+  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", basic] });
+  const wire = createWire(http, base, authorization);
+  const lacking = new Map<string, boolean>();
+  let known: Capabilities | undefined;
+
+  async function capabilities(signal?: AbortSignal): Promise<Capabilities> {
+    known ??= await askCapabilities(wire, signal);
+    return known;
+  }
+
+  return {
+    url: `${base.host}${base.pathname.replace(/\/$/, "")}`,
+    capabilities,
+    check: (signal) => checkInstance(wire, signal),
+    async ensureRepository(remote, type, signal) {
+      const what = `repository ${remote.projectId}/${remote.repoName}`;
+      const data = await wire.call({ method: "POST", what, path: `repositories/${repositoryPath(remote)}`, signal, ...json({ type }) });
+      const answer = readEnsured(data, what);
+      if (answer.created) lacking.set(repositoryPath(remote), true);
+      return answer;
+    },
+    async sendFiles(remote, statement, contents, hooks) {
+      const answers = await sendFiles(wire, remote, statement, contents, hooks);
+      lacking.set(repositoryPath(remote), mostlyLacking(answers));
+      return answers;
+    },
+    expectsContent: (remote) => lacking.get(repositoryPath(remote)) ?? false,
+    ...createUploads(wire),
+    close: http.close,
+  };
+}
+
+function mostlyLacking(answers: FileAnswer[]): boolean {
+  const there = answers.filter(({ result }) => result === "same" || result === "conflict").length;
+  return there * 2 < answers.length;
+}
+
+async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Promise<Capabilities> {
+  const what = `instance ${wire.base.host}`;
+  const capabilities = readCapabilities(await wire.call({ method: "GET", what, path: "capabilities", signal }));
+  if (capabilities?.product !== SYNC_PRODUCT) throw otherProduct(what, wire.base);
+  if (capabilities.version !== SYNC_VERSION) {
+    throw new TransferError("unsupported", `${what}: it speaks version ${capabilities.version} of the replication protocol, this instance version ${SYNC_VERSION}: bring both to the same release`);
+  }
+  return capabilities;
+}
+
+async function checkInstance(wire: Wire, signal: AbortSignal | undefined): Promise<InstanceCheck> {
+  try {
+    const { name } = await askCapabilities(wire, signal);
+    return { reachable: true, authenticated: true, isInstance: true, name, reason: null };
+  } catch (error) {
+    const { kind, message: reason } = toTransferError(error);
+    const answered = kind === "auth" || kind === "unsupported" || kind === "notFound" || kind === "server" || kind === "throttled";
+    return { reachable: answered, authenticated: false, isInstance: kind === "unsupported" ? false : null, name: null, reason };
+  }
+}

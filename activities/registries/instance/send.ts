@@ -1,0 +1,57 @@
+import type { CopyHooks } from "../../../domain/outcome.ts";
+import { encodeStatement, FILES_MEDIA_TYPE, type FileAnswer, type Statement } from "../../../domain/sync.ts";
+import { readFileAnswers } from "./answers.ts";
+import type { Wire } from "./wire.ts";
+
+const SLICE = 1024 * 1024;
+
+export type RemoteRepository = { projectId: string; repoName: string };
+export type SendHooks = Pick<CopyHooks, "signal" | "throttle" | "onBytes">;
+
+export const repositoryPath = ({ projectId, repoName }: RemoteRepository): string =>
+  `${encodeURIComponent(projectId)}/${encodeURIComponent(repoName)}`;
+
+export async function sendFiles(wire: Wire, remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks): Promise<FileAnswer[]> {
+  const what = `files to ${remote.projectId}/${remote.repoName}`;
+  const head = encodeStatement(statement);
+  const slices = joinSlices([head, ...contents]);
+  const length = slices.reduce((sum, slice) => sum + slice.length, 0);
+  const data = await wire.call({
+    method: "POST",
+    what,
+    path: `files/${repositoryPath(remote)}`,
+    headers: { "content-type": FILES_MEDIA_TYPE, "content-length": String(length) },
+    body: throttled(slices, hooks, head.length),
+    signal: hooks.signal,
+  });
+  return readFileAnswers(data, statement.files.length, what);
+}
+
+/** Few large writes instead of many small ones: neighbours are joined up to the size of a slice. */
+function joinSlices(parts: Uint8Array[]): Uint8Array[] {
+  const slices: Uint8Array[] = [];
+  let group: Uint8Array[] = [];
+  let length = 0;
+  for (const part of parts) {
+    if (length > 0 && length + part.length > SLICE) {
+      slices.push(Buffer.concat(group, length));
+      group = [];
+      length = 0;
+    }
+    group.push(part);
+    length += part.length;
+  }
+  slices.push(Buffer.concat(group, length));
+  return slices;
+}
+
+/** All body bytes count for the rate limit, those of the files alone as bytes moved. */
+export async function* throttled(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, hooks: SendHooks, head = 0): AsyncGenerator<Uint8Array> {
+  let overhead = head;
+  for await (const slice of slices) {
+    await hooks.throttle(slice.length);
+    yield slice;
+    hooks.onBytes(Math.max(0, slice.length - overhead));
+    overhead = Math.max(0, overhead - slice.length);
+  }
+}

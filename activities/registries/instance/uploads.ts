@@ -1,0 +1,57 @@
+import { TransferError } from "../../../domain/failure.ts";
+import { OFFSET_HEADER, type UploadRequest, type UploadSession } from "../../../domain/sync.ts";
+import { readSession } from "./answers.ts";
+import { throttled, type SendHooks } from "./send.ts";
+import { json, type Wire } from "./wire.ts";
+
+/** The target may have to read the whole upload once more before it can answer. */
+const FINISH_TIMEOUT_MS = 15 * 60_000;
+
+export type Uploads = {
+  startUpload: (content: UploadRequest, signal: AbortSignal) => Promise<UploadSession>;
+  /** Null when the target has no such session any more. */
+  uploadSession: (id: string, signal: AbortSignal) => Promise<UploadSession | null>;
+  /** Sends `length` bytes; answers what the target has after them. Slices of `bytes` should not exceed 1 MiB. */
+  appendUpload: (session: UploadSession, length: number, bytes: AsyncIterable<Uint8Array>, hooks: SendHooks) => Promise<UploadSession>;
+  /** `digestMismatch` when the bytes are not what was said; the target has dropped them then. */
+  finishUpload: (id: string, signal: AbortSignal) => Promise<void>;
+  dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
+};
+
+/** A session that is gone, or that another writer holds, is no fault of the content: it is begun or joined later. */
+const LATER = { 404: "server", 409: "server" } as const;
+
+const pathOf = (id: string) => `uploads/${encodeURIComponent(id)}`;
+
+export function createUploads(wire: Wire): Uploads {
+  const what = `upload to ${wire.base.host}`;
+  return {
+    async startUpload(content, signal) {
+      return readSession(await wire.call({ method: "POST", what, path: "uploads", signal, ...json(content) }), what);
+    },
+    async uploadSession(id, signal) {
+      try {
+        return readSession(await wire.call({ method: "GET", what, path: pathOf(id), signal }), what);
+      } catch (error) {
+        if (error instanceof TransferError && error.kind === "notFound") return null;
+        throw error;
+      }
+    },
+    async appendUpload({ id, offset }, length, bytes, hooks) {
+      const headers = {
+        "content-type": "application/octet-stream",
+        "content-length": String(length),
+        [OFFSET_HEADER]: String(offset),
+      };
+      const body = throttled(bytes, hooks);
+      const request = { method: "PATCH", what, path: pathOf(id), headers, body, signal: hooks.signal, meaning: LATER } as const;
+      return readSession(await wire.call(request), what);
+    },
+    async finishUpload(id, signal) {
+      await wire.call({ method: "PUT", what, path: pathOf(id), signal, idleTimeoutMs: FINISH_TIMEOUT_MS, meaning: LATER });
+    },
+    async dropUpload(id, signal) {
+      await wire.call({ method: "DELETE", what, path: pathOf(id), signal });
+    },
+  };
+}

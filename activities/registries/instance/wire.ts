@@ -1,0 +1,86 @@
+import { TransferError, type FailureKind } from "../../../domain/failure.ts";
+import { SYNC_PREFIX } from "../../../domain/sync.ts";
+import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
+
+const LONGEST_ANSWER = 16 * 1024 * 1024;
+/** Statuses whose meaning only the envelope tells; from another product they come without one. */
+const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
+const DIGEST_MISMATCH = 251003;
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
+
+type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "idleTimeoutMs"> & {
+  /** Behind the prefix, already encoded: `files/p/r`. */
+  path: string;
+  /** What 404 and 409 mean here, where it is not "there is no such thing" and "it cannot be done". */
+  meaning?: Partial<Record<404 | 409, FailureKind>>;
+};
+
+export type Wire = {
+  base: URL;
+  /** The `data` of the answer's envelope. Whatever is not 2xx in the envelope is a TransferError. */
+  call: (request: WireRequest) => Promise<unknown>;
+};
+
+export type Envelope = { code: number; message: string | null; data: unknown };
+
+/** An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the instance. */
+export function instanceUrl(text: string): URL {
+  const trimmed = text.trim().replace(/\/+$/, "");
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
+  if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) {
+    throw new TransferError("invalid", `the cluster's url "${trimmed}" is no http(s) URL`);
+  }
+  const url = new URL(whole);
+  return new URL(url.origin + url.pathname.replace(/\/+$/, ""));
+}
+
+export function createWire(http: HttpClient, base: URL, authorization: string | null): Wire {
+  const prefix = `${base.origin}${base.pathname.replace(/\/$/, "")}${SYNC_PREFIX}/`;
+
+  async function call({ path, headers, meaning = {}, ...rest }: WireRequest): Promise<unknown> {
+    const response = await http.request({
+      ...rest,
+      url: new URL(prefix + path),
+      headers: { accept: "application/json", ...(authorization === null ? {} : { authorization }), ...headers },
+      accept: TOLD_BY_ENVELOPE,
+      describe: (body) => parseEnvelope(body)?.message ?? "",
+    });
+    return readAnswer(response, rest.what, base, meaning);
+  }
+
+  return { base, call };
+}
+
+async function readAnswer(response: HttpResponse, what: string, base: URL, meaning: NonNullable<WireRequest["meaning"]>): Promise<unknown> {
+  const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
+  if (envelope === null) throw otherProduct(what, base);
+  if (response.status < 300) return envelope.data;
+  const said = `${what}: ${base.host} says: ${envelope.message ?? `code ${envelope.code}`}`;
+  if (envelope.code === DIGEST_MISMATCH) throw new TransferError("digestMismatch", said);
+  if (response.status === 404) throw new TransferError(meaning[404] ?? "notFound", said);
+  throw new TransferError(response.status === 409 ? (meaning[409] ?? "invalid") : "invalid", said);
+}
+
+export function otherProduct(what: string, base: URL): TransferError {
+  return new TransferError(
+    "unsupported",
+    `${what}: the server at ${base.origin}${base.pathname.replace(/\/$/, "")} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
+  );
+}
+
+function parseEnvelope(text: string): Envelope | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isRecord(value) || typeof value["code"] !== "number" || !("data" in value)) return null;
+    const message = value["message"];
+    return { code: value["code"], message: typeof message === "string" ? message : null, data: value["data"] };
+  } catch {
+    return null;
+  }
+}
+
+export const json = (value: unknown) => ({ headers: { "content-type": "application/json" }, body: JSON.stringify(value) });
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

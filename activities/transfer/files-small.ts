@@ -1,0 +1,78 @@
+import { hash } from "node:crypto";
+import { TransferError, toTransferError } from "../../domain/failure.ts";
+import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
+
+/** Contents up to this size travel behind a statement, bigger ones through an upload session. */
+export const SMALL_BYTES = 1024 * 1024;
+/** Contents up to this size may go with the first statement, unasked, when the target lacked most files before. */
+const TINY_BYTES = 16 * 1024;
+/** What the source reads at once. */
+const READ_AT_ONCE = 256;
+
+/** Asks what the target makes of the files; the items it needs content for are returned. */
+export async function offer(copy: Copy, items: Item[]): Promise<Item[]> {
+  if (!copy.target.expectsContent(copy.remote)) return state(copy, items, new Map());
+  const tiny = items.filter(({ source, mayHaveSent }) => source.size <= TINY_BYTES && !mayHaveSent);
+  // What cannot be read here fails only when the target turns out to need it.
+  const contents = await readContents(copy, tiny, () => undefined);
+  return state(copy, items, contents);
+}
+
+/** Sends files whose contents, all of them together, fit behind one statement. */
+export async function sendSmall(copy: Copy, items: Item[]): Promise<Item[]> {
+  const contents = await readContents(copy, items, (item, error) => settleTrouble(copy, item, error));
+  const readable = items.filter(({ settled }) => !settled);
+  if (readable.length === 0) return [];
+  const needed = await state(copy, readable, contents);
+  for (const item of needed) {
+    settleTrouble(copy, item, new TransferError("server", `${copy.target.url} did not take its content`));
+  }
+  return [];
+}
+
+/** Verified contents by sha256; `onLack` hears of items whose content is gone or damaged. */
+async function readContents(copy: Copy, items: Item[], onLack: (item: Item, error: TransferError) => void): Promise<Map<string, Buffer>> {
+  const contents = await readTiny(copy, items);
+  const lacks = new Map<string, TransferError>();
+  for (const item of items) {
+    const { sha256 } = item.source;
+    if (!contents.has(sha256) && !lacks.has(sha256)) {
+      const content = await readWhole(copy, item).catch((error: unknown) => toTransferError(error));
+      if (content instanceof TransferError) lacks.set(sha256, content);
+      else contents.set(sha256, content);
+    }
+    const lack = lacks.get(sha256);
+    if (lack) onLack(item, lack);
+  }
+  return contents;
+}
+
+async function readTiny(copy: Copy, items: Item[]): Promise<Map<string, Buffer>> {
+  const wanted = items.filter(({ source }) => source.size <= TINY_BYTES).map(({ source }) => source.sha256);
+  const digests = [...new Set(wanted)];
+  const contents = new Map<string, Buffer>();
+  for (let at = 0; at < digests.length; at += READ_AT_ONCE) {
+    const read = await copy.content.readSmall(digests.slice(at, at + READ_AT_ONCE), copy.hooks.signal);
+    for (const [sha256, content] of read) if (hash("sha256", content) === sha256) contents.set(sha256, content);
+  }
+  return contents;
+}
+
+async function readWhole(copy: Copy, { source }: Item): Promise<Buffer> {
+  const { stream } = await copy.content.open(source.sha256, { start: 0 }, copy.hooks.signal);
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > source.size) break;
+  }
+  const content = Buffer.concat(chunks);
+  const digest = hash("sha256", content);
+  if (digest !== source.sha256) throw damagedSource(`${length} bytes with sha256:${digest}`, source.sha256);
+  return content;
+}
+
+export function damagedSource(found: string, sha256: string): TransferError {
+  return new TransferError("invalid", `its content in the local store is damaged (${found}, not sha256:${sha256}): upload the file again`);
+}

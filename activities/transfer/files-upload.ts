@@ -1,0 +1,127 @@
+import { createHash, type Hash } from "node:crypto";
+import type { Readable } from "node:stream";
+import { TransferError } from "../../domain/failure.ts";
+import type { UploadSession } from "../../domain/sync.ts";
+import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
+import { damagedSource } from "./files-small.ts";
+
+/** Throttled one by one, so none may hold more than a lease gives. */
+const SLICE = 1024 * 1024;
+
+/** Sends one content that several files may share, then makes their nodes. */
+export async function sendBig(copy: Copy, items: Item[]): Promise<Item[]> {
+  const [first] = items;
+  if (!first) return [];
+  try {
+    await upload(copy, first);
+  } finally {
+    for (const item of items) item.uploads = first.uploads;
+  }
+  for (const item of await state(copy, items, new Map())) {
+    settleTrouble(copy, item, new TransferError("server", `${copy.target.url} let go of its content before the file was made`));
+  }
+  return [];
+}
+
+/** `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker, goes on from there. */
+async function upload(copy: Copy, item: Item): Promise<void> {
+  const { target, hooks } = copy;
+  const { sha256, size } = item.source;
+  const session = (await resumed(copy, item)) ?? (await target.startUpload({ sha256, size }, hooks.signal));
+  if (session.done) return;
+  keep(copy, item, session);
+  await sendChunks(copy, item, session);
+  await finish(copy, item, session.id);
+}
+
+async function resumed({ target, hooks }: Copy, { source, uploads }: Item): Promise<UploadSession | null> {
+  const left = uploads.find(({ digest }) => digest === `sha256:${source.sha256}`);
+  const session = left ? await target.uploadSession(left.location, hooks.signal) : null;
+  return session && session.offset <= source.size ? session : null;
+}
+
+function keep({ hooks }: Copy, item: Item, { id, offset }: UploadSession): void {
+  const state = { digest: `sha256:${item.source.sha256}`, location: id, offset };
+  item.uploads = [state];
+  hooks.onUpload(state);
+}
+
+async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<void> {
+  const { target, hooks } = copy;
+  const { sha256, size } = item.source;
+  if (from.offset === size) return;
+  const { stream } = await copy.content.open(sha256, { start: from.offset }, hooks.signal);
+  const counted = { ...hooks, onBytes: (bytes: number) => void ((item.sent += bytes), hooks.onBytes(bytes)) };
+  const reader = createReader(stream, item, from.offset);
+  try {
+    for (let session = from; session.offset < size; ) {
+      const length = Math.min(copy.limits.chunkBytes, size - session.offset);
+      const next = await target.appendUpload(session, length, reader.take(length), counted);
+      if (next.offset !== session.offset + length) throw new TransferError("server", `${target.url} kept only ${next.offset} bytes of the upload`);
+      keep(copy, item, next);
+      session = next;
+    }
+  } catch (error) {
+    // Bytes of a damaged source are of no use to any later attempt.
+    if (reader.damaged()) await giveUp(copy, item, from.id);
+    throw error;
+  } finally {
+    stream.destroy();
+  }
+}
+
+/** A refused digest ends the session at the target: the next attempt begins anew and reads the source whole, which tells whose fault it was. */
+async function finish(copy: Copy, item: Item, id: string): Promise<void> {
+  try {
+    await copy.target.finishUpload(id, copy.hooks.signal);
+  } catch (error) {
+    if (error instanceof TransferError && error.kind === "digestMismatch") item.uploads = [];
+    throw error;
+  }
+  item.uploads = [];
+}
+
+async function giveUp({ target, hooks }: Copy, item: Item, id: string): Promise<void> {
+  item.uploads = [];
+  await target.dropUpload(id, hooks.signal).catch(() => undefined);
+}
+
+/** Hands out a stream in portions. The last slice of a content read from its start goes only when its digest is right. */
+function createReader(stream: Readable, { source }: Item, start: number) {
+  const chunks = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const whole: Hash | null = start === 0 ? createHash("sha256") : null;
+  let rest: Buffer = Buffer.alloc(0);
+  let position = start;
+  let damaged = false;
+
+  async function next(): Promise<Buffer> {
+    if (rest.length > 0) return rest;
+    const { value, done } = await chunks.next();
+    if (done !== true) return value;
+    damaged = true;
+    throw damagedSource(`${position} of its ${source.size} bytes`, source.sha256);
+  }
+
+  function check(slice: Buffer): void {
+    position += slice.length;
+    whole?.update(slice);
+    if (whole === null || position < source.size) return;
+    const digest = whole.digest("hex");
+    damaged = digest !== source.sha256;
+    if (damaged) throw damagedSource(`it has sha256:${digest}`, source.sha256);
+  }
+
+  return {
+    damaged: () => damaged,
+    async *take(length: number): AsyncGenerator<Buffer> {
+      for (let left = length; left > 0; ) {
+        const chunk = await next();
+        const slice = chunk.subarray(0, Math.min(left, SLICE));
+        rest = chunk.subarray(slice.length);
+        left -= slice.length;
+        check(slice);
+        yield slice;
+      }
+    },
+  };
+}
