@@ -214,7 +214,7 @@ const STOP_DEADLINE_MS = 25_000;
 
 /**
  * The life of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop` and ends it, with 0 unless `stop` rejects.
- * Under the supervisor, SIGINT is left to it (Ctrl-C reaches every process at once), and its death ends this process at once.
+ * Under the supervisor, Ctrl-C and the terminal's end are left to it (they reach every process at once), and its death ends this process at once.
  */
 export function superviseChild(options: { stop: () => Promise<void>; onProcesses?: (message: ProcessesMessage) => void }) {
   const supervised = process.send !== undefined;
@@ -226,7 +226,7 @@ export function superviseChild(options: { stop: () => Promise<void>; onProcesses
     void options.stop().then(() => process.exit(0));
   };
   process.on("SIGTERM", end);
-  process.on("SIGINT", () => supervised || end());
+  for (const name of ["SIGINT", "SIGHUP"]) process.on(name, () => supervised || end());
   process.on("disconnect", () => process.exit(1));
   if (supervised && !process.connected) process.exit(1);
   process.on("message", (message: ProcessesMessage) => {

@@ -1,0 +1,89 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Logger } from "pino";
+import { buildBinary } from "./build.ts";
+import { downloadBinary, type Proxy } from "./download.ts";
+
+const run = promisify(execFile);
+const OLDEST = { major: 1, minor: 8 };
+
+export type Binary = { path: string; version: string };
+export type BinaryOptions = {
+  /** TEMPORAL_CLI_PATH; given, nothing else is tried. */
+  cliPath?: string | undefined;
+  cacheDir: string;
+  proxy: Proxy;
+  log: Logger;
+  signal?: AbortSignal | undefined;
+};
+
+/** The version that we download and build: the one of temporal/go.mod. */
+function pinnedVersion(): string {
+  const module = readFileSync(new URL("./go.mod", import.meta.url), "utf8");
+  const version = /^\s*(?:require )?github\.com\/temporalio\/cli v(\d+\.\d+\.\d+)\b/m.exec(module)?.[1];
+  if (!version) throw new Error("temporal/go.mod does not require github.com/temporalio/cli");
+  return version;
+}
+
+/** The executable at `path` (or of that name on PATH) with its version; rejects with a reason when it is not there or too old. */
+async function usable(path: string): Promise<Binary> {
+  const { stdout } = await run(path, ["--version"], { timeout: 30_000 }).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(error.code === "ENOENT" ? "not found" : `cannot be run: ${error.message.split("\n")[0]}`);
+  });
+  const [, major, minor, patch] = /^temporal version (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
+  if (Number(major) !== OLDEST.major || Number(minor) < OLDEST.minor) {
+    throw new Error(`is ${stdout.split("\n")[0] || "no Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`);
+  }
+  return { path, version: `${major}.${minor}.${patch}` };
+}
+
+async function given(path: string): Promise<Binary> {
+  return usable(path).catch((error: Error) => {
+    throw new Error(`TEMPORAL_CLI_PATH ${path}: ${error.message}`);
+  });
+}
+
+/** Temporal's CLI, from where it can be had soonest; what is downloaded or built stays in the cache. */
+export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: BinaryOptions): Promise<Binary> {
+  if (cliPath !== undefined) return given(cliPath);
+  const version = pinnedVersion();
+  const cached = join(cacheDir, `temporal-${version}`);
+  const make = async (produce: () => Promise<void>) => {
+    await mkdir(cacheDir, { recursive: true });
+    await produce().catch((error: Error) => {
+      log.info(`That did not work: ${error.message}`);
+      throw error;
+    });
+    return usable(cached);
+  };
+  const ways = [
+    { name: "`temporal` on PATH", find: () => usable("temporal") },
+    { name: `the cached ${cached}`, find: () => usable(cached) },
+    { name: "a download", find: () => make(() => downloadBinary(version, cached, { proxy, log, signal })) },
+    { name: "a build with Go", find: () => make(() => buildBinary(version, cached, { log, signal })) },
+  ];
+  const failures: string[] = [];
+  for (const { name, find } of ways) {
+    try {
+      const binary = await find();
+      log.info({ path: binary.path, version: binary.version }, `Temporal's CLI: ${name}`);
+      return binary;
+    } catch (error) {
+      signal?.throwIfAborted();
+      const failure = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+      log.debug(`Temporal's CLI, ${failure}`);
+      failures.push(failure);
+    }
+  }
+  throw new Error(
+    [
+      "The Temporal server's program could not be had:",
+      ...failures.map((failure) => `  - ${failure}`),
+      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; name it in TEMPORAL_CLI_PATH; allow https to temporal.download",
+      "(HTTPS_PROXY is honoured); install Go 1.21 or newer; or give a server that runs in TEMPORAL_ADDRESS.",
+    ].join("\n"),
+  );
+}

@@ -1,0 +1,45 @@
+import { createHash } from "node:crypto";
+import { access, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
+import type { Logger } from "pino";
+
+export type BundleOptions = {
+  /** The file that exports the workflows. */
+  entry: string;
+  /** Folders whose TypeScript the bundle is made of; a change in them makes a new bundle. */
+  sources: readonly string[];
+  cacheDir: string;
+  log: Logger;
+};
+
+/** The path of a bundle of the workflows; made only when the sources or the SDK changed since the last one. */
+export async function bundleWorkflows({ entry, sources, cacheDir, log }: BundleOptions): Promise<string> {
+  const file = join(cacheDir, `workflows-${await keyOf(sources)}.js`);
+  if (await exists(file)) return file;
+  const begun = Date.now();
+  const { code } = await bundleWorkflowCode({ workflowsPath: entry, logger: new DefaultLogger("ERROR") });
+  await mkdir(cacheDir, { recursive: true });
+  const partial = `${file}.${process.pid}`;
+  await writeFile(partial, code);
+  await rename(partial, file);
+  log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
+  return file;
+}
+
+async function keyOf(sources: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  hash.update(await readFile(createRequire(import.meta.url).resolve("@temporalio/worker/package.json")));
+  for (const folder of sources) {
+    const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
+    for (const name of files) hash.update(`\0${name}\0`).update(await readFile(join(folder, name)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+const exists = (file: string) =>
+  access(file).then(
+    () => true,
+    () => false,
+  );

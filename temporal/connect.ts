@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Connection, type ConnectionOptions } from "@temporalio/client";
+import type { Logger } from "pino";
+
+/** The settings that say how Temporal is reached, as `Config` has them. */
+export type TemporalSettings = {
+  temporalAddress: string;
+  temporalApiKey?: string | undefined;
+  temporalTls?: ConnectionOptions["tls"] | undefined;
+};
+
+/** What the SDK's client and worker connections both take. */
+export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls }: TemporalSettings) {
+  return { address: temporalAddress, tls: temporalTls ?? false, ...(temporalApiKey !== undefined && { apiKey: temporalApiKey }) };
+}
+
+/** A client connection that connects at first use, and comes back within 2 s of Temporal's own return (gRPC alone waits up to 2 minutes). */
+export function clientConnection(settings: TemporalSettings): Connection {
+  return Connection.lazy({
+    ...connectionOptions(settings),
+    channelArgs: { "grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000 },
+  });
+}
+
+/** Why Temporal does not answer for the namespace, after at most 2 s; undefined when it does. */
+export async function problemOf(connection: Connection, namespace: string): Promise<string | undefined> {
+  try {
+    await connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.describeNamespace({ namespace }));
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Resolves once Temporal answers; gives up with an error after `withinMs`. */
+export async function untilItAnswers(connection: Connection, namespace: string, withinMs: number): Promise<void> {
+  for (const end = Date.now() + withinMs; ; await sleep(100)) {
+    const problem = await problemOf(connection, namespace);
+    if (problem === undefined) return;
+    if (Date.now() > end) throw new Error(`Temporal does not answer after ${withinMs / 1_000} s: ${problem}`);
+  }
+}
+
+export type Watch = { isUp: () => boolean; stop: () => void };
+export type WatchOptions = { namespace: string; log: Logger; onUp: () => Promise<void>; onChange: () => void };
+
+/** Looks every 3 s whether a server that somebody else runs answers; `onUp` ends before it counts as up. */
+export function watchTemporal(connection: Connection, { namespace, log, onUp, onChange }: WatchOptions): Watch {
+  let up: boolean | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const look = async () => {
+    const problem = await problemOf(connection, namespace);
+    const now = problem === undefined;
+    if (stopped) return;
+    if (now && !up) await onUp();
+    if (now !== up) {
+      up = now;
+      if (now) log.info("Temporal answers");
+      else log.warn({ reason: problem }, "Temporal does not answer");
+      onChange();
+    }
+    timer = setTimeout(look, 3_000);
+  };
+  void look();
+  return {
+    isUp: () => up === true,
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { rename, rm } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { Logger } from "pino";
+import { EnvHttpProxyAgent, fetch, type Dispatcher } from "undici";
+
+/** The service that Temporal's SDKs download the CLI from: it answers where the archive for a platform lies. */
+const SERVICE = "https://temporal.download/cli";
+const ARCHITECTURES: Record<string, string> = { x64: "amd64", arm64: "arm64" };
+
+export type Proxy = { httpProxy?: string | undefined; httpsProxy?: string | undefined; noProxy?: string | undefined };
+type Options = { proxy: Proxy; log: Logger; signal?: AbortSignal | undefined; service?: string };
+
+/** Downloads the CLI as `target`, which appears whole or not at all. Without a network it gives up within seconds. */
+export async function downloadBinary(version: string, target: string, options: Options): Promise<void> {
+  const arch = ARCHITECTURES[process.arch];
+  if (!arch) throw new Error(`there is none for the architecture ${process.arch}`);
+  const { log, signal, service = SERVICE, proxy } = options;
+  log.info(`Downloading Temporal's CLI ${version} (about 60 MB; once, it is then kept as ${target})`);
+  const dispatcher = new EnvHttpProxyAgent({
+    httpProxy: proxy.httpProxy ?? "",
+    httpsProxy: proxy.httpsProxy ?? "",
+    noProxy: proxy.noProxy ?? "",
+    connect: { timeout: 5_000 },
+    headersTimeout: 15_000,
+    bodyTimeout: 30_000,
+  });
+  const partial = `${target}.${process.pid}.download`;
+  try {
+    const question = `${service}/v${version}?arch=${arch}&platform=${process.platform}&format=tar.gz`;
+    const answer = await get(question, dispatcher, signal);
+    const { archiveUrl, fileToExtract } = (await answer.json()) as { archiveUrl: string; fileToExtract: string };
+    const archive = await get(archiveUrl, dispatcher, signal);
+    if (!archive.body) throw new Error(`${archiveUrl} is empty`);
+    await extract(Readable.fromWeb(archive.body), fileToExtract, partial);
+    await rename(partial, target);
+  } finally {
+    await rm(partial, { force: true });
+    await dispatcher.destroy();
+  }
+}
+
+async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | undefined) {
+  const answer = await fetch(url, { dispatcher, ...(signal && { signal }) }).catch((error: Error) => {
+    const cause = error.cause instanceof Error ? error.cause.message : error.message;
+    throw new Error(`${new URL(url).host} cannot be reached: ${cause}`, { cause: error });
+  });
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  return answer;
+}
+
+/** One file out of a .tar.gz; tar writes it to its output, so the archive's paths reach no folder of ours. */
+async function extract(archive: Readable, file: string, target: string): Promise<void> {
+  const tar = spawn("tar", ["-xzOf", "-", "--", file], { stdio: ["pipe", "pipe", "ignore"] });
+  const ended = new Promise<void>((resolve, reject) => {
+    tar.once("error", reject);
+    tar.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`tar ended with ${code}`))));
+  });
+  await Promise.all([pipeline(archive, tar.stdin), pipeline(tar.stdout, createWriteStream(target, { mode: 0o755 })), ended]);
+}

@@ -1,0 +1,100 @@
+import type { ChildProcess } from "node:child_process";
+import type { Logger } from "pino";
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
+const STEADY_MS = 60_000;
+
+/** A process just started; `ready` resolves when it does its work. */
+export type Started = { child: ChildProcess; ready: Promise<unknown> };
+
+export type Kept = {
+  readonly name: string;
+  /** The pid while there is a process. */
+  pid: () => number | undefined;
+  /** Whether the process said that it does its work. */
+  isUp: () => boolean;
+  /** The first time it is up; rejects when its first process ends before that. */
+  readonly firstUp: Promise<void>;
+  /** Sends to a forked process; lost when there is none. */
+  send: (message: object) => void;
+  /** Sends the signal; resolves when the process is gone. To be called when `until` has aborted. */
+  end: (signal: NodeJS.Signals) => Promise<void>;
+};
+
+type First = { resolve: () => void; reject: (error: Error) => void };
+
+export type KeepOptions = {
+  name: string;
+  start: () => Started;
+  log: Logger;
+  onChange: () => void;
+  /** When it aborts, nothing is started again. */
+  until: AbortSignal;
+};
+
+/** Keeps one process running: started again 1 s after its end, then 2 s, up to 30 s; from 1 s again once it held for a minute. */
+export function keepRunning({ name, start, log, onChange, until }: KeepOptions): Kept {
+  let child: ChildProcess | undefined;
+  let gone: Promise<void> = Promise.resolve();
+  let up = false;
+  let delay = FIRST_DELAY_MS;
+  let timer: NodeJS.Timeout | undefined;
+
+  const launch = (first?: First) => {
+    const begun = Date.now();
+    const started = start();
+    child = started.child;
+    gone = ended(started.child).then((how) => {
+      child = undefined;
+      up = false;
+      first?.reject(new Error(`${name} ended (${how}) before it was ready`));
+      if (!until.aborted) again(Date.now() - begun, how);
+      onChange();
+    });
+    started.ready.then(
+      () => {
+        if (child !== started.child) return;
+        up = true;
+        log.info({ name, pid: child.pid, ms: Date.now() - begun }, `${name} is up`);
+        first?.resolve();
+        onChange();
+      },
+      (error: Error) => {
+        if (child !== started.child) return;
+        log.error({ name }, `${name} did not become ready: ${error.message}`);
+        started.child.kill("SIGKILL");
+      },
+    );
+  };
+  const again = (livedMs: number, how: string) => {
+    if (livedMs > STEADY_MS) delay = FIRST_DELAY_MS;
+    log.warn({ name, delayMs: delay }, `${name} ended (${how}); starting it again`);
+    timer = setTimeout(() => launch(), delay);
+    delay = Math.min(delay * 2, LONGEST_DELAY_MS);
+  };
+
+  until.addEventListener("abort", () => clearTimeout(timer), { once: true });
+  const firstUp = new Promise<void>((resolve, reject) => launch({ resolve, reject }));
+  // Whoever does not wait for the first start has the restarts.
+  firstUp.catch(() => undefined);
+  return {
+    name,
+    pid: () => child?.pid,
+    isUp: () => up,
+    firstUp,
+    send: (message) => void (child?.connected && child.send(message, () => undefined)),
+    end: (signal) => {
+      child?.kill(signal);
+      return gone;
+    },
+  };
+}
+
+/** Resolves with how the process ended, or with why it could not be started. */
+function ended(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => child.pid === undefined && resolve(error.message));
+    child.once("exit", (code, signal) => resolve(signal ?? `exit code ${code}`));
+  });
+}

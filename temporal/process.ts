@@ -1,0 +1,81 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A process of this machine; `started` tells it from a later one that got the same pid. */
+type Mark = { pid: number; started: string };
+
+/** When the process began, as text that no other process with this pid has; undefined when it is gone or only a zombie. */
+function startOf(pid: number): string | undefined {
+  try {
+    if (process.platform === "linux") {
+      // proc(5): after the name in brackets (which may hold anything) come the state and, 19 fields on, the start in ticks since boot.
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}/${fields[19]}`;
+    }
+    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
+    const [state = "", ...started] = line.split(/\s+/);
+    return state === "" || state.startsWith("Z") ? undefined : started.join(" ");
+  } catch {
+    return undefined;
+  }
+}
+
+const runs = ({ pid, started }: Mark) => startOf(pid) === started;
+
+function signal({ pid }: Mark, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It ended in the meantime.
+  }
+}
+
+async function endProcess(mark: Mark, graceMs: number): Promise<void> {
+  if (runs(mark)) signal(mark, "SIGTERM");
+  for (const end = Date.now() + graceMs; runs(mark) && Date.now() < end; ) await sleep(50);
+  for (const end = Date.now() + 5_000; runs(mark); await sleep(50)) {
+    signal(mark, "SIGKILL");
+    if (Date.now() > end) throw new Error(`Process ${mark.pid} of an earlier start cannot be ended; end it and start again`);
+  }
+}
+
+export type Ledger = {
+  /** Notes that `pid` is now the process of that name. */
+  note: (name: string, pid: number) => void;
+  /** Ends what an earlier holder of the file left running; resolves with the names of what it ended. */
+  endLeftovers: (graceMs: number) => Promise<string[]>;
+  clear: () => void;
+};
+
+/** A file that survives its writer's death and says which processes it had started. */
+export function openLedger(file: string): Ledger {
+  const marks = new Map<string, Mark>();
+  const save = () => {
+    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(marks)));
+    renameSync(`${file}.new`, file);
+  };
+  return {
+    note(name, pid) {
+      const started = startOf(pid);
+      if (started === undefined) return;
+      marks.set(name, { pid, started });
+      save();
+    },
+    async endLeftovers(graceMs) {
+      const left = Object.entries(readMarks(file)).filter(([, mark]) => runs(mark));
+      await Promise.all(left.map(([, mark]) => endProcess(mark, graceMs)));
+      return left.map(([name]) => name);
+    },
+    clear: () => rmSync(file, { force: true }),
+  };
+}
+
+function readMarks(file: string): Record<string, Mark> {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Record<string, Mark>;
+  } catch {
+    return {};
+  }
+}

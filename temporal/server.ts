@@ -1,0 +1,105 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Connection } from "@temporalio/client";
+import { msToTs } from "@temporalio/common/lib/time.js";
+import type { Logger } from "pino";
+import type { Binary } from "./binary.ts";
+import { clientConnection, untilItAnswers } from "./connect.ts";
+import type { Started } from "./keep.ts";
+import { choosePorts } from "./ports.ts";
+
+const START_WITHIN_MS = 120_000;
+const CLOSED_RUNS_STAY = "30 days";
+/** The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each workflow would wait for that. */
+const DYNAMIC_CONFIG = ["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`);
+const SWITCHES = ["--ui-disable-news-fetch", "--disable-config-env", "--disable-config-file"];
+const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
+
+/** Where the embedded server listens; the same after each of its restarts. */
+export type Place = { bind: string; port: number; uiPort: number; address: string; ui: string };
+
+export type PlaceSettings = { temporalBind: string; temporalPort: number; temporalUiPort: number };
+
+/** Chooses the server's ports, and warns when others than this machine will reach it. */
+export async function choosePlace({ temporalBind, temporalPort, temporalUiPort }: PlaceSettings, log: Logger): Promise<Place> {
+  const [port = 0, uiPort = 0] = await choosePorts(temporalBind, [
+    { port: temporalPort, variable: "TEMPORAL_PORT" },
+    { port: temporalUiPort, variable: "TEMPORAL_UI_PORT" },
+  ]);
+  if (!/^(127\.|::1$)/.test(temporalBind)) {
+    log.warn(`TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication; whoever reaches it controls every run`);
+  }
+  const host = reachable(temporalBind);
+  return { bind: temporalBind, port, uiPort, address: `${host}:${port}`, ui: `http://${host}:${uiPort}` };
+}
+
+/** The address at which this machine reaches a server bound to `ip`. */
+function reachable(ip: string): string {
+  if (ip === "0.0.0.0") return "127.0.0.1";
+  if (ip === "::") return "[::1]";
+  return ip.includes(":") ? `[${ip}]` : ip;
+}
+
+export type ServerOptions = {
+  binary: Binary;
+  place: Place;
+  /** The folder of its database. */
+  dataDir: string;
+  namespace: string;
+  log: Logger;
+  /** Once it aborts, the server's complaints about its own end are for debugging only. */
+  stopping: AbortSignal;
+};
+
+/** Starts the embedded server; ready when it answers and keeps closed runs for 30 days. It is no part of our process group: Ctrl-C does not reach it before the workers have ended. */
+export function startServer({ binary, place, dataDir, namespace, log, stopping }: ServerOptions): Started {
+  // A file of another version of the CLI cannot be opened: there are no migrations.
+  const database = join(dataDir, `temporal-${binary.version}.db`);
+  const flags = {
+    "--ip": [place.bind],
+    "--port": [`${place.port}`],
+    "--ui-port": [`${place.uiPort}`],
+    "--db-filename": [database],
+    "--namespace": [namespace],
+    "--log-level": ["warn"],
+    "--log-format": ["json"],
+    "--sqlite-pragma": PRAGMAS,
+    "--dynamic-config-value": DYNAMIC_CONFIG,
+  };
+  const args = Object.entries(flags).flatMap(([flag, values]) => values.flatMap((value) => [flag, value]));
+  const child = spawn(binary.path, ["server", "start-dev", ...SWITCHES, ...args], {
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  forwardLog(child, log, stopping);
+  const connection = clientConnection({ temporalAddress: place.address });
+  const ready = untilReady(connection, namespace).finally(() => connection.close());
+  return { child, ready };
+}
+
+async function untilReady(connection: Connection, namespace: string): Promise<void> {
+  await untilItAnswers(connection, namespace, START_WITHIN_MS);
+  await connection.workflowService.updateNamespace({
+    namespace,
+    config: { workflowExecutionRetentionTtl: msToTs(CLOSED_RUNS_STAY) },
+  });
+}
+
+/** The server's own warnings and errors become lines of our log. */
+function forwardLog(child: ChildProcess, log: Logger, stopping: AbortSignal): void {
+  if (!child.stderr) return;
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    const { msg, level, ...rest } = parsed(line);
+    const as = stopping.aborted ? "debug" : level === "ERROR" ? "error" : "warn";
+    log[as]({ server: rest }, `Temporal: ${msg}`);
+  });
+}
+
+function parsed(line: string): { msg: string; level?: string } {
+  try {
+    return JSON.parse(line) as { msg: string; level?: string };
+  } catch {
+    return { msg: line };
+  }
+}

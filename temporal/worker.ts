@@ -1,0 +1,26 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
+import type { Logger } from "pino";
+import { connectionOptions, type TemporalSettings } from "./connect.ts";
+
+const LEVELS = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" } as const;
+
+/** Once in each process that has a Worker, before its first connection: the SDK logs as we do, and leaves signals to the process. */
+export function installRuntime(log: Logger): void {
+  const logger = new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", ({ level, message, meta }) => {
+    log[LEVELS[level]](meta ?? {}, message);
+  });
+  Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging: { forward: { level: "WARN" } } } });
+}
+
+/** A worker's connection; waits for a Temporal that is away (the SDK itself gives up at once), at most a minute. */
+export async function workerConnection(settings: TemporalSettings, log: Logger): Promise<NativeConnection> {
+  for (const end = Date.now() + 60_000; ; await sleep(500)) {
+    try {
+      return await NativeConnection.connect(connectionOptions(settings));
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      log.debug({ reason: String(error) }, `Temporal at ${settings.temporalAddress} does not answer yet`);
+    }
+  }
+}
