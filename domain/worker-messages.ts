@@ -55,7 +55,6 @@ export type ArtifactReport = {
   sizePlanned: boolean;
   size: number | null;
   startTime: number;
-  time: number;
   bytesSent: number;
   uploads: UploadState[];
   outcome: ArtifactOutcome | null;

@@ -6,13 +6,13 @@ export const queues = (instanceId: string) => ({
 });
 export type Queues = ReturnType<typeof queues>;
 
-/** Workflow types, as the UI shows them. */
+/** Workflow types, as Temporal's UI shows them. */
 export const TASK_RUN = "taskRun";
 export const TARGET_RUN = "targetRun";
 
 export const runWorkflowId = (taskKey: string, recordId: string) => `repl/${taskKey}/${recordId}`;
 export const scheduleId = (taskKey: string) => `repl:${taskKey}`;
-export const targetWorkflowId = (runId: string, object: number | null, clusterId: string) =>
+export const targetWorkflowId = (runId: string, clusterId: string, object: number | null) =>
   object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
 
 /** Search attributes, all Keyword. */
@@ -26,6 +26,8 @@ export const ATTRIBUTES = {
 /** `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. */
 export type TaskRunInput = {
   taskKey: string;
+  taskName: string;
+  projectId: string;
   recordId: string | null;
   queues: Queues;
   searchAttributes: boolean;
@@ -33,13 +35,14 @@ export type TaskRunInput = {
 
 export type TargetRunInput = {
   recordId: string;
-  /** null: all objects, one after the other. */
-  object: number | null;
   clusterId: string;
+  /** What the run says of itself in Temporal's UI. */
   label: string;
   queues: Queues;
-  searchAttributes: boolean;
+  /** The objects from `object` up to, without, `objectsEnd`. */
+  object: number;
+  objectsEnd: number;
   /** Grows with each cut; a run that goes on as new goes on counting. */
   cut: number;
+  counts: { batches: number; done: number; failed: number };
 };
-

@@ -39,7 +39,8 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
   });
 }
 
-function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
+/** A linked or hosted repository as an end to read from. */
+export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
   const row = tx
     .select()
     .from(repository)

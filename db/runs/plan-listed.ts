@@ -1,7 +1,10 @@
 import { and, eq, sql } from "drizzle-orm";
+import type { ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { plan, planObject, record } from "../schema/replication.ts";
+import { readSource } from "./batch.ts";
 import { endPlan, planTotals } from "./plan-hosted.ts";
+import { snapshotOf } from "./targets.ts";
 
 export type ListedArtifact = { name: string; version: string };
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
@@ -15,6 +18,18 @@ export function listingState(db: DbOrTx, recordId: string, object: number): List
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object), eq(record.status, "RUNNING")))
     .get();
   return row ?? null;
+}
+
+/** What a worker needs to list the next page of a linked object; `over` when there is none to list. */
+export function listingRequest(db: DbOrTx, recordId: string, object: number): ListingAnswer {
+  const state = listingState(db, recordId, object);
+  const snapshot = snapshotOf(db, recordId);
+  const from = snapshot?.objects[object];
+  if (!state || state.complete || !snapshot || !from) return { kind: "over" };
+  const source = readSource(db, snapshot.projectId, from.localRepoName);
+  if (source) return { kind: "list", page: state.page, cursor: state.cursor, projectId: snapshot.projectId, object: from, source };
+  endPlan(db, recordId, object, `repository ${snapshot.projectId}/${from.localRepoName} does not exist`);
+  return { kind: "over" };
 }
 
 /** Takes in page number `page` of a listing; a page that was taken in before changes nothing. */

@@ -1,0 +1,55 @@
+import { Agent, request } from "undici";
+import { TransferError } from "../domain/failure.ts";
+import type {
+  BatchAnswer,
+  LeaseAnswer,
+  ListingAnswer,
+  ReportAnswer,
+  ReportRequest,
+  WorkerSettings,
+} from "../domain/worker-messages.ts";
+import { createInternalSigner } from "./secrets/internal.ts";
+
+export type ControlPlane = ReturnType<typeof createControlPlane>;
+
+/** A worker's side of the internal API. Every call is a TransferError of kind `unreachable` while the control plane is away: retryable, never lost. */
+export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secretKey: string }) {
+  const signer = createInternalSigner(secretKey);
+  const agent = new Agent({ connections: 32, connect: { timeout: 10_000 }, headersTimeout: 60_000, bodyTimeout: 60_000 });
+
+  async function open(method: "GET" | "POST", path: string, options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {}) {
+    const body = options.body === undefined ? "" : JSON.stringify(options.body);
+    const signed = { "content-type": "application/json", ...signer.headers(method, path, body), ...options.headers };
+    const signal = options.signal ? { signal: options.signal } : {};
+    try {
+      const answer = await request(new URL(path, apiUrl), { method, headers: signed, dispatcher: agent, ...(body ? { body } : {}), ...signal });
+      if (answer.statusCode < 300) return answer;
+      const text = (await answer.body.text()).slice(0, 300);
+      const kind = answer.statusCode >= 500 ? "server" : answer.statusCode === 404 ? "notFound" : "invalid";
+      throw new TransferError(kind, `the control plane answered ${answer.statusCode} to ${method} ${path}: ${text}`);
+    } catch (error) {
+      if (error instanceof TransferError || options.signal?.aborted) throw error;
+      throw new TransferError("unreachable", `the control plane at ${apiUrl} cannot be reached`, { cause: error });
+    }
+  }
+
+  async function call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
+    const answer = await open(method, path, body === undefined ? {} : { body });
+    return (await answer.body.json()) as T;
+  }
+
+  return {
+    open,
+    settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
+    takeBatch: (recordId: string, number: number) => call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
+    report: (message: ReportRequest) => call<ReportAnswer>("POST", "/internal/v1/reports", message),
+    listing: (recordId: string, object: number) => call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, {}),
+    handInPage: (recordId: string, object: number, page: number, artifacts: { name: string; version: string }[], next: string | null) =>
+      call<{ taken: true }>("POST", `/internal/v1/listings/${recordId}/${object}/pages/${page}`, { artifacts, next }),
+    listingFailed: (recordId: string, object: number, failure: { reason: string; retryable: boolean; notBefore: number | null }) =>
+      call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),
+    lease: (recordId: string, clusterId: string, bytes: number) =>
+      call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
+    close: () => agent.close(),
+  };
+}

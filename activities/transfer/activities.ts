@@ -1,0 +1,34 @@
+import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import { runBatch, type BatchDeps, type BatchResult } from "./batch.ts";
+import { listObject, type Listed } from "./listing.ts";
+
+export type { BatchResult } from "./batch.ts";
+
+/** What transfer workers do for workflows. Inputs are ids; what they mean is fetched from the control plane. */
+export function createTransferActivities(deps: BatchDeps) {
+  return {
+    async transferBatch(recordId: string, number: number): Promise<BatchResult> {
+      return heartbeating((signal, heartbeat) => runBatch(deps, { recordId, number, signal, heartbeat }));
+    },
+    /** Lists a linked object on from where it stands, for a while. */
+    async listPages(recordId: string, object: number): Promise<Listed> {
+      return heartbeating((signal, heartbeat) => listObject(deps, { recordId, object, signal, heartbeat }));
+    },
+  };
+}
+
+export type TransferActivities = ReturnType<typeof createTransferActivities>;
+
+/** A worker that stops gives its work back to be done elsewhere; a cancelled run does not. */
+async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>): Promise<T> {
+  const context = Context.current();
+  try {
+    const result = await work(context.cancellationSignal, () => context.heartbeat());
+    context.cancellationSignal.throwIfAborted();
+    return result;
+  } catch (error) {
+    if (!context.cancellationSignal.aborted) throw error;
+    if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", "WorkerStopping");
+    throw new CancelledFailure("the run was cancelled");
+  }
+}

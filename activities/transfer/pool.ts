@@ -1,0 +1,32 @@
+/** Closed when nobody has used it for this long. */
+const IDLE_MS = 60_000;
+
+type Entry<T> = { value: T; users: number; lastUsed: number };
+
+/** Keeps what is dear to open (connections, tokens, what is known of a target) for the batches of one run that follow each other. */
+export function createPool<T>(close: (value: T) => void) {
+  const entries = new Map<string, Entry<T>>();
+  const sweep = () => {
+    for (const [key, entry] of entries) {
+      if (entry.users > 0 || Date.now() - entry.lastUsed < IDLE_MS) continue;
+      entries.delete(key);
+      close(entry.value);
+    }
+  };
+  const timer = setInterval(sweep, IDLE_MS / 4);
+  timer.unref();
+
+  return {
+    async use<R>(key: string, open: () => T, work: (value: T) => Promise<R>): Promise<R> {
+      const entry = entries.get(key) ?? { value: open(), users: 0, lastUsed: 0 };
+      entries.set(key, entry);
+      entry.users += 1;
+      try {
+        return await work(entry.value);
+      } finally {
+        entry.users -= 1;
+        entry.lastUsed = Date.now();
+      }
+    },
+  };
+}

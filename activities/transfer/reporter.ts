@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ArtifactOutcome, UploadState } from "../../domain/outcome.ts";
+import type { ArtifactReport, BatchArtifact, ReportAnswer } from "../../domain/worker-messages.ts";
+
+const TICK_MS = 250;
+/** The control plane is asked at least this often whether the batch may go on. */
+const LONGEST_SILENCE_MS = 1_000;
+/** How long a batch that was told to end still tries to hand in what it knows. */
+const LAST_WORDS_MS = 10_000;
+
+export type Reporter = ReturnType<typeof createReporter>;
+
+type Options = {
+  send: (reports: ArtifactReport[]) => Promise<ReportAnswer>;
+  heartbeat: () => void;
+  /** Called once, when the control plane says that the batch must not go on. */
+  onStop: (reason: string) => void;
+  /** The batch was told to end by Temporal. */
+  signal: AbortSignal;
+};
+
+/** Hands in what happens in a batch, at least once a second, and keeps what could not be handed in until it could. */
+export function createReporter({ send, heartbeat, onStop, signal }: Options) {
+  const current = new Map<number, ArtifactReport>();
+  const dirty = new Set<number>();
+  const opened = Date.now();
+  let lastSent = 0;
+  let sending: Promise<void> | undefined;
+  let stopped = false;
+
+  const change = (seq: number, values: Partial<ArtifactReport>) => {
+    const report = current.get(seq);
+    if (!report || report.outcome) return;
+    current.set(seq, { ...report, ...values });
+    dirty.add(seq);
+  };
+
+  async function flush(): Promise<void> {
+    const seqs = [...dirty];
+    dirty.clear();
+    lastSent = Date.now();
+    const reports = seqs.flatMap((seq) => current.get(seq) ?? []);
+    try {
+      const { stop } = await send(reports);
+      for (const report of reports) if (report.outcome) current.delete(report.seq);
+      if (stop !== null && !stopped) {
+        stopped = true;
+        onStop(stop);
+      }
+    } catch {
+      for (const seq of seqs) dirty.add(seq);
+    }
+  }
+
+  const tick = () => {
+    heartbeat();
+    const due = dirty.size > 0 || Date.now() - lastSent >= LONGEST_SILENCE_MS;
+    if (due && !sending) sending = flush().finally(() => (sending = undefined));
+  };
+  const timer = setInterval(tick, TICK_MS);
+
+  const begin = ({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime = Date.now()) => {
+    current.set(seq, { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null });
+    dirty.add(seq);
+  };
+
+  return {
+    begin: (artifact: BatchArtifact): void => begin(artifact),
+    moved(seq: number, bytes: number): void {
+      change(seq, { bytesSent: (current.get(seq)?.bytesSent ?? 0) + bytes });
+    },
+    uploaded(seq: number, state: UploadState): void {
+      const others = current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ?? [];
+      change(seq, { uploads: [...others, state] });
+    },
+    end(artifact: BatchArtifact, outcome: ArtifactOutcome): void {
+      if (!current.has(artifact.seq)) begin(artifact, opened);
+      const moved = current.get(artifact.seq)?.bytesSent ?? 0;
+      change(artifact.seq, { outcome, bytesSent: Math.max(moved, outcome.bytesSent) });
+    },
+    /** Waits until everything is handed in; while the control plane is away that takes as long as it takes. */
+    async close(): Promise<void> {
+      clearInterval(timer);
+      const lastWords = () => signal.aborted || stopped;
+      let deadline = Number.POSITIVE_INFINITY;
+      await sending;
+      while (dirty.size > 0) {
+        heartbeat();
+        if (lastWords()) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
+        if (Date.now() > deadline) return;
+        await flush();
+        if (dirty.size > 0) await sleep(1_000);
+      }
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
+import { defineSearchAttributeKey } from "@temporalio/common";
+import { and, eq } from "drizzle-orm";
+import { setTimeout as sleep } from "node:timers/promises";
+import { requestStop } from "../db/runs/close.ts";
+import { openRecord } from "../db/runs/open.ts";
+import { record, task } from "../db/schema/replication.ts";
+import type { Db } from "../db/open.ts";
+import { ATTRIBUTES, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import type { Executions, Logger } from "./deps.ts";
+import { fail } from "./errors.ts";
+
+export type ExecutionDeps = {
+  db: Db;
+  client: Client;
+  queues: Queues;
+  searchAttributes: () => boolean;
+  localCluster: string;
+  now: () => number;
+  logger: Logger;
+};
+
+/** How long a start waits for Temporal; after that the record stands, and the reconciler starts its run. */
+const START_DEADLINE_MS = 5_000;
+
+export function createExecutions(deps: ExecutionDeps): Executions {
+  const { db, client, now } = deps;
+
+  async function start(taskKey: string): Promise<void> {
+    const opened = openRecord(db, { taskKey, localCluster: deps.localCluster, now: now(), workflowId: (recordId) => runWorkflowId(taskKey, recordId) });
+    if (opened.kind !== "opened") return opened.kind === "unknown" ? fail(250310, taskKey) : fail(opened.kind === "disabled" ? 250304 : 250303);
+    await startRun(deps, taskKey, opened.recordId, opened.workflowId);
+  }
+
+  async function stop(taskKey: string, reason: string): Promise<boolean> {
+    const running = runningRecords(db, taskKey);
+    for (const { id, workflowId } of running) {
+      requestStop(db, id, reason);
+      await client.workflow.getHandle(workflowId).cancel().catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError)) deps.logger.warn({ err: error, workflowId }, "the run could not be cancelled in Temporal; its workers stop by the record");
+      });
+    }
+    return running.length > 0;
+  }
+
+  return {
+    start,
+    stop,
+    async cancelAndWait(taskKey, ms) {
+      await stop(taskKey, "stopped: the task was deleted");
+      for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end; ) await sleep(50);
+    },
+    async taskSaved(taskKey) {
+      const row = db.select().from(task).where(eq(task.key, taskKey)).get();
+      const immediate = row?.enabled && row.kind !== "runOnce" && row.replicaType === "SCHEDULED" && row.setting.executionStrategy === "IMMEDIATELY";
+      if (immediate && row.executionTimes === 0) await start(taskKey);
+    },
+    async taskDeleted() {},
+  };
+}
+
+/** Starts a run for a record that is RUNNING; a run that is there already is left as it is. */
+export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
+  const row = deps.db.select({ name: task.name, projectId: task.projectId }).from(task).where(eq(task.key, taskKey)).get();
+  if (!row) return;
+  const searchAttributes = deps.searchAttributes();
+  const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, queues: deps.queues, searchAttributes };
+  const attributes = [
+    { key: defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD"), value: row.name },
+    { key: defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD"), value: row.projectId },
+    { key: defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD"), value: "RUNNING" },
+  ];
+  try {
+    await deps.client.withDeadline(Date.now() + START_DEADLINE_MS, () =>
+      deps.client.workflow.start(TASK_RUN, {
+        workflowId,
+        taskQueue: deps.queues.orchestrate,
+        args: [input],
+        staticSummary: row.name.slice(0, 100),
+        ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
+      }),
+    );
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return;
+    deps.logger.warn({ err: error, workflowId }, "Temporal did not take the run; it starts when Temporal is back");
+  }
+}
+
+function runningRecords(db: Db, taskKey: string): { id: string; workflowId: string }[] {
+  return db
+    .select({ id: record.id, workflowId: record.workflowId })
+    .from(record)
+    .where(and(eq(record.taskKey, taskKey), eq(record.status, "RUNNING")))
+    .all();
+}

@@ -1,0 +1,28 @@
+import type { LeaseAnswer } from "../../domain/worker-messages.ts";
+
+/** Unused leases are not saved up for longer than this. */
+const LEASE_MS = 1_000;
+const MOST_BUCKETS = 10_000;
+
+export type Bandwidth = ReturnType<typeof createBandwidth>;
+
+/** One token bucket for each execution and cluster, over all workers (design.md §6, rateLimit). Lost with the process, which costs at most one lease. */
+export function createBandwidth(now: () => number) {
+  const buckets = new Map<string, { level: number; time: number }>();
+
+  /** Grants up to `wanted` bytes at `rate` bytes per second; `waitMs`: when asking again is worth it. */
+  return function lease(key: string, rate: number, wanted: number): LeaseAnswer {
+    if (rate <= 0) return { bytes: wanted, waitMs: 0 };
+    const time = now();
+    const bucket = buckets.get(key) ?? { level: 0, time: time - LEASE_MS / 10 };
+    const most = (rate * LEASE_MS) / 1000 / 4;
+    bucket.level = Math.min(most, bucket.level + ((time - bucket.time) * rate) / 1000);
+    bucket.time = time;
+    const bytes = Math.max(0, Math.min(wanted, Math.floor(bucket.level)));
+    bucket.level -= bytes;
+    if (buckets.size >= MOST_BUCKETS && !buckets.has(key)) buckets.delete(buckets.keys().next().value ?? key);
+    buckets.set(key, bucket);
+    const missing = Math.min(wanted - bytes, most);
+    return { bytes, waitMs: bytes > 0 ? 0 : Math.max(5, Math.ceil((missing / rate) * 1000)) };
+  };
+}

@@ -1,0 +1,37 @@
+import { WorkflowNotFoundError } from "@temporalio/client";
+import { and, eq, lt } from "drizzle-orm";
+import { closeRecord } from "../db/runs/close.ts";
+import { record } from "../db/schema/replication.ts";
+import { type ExecutionDeps, startRun } from "./executions.ts";
+
+/** Younger records are still being started. */
+const SETTLED_MS = 30_000;
+
+/** Brings RUNNING records in line with Temporal (design.md §5.1, Reconciler): what it does not know is started again, what it ended otherwise is closed. */
+export async function reconcileRuns(deps: ExecutionDeps): Promise<void> {
+  const { db, client, now } = deps;
+  const running = db
+    .select({ id: record.id, taskKey: record.taskKey, workflowId: record.workflowId })
+    .from(record)
+    .where(and(eq(record.status, "RUNNING"), lt(record.startTime, now() - SETTLED_MS)))
+    .all();
+  for (const { id, taskKey, workflowId } of running) {
+    const state = await stateOf(client, workflowId);
+    if (state === "UNKNOWN") {
+      deps.logger.warn({ recordId: id, workflowId }, "Temporal does not know the run of a RUNNING record; starting it again");
+      await startRun(deps, taskKey, id, workflowId);
+    } else if (state !== "RUNNING") {
+      await closeRecord(db, id, `the run was ended from outside: ${state} in Temporal`, now);
+    }
+  }
+}
+
+async function stateOf(client: ExecutionDeps["client"], workflowId: string): Promise<string> {
+  try {
+    const { status } = await client.workflow.getHandle(workflowId).describe();
+    return status.name === "CONTINUED_AS_NEW" ? "RUNNING" : status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return "UNKNOWN";
+    throw error;
+  }
+}

@@ -1,0 +1,2 @@
+export { taskRun } from "./task-run.ts";
+export { targetRun } from "./target-run.ts";

@@ -1,0 +1,28 @@
+import { ActivityCancellationType, type ActivityOptions } from "@temporalio/workflow";
+
+/** The numbers of the story: every timeout and retry of a run (design.md §5, §6). */
+
+/** State changes in the control plane: quick, repeatable, tried until it is back. */
+export const CONTROL: ActivityOptions = {
+  startToCloseTimeout: "10 minutes",
+  heartbeatTimeout: "2 minutes",
+  retry: { initialInterval: "500 milliseconds", maximumInterval: "10 seconds" },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+};
+
+/** Moving bytes: as long as it takes while heartbeats come; tried again only when its worker died or stopped. */
+export const TRANSFER: ActivityOptions = {
+  startToCloseTimeout: "7 days",
+  heartbeatTimeout: "30 seconds",
+  retry: { initialInterval: "500 milliseconds", maximumInterval: "10 seconds", maximumAttempts: 30 },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/** Batches of one cluster in flight at once. */
+export const WINDOW = 4;
+/** The same for a cluster where a whole batch came back to be tried again. */
+export const PROBE = 1;
+/** Objects planned at once. */
+export const PLANS = 8;
+/** Longest wait before a look at what is due, so that a wrong clock cannot stall a run. */
+export const LONGEST_WAIT_MS = 120_000;

@@ -1,0 +1,103 @@
+import {
+  CancellationScope,
+  continueAsNew,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+  workflowInfo,
+} from "@temporalio/workflow";
+import type { RunActivities } from "../activities/control/runs.ts";
+import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
+import type { TargetRunInput } from "./contract.ts";
+import { CONTROL, LONGEST_WAIT_MS, PROBE, TRANSFER, WINDOW } from "./options.ts";
+
+type Counts = TargetRunInput["counts"];
+type Batch = { number: number; summary: string };
+
+/** Sends one object, or all of them one after the other, to one cluster. Ends when nothing is left to be tried. */
+export async function targetRun(input: TargetRunInput): Promise<Counts> {
+  const position = { object: input.object, cut: input.cut, counts: { ...input.counts } };
+  while (position.object < input.objectsEnd) {
+    const sent = await sendObject(input, position);
+    if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position });
+    position.object += 1;
+  }
+  return position.counts;
+}
+
+/** A sliding window of batches over one object. False: the history is long enough, the window is empty, and something is left. */
+async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }): Promise<boolean> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const inFlight = new Set<Promise<void>>();
+  let probing = false;
+  let left = true;
+  let due: number | null = null;
+  let failure: unknown;
+
+  const send = async (batch: Batch) => {
+    const result = await transfer(input, batch);
+    probing = result.total > 0 && result.again === result.total;
+    left ||= result.again > 0;
+    count(position.counts, input.label, result);
+  };
+  const start = (batch: Batch) => {
+    const sent: Promise<void> = send(batch)
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => inFlight.delete(sent));
+    inFlight.add(sent);
+  };
+
+  while (failure === undefined && (left || inFlight.size > 0)) {
+    const room = (probing ? PROBE : WINDOW) - inFlight.size;
+    if (left && room > 0) {
+      if (workflowInfo().continueAsNewSuggested) {
+        await Promise.all(inFlight);
+        if (failure === undefined) return false;
+        break;
+      }
+      const { recordId, clusterId } = input;
+      const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most: room });
+      cut.batches.forEach(start);
+      ({ left, due } = cut);
+      if (cut.batches.length > 0) continue;
+    }
+    if (left || inFlight.size > 0) await nextChange(inFlight, left ? due : null);
+  }
+  await Promise.all(inFlight);
+  if (failure !== undefined) throw failure;
+  return true;
+}
+
+/** A batch that came to an end, or the time at which something is due again. */
+async function nextChange(inFlight: Set<Promise<void>>, due: number | null): Promise<void> {
+  if (due === null && inFlight.size > 0) return Promise.race(inFlight);
+  const wait = Math.min(Math.max((due ?? 0) - Date.now(), 100), LONGEST_WAIT_MS);
+  const timer = new CancellationScope();
+  const slept = timer.run(() => sleep(wait)).catch((error: unknown) => {
+    if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+  });
+  await Promise.race([...inFlight, slept]);
+  timer.cancel();
+}
+
+/** A batch whose worker dies again and again fails as a whole, so that the others go on. */
+async function transfer(input: TargetRunInput, batch: Batch): Promise<BatchResult> {
+  const { transferBatch } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
+  try {
+    return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+    return control.failBatch(input.recordId, batch.number);
+  }
+}
+
+function count(counts: Counts, label: string, result: BatchResult): void {
+  counts.batches += 1;
+  counts.done += result.total - result.again - result.failed;
+  counts.failed += result.failed;
+  setCurrentDetails(`**${label}**: ${counts.done} done, ${counts.failed} failed, in ${counts.batches} batches`);
+}

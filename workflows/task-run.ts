@@ -1,0 +1,126 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  executeChild,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+  upsertSearchAttributes,
+  workflowInfo,
+} from "@temporalio/workflow";
+import { defineSearchAttributeKey } from "@temporalio/common";
+import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
+import type { TransferActivities } from "../activities/transfer/activities.ts";
+import { ATTRIBUTES, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import { CONTROL, LONGEST_WAIT_MS, PLANS, TRANSFER } from "./options.ts";
+import { targetRun } from "./target-run.ts";
+
+const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
+const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
+const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
+const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
+
+export type TaskRunResult = { status: "SUCCESS" | "SKIPPED"; planned: number; success: number };
+
+/** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
+export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const begun = await control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId);
+  if (begun.kind !== "go") {
+    setCurrentDetails(begun.kind === "busy" ? "skipped: an earlier run goes on" : "the task was deleted or disabled");
+    return { status: "SKIPPED", planned: 0, success: 0 };
+  }
+  const { recordId } = begun;
+  let interruption: unknown;
+  try {
+    await planObjects(input, recordId, begun.objects);
+    await sendToTargets(input, recordId, begun.objects);
+  } catch (error) {
+    interruption = error;
+  }
+  const reason = interruption === undefined ? null : describe(interruption);
+  const closed = await CancellationScope.nonCancellable(() => control.closeRun(recordId, reason));
+  tell(input, closed?.status ?? "FAILED");
+  setCurrentDetails(closed ? `${closed.status}: ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
+  if (isCancellation(interruption)) throw interruption;
+  if (closed?.status !== "SUCCESS") throw ApplicationFailure.nonRetryable(closed?.errorReason ?? "the record was deleted", "ReplicationFailed");
+  return { status: "SUCCESS", planned: closed.planned, success: closed.success };
+}
+
+async function planObjects(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
+  const waiting = Array.from({ length: objects }, (_, object) => object);
+  const plan = async () => {
+    for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
+      await planObject(input, recordId, object);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PLANS, objects) }, plan));
+}
+
+async function planObject(input: TaskRunInput, recordId: string, object: number): Promise<void> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
+  if (await control.planHosted(recordId, object)) return;
+  for (;;) {
+    const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
+    if (complete) return;
+    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), 100), LONGEST_WAIT_MS));
+  }
+}
+
+/** Children end on their own; one that breaks does not stop the others. */
+async function sendToTargets(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const children: Promise<unknown>[] = [];
+  let broken: unknown;
+  for (let from: number | null = 0; from !== null; ) {
+    const page: TargetPage = await control.readTargets(recordId, from);
+    for (const target of page.targets) {
+      const child = sendToTarget(input, recordId, objects, target).catch((error: unknown) => {
+        broken ??= error;
+      });
+      children.push(child);
+    }
+    from = page.next;
+  }
+  setCurrentDetails(`sending to ${children.length} targets`);
+  await Promise.all(children);
+  if (broken !== undefined) throw broken;
+}
+
+function sendToTarget(input: TaskRunInput, recordId: string, objects: number, target: TargetPage["targets"][number]): Promise<unknown> {
+  const { object, clusterId, label } = target;
+  return executeChild(targetRun, {
+    workflowId: targetWorkflowId(workflowInfo().workflowId, clusterId, object),
+    staticSummary: label,
+    ...(input.searchAttributes
+      ? { typedSearchAttributes: [
+          { key: task, value: input.taskName },
+          { key: project, value: input.projectId },
+          { key: cluster, value: clusterId },
+        ] }
+      : {}),
+    args: [
+      {
+        recordId,
+        clusterId,
+        label,
+        queues: input.queues,
+        object: object ?? 0,
+        objectsEnd: object === null ? objects : object + 1,
+        cut: 1,
+        counts: { batches: 0, done: 0, failed: 0 },
+      },
+    ],
+  });
+}
+
+function tell(input: TaskRunInput, value: string): void {
+  if (input.searchAttributes) upsertSearchAttributes([{ key: status, value }]);
+}
+
+function describe(error: unknown): string {
+  if (isCancellation(error)) return "stopped: the run was cancelled in Temporal";
+  return `the run broke off: ${error instanceof Error ? error.message : String(error)}`;
+}
