@@ -16,6 +16,7 @@ export function statusKind(status: number): FailureKind {
   if (status === 413) return "tooLarge";
   if (status === 429) return "throttled";
   if (status === 507) return "noSpace";
+  if (status === 501) return "unsupported";
   return status >= 500 ? "server" : "invalid";
 }
 

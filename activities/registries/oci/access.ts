@@ -1,6 +1,7 @@
-import { fullName, type RegistryAddress } from "../../../domain/reference.ts";
+import { TransferError } from "../../../domain/failure.ts";
+import { fullName, isImageName, type RegistryAddress } from "../../../domain/reference.ts";
 
-/** How names are written in paths and in token scopes of one registry. */
+/** How names are written in paths and in token scopes of one registry; throws `invalid` for what is no name. */
 export type Access = {
   path: (name: string) => string;
   pull: (name: string) => string[];
@@ -11,10 +12,15 @@ export type Access = {
 
 /** A client that will push asks for that at once: one token for each name, and none for a name that does not exist yet is refused. */
 export function createAccess(address: RegistryAddress, pushes: boolean): Access {
-  const scope = (name: string, actions: string) => `repository:${fullName(address, name)}:${actions}`;
+  const path = (name: string) => {
+    const full = fullName(address, name);
+    if (!isImageName(full)) throw new TransferError("invalid", `"${full.slice(0, 300)}" is no image name: lower-case letters, digits and . _ - / are allowed`);
+    return full;
+  };
+  const scope = (name: string, actions: string) => `repository:${path(name)}:${actions}`;
   const push = (name: string) => [scope(name, "pull,push")];
   return {
-    path: (name) => fullName(address, name),
+    path,
     pull: (name) => (pushes ? push(name) : [scope(name, "pull")]),
     push,
     mount: (name, from) => [...push(name), scope(from, "pull")],

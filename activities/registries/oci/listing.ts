@@ -3,7 +3,7 @@ import { isImageName, isTag, type RegistryAddress } from "../../../domain/refere
 import type { HttpResponse } from "../http.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
-import { linkQuery } from "./manifests.ts";
+import { linkQuery } from "./link.ts";
 
 const PAGE = 500;
 const LIST_LIMIT = 64 * 1024 * 1024;

@@ -29,9 +29,12 @@ export type Manifest = {
   digest: Digest;
   mediaType: string;
   bytes: Buffer;
-  /** Config first, then layers; each digest once. */
+  /** Config first, then layers; each digest once. BuildKit's cache lists them in an index. */
   blobs: readonly Descriptor[];
   children: readonly Descriptor[];
+  /** What it is attached to, and how a list of attachments describes it (image-spec, "subject"). */
+  subject: Digest | null;
+  description: Readonly<Record<string, unknown>>;
 };
 
 /** Docker's foreign and OCI's non-distributable layers stay where their `urls` point. */
@@ -43,15 +46,32 @@ export function isForeign(descriptor: Descriptor): boolean {
 export function parseManifest(bytes: Buffer, digest: Digest, contentType: string | undefined, what: string): Manifest {
   const json = parseObject(bytes, what);
   const mediaType = mediaTypeOf(json, contentType);
+  const subject = isObject(json["subject"]) && isDigest(json["subject"]["digest"]) ? json["subject"]["digest"] : null;
+  const base = { digest, mediaType, bytes, subject, description: describe(json, mediaType, digest, bytes.length) };
   if (isIndexType(mediaType)) {
-    return { digest, mediaType, bytes, blobs: [], children: distinct(descriptors(json["manifests"], what)) };
+    const listed = distinct(descriptors(json["manifests"], what));
+    const isManifest = (item: Descriptor) => item.mediaType === "" || isIndexType(item.mediaType) || MANIFEST_TYPES.includes(item.mediaType);
+    return { ...base, blobs: listed.filter((item) => !isManifest(item)), children: listed.filter(isManifest) };
   }
   if (!MANIFEST_TYPES.includes(mediaType)) {
     throw new TransferError("unsupported", `${what}: its media type ${mediaType.slice(0, 100)} is not supported; push it again as an OCI or Docker v2 image`);
   }
   const config = json["config"] === undefined ? [] : [json["config"]];
   const lists = [config, json["layers"] ?? [], json["blobs"] ?? []];
-  return { digest, mediaType, bytes, blobs: distinct(lists.flatMap((list) => descriptors(list, what))), children: [] };
+  return { ...base, blobs: distinct(lists.flatMap((list) => descriptors(list, what))), children: [] };
+}
+
+/** The descriptor that a list of referrers holds of a manifest. */
+function describe(json: Record<string, unknown>, mediaType: string, digest: Digest, size: number): Record<string, unknown> {
+  const config = isObject(json["config"]) ? json["config"]["mediaType"] : undefined;
+  const artifactType = json["artifactType"] ?? config;
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(typeof artifactType === "string" ? { artifactType } : {}),
+    ...(isObject(json["annotations"]) ? { annotations: json["annotations"] } : {}),
+  };
 }
 
 /** The descriptors of an index document, or null when it is none. */

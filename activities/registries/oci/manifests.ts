@@ -1,15 +1,13 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
+import { isTag } from "../../../domain/reference.ts";
 import type { HttpResponse } from "../http.ts";
 import { digestOf } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
-import { ACCEPT_MANIFESTS, parseIndex, parseManifest, type Descriptor, type Manifest } from "./manifest.ts";
+import { ACCEPT_MANIFESTS, parseManifest, type Manifest } from "./manifest.ts";
 
-const MANIFEST_LIMIT = 8 * 1024 * 1024;
-const REFERRERS_PAGES = 100;
-/** How registries say that they have no referrers API. */
-const NO_REFERRERS = [400, 404, 405, 501];
+export const MANIFEST_LIMIT = 8 * 1024 * 1024;
 
 export type ManifestHead = { digest: Digest; mediaType: string; size: number };
 
@@ -20,16 +18,16 @@ export type Manifests = {
   getManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Manifest>;
   /** Verified: the registry says the digest, or is asked for it. `indexesSubject` = it keeps the list of what is attached. */
   putManifest: (name: string, reference: string, manifest: ManifestToPut, signal?: AbortSignal) => Promise<{ indexesSubject: boolean }>;
-  /** What the referrers API lists for `subject`; null when the registry has no such API, which is then remembered. */
-  listReferrers: (name: string, subject: Digest, signal?: AbortSignal) => Promise<Descriptor[] | null>;
 };
 
 export type ManifestToPut = Pick<Manifest, "digest" | "mediaType" | "bytes">;
 
 export function createManifests(client: RegistryClient, access: Access): Manifests {
-  let hasReferrers: boolean | undefined;
   const { host } = client.origin;
-  const pathOf = (name: string, reference: string) => `${access.path(name)}/manifests/${reference}`;
+  const pathOf = (name: string, reference: string) => {
+    if (!isTag(reference) && !isDigest(reference)) throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
+    return `${access.path(name)}/manifests/${reference}`;
+  };
   const read = (method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined, accept: number[]) =>
     client.request({
       method,
@@ -85,41 +83,10 @@ export function createManifests(client: RegistryClient, access: Access): Manifes
     return { indexesSubject: response.header("oci-subject") !== undefined };
   }
 
-  async function listReferrers(name: string, subject: Digest, signal?: AbortSignal): Promise<Descriptor[] | null> {
-    if (hasReferrers === false) return null;
-    const path = `${access.path(name)}/referrers/${subject}`;
-    const what = `what is attached to ${manifestLabel(name, subject)}`;
-    const found: Descriptor[] = [];
-    let query: string | null = "";
-    for (let page = 0; query !== null && page < REFERRERS_PAGES; page += 1) {
-      const response = await client.request({ method: "GET", to: path + query, what, scopes: access.pull(name), accept: NO_REFERRERS, signal });
-      const body = await response.bytes(MANIFEST_LIMIT);
-      const known = response.status === 404 && /"(?:NAME|MANIFEST)_UNKNOWN"/.test(body.toString("utf8"));
-      if (known) return found;
-      const list = response.status === 200 ? parseIndex(body, what) : null;
-      if (list === null) {
-        hasReferrers = false;
-        return null;
-      }
-      found.push(...list);
-      const next = linkQuery(response);
-      query = next === query ? null : next;
-    }
-    hasReferrers = true;
-    return found;
-  }
-
-  return { headManifest, getManifest, putManifest, listReferrers };
+  return { headManifest, getManifest, putManifest };
 }
 
-/** The query of `Link: <…>; rel="next"`; its path is the one that was asked, whatever host a proxy wrote into it. */
-export function linkQuery(response: HttpResponse): string | null {
-  const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(response.header("link") ?? "")?.[1];
-  if (target === undefined || !URL.canParse(target, response.url.href)) return null;
-  return new URL(target, response.url).search;
-}
-
-function manifestLabel(name: string, reference: string): string {
+export function manifestLabel(name: string, reference: string): string {
   return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
 }
 

@@ -7,6 +7,7 @@ import { checkRegistry, type CheckScope, type RegistryCheck } from "./check.ts";
 import { createRegistryClient, type Credentials } from "./client.ts";
 import { createListing, type Listing } from "./listing.ts";
 import { createManifests, type Manifests } from "./manifests.ts";
+import { createReferrers, type Referrers } from "./referrers.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
@@ -19,6 +20,7 @@ export type OciRegistryOptions = Credentials &
 
 /** A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token refresh. */
 export type OciRegistry = Manifests &
+  Referrers &
   Blobs &
   Uploads &
   Listing & {
@@ -38,6 +40,7 @@ export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   return {
     host: client.origin.host,
     ...createManifests(client, access),
+    ...createReferrers(client, access),
     ...createBlobs(client, access),
     ...createListing(client, access, address),
     ...uploads,

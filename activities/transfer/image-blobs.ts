@@ -1,0 +1,91 @@
+import { toTransferError } from "../../domain/failure.ts";
+import { blobLabel } from "../registries/oci/blobs.ts";
+import { isForeign, type Descriptor } from "../registries/oci/manifest.ts";
+import type { UploadSession } from "../registries/oci/uploads.ts";
+import { verified } from "../registries/verified.ts";
+import { linkedAbort, metered, partKey, sent, type ImageCopy } from "./image-copy.ts";
+import { keep, type Placed } from "./image-memory.ts";
+import { CHUNK_BYTES, sendInChunks } from "./image-chunks.ts";
+
+/** Up to this size a blob is held in memory: one buffer and as few requests as the target allows. */
+const SMALL_BYTES = 64 * 1024;
+
+/** Puts one blob at the target unless it is there; foreign layers stay where their URLs point, as docker leaves them. */
+export async function copyBlob(copy: ImageCopy, blob: Descriptor): Promise<void> {
+  const { tally } = copy;
+  if (isForeign(blob)) return tally.count("blob", "skip", blob.digest, 0);
+  tally.blobs.add(blob.digest);
+  try {
+    const placed = await copy.seen.once(partKey(copy, blob.digest), copy.signal, () => place(copy, blob));
+    tally.count("blob", placed === "sent" ? "success" : "skip", blob.digest, blob.size);
+  } catch (error) {
+    const { kind, retryable } = toTransferError(error);
+    if (!retryable && kind !== "cancelled") {
+      tally.count("blob", "failed", blob.digest, blob.size);
+      copy.giveUp();
+    }
+    throw error;
+  }
+}
+
+async function place(copy: ImageCopy, blob: Descriptor): Promise<Placed> {
+  const { target, seen, signal } = copy;
+  const found = await target.registry.headBlob(target.name, blob.digest, signal);
+  const whole = found !== null && (found.size === null || found.size === blob.size);
+  if (!whole) await send(copy, blob);
+  keep(seen.homes, blob.digest, target.name);
+  seen.uploads.delete(partKey(copy, blob.digest));
+  return whole ? "found" : "sent";
+}
+
+async function send(copy: ImageCopy, blob: Descriptor): Promise<void> {
+  const { target, seen, signal } = copy;
+  const home = seen.homes.get(blob.digest);
+  let session: UploadSession | null = null;
+  if (home !== undefined && home !== target.name) {
+    const begun = await target.registry.startUpload(target.name, blob.digest, home, signal);
+    if (begun === "mounted") return;
+    session = begun;
+  }
+  if (blob.size <= SMALL_BYTES) return sendSmall(copy, blob, session);
+  await seen.streams(async () => {
+    const chunked = blob.size > CHUNK_BYTES && !seen.wholeBlobs;
+    const done = chunked && (await sendInChunks(copy, blob, session));
+    if (!done) await sendWhole(copy, blob, chunked ? null : session);
+  });
+}
+
+async function sendSmall(copy: ImageCopy, blob: Descriptor, session: UploadSession | null): Promise<void> {
+  const { target, signal } = copy;
+  const chunks: Buffer[] = [];
+  for await (const chunk of verifiedSource(copy, blob, signal)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  await copy.hooks.throttle(bytes.length);
+  if (session === null) await target.registry.putBlob(target.name, blob.digest, bytes, signal);
+  else await target.registry.finishUpload(target.name, session, blob, { body: bytes, length: bytes.length }, signal);
+  sent(copy, bytes.length);
+}
+
+/** One stream through one request: for blobs up to a chunk, and for registries that take no chunks. */
+async function sendWhole(copy: ImageCopy, blob: Descriptor, begun: UploadSession | null): Promise<void> {
+  const { target, signal } = copy;
+  const { registry, name } = target;
+  const session = begun ?? (await registry.startUpload(name, blob.digest, null, signal));
+  if (session === "mounted") return;
+  const reading = linkedAbort(signal);
+  try {
+    const body = metered(copy, verifiedSource(copy, blob, reading.signal));
+    await registry.finishUpload(name, session, blob, { body, length: blob.size }, signal);
+  } catch (error) {
+    if (toTransferError(error).kind === "digestMismatch") await registry.cancelUpload(name, session);
+    throw error;
+  } finally {
+    reading.end();
+  }
+}
+
+async function* verifiedSource(copy: ImageCopy, blob: Descriptor, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  const { registry, name } = copy.source;
+  const stream = await registry.openBlob(name, blob.digest, 0, signal);
+  yield* verified(stream, blob, `${blobLabel(name, blob.digest)} of ${registry.host}`);
+}
