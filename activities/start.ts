@@ -12,7 +12,7 @@ import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
 import { createPool } from "./transfer/pool.ts";
-import type { Line } from "./transfer/batch.ts";
+import type { Line } from "./transfer/line.ts";
 
 /** A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries. */
 

@@ -14,6 +14,7 @@ export function createApp(deps: ApiDeps) {
   const app = createRoot(deps);
   return app
     .route("/health", healthRoutes(deps))
+    .route("/internal/v1", deps.internal)
     .route("/", docsRoutes(() => app));
 }
 

@@ -1,4 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
+import type { Hono } from "hono";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Db } from "../db/open.ts";
 import type { ClusterType } from "../domain/vocabulary.ts";
@@ -12,7 +13,7 @@ export type Env = {
 export type Logger = Record<"debug" | "info" | "warn" | "error", (facts: object, message: string) => void>;
 
 /** Which of the other processes do their work, as the supervisor says. */
-export type Processes = { temporal: boolean; orchestrator: boolean; workers: number };
+export type Processes = { temporal: boolean; searchAttributes: boolean; orchestrator: boolean; workers: number };
 
 /** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
 export type Executions = {
@@ -53,6 +54,8 @@ export type ApiDeps = {
   maxJsonBody: number;
   processes: () => Processes;
   executions: Executions;
+  /** What workers ask, mounted under /internal/v1. */
+  internal: Hono;
   /** Why the cluster cannot be used, or null when it answers and takes the credentials. */
   checkCluster: (access: ClusterAccess) => Promise<string | null>;
   /** Throws a TransferError for literal addresses that must not be connected to. */

@@ -3,29 +3,54 @@ import { join } from "node:path";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { pino } from "pino";
+import { Client } from "@temporalio/client";
+import { createRunActivities } from "../activities/control/runs.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
+import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { loadConfig, superviseChild } from "../config.ts";
 import { openDb } from "../db/open.ts";
+import { keepActivityWorker } from "../temporal/activity-worker.ts";
+import { clientConnection } from "../temporal/connect.ts";
+import { installRuntime } from "../temporal/worker.ts";
+import { queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
-import type { Executions, Processes } from "./deps.ts";
-import { fail } from "./errors.ts";
+import type { Processes } from "./deps.ts";
+import { createExecutions, type ExecutionDeps } from "./executions.ts";
+import { internalRoutes } from "./internal/routes.ts";
+import { reconcileRuns } from "./reconcile.ts";
 
-const config = loadConfig(process.env, ["secretKey", "adminPassword"]);
-const logger = pino({ level: config.logLevel });
+const CONTROL_SLOTS = 16;
+const RECONCILE_MS = 60_000;
+
+const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
+const logger = pino({ level: config.logLevel, base: { process: "control", pid: process.pid } });
 mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
 
-let processes: Processes = { temporal: false, orchestrator: false, workers: 0 };
+let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
-/** Until Temporal is connected nothing runs. */
-const executions: Executions = {
-  start: async () => fail(250307),
-  stop: async () => false,
-  cancelAndWait: async () => undefined,
-  taskSaved: async () => undefined,
-  taskDeleted: async () => undefined,
+const execution: ExecutionDeps = {
+  db,
+  client: new Client({ connection: clientConnection(config), namespace: config.temporalNamespace }),
+  queues: queues(config.instanceId),
+  searchAttributes: () => processes.searchAttributes,
+  localCluster: config.localClusterName,
+  now: Date.now,
+  logger,
 };
+const executions = createExecutions(execution);
+const internal = internalRoutes({
+  db,
+  signer: createInternalSigner(config.secretKey),
+  retryWindow: config.retryWindow,
+  now: Date.now,
+  settings: () => ({
+    instanceId: config.instanceId,
+    temporal: { address: config.temporalAddress, namespace: config.temporalNamespace },
+    searchAttributes: processes.searchAttributes,
+  }),
+});
 
 const app = createApp({
   db,
@@ -38,6 +63,7 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   processes: () => processes,
   executions,
+  internal,
   checkCluster: async () => null,
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   logger: {
@@ -50,8 +76,21 @@ const app = createApp({
 
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, (address) => child.ready({ url: urlOf(address) }));
 
+installRuntime(logger);
+const worker = keepActivityWorker({
+  settings: config,
+  namespace: config.temporalNamespace,
+  taskQueue: execution.queues.control,
+  activities: createRunActivities(execution),
+  slots: CONTROL_SLOTS,
+  log: logger,
+});
+const reconciler = repeat(RECONCILE_MS, () => reconcileRuns(execution));
+
 const child = superviseChild({
   stop: async () => {
+    clearInterval(reconciler);
+    await worker.stop();
     await new Promise((resolve) => server.close(resolve));
     db.$client.close();
   },
@@ -62,4 +101,17 @@ const child = superviseChild({
 
 function urlOf({ address, family, port }: AddressInfo): string {
   return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+/** At once and then every `ms`, never twice at a time; a failure is logged and tried again at the next turn. */
+function repeat(ms: number, work: () => Promise<void>): NodeJS.Timeout {
+  let busy = false;
+  const turn = async () => {
+    if (busy) return;
+    busy = true;
+    await work().catch((error: unknown) => logger.warn({ err: error }, "upkeep failed; it is tried again"));
+    busy = false;
+  };
+  void turn();
+  return setInterval(() => void turn(), ms);
 }

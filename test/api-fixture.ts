@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Hono } from "hono";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { createApp } from "../api/app.ts";
@@ -30,7 +31,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}) {
     publicUrl: null,
     admin: ADMIN,
     maxJsonBody: 64 * 1024,
-    processes: () => ({ temporal: true, orchestrator: true, workers: 1 }),
+    processes: () => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 }),
     executions: {
       start: async (key) => void started.push(`start ${key}`),
       stop: async (key) => started.push(`stop ${key}`) > 0,
@@ -38,6 +39,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}) {
       taskSaved: async (key) => void started.push(`saved ${key}`),
       taskDeleted: async (key) => void started.push(`deleted ${key}`),
     },
+    internal: new Hono(),
     checkCluster: async () => null,
     checkHost: createAddressGuard([]).checkHost,
     logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },

@@ -30,45 +30,48 @@ export async function targetRun(input: TargetRunInput): Promise<Counts> {
 async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }): Promise<boolean> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const inFlight = new Set<Promise<void>>();
-  let probing = false;
-  let left = true;
-  let due: number | null = null;
-  let failure: unknown;
+  const window: { probing: boolean; left: boolean; due: number | null; broken: unknown } = { probing: false, left: true, due: null, broken: undefined };
 
   const send = async (batch: Batch) => {
     const result = await transfer(input, batch);
-    probing = result.total > 0 && result.again === result.total;
-    left ||= result.again > 0;
+    window.probing = result.total > 0 && result.again === result.total;
+    window.left ||= result.again > 0;
     count(position.counts, input.label, result);
   };
   const start = (batch: Batch) => {
     const sent: Promise<void> = send(batch)
       .catch((error: unknown) => {
-        failure ??= error;
+        window.broken ??= error;
       })
       .finally(() => inFlight.delete(sent));
     inFlight.add(sent);
   };
+  const cutNext = async (most: number) => {
+    const { recordId, clusterId } = input;
+    const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most });
+    cut.batches.forEach(start);
+    window.left = cut.left;
+    window.due = cut.due;
+    return cut.batches.length;
+  };
 
-  while (failure === undefined && (left || inFlight.size > 0)) {
-    const room = (probing ? PROBE : WINDOW) - inFlight.size;
-    if (left && room > 0) {
-      if (workflowInfo().continueAsNewSuggested) {
-        await Promise.all(inFlight);
-        if (failure === undefined) return false;
-        break;
+  const slide = async () => {
+    while (window.broken === undefined && (window.left || inFlight.size > 0)) {
+      const room = (window.probing ? PROBE : WINDOW) - inFlight.size;
+      if (window.left && room > 0) {
+        if (workflowInfo().continueAsNewSuggested) return;
+        if ((await cutNext(room)) > 0) continue;
       }
-      const { recordId, clusterId } = input;
-      const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most: room });
-      cut.batches.forEach(start);
-      ({ left, due } = cut);
-      if (cut.batches.length > 0) continue;
+      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left ? window.due : null);
     }
-    if (left || inFlight.size > 0) await nextChange(inFlight, left ? due : null);
-  }
+  };
+
+  await slide().catch((error: unknown) => {
+    window.broken ??= error;
+  });
   await Promise.all(inFlight);
-  if (failure !== undefined) throw failure;
-  return true;
+  if (window.broken !== undefined) throw window.broken;
+  return !window.left;
 }
 
 /** A batch that came to an end, or the time at which something is due again. */

@@ -1,5 +1,6 @@
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
-import { runBatch, type BatchDeps, type BatchResult } from "./batch.ts";
+import { runBatch, type BatchResult } from "./batch.ts";
+import type { BatchDeps } from "./work.ts";
 import { listObject, type Listed } from "./listing.ts";
 
 export type { BatchResult } from "./batch.ts";

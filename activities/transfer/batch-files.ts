@@ -3,7 +3,9 @@ import { createInstanceClient } from "../registries/instance/client.ts";
 import type { ContentSource } from "../store/source.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { UploadState } from "../../domain/outcome.ts";
-import { failed, type OpenedEndpoint, type Sender, type Work } from "./batch.ts";
+import type { OpenedEndpoint } from "./endpoint.ts";
+import type { Sender } from "./line.ts";
+import { failed, type Work } from "./work.ts";
 import { troubleOutcome } from "./files-outcome.ts";
 import { copyFiles, type CopyFile } from "./files.ts";
 

@@ -3,7 +3,9 @@ import { noParts, type ArtifactOutcome } from "../../domain/outcome.ts";
 import { targetImageName, targetTags } from "../../domain/image-objects.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import { createOciRegistry } from "../registries/oci/registry.ts";
-import type { OpenedEndpoint, Sender, Work } from "./batch.ts";
+import type { OpenedEndpoint } from "./endpoint.ts";
+import type { Sender } from "./line.ts";
+import type { Work } from "./work.ts";
 import { copyImage } from "./image.ts";
 import { createImageMemory } from "./image-memory.ts";
 
@@ -34,7 +36,7 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
         rules: rules(artifact),
         hooks: hooks(artifact),
         resume: artifact.uploads,
-        memory,
+        seen: memory,
       });
       const { result } = outcome;
       unreachable = result.kind === "again" && !result.throttled ? unreachable + 1 : 0;

@@ -1,7 +1,8 @@
 import { toTransferError } from "../../domain/failure.ts";
 import { imageNames } from "../../domain/image-objects.ts";
 import { createOciRegistry } from "../registries/oci/registry.ts";
-import { type BatchDeps, openEndpoint, whenReachable } from "./batch.ts";
+import { openEndpoint } from "./endpoint.ts";
+import { type BatchDeps, whenReachable } from "./work.ts";
 import { listImagePage } from "./image-listing.ts";
 
 /** After this long the activity ends and is started anew, so that its history tells where the listing is. */

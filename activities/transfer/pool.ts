@@ -3,8 +3,10 @@ const IDLE_MS = 60_000;
 
 type Entry<T> = { value: T; users: number; lastUsed: number };
 
+export type Pool<T> = { use: <R>(key: string, open: () => T, work: (value: T) => Promise<R>) => Promise<R> };
+
 /** Keeps what is dear to open (connections, tokens, what is known of a target) for the batches of one run that follow each other. */
-export function createPool<T>(close: (value: T) => void) {
+export function createPool<T>(close: (value: T) => void): Pool<T> {
   const entries = new Map<string, Entry<T>>();
   const sweep = () => {
     for (const [key, entry] of entries) {
@@ -17,7 +19,7 @@ export function createPool<T>(close: (value: T) => void) {
   timer.unref();
 
   return {
-    async use<R>(key: string, open: () => T, work: (value: T) => Promise<R>): Promise<R> {
+    async use(key, open, work) {
       const entry = entries.get(key) ?? { value: open(), users: 0, lastUsed: 0 };
       entries.set(key, entry);
       entry.users += 1;

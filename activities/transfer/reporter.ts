@@ -81,12 +81,11 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
     /** Waits until everything is handed in; while the control plane is away that takes as long as it takes. */
     async close(): Promise<void> {
       clearInterval(timer);
-      const lastWords = () => signal.aborted || stopped;
       let deadline = Number.POSITIVE_INFINITY;
       await sending;
       while (dirty.size > 0) {
         heartbeat();
-        if (lastWords()) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
+        if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
         if (Date.now() > deadline) return;
         await flush();
         if (dirty.size > 0) await sleep(1_000);

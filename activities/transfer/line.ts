@@ -1,0 +1,17 @@
+import { createFileSender } from "./batch-files.ts";
+import { createImageSender } from "./batch-images.ts";
+import { openEndpoint } from "./endpoint.ts";
+import { createThrottle, type Throttle } from "./throttle.ts";
+import type { Batch, BatchDeps, Work } from "./work.ts";
+
+/** Sends one kind of artifact between two ends, whose connections it keeps. */
+export type Sender = { send: (work: Work) => Promise<void>; close: () => void };
+/** Both ends of a batch as this worker reaches them; kept for the batches of the same run that follow. */
+export type Line = Sender & { throttle: Throttle };
+
+export function openLine(deps: BatchDeps, recordId: string, batch: Batch): Line {
+  const throttle = createThrottle(batch.setting.rateLimit, (bytes) => deps.controlPlane.lease(recordId, batch.clusterId, bytes));
+  const target = openEndpoint(deps, batch.target);
+  const sender = batch.object.category === "LOCAL" ? createFileSender(deps.content, target) : createImageSender(openEndpoint(deps, batch.source), target);
+  return { throttle, ...sender };
+}

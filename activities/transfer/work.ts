@@ -1,0 +1,56 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { toTransferError } from "../../domain/failure.ts";
+import { noParts, type ArtifactOutcome, type CopyHooks, type CopyRules } from "../../domain/outcome.ts";
+import type { BatchAnswer, BatchArtifact } from "../../domain/worker-messages.ts";
+import type { ControlPlane } from "../control-plane.ts";
+import type { HttpOptions } from "../registries/http.ts";
+import type { Sealer } from "../secrets/seal.ts";
+import type { ContentSource } from "../store/source.ts";
+import type { Line } from "./line.ts";
+import type { Pool } from "./pool.ts";
+
+/** How often a worker asks a control plane that is away. */
+const AWAY_MS = 1_000;
+
+export type Batch = Extract<BatchAnswer, { kind: "batch" }>;
+
+export type BatchDeps = {
+  controlPlane: ControlPlane;
+  sealer: Sealer;
+  content: ContentSource;
+  network: Pick<HttpOptions, "allowedAddresses" | "proxy">;
+  /** Artifacts of a batch that are handled at once. */
+  concurrency: number;
+  lines: Pool<Line>;
+};
+
+/** What a kind of artifact is sent with. */
+export type Work = {
+  artifacts: BatchArtifact[];
+  batch: Batch;
+  hooks: (artifact: BatchArtifact) => CopyHooks;
+  rules: (artifact: BatchArtifact) => CopyRules;
+  signal: AbortSignal;
+  begin: (artifact: BatchArtifact) => void;
+  end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void;
+  concurrency: number;
+};
+
+/** Waits, heartbeating, while the control plane is away. */
+export async function whenReachable<T>({ signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void }, call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!toTransferError(error).retryable) throw error;
+      heartbeat();
+      await sleep(AWAY_MS, undefined, { signal });
+    }
+  }
+}
+
+export function failed(reason: string): ArtifactOutcome {
+  const parts = noParts();
+  parts.node.failed = 1;
+  return { result: { kind: "failed", reason, conflict: false, stopsCluster: false }, digest: null, size: null, parts, bytesSent: 0 };
+}
