@@ -73,7 +73,8 @@ async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<
 /** A refused digest ends the session at the target: the next attempt begins anew and reads the source whole, which tells whose fault it was. */
 async function finish(copy: Copy, item: Item, id: string): Promise<void> {
   try {
-    await copy.target.finishUpload(id, copy.hooks.signal);
+    const { sha256, size } = item.source;
+    await copy.target.finishUpload(id, { sha256, size }, copy.hooks.signal);
   } catch (error) {
     if (error instanceof TransferError && error.kind === "digestMismatch") item.uploads = [];
     throw error;

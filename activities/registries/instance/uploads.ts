@@ -14,7 +14,7 @@ export type Uploads = {
   /** Sends `length` bytes; answers what the target has after them. Slices of `bytes` should not exceed 1 MiB. */
   appendUpload: (session: UploadSession, length: number, bytes: AsyncIterable<Uint8Array>, hooks: SendHooks) => Promise<UploadSession>;
   /** `digestMismatch` when the bytes are not what was said; the target has dropped them then. */
-  finishUpload: (id: string, signal: AbortSignal) => Promise<void>;
+  finishUpload: (id: string, content: UploadRequest, signal: AbortSignal) => Promise<void>;
   dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
 };
 
@@ -47,8 +47,8 @@ export function createUploads(wire: Wire): Uploads {
       const request = { method: "PATCH", what, path: pathOf(id), headers, body, signal: hooks.signal, meaning: LATER } as const;
       return readSession(await wire.call(request), what);
     },
-    async finishUpload(id, signal) {
-      await wire.call({ method: "PUT", what, path: pathOf(id), signal, idleTimeoutMs: FINISH_TIMEOUT_MS, meaning: LATER });
+    async finishUpload(id, content, signal) {
+      await wire.call({ method: "PUT", what, path: pathOf(id), signal, ...json(content), idleTimeoutMs: FINISH_TIMEOUT_MS, meaning: LATER });
     },
     async dropUpload(id, signal) {
       await wire.call({ method: "DELETE", what, path: pathOf(id), signal });
