@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { TransferError } from "../../domain/failure.ts";
+
+/** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
+export type Expected = { sha256?: string | undefined; md5?: string | undefined; size?: number | undefined };
+export type Summary = { sha256: string; md5: string; size: number };
+
+export type Digests = { size: () => number; update: (chunk: Uint8Array) => void; summary: () => Summary };
+
+/** sha256, md5 and size of what is written through it. */
+export function createDigests(): Digests {
+  const sha256 = createHash("sha256");
+  const md5 = createHash("md5");
+  let size = 0;
+  return {
+    size: () => size,
+    update(chunk) {
+      sha256.update(chunk);
+      md5.update(chunk);
+      size += chunk.length;
+    },
+    summary: () => ({ sha256: sha256.digest("hex"), md5: md5.digest("hex"), size }),
+  };
+}
+
+export function summarise(content: Uint8Array): Summary {
+  const digests = createDigests();
+  digests.update(content);
+  return digests.summary();
+}
+
+/** Throws when the content is not what was announced. */
+export function verify(found: Summary, expected: Expected): void {
+  if (expected.size !== undefined && expected.size !== found.size) {
+    throw new TransferError("invalid", `${expected.size} bytes were announced, ${found.size} arrived`);
+  }
+  for (const algorithm of ["sha256", "md5"] as const) {
+    const wanted = expected[algorithm];
+    if (wanted === undefined || wanted === found[algorithm]) continue;
+    throw new TransferError("digestMismatch", `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced`);
+  }
+}

@@ -1,0 +1,24 @@
+import Sqlite from "better-sqlite3";
+import { existsSync } from "node:fs";
+
+/** Small contents by digest (lower-case hex); what is not there is undefined. */
+export type InlineReader = { get: (sha256: string) => Buffer | undefined; close: () => void };
+
+export const SELECT_INLINE = "SELECT content FROM inline_blob WHERE sha256 = ?";
+
+/** Reads blobs.db beside the control plane, which writes it. The file may come into being later. */
+export function openInlineReader(file: string): InlineReader {
+  let opened: { db: Sqlite.Database; select: Sqlite.Statement<[Buffer], Buffer> } | undefined;
+  function statement() {
+    if (!opened && existsSync(file)) {
+      const db = new Sqlite(file, { readonly: true, fileMustExist: true });
+      db.pragma("busy_timeout = 5000");
+      opened = { db, select: db.prepare<[Buffer], Buffer>(SELECT_INLINE).pluck() };
+    }
+    return opened?.select;
+  }
+  return {
+    get: (sha256) => statement()?.get(Buffer.from(sha256, "hex")),
+    close: () => void opened?.db.close(),
+  };
+}

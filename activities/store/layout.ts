@@ -1,0 +1,59 @@
+import { mkdirSync } from "node:fs";
+import { mkdir, open } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { TransferError } from "../../domain/failure.ts";
+
+/** Content up to this many bytes lies in blobs.db instead of a file of its own. */
+export const INLINE_LIMIT = 16 * 1024;
+
+/** Where the store's files lie below DATA_DIR. */
+export type Layout = { blobs: string; staging: string; inlineFile: string };
+
+export function layout(dataDir: string): Layout {
+  const blobs = join(dataDir, "blobs");
+  return { blobs, staging: join(blobs, "staging"), inlineFile: join(dataDir, "blobs.db") };
+}
+
+const SHA256 = /^[0-9a-f]{64}$/;
+const MD5 = /^[0-9a-f]{32}$/;
+
+/** Lower-case hex only: what passes may be a part of a file's name. */
+export const isSha256 = (text: string): boolean => SHA256.test(text);
+export const isMd5 = (text: string): boolean => MD5.test(text);
+
+export function blobFile({ blobs }: Pick<Layout, "blobs">, sha256: string): string {
+  if (!isSha256(sha256)) throw new TransferError("invalid", `"${sha256.slice(0, 80)}" is not a sha256 digest in lower-case hex`);
+  return join(blobs, sha256.slice(0, 2), sha256.slice(2, 4), sha256);
+}
+
+export function makeFolders({ staging }: Layout): void {
+  mkdirSync(staging, { recursive: true });
+}
+
+/** Makes the folder of a blob's file; a new folder is durable before anything is put into it. */
+export async function makeBlobFolder(file: string): Promise<void> {
+  const folder = dirname(file);
+  const first = await mkdir(folder, { recursive: true });
+  if (first === undefined) return;
+  await syncFolder(dirname(folder));
+  await syncFolder(dirname(dirname(folder)));
+}
+
+/** Makes renames and new names inside a folder survive a power loss. */
+export async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+
+/** The error itself, but a full disk as the TransferError that says so. */
+export function storageError(error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!FULL.has(code)) return error;
+  return new TransferError("noSpace", "the disk of the store is full: free some space and try again", { cause: error });
+}

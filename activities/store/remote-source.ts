@@ -1,0 +1,60 @@
+import { Readable } from "node:stream";
+import { TransferError } from "../../domain/failure.ts";
+import type { ContentSource } from "./source.ts";
+
+/** One signed request to the control plane; throws a TransferError for every answer that is no success. */
+export type InternalCall = (
+  method: "GET" | "POST",
+  path: string,
+  options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
+) => Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined>; body: Readable }>;
+
+export const BLOBS_PATH = "/internal/v1/blobs";
+
+/** Content through the internal API of the control plane. */
+export function createRemoteSource(call: InternalCall): ContentSource {
+  return {
+    async open(sha256, { start, end } = { start: 0 }, signal) {
+      const whole = start === 0 && end === undefined;
+      const headers = whole ? {} : { range: `bytes=${start}-${end ?? ""}` };
+      const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
+      const size = Number(answer.headers["x-content-size"]);
+      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: answer.body };
+      answer.body.destroy();
+      throw new TransferError("server", `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`);
+    },
+    async readSmall(digests, signal) {
+      const answer = await call("POST", BLOBS_PATH, { body: { digests }, ...(signal ? { signal } : {}) });
+      const parts: Buffer[] = [];
+      for await (const part of answer.body) parts.push(part as Buffer);
+      return unpack(Buffer.concat(parts));
+    },
+    close: async () => undefined,
+  };
+}
+
+const HEAD = 36;
+
+/** Small contents in one body, each as 32 bytes of sha256, 4 bytes of length (big-endian) and the content. */
+export function pack(contents: Map<string, Buffer>): Buffer {
+  return Buffer.concat([...contents].flatMap(([sha256, content]) => [header(sha256, content.length), content]));
+}
+
+function header(sha256: string, length: number): Buffer {
+  const head = Buffer.alloc(HEAD);
+  head.write(sha256, "hex");
+  head.writeUInt32BE(length, 32);
+  return head;
+}
+
+export function unpack(packed: Buffer): Map<string, Buffer> {
+  const contents = new Map<string, Buffer>();
+  for (let at = 0; at < packed.length; ) {
+    const start = at + HEAD;
+    const end = start <= packed.length ? start + packed.readUInt32BE(at + 32) : Infinity;
+    if (end > packed.length) throw new TransferError("server", "the control plane's answer with small contents ended early");
+    contents.set(packed.toString("hex", at, at + 32), packed.subarray(start, end));
+    at = end;
+  }
+  return contents;
+}

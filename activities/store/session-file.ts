@@ -1,0 +1,45 @@
+import { createReadStream } from "node:fs";
+import { open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { createDigests, type Digests, type Summary } from "./digests.ts";
+import { createWriter, tooLarge, withFile } from "./writer.ts";
+
+/** An upload that nobody touched for this long is given up. */
+export const SESSION_LIFE_MS = 24 * 3_600_000;
+
+export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
+
+/** Adds a body to a file of `size` bytes and answers the new size. What arrived of a body that breaks stays and is summed up, too. */
+export async function appendTo(file: string, size: number, digests: Digests, body: Readable, maxBytes: number): Promise<number> {
+  const handle = await open(file, "a");
+  return withFile(handle, async () => {
+    const writer = createWriter(handle, digests);
+    let total = size;
+    try {
+      // Left early, the body stays open: the one who sends it can still be answered.
+      for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        if (total + chunk.length > maxBytes) throw tooLarge(maxBytes);
+        total += chunk.length;
+        await writer.add(chunk);
+      }
+    } finally {
+      await writer.flush();
+    }
+    return total;
+  });
+}
+
+export async function digestFile(file: string): Promise<Summary> {
+  const digests = createDigests();
+  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) digests.update(chunk as Buffer);
+  return digests.summary();
+}
+
+export async function expireSessions(staging: string, now: number): Promise<void> {
+  for (const name of (await readdir(staging)).filter((entry) => SESSION_FILE.test(entry))) {
+    const file = join(staging, name);
+    const found = await stat(file).catch(() => null);
+    if (found && found.mtimeMs < now - SESSION_LIFE_MS) await rm(file, { force: true });
+  }
+}

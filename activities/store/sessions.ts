@@ -1,0 +1,138 @@
+import { open, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { TransferError } from "../../domain/failure.ts";
+import { newId } from "../../domain/ids.ts";
+import { createDigests, verify, type Digests, type Expected } from "./digests.ts";
+import { storageError, syncFolder } from "./layout.ts";
+import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
+import { stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
+
+/** `accepted` false: the session stands at another offset, from which the sender goes on. */
+export type Appended = { accepted: boolean; offset: number };
+
+/** Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids are TransferErrors `notFound`. */
+export type Sessions = {
+  open: () => Promise<string>;
+  /** The confirmed offset; null for an unknown session. */
+  status: (id: string) => Promise<number | null>;
+  /**
+   * Adds the body at `offset`. What arrived of a body that breaks, or is larger than `maxBytes` in all, is kept.
+   * A newer append ends an older one, which may hang on a dead connection.
+   */
+  append: (id: string, offset: number, body: Readable, limits?: { maxBytes?: number | undefined }) => Promise<Appended>;
+  /** The whole content, verified; the session ends, whatever the outcome. */
+  finish: (id: string, expect: Expected) => Promise<Staged>;
+  abort: (id: string) => Promise<void>;
+  /** Removes the sessions that nobody touched for SESSION_LIFE_MS. */
+  expire: (now: number) => Promise<void>;
+};
+
+const unknown = (id: string) =>
+  new TransferError("notFound", `there is no upload session ${JSON.stringify(id.slice(0, 40))}: begin a new one`);
+
+export function createSessions(stager: Stager): Sessions {
+  const { staging } = stager.layout;
+  /** Of the sessions that this process saw from their first byte on; sha256 cannot be stored half-way. */
+  const running = new Map<string, Digests>();
+  const bodies = new Map<string, Readable>();
+  const inTurn = createTurns();
+
+  function fileOf(id: string): string {
+    if (!SESSION_FILE.test(`s-${id}`)) throw unknown(id);
+    return join(staging, `s-${id}`);
+  }
+
+  async function sizeOf(id: string): Promise<number> {
+    const found = await stat(fileOf(id)).catch(() => null);
+    if (!found) throw unknown(id);
+    return found.size;
+  }
+
+  /** Null when this process did not see all that is in the file. */
+  function takeDigests(id: string, size: number): Digests | null {
+    const known = size === 0 ? createDigests() : running.get(id);
+    running.delete(id);
+    return known?.size() === size ? known : null;
+  }
+
+  async function add(id: string, offset: number, body: Readable, maxBytes: number): Promise<Appended> {
+    const size = await sizeOf(id);
+    if (size !== offset) return { accepted: false, offset: size };
+    const digests = takeDigests(id, size);
+    try {
+      return { accepted: true, offset: await appendTo(fileOf(id), size, digests ?? createDigests(), body, maxBytes) };
+    } finally {
+      if (digests) running.set(id, digests);
+    }
+  }
+
+  async function finish(id: string, expect: Expected): Promise<Staged> {
+    const size = await sizeOf(id);
+    // From here on no late append can reach what is being verified.
+    const file = temporaryFile(stager.layout);
+    await rename(fileOf(id), file);
+    try {
+      const summary = takeDigests(id, size)?.summary() ?? (await digestFile(file));
+      verify(summary, expect);
+      return stagedFile(stager, file, summary);
+    } catch (error) {
+      await rm(file, { force: true });
+      throw error;
+    }
+  }
+
+  return {
+    async open() {
+      const id = newId();
+      try {
+        await (await open(fileOf(id), "wx", 0o600)).close();
+        await syncFolder(staging);
+      } catch (error) {
+        throw storageError(error);
+      }
+      return id;
+    },
+
+    status: (id) => sizeOf(id).catch(() => null),
+
+    async append(id, offset, body, { maxBytes = Infinity } = {}) {
+      bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
+      bodies.set(id, body);
+      try {
+        return await inTurn(id, () => add(id, offset, body, maxBytes));
+      } finally {
+        if (bodies.get(id) === body) bodies.delete(id);
+      }
+    },
+
+    finish: (id, expect) => inTurn(id, () => finish(id, expect)),
+
+    async abort(id) {
+      bodies.get(id)?.destroy(new TransferError("cancelled", "the upload was given up"));
+      await inTurn(id, async () => {
+        running.delete(id);
+        await rm(fileOf(id), { force: true });
+      });
+    },
+
+    async expire(now) {
+      await expireSessions(staging, now);
+      for (const id of running.keys()) if (!(await stat(fileOf(id)).catch(() => null))) running.delete(id);
+    },
+  };
+}
+
+/** Runs the work of one session one after the other. */
+function createTurns() {
+  const last = new Map<string, Promise<unknown>>();
+  return async <T>(id: string, work: () => Promise<T>): Promise<T> => {
+    const turn = (last.get(id) ?? Promise.resolve()).then(work, work);
+    last.set(id, turn);
+    try {
+      return await turn;
+    } finally {
+      if (last.get(id) === turn) last.delete(id);
+    }
+  };
+}

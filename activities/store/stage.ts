@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import { open, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import pLimit from "p-limit";
+import { createDigests, summarise, verify, type Expected, type Summary } from "./digests.ts";
+import { blobFile, INLINE_LIMIT, type Layout, makeBlobFolder, storageError, syncFolder } from "./layout.ts";
+import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
+
+/** Content in the store; `inline` = in blobs.db, else a file. */
+export type StoredBlob = Summary & { inline: boolean };
+
+/** Where small content is put: durable when the promise resolves. Writing the same content again changes nothing. */
+export type PutInline = (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
+
+/** Keeps content from being collected while `work` runs. */
+export type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
+
+/** Content that arrived whole and is what was announced, but is not in the store yet. */
+export type Staged = Summary & {
+  /**
+   * Puts the content into the store, durable, then runs `register` (synchronous: it writes the blob's row), both while the
+   * collection leaves this content alone. Content whose registration fails is swept away later.
+   */
+  commit: <T>(register: (blob: StoredBlob) => T) => Promise<T>;
+  discard: () => Promise<void>;
+};
+
+export type StageLimits = { maxBytes?: number | undefined; expect?: Expected | undefined };
+
+export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
+
+export const temporaryFile = ({ staging }: Layout): string => join(staging, `u-${randomBytes(12).toString("hex")}`);
+
+/** Takes a whole body: small ones stay in memory, others go to a file. A body that breaks, is too large or not what was announced leaves nothing. */
+export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity, expect = {} }: StageLimits = {}): Promise<Staged> {
+  const chunks = limited(body, maxBytes);
+  const start: Uint8Array[] = [];
+  let size = 0;
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+    start.push(next.value);
+    size += next.value.length;
+    if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, expect);
+  }
+  const content = Buffer.concat(start);
+  const summary = summarise(content);
+  verify(summary, expect);
+  return stagedContent(stager, content, summary);
+}
+
+async function* limited(body: Chunks, maxBytes: number): AsyncGenerator<Uint8Array, void> {
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    yield chunk;
+  }
+}
+
+function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary: Summary): Staged {
+  return {
+    ...summary,
+    commit: (register) =>
+      hold([summary.sha256], async () => {
+        await putInline([{ sha256: summary.sha256, content }]);
+        return register({ ...summary, inline: true });
+      }),
+    discard: async () => undefined,
+  };
+}
+
+async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, expect: Expected): Promise<Staged> {
+  const file = temporaryFile(stager.layout);
+  const digests = createDigests();
+  try {
+    const handle = await open(file, "wx", 0o600);
+    await withFile(handle, async () => {
+      const writer = createWriter(handle, digests);
+      for (const chunk of start) await writer.add(chunk);
+      for await (const chunk of rest) await writer.add(chunk);
+      await writer.flush();
+    });
+    const summary = digests.summary();
+    verify(summary, expect);
+    return stagedFile(stager, file, summary);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw storageError(error);
+  }
+}
+
+/** A complete, durable file of the staging folder as staged content. */
+export function stagedFile({ layout, hold }: Stager, file: string, summary: Summary): Staged {
+  return {
+    ...summary,
+    commit: (register) =>
+      hold([summary.sha256], async () => {
+        await moveIn(layout, file, summary);
+        return register({ ...summary, inline: false });
+      }),
+    discard: () => rm(file, { force: true }),
+  };
+}
+
+const FILES_AT_ONCE = 8;
+
+/** Puts contents that are in memory into files of the store, durable. The caller holds them. */
+export async function writeFiles(layout: Layout, contents: (Summary & { content: Uint8Array })[]): Promise<void> {
+  const limit = pLimit(FILES_AT_ONCE);
+  const ended = await Promise.allSettled(contents.map((each) => limit(() => writeFile(layout, each))));
+  for (const end of ended) if (end.status === "rejected") throw end.reason;
+}
+
+async function writeFile(layout: Layout, { content, ...summary }: Summary & { content: Uint8Array }): Promise<void> {
+  const file = temporaryFile(layout);
+  try {
+    const handle = await open(file, "wx", 0o600);
+    await withFile(handle, async () => {
+      await handle.writeFile(content);
+      await handle.datasync();
+    });
+    await moveIn(layout, file, summary);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+}
+
+/** Content that is there already is not written again. */
+async function moveIn(layout: Layout, file: string, { sha256, size }: Summary): Promise<void> {
+  const target = blobFile(layout, sha256);
+  const there = await stat(target).catch(() => null);
+  if (there?.size === size) return rm(file, { force: true });
+  await makeBlobFolder(target);
+  await rename(file, target);
+  await syncFolder(dirname(target));
+}

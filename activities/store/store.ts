@@ -1,0 +1,114 @@
+import { renameSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { summarise, verify, type Expected } from "./digests.ts";
+import type { InlineReader } from "./inline.ts";
+import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
+import { type ContentSource, createLocalSource } from "./source.ts";
+import { stage, type PutInline, type StageLimits, type Staged, type StoredBlob, writeFiles } from "./stage.ts";
+import type { Chunks } from "./writer.ts";
+
+/** `expect` is checked. */
+export type Content = { content: Uint8Array; expect?: Expected };
+
+/**
+ * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it knows nothing
+ * of nodes. Content is durable first and registered in the database after that (`commit`), so that no row ever names missing content.
+ */
+export type Store = Pick<ContentSource, "open" | "readSmall"> & {
+  stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
+  /** Commits many contents that are in memory at once; see Staged.commit. Nothing is kept when one is not what it is expected to be. */
+  putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
+  sessions: Sessions;
+  /** Whether a commit of this content is under way: it must not be collected now. */
+  isHeld: (sha256: string) => boolean;
+  /** Takes content out of the store at once, unless it is held; resolves when its disk space is free. Call it right after deleting the row. */
+  remove: (sha256: string) => Promise<void>;
+  /** The digests of all files that begin with these two hex digits, registered or not. */
+  files: (prefix: string) => Promise<string[]>;
+  /** Removes what the process before this one left behind. Call it once, before anything is staged. */
+  sweep: (now: number) => Promise<void>;
+};
+
+export type InlineStore = InlineReader & { put: PutInline; remove: (sha256: string) => void };
+
+export function createStore(layout: Layout, inline: InlineStore): Store {
+  makeFolders(layout);
+  const holds = createHolds();
+  const stager = { layout, putInline: inline.put, hold: holds.hold };
+  const sessions = createSessions(stager);
+  const { open, readSmall } = createLocalSource(layout, inline);
+  return {
+    open,
+    readSmall,
+    sessions,
+    isHeld: holds.isHeld,
+    stage: (body, limits) => stage(stager, body, limits),
+
+    async putAll(contents, register) {
+      const blobs = contents.map(({ content, expect }) => {
+        const summary = summarise(content);
+        verify(summary, expect ?? {});
+        return { ...summary, inline: content.length <= INLINE_LIMIT, content };
+      });
+      const digests = blobs.map(({ sha256 }) => sha256);
+      return holds.hold(digests, async () => {
+        await inline.put(blobs.filter((blob) => blob.inline));
+        await writeFiles(layout, blobs.filter((blob) => !blob.inline));
+        return register(blobs.map(({ content: _content, ...blob }) => blob));
+      });
+    },
+
+    async remove(sha256) {
+      if (holds.isHeld(sha256)) return;
+      inline.remove(sha256);
+      await unlink(layout, blobFile(layout, sha256));
+    },
+
+    async files(prefix) {
+      const folder = join(layout.blobs, prefix);
+      const names = await readdir(folder, { recursive: true }).catch(() => []);
+      return names.map((name) => basename(name)).filter(isSha256);
+    },
+
+    async sweep(now) {
+      const left = await readdir(layout.staging);
+      for (const name of left.filter((entry) => entry.startsWith("u-"))) await rm(join(layout.staging, name), { force: true });
+      await sessions.expire(now);
+    },
+  };
+}
+
+/** The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to block. */
+async function unlink(layout: Layout, file: string): Promise<void> {
+  const grave = join(layout.staging, `u-${basename(file)}`);
+  try {
+    renameSync(file, grave);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return;
+    throw error;
+  }
+  await rm(grave, { force: true });
+}
+
+function createHolds() {
+  const held = new Map<string, number>();
+  return {
+    isHeld: (sha256: string) => held.has(sha256),
+    async hold<T>(digests: string[], work: () => Promise<T>): Promise<T> {
+      for (const sha256 of digests) held.set(sha256, (held.get(sha256) ?? 0) + 1);
+      try {
+        return await work();
+      } catch (error) {
+        throw storageError(error);
+      } finally {
+        for (const sha256 of digests) {
+          const left = (held.get(sha256) ?? 1) - 1;
+          if (left > 0) held.set(sha256, left);
+          else held.delete(sha256);
+        }
+      }
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import Sqlite from "better-sqlite3";
+import { createSync } from "./durable.ts";
+
+type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
+
+/** Small contents in a database file of their own, blobs.db: written by the control plane alone, read beside it by workers. Digests are lower-case hex. */
+export type InlineBlobs = {
+  get: (sha256: string) => Buffer | undefined;
+  /** Durable when it resolves; what many callers put at the same time is one transaction. */
+  put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
+  remove: (sha256: string) => void;
+  /** The digests that begin with these two hex digits. */
+  withPrefix: (prefix: string) => string[];
+  close: () => void;
+};
+
+const MAX_TRANSACTION = 2 * 1024 * 1024;
+
+export function openInlineBlobs(file: string): InlineBlobs {
+  const db = open(file);
+  const sync = createSync(file);
+  const select = db.prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?").pluck();
+  const insert = db.prepare("INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING");
+  const remove = db.prepare("DELETE FROM inline_blob WHERE sha256 = ?");
+  const range = db.prepare<[Buffer, Buffer], Buffer>("SELECT sha256 FROM inline_blob WHERE sha256 BETWEEN ? AND ?").pluck();
+  const insertAll = db.transaction((puts: Put[]) => {
+    for (const { sha256, content } of puts.flatMap(({ contents }) => contents)) insert.run(Buffer.from(sha256, "hex"), content);
+  });
+  let waiting: Put[] = [];
+
+  async function write(): Promise<void> {
+    const puts = takeSome(waiting);
+    if (waiting.length > 0) setImmediate(() => void write());
+    try {
+      insertAll.immediate(puts);
+      await sync();
+      for (const { done } of puts) done();
+    } catch (error) {
+      for (const { failed } of puts) failed(error);
+    }
+  }
+
+  return {
+    get: (sha256) => select.get(Buffer.from(sha256, "hex")),
+    put: (contents) =>
+      new Promise((done, failed) => {
+        if (waiting.length === 0) setImmediate(() => void write());
+        waiting.push({ contents, done, failed });
+      }),
+    remove: (sha256) => void remove.run(Buffer.from(sha256, "hex")),
+    withPrefix: (prefix) => range.all(Buffer.from(prefix, "hex"), Buffer.from(prefix.padEnd(64, "f"), "hex")).map((key) => key.toString("hex")),
+    close: () => void db.close(),
+  };
+}
+
+/** As much as one transaction may write without holding up others. */
+function takeSome(waiting: Put[]): Put[] {
+  let bytes = 0;
+  const end = waiting.findIndex(({ contents }) => (bytes += contents.reduce((sum, { content }) => sum + content.length, 0)) > MAX_TRANSACTION);
+  return waiting.splice(0, end < 0 ? waiting.length : end + 1);
+}
+
+function open(file: string): Sqlite.Database {
+  const db = new Sqlite(file);
+  // Contents of some KiB share a page with their neighbours; a checkpoint writes about 4 MiB, a few milliseconds.
+  db.pragma("page_size = 16384");
+  db.pragma("journal_mode = WAL");
+  db.pragma("wal_autocheckpoint = 256");
+  db.pragma("synchronous = NORMAL");
+  db.pragma("busy_timeout = 5000");
+  db.exec("CREATE TABLE IF NOT EXISTS inline_blob (sha256 BLOB NOT NULL UNIQUE, content BLOB NOT NULL)");
+  return db;
+}

@@ -1,0 +1,1 @@
+CREATE INDEX `node_expiry` ON `node` (`expire_date`) WHERE expire_date IS NOT NULL;

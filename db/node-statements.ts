@@ -1,0 +1,55 @@
+import type { Db } from "./open.ts";
+
+/** What the writing of nodes asks of an existing row. */
+export type Existing = { id: number; folder: 0 | 1; sha256: string | null; size: number; metadata: string };
+
+export type NodeValues = {
+  repositoryId: number;
+  fullPath: string;
+  parent: string;
+  name: string;
+  folder: 0 | 1;
+  size: number;
+  sha256: string | null;
+  md5: string | null;
+  metadata: string;
+  expireDate: number | null;
+  createdBy: string;
+  createdDate: number;
+  lastModifiedBy: string;
+  lastModifiedDate: number;
+};
+
+function prepare({ $client: client }: Db) {
+  return {
+    blob: client.prepare<[string], { size: number; md5: string }>("SELECT size, md5 FROM blob WHERE sha256 = ?"),
+    find: client.prepare<[number, string, number], Existing & { expired: 0 | 1 }>(
+      `SELECT id, folder, sha256, size, metadata, expire_date IS NOT NULL AND expire_date <= ?3 AS expired
+       FROM node WHERE repository_id = ?1 AND full_path = ?2`,
+    ),
+    insert: client.prepare<[NodeValues]>(
+      `INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, expire_date, created_by, created_date, last_modified_by, last_modified_date)
+       VALUES (@repositoryId, @fullPath, @parent, @name, @folder, @size, @sha256, @md5, @metadata, @expireDate, @createdBy, @createdDate, @lastModifiedBy, @lastModifiedDate)`,
+    ),
+    update: client.prepare<[Omit<NodeValues, "repositoryId" | "fullPath" | "parent" | "name" | "folder" | "createdBy" | "createdDate"> & { id: number }]>(
+      `UPDATE node SET size = @size, sha256 = @sha256, md5 = @md5, metadata = @metadata, expire_date = @expireDate,
+       last_modified_by = @lastModifiedBy, last_modified_date = @lastModifiedDate WHERE id = @id`,
+    ),
+    remove: client.prepare<[number]>("DELETE FROM node WHERE id = ?"),
+    touch: client.prepare<[number, string]>("UPDATE blob SET touched_date = ? WHERE sha256 = ?"),
+    event: client.prepare<[string, string, string, string, number]>(
+      "INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date) VALUES (?, ?, 'node', ?, ?, ?)",
+    ),
+  };
+}
+
+export type NodeStatements = ReturnType<typeof prepare>;
+
+const prepared = new WeakMap<Db, NodeStatements>();
+
+/** Prepared once: thousands of nodes a second pass here. */
+export function nodeStatements(db: Db): NodeStatements {
+  const known = prepared.get(db) ?? prepare(db);
+  prepared.set(db, known);
+  return known;
+}

@@ -1,0 +1,54 @@
+import { and, asc, desc, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { Db, DbOrTx } from "./open.ts";
+import { node } from "./schema/content.ts";
+
+export type NodeRow = typeof node.$inferSelect;
+
+/** A file whose time is over is as good as gone; it is deleted later. */
+const live = (now: number) => or(isNull(node.expireDate), gt(node.expireDate, now));
+
+/** All paths below a folder: after "/a/" and before "/a0", since "0" is what follows "/". */
+function below(folder: string): SQL | undefined {
+  if (folder === "/") return undefined;
+  return and(gt(node.fullPath, `${folder}/`), lt(node.fullPath, `${folder}0`));
+}
+
+export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now: number): NodeRow | null {
+  const where = and(eq(node.repositoryId, repositoryId), eq(node.fullPath, fullPath), live(now));
+  return db.select().from(node).where(where).get() ?? null;
+}
+
+export type NodeStat = Pick<NodeRow, "folder" | "size" | "sha256" | "metadata">;
+
+/** What is at each of the paths; those where nothing is are absent. */
+export function statPaths(db: DbOrTx, repositoryId: number, paths: readonly string[], now: number): Map<string, NodeStat> {
+  const rows = db
+    .select({ fullPath: node.fullPath, folder: node.folder, size: node.size, sha256: node.sha256, metadata: node.metadata })
+    .from(node)
+    .where(and(eq(node.repositoryId, repositoryId), sql`${node.fullPath} IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`, live(now)))
+    .all();
+  return new Map(rows.map(({ fullPath, ...found }) => [fullPath, found]));
+}
+
+/** The next files below a folder, in the order of their paths, after the path `after`. */
+export function listFiles(db: DbOrTx, repositoryId: number, { under = "/", after = "", limit, now }: { under?: string; after?: string; limit: number; now: number }): NodeRow[] {
+  const where = and(eq(node.repositoryId, repositoryId), below(under), gt(node.fullPath, after), eq(node.folder, false), live(now));
+  return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
+}
+
+export type NodePage = { folder: string; deep: boolean; includeFolder: boolean; offset: number; limit: number; now: number };
+
+/** What is in a folder, or with `deep` below it: folders first, then by path. */
+export function pageNodes(db: DbOrTx, repositoryId: number, { folder, deep, includeFolder, offset, limit, now }: NodePage): { total: number; nodes: NodeRow[] } {
+  const inside = deep ? below(folder) : eq(node.parent, folder);
+  const where = and(eq(node.repositoryId, repositoryId), inside, includeFolder ? undefined : eq(node.folder, false), live(now));
+  const counted = db.select({ n: sql<number>`count(*)` }).from(node).where(where).get();
+  const order = includeFolder ? [desc(node.folder), asc(node.fullPath)] : [asc(node.fullPath)];
+  const nodes = db.select().from(node).where(where).orderBy(...order).limit(limit).offset(offset).all();
+  return { total: counted?.n ?? 0, nodes };
+}
+
+export function hasFiles(db: Db, repositoryId: number): boolean {
+  const where = and(eq(node.repositoryId, repositoryId), eq(node.folder, false));
+  return db.select({ id: node.id }).from(node).where(where).limit(1).get() !== undefined;
+}

@@ -1,0 +1,100 @@
+import { foldersAbove, nameOf, parentOf } from "../domain/path.ts";
+import { nodeStatements, type Existing, type NodeStatements } from "./node-statements.ts";
+import { type Db, write } from "./open.ts";
+
+export type Audit = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
+
+/** A file to be. Its size and md5 are those of the registered content. */
+export type NodeEntry = {
+  /** From `parsePath`. */
+  fullPath: string;
+  sha256: string;
+  /** null: what the existing file has stays. */
+  metadata: Record<string, string> | null;
+  /** Epoch ms; null or absent: for ever. */
+  expireDate?: number | null;
+  /** As it is elsewhere; else `user` and `now`. */
+  audit?: Audit;
+};
+
+export type PutRules = { overwrite: boolean; user: string; now: number };
+
+/**
+ * - missing: the content is not in the store: send it, then put the node again.
+ * - existed: a file is there and `overwrite` is false.
+ * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
+ */
+export type PutResult =
+  | { kind: "created" | "missing" }
+  | { kind: "replaced" | "existed"; sha256: string }
+  | { kind: "blocked"; at: string };
+
+export type RepositoryKey = { id: number; projectId: string; name: string };
+
+/** Makes files, with the folders above them, in one transaction that sees to it that their content is registered. One result for each entry, in their order. */
+export function putNodes(db: Db, repository: RepositoryKey, entries: readonly NodeEntry[], rules: PutRules): PutResult[] {
+  const put: Put = { ...rules, repository, statements: nodeStatements(db), folders: new Set() };
+  return write(db, () => entries.map((entry) => putNode(put, entry)));
+}
+
+/** `folders`: those that are known to exist, within one transaction. */
+type Put = PutRules & { repository: RepositoryKey; statements: NodeStatements; folders: Set<string> };
+
+function putNode(put: Put, entry: NodeEntry): PutResult {
+  const { fullPath, sha256 } = entry;
+  const content = put.statements.blob.get(sha256);
+  if (!content) return { kind: "missing" };
+  const existing = findLive(put, fullPath);
+  if (existing?.folder) return { kind: "blocked", at: fullPath };
+  if (existing?.sha256 && !put.overwrite) return { kind: "existed", sha256: existing.sha256 };
+  const audit = entry.audit ?? { createdBy: put.user, createdDate: put.now, lastModifiedBy: put.user, lastModifiedDate: put.now };
+  if (!existing) {
+    const blocker = makeFolders(put, fullPath, audit);
+    if (blocker !== null) return { kind: "blocked", at: blocker };
+  }
+  const metadata = entry.metadata ? JSON.stringify(entry.metadata) : (existing?.metadata ?? "{}");
+  const values = { ...content, sha256, metadata, expireDate: entry.expireDate ?? null, ...audit };
+  put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
+  if (!existing?.sha256) {
+    insert(put, fullPath, 0, values);
+    return { kind: "created" };
+  }
+  put.statements.update.run({ ...values, id: existing.id });
+  if (existing.sha256 !== sha256) put.statements.touch.run(put.now, existing.sha256);
+  return { kind: "replaced", sha256: existing.sha256 };
+}
+
+/** What is at a path; a file whose time is over is taken away. */
+function findLive({ statements, repository, now }: Put, fullPath: string): Existing | undefined {
+  const found = statements.find.get(repository.id, fullPath, now);
+  if (!found?.expired) return found;
+  statements.remove.run(found.id);
+  if (found.sha256) statements.touch.run(now, found.sha256);
+  return undefined;
+}
+
+/** Answers the file that stands where a folder is needed; then nothing was made. */
+function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
+  const lacking: string[] = [];
+  for (const folder of foldersAbove(fullPath).reverse()) {
+    if (put.folders.has(folder)) break;
+    const existing = findLive(put, folder);
+    if (existing && !existing.folder) return folder;
+    if (existing) {
+      put.folders.add(folder);
+      break;
+    }
+    lacking.push(folder);
+  }
+  for (const folder of lacking) {
+    insert(put, folder, 1, { size: 0, sha256: null, md5: null, metadata: "{}", expireDate: null, ...audit });
+    put.folders.add(folder);
+  }
+  return null;
+}
+
+type Values = Omit<Parameters<NodeStatements["insert"]["run"]>[0], "repositoryId" | "fullPath" | "parent" | "name" | "folder">;
+
+function insert({ statements, repository }: Put, fullPath: string, folder: 0 | 1, values: Values): void {
+  statements.insert.run({ repositoryId: repository.id, fullPath, parent: parentOf(fullPath), name: nameOf(fullPath), folder, ...values });
+}

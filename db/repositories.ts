@@ -1,0 +1,63 @@
+import { and, asc, eq, type SQL, sql } from "drizzle-orm";
+import type { RepositoryType } from "../domain/vocabulary.ts";
+import type { DbOrTx } from "./open.ts";
+import { startsWith } from "./prefix.ts";
+import { repository } from "./schema/content.ts";
+import { task, taskObject } from "./schema/replication.ts";
+
+export type RepositoryRow = typeof repository.$inferSelect;
+type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";
+export type NewRepository = Omit<RepositoryRow, "id" | Audit>;
+type By = { user: string; now: number };
+
+/** The additional data with which a linked repository's secret is sealed. */
+export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string => `repository:${projectId}/${name}`;
+
+/** False when the name is taken. The project must be there. */
+export function insertRepository(db: DbOrTx, values: NewRepository, { user, now }: By): boolean {
+  const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+  return db.insert(repository).values({ ...values, ...audit }).onConflictDoNothing().run().changes > 0;
+}
+
+export function updateRepository(db: DbOrTx, id: number, changes: Partial<NewRepository>, { user, now }: By): void {
+  db.update(repository).set({ ...changes, lastModifiedBy: user, lastModifiedDate: now }).where(eq(repository.id, id)).run();
+}
+
+/** Its nodes must be gone. */
+export function deleteRepositoryRow(db: DbOrTx, id: number): void {
+  db.delete(repository).where(eq(repository.id, id)).run();
+}
+
+export function findRepository(db: DbOrTx, projectId: string, name: string): RepositoryRow | null {
+  return db.select().from(repository).where(and(eq(repository.projectId, projectId), eq(repository.name, name))).get() ?? null;
+}
+
+/** `name`: the beginning of it. */
+export type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
+
+function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined {
+  return and(eq(repository.projectId, projectId), name ? startsWith(repository.name, name) : undefined, type && eq(repository.type, type));
+}
+
+export function listRepositories(db: DbOrTx, filter: RepositoryFilter): RepositoryRow[] {
+  return db.select().from(repository).where(matching(filter)).orderBy(asc(repository.name)).all();
+}
+
+export function pageRepositories(db: DbOrTx, filter: RepositoryFilter, offset: number, limit: number): { total: number; repositories: RepositoryRow[] } {
+  const repositories = db.select().from(repository).where(matching(filter)).orderBy(asc(repository.name)).limit(limit).offset(offset).all();
+  const counted = db.select({ n: sql<number>`count(*)` }).from(repository).where(matching(filter)).get();
+  return { total: counted?.n ?? 0, repositories };
+}
+
+/** Names of the tasks that replicate a repository, for the error that names them. */
+export function tasksOfRepository(db: DbOrTx, projectId: string, name: string): string[] {
+  const rows = db
+    .select({ name: task.name })
+    .from(taskObject)
+    .innerJoin(task, eq(task.key, taskObject.taskKey))
+    .where(and(eq(task.projectId, projectId), eq(taskObject.localRepoName, name)))
+    .groupBy(task.name)
+    .orderBy(asc(task.name))
+    .all();
+  return rows.map((row) => row.name);
+}
