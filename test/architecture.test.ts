@@ -1,0 +1,78 @@
+import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { dirname, join, normalize } from "node:path";
+import { expect, test } from "vitest";
+
+/** Who may import what (design: the folders). Roots compose the program and may import anything. */
+const ROOTS = /^(main|api\/start|activities\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
+const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
+  { from: /^domain\//, values: [/^domain\//] },
+  { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
+  { from: /^activities\/store\//, values: [/^domain\//, /^activities\/store\//] },
+  { from: /^activities\/secrets\//, values: [/^domain\//, /^activities\/secrets\//] },
+  { from: /^db\//, values: [/^domain\//, /^db\//] },
+  { from: /^workflows\//, values: [/^domain\//, /^workflows\//], types: [/^activities\//] },
+  { from: /^activities\/control\//, values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//] },
+  { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
+  {
+    from: /^api\//,
+    values: [/^domain\//, /^db\//, /^api\//, /^activities\/(store|secrets)\//, /^workflows\/contract\.ts$/],
+  },
+  { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
+];
+
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], { encoding: "utf8" })
+  .trim()
+  .split("\n")
+  .filter((file) => !file.startsWith("test/"));
+
+type Import = { file: string; target: string; typeOnly: boolean };
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, "utf8");
+  const found = text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm);
+  return [...found].map(([, type, from, bare, dynamic]) => {
+    const name = from ?? bare ?? dynamic ?? "";
+    const target = name.startsWith(".") ? normalize(join(dirname(file), name)) : name;
+    return { file, target, typeOnly: type !== undefined };
+  });
+}
+
+const imports = files.filter((file) => !ROOTS.test(file)).flatMap(importsOf);
+const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
+
+test("folders import only what they may", () => {
+  const wrong = imports.filter(({ file, target, typeOnly }) => {
+    if (!isOurs(target)) return false;
+    const rule = RULES.find(({ from }) => from.test(file));
+    if (!rule) return true;
+    const allowed = [...rule.values, ...(typeOnly ? (rule.types ?? []) : [])];
+    return !allowed.some((pattern) => pattern.test(target));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("workflows import no node built-ins, no zod, no database", () => {
+  const wrong = imports.filter(({ file, target, typeOnly }) => /^workflows\//.test(file) && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target));
+  expect(wrong).toEqual([]);
+});
+
+test("domain imports no package", () => {
+  expect(imports.filter(({ file, target }) => /^domain\//.test(file) && !isOurs(target))).toEqual([]);
+});
+
+test("only the roots read the environment and the configuration", () => {
+  const readers = files.filter((file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")));
+  expect(readers).toEqual([]);
+});
+
+test("exactly one protobufjs 8 is installed, or saved histories cannot be replayed", () => {
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, { version?: string }> };
+  const copies = Object.entries(lock.packages).filter(([path, { version }]) => path.endsWith("node_modules/protobufjs") && version?.startsWith("8."));
+  expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
+});
+
+test("there are no folders beside those of the design", () => {
+  const top = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]));
+  expect([...top].sort()).toEqual(["activities", "api", "db", "domain", "temporal", "workflows"]);
+});
