@@ -8,6 +8,8 @@ import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { recordRoutes } from "./routes/records.ts";
+import { taskRoutes } from "./routes/tasks.ts";
 
 /** Everything the control plane answers over HTTP. */
 export function createApp(deps: ApiDeps) {
@@ -15,6 +17,8 @@ export function createApp(deps: ApiDeps) {
   return app
     .route("/health", healthRoutes(deps))
     .route("/internal/v1", deps.internal)
+    .route("/replication/api/task", taskRoutes(deps))
+    .route("/replication/api/task/record", recordRoutes(deps))
     .route("/", docsRoutes(() => app));
 }
 

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
 import type { Env } from "./deps.ts";
+import { MESSAGES, type Code } from "./messages.ts";
 
 export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
 
@@ -51,36 +52,41 @@ export const failure = z
   .openapi("Failure", { example: { code: 250105, message: "parameter [name] is invalid", data: null, traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52" } });
 
 const CAUSES = {
-  400: "The request cannot be carried out; `code` and `message` say why",
-  401: "No credentials, or wrong ones (250114)",
-  403: "Not allowed (250113)",
-  404: "No such project, repository or other thing; the code says which",
-  405: "The path knows other methods; see Allow (250112)",
-  409: "It exists already",
-  413: "The body is too large (250106)",
-  415: "The body's media type is not supported (250119)",
-  429: "Too many wrong logins from this address (250124)",
-  500: "A fault of the service (250102); look for the traceId in its log",
+  400: "The request cannot be carried out",
+  401: "No credentials, or wrong ones",
+  404: "Something that the request names is not there",
+  413: "The body is too large",
+  415: "The body's media type is not supported",
+  429: "Too many wrong logins from this address",
+  500: "A fault of the service; look for the traceId in its log",
 } as const;
 type Cause = keyof typeof CAUSES;
 
-const failed = (status: Cause) => ({ description: CAUSES[status], content: { "application/json": { schema: failure } } });
+const ALWAYS: readonly Code[] = [250114, 250124, 250102];
 
-/** The answers of a route: `data` on success, and the failures that its kind of route can have. */
-export function answers<S extends z.ZodType>(data: S, description = "Done") {
+/** The failures of a status, with their codes as `docs` lists them. */
+function failed(status: Cause, codes: readonly Code[]) {
+  const texts = codes.filter((code) => MESSAGES[code].status === status).map((code) => `${code} ${MESSAGES[code].en}`);
+  return { description: [CAUSES[status], ...texts].join("\n- "), content: { "application/json": { schema: failure } } };
+}
+
+/** The answers of a route: `data` on success, and what goes wrong with such a route, `codes` among it. */
+export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description = "Done") {
+  const all = [...ALWAYS, 250131 as const, ...codes];
   return {
     200: { description, content: { "application/json": { schema: envelope(data) } } },
-    400: failed(400),
-    401: failed(401),
-    404: failed(404),
-    429: failed(429),
-    500: failed(500),
+    400: failed(400, all),
+    401: failed(401, all),
+    404: failed(404, all),
+    429: failed(429, all),
+    500: failed(500, all),
   };
 }
 
 /** The same for routes that take a JSON body. */
-export function bodyAnswers<S extends z.ZodType>(data: S, description?: string) {
-  return { ...answers(data, description), 413: failed(413), 415: failed(415) };
+export function bodyAnswers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description?: string) {
+  const all = [250103, 250106, 250119, ...codes] as const;
+  return { ...answers(data, all, description), 413: failed(413, []), 415: failed(415, all) };
 }
 
 export function jsonBody<S extends z.ZodType>(schema: S) {

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../domain/failure.ts";
+import { TaskRuleError, type BrokenRule } from "../domain/task-rules.ts";
 import type { Env } from "./deps.ts";
 import { languageOf, messageOf, MESSAGES, type Code } from "./messages.ts";
 
@@ -42,8 +43,17 @@ export function errorAnswer(thrown: unknown, c: Context<Env>, log: (error: unkno
   return c.json(body, error.status, error.headers);
 }
 
+const RULES: Record<BrokenRule, Code> = { missing: 250103, empty: 250104, invalid: 250105, content: 250106, path: 251011 };
+
+/** 250106 has no place for the field in its text. */
+function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
+  const why = message === "" ? [] : [message];
+  return new ApiError(RULES[rule], rule === "content" ? [[field, ...why].join(": ")] : [field, ...why]);
+}
+
 function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
+  if (thrown instanceof TaskRuleError) return brokenRule(thrown);
   if (thrown instanceof TransferError) return new ApiError(250116, [thrown.message]);
   if (thrown instanceof HTTPException && thrown.status === 415) return new ApiError(250119, [c.req.header("content-type") ?? "none"]);
   if (thrown instanceof HTTPException && thrown.status < 500) return new ApiError(250106, [thrown.message], { status: thrown.status as ContentfulStatusCode });

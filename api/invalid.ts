@@ -9,13 +9,21 @@ type Issue = z.core.$ZodIssue;
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
-  const [issue] = result.error.issues;
-  if (issue === undefined) throw new ApiError(250106);
+  const [first] = result.error.issues;
+  if (first === undefined) throw new ApiError(250106);
+  const issue = innermost(first);
   const field = fieldOf(issue.path);
   if (field !== "" && isMissing(data, issue)) throw new ApiError(250103, [field]);
   const where = field === "" ? issue.message : `${field}: ${issue.message}`;
   throw new ApiError(target === "json" ? 250106 : 250131, [where]);
 };
+
+/** Of a value that may have several forms, the complaint of the form that came closest: the one that looked into it. */
+function innermost(issue: Issue): Issue {
+  if (issue.code !== "invalid_union") return issue;
+  const [inner] = issue.errors.flat().filter(({ path }) => path.length > 0);
+  return inner === undefined ? issue : innermost({ ...inner, path: [...issue.path, ...inner.path] });
+}
 
 /** `replicaTaskObjects[0].repoType` */
 function fieldOf(path: readonly PropertyKey[]): string {

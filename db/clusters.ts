@@ -1,0 +1,80 @@
+import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
+import { newId } from "../domain/ids.ts";
+import type { ClusterType } from "../domain/vocabulary.ts";
+import { type Db, type DbOrTx, write } from "./open.ts";
+import { startsWith } from "./prefix.ts";
+import { cluster } from "./schema/replication.ts";
+import { type By, tasksOfCluster } from "./tasks.ts";
+
+export type ClusterRow = typeof cluster.$inferSelect;
+export type ClusterValues = Pick<
+  typeof cluster.$inferInsert,
+  "url" | "username" | "certificate" | "insecureSkipVerify" | "appId" | "accessKey" | "udpPort" | "detectType"
+>;
+export type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
+
+/** `seal` gets the new id, which belongs to the sealed secret. Answers what stands in the way when the name is taken or there is a CENTER already. */
+export function insertCluster(db: Db, values: NewCluster, seal: (id: string) => string | null, { user, now }: By): { id: string } | { taken: "name" | "center"; by: string } {
+  return write(db, (tx) => {
+    if (findClusterByName(tx, values.name)) return { taken: "name", by: values.name };
+    const center = values.type === "CENTER" ? findCenter(tx) : null;
+    if (center) return { taken: "center", by: center.name };
+    const id = newId(now);
+    const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+    tx.insert(cluster).values({ ...values, ...audit, id, secret: seal(id), status: "HEALTHY" }).run();
+    return { id };
+  });
+}
+
+/** `secret` undefined = as it is. */
+export function updateCluster(db: DbOrTx, id: string, values: ClusterValues & { secret?: string | null }, { user, now }: By): void {
+  db.update(cluster).set({ ...values, lastModifiedBy: user, lastModifiedDate: now }).where(eq(cluster.id, id)).run();
+}
+
+/** What a test of the connection found: null = healthy. A row that was changed or deleted meanwhile is left alone. */
+export function setClusterHealth(db: DbOrTx, { id, lastModifiedDate }: Pick<ClusterRow, "id" | "lastModifiedDate">, errorReason: string | null, now: number): void {
+  const status = errorReason === null ? "HEALTHY" : "UNHEALTHY";
+  db.update(cluster)
+    .set({ status, errorReason, lastReportTime: now })
+    .where(and(eq(cluster.id, id), eq(cluster.lastModifiedDate, lastModifiedDate)))
+    .run();
+}
+
+/** Deletes it unless tasks use it, whose names are answered then. */
+export function deleteCluster(db: Db, id: string): string[] {
+  return write(db, (tx) => {
+    const users = tasksOfCluster(tx, id);
+    if (users.length === 0) tx.delete(cluster).where(eq(cluster.id, id)).run();
+    return users;
+  });
+}
+
+export function findCluster(db: DbOrTx, id: string): ClusterRow | null {
+  return db.select().from(cluster).where(eq(cluster.id, id)).get() ?? null;
+}
+
+export function findClusterByName(db: DbOrTx, name: string): ClusterRow | null {
+  return db.select().from(cluster).where(eq(cluster.name, name)).get() ?? null;
+}
+
+export function findCenter(db: DbOrTx): ClusterRow | null {
+  return db.select().from(cluster).where(eq(cluster.type, "CENTER")).get() ?? null;
+}
+
+/** `name` is the beginning of the name. */
+export type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
+
+function matching({ name, type }: ClusterFilter): SQL | undefined {
+  return and(name === undefined ? undefined : startsWith(cluster.name, name), type && eq(cluster.type, type));
+}
+
+export function listClusters(db: DbOrTx, filter: ClusterFilter = {}): ClusterRow[] {
+  return db.select().from(cluster).where(matching(filter)).orderBy(asc(cluster.name)).all();
+}
+
+/** The newest first. */
+export function pageClusters(db: DbOrTx, filter: ClusterFilter, offset: number, limit: number): { total: number; clusters: ClusterRow[] } {
+  const where = matching(filter);
+  const clusters = db.select().from(cluster).where(where).orderBy(desc(cluster.createdDate), desc(cluster.id)).limit(limit).offset(offset).all();
+  return { total: db.select({ n: sql<number>`count(*)` }).from(cluster).where(where).get()?.n ?? 0, clusters };
+}

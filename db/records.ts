@@ -1,0 +1,128 @@
+import { and, type Column, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
+import type { ExecutionStatus } from "../domain/vocabulary.ts";
+import type { Db, DbOrTx } from "./open.ts";
+import { inPages } from "./runs/close.ts";
+import { detail, dispatch, halt, plan, planObject, record, tally } from "./schema/replication.ts";
+
+/** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
+export type RecordBytes = { replicatedBytes: number; totalBytes: number };
+
+/** Counts of artifacts over all clusters; planned = success + failed + notDone (design.md §6, Counts). */
+export type Overview = {
+  success: number;
+  failed: number;
+  conflict: number;
+  fileSuccess: number;
+  fileFailed: number;
+  planned: number;
+  skip: number;
+  notDone: number;
+};
+
+type RecordRow = {
+  id: string;
+  taskKey: string;
+  status: ExecutionStatus;
+  startTime: number;
+  endTime: number | null;
+  errorReason: string | null;
+};
+export type RecordView = RecordRow & RecordBytes & { overview: Overview };
+
+/** Without the snapshot, which may be long; of it only the number of clusters. */
+const columns = {
+  id: record.id,
+  taskKey: record.taskKey,
+  status: record.status,
+  startTime: record.startTime,
+  endTime: record.endTime,
+  errorReason: record.errorReason,
+  clusters: sql<number>`CASE ${record.clusterId} WHEN '' THEN json_array_length(${record.snapshot}, '$.clusters') ELSE 1 END`,
+};
+
+export function findRecord(db: DbOrTx, id: string): RecordView | null {
+  return withSums(db, db.select(columns).from(record).where(eq(record.id, id)).all())[0] ?? null;
+}
+
+/** Of one task, the newest first. */
+export function pageRecords(db: DbOrTx, taskKey: string, status: ExecutionStatus | undefined, offset: number, limit: number): { total: number; records: RecordView[] } {
+  const where = and(eq(record.taskKey, taskKey), status && eq(record.status, status));
+  const rows = db.select(columns).from(record).where(where).orderBy(desc(record.startTime), desc(record.id)).limit(limit).offset(offset).all();
+  const counted = db.select({ n: sql<number>`count(*)` }).from(record).where(where).get();
+  return { total: counted?.n ?? 0, records: withSums(db, rows) };
+}
+
+const LIST_PAGE = 200;
+
+/** All records of a task, the newest first, page by page: between pages nothing is held. */
+export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<RecordView[]> {
+  let last: RecordRow | undefined;
+  do {
+    const after = last && or(lt(record.startTime, last.startTime), and(eq(record.startTime, last.startTime), lt(record.id, last.id)));
+    const rows = db.select(columns).from(record).where(and(eq(record.taskKey, taskKey), after)).orderBy(desc(record.startTime), desc(record.id)).limit(LIST_PAGE).all();
+    last = rows.length === LIST_PAGE ? rows.at(-1) : undefined;
+    yield withSums(db, rows);
+  } while (last !== undefined);
+}
+
+/** By task key; tasks that never ran are absent. */
+export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<string, RecordBytes> {
+  const newest = sql`(SELECT id FROM record r WHERE r.task_key = t.key ORDER BY r.start_time DESC, r.id DESC LIMIT 1)`;
+  const ids = db.all<{ id: string | null }>(sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`).flatMap(({ id }) => id ?? []);
+  const rows = db.select(columns).from(record).where(inArray(record.id, ids)).all();
+  return new Map(withSums(db, rows).map(({ taskKey, replicatedBytes, totalBytes }) => [taskKey, { replicatedBytes, totalBytes }]));
+}
+
+const total = (column: Column) => sql<number>`sum(${column})`;
+
+function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[]): RecordView[] {
+  const ids = rows.map(({ id }) => id);
+  const plans = db
+    .select({ id: planObject.recordId, planned: total(planObject.planned), bytes: total(planObject.bytes) })
+    .from(planObject)
+    .where(inArray(planObject.recordId, ids))
+    .groupBy(planObject.recordId)
+    .all();
+  const tallies = db
+    .select({
+      id: tally.recordId,
+      success: total(tally.success),
+      failed: total(tally.failed),
+      conflict: total(tally.conflict),
+      skip: total(tally.skip),
+      fileSuccess: total(tally.fileSuccess),
+      fileFailed: total(tally.fileFailed),
+      bytesDone: total(tally.bytesDone),
+      bytesFound: total(tally.bytesFound),
+    })
+    .from(tally)
+    .where(inArray(tally.recordId, ids))
+    .groupBy(tally.recordId)
+    .all();
+  const planOf = new Map(plans.map((row) => [row.id, row]));
+  const tallyOf = new Map(tallies.map((row) => [row.id, row]));
+  return rows.map(({ clusters, ...row }) => {
+    const { planned = 0, bytes = 0 } = planOf.get(row.id) ?? {};
+    const { bytesDone = 0, bytesFound = 0, success = 0, failed = 0, conflict = 0, skip = 0, fileSuccess = 0, fileFailed = 0 } = tallyOf.get(row.id) ?? {};
+    const notDone = Math.max(0, planned * clusters - success - failed);
+    const overview = { success, failed, conflict, fileSuccess, fileFailed, planned: planned * clusters, skip, notDone };
+    return { ...row, replicatedBytes: bytesDone, totalBytes: bytes * clusters + bytesFound, overview };
+  });
+}
+
+/** Rows deleted in one transaction, so that other answers need not wait long. */
+const DELETE_PAGE = 2_000;
+
+/** Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. */
+export async function deleteRecord(db: Db, id: string): Promise<void> {
+  for (const table of [detail, plan, dispatch]) {
+    await inPages(() => db.run(sql`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`).changes);
+  }
+  for (const table of [planObject, tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();
+  db.delete(record).where(eq(record.id, id)).run();
+}
+
+export async function deleteRecords(db: Db, taskKey: string): Promise<void> {
+  const next = () => db.select({ id: record.id }).from(record).where(eq(record.taskKey, taskKey)).limit(1).get();
+  for (let row = next(); row !== undefined; row = next()) await deleteRecord(db, row.id);
+}

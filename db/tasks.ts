@@ -1,0 +1,142 @@
+import { and, asc, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
+import { newId, newKey } from "../domain/ids.ts";
+import type { TaskObject } from "../domain/task.ts";
+import type { ExecutionStatus } from "../domain/vocabulary.ts";
+import { type Db, type DbOrTx, write } from "./open.ts";
+import { startsWith } from "./prefix.ts";
+import { newestRecordBytes, type RecordBytes } from "./records.ts";
+import { eventCursor, project, repository } from "./schema/content.ts";
+import { cluster, task, taskCluster, taskObject } from "./schema/replication.ts";
+
+export type TaskRow = typeof task.$inferSelect;
+export type NewTask = Pick<
+  typeof task.$inferInsert,
+  "name" | "kind" | "projectId" | "replicaObjectType" | "replicaType" | "setting" | "description" | "enabled" | "record" | "recordReserveDays" | "nextExecutionTime"
+>;
+/** A task as it is answered: with its clusters' names and how many bytes its newest execution has moved. */
+export type TaskView = TaskRow & RecordBytes & { clusters: { id: string; name: string }[] };
+export type By = { user: string; now: number };
+
+/** Answers the new key, or null when the name is taken. */
+export function insertTask(db: Db, values: NewTask, objects: readonly TaskObject[], clusterIds: readonly string[], { user, now }: By): string | null {
+  const key = newKey();
+  return write(db, (tx) => {
+    if (isNameTaken(tx, values.name)) return null;
+    const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+    tx.insert(task).values({ ...values, ...audit, key, id: newId(now) }).run();
+    insertParts(tx, key, objects, clusterIds);
+    return key;
+  });
+}
+
+export type TaskChanges = Partial<Omit<NewTask, "kind">>;
+
+/** False when the name is taken by another task. */
+export function updateTask(db: Db, key: string, changes: TaskChanges, objects: readonly TaskObject[], clusterIds: readonly string[], { user, now }: By): boolean {
+  return write(db, (tx) => {
+    if (changes.name !== undefined && isNameTaken(tx, changes.name, key)) return false;
+    tx.update(task).set({ ...changes, lastModifiedBy: user, lastModifiedDate: now }).where(eq(task.key, key)).run();
+    tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
+    tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
+    insertParts(tx, key, objects, clusterIds);
+    return true;
+  });
+}
+
+function insertParts(tx: DbOrTx, taskKey: string, objects: readonly TaskObject[], clusterIds: readonly string[]): void {
+  for (const [position, object] of objects.entries()) tx.insert(taskObject).values({ ...object, taskKey, position }).run();
+  for (const [position, clusterId] of clusterIds.entries()) tx.insert(taskCluster).values({ taskKey, position, clusterId }).run();
+}
+
+export function isNameTaken(db: DbOrTx, name: string, butBy = ""): boolean {
+  return db.select({ key: task.key }).from(task).where(and(eq(task.name, name), ne(task.key, butBy))).get() !== undefined;
+}
+
+export function setTaskEnabled(db: DbOrTx, key: string, values: { enabled: boolean; nextExecutionTime: number | null }, { user, now }: By): void {
+  db.update(task).set({ ...values, lastModifiedBy: user, lastModifiedDate: now }).where(eq(task.key, key)).run();
+}
+
+export function findTask(db: DbOrTx, key: string): TaskRow | null {
+  return db.select().from(task).where(eq(task.key, key)).get() ?? null;
+}
+
+export function readTask(db: DbOrTx, key: string): TaskView | null {
+  const row = findTask(db, key);
+  return row === null ? null : (toViews(db, [row])[0] ?? null);
+}
+
+export function readObjects(db: DbOrTx, key: string): TaskObject[] {
+  const rows = db.select().from(taskObject).where(eq(taskObject.taskKey, key)).orderBy(asc(taskObject.position)).all();
+  return rows.map(({ taskKey: _key, position: _position, ...object }) => object);
+}
+
+export function readClusterIds(db: DbOrTx, key: string): string[] {
+  const rows = db.select({ id: taskCluster.clusterId }).from(taskCluster).where(eq(taskCluster.taskKey, key));
+  return rows.orderBy(asc(taskCluster.position)).all().map(({ id }) => id);
+}
+
+export type TaskFilter = {
+  projectId: string;
+  /** The beginning of the name. */
+  name?: string | undefined;
+  lastExecutionStatus?: ExecutionStatus | undefined;
+  enabled?: boolean | undefined;
+};
+export type TaskOrder = { by: "createdDate" | "lastExecutionTime" | "nextExecutionTime"; descending: boolean };
+
+export function pageTasks(db: DbOrTx, filter: TaskFilter, order: TaskOrder, offset: number, limit: number): { total: number; tasks: TaskView[] } {
+  const conditions: (SQL | undefined)[] = [eq(task.projectId, filter.projectId)];
+  if (filter.name !== undefined) conditions.push(startsWith(task.name, filter.name));
+  if (filter.lastExecutionStatus !== undefined) conditions.push(eq(task.lastExecutionStatus, filter.lastExecutionStatus));
+  if (filter.enabled !== undefined) conditions.push(eq(task.enabled, filter.enabled));
+  const where = and(...conditions);
+  const direction = order.descending ? desc : asc;
+  const rows = db.select().from(task).where(where).orderBy(direction(task[order.by]), direction(task.key)).limit(limit).offset(offset).all();
+  const counted = db.select({ n: sql<number>`count(*)` }).from(task).where(where).get();
+  return { total: counted?.n ?? 0, tasks: toViews(db, rows) };
+}
+
+function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
+  const keys = rows.map(({ key }) => key);
+  const bytes = newestRecordBytes(db, keys);
+  const clusters = db
+    .select({ taskKey: taskCluster.taskKey, id: taskCluster.clusterId, name: cluster.name })
+    .from(taskCluster)
+    .innerJoin(cluster, eq(cluster.id, taskCluster.clusterId))
+    .where(inArray(taskCluster.taskKey, keys))
+    .orderBy(asc(taskCluster.taskKey), asc(taskCluster.position))
+    .all();
+  const byTask = new Map<string, TaskView["clusters"]>(keys.map((key) => [key, []]));
+  for (const { taskKey, id, name } of clusters) byTask.get(taskKey)?.push({ id, name });
+  return rows.map((row) => ({ ...row, ...(bytes.get(row.key) ?? { replicatedBytes: 0, totalBytes: 0 }), clusters: byTask.get(row.key) ?? [] }));
+}
+
+export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category">;
+
+/** Those of the named repositories that exist; null when the project does not. */
+export function readLocalSide(db: DbOrTx, projectId: string, names: readonly string[]): Map<string, LocalRepository> | null {
+  if (db.select({ name: project.name }).from(project).where(eq(project.name, projectId)).get() === undefined) return null;
+  const rows = db
+    .select({ name: repository.name, type: repository.type, category: repository.category })
+    .from(repository)
+    .where(and(eq(repository.projectId, projectId), inArray(repository.name, [...names])))
+    .all();
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/** Names of the tasks that go to a cluster, for the error that names them. */
+export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
+  const rows = db.select({ name: task.name }).from(taskCluster).innerJoin(task, eq(task.key, taskCluster.taskKey));
+  return rows.where(eq(taskCluster.clusterId, clusterId)).orderBy(asc(task.name)).all().map(({ name }) => name);
+}
+
+/** The task's own rows, the clusters it owns included; its records go first (`deleteRecords`). */
+export function deleteTask(db: Db, key: string): void {
+  write(db, (tx) => {
+    tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
+    tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
+    tx.delete(eventCursor).where(eq(eventCursor.taskKey, key)).run();
+    tx.delete(cluster).where(eq(cluster.ownerTaskKey, key)).run();
+    tx.delete(task).where(eq(task.key, key)).run();
+  });
+}

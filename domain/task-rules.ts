@@ -1,0 +1,169 @@
+import { CronError } from "./cron/expression.ts";
+import { nextTimes } from "./cron/next.ts";
+import { parseCron } from "./cron/parse.ts";
+import { packageKeyProblem } from "./package-key.ts";
+import { parsePath, PathError } from "./path.ts";
+import type { PackageConstraint, PathConstraint, TaskObject, TaskSetting } from "./task.ts";
+import { isTimeZone, parseTime, TimeError } from "./time.ts";
+import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
+
+/** Which rule of a task is broken; `content` is a combination of fields, `path` a path that no file may have. */
+export type BrokenRule = "missing" | "empty" | "invalid" | "content" | "path";
+
+/** A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says it all. */
+export class TaskRuleError extends Error {
+  override readonly name = "TaskRuleError";
+  readonly rule: BrokenRule;
+  readonly field: string;
+
+  constructor(rule: BrokenRule, field: string, message = "") {
+    super(message);
+    this.rule = rule;
+    this.field = field;
+  }
+}
+
+/** Names may hold `project/repository/name` of a distribution's configuration (294 characters). */
+const MAX_NAME = 256;
+const MAX_LIST = 10_000;
+
+export type TaskHead = {
+  name: string;
+  localProjectId: string;
+  replicaTaskObjects: readonly unknown[];
+  remoteClusterIds: readonly string[];
+  recordReserveDays: number;
+};
+
+/** The rules of name, lists and retention, in the original's order. */
+export function checkHead({ name, localProjectId, replicaTaskObjects, remoteClusterIds, recordReserveDays }: TaskHead, longestName = MAX_NAME): void {
+  if (name.trim() === "") throw new TaskRuleError("empty", "name");
+  if (localProjectId.trim() === "") throw new TaskRuleError("empty", "localProjectId");
+  if (replicaTaskObjects.length === 0) throw new TaskRuleError("empty", "replicaTaskObjects");
+  if (remoteClusterIds.length === 0) throw new TaskRuleError("empty", "remoteClusterIds");
+  if (recordReserveDays < 1 || recordReserveDays > 60) throw new TaskRuleError("invalid", "recordReserveDays", "write 1 to 60");
+  checkName(name, longestName);
+}
+
+export function checkName(name: string, longest = MAX_NAME): void {
+  if (name.trim() === "") throw new TaskRuleError("empty", "name");
+  if (name.length < 2 || name.length > longest) throw new TaskRuleError("invalid", "name", `write 2 to ${longest} characters`);
+  if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new TaskRuleError("invalid", "name", "it has a control character");
+}
+
+/** The objects with their paths in normal form. */
+export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObject[]): TaskObject[] {
+  if (type !== "REPOSITORY" && objects.length !== 1) {
+    throw new TaskRuleError("content", "replicaTaskObjects", `a ${type} task has exactly one object, this one has ${objects.length}`);
+  }
+  return objects.map((object) => {
+    if (type === "PACKAGE") wanted(object.packageConstraints, object.pathConstraints, "packageConstraints", "pathConstraints");
+    if (type === "PATH") wanted(object.pathConstraints, object.packageConstraints, "pathConstraints", "packageConstraints");
+    return {
+      ...object,
+      packageConstraints: object.packageConstraints && checkPackages(object.packageConstraints, object),
+      pathConstraints: object.pathConstraints && checkPaths(object.pathConstraints),
+    };
+  });
+}
+
+function wanted(list: readonly unknown[] | null, other: readonly unknown[] | null, field: string, otherField: string): void {
+  if (list === null) throw new TaskRuleError("missing", field);
+  if (list.length === 0) throw new TaskRuleError("empty", field);
+  if (other !== null && other.length > 0) throw new TaskRuleError("content", otherField, `this task takes ${field} only; use REPOSITORY for both`);
+}
+
+function checkPackages(constraints: readonly PackageConstraint[], { repoType }: TaskObject): PackageConstraint[] {
+  limitLength(constraints, "packageConstraints");
+  return constraints.map(({ packageKey, versions, targetVersions = null }) => {
+    if (packageKey.trim() === "") throw new TaskRuleError("empty", "packageKey");
+    for (const [field, list] of [["versions", versions], ["targetVersions", targetVersions]] as const) {
+      limitLength(list ?? [], field);
+      if (list?.some((version) => version.trim() === "")) throw new TaskRuleError("empty", field);
+    }
+    const problem = packageKeyProblem(packageKey, repoType);
+    if (problem !== null) throw new TaskRuleError("invalid", "packageKey", problem);
+    return { packageKey, versions, targetVersions };
+  });
+}
+
+function checkPaths(constraints: readonly PathConstraint[]): PathConstraint[] {
+  limitLength(constraints, "pathConstraints");
+  return constraints.map(({ path }) => {
+    if (path.trim() === "") throw new TaskRuleError("empty", "path");
+    return { path: normalPath(path) };
+  });
+}
+
+function normalPath(path: string): string {
+  try {
+    const normal = parsePath(path, { folder: true });
+    if (normal.slice(0, normal.lastIndexOf("/")).includes("*")) throw new PathError("* is allowed in the last segment only");
+    return normal;
+  } catch (error) {
+    if (error instanceof PathError) throw new TaskRuleError("path", path.slice(0, 100), error.message);
+    throw error;
+  }
+}
+
+function limitLength(list: readonly unknown[], field: string): void {
+  if (list.length > MAX_LIST) throw new TaskRuleError("invalid", field, `it has ${list.length} entries, at most ${MAX_LIST} are allowed`);
+}
+
+/** When the task runs next by itself: null when only by hand, at once, or no more. `now` in epoch ms. */
+export function nextExecution(setting: TaskSetting, replicaType: ReplicaType, zone: string, now: number): number | null {
+  const { executeTime, cronExpression, timeZone } = setting.executionPlan;
+  const inZone = timeZone ?? zone;
+  if (replicaType !== "SCHEDULED") return null;
+  if (setting.executionStrategy === "SPECIFIED_TIME" && executeTime !== null) {
+    const at = parseTime(executeTime, inZone).getTime();
+    return at > now ? at : null;
+  }
+  if (setting.executionStrategy === "CRON_EXPRESSION" && cronExpression !== null) {
+    return nextTimes(parseCron(cronExpression), inZone, new Date(now), 1)[0]?.getTime() ?? null;
+  }
+  return null;
+}
+
+/** The rules of the execution plan. `known`: what is saved already; a time that was good then may have passed. */
+export function checkPlan(setting: TaskSetting, zone: string, now: number, known: TaskSetting | null = null): void {
+  const { executionStrategy, executionPlan } = setting;
+  const { timeZone } = executionPlan;
+  if (timeZone !== null && !isTimeZone(timeZone)) throw new TaskRuleError("invalid", "timeZone", "write an IANA name such as Europe/Berlin");
+  if (executionStrategy === "IMMEDIATELY" && !executionPlan.executeImmediately) {
+    throw new TaskRuleError("invalid", "executeImmediately", "it must be true with executionStrategy IMMEDIATELY");
+  }
+  if (executionStrategy === "SPECIFIED_TIME") checkTime(executionPlan.executeTime, timeZone ?? zone, now, known);
+  if (executionStrategy === "CRON_EXPRESSION") checkCron(executionPlan.cronExpression, timeZone ?? zone, now);
+}
+
+function checkTime(executeTime: string | null, zone: string, now: number, known: TaskSetting | null): void {
+  if (executeTime === null) throw new TaskRuleError("missing", "executeTime");
+  if (known?.executionStrategy === "SPECIFIED_TIME" && known.executionPlan.executeTime === executeTime) return;
+  try {
+    if (parseTime(executeTime, zone).getTime() <= now) throw new TimeError("it has passed already");
+  } catch (error) {
+    if (error instanceof TimeError) throw new TaskRuleError("invalid", "executeTime", error.message);
+    throw error;
+  }
+}
+
+function checkCron(cronExpression: string | null, zone: string, now: number): void {
+  if (cronExpression === null) throw new TaskRuleError("missing", "cronExpression");
+  if (cronExpression.trim() === "") throw new TaskRuleError("empty", "cronExpression");
+  try {
+    if (nextTimes(parseCron(cronExpression), zone, new Date(now), 1).length === 0) throw new CronError(null, "it never fires again");
+  } catch (error) {
+    if (error instanceof CronError) throw new TaskRuleError("invalid", "cronExpression", error.message);
+    throw error;
+  }
+}
+
+/** What older bodies leave out. */
+export function inferObjectType(objects: readonly TaskObject[]): ReplicaObjectType {
+  const [first] = objects;
+  if (first === undefined || objects.length !== 1) return "REPOSITORY";
+  const packages = (first.packageConstraints ?? []).length > 0;
+  const paths = (first.pathConstraints ?? []).length > 0;
+  return packages === paths ? "REPOSITORY" : packages ? "PACKAGE" : "PATH";
+}

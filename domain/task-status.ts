@@ -1,0 +1,16 @@
+import type { ExecutionStatus, ReplicaType, TaskStatus } from "./vocabulary.ts";
+
+export type Progress = {
+  replicaType: ReplicaType;
+  enabled: boolean;
+  lastExecutionStatus: ExecutionStatus | null;
+  nextExecutionTime: number | null;
+};
+
+/** The task's state as the API says it; nothing but its executions decides it. */
+export function taskStatus({ replicaType, enabled, lastExecutionStatus, nextExecutionTime }: Progress): TaskStatus {
+  if (lastExecutionStatus === "RUNNING") return "REPLICATING";
+  if (replicaType === "REAL_TIME") return enabled ? "REPLICATING" : "WAITING";
+  if (nextExecutionTime !== null) return "WAITING";
+  return lastExecutionStatus === null ? "WAITING" : "COMPLETED";
+}
