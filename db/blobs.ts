@@ -5,7 +5,7 @@ import { blob } from "./schema/content.ts";
 export type BlobRow = typeof blob.$inferSelect;
 
 /** Asking for a blob keeps it from being collected; it is noted at most this often. */
-const TOUCH_AFTER_MS = 3_600_000;
+export const TOUCH_AFTER_MS = 3_600_000;
 
 /** Registers content that is durable in the store already. Call it from `commit` of what was staged, in a transaction. */
 export function putBlobs(tx: DbOrTx, blobs: Omit<BlobRow, "touchedDate">[], now: number): void {

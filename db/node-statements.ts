@@ -1,7 +1,7 @@
 import type { Db } from "./open.ts";
 
 /** What the writing of nodes asks of an existing row. */
-export type Existing = { id: number; folder: 0 | 1; sha256: string | null; size: number; metadata: string };
+export type Existing = { id: number; folder: 0 | 1; sha256: string | null; metadata: string };
 
 export type NodeValues = {
   repositoryId: number;
@@ -23,9 +23,9 @@ export type NodeValues = {
 function prepare({ $client: client }: Db) {
   return {
     blob: client.prepare<[string], { size: number; md5: string }>("SELECT size, md5 FROM blob WHERE sha256 = ?"),
-    find: client.prepare<[number, string, number], Existing & { expired: 0 | 1 }>(
-      `SELECT id, folder, sha256, size, metadata, expire_date IS NOT NULL AND expire_date <= ?3 AS expired
-       FROM node WHERE repository_id = ?1 AND full_path = ?2`,
+    /** Now, repository, path. */
+    find: client.prepare<[number, number, string], Existing & { expired: 0 | 1 }>(
+      "SELECT id, folder, sha256, metadata, expire_date IS NOT NULL AND expire_date <= ? AS expired FROM node WHERE repository_id = ? AND full_path = ?",
     ),
     insert: client.prepare<[NodeValues]>(
       `INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, expire_date, created_by, created_date, last_modified_by, last_modified_date)

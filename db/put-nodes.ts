@@ -66,7 +66,7 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
 
 /** What is at a path; a file whose time is over is taken away. */
 function findLive({ statements, repository, now }: Put, fullPath: string): Existing | undefined {
-  const found = statements.find.get(repository.id, fullPath, now);
+  const found = statements.find.get(now, repository.id, fullPath);
   if (!found?.expired) return found;
   statements.remove.run(found.id);
   if (found.sha256) statements.touch.run(now, found.sha256);

@@ -99,6 +99,8 @@ export function createSessions(stager: Stager): Sessions {
     async append(id, offset, body, { maxBytes = Infinity } = {}) {
       bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
       bodies.set(id, body);
+      // It may break before its turn comes to be read; reading it tells then.
+      body.on("error", () => undefined);
       try {
         return await inTurn(id, () => add(id, offset, body, maxBytes));
       } finally {

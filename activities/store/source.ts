@@ -26,7 +26,7 @@ export const missing = (sha256: string) =>
   new TransferError("notFound", `the content sha256:${sha256} is not in the store: upload the file again`);
 
 /** Content on this machine's disk. */
-export function createLocalSource(layout: Layout, inline: InlineReader): ContentSource {
+export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "get">): Omit<ContentSource, "close"> {
   return {
     async open(sha256, { start, end } = { start: 0 }) {
       const file = blobFile(layout, sha256);
@@ -47,16 +47,14 @@ export function createLocalSource(layout: Layout, inline: InlineReader): Content
       const found = digests.map((sha256) => [sha256, isSha256(sha256) ? inline.get(sha256) : undefined] as const);
       return new Map(found.filter((entry): entry is [string, Buffer] => entry[1] !== undefined));
     },
-    close: async () => inline.close(),
   };
 }
 
 const streamOf = (content: Buffer) => Readable.from(content.length > 0 ? [content] : [], { objectMode: false });
 
-/**
- * A worker's way to hosted content: from the disk of the control plane where it runs beside it, else through the internal API.
- * `dataDir` null: elsewhere.
- */
+/** A worker's way to hosted content: from the disk where it runs beside the control plane (`local`), else through the internal API. */
 export function createContentSource({ local, call }: { local: Layout | null; call: InternalCall }): ContentSource {
-  return local ? createLocalSource(local, openInlineReader(local.inlineFile)) : createRemoteSource(call);
+  if (!local) return createRemoteSource(call);
+  const inline = openInlineReader(local.inlineFile);
+  return { ...createLocalSource(local, inline), close: async () => inline.close() };
 }

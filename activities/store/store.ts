@@ -25,13 +25,13 @@ export type Store = Pick<ContentSource, "open" | "readSmall"> & {
   isHeld: (sha256: string) => boolean;
   /** Takes content out of the store at once, unless it is held; resolves when its disk space is free. Call it right after deleting the row. */
   remove: (sha256: string) => Promise<void>;
-  /** The digests of all files that begin with these two hex digits, registered or not. */
-  files: (prefix: string) => Promise<string[]>;
+  /** The digests of all content that begin with these two hex digits, registered or not. */
+  digests: (prefix: string) => Promise<string[]>;
   /** Removes what the process before this one left behind. Call it once, before anything is staged. */
   sweep: (now: number) => Promise<void>;
 };
 
-export type InlineStore = InlineReader & { put: PutInline; remove: (sha256: string) => void };
+export type InlineStore = Pick<InlineReader, "get"> & { put: PutInline; remove: (sha256: string) => void; withPrefix: (prefix: string) => string[] };
 
 export function createStore(layout: Layout, inline: InlineStore): Store {
   makeFolders(layout);
@@ -66,10 +66,9 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
       await unlink(layout, blobFile(layout, sha256));
     },
 
-    async files(prefix) {
-      const folder = join(layout.blobs, prefix);
-      const names = await readdir(folder, { recursive: true }).catch(() => []);
-      return names.map((name) => basename(name)).filter(isSha256);
+    async digests(prefix) {
+      const names = await readdir(join(layout.blobs, prefix), { recursive: true }).catch(() => []);
+      return [...names.map((name) => basename(name)).filter(isSha256), ...inline.withPrefix(prefix)];
     },
 
     async sweep(now) {
