@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, CopyHooks } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
@@ -17,6 +18,8 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   if (batch.kind === "halted") return result;
   const stop = new AbortController();
   const signal = AbortSignal.any([ask.signal, stop.signal]);
+  // Every request of the batch listens to it.
+  setMaxListeners(0, signal);
   const reporter = createReporter({
     send: (reports) => controlPlane.report({ recordId, number, lease: batch.lease, reports }),
     heartbeat: ask.heartbeat,

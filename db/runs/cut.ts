@@ -1,9 +1,12 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { detail, dispatch, halt, record } from "../schema/replication.ts";
+import { detail, dispatch, halt, planObject, record } from "../schema/replication.ts";
 import { pairProblem, snapshotOf } from "./targets.ts";
 
 const MOST_ARTIFACTS = 200;
+/** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
+const SHARES = 8;
+const LEAST_ARTIFACTS = 25;
 const MOST_BYTES = 1024 ** 3;
 /** A file of this size or more is a batch of its own (design.md §5.4). */
 const ALONE_BYTES = 256 * 1024 ** 2;
@@ -90,11 +93,20 @@ function cutAgain(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, 
 
 function cutPlan(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): number | null {
   const rows = tx.all<{ seq: number; size: number | null }>(
-    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} ORDER BY seq LIMIT ${MOST_ARTIFACTS}`,
+    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} ORDER BY seq LIMIT ${batchSize(tx, recordId, object)}`,
   );
   const first = rows[0];
   if (!first) return null;
   return insertDispatch(tx, { recordId, object, clusterId, cut, fromSeq: first.seq, toSeq: fitting(rows).at(-1)?.seq ?? first.seq });
+}
+
+function batchSize(tx: DbOrTx, recordId: string, object: number): number {
+  const row = tx
+    .select({ planned: planObject.planned })
+    .from(planObject)
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .get();
+  return Math.min(MOST_ARTIFACTS, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
 }
 
 /** The first of `rows` that make one batch: at most 1 GiB, and what is big goes alone. */
