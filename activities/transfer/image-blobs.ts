@@ -86,6 +86,6 @@ async function sendWhole(copy: ImageCopy, blob: Descriptor, begun: UploadSession
 
 async function* verifiedSource(copy: ImageCopy, blob: Descriptor, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   const { registry, name } = copy.source;
-  const stream = await registry.openBlob(name, blob.digest, 0, signal);
+  const stream = await registry.openBlob(name, blob, 0, signal);
   yield* verified(stream, blob, `${blobLabel(name, blob.digest)} of ${registry.host}`);
 }

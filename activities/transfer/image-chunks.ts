@@ -70,7 +70,7 @@ async function sendRest(copy: ImageCopy, blob: Descriptor, progress: Progress, r
 /** From its start the content is verified here; after a resume the target's check at the closing request is the verification. */
 async function* openFrom(copy: ImageCopy, blob: Descriptor, offset: number, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   const { registry, name } = copy.source;
-  const stream = await registry.openBlob(name, blob.digest, offset, signal);
+  const stream = await registry.openBlob(name, blob, offset, signal);
   const what = `${blobLabel(name, blob.digest)} of ${registry.host}`;
   if (offset === 0) return yield* verified(stream, blob, what);
   yield* stream;

@@ -7,7 +7,7 @@ export type Blobs = {
   /** The blob's size, or null when the registry does not have it under this name. `size` is null where it does not say. */
   headBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<{ size: number | null } | null>;
   /** The blob from `offset` on, also where the server ignores Range. Throws `notFound` when it is missing. */
-  openBlob: (name: string, digest: Digest, offset: number, signal?: AbortSignal) => Promise<AsyncGenerator<Buffer, void, undefined>>;
+  openBlob: (name: string, blob: { digest: Digest; size: number }, offset: number, signal?: AbortSignal) => Promise<AsyncGenerator<Buffer, void, undefined>>;
 };
 
 export function createBlobs(client: RegistryClient, access: Access): Blobs {
@@ -18,7 +18,7 @@ export function createBlobs(client: RegistryClient, access: Access): Blobs {
       what: blobLabel(name, digest),
       scopes: access.pull(name),
       headers,
-      accept: [404],
+      accept: [404, 416],
       signal,
     });
 
@@ -30,8 +30,12 @@ export function createBlobs(client: RegistryClient, access: Access): Blobs {
       const length = response.header("content-length");
       return { size: length === undefined ? null : Number(length) };
     },
-    async openBlob(name, digest, offset, signal) {
-      const response = await request("GET", name, digest, offset > 0 ? { range: `bytes=${offset}-` } : {}, signal);
+    async openBlob(name, { digest, size }, offset, signal) {
+      // go-containerregistry's server knows no open end, and others no Range at all.
+      const range = offset > 0 ? { range: `bytes=${offset}-${size - 1}` } : {};
+      const ranged = await request("GET", name, digest, range, signal);
+      if (ranged.status === 416) await ranged.discard();
+      const response = ranged.status === 416 ? await request("GET", name, digest, {}, signal) : ranged;
       if (response.status === 404) {
         await response.discard();
         throw new TransferError("notFound", `${blobLabel(name, digest)} is missing in the registry ${client.origin.host}: push the image there again`);

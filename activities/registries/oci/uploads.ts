@@ -41,13 +41,7 @@ export function createUploads(client: RegistryClient, access: Access): Uploads {
     uploadStatus: (name, location, signal) => uploadStatus(wire, name, location, signal),
     appendChunk: (name, session, body, length, signal) => appendChunk(wire, name, session, { body, length }, signal),
     finishUpload: (name, session, blob, rest, signal) => finishUpload(wire, name, session, blob, rest, signal),
-    async cancelUpload(name, session) {
-      const request = { method: "DELETE" as const, to: new URL(session.location), what: `upload to ${name}`, scopes: access.push(name) };
-      await client.request(request).then(
-        (response) => response.discard(),
-        () => undefined,
-      );
-    },
+    cancelUpload: (name, { location }) => cancelUpload(wire, name, location).catch(() => undefined),
     async putBlob(name, digest, bytes, signal) {
       const answer = singlePost === false ? await startUpload(wire, name, digest, null, signal) : await postWhole(wire, name, digest, bytes, signal);
       singlePost = answer === "stored";
@@ -113,6 +107,17 @@ async function uploadStatus({ client, access }: Wire, name: string, location: st
   if (response.status >= 300) return null;
   const offset = confirmedOffset(response) ?? 0;
   return response.header("location") === undefined ? { location, offset, minChunk: 0 } : sessionOf(client, response, offset, 0);
+}
+
+async function cancelUpload(wire: Wire, name: string, location: string, stale = false): Promise<void> {
+  const { client, access } = wire;
+  const request = { method: "DELETE" as const, to: new URL(location), what: `upload to ${name}`, scopes: access.push(name), accept: [416] };
+  const response = await client.request(request);
+  await response.discard();
+  if (response.status !== 416 || stale) return;
+  // distribution 3 deletes only by the newest location, and a failed request moves it.
+  const newest = await uploadStatus(wire, name, location);
+  if (newest !== null) await cancelUpload(wire, name, newest.location, true);
 }
 
 async function appendChunk(

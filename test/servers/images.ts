@@ -1,0 +1,136 @@
+import { createHash, randomBytes } from "node:crypto";
+
+/** Images made for tests and pushed by plain HTTP, so that what we test is not what prepares it. */
+export type TestBlob = { digest: string; bytes: Buffer; mediaType: string };
+export type TestManifest = {
+  digest: string;
+  mediaType: string;
+  bytes: Buffer;
+  blobs: TestBlob[];
+  children: TestManifest[];
+};
+
+const TYPES = {
+  oci: {
+    manifest: "application/vnd.oci.image.manifest.v1+json",
+    index: "application/vnd.oci.image.index.v1+json",
+    config: "application/vnd.oci.image.config.v1+json",
+    layer: "application/vnd.oci.image.layer.v1.tar+gzip",
+  },
+  docker: {
+    manifest: "application/vnd.docker.distribution.manifest.v2+json",
+    index: "application/vnd.docker.distribution.manifest.list.v2+json",
+    config: "application/vnd.docker.container.image.v1+json",
+    layer: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+  },
+};
+
+export const ALL_TYPES = [TYPES.oci.manifest, TYPES.oci.index, TYPES.docker.manifest, TYPES.docker.index].join(", ");
+
+export function sha256(bytes: Uint8Array): string {
+  return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+}
+
+export function makeBlob(content: number | Buffer | string, mediaType: string = TYPES.oci.layer): TestBlob {
+  const bytes = typeof content === "number" ? randomBytes(content) : Buffer.from(content);
+  return { digest: sha256(bytes), bytes, mediaType };
+}
+
+type ImageOptions = {
+  format?: "oci" | "docker";
+  /** Sizes of random layers, or layers themselves (shared bases). */
+  layers?: (number | TestBlob)[];
+  subject?: TestManifest;
+  artifactType?: string;
+  annotations?: Record<string, string>;
+  /** Descriptors written into the manifest without a blob behind them. */
+  foreign?: Record<string, unknown>[];
+};
+
+export function makeImage({ format = "oci", layers = [1_000], subject, artifactType, annotations, foreign = [] }: ImageOptions = {}): TestManifest {
+  const types = TYPES[format];
+  const blobs = layers.map((layer) => (typeof layer === "number" ? makeBlob(layer, types.layer) : layer));
+  const diffs = blobs.map(({ digest }) => digest);
+  const history = randomBytes(8).toString("hex");
+  const config = makeBlob(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: diffs }, history: [{ comment: history }] }), types.config);
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: types.manifest,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    config: descriptor(config),
+    layers: [...blobs.map(descriptor), ...foreign],
+    ...(subject === undefined ? {} : { subject: descriptor(subject) }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+  return toManifest(manifest, types.manifest, [config, ...blobs], []);
+}
+
+export function makeIndex(children: TestManifest[], format: "oci" | "docker" = "oci"): TestManifest {
+  const architectures = ["amd64", "arm64", "s390x", "ppc64le", "riscv64"];
+  const manifests = children.map((child, index) => ({ ...descriptor(child), platform: { os: "linux", architecture: architectures[index] ?? `a${index}` } }));
+  return toManifest({ schemaVersion: 2, mediaType: TYPES[format].index, manifests }, TYPES[format].index, [], children);
+}
+
+function toManifest(json: object, mediaType: string, blobs: TestBlob[], children: TestManifest[]): TestManifest {
+  const bytes = Buffer.from(JSON.stringify(json, null, 1));
+  return { digest: sha256(bytes), mediaType, bytes, blobs, children };
+}
+
+export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest): { mediaType: string; digest: string; size: number } {
+  return { mediaType, digest, size: bytes.length };
+}
+
+export type PushOptions = { authorization?: string; without?: string[] };
+
+/** Pushes an image with everything below it; `without` names digests that are left out. Null = by digest only. */
+export async function pushImage(url: string, name: string, tag: string | null, image: TestManifest, options: PushOptions = {}): Promise<void> {
+  for (const child of image.children) if (!options.without?.includes(child.digest)) await pushImage(url, name, null, child, options);
+  for (const blob of image.blobs) if (!options.without?.includes(blob.digest)) await pushBlob(url, name, blob, options);
+  await pushManifest(url, name, tag ?? image.digest, image, options);
+}
+
+export async function pushManifest(url: string, name: string, reference: string, { mediaType, bytes }: TestManifest, options: PushOptions = {}): Promise<void> {
+  await send("PUT", `${url}/v2/${name}/manifests/${reference}`, bytes, { "content-type": mediaType, ...login(options) });
+}
+
+export async function pushBlob(url: string, name: string, { digest, bytes }: TestBlob, options: PushOptions = {}): Promise<void> {
+  const head = await fetch(`${url}/v2/${name}/blobs/${digest}`, { method: "HEAD", headers: login(options) });
+  if (head.ok) return;
+  const begun = await send("POST", `${url}/v2/${name}/blobs/uploads/`, undefined, login(options));
+  const location = new URL(begun.headers.get("location") ?? "", url);
+  location.searchParams.set("digest", digest);
+  await send("PUT", location.href, bytes, { "content-type": "application/octet-stream", ...login(options) });
+}
+
+async function send(method: string, url: string, body: Buffer | undefined, headers: Record<string, string>): Promise<Response> {
+  const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: new Uint8Array(body) }) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`);
+  return response;
+}
+
+function login({ authorization }: PushOptions): Record<string, string> {
+  return authorization === undefined ? {} : { authorization };
+}
+
+/** What a registry answers for a manifest, read by plain HTTP; null when it has none. */
+export async function readManifest(url: string, name: string, reference: string, options: PushOptions = {}): Promise<{ bytes: Buffer; digest: string } | null> {
+  const response = await fetch(`${url}/v2/${name}/manifests/${reference}`, { headers: { accept: ALL_TYPES, ...login(options) } });
+  const bytes = Buffer.from(await response.arrayBuffer());
+  if (response.status === 404) return null;
+  if (!response.ok) throw new Error(`${name}:${reference}: ${response.status} ${bytes.toString()}`);
+  return { bytes, digest: sha256(bytes) };
+}
+
+/** Digests of an image that a registry lacks, or holds with other bytes: manifests, children and blobs. */
+export async function missingParts(url: string, name: string, image: TestManifest, options: PushOptions = {}): Promise<string[]> {
+  const missing: string[] = [];
+  if ((await readManifest(url, name, image.digest, options))?.digest !== image.digest) missing.push(image.digest);
+  for (const { digest } of image.blobs) {
+    const response = await fetch(`${url}/v2/${name}/blobs/${digest}`, { headers: login(options) });
+    const bytes = Buffer.from(await response.arrayBuffer());
+    if (!response.ok || sha256(bytes) !== digest) missing.push(digest);
+  }
+  for (const child of image.children) missing.push(...(await missingParts(url, name, child, options)));
+  return missing;
+}

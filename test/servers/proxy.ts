@@ -1,0 +1,104 @@
+import { once } from "node:events";
+import { createServer, request as forward, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import { Transform, type TransformCallback } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** What happens to a request instead of being passed on as it is. */
+export type Fault =
+  | { kind: "answer"; status: number; headers?: Record<string, string>; body?: string | Buffer }
+  /** Never answered. */
+  | { kind: "hang" }
+  | { kind: "latency"; ms: number }
+  /** Both connections are reset once this much of the request's body went through. */
+  | { kind: "cutRequest"; afterBytes: number }
+  /** The same for the answer's body. */
+  | { kind: "cutAnswer"; afterBytes: number };
+
+export type SeenRequest = { method: string; path: string; status: number | null; headers: IncomingMessage["headers"] };
+
+export type FaultProxy = {
+  url: string;
+  host: string;
+  /** Every request so far, in the order of arrival. */
+  requests: SeenRequest[];
+  /** How many requests so far match, e.g. `count("HEAD", /\/manifests\//)`. */
+  count: (method: string, path: RegExp) => number;
+  clear: () => void;
+  /** Asked for each request; null lets it pass. Settable at any time. */
+  fault: (request: { method: string; path: string }) => Fault | null;
+  stop: () => Promise<void>;
+};
+
+type Options = { tls?: { key: string; cert: string } };
+
+/** An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back to it. */
+export async function startProxy(target: string, { tls }: Options = {}): Promise<FaultProxy> {
+  const upstream = new URL(target);
+  const requests: SeenRequest[] = [];
+  const proxy: Pick<FaultProxy, "fault"> = { fault: () => null };
+
+  const listener: RequestListener = (request, response) => {
+    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers };
+    requests.push(seen);
+    void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
+  };
+
+  async function handle(request: IncomingMessage, response: ServerResponse, seen: SeenRequest, fault: Fault | null): Promise<void> {
+    if (fault?.kind === "hang") return;
+    if (fault?.kind === "answer") {
+      request.resume();
+      seen.status = fault.status;
+      response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
+      return;
+    }
+    if (fault?.kind === "latency") await sleep(fault.ms);
+    const { hostname, port } = upstream;
+    const passed = forward({ hostname, port, method: request.method, path: request.url, headers: request.headers, agent: false });
+    const cut = () => {
+      passed.destroy();
+      request.socket.resetAndDestroy();
+    };
+    passed.on("error", cut);
+    passed.on("response", (answer) => {
+      seen.status = answer.statusCode ?? null;
+      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      answer.on("error", cut);
+      answer.pipe(cutter(fault?.kind === "cutAnswer" ? fault.afterBytes : Infinity, cut)).pipe(response);
+    });
+    request.on("close", () => (request.complete ? undefined : passed.destroy()));
+    request.pipe(cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, cut)).pipe(passed);
+  }
+
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const host = `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+  return Object.assign(proxy, {
+    url: `${tls === undefined ? "http" : "https"}://${host}`,
+    host,
+    requests,
+    count: (method: string, path: RegExp) => requests.filter((seen) => seen.method === method && path.test(seen.path)).length,
+    clear: () => void requests.splice(0),
+    stop: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  });
+}
+
+/** Lets `limit` bytes pass, waits until they are on their way, then calls `cut`. */
+function cutter(limit: number, cut: () => void): Transform {
+  let passed = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done: TransformCallback) {
+      const left = limit - passed;
+      passed += chunk.length;
+      if (passed < limit) return done(null, chunk);
+      this.push(chunk.subarray(0, Math.max(0, left)));
+      setTimeout(cut, 100);
+    },
+  });
+}
