@@ -11,6 +11,7 @@ import { ensureSearchAttributes } from "./temporal/attributes.ts";
 import { findBinary } from "./temporal/binary.ts";
 import { clientConnection, watchTemporal } from "./temporal/connect.ts";
 import { keepRunning, type Kept, type Started } from "./temporal/keep.ts";
+import { choosePorts, reachable } from "./temporal/ports.ts";
 import { openLedger, type Ledger } from "./temporal/process.ts";
 import { choosePlace, startServer } from "./temporal/server.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
@@ -80,6 +81,7 @@ async function start(supervisor: Supervisor): Promise<void> {
   const ended = await ledger.endLeftovers(10_000);
   if (ended.length > 0) log.info({ ended }, "Ended what an earlier start had left running");
 
+  await choosePorts(config.host, [{ port: config.port, variable: "PORT" }]);
   await attachTemporal(supervisor);
   stopping.throwIfAborted();
   const control = keep(supervisor, "control", () => startControl(supervisor));
@@ -142,12 +144,13 @@ function startControl(supervisor: Supervisor): Started {
     ...childEnvironment(supervisor),
     ADMIN_PASSWORD: instance.adminPassword,
     SECRET_KEY: instance.secretKey,
-    PORT: apiUrl === undefined ? String(config.port) : portOf(apiUrl),
+    PORT: apiUrl === undefined ? String(config.port) : new URL(apiUrl).port,
   });
   return {
     child,
-    ready: ready.then(({ url }) => {
-      supervisor.apiUrl = url;
+    ready: ready.then(({ url = "" }) => {
+      const { protocol, hostname, port } = new URL(url);
+      supervisor.apiUrl = `${protocol}//${reachable(hostname)}:${port}`;
     }),
   };
 }
@@ -184,8 +187,6 @@ const readyMessage = (child: ChildProcess) =>
       if (message.type === "ready") resolve(message);
     });
   });
-
-const portOf = (url: string) => new URL(url).port || (url.startsWith("https:") ? "443" : "80");
 
 /** After every change: the control plane learns of it, and the addresses and pids are written anew once all had been up. */
 function changed(supervisor: Supervisor): void {

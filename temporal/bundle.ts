@@ -1,9 +1,15 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { access, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Logger } from "pino";
+
+const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const MAKE = fileURLToPath(new URL("./make-bundle.ts", import.meta.url));
 
 export type BundleOptions = {
   /** The file that exports the workflows. */
@@ -19,10 +25,9 @@ export async function bundleWorkflows({ entry, sources, cacheDir, log }: BundleO
   const file = join(cacheDir, `workflows-${await keyOf(sources)}.js`);
   if (await exists(file)) return file;
   const begun = Date.now();
-  const { code } = await bundleWorkflowCode({ workflowsPath: entry, logger: new DefaultLogger("ERROR") });
   await mkdir(cacheDir, { recursive: true });
   const partial = `${file}.${process.pid}`;
-  await writeFile(partial, code);
+  await run(process.execPath, ["--import", require.resolve("tsx"), MAKE, entry, partial]);
   await rename(partial, file);
   log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
   return file;
@@ -30,7 +35,7 @@ export async function bundleWorkflows({ entry, sources, cacheDir, log }: BundleO
 
 async function keyOf(sources: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
-  hash.update(await readFile(createRequire(import.meta.url).resolve("@temporalio/worker/package.json")));
+  hash.update(await readFile(require.resolve("@temporalio/worker/package.json")));
   for (const folder of sources) {
     const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
     for (const name of files) hash.update(`\0${name}\0`).update(await readFile(join(folder, name)));

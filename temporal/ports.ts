@@ -1,21 +1,27 @@
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 
 export type WantedPort = { port: number; variable: string };
 
 /** The ports as wanted, where 0 = any free one; rejects with the variable's name when one is taken. */
 export async function choosePorts(ip: string, wanted: readonly WantedPort[]): Promise<number[]> {
-  const held = await Promise.all(wanted.map((one) => hold(ip, one)));
-  await Promise.all(held.map((one) => one.release()));
-  return held.map((one) => one.port);
+  const held = await Promise.allSettled(wanted.map((one) => hold(ip, one)));
+  return Promise.all(
+    held.map(async (one) => {
+      if (one.status === "rejected") throw one.reason;
+      await one.value.release();
+      return one.value.port;
+    }),
+  );
 }
 
 async function hold(ip: string, { port, variable }: WantedPort) {
   const server = createServer();
   server.listen(port, ip);
   await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === "EADDRINUSE" ? "is in use" : `cannot be used (${error.code})`;
-    throw new Error(`Port ${port} at ${ip} ${reason}; give another in ${variable} (0 = any free one)`, { cause: error });
+    const taken = `is in use; give another in ${variable} (0 = any free one)`;
+    const reason = error.code === "EADDRINUSE" ? taken : `(${variable}) cannot be used: ${error.message}`;
+    throw new Error(`Port ${port} at ${ip} ${reason}`, { cause: error });
   });
   const chosen = (server.address() as AddressInfo).port;
   const release = async () => {
@@ -27,12 +33,19 @@ async function hold(ip: string, { port, variable }: WantedPort) {
 }
 
 /** A connection that our end closes first leaves the port in TIME_WAIT: the system then gives it to nobody else who asks for any port (Temporal's SDKs do the same). */
-async function remember(server: ReturnType<typeof createServer>, ip: string, port: number): Promise<void> {
+async function remember(server: Server, ip: string, port: number): Promise<void> {
   const accepted = once(server, "connection");
-  const client = connect(port, ip === "0.0.0.0" ? "127.0.0.1" : ip);
-  const [socket] = (await accepted) as [import("node:net").Socket];
+  const client = connect(port, ip === "0.0.0.0" || ip === "::" ? "localhost" : ip);
+  const [socket] = (await accepted) as [Socket];
   const closed = once(client, "close");
   client.resume();
   socket.end();
   await closed;
+}
+
+/** As part of a URL, the host at which this machine reaches a server bound to `ip`. */
+export function reachable(ip: string): string {
+  if (ip === "0.0.0.0") return "127.0.0.1";
+  if (ip === "::" || ip === "[::]") return "[::1]";
+  return ip.includes(":") && !ip.startsWith("[") ? `[${ip}]` : ip;
 }

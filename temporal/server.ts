@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { Binary } from "./binary.ts";
 import { clientConnection, untilItAnswers } from "./connect.ts";
 import type { Started } from "./keep.ts";
-import { choosePorts } from "./ports.ts";
+import { choosePorts, reachable } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
 const CLOSED_RUNS_STAY = "30 days";
@@ -32,13 +32,6 @@ export async function choosePlace({ temporalBind, temporalPort, temporalUiPort }
   }
   const host = reachable(temporalBind);
   return { bind: temporalBind, port, uiPort, address: `${host}:${port}`, ui: `http://${host}:${uiPort}` };
-}
-
-/** The address at which this machine reaches a server bound to `ip`. */
-function reachable(ip: string): string {
-  if (ip === "0.0.0.0") return "127.0.0.1";
-  if (ip === "::") return "[::1]";
-  return ip.includes(":") ? `[${ip}]` : ip;
 }
 
 export type ServerOptions = {
