@@ -1,8 +1,9 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
 import type { Sealer } from "../activities/secrets/seal.ts";
+import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
-import type { ClusterType } from "../domain/vocabulary.ts";
+import type { ClusterType, RepositoryType } from "../domain/vocabulary.ts";
 
 /** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
 export type Env = {
@@ -40,8 +41,16 @@ export type ClusterAccess = {
   insecureSkipVerify: boolean;
 };
 
+/** How to reach the registry behind a linked repository; for testing it only. */
+export type LinkedAccess = Omit<ClusterAccess, "type"> & { type: RepositoryType };
+
+/** One of the three answers about a linked repository; `ok` null: it could not be found out. */
+export type LinkedAnswer = { ok: boolean | null; message: string };
+export type LinkedCheck = Record<"reachable" | "authenticated" | "allowed", LinkedAnswer>;
+
 export type ApiDeps = {
   db: Db;
+  store: Store;
   sealer: Sealer;
   now: () => number;
   /** IANA name of the zone in which times are written. */
@@ -52,12 +61,16 @@ export type ApiDeps = {
   admin: { username: string; password: string };
   /** Bytes of a JSON body. */
   maxJsonBody: number;
+  /** Bytes of an uploaded file; null: no limit. */
+  maxUpload: number | null;
   processes: () => Processes;
   executions: Executions;
   /** What workers ask, mounted under /internal/v1. */
   internal: Hono;
   /** Why the cluster cannot be used, or null when it answers and takes the credentials. */
   checkCluster: (access: ClusterAccess) => Promise<string | null>;
+  /** Whether the registry behind a linked repository answers, takes the credentials and lets us list or pull. */
+  checkLinked: (access: LinkedAccess) => Promise<LinkedCheck>;
   /** Throws a TransferError for literal addresses that must not be connected to. */
   checkHost: (host: string) => void;
   logger: Logger;

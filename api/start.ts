@@ -8,25 +8,37 @@ import { createRunActivities } from "../activities/control/runs.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
+import { layout } from "../activities/store/layout.ts";
+import { createStore } from "../activities/store/store.ts";
 import { loadConfig, superviseChild } from "../config.ts";
+import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { keepActivityWorker } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
+import { createLinkedCheck } from "./check-linked.ts";
+import { createClusterCheck } from "./check-cluster.ts";
+import { checkClusters } from "./cluster-health.ts";
 import type { Processes } from "./deps.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
+import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
 import { reconcileRuns } from "./reconcile.ts";
 
 const CONTROL_SLOTS = 16;
 const RECONCILE_MS = 60_000;
+const CLUSTER_CHECK_MS = 60_000;
 
 const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
 const logger = pino({ level: config.logLevel, base: { process: "control", pid: process.pid } });
 mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
+const content = layout(config.dataDir);
+const inline = openInlineBlobs(content.inlineFile);
+const store = createStore(content, inline);
+await store.sweep(Date.now());
 
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
@@ -52,19 +64,29 @@ const internal = internalRoutes({
   }),
 });
 
+const sealer = createSealer(config.secretKey);
+const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
+const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
+
 const app = createApp({
   db,
-  sealer: createSealer(config.secretKey),
+  store,
+  sealer,
   now: Date.now,
   zone: config.timeZone,
   localClusterName: config.localClusterName,
   publicUrl: config.publicUrl ?? null,
   admin: { username: config.adminUsername, password: config.adminPassword },
   maxJsonBody: config.maxJsonBody,
+  maxUpload: config.maxUpload ?? null,
   processes: () => processes,
   executions,
   internal,
-  checkCluster: async () => null,
+  checkCluster,
+  checkLinked: createLinkedCheck({
+    allowedAddresses: config.allowedAddresses,
+    proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
+  }),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
@@ -86,12 +108,17 @@ const worker = keepActivityWorker({
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, () => reconcileRuns(execution));
+const clusterWatch = repeat(CLUSTER_CHECK_MS, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
     clearInterval(reconciler);
+    clearInterval(clusterWatch);
+    stopHousekeeping();
     await worker.stop();
     await new Promise((resolve) => server.close(resolve));
+    inline.close();
     db.$client.close();
   },
   onProcesses: (message) => {

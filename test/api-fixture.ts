@@ -4,8 +4,12 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
+import { layout } from "../activities/store/layout.ts";
+import { createStore } from "../activities/store/store.ts";
 import { createApp } from "../api/app.ts";
+import { createLinkedCheck } from "../api/check-linked.ts";
 import type { ApiDeps } from "../api/deps.ts";
+import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 
 export type Answer = { status: number; headers: Headers; code: number; message: string | null; data: unknown; traceId: string; text: string };
@@ -19,11 +23,14 @@ export const basic = (login: string) => `Basic ${Buffer.from(login).toString("ba
 export function createTestApi(overrides: Partial<ApiDeps> = {}) {
   const directory = mkdtempSync(join(tmpdir(), "api-test-"));
   const db = openDb(join(directory, "replication.db"));
+  const inline = openInlineBlobs(layout(directory).inlineFile);
+  const store = createStore(layout(directory), inline);
   const logs: Log[] = [];
   const started: string[] = [];
   const write = (level: string) => (facts: object, message: string) => void logs.push({ level, facts: { ...facts }, message });
   const deps: ApiDeps = {
     db,
+    store,
     sealer: createSealer("0123456789abcdef0123456789abcdef"),
     now: Date.now,
     zone: "Asia/Shanghai",
@@ -31,6 +38,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}) {
     publicUrl: null,
     admin: ADMIN,
     maxJsonBody: 64 * 1024,
+    maxUpload: null,
     processes: () => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 }),
     executions: {
       start: async (key) => void started.push(`start ${key}`),
@@ -41,6 +49,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}) {
     },
     internal: new Hono(),
     checkCluster: async () => null,
+    checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
     logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
     ...overrides,
@@ -65,10 +74,11 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}) {
   }
 
   function close(): void {
+    inline.close();
     db.$client.close();
     rmSync(directory, { recursive: true, force: true });
   }
-  return { app, db, deps, logs, started, call, close };
+  return { app, db, deps, directory, logs, started, call, close };
 }
 
 export type TestApi = ReturnType<typeof createTestApi>;

@@ -1,6 +1,7 @@
 import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { summarise, verify, type Expected } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
@@ -47,11 +48,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     stage: (body, limits) => stage(stager, body, limits),
 
     async putAll(contents, register) {
-      const blobs = contents.map(({ content, expect }) => {
-        const summary = summarise(content);
-        verify(summary, expect ?? {});
-        return { ...summary, inline: content.length <= INLINE_LIMIT, content };
-      });
+      const blobs = await summariseAll(contents);
       const digests = blobs.map(({ sha256 }) => sha256);
       return holds.hold(digests, async () => {
         await inline.put(blobs.filter((blob) => blob.inline));
@@ -78,6 +75,24 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     },
   };
 }
+
+/** Others get their turn after each MiB of hashing. */
+async function summariseAll(contents: readonly Content[]): Promise<(StoredBlob & { content: Uint8Array })[]> {
+  const blobs: (StoredBlob & { content: Uint8Array })[] = [];
+  let hashed = 0;
+  for (const { content, expect } of contents) {
+    const summary = summarise(content);
+    verify(summary, expect ?? {});
+    blobs.push({ ...summary, inline: content.length <= INLINE_LIMIT, content });
+    hashed += content.length;
+    if (hashed < HASHED_AT_ONCE) continue;
+    hashed = 0;
+    await setImmediate();
+  }
+  return blobs;
+}
+
+const HASHED_AT_ONCE = 1024 * 1024;
 
 /** The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to block. */
 async function unlink(layout: Layout, file: string): Promise<void> {
