@@ -3,7 +3,7 @@ import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-m
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch } from "../schema/replication.ts";
-import { haltReason } from "./cut.ts";
+import { haltReason } from "./halts.ts";
 import { snapshotOf } from "./targets.ts";
 
 /**
@@ -19,8 +19,8 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
       .returning()
       .get();
     const snapshot = snapshotOf(tx, recordId);
-    const halted = batch ? haltReason(tx, recordId, batch.clusterId) : "the record was deleted";
-    if (!batch || !snapshot || halted) return { kind: "halted", reason: halted ?? "the record was deleted" };
+    const halted = batch ? haltReason(tx, recordId, batch.clusterId) : "the run is over";
+    if (!batch || !snapshot || halted) return { kind: "halted", reason: halted ?? "the run is over" };
     const object = snapshot.objects[batch.object];
     const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
     const target = readTarget(tx, batch.clusterId);

@@ -1,6 +1,7 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { detail, dispatch, halt, planObject, record } from "../schema/replication.ts";
+import { detail, dispatch, planObject } from "../schema/replication.ts";
+import { haltReason } from "./halts.ts";
 import { pairProblem, snapshotOf } from "./targets.ts";
 
 const MOST_ARTIFACTS = 200;
@@ -22,7 +23,7 @@ const NOTHING: Cut = { batches: [], left: false, due: null };
 export function cutBatches(db: Db, request: CutRequest, now: number): Cut {
   const { recordId, object, clusterId } = request;
   return write(db, (tx) => {
-    if (isHalted(tx, recordId, clusterId)) return NOTHING;
+    if (haltReason(tx, recordId, clusterId) !== null) return NOTHING;
     const snapshot = snapshotOf(tx, recordId);
     if (!snapshot || pairProblem(tx, snapshot, recordId, object, clusterId) !== null) return NOTHING;
     const numbers = cutBefore(tx, request);
@@ -34,24 +35,6 @@ export function cutBatches(db: Db, request: CutRequest, now: number): Cut {
       ...remaining(tx, request),
     };
   });
-}
-
-/** Whether the cluster's part of the run must not go on: stopped, fast-failed, or over. */
-export function isHalted(tx: DbOrTx, recordId: string, clusterId: string): boolean {
-  return haltReason(tx, recordId, clusterId) !== null;
-}
-
-export function haltReason(tx: DbOrTx, recordId: string, clusterId: string): string | null {
-  const run = tx.select({ status: record.status, stop: record.stopReason }).from(record).where(eq(record.id, recordId)).get();
-  if (!run) return "the record was deleted";
-  if (run.status !== "RUNNING") return "the run is over";
-  if (run.stop) return run.stop;
-  const halted = tx
-    .select({ reason: halt.reason })
-    .from(halt)
-    .where(and(eq(halt.recordId, recordId), eq(halt.clusterId, clusterId)))
-    .get();
-  return halted?.reason ?? null;
 }
 
 function cutBefore(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): number[] {

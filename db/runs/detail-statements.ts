@@ -1,0 +1,69 @@
+import type { Db } from "../open.ts";
+
+export type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
+
+/** A row of `detail` as a report makes it; booleans as 0 and 1. */
+export type DetailValues = DetailKey & {
+  artifactName: string;
+  version: string;
+  status: "RUNNING" | "SUCCESS" | "FAILED";
+  dispatch: number;
+  lease: number;
+  size: number | null;
+  sizePlanned: 0 | 1;
+  digest: string | null;
+  conflict: 0 | 1;
+  skip: 0 | 1;
+  conflictStrategy: string | null;
+  blobSuccess: number;
+  blobSkip: number;
+  blobFailed: number;
+  nodeSuccess: number;
+  nodeSkip: number;
+  nodeFailed: number;
+  bytesSent: number;
+  startTime: number;
+  endTime: number | null;
+  errorReason: string | null;
+  again: 0 | 1;
+  notBefore: number | null;
+  firstFailure: number | null;
+  uploads: string | null;
+  tries: number;
+};
+
+const KEYS = ["recordId", "clusterId", "object", "seq", "artifactName", "version", "sizePlanned", "startTime"];
+const CHANGING = [
+  "status", "dispatch", "lease", "size", "digest", "conflict", "skip", "conflictStrategy", "blobSuccess", "blobSkip", "blobFailed",
+  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "endTime", "errorReason", "again", "notBefore", "firstFailure", "uploads", "tries",
+];
+/** What is learnt once stays known when a later report does not tell it. */
+const KEPT = new Set(["size", "digest", "firstFailure"]);
+
+const column = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+const set = (name: string) => (KEPT.has(name) ? `${column(name)} = coalesce(excluded.${column(name)}, ${column(name)})` : `${column(name)} = excluded.${column(name)}`);
+
+function prepare({ $client: client }: Db) {
+  const names = [...KEYS, ...CHANGING];
+  return {
+    tries: client.prepare<[DetailKey], { tries: number; firstFailure: number | null; errorReason: string | null }>(
+      `SELECT tries, first_failure AS firstFailure, error_reason AS errorReason FROM detail
+       WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
+    ),
+    /** An outcome once recorded stays, and an older dispatch does not overwrite a newer one. */
+    save: client.prepare<[DetailValues]>(
+      `INSERT INTO detail (${names.map(column).join(", ")}) VALUES (${names.map((name) => `@${name}`).join(", ")})
+       ON CONFLICT (record_id, cluster_id, object, seq) DO UPDATE SET ${CHANGING.map(set).join(", ")}
+       WHERE status = 'RUNNING' AND dispatch <= excluded.dispatch`,
+    ),
+  };
+}
+
+const prepared = new WeakMap<Db, ReturnType<typeof prepare>>();
+
+/** Prepared once: thousands of outcomes a second pass here. */
+export function detailStatements(db: Db): ReturnType<typeof prepare> {
+  const known = prepared.get(db) ?? prepare(db);
+  prepared.set(db, known);
+  return known;
+}
