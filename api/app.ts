@@ -2,13 +2,16 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
 import { newKey } from "../domain/ids.ts";
+import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate } from "./auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
+import { clusterRoutes } from "./routes/clusters.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { recordRoutes } from "./routes/records.ts";
+import { syncRoutes } from "./routes/sync.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 /** Everything the control plane answers over HTTP. */
@@ -19,6 +22,8 @@ export function createApp(deps: ApiDeps) {
     .route("/internal/v1", deps.internal)
     .route("/replication/api/task", taskRoutes(deps))
     .route("/replication/api/task/record", recordRoutes(deps))
+    .route("/replication/api/cluster", clusterRoutes(deps))
+    .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/", docsRoutes(() => app));
 }
 

@@ -1,0 +1,57 @@
+import { createHttpClient, type HttpOptions } from "../activities/registries/http.ts";
+import { createInstanceClient } from "../activities/registries/instance/client.ts";
+import { createOciRegistry } from "../activities/registries/oci/registry.ts";
+import { toTransferError } from "../domain/failure.ts";
+import { parseRegistryUrl } from "../domain/reference.ts";
+import type { ApiDeps, ClusterAccess } from "./deps.ts";
+
+const DEADLINE_MS = 15_000;
+/** Whatever a server answers, it is reachable. */
+const ANY_STATUS = Array.from({ length: 200 }, (_, i) => 400 + i);
+
+type Options = Pick<HttpOptions, "allowedAddresses" | "proxy">;
+
+/** Tests connections to clusters, each within 15 s. Never throws: whatever goes wrong is the reason. */
+export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
+  return async (access) => {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    try {
+      return await (access.type === "REMOTE" ? checkRegistry(access, options, signal) : checkInstance(access, options, signal));
+    } catch (error) {
+      return signal.aborted ? `no answer within ${DEADLINE_MS / 1000} s` : toTransferError(error).message;
+    }
+  };
+}
+
+async function checkInstance({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<string | null> {
+  const client = createInstanceClient({ ...options, ...access });
+  try {
+    return (await client.check(signal)).reason;
+  } finally {
+    await client.close();
+  }
+}
+
+/** Any answer will do; with credentials, an image registry must take them. */
+async function checkRegistry({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<string | null> {
+  const http = createHttpClient({ ...options, certificate: access.certificate, insecureSkipVerify: access.insecureSkipVerify });
+  try {
+    const url = new URL(access.url);
+    const answer = await http.request({ method: "GET", url, what: `registry ${url.host}`, accept: ANY_STATUS, signal });
+    await answer.discard();
+  } finally {
+    await http.close();
+  }
+  const hasLogin = access.username !== null || access.token !== null;
+  return hasLogin && parseRegistryUrl(access.url) !== null ? loginProblem(access, options, signal) : null;
+}
+
+async function loginProblem(access: Omit<ClusterAccess, "type">, options: Options, signal: AbortSignal): Promise<string | null> {
+  const registry = createOciRegistry({ ...options, ...access });
+  try {
+    const { reachable, authenticated } = await registry.check({ name: null, push: false }, signal);
+    return reachable.ok === true && authenticated.ok === false ? authenticated.message : null;
+  } finally {
+    await registry.close();
+  }
+}

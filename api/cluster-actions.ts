@@ -1,0 +1,119 @@
+import type { Sealer } from "../activities/secrets/seal.ts";
+import { type ClusterRow, deleteCluster, findCenter, findCluster, findClusterByName, insertCluster, setClusterHealth, updateCluster } from "../db/clusters.ts";
+import type { By } from "../db/tasks.ts";
+import { endpointText, EndpointUrlError, parseEndpointUrl } from "../domain/endpoint-url.ts";
+import { TransferError } from "../domain/failure.ts";
+import { checkName } from "../domain/task-rules.ts";
+import type { ApiDeps, ClusterAccess } from "./deps.ts";
+import { fail } from "./errors.ts";
+import type { ClusterCreate, ClusterUpdate } from "./shapes/cluster.ts";
+
+type Secrets = { password?: string; token?: string; secretKey?: string };
+
+const sealedFor = (id: string) => `cluster:${id}`;
+
+/** Null when there is nothing to keep. */
+function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
+  const kept = Object.entries(secrets).filter(([, value]) => value !== "");
+  return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
+}
+
+/** Only this function ever saw what it seals. */
+function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
+  return secret === null ? {} : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
+}
+
+/** What was sent: absent and null mean that nothing was. */
+function givenSecrets({ password, token, secretKey }: Pick<ClusterCreate, "password" | "token" | "secretKey">): Secrets {
+  return { ...(password === null ? {} : { password }), ...(token === null ? {} : { token }), ...(secretKey === null ? {} : { secretKey }) };
+}
+
+const cleared = (text: string | null) => (text === "" ? null : text);
+
+/** How to reach a cluster that is saved. */
+export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
+  const { type, url, username, certificate, insecureSkipVerify } = row;
+  const { password = null, token = null } = openSecrets(sealer, row);
+  return { type, url, username, password, token, certificate, insecureSkipVerify };
+}
+
+export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By): Promise<void> {
+  const { db, sealer, localClusterName } = deps;
+  const { name, type, detectType } = body;
+  for (const field of ["name", "url"] as const) if (body[field].trim() === "") fail(250104, field);
+  checkName(name);
+  const url = checkUrl(deps, body.url);
+  if (name === localClusterName || findClusterByName(db, name)) fail(250305, name);
+  const center = type === "CENTER" ? findCenter(db) : null;
+  if (center) fail(250309, center.name);
+  const secrets = givenSecrets(body);
+  const values = {
+    url,
+    username: cleared(body.username),
+    certificate: cleared(body.certificate),
+    insecureSkipVerify: body.insecureSkipVerify ?? false,
+    appId: body.appId,
+    accessKey: body.accessKey,
+    udpPort: body.udpPort,
+    detectType,
+  };
+  if (body.ping && detectType === "PING") await mustConnect(deps, name, { ...values, type, password: secrets.password ?? null, token: secrets.token ?? null });
+  const made = insertCluster(db, { ...values, name, type, ownerTaskKey: null }, (id) => sealSecrets(sealer, id, secrets), by);
+  if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
+}
+
+/** Secrets that are not sent are kept, but never for another host. */
+export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By): Promise<ClusterRow> {
+  const { db, sealer } = deps;
+  const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
+  const url = checkUrl(deps, body.url);
+  const sameHost = new URL(url).host === new URL(row.url).host;
+  const secrets = { ...(sameHost ? openSecrets(sealer, row) : {}), ...givenSecrets(body) };
+  const values = {
+    url,
+    username: cleared(body.username ?? (sameHost ? row.username : null)),
+    certificate: cleared(body.certificate ?? row.certificate),
+    insecureSkipVerify: body.insecureSkipVerify ?? row.insecureSkipVerify,
+    appId: body.appId ?? row.appId,
+    accessKey: body.accessKey ?? row.accessKey,
+    udpPort: body.udpPort ?? row.udpPort,
+    detectType: body.detectType ?? row.detectType,
+  };
+  if (body.ping && values.detectType === "PING") {
+    await mustConnect(deps, row.name, { ...values, type: row.type, password: secrets.password || null, token: secrets.token || null });
+  }
+  updateCluster(db, row.id, { ...values, secret: sealSecrets(sealer, row.id, secrets) }, by);
+  return findCluster(db, row.id) ?? fail(250306, body.name);
+}
+
+/** Tests the connection of a saved cluster and keeps what it found. */
+export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
+  const row = findClusterByName(deps.db, name) ?? fail(250306, name);
+  const reason = await deps.checkCluster(accessOf(deps.sealer, row));
+  setClusterHealth(deps.db, row, reason, deps.now());
+  if (reason !== null) fail(250301, name, reason);
+}
+
+export function removeCluster({ db }: ApiDeps, id: string): void {
+  const row = findCluster(db, id) ?? fail(250306, id);
+  const users = deleteCluster(db, id);
+  if (users.length > 0) fail(250112, `cluster ${row.name} is used by ${users.slice(0, 20).join(", ")}${users.length > 20 ? ` and ${users.length - 20} more` : ""}`);
+}
+
+async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {
+  const reason = await checkCluster(access);
+  if (reason !== null) fail(250301, name, reason);
+}
+
+/** The url as it is kept. */
+function checkUrl({ checkHost }: ApiDeps, text: string): string {
+  if (text.trim() === "") fail(250104, "url");
+  try {
+    const url = parseEndpointUrl(text);
+    checkHost(url.hostname);
+    return endpointText(url);
+  } catch (error) {
+    if (error instanceof EndpointUrlError || error instanceof TransferError) return fail(250105, "url", error.message);
+    throw error;
+  }
+}

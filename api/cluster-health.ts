@@ -1,0 +1,21 @@
+import pLimit from "p-limit";
+import { listClusters, setClusterHealth } from "../db/clusters.ts";
+import { accessOf } from "./cluster-actions.ts";
+import type { ApiDeps } from "./deps.ts";
+
+const AT_ONCE = 8;
+
+type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger">;
+
+/** Tests the connection to every cluster once and writes down which are HEALTHY, and of the others why they are not. Nothing waits for its result. */
+export async function checkClusters({ db, sealer, checkCluster, now, logger }: HealthDeps): Promise<void> {
+  const limit = pLimit(AT_ONCE);
+  const watched = listClusters(db).filter(({ detectType }) => detectType === "PING");
+  await limit.map(watched, async (row) => {
+    const reason = await checkCluster(accessOf(sealer, row));
+    if ((reason === null) !== (row.status === "HEALTHY")) {
+      logger.info({ cluster: row.name, reason }, reason === null ? "cluster is healthy again" : "cluster is unhealthy");
+    }
+    setClusterHealth(db, row, reason, now());
+  });
+}

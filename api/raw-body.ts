@@ -1,0 +1,19 @@
+import type { IncomingMessage } from "node:http";
+import { ApiError } from "./errors.ts";
+
+/** The body of a request whose method has none for `Request`: GET. */
+export function readRawBody(incoming: IncomingMessage, limit: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= limit) chunks.push(chunk);
+    });
+    incoming.on("end", () => {
+      if (size <= limit) resolve(Buffer.concat(chunks).toString("utf8"));
+      else reject(new ApiError(250106, [`the body is larger than ${limit} bytes`], { status: 413 }));
+    });
+    incoming.on("error", reject);
+  });
+}
