@@ -38,6 +38,7 @@ export function makeBlob(content: number | Buffer | string, mediaType: string = 
 
 type ImageOptions = {
   format?: "oci" | "docker";
+  architecture?: string;
   /** Sizes of random layers, or layers themselves (shared bases). */
   layers?: (number | TestBlob)[];
   subject?: TestManifest;
@@ -47,12 +48,16 @@ type ImageOptions = {
   foreign?: Record<string, unknown>[];
 };
 
-export function makeImage({ format = "oci", layers = [1_000], subject, artifactType, annotations, foreign = [] }: ImageOptions = {}): TestManifest {
+export function makeImage(options: ImageOptions = {}): TestManifest {
+  const { format = "oci", architecture = "amd64", layers = [1_000], subject, artifactType, annotations, foreign = [] } = options;
   const types = TYPES[format];
-  const blobs = layers.map((layer) => (typeof layer === "number" ? makeBlob(layer, types.layer) : layer));
-  const diffs = blobs.map(({ digest }) => digest);
-  const history = randomBytes(8).toString("hex");
-  const config = makeBlob(JSON.stringify({ architecture: "amd64", os: "linux", rootfs: { type: "layers", diff_ids: diffs }, history: [{ comment: history }] }), types.config);
+  const blobs = layers.map((layer) => {
+    if (typeof layer === "number") return makeBlob(layer, types.layer);
+    return layer.mediaType === TYPES.oci.layer ? { ...layer, mediaType: types.layer } : layer;
+  });
+  const rootfs = { type: "layers", diff_ids: blobs.map(({ digest }) => digest) };
+  const history = [{ comment: randomBytes(8).toString("hex") }];
+  const config = makeBlob(JSON.stringify({ architecture, os: "linux", rootfs, history }), types.config);
   const manifest = {
     schemaVersion: 2,
     mediaType: types.manifest,
@@ -66,8 +71,12 @@ export function makeImage({ format = "oci", layers = [1_000], subject, artifactT
 }
 
 export function makeIndex(children: TestManifest[], format: "oci" | "docker" = "oci"): TestManifest {
-  const architectures = ["amd64", "arm64", "s390x", "ppc64le", "riscv64"];
-  const manifests = children.map((child, index) => ({ ...descriptor(child), platform: { os: "linux", architecture: architectures[index] ?? `a${index}` } }));
+  const manifests = children.map((child) => {
+    const config = child.blobs[0];
+    if (config === undefined) return descriptor(child);
+    const { architecture, os } = JSON.parse(config.bytes.toString()) as { architecture: string; os: string };
+    return { ...descriptor(child), platform: { architecture, os } };
+  });
   return toManifest({ schemaVersion: 2, mediaType: TYPES[format].index, manifests }, TYPES[format].index, [], children);
 }
 

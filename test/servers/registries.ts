@@ -10,6 +10,8 @@ export type RegistryKind = "docker-registry" | "distribution" | "gcr";
 
 export type TestRegistry = RunningServer & {
   kind: RegistryKind;
+  /** False when its program cannot be had: skip what needs it. */
+  available: boolean;
   url: string;
   host: string;
   /** Where blobs and manifests lie on disk. */
@@ -20,13 +22,13 @@ export type TestRegistry = RunningServer & {
 /** bcrypt of the tests' USER, so that no htpasswd program is needed. */
 const HTPASSWD = "alice:$2y$05$L/lybmfTc1ofSwqtTrcV6.oRWnhY1zY5CEfyzmzhWbkAH7t3bEGFG";
 
-type Options = { auth?: "none" | "htpasswd" | "token"; deletes?: boolean };
+type Options = { auth?: "none" | "htpasswd" | "token" };
 
-/** Starts a registry with data of its own; null when its program cannot be had. go-containerregistry's knows no login. */
-export async function startRegistry(kind: RegistryKind, { auth = "none" }: Options = {}): Promise<TestRegistry | null> {
+/** Starts a registry with data of its own. go-containerregistry's knows no login, and keeps manifests in memory only. */
+export async function startRegistry(kind: RegistryKind, { auth = "none" }: Options = {}): Promise<TestRegistry> {
   const tool = { "docker-registry": DOCKER_REGISTRY, distribution: DISTRIBUTION, gcr: GCR_REGISTRY }[kind];
   const command = await findTool(tool);
-  if (command === null) return null;
+  if (command === null) return unavailable(kind);
   const folder = mkdtempSync(join(tmpdir(), `${kind}-`));
   const data = join(folder, "data");
   mkdirSync(data);
@@ -40,7 +42,13 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
     await tokens?.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { ...server, kind, url, host, data, tokens, stop: () => server.kill().then(clean) };
+  return { ...server, kind, available: true, url, host, data, tokens, stop: () => server.kill().then(clean) };
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+function unavailable(kind: RegistryKind): TestRegistry {
+  return { kind, available: false, url: "http://127.0.0.1:9", host: "127.0.0.1:9", data: "", tokens: null, stop: nothing, kill: nothing, restart: nothing };
 }
 
 function writeConfig(folder: string, host: string, auth: Options["auth"], tokens: TokenServer | null): string {
@@ -57,6 +65,8 @@ function writeConfig(folder: string, host: string, auth: Options["auth"], tokens
     "log: {level: error, accesslog: {disabled: true}}",
     `storage: {filesystem: {rootdirectory: ${join(folder, "data")}}, delete: {enabled: true}}`,
     `http: {addr: "${host}", secret: fixed-for-tests}`,
+    // Foreign layers are refused unless their URLs are allowed.
+    `validation: {manifests: {urls: {allow: ["^https://"]}}}`,
     login,
   ];
   writeFileSync(path, `${lines.join("\n")}\n`);
