@@ -8,13 +8,13 @@ export type BlobRow = typeof blob.$inferSelect;
 export const TOUCH_AFTER_MS = 3_600_000;
 
 /** Registers content that is durable in the store already. Call it from `commit` of what was staged, in a transaction. */
-export function putBlobs(tx: DbOrTx, blobs: Omit<BlobRow, "touchedDate">[], now: number): void {
-  for (const each of blobs) {
-    tx.insert(blob)
-      .values({ ...each, touchedDate: now })
-      .onConflictDoUpdate({ target: blob.sha256, set: { touchedDate: now } })
-      .run();
-  }
+export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate">[], now: number): void {
+  // One statement, however many: they come by thousands a second.
+  const rows = JSON.stringify(blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]));
+  tx.run(sql`
+    INSERT INTO blob (sha256, md5, size, inline, touched_date)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now} FROM json_each(${rows}) WHERE true
+    ON CONFLICT (sha256) DO UPDATE SET touched_date = excluded.touched_date`);
 }
 
 /** Those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that nodes can be made of them without sending the content. */

@@ -48,7 +48,6 @@ export type StatedFile = {
   path: string;
   size: number;
   sha256: string;
-  md5: string;
   metadata: Record<string, string>;
   createdBy: string;
   createdDate: number;

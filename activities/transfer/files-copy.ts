@@ -10,12 +10,14 @@ export type Item = CopyFile & {
   settled: boolean;
   /** Content bytes handed to the target for this file. */
   sent: number;
+  /** The content went to the target with this file, now or in an earlier attempt. */
+  carried: boolean;
 };
 
 /** `stopped`: a conflict under FAST_FAIL was met; nothing is begun any more. */
 export type Copy = CopyFiles & { limits: SyncLimits; stopped: boolean };
 
-export const toItem = (file: CopyFile, index: number): Item => ({ ...file, index, settled: false, sent: 0 });
+export const toItem = (file: CopyFile, index: number): Item => ({ ...file, index, settled: false, sent: 0, carried: false });
 
 export function settle(copy: CopyFiles, item: Item, outcome: ArtifactOutcome): void {
   if (item.settled) return;
@@ -54,20 +56,23 @@ export async function state(copy: Copy, items: Item[], contents: Map<string, Buf
   const needed: Item[] = [];
   for (const [at, item] of items.entries()) {
     const answer = answers[at];
-    if (files[at]?.attached) item.sent += item.source.size;
+    if (files[at]?.attached) {
+      item.sent += item.source.size;
+      item.carried = true;
+    }
     if (answer?.result === "need") needed.push(item);
     else if (answer) settleAnswer(copy, item, answer);
   }
   return needed;
 }
 
-function statedFile({ fullPath, ...file }: SourceFile, includeMetadata: boolean, attached: boolean): StatedFile {
+function statedFile({ fullPath, md5: _md5, ...file }: SourceFile, includeMetadata: boolean, attached: boolean): StatedFile {
   return { path: fullPath, ...file, metadata: includeMetadata ? file.metadata : {}, attached };
 }
 
 function settleAnswer(copy: Copy, item: Item, answer: Exclude<FileAnswer, { result: "need" }>): void {
   const { source, sent } = item;
-  const blob = sent > 0 ? "success" : "skip";
+  const blob = item.carried ? "success" : "skip";
   switch (answer.result) {
     case "made":
       return settle(copy, item, fileOutcome(source, { kind: "sent" }, "success", blob, sent));

@@ -29,6 +29,7 @@ async function upload(copy: Copy, item: Item): Promise<void> {
   const { sha256, size } = item.source;
   const session = (await resumed(copy, item)) ?? (await target.startUpload({ sha256, size }, hooks.signal));
   if (session.done) return;
+  item.carried = true;
   keep(copy, item, session);
   await sendChunks(copy, item, session);
   await finish(copy, item, session.id);

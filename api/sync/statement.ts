@@ -1,4 +1,4 @@
-import { isMd5, isSha256 } from "../../activities/store/layout.ts";
+import { isSha256 } from "../../activities/store/layout.ts";
 import { SYNC_LIMITS, type StatedFile, type Statement } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { fail, failWith } from "../errors.ts";
@@ -52,11 +52,10 @@ function parseStatement(value: unknown): Statement {
 function parseFile(value: unknown, index: number): StatedFile {
   const wrong = (field: string, rule: string): never => refuse(`files[${index}].${field} must be ${rule}`);
   if (!isRecord(value)) return refuse(`files[${index}] must be an object`);
-  const { path, size, sha256, md5, metadata, attached } = value;
+  const { path, size, sha256, metadata, attached } = value;
   if (typeof path !== "string") return wrong("path", "a text");
   if (!isCount(size)) return wrong("size", "a number of bytes");
   if (typeof sha256 !== "string" || !isSha256(sha256)) return wrong("sha256", "64 lower-case hex digits");
-  if (typeof md5 !== "string" || !isMd5(md5)) return wrong("md5", "32 lower-case hex digits");
   if (!isTexts(metadata)) return wrong("metadata", "an object of texts");
   if (typeof attached !== "boolean") return wrong("attached", "true or false");
   if (attached && size > SYNC_LIMITS.fileBytes) return wrong("size", `at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
@@ -65,7 +64,7 @@ function parseFile(value: unknown, index: number): StatedFile {
   if (!isName(lastModifiedBy)) return wrong("lastModifiedBy", "a name");
   if (!isDate(createdDate)) return wrong("createdDate", "epoch milliseconds");
   if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", "epoch milliseconds");
-  return { path, size, sha256, md5, metadata, attached, createdBy, createdDate, lastModifiedBy, lastModifiedDate };
+  return { path, size, sha256, metadata, attached, createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

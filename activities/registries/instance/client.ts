@@ -49,10 +49,13 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", basic] });
   const wire = createWire(http, base, authorization);
   const lacking = new Map<string, boolean>();
-  let known: Capabilities | undefined;
+  let known: Promise<Capabilities> | undefined;
 
-  async function capabilities(signal?: AbortSignal): Promise<Capabilities> {
-    known ??= await askCapabilities(wire, signal);
+  function capabilities(signal?: AbortSignal): Promise<Capabilities> {
+    known ??= askCapabilities(wire, signal).catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
     return known;
   }
 

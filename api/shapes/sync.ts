@@ -1,0 +1,62 @@
+import { z } from "@hono/zod-openapi";
+import { SYNC_LIMITS } from "../../domain/sync.ts";
+import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+
+const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
+const epochMs = count.openapi({ description: "Epoch milliseconds" });
+
+const limits = z.object({
+  files: count.openapi({ description: "Files of one statement" }),
+  statementBytes: count.openapi({ description: "Bytes of its JSON" }),
+  contentBytes: count.openapi({ description: "Content bytes behind it" }),
+  fileBytes: count.openapi({ description: "Size of one file behind it; larger ones are uploaded" }),
+  chunkBytes: count.openapi({ description: "Bytes of one PATCH of an upload" }),
+});
+
+export const SyncCapabilities = z
+  .object({ product: z.string(), version: z.number().int(), name: z.string(), limits, repositoryTypes: z.array(z.enum(REPOSITORY_TYPES)) })
+  .openapi("SyncCapabilities");
+
+export const SyncRepository = z.object({ type: z.enum(REPOSITORY_TYPES) }).openapi("SyncRepository");
+export const SyncEnsured = z.object({ created: z.boolean() }).openapi("SyncEnsured");
+
+const statedFile = z.object({
+  path: z.string().openapi({ description: "Begins with a slash", example: "/a/b.bin" }),
+  size: count,
+  sha256,
+  metadata: z.record(z.string(), z.string()),
+  createdBy: z.string(),
+  createdDate: epochMs,
+  lastModifiedBy: z.string(),
+  lastModifiedDate: epochMs,
+  attached: z.boolean().openapi({ description: "Its bytes follow behind the statement, in the order of the files" }),
+});
+
+/** For the documentation only: statements are checked by hand, see api/sync/statement.ts. */
+export const SyncStatement = z
+  .object({
+    type: z.enum(REPOSITORY_TYPES),
+    conflictStrategy: z.enum(CONFLICT_STRATEGIES),
+    includeMetadata: z.boolean(),
+    files: z.array(statedFile).max(SYNC_LIMITS.files),
+  })
+  .openapi("SyncStatement");
+
+const fileAnswer = z.object({
+  result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
+  existing: sha256.optional().openapi({ description: "replaced, conflict: what was or is there" }),
+  code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
+  message: z.string().optional().openapi({ description: "refused: why" }),
+});
+
+export const SyncFiles = z.object({ files: z.array(fileAnswer) }).openapi("SyncFiles");
+
+export const SyncContent = z.object({ sha256, size: count }).openapi("SyncContent");
+export const SyncUpload = z
+  .object({
+    id: z.string().openapi({ description: "Empty when the content was known and no session was begun" }),
+    offset: count.openapi({ description: "Bytes that are here for certain" }),
+    done: z.boolean().openapi({ description: "The content is here, verified" }),
+  })
+  .openapi("SyncUpload");

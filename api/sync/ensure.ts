@@ -1,0 +1,47 @@
+import { type Db, type DbOrTx, write } from "../../db/open.ts";
+import { findProject, insertProject } from "../../db/projects.ts";
+import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
+import type { EnsureAnswer } from "../../domain/sync.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { ApiError, fail, failWith } from "../errors.ts";
+
+type Named = { projectId: string; repoName: string };
+
+/** Makes project and repository where they are missing; one of another kind under that name is in the way. */
+export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: { user: string; now: number }): EnsureAnswer {
+  return write(db, (tx) => {
+    const found = findRepository(tx, projectId, repoName);
+    if (found) {
+      checkKind(found, type);
+      return { created: false };
+    }
+    insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
+    insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", ...UNLINKED }, by);
+    return { created: true };
+  });
+}
+
+const UNLINKED = {
+  public: false,
+  description: null,
+  displayName: null,
+  url: null,
+  username: null,
+  secret: null,
+  certificate: null,
+  insecureSkipVerify: false,
+};
+
+function checkKind({ projectId, name, category, type: existing }: RepositoryRow, type: RepositoryType): void {
+  if (category === "LOCAL" && existing === type) return;
+  const kind = category === "LOCAL" ? `a hosted ${existing} repository` : `a linked ${existing} repository, a name for a registry elsewhere`;
+  failWith(409, 251007, `${projectId}/${name}`, `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`);
+}
+
+/** The hosted repository that files are stated for. */
+export function hostedRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
+  const found = findRepository(db, projectId, repoName);
+  if (found?.category === "LOCAL") return found;
+  if (found) return fail(250112, `${projectId}/${repoName} is linked: its files are at another registry`);
+  throw findProject(db, projectId) ? new ApiError(251006, [`${projectId}/${repoName}`]) : new ApiError(251004, [projectId]);
+}

@@ -1,0 +1,177 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, connect, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serve, type ServerType } from "@hono/node-server";
+import { layout } from "../activities/store/layout.ts";
+import { createContentSource, type ContentSource } from "../activities/store/source.ts";
+import { createInstanceClient, type InstanceOptions } from "../activities/registries/instance/client.ts";
+import { copyFiles, type CopyFile, type CopyFiles, type SourceFile } from "../activities/transfer/files.ts";
+import { putBlobs } from "../db/blobs.ts";
+import { putNodes } from "../db/put-nodes.ts";
+import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
+import { encodePath } from "../domain/path.ts";
+import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
+import { body, createContent, md5, openContent, read, sha256 } from "./content-fixture.ts";
+
+export const REMOTE = { projectId: "copies", repoName: "files" };
+const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
+
+/** An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same directory and port. */
+export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "instance-")), port = 0, fullDisk = () => false } = {}) {
+  const content = openContent(dataDir);
+  const requests: string[] = [];
+  const api = createTestApi({ db: content.db, store: limited(content.store, fullDisk), localClusterName: "target" });
+  const server: ServerType = await new Promise((resolve) => {
+    const starting = serve(
+      {
+        fetch: (request, env) => {
+          requests.push(`${request.method} ${new URL(request.url).pathname}`);
+          return api.app.fetch(request, env);
+        },
+        hostname: "127.0.0.1",
+        port,
+      },
+      () => resolve(starting),
+    );
+  });
+  const address = server.address() as AddressInfo;
+
+  return {
+    ...content,
+    api,
+    requests,
+    port: address.port,
+    url: `http://127.0.0.1:${address.port}`,
+    /** Drops every connection at once, as the death of the process does. */
+    async stop(): Promise<void> {
+      const closed = new Promise((resolve) => server.close(resolve));
+      if ("closeAllConnections" in server) server.closeAllConnections();
+      await closed;
+      api.close();
+      content.close();
+    },
+    remove: () => rmSync(dataDir, { recursive: true, force: true }),
+    /** A file as a stranger reads it; null when it is not there. */
+    async fetchFile(path: string, { projectId, repoName } = REMOTE): Promise<Buffer | null> {
+      const answer = await fetch(`http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`, { headers: LOGIN });
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      if (answer.status === 404) return null;
+      if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
+      return bytes;
+    },
+  };
+}
+
+export type Instance = Awaited<ReturnType<typeof startInstance>>;
+
+const LOGIN = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
+
+function limited(store: ReturnType<typeof openContent>["store"], fullDisk: () => boolean): typeof store {
+  const check = () => {
+    if (fullDisk()) throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+  };
+  return {
+    ...store,
+    putAll: async (contents, register) => (check(), store.putAll(contents, register)),
+    sessions: { ...store.sessions, append: async (...args) => (check(), store.sessions.append(...args)) },
+  };
+}
+
+/** The store is on this machine. */
+const noCall = async () => {
+  throw new Error("nothing is asked of the control plane here");
+};
+
+/** Files in a local store, as a plan names them. */
+export function createSource() {
+  const content = createContent();
+  const source = createContentSource({ local: layout(content.dataDir), call: noCall });
+  return {
+    ...content,
+    source,
+    async add(fullPath: string, bytes: Buffer, metadata: Record<string, string> = {}): Promise<SourceFile> {
+      const staged = await content.store.stage(body(bytes));
+      await staged.commit((blob) => putBlobs(content.db, [blob], Date.now()));
+      const entry = { fullPath, sha256: sha256(bytes), metadata, audit: DATES };
+      putNodes(content.db, content.repository, [entry], { overwrite: true, user: "ann", now: Date.now() });
+      return { fullPath, size: bytes.length, sha256: sha256(bytes), md5: md5(bytes), metadata, ...DATES };
+    },
+    async close(): Promise<void> {
+      await source.close();
+      content.close();
+    },
+  };
+}
+
+export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
+  return createInstanceClient({ url, ...ADMIN, ...options });
+}
+
+type Copying = Partial<Omit<CopyFiles, "files">> & Pick<CopyFiles, "target"> & { content: ContentSource; mayHaveSent?: boolean; uploads?: UploadState[] };
+
+/** Copies files and answers what was reported, in the order of the files, and what moved. */
+export async function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], hooks, rules, ...input }: Copying) {
+  const outcomes: (ArtifactOutcome | undefined)[] = files.map(() => undefined);
+  const states: UploadState[] = [];
+  let bytes = 0;
+  const items = files.map((source): CopyFile => ({ source, mayHaveSent, uploads }));
+  await copyFiles({
+    remote: REMOTE,
+    rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
+    files: items,
+    hooks: {
+      signal: new AbortController().signal,
+      throttle: async () => undefined,
+      ...hooks,
+      onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
+      onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
+    },
+    report(index, outcome) {
+      if (outcomes[index]) throw new Error(`file ${index} was reported twice`);
+      outcomes[index] = outcome;
+    },
+    ...input,
+  });
+  return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), states, bytes };
+}
+
+/** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes have gone up on one connection. */
+export async function startProxy(port: number) {
+  const sockets = new Set<Socket>();
+  const state = { cutAfter: Infinity, cuts: 0, up: 0 };
+  const server = createServer((near) => {
+    const far = connect(port, "127.0.0.1");
+    let up = 0;
+    const end = () => (near.destroy(), far.destroy(), sockets.delete(near));
+    sockets.add(near);
+    near.on("error", end).on("close", end);
+    far.on("error", end).on("close", end);
+    near.on("data", (chunk: Buffer) => {
+      up += chunk.length;
+      state.up += chunk.length;
+      if (!far.write(chunk)) {
+        near.pause();
+        far.once("drain", () => near.resume());
+      }
+      if (up < state.cutAfter) return;
+      state.cuts += 1;
+      // What was passed on arrives before the connection ends.
+      near.destroy();
+      far.end();
+    });
+    far.pipe(near);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port: own } = server.address() as AddressInfo;
+  return {
+    state,
+    url: `http://127.0.0.1:${own}`,
+    async close(): Promise<void> {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+export { read };
