@@ -61,9 +61,14 @@ export const task = sqliteTable(
     executionTimes: integer().notNull().default(0),
     skippedTimes: integer().notNull().default(0),
     lastSkippedTime: integer(),
+    /** Firings due up to this time have run, were skipped or are missed for good. */
+    settledTime: integer(),
+    /** The schedule in Temporal, by when it was made, and how many of its own skips are in `skippedTimes`. */
+    scheduleCreated: integer(),
+    scheduleSkips: integer().notNull().default(0),
     ...audit,
   },
-  (t) => [index("task_project").on(t.projectId, t.createdDate)],
+  (t) => [index("task_project").on(t.projectId, t.createdDate), index("task_next").on(t.nextExecutionTime)],
 );
 
 export const taskObject = sqliteTable(
