@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   try {
     await start(supervisor);
   } catch (error) {
-    if (!stopping.signal.aborted) log.fatal(messageOf(error));
+    if (!stopping.signal.aborted) process.stderr.write(`${messageOf(error)}\n`);
     await stop(1);
   }
 }
@@ -172,6 +172,8 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     CACHE_DIR: config.cacheDir,
     INSTANCE_ID: instance.id,
     TEMPORAL_ADDRESS: temporal.address,
+    // The embedded server has neither, whatever is set for another one.
+    ...(config.temporalAddress === undefined && { TEMPORAL_TLS: "false", TEMPORAL_API_KEY: "" }),
   };
 }
 

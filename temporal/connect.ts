@@ -56,8 +56,8 @@ export function watchTemporal(connection: Connection, { namespace, log, onUp, on
     if (now && !up) await onUp();
     if (now !== up) {
       up = now;
-      if (now) log.info("Temporal answers");
-      else log.warn({ reason: problem }, "Temporal does not answer");
+      if (now) log.info(`Temporal at ${connection.options.address} answers`);
+      else log.warn({ reason: problem }, `Temporal at ${connection.options.address} does not answer`);
       onChange();
     }
     timer = setTimeout(look, 3_000);

@@ -3,14 +3,14 @@ import { DefaultLogger, NativeConnection, Runtime } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { connectionOptions, type TemporalSettings } from "./connect.ts";
 
-/** The orchestrator has none, by design. */
-const EXPECTED = "No activities registered, not polling for activity tasks";
+/** Said of each worker: by design, each runs only workflows or only activities. */
+const EXPECTED = /^No (activities|workflows) registered/;
 const LEVELS = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" } as const;
 
 /** Once in each process that has a Worker, before its first connection: the SDK logs as we do, and leaves signals to the process. */
 export function installRuntime(log: Logger): void {
   const logger = new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", ({ level, message, meta }) => {
-    log[message === EXPECTED ? "debug" : LEVELS[level]](meta ?? {}, message);
+    log[EXPECTED.test(message) ? "debug" : LEVELS[level]](meta ?? {}, message);
   });
   Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging: { forward: { level: "WARN" } } } });
 }

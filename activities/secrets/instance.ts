@@ -17,10 +17,17 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   const adminPasswordFile = join(dataDir, "admin-password");
   return {
     id: kept(join(dataDir, "instance-id"), () => randomBytes(6).toString("hex")),
-    secretKey: given.secretKey ?? kept(join(dataDir, "secret-key"), () => randomBytes(32).toString("hex")),
+    secretKey: sameKey(join(dataDir, "secret-key"), given.secretKey),
     adminPassword: given.adminPassword ?? kept(adminPasswordFile, () => randomBytes(18).toString("base64url")),
     adminPasswordFile: given.adminPassword === undefined ? adminPasswordFile : undefined,
   };
+}
+
+/** A key other than the one of earlier starts would make every stored credential unreadable, one by one and much later. */
+function sameKey(file: string, given: string | undefined): string {
+  if (given === undefined) return kept(file, () => randomBytes(32).toString("hex"));
+  if ((lineOf(file) ?? given) === given) return given;
+  throw new Error(`SECRET_KEY is not the key in ${file}, which sealed the stored credentials: unset it, or delete the file and enter them again`);
 }
 
 /** The line in `file`, which only its owner can read; made when there is none, whole or not at all. */
