@@ -40,7 +40,7 @@ type Supervisor = {
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
-  const log = pino({ level: config.logLevel, base: { process: "supervisor", pid: process.pid } });
+  const log = pino({ level: config.logLevel, base: { process: "supervisor", pid: process.pid } }, pino.destination({ dest: 1, sync: true }));
   if (process.platform !== "linux" && process.platform !== "darwin") {
     throw new Error(`${process.platform} is not supported: this runs on Linux and macOS`);
   }
