@@ -27,6 +27,8 @@ export type FaultProxy = {
   clear: () => void;
   /** Asked for each request; null lets it pass. Settable at any time. */
   fault: (request: { method: string; path: string }) => Fault | null;
+  /** Added to every answer that comes from behind. */
+  answerHeaders: Record<string, string>;
   stop: () => Promise<void>;
 };
 
@@ -36,7 +38,7 @@ type Options = { tls?: { key: string; cert: string } };
 export async function startProxy(target: string, { tls }: Options = {}): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
-  const proxy: Pick<FaultProxy, "fault"> = { fault: () => null };
+  const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
     const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers };
@@ -62,7 +64,7 @@ export async function startProxy(target: string, { tls }: Options = {}): Promise
     passed.on("error", cut);
     passed.on("response", (answer) => {
       seen.status = answer.statusCode ?? null;
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+      response.writeHead(answer.statusCode ?? 502, [...answer.rawHeaders, ...Object.entries(proxy.answerHeaders).flat()]);
       answer.on("error", cut);
       answer.pipe(cutter(fault?.kind === "cutAnswer" ? fault.afterBytes : Infinity, cut)).pipe(response);
     });
