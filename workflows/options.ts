@@ -26,3 +26,5 @@ export const PROBE = 1;
 export const PLANS = 8;
 /** Longest wait before a look at what is due, so that a wrong clock cannot stall a run. */
 export const LONGEST_WAIT_MS = 120_000;
+/** Shortest wait: when the clocks of the control plane and of Temporal differ, looking more often only fills the history. */
+export const SHORTEST_WAIT_MS = 500;

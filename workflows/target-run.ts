@@ -10,7 +10,7 @@ import {
 import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
 import type { TargetRunInput } from "./contract.ts";
-import { CONTROL, LONGEST_WAIT_MS, PROBE, TRANSFER, WINDOW } from "./options.ts";
+import { CONTROL, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
 
 type Counts = TargetRunInput["counts"];
 type Batch = { number: number; summary: string };
@@ -48,9 +48,11 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
   };
   const cutNext = async (most: number) => {
     const { recordId, clusterId } = input;
+    // A batch that ends while the cut is asked for may leave something that the answer does not know of.
+    window.left = false;
     const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most });
     cut.batches.forEach(start);
-    window.left = cut.left;
+    window.left ||= cut.left;
     window.due = cut.due;
     return cut.batches.length;
   };
@@ -62,7 +64,8 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
         if (workflowInfo().continueAsNewSuggested) return;
         if ((await cutNext(room)) > 0) continue;
       }
-      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left ? window.due : null);
+      // What is due has to wait for room, and without room there is no use in looking.
+      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left && room > 0 ? window.due : null);
     }
   };
 
@@ -77,7 +80,7 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
 /** A batch that came to an end, or the time at which something is due again. */
 async function nextChange(inFlight: Set<Promise<void>>, due: number | null): Promise<void> {
   if (due === null && inFlight.size > 0) return Promise.race(inFlight);
-  const wait = Math.min(Math.max((due ?? 0) - Date.now(), 100), LONGEST_WAIT_MS);
+  const wait = Math.min(Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   const timer = new CancellationScope();
   const slept = timer.run(() => sleep(wait)).catch((error: unknown) => {
     if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
