@@ -116,15 +116,20 @@ function insertDispatch(tx: DbOrTx, row: Omit<typeof dispatch.$inferInsert, "num
   return number;
 }
 
-function remaining(tx: DbOrTx, { recordId, object, clusterId }: CutRequest): { left: boolean; due: number | null } {
+/** A run that was started again counts its cuts from the first: what the earlier one had cut later than this is still to be asked for. */
+function remaining(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): { left: boolean; due: number | null } {
   const waiting = tx.get<{ due: number | null }>(
     sql`SELECT min(not_before) AS due FROM detail WHERE record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1`,
   );
   const more = tx.get(
     sql`SELECT 1 FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} LIMIT 1`,
   );
+  const later = tx.get(
+    sql`SELECT 1 FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId} AND cut > ${cut} LIMIT 1`,
+  );
   const due = waiting?.due ?? null;
-  return { left: more !== undefined || due !== null, due: more === undefined ? due : null };
+  const now = more !== undefined || later !== undefined;
+  return { left: now || due !== null, due: now ? null : due };
 }
 
 /** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */

@@ -50,11 +50,11 @@ function prepare({ $client: client }: Db) {
       `SELECT tries, first_failure AS firstFailure, error_reason AS errorReason FROM detail
        WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
     ),
-    /** An outcome once recorded stays, and an older dispatch does not overwrite a newer one. */
+    /** An outcome once recorded stays, *again* of this dispatch too, and an older dispatch does not overwrite a newer one. */
     save: client.prepare<[DetailValues]>(
       `INSERT INTO detail (${names.map(column).join(", ")}) VALUES (${names.map((name) => `@${name}`).join(", ")})
        ON CONFLICT (record_id, cluster_id, object, seq) DO UPDATE SET ${CHANGING.map(set).join(", ")}
-       WHERE status = 'RUNNING' AND dispatch <= excluded.dispatch`,
+       WHERE status = 'RUNNING' AND (dispatch < excluded.dispatch OR (dispatch = excluded.dispatch AND again = 0))`,
     ),
   };
 }
