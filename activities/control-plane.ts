@@ -3,6 +3,7 @@ import { TransferError } from "../domain/failure.ts";
 import type {
   BatchAnswer,
   LeaseAnswer,
+  ListedArtifact,
   ListingAnswer,
   ReportAnswer,
   ReportRequest,
@@ -44,7 +45,7 @@ export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secr
     takeBatch: (recordId: string, number: number) => call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
     report: (message: ReportRequest) => call<ReportAnswer>("POST", "/internal/v1/reports", message),
     listing: (recordId: string, object: number) => call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, {}),
-    handInPage: (recordId: string, object: number, page: number, artifacts: { name: string; version: string }[], next: string | null) =>
+    handInPage: (recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null) =>
       call<{ taken: true }>("POST", `/internal/v1/listings/${recordId}/${object}/pages/${page}`, { artifacts, next }),
     listingFailed: (recordId: string, object: number, failure: { reason: string; retryable: boolean; notBefore: number | null }) =>
       call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),

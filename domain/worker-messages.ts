@@ -75,6 +75,9 @@ export type ListingAnswer =
       source: Endpoint;
     };
 
+/** An artifact as a listing found it; with `problem`, something that was asked for and is not there. */
+export type ListedArtifact = { name: string; version: string; problem?: string };
+
 export type LeaseAnswer = { bytes: number; waitMs: number };
 
 export type WorkerSettings = {

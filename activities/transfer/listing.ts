@@ -1,6 +1,7 @@
 import { toTransferError } from "../../domain/failure.ts";
 import { imageNames } from "../../domain/image-objects.ts";
 import { createOciRegistry } from "../registries/oci/registry.ts";
+import type { ListedArtifact } from "../../domain/worker-messages.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { type BatchDeps, whenReachable } from "./work.ts";
 import { listImagePage } from "./image-listing.ts";
@@ -28,8 +29,9 @@ export async function listObject(deps: BatchDeps, { recordId, object, signal, he
         registry ??= createOciRegistry(openEndpoint(deps, state.source));
         const { names, versions } = imageNames(state.object.packageConstraints);
         const page = await listImagePage({ registry, names, versions, cursor: state.cursor, signal });
-        const artifacts = page.artifacts.map(({ name, tag }) => ({ name, version: tag }));
-        await whenReachable(calls, () => controlPlane.handInPage(recordId, object, state.page, artifacts, page.next));
+        const artifacts = page.artifacts.map(({ name, tag }): ListedArtifact => ({ name, version: tag }));
+        const lacking = page.missing.map((name): ListedArtifact => ({ name, version: "", problem: missingImage(name, state.source.url) }));
+        await whenReachable(calls, () => controlPlane.handInPage(recordId, object, state.page, [...artifacts, ...lacking], page.next));
       } catch (error) {
         signal.throwIfAborted();
         const { message, retryable, notBefore } = toTransferError(error);
@@ -43,3 +45,5 @@ export async function listObject(deps: BatchDeps, { recordId, object, signal, he
     await registry?.close();
   }
 }
+
+const missingImage = (name: string, registry: string) => `image ${name} is not in the registry ${registry}, or has no tags: check the package's name`;

@@ -5,7 +5,7 @@ import { takeReports } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { nextTry } from "../../domain/retry.ts";
-import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
+import type { ListedArtifact, ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
@@ -35,7 +35,7 @@ export function internalRoutes({ db, signer, settings, retryWindow, now }: Inter
     })
     .post("/listings/:recordId/:object/pages/:page", async (c) => {
       const { recordId, object, page } = c.req.param();
-      const body = await c.req.json<{ artifacts: { name: string; version: string }[]; next: string | null }>();
+      const body = await c.req.json<{ artifacts: ListedArtifact[]; next: string | null }>();
       takePage(db, recordId, Number(object), Number(page), body.artifacts, body.next);
       return c.json({ taken: true });
     })

@@ -1,12 +1,11 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { ListingAnswer } from "../../domain/worker-messages.ts";
+import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { plan, planObject, record } from "../schema/replication.ts";
 import { readSource } from "./batch.ts";
 import { endPlan, planTotals } from "./plan-hosted.ts";
 import { snapshotOf } from "./targets.ts";
 
-export type ListedArtifact = { name: string; version: string };
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
 
 /** Where the listing of a linked object stands; null when the record is gone or over. */
@@ -38,8 +37,8 @@ export function takePage(db: Db, recordId: string, object: number, page: number,
     const state = listingState(tx, recordId, object);
     if (!state || state.complete || state.page !== page) return;
     let seq = tx.get<{ last: number }>(sql`SELECT coalesce(max(seq), 0) AS last FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.last ?? 0;
-    for (const { name, version } of artifacts) {
-      const values = { recordId, object, seq: seq + 1, name, version };
+    for (const { name, version, problem = null } of artifacts) {
+      const values = { recordId, object, seq: seq + 1, name, version, problem };
       seq += tx.insert(plan).values(values).onConflictDoNothing().run().changes;
     }
     tx.update(planObject)
