@@ -1,9 +1,11 @@
 import { defineConfig } from "vitest/config";
+import { closingLine } from "./test/closing-line.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/setup.ts"],
+    reporters: ["default", closingLine],
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,
