@@ -14,6 +14,8 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^workflows\//, values: [/^domain\//, /^workflows\//], types: [/^activities\//] },
   { from: /^activities\/control\//, values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//] },
   { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
+  // Only these test connections.
+  { from: /^api\/check-/, values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//] },
   {
     from: /^api\//,
     values: [/^domain\//, /^db\//, /^api\//, /^activities\/(store|secrets)\//, /^workflows\/contract\.ts$/],
