@@ -98,13 +98,45 @@ export const event = sqliteTable(
   (t) => [index("event_repository").on(t.projectId, t.repoName, t.seq)],
 );
 
-/** A task's position in the event log for one cluster; `position` is the last seq it has handled. */
+/**
+ * A task's place in the event log for one cluster. `position`: the last seq it is done with; `planned`: the last one that the drain which
+ * goes on has taken into its plan. REAL_TIME as a whole: docs/real-time.md.
+ */
 export const eventCursor = sqliteTable(
   "event_cursor",
   {
     taskKey: text().notNull(),
     clusterId: text().notNull(),
     position: integer().notNull().default(sql`0`),
+    planned: integer().notNull().default(0),
+    /** Drains in a row that ended without the cluster taking anything, and before when no other begins. */
+    failures: integer().notNull().default(0),
+    notBefore: integer(),
+    /** When the cluster last took or refused something. */
+    answeredTime: integer(),
+    /** Too much was missed to follow the log: one full plan of the task's objects takes its place, once this record ends well. */
+    catchUp: integer({ mode: "boolean" }).notNull().default(false),
+    catchUpRecord: text(),
   },
   (t) => [primaryKey({ columns: [t.taskKey, t.clusterId] })],
+);
+
+/** Files that a cluster did not take within a drain's window, and that later drains send; `recordId`: the drain that has them in its plan now. */
+export const pending = sqliteTable(
+  "pending",
+  {
+    taskKey: text().notNull(),
+    clusterId: text().notNull(),
+    repoName: text().notNull(),
+    path: text().notNull(),
+    since: integer().notNull(),
+    tries: integer().notNull().default(0),
+    notBefore: integer().notNull(),
+    recordId: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.taskKey, t.clusterId, t.repoName, t.path] }),
+    index("pending_due").on(t.taskKey, t.clusterId, t.notBefore),
+    index("pending_record").on(t.recordId).where(sql`record_id IS NOT NULL`),
+  ],
 );

@@ -250,6 +250,12 @@ export const tally = sqliteTable(
 /** A cluster's run inside an execution that must not go on: FAST_FAIL, or something wrong with the cluster as a whole. */
 export const halt = sqliteTable(
   "halt",
-  { recordId: text().notNull(), clusterId: text().notNull(), reason: text().notNull() },
+  {
+    recordId: text().notNull(),
+    clusterId: text().notNull(),
+    reason: text().notNull(),
+    /** The cluster took nothing for as long as a drain waits: what the drain had is kept for the next one. */
+    away: integer({ mode: "boolean" }).notNull().default(false),
+  },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
 );
