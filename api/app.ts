@@ -9,8 +9,12 @@ import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
+import { genericRoutes } from "./routes/generic.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { nodeRoutes } from "./routes/nodes.ts";
+import { projectRoutes } from "./routes/projects.ts";
 import { recordRoutes } from "./routes/records.ts";
+import { repositoryRoutes } from "./routes/repositories.ts";
 import { syncRoutes } from "./routes/sync.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
@@ -24,6 +28,10 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/task/record", recordRoutes(deps))
     .route("/replication/api/cluster", clusterRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))
+    .route("/repository/api/project", projectRoutes(deps))
+    .route("/repository/api/repo", repositoryRoutes(deps))
+    .route("/repository/api/node", nodeRoutes(deps))
+    .route("/generic", genericRoutes(deps))
     .route("/", docsRoutes(() => app));
 }
 

@@ -54,6 +54,7 @@ const execution: ExecutionDeps = {
 const executions = createExecutions(execution);
 const internal = internalRoutes({
   db,
+  store,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
-import type { Db, DbOrTx } from "./open.ts";
+import type { DbOrTx } from "./open.ts";
 import { node } from "./schema/content.ts";
 
 export type NodeRow = typeof node.$inferSelect;
@@ -48,7 +48,12 @@ export function pageNodes(db: DbOrTx, repositoryId: number, { folder, deep, incl
   return { total: counted?.n ?? 0, nodes };
 }
 
-export function hasFiles(db: Db, repositoryId: number): boolean {
+export function hasFiles(db: DbOrTx, repositoryId: number): boolean {
   const where = and(eq(node.repositoryId, repositoryId), eq(node.folder, false));
   return db.select({ id: node.id }).from(node).where(where).limit(1).get() !== undefined;
+}
+
+/** Files or folders. */
+export function hasNodes(db: DbOrTx, repositoryId: number): boolean {
+  return db.select({ id: node.id }).from(node).where(eq(node.repositoryId, repositoryId)).limit(1).get() !== undefined;
 }

@@ -7,11 +7,14 @@ import type { Db } from "../../db/open.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
+import type { Store } from "../../activities/store/store.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
+import { blobRoutes } from "./blobs.ts";
 
 export type InternalDeps = {
   db: Db;
+  store: Pick<Store, "open" | "readSmall">;
   signer: InternalSigner;
   settings: () => WorkerSettings;
   retryWindow: number;
@@ -19,11 +22,12 @@ export type InternalDeps = {
 };
 
 /** What workers ask of the control plane and tell it (design.md §4). Only our own workers speak it: bodies are trusted once signed. */
-export function internalRoutes({ db, signer, settings, retryWindow, now }: InternalDeps): Hono {
+export function internalRoutes({ db, store, signer, settings, retryWindow, now }: InternalDeps): Hono {
   const lease = createBandwidth(now);
   return new Hono()
     .use("*", internalAuth(signer))
     .get("/worker", (c) => c.json(settings()))
+    .route("/blobs", blobRoutes(store))
     .post("/batches/:recordId/:number", (c) => {
       const { recordId, number } = c.req.param();
       return c.json(takeBatch(db, recordId, Number(number), now()));

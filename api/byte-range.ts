@@ -1,0 +1,30 @@
+/** What a request wants of a content: all of it, a part (both ends included), or a part that is not there. */
+export type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
+
+const RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
+
+/** One range of RFC 9110 §14; several ranges, other units and nonsense mean the whole, as the RFC allows. */
+export function parseRange(header: string | undefined, size: number): Wanted {
+  const [, from = "", to = ""] = RANGE.exec(header?.replaceAll(/\s/g, "") ?? "") ?? [];
+  if (from === "" && to === "") return "whole";
+  if (from === "") {
+    const length = Math.min(Number(to), size);
+    return length === 0 ? "unsatisfiable" : { start: size - length, end: size - 1 };
+  }
+  const start = Number(from);
+  const end = Math.min(to === "" ? size - 1 : Number(to), size - 1);
+  if (to !== "" && Number(to) < start) return "whole";
+  return start >= size ? "unsatisfiable" : { start, end };
+}
+
+/** Whether an If-None-Match header names the tag; `*` names all. */
+export function matchesTag(header: string | undefined, tag: string): boolean {
+  if (header === undefined) return false;
+  const given = header.split(",").map((each) => each.trim().replace(/^W\//, "").replaceAll('"', ""));
+  return given.includes("*") || given.includes(tag);
+}
+
+/** Whether If-Range lets the range hold: the same strong tag, or exactly the same date. */
+export function rangeHolds(header: string | undefined, tag: string, lastModified: string): boolean {
+  return header === undefined || header === `"${tag}"` || header === tag || header === lastModified;
+}

@@ -1,0 +1,35 @@
+import { Hono } from "hono";
+import { isSha256 } from "../../activities/store/layout.ts";
+import { pack } from "../../activities/store/remote-source.ts";
+import type { Store } from "../../activities/store/store.ts";
+import { TransferError } from "../../domain/failure.ts";
+import { parseRange } from "../byte-range.ts";
+import { toWebStream } from "../send-file.ts";
+
+/** Digests of one request; their contents are small. */
+const MOST_DIGESTS = 256;
+const BYTES = { "content-type": "application/octet-stream" };
+
+/** Content for workers that do not run beside the store; mounted at BLOBS_PATH, behind the internal signature. */
+export function blobRoutes(store: Pick<Store, "open" | "readSmall">): Hono {
+  return new Hono()
+    .post("/", async (c) => {
+      const { digests } = await c.req.json<{ digests: unknown }>();
+      if (!Array.isArray(digests) || digests.length > MOST_DIGESTS) return c.text(`digests must be a list of at most ${MOST_DIGESTS}`, 400);
+      const contents = pack(await store.readSmall(digests.map(String)));
+      return c.body(new Uint8Array(contents), 200, BYTES);
+    })
+    .get("/:sha256", async (c) => {
+      const sha256 = c.req.param("sha256");
+      if (!isSha256(sha256)) return c.text("not a sha256 digest in lower-case hex", 400);
+      try {
+        const header = c.req.header("range");
+        const range = header === undefined ? undefined : parseRange(header, Number.MAX_SAFE_INTEGER);
+        const { size, stream } = await store.open(sha256, typeof range === "object" ? range : undefined);
+        return c.body(toWebStream(stream), typeof range === "object" ? 206 : 200, { ...BYTES, "x-content-size": String(size) });
+      } catch (error) {
+        if (error instanceof TransferError && error.kind === "notFound") return c.text(error.message, 404);
+        throw error;
+      }
+    });
+}

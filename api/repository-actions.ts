@@ -1,0 +1,83 @@
+import { deleteNodes } from "../db/delete-nodes.ts";
+import { hasFiles, hasNodes } from "../db/nodes.ts";
+import { write } from "../db/open.ts";
+import { findProject } from "../db/projects.ts";
+import { deleteRepositoryRow, findRepository, insertRepository, type RepositoryRow, tasksOfRepository, updateRepository } from "../db/repositories.ts";
+import { isImageName } from "../domain/reference.ts";
+import type { ApiDeps } from "./deps.ts";
+import { ApiError, fail } from "./errors.ts";
+import { IMAGE_TYPES, linkOf, UNLINKED } from "./linked.ts";
+import type { RepositoryCreate, RepositoryUpdate } from "./shapes/repository.ts";
+
+const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
+const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
+const NAMED_TASKS = 20;
+
+type By = { user: string; now: number };
+export type Named = { projectId: string; repoName: string };
+
+export function checkProjectName(name: string): void {
+  if (!PROJECT_NAME.test(name)) fail(250105, "name", "write 2 to 100 letters, digits, - or _, of which the first is a letter or _");
+}
+
+/** The repository, or why there is none. */
+export function repositoryOf({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Named): RepositoryRow {
+  const found = findRepository(db, projectId, repoName);
+  if (found) return found;
+  throw findProject(db, projectId) ? new ApiError(251006, [`${projectId}/${repoName}`]) : new ApiError(251004, [projectId]);
+}
+
+export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By): RepositoryRow {
+  const { db } = deps;
+  const { projectId, name, type, category, description, displayName } = body;
+  if (!REPOSITORY_NAME.test(name)) fail(250105, "name", "write 2 to 64 letters, digits, ., - or _, of which the first is a letter or _");
+  if (category === "LOCAL" && IMAGE_TYPES.includes(type) && !isImageName(`${projectId}/${name}`)) {
+    fail(250105, "name", `images are named after project and repository: for type ${type} both must be lower-case, as in "team/images"`);
+  }
+  const configuration = body.configuration ?? null;
+  const wanted = category === "LOCAL" ? "local" : "remote";
+  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
+  if (!findProject(db, projectId)) fail(251004, projectId);
+  const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
+  const values = { projectId, name, type, category, public: body.public, description, displayName, ...link };
+  if (!insertRepository(db, values, by)) fail(251007, `${projectId}/${name}`);
+  return repositoryOf(deps, { projectId, repoName: name });
+}
+
+export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUpdate, by: By): void {
+  const row = repositoryOf(deps, named);
+  const { configuration, description, displayName } = body;
+  const wanted = row.category === "LOCAL" ? "local" : "remote";
+  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
+  const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
+  const texts = { ...(description === null ? {} : { description: description || null }), ...(displayName === null ? {} : { displayName: displayName || null }) };
+  updateRepository(deps.db, row.id, { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link }, by);
+}
+
+/** With all its files when `forced`; never while tasks use it. */
+export async function removeRepository(deps: ApiDeps, named: Named, forced: boolean): Promise<void> {
+  const { db, now } = deps;
+  const row = repositoryOf(deps, named);
+  mustBeUnused(deps, row);
+  do {
+    if (!forced && hasFiles(db, row.id)) fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its files, too");
+    await deleteNodes(db, row.id, "/", now());
+  } while (!deleteWhenEmpty(deps, row));
+}
+
+/** False when somebody put a file into it meanwhile. */
+function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
+  return write(deps.db, (tx) => {
+    mustBeUnused(deps, row);
+    if (hasNodes(tx, row.id)) return false;
+    deleteRepositoryRow(tx, row.id);
+    return true;
+  });
+}
+
+function mustBeUnused({ db }: Pick<ApiDeps, "db">, { projectId, name }: RepositoryRow): void {
+  const tasks = tasksOfRepository(db, projectId, name);
+  if (tasks.length === 0) return;
+  const more = tasks.length > NAMED_TASKS ? ` and ${tasks.length - NAMED_TASKS} more` : "";
+  fail(250112, `repository ${projectId}/${name} is used by ${tasks.slice(0, NAMED_TASKS).join(", ")}${more}`);
+}

@@ -1,0 +1,37 @@
+import type { Context } from "hono";
+import { parseUrlPath, PathError } from "../domain/path.ts";
+import type { Env } from "./deps.ts";
+import { fail } from "./errors.ts";
+
+const SHOWN = 200;
+
+/**
+ * The full path that the request's URL names after `skip` segments ("/generic/p/r/a/b" and 3 give "/a/b"), from the bytes of the request line:
+ * on the way to the handler dot segments are resolved and `%2F` is decoded. 251011 for every path that no file may have.
+ */
+export function requestPath(c: Context<Env>, skip: number, options: { folder?: boolean } = {}): string {
+  const path = rawPath(c);
+  try {
+    // Checked in front of the skipped segments too: they would not be where they seem to be.
+    for (const segment of path.split("/").slice(1, skip + 1)) parseUrlPath(segment);
+    return parseUrlPath(path.split("/").slice(skip + 1).join("/"), options);
+  } catch (error) {
+    if (error instanceof PathError) return fail(251011, path.slice(0, SHOWN), error.message);
+    throw error;
+  }
+}
+
+function rawPath(c: Context<Env>): string {
+  const target = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
+  const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
+  return /[\u0080-\u00ff]/.test(path) ? utf8(path) : path;
+}
+
+/** Bytes beyond ASCII arrive as one character each; they are meant as UTF-8. */
+function utf8(path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(path, "latin1"));
+  } catch {
+    return fail(251011, path.slice(0, SHOWN), "it is not UTF-8");
+  }
+}
