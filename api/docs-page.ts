@@ -108,7 +108,7 @@ const table = (rows: Row[]) =>
 const pretty = (value: unknown) => JSON.stringify(value, null, 2) ?? "";
 
 const STYLE = `
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 22rem 1fr; color: #222; background: #fff }
+body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 22rem minmax(0, 1fr); color: #222; background: #fff }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid #8884; box-sizing: border-box; font-size: 13px }
 nav ul { list-style: none; padding: 0 } nav h2 { font-size: 1rem } main { padding: 1rem 2rem; max-width: 60rem; min-width: 0 }
 section { border-top: 1px solid #8884; padding: .5rem 0 1rem } pre { background: #8882; padding: .75rem; overflow: auto; font-size: 13px }

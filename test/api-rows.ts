@@ -1,0 +1,50 @@
+import { eq } from "drizzle-orm";
+import { openRecord } from "../db/runs/open.ts";
+import { write, type Db } from "../db/open.ts";
+import { project, repository } from "../db/schema/content.ts";
+import { cluster, detail, planObject, record, tally, task } from "../db/schema/replication.ts";
+import { newId } from "../domain/ids.ts";
+import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../domain/vocabulary.ts";
+
+const audit = { createdBy: "admin", createdDate: 1_600_000_000_000, lastModifiedBy: "admin", lastModifiedDate: 1_600_000_000_000 };
+
+export function addRepository(db: Db, projectId: string, name: string, type: RepositoryType, category: RepositoryCategory = "LOCAL"): void {
+  db.insert(project).values({ name: projectId, displayName: projectId, ...audit }).onConflictDoNothing().run();
+  const url = category === "REMOTE" ? "https://registry.example" : null;
+  db.insert(repository).values({ projectId, name, type, category, url, public: false, ...audit }).run();
+}
+
+export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE", id = newId()): string {
+  db.insert(cluster).values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit }).run();
+  return id;
+}
+
+/** Opens a record as a run does; at most one is RUNNING for a task. */
+export function addRecord(db: Db, taskKey: string, now: number): string {
+  const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: (id) => `repl/${taskKey}/${id}` });
+  if (opened.kind !== "opened") throw new Error(`the record is not opened: ${opened.kind}`);
+  return opened.recordId;
+}
+
+export function endRecord(db: Db, id: string, status: ExecutionStatus, endTime: number, errorReason: string | null = null): void {
+  const ended = db.update(record).set({ status, endTime, errorReason }).where(eq(record.id, id)).returning().get();
+  if (ended) db.update(task).set({ lastExecutionStatus: status }).where(eq(task.key, ended.taskKey)).run();
+}
+
+export type DetailValues = Partial<typeof detail.$inferInsert> & { recordId: string; clusterId: string; artifactName: string };
+
+/** Details as workers report them, with what they were planned as. */
+export function addDetails(db: Db, rows: readonly DetailValues[]): void {
+  write(db, (tx) => {
+    for (const [i, row] of rows.entries()) {
+      const values = { object: 0, seq: i + 1, status: "SUCCESS" as const, dispatch: 1, lease: 1, sizePlanned: true, size: 10, startTime: 1_600_000_000_000, ...row };
+      tx.insert(detail).values(values).run();
+    }
+  });
+}
+
+export function setPlanned(db: Db, recordId: string, planned: number, bytes: number): void {
+  db.update(planObject).set({ planned, bytes, complete: true }).where(eq(planObject.recordId, recordId)).run();
+}
+
+export const talliesOf = (db: Db, recordId: string) => db.select().from(tally).where(eq(tally.recordId, recordId)).all();
