@@ -12,7 +12,7 @@ import { putNodes } from "../db/put-nodes.ts";
 import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
 import { encodePath } from "../domain/path.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
-import { body, createContent, md5, openContent, read, sha256 } from "./content-fixture.ts";
+import { createContent, md5, openContent, sha256 } from "./content-fixture.ts";
 
 export const REMOTE = { projectId: "copies", repoName: "files" };
 const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
@@ -87,15 +87,25 @@ const noCall = async () => {
 export function createSource() {
   const content = createContent();
   const source = createContentSource({ local: layout(content.dataDir), call: noCall });
+
+  async function addAll(files: { fullPath: string; bytes: Buffer; metadata?: Record<string, string> }[]): Promise<SourceFile[]> {
+    const contents = files.map(({ bytes }) => ({ content: bytes }));
+    const entries = files.map(({ fullPath, bytes, metadata = {} }) => ({ fullPath, sha256: sha256(bytes), metadata, audit: DATES }));
+    await content.store.putAll(contents, (blobs) => {
+      putBlobs(content.db, blobs, Date.now());
+      putNodes(content.db, content.repository, entries, { overwrite: true, user: "ann", now: Date.now() });
+    });
+    return files.map(({ fullPath, bytes, metadata = {} }) => ({ fullPath, size: bytes.length, sha256: sha256(bytes), md5: md5(bytes), metadata, ...DATES }));
+  }
+
   return {
     ...content,
     source,
+    addAll,
     async add(fullPath: string, bytes: Buffer, metadata: Record<string, string> = {}): Promise<SourceFile> {
-      const staged = await content.store.stage(body(bytes));
-      await staged.commit((blob) => putBlobs(content.db, [blob], Date.now()));
-      const entry = { fullPath, sha256: sha256(bytes), metadata, audit: DATES };
-      putNodes(content.db, content.repository, [entry], { overwrite: true, user: "ann", now: Date.now() });
-      return { fullPath, size: bytes.length, sha256: sha256(bytes), md5: md5(bytes), metadata, ...DATES };
+      const [file] = await addAll([{ fullPath, bytes, metadata }]);
+      if (!file) throw new Error("no file was added");
+      return file;
     },
     async close(): Promise<void> {
       await source.close();
@@ -173,5 +183,3 @@ export async function startProxy(port: number) {
     },
   };
 }
-
-export { read };

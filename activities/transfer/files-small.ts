@@ -4,23 +4,14 @@ import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
 
 /** Contents up to this size travel behind a statement, bigger ones through an upload session. */
 export const SMALL_BYTES = 1024 * 1024;
-/** Contents up to this size may go with the first statement, unasked, when the target lacked most files before. */
+/** Contents up to this size are read many at once. */
 const TINY_BYTES = 16 * 1024;
 /** What the source reads at once. */
 const READ_AT_ONCE = 256;
 
-/** Asks what the target makes of the files; the items it needs content for are returned. */
-export async function offer(copy: Copy, items: Item[]): Promise<Item[]> {
-  if (!copy.target.expectsContent(copy.remote)) return state(copy, items, new Map());
-  const tiny = items.filter(({ source, mayHaveSent }) => source.size <= TINY_BYTES && !mayHaveSent);
-  // What cannot be read here fails only when the target turns out to need it.
-  const contents = await readContents(copy, tiny, () => undefined);
-  return state(copy, items, contents);
-}
-
 /** Sends files whose contents, all of them together, fit behind one statement. */
 export async function sendSmall(copy: Copy, items: Item[]): Promise<Item[]> {
-  const contents = await readContents(copy, items, (item, error) => settleTrouble(copy, item, error));
+  const contents = await readContents(copy, items);
   const readable = items.filter(({ settled }) => !settled);
   if (readable.length === 0) return [];
   const needed = await state(copy, readable, contents);
@@ -30,19 +21,20 @@ export async function sendSmall(copy: Copy, items: Item[]): Promise<Item[]> {
   return [];
 }
 
-/** Verified contents by sha256; `onLack` hears of items whose content is gone or damaged. */
-async function readContents(copy: Copy, items: Item[], onLack: (item: Item, error: TransferError) => void): Promise<Map<string, Buffer>> {
+/** Verified contents by sha256; items whose content is gone or damaged are settled. */
+async function readContents(copy: Copy, items: Item[]): Promise<Map<string, Buffer>> {
   const contents = await readTiny(copy, items);
   const lacks = new Map<string, TransferError>();
   for (const item of items) {
     const { sha256 } = item.source;
     if (!contents.has(sha256) && !lacks.has(sha256)) {
       const content = await readWhole(copy, item).catch((error: unknown) => toTransferError(error));
+      copy.hooks.signal.throwIfAborted();
       if (content instanceof TransferError) lacks.set(sha256, content);
       else contents.set(sha256, content);
     }
     const lack = lacks.get(sha256);
-    if (lack) onLack(item, lack);
+    if (lack) settleTrouble(copy, item, lack);
   }
   return contents;
 }

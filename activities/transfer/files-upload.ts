@@ -1,6 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import type { Readable } from "node:stream";
-import { TransferError } from "../../domain/failure.ts";
+import { toTransferError, TransferError } from "../../domain/failure.ts";
 import type { UploadSession } from "../../domain/sync.ts";
 import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
 import { damagedSource } from "./files-small.ts";
@@ -31,8 +31,24 @@ async function upload(copy: Copy, item: Item): Promise<void> {
   if (session.done) return;
   item.carried = true;
   keep(copy, item, session);
-  await sendChunks(copy, item, session);
-  await finish(copy, item, session.id);
+  try {
+    await sendChunks(copy, item, session);
+    await target.finishUpload(session.id, { sha256, size }, hooks.signal);
+    item.uploads = [];
+  } catch (error) {
+    await letGo(copy, item, session.id, error);
+    throw error;
+  }
+}
+
+/** What no later attempt can use is not left lying at the target. */
+async function letGo({ target, hooks }: Copy, item: Item, id: string, error: unknown): Promise<void> {
+  if (hooks.signal.aborted) return;
+  const { kind, retryable } = toTransferError(error);
+  if (retryable && kind !== "digestMismatch") return;
+  item.uploads = [];
+  // The target itself ends a session whose digest is wrong.
+  if (!retryable) await target.dropUpload(id, hooks.signal).catch(() => undefined);
 }
 
 async function resumed({ target, hooks }: Copy, { source, uploads }: Item): Promise<UploadSession | null> {
@@ -44,7 +60,7 @@ async function resumed({ target, hooks }: Copy, { source, uploads }: Item): Prom
 function keep({ hooks }: Copy, item: Item, { id, offset }: UploadSession): void {
   const state = { digest: `sha256:${item.source.sha256}`, location: id, offset };
   item.uploads = [state];
-  hooks.onUpload(state);
+  if (offset > 0) hooks.onUpload(state);
 }
 
 async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<void> {
@@ -62,30 +78,9 @@ async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<
       keep(copy, item, next);
       session = next;
     }
-  } catch (error) {
-    // Bytes of a damaged source are of no use to any later attempt.
-    if (reader.damaged()) await giveUp(copy, item, from.id);
-    throw error;
   } finally {
     stream.destroy();
   }
-}
-
-/** A refused digest ends the session at the target: the next attempt begins anew and reads the source whole, which tells whose fault it was. */
-async function finish(copy: Copy, item: Item, id: string): Promise<void> {
-  try {
-    const { sha256, size } = item.source;
-    await copy.target.finishUpload(id, { sha256, size }, copy.hooks.signal);
-  } catch (error) {
-    if (error instanceof TransferError && error.kind === "digestMismatch") item.uploads = [];
-    throw error;
-  }
-  item.uploads = [];
-}
-
-async function giveUp({ target, hooks }: Copy, item: Item, id: string): Promise<void> {
-  item.uploads = [];
-  await target.dropUpload(id, hooks.signal).catch(() => undefined);
 }
 
 /** Hands out a stream in portions. The last slice of a content read from its start goes only when its digest is right. */
@@ -94,13 +89,11 @@ function createReader(stream: Readable, { source }: Item, start: number) {
   const whole: Hash | null = start === 0 ? createHash("sha256") : null;
   let rest: Buffer = Buffer.alloc(0);
   let position = start;
-  let damaged = false;
 
   async function next(): Promise<Buffer> {
     if (rest.length > 0) return rest;
     const { value, done } = await chunks.next();
     if (done !== true) return value;
-    damaged = true;
     throw damagedSource(`${position} of its ${source.size} bytes`, source.sha256);
   }
 
@@ -109,12 +102,10 @@ function createReader(stream: Readable, { source }: Item, start: number) {
     whole?.update(slice);
     if (whole === null || position < source.size) return;
     const digest = whole.digest("hex");
-    damaged = digest !== source.sha256;
-    if (damaged) throw damagedSource(`it has sha256:${digest}`, source.sha256);
+    if (digest !== source.sha256) throw damagedSource(`it has sha256:${digest}`, source.sha256);
   }
 
   return {
-    damaged: () => damaged,
     async *take(length: number): AsyncGenerator<Buffer> {
       for (let left = length; left > 0; ) {
         const chunk = await next();

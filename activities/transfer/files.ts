@@ -3,14 +3,14 @@ import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../d
 import type { InstanceClient } from "../registries/instance/client.ts";
 import type { RemoteRepository } from "../registries/instance/send.ts";
 import type { ContentSource } from "../store/source.ts";
-import { guarded, toItem, type Copy, type Item } from "./files-copy.ts";
-import { offer, sendSmall, SMALL_BYTES } from "./files-small.ts";
+import { guarded, state, toItem, type Copy, type Item } from "./files-copy.ts";
+import { sendSmall, SMALL_BYTES } from "./files-small.ts";
 import { sendBig } from "./files-upload.ts";
 
-const OFFERED_AT_ONCE = 200;
+const STATED_AT_ONCE = 200;
 /** Contents of one request: small enough that a cut connection costs little. */
 const REQUEST_BYTES = 4 * 1024 * 1024;
-const OFFERS_AT_ONCE = 4;
+const STATEMENTS_AT_ONCE = 4;
 const SENDS_AT_ONCE = 3;
 
 /** A file of a hosted repository, as it was when it was planned. Digests in lower-case hex, dates epoch ms. */
@@ -60,8 +60,8 @@ export async function copyFiles(input: CopyFiles): Promise<void> {
 
 async function copyItems(copy: Copy, items: Item[]): Promise<void> {
   const lacking: Item[] = [];
-  await together(copy, groupsOf(items, OFFERED_AT_ONCE), OFFERS_AT_ONCE, async (group) => {
-    lacking.push(...(await guarded(copy, group, () => offer(copy, group))));
+  await together(copy, groupsOf(items, STATED_AT_ONCE), STATEMENTS_AT_ONCE, async (group) => {
+    lacking.push(...(await guarded(copy, group, () => state(copy, group, new Map()))));
   });
   const groups = byContent(lacking);
   const isSmall = ([{ source }]: Group) => source.size <= Math.min(SMALL_BYTES, copy.limits.fileBytes);
@@ -94,7 +94,7 @@ function byContent(items: Item[]): Group[] {
   for (const item of items) {
     const { sha256 } = item.source;
     const group = open.get(sha256);
-    if (group && group.length < OFFERED_AT_ONCE) {
+    if (group && group.length < STATED_AT_ONCE) {
       group.push(item);
       continue;
     }
@@ -112,7 +112,7 @@ function bySize(groups: Group[], most: number): Item[][] {
   let bytes = 0;
   for (const group of groups) {
     const { size } = group[0].source;
-    const full = bytes + size > most || current.length + group.length > OFFERED_AT_ONCE;
+    const full = bytes + size > most || current.length + group.length > STATED_AT_ONCE;
     if (full && current.length > 0) {
       requests.push(current);
       current = [];

@@ -36,8 +36,6 @@ export type InstanceClient = Uploads & {
   ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
   /** States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the files. */
   sendFiles: (remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks) => Promise<FileAnswer[]>;
-  /** What the last answers teach: true when most files stated there were not there yet, so that their bytes may go with the statement. */
-  expectsContent: (remote: RemoteRepository) => boolean;
   close: () => Promise<void>;
 };
 
@@ -48,7 +46,6 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   const authorization = token ? `Bearer ${token}` : username ? `Basic ${basic}` : null;
   const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", basic] });
   const wire = createWire(http, base, authorization);
-  const lacking = new Map<string, boolean>();
   let known: Promise<Capabilities> | undefined;
 
   function capabilities(signal?: AbortSignal): Promise<Capabilities> {
@@ -66,24 +63,12 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
     async ensureRepository(remote, type, signal) {
       const what = `repository ${remote.projectId}/${remote.repoName}`;
       const data = await wire.call({ method: "POST", what, path: `repositories/${repositoryPath(remote)}`, signal, ...json({ type }) });
-      const answer = readEnsured(data, what);
-      if (answer.created) lacking.set(repositoryPath(remote), true);
-      return answer;
+      return readEnsured(data, what);
     },
-    async sendFiles(remote, statement, contents, hooks) {
-      const answers = await sendFiles(wire, remote, statement, contents, hooks);
-      lacking.set(repositoryPath(remote), mostlyLacking(answers));
-      return answers;
-    },
-    expectsContent: (remote) => lacking.get(repositoryPath(remote)) ?? false,
+    sendFiles: (remote, statement, contents, hooks) => sendFiles(wire, remote, statement, contents, hooks),
     ...createUploads(wire),
     close: http.close,
   };
-}
-
-function mostlyLacking(answers: FileAnswer[]): boolean {
-  const there = answers.filter(({ result }) => result === "same" || result === "conflict").length;
-  return there * 2 < answers.length;
 }
 
 async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Promise<Capabilities> {
