@@ -53,7 +53,7 @@ export function nodeRoutes(deps: ApiDeps) {
 }
 
 function readQuery(c: Context<Env>): z.output<typeof query> {
-  const data = c.req.query();
+  const data = { ...c.req.query() };
   const result = query.safeParse(data);
   if (result.success) return result.data;
   refuseInvalid({ ...result, target: "query", data } as Parameters<typeof refuseInvalid>[0], c);
