@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
+import { advanceNextTimes } from "../db/upkeep.ts";
 import { newKey } from "../domain/ids.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate } from "./auth.ts";
@@ -51,6 +52,11 @@ function createRoot(deps: ApiDeps): OpenAPIHono<Env> {
     else deps.logger.info(facts, "answered");
   });
   app.use(authenticate(deps));
+  // Before anything is read of a task: what passed since the last request is no next time any more.
+  app.use("/replication/api/*", (_, next) => {
+    advanceNextTimes(deps.db, deps.zone, deps.now());
+    return next();
+  });
   app.use((c, next) => (STREAMED.test(c.req.path) ? next() : limit(c, next)));
 
   app.onError((error, c) => errorAnswer(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));

@@ -1,20 +1,23 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
-import { defineSearchAttributeKey } from "@temporalio/common";
 import { and, eq } from "drizzle-orm";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../db/runs/close.ts";
 import { openRecord } from "../db/runs/open.ts";
 import { record, task } from "../db/schema/replication.ts";
 import type { Db } from "../db/open.ts";
-import { ATTRIBUTES, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { findTask } from "../db/tasks.ts";
+import { type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
 import { fail } from "./errors.ts";
+import { statusAttribute, taskAttributes } from "./schedule-shape.ts";
+import type { Schedules } from "./schedules.ts";
 
 export type ExecutionDeps = {
   db: Db;
   client: Client;
   queues: Queues;
   searchAttributes: () => boolean;
+  schedules: Pick<Schedules, "align" | "remove">;
   localCluster: string;
   now: () => number;
   logger: Logger;
@@ -51,11 +54,13 @@ export function createExecutions(deps: ExecutionDeps): Executions {
       for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end; ) await sleep(50);
     },
     async taskSaved(taskKey) {
-      const row = db.select().from(task).where(eq(task.key, taskKey)).get();
-      const immediate = row?.enabled && row.kind !== "runOnce" && row.replicaType === "SCHEDULED" && row.setting.executionStrategy === "IMMEDIATELY";
-      if (immediate && row.executionTimes === 0) await start(taskKey);
+      const row = findTask(db, taskKey);
+      if (row?.replicaType !== "SCHEDULED") return;
+      // A task that never ran; nothing comes between this look and the start's transaction.
+      const first = row.enabled && row.setting.executionStrategy === "IMMEDIATELY" && row.executionTimes === 0;
+      await Promise.all([first && start(taskKey), deps.schedules.align(taskKey)]);
     },
-    async taskDeleted() {},
+    taskDeleted: deps.schedules.remove,
   };
 }
 
@@ -64,12 +69,7 @@ export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: s
   const row = deps.db.select({ name: task.name, projectId: task.projectId }).from(task).where(eq(task.key, taskKey)).get();
   if (!row) return;
   const searchAttributes = deps.searchAttributes();
-  const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, queues: deps.queues, searchAttributes };
-  const attributes = [
-    { key: defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD"), value: row.name },
-    { key: defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD"), value: row.projectId },
-    { key: defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD"), value: "RUNNING" },
-  ];
+  const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, schedule: null, queues: deps.queues, searchAttributes };
   try {
     await deps.client.withDeadline(Date.now() + START_DEADLINE_MS, () =>
       deps.client.workflow.start(TASK_RUN, {
@@ -77,7 +77,7 @@ export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: s
         taskQueue: deps.queues.orchestrate,
         args: [input],
         staticSummary: row.name.slice(0, 100),
-        ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
+        ...(searchAttributes ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
       }),
     );
   } catch (error) {

@@ -26,6 +26,9 @@ import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
 import { reconcileRuns } from "./reconcile.ts";
+import { repeat } from "./repeat.ts";
+import { createSchedules, type ScheduleDeps } from "./schedules.ts";
+import { startUpkeep } from "./upkeep.ts";
 
 const CONTROL_SLOTS = 16;
 const RECONCILE_MS = 60_000;
@@ -42,15 +45,20 @@ await store.sweep(Date.now());
 
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
-const execution: ExecutionDeps = {
+const inTemporal: ScheduleDeps = {
   db,
   client: new Client({ connection: clientConnection(config), namespace: config.temporalNamespace }),
   queues: queues(config.instanceId),
   searchAttributes: () => processes.searchAttributes,
+  temporalUp: () => processes.temporal,
   localCluster: config.localClusterName,
+  zone: config.timeZone,
+  catchUpWindow: config.catchUpWindow,
   now: Date.now,
   logger,
 };
+const schedules = createSchedules(inTemporal);
+const execution: ExecutionDeps = { ...inTemporal, schedules };
 const executions = createExecutions(execution);
 const internal = internalRoutes({
   db,
@@ -104,18 +112,18 @@ const worker = keepActivityWorker({
   settings: config,
   namespace: config.temporalNamespace,
   taskQueue: execution.queues.control,
-  activities: createRunActivities(execution),
+  activities: createRunActivities({ ...execution, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
   slots: CONTROL_SLOTS,
   log: logger,
 });
-const reconciler = repeat(RECONCILE_MS, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const upkeep = startUpkeep({ db, executions, schedules, now: Date.now, logger });
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
-    clearInterval(reconciler);
-    clearInterval(clusterWatch);
+    for (const { stop } of [reconciler, clusterWatch, upkeep]) stop();
     stopHousekeeping();
     await worker.stop();
     await new Promise((resolve) => server.close(resolve));
@@ -123,23 +131,12 @@ const child = superviseChild({
     db.$client.close();
   },
   onProcesses: (message) => {
+    const isBack = message.temporal && !processes.temporal;
     processes = message;
+    if (isBack) upkeep.temporalIsBack();
   },
 });
 
 function urlOf({ address, family, port }: AddressInfo): string {
   return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
-}
-
-/** At once and then every `ms`, never twice at a time; a failure is logged and tried again at the next turn. */
-function repeat(ms: number, work: () => Promise<void>): NodeJS.Timeout {
-  let busy = false;
-  const turn = async () => {
-    if (busy) return;
-    busy = true;
-    await work().catch((error: unknown) => logger.warn({ err: error }, "upkeep failed; it is tried again"));
-    busy = false;
-  };
-  void turn();
-  return setInterval(() => void turn(), ms);
 }

@@ -11,7 +11,10 @@ export const TASK_RUN = "taskRun";
 export const TARGET_RUN = "targetRun";
 
 export const runWorkflowId = (taskKey: string, recordId: string) => `repl/${taskKey}/${recordId}`;
-export const scheduleId = (taskKey: string) => `repl:${taskKey}`;
+const SCHEDULES = "repl:";
+export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
+/** The key of the task that a schedule belongs to; null when it is none of ours. */
+export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
 export const targetWorkflowId = (runId: string, clusterId: string, object: number | null) =>
   object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
 
@@ -23,12 +26,13 @@ export const ATTRIBUTES = {
   status: "ReplStatus",
 } as const;
 
-/** `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. */
+/** `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. `schedule` is then the timing in words. */
 export type TaskRunInput = {
   taskKey: string;
   taskName: string;
   projectId: string;
   recordId: string | null;
+  schedule: string | null;
   queues: Queues;
   searchAttributes: boolean;
 };

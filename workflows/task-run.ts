@@ -13,7 +13,7 @@ import { defineSearchAttributeKey } from "@temporalio/common";
 import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
 import { ATTRIBUTES, type TaskRunInput, targetWorkflowId } from "./contract.ts";
-import { CONTROL, LONGEST_WAIT_MS, PLANS, TRANSFER } from "./options.ts";
+import { CONTROL, LONGEST_WAIT_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 import { targetRun } from "./target-run.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
@@ -23,12 +23,18 @@ const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
 
 export type TaskRunResult = { status: "SUCCESS" | "SKIPPED"; planned: number; success: number };
 
+const NOT_BEGUN = {
+  busy: "skipped: an earlier run goes on",
+  missed: "missed: it was due too long ago",
+  stale: "nothing to do: since it was due, the task was deleted, disabled or changed, or this run was ended",
+};
+
 /** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  const begun = await control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId);
+  const begun = await control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule);
   if (begun.kind !== "go") {
-    setCurrentDetails(begun.kind === "busy" ? "skipped: an earlier run goes on" : "the task was deleted or disabled");
+    setCurrentDetails(NOT_BEGUN[begun.kind]);
     return { status: "SKIPPED", planned: 0, success: 0 };
   }
   const { recordId } = begun;
@@ -65,7 +71,7 @@ async function planObject(input: TaskRunInput, recordId: string, object: number)
   for (;;) {
     const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
     if (complete) return;
-    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), 100), LONGEST_WAIT_MS));
+    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
   }
 }
 

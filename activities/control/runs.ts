@@ -1,31 +1,37 @@
 import { Context } from "@temporalio/activity";
+import { eq } from "drizzle-orm";
+import { type FiringRules, takeFiring } from "../../db/firings.ts";
 import { closeRecord, type Closed } from "../../db/runs/close.ts";
 import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
 import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
-import { countSkipped, openFiring } from "../../db/runs/open.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
 import { runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
+import { record } from "../../db/schema/replication.ts";
 
 /** Child descriptors in one answer, which stays below 4 KiB (design.md §4). */
 const TARGETS_PAGE = 20;
 
-export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" } | { kind: "gone" };
+export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type TargetPage = { targets: Target[]; next: number | null };
 
+export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "window"> & {
+  db: Db;
+  now: () => number;
+  /** Told after a run of the task was closed; must not throw. */
+  closed: (taskKey: string) => void;
+};
+
 /** What the control plane does for workflows: state only, no network. */
-export function createRunActivities({ db, localCluster, now }: { db: Db; localCluster: string; now: () => number }) {
+export function createRunActivities({ db, now, closed, ...rules }: RunActivityDeps) {
   return {
-    /** Finds the run's record, or makes it when a schedule fired. */
-    async beginRun(taskKey: string, recordId: string | null, workflowId: string): Promise<Begun> {
-      if (recordId === null) {
-        const opened = openFiring(db, { taskKey, localCluster, now: now() }, workflowId);
-        if (opened.kind === "running") countSkipped(db, taskKey, now());
-        if (opened.kind !== "opened") return { kind: opened.kind === "running" ? "busy" : "gone" };
-        return begun(db, opened.recordId);
-      }
-      return begun(db, recordId);
+    /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
+    async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
+      if (recordId !== null) return begun(db, recordId);
+      const taken = takeFiring(db, { taskKey, workflowId, schedule: schedule ?? "" }, { ...rules, now: now() });
+      if (taken.kind === "opened") return begun(db, taken.recordId);
+      return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
     /** Plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
@@ -59,7 +65,10 @@ export function createRunActivities({ db, localCluster, now }: { db: Db; localCl
     },
 
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {
-      return closeRecord(db, recordId, interrupted, now);
+      const result = await closeRecord(db, recordId, interrupted, now);
+      const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
+      if (row) closed(row.taskKey);
+      return result;
     },
   };
 }
@@ -68,7 +77,7 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);
-  return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "gone" };
+  return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "stale" };
 }
 
 /** An object that can be sent to none of the run's clusters needs no plan. */

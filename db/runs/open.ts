@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { and, asc, eq, inArray, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
@@ -23,51 +22,37 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
   return write(db, (tx) => insertRecord(tx, opening, recordId, opening.workflowId(recordId)));
 }
 
-/** The record of a schedule's firing has an id drawn from its workflow id, so that a repeated first activity finds it again. */
-export function openFiring(db: Db, opening: Omit<Opening, "workflowId">, workflowId: string): OpenedRecord {
-  const recordId = createHash("sha256").update(workflowId).digest("hex").slice(0, 24);
-  return write(db, (tx) => {
-    const known = tx.select({ id: record.id }).from(record).where(eq(record.id, recordId)).get();
-    if (known) return { kind: "opened", recordId, workflowId };
-    return insertRecord(tx, { ...opening, workflowId: () => workflowId }, recordId, workflowId);
-  });
-}
-
-function insertRecord(tx: DbOrTx, opening: Opening, recordId: string, workflowId: string): OpenedRecord {
+/** Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules: db/firings.ts. */
+export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string, workflowId: string): OpenedRecord {
   const { taskKey, now } = opening;
   const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
   if (!snapshot) return { kind: "unknown" };
   const found = tx.select({ enabled: task.enabled }).from(task).where(eq(task.key, taskKey)).get();
   if (!found?.enabled) return { kind: "disabled" };
-  const inserted = tx
-    .insert(record)
-    .values({ id: recordId, taskKey, workflowId, status: "RUNNING", startTime: now, snapshot })
-    .onConflictDoNothing()
-    .run();
-  if (inserted.changes === 0) return { kind: "running" };
+  if (!startRecord(tx, { id: recordId, taskKey, workflowId, startTime: now, snapshot })) return { kind: "running" };
   tx.insert(planObject)
     .values(snapshot.objects.map((_, object) => ({ recordId, object })))
-    .run();
-  tx.update(task)
-    .set({
-      lastExecutionStatus: "RUNNING",
-      lastExecutionTime: now,
-      executionTimes: sql`${task.executionTimes} + 1`,
-    })
-    .where(eq(task.key, taskKey))
     .run();
   return { kind: "opened", recordId, workflowId };
 }
 
-/** Counts a firing that found a run going on. */
-export function countSkipped(db: Db, taskKey: string, now: number): void {
-  db.update(task)
-    .set({ skippedTimes: sql`${task.skippedTimes} + 1`, lastSkippedTime: now })
-    .where(eq(task.key, taskKey))
+/** The RUNNING record, and what the task shows of it; false while another one runs. */
+export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status">): boolean {
+  const inserted = tx.insert(record).values({ ...values, status: "RUNNING" }).onConflictDoNothing().run();
+  if (inserted.changes === 0) return false;
+  tx.update(task)
+    .set({
+      lastExecutionStatus: "RUNNING",
+      lastExecutionTime: values.startTime,
+      executionTimes: sql`${task.executionTimes} + 1`,
+    })
+    .where(eq(task.key, values.taskKey))
     .run();
+  return true;
 }
 
-function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string): RunSnapshot | null {
+/** What a run keeps of the task as it is now; null when there is no such task. */
+export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string): RunSnapshot | null {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
   if (!row) return null;
   const objects = tx

@@ -1,0 +1,111 @@
+import { createHash } from "node:crypto";
+import { and, eq, sql } from "drizzle-orm";
+import { dueTime, firingId, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
+import { formatTime } from "../domain/time.ts";
+import { type Db, type DbOrTx, write } from "./open.ts";
+import { insertRecord, readSnapshot } from "./runs/open.ts";
+import { record, task } from "./schema/replication.ts";
+
+export type TaskRow = typeof task.$inferSelect;
+
+/** `zone`: the configured one; `window`: how long (ms) after its time a firing may still run. */
+export type FiringRules = { localCluster: string; zone: string; window: number; now: number };
+
+/** A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it may be older than the task's. */
+export type Firing = { taskKey: string; workflowId: string; schedule: string };
+
+/** `stale`: the task was deleted, disabled or changed, or this firing has its record already; `missed`: too late. */
+export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
+
+/** Drawn from the workflow's id, so that a repeated first activity finds its record again. */
+const recordIdOf = (workflowId: string) => createHash("sha256").update(workflowId).digest("hex").slice(0, 24);
+
+/** Opens the RUNNING record of a firing, if it may run; settles it in the same transaction. */
+export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, rules: FiringRules): Taken {
+  const { now, localCluster } = rules;
+  const recordId = recordIdOf(workflowId);
+  const due = dueTime(workflowId) ?? now;
+  return write(db, (tx) => {
+    const known = tx.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
+    if (known) return known.status === "RUNNING" ? { kind: "opened", recordId } : { kind: "stale" };
+    const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
+    const timing = row?.enabled ? timingOf(row, rules.zone) : null;
+    if (!row || timing?.text !== schedule) return { kind: "stale" };
+    if (isTooLate(timing, due, rules)) {
+      if (timing.once === null) settle(tx, taskKey, due);
+      else insertMissed(tx, row, timing.once, rules);
+      return { kind: "missed" };
+    }
+    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId, workflowId);
+    settle(tx, taskKey, due);
+    if (opened.kind === "opened") return { kind: "opened", recordId };
+    countSkips(tx, taskKey, 1, due);
+    return { kind: "running" };
+  });
+}
+
+/** After an outage the one run that was waiting stands for the last firing that was missed. */
+function isTooLate(timing: Timing, due: number, { now, window }: FiringRules): boolean {
+  return now - due > window && lastFiring(timing, now - window, now) === null;
+}
+
+function settle(tx: DbOrTx, taskKey: string, due: number): void {
+  tx.update(task)
+    .set({ settledTime: sql`max(coalesce(${task.settledTime}, 0), ${due})` })
+    .where(eq(task.key, taskKey))
+    .run();
+}
+
+export function isSettled({ settledTime }: Pick<TaskRow, "settledTime">, due: number): boolean {
+  return settledTime !== null && settledTime >= due;
+}
+
+function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): void {
+  tx.update(task)
+    .set({ skippedTimes: sql`${task.skippedTimes} + ${count}`, lastSkippedTime: sql`max(coalesce(${task.lastSkippedTime}, 0), ${time})` })
+    .where(eq(task.key, taskKey))
+    .run();
+}
+
+/** What Temporal says of a schedule: `made` tells one from another that came after it under the same id. */
+export type ScheduleSkips = { made: number; skipped: number };
+
+/** Adds the firings that Temporal has skipped by itself because a run went on, each once however often this is called. */
+export function countScheduleSkips(db: Db, taskKey: string, { made, skipped }: ScheduleSkips, { zone, now }: Pick<FiringRules, "zone" | "now">): void {
+  write(db, (tx) => {
+    const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
+    if (!row) return;
+    const counted = row.scheduleCreated === made ? row.scheduleSkips : 0;
+    if (row.scheduleCreated !== made || skipped > counted) {
+      tx.update(task).set({ scheduleCreated: made, scheduleSkips: skipped }).where(eq(task.key, taskKey)).run();
+    }
+    if (skipped <= counted) return;
+    const timing = timingOf(row, zone);
+    const time = (timing && lastFiring(timing, made, now)) ?? now;
+    countSkips(tx, taskKey, skipped - counted, time);
+    settle(tx, taskKey, time);
+  });
+}
+
+/** Ends a task whose one time has passed for good: COMPLETED, with a FAILED record that says so. Once, however often it is called. */
+export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRules): void {
+  write(db, (tx) => {
+    const row = tx.select().from(task).where(and(eq(task.key, taskKey), eq(task.enabled, true))).get();
+    if (row && timingOf(row, rules.zone)?.once === once && !isSettled(row, once)) insertMissed(tx, row, once, rules);
+  });
+}
+
+function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
+  const workflowId = firingId(row.key, once);
+  const snapshot = readSnapshot(tx, row.key, localCluster);
+  if (!snapshot) return;
+  const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
+  const id = recordIdOf(workflowId);
+  tx.insert(record).values({ id, taskKey: row.key, workflowId, status: "FAILED", startTime: now, endTime: now, errorReason, snapshot }).onConflictDoNothing().run();
+  const last = row.lastExecutionStatus === "RUNNING" ? {} : { lastExecutionStatus: "FAILED" as const, lastExecutionTime: now };
+  tx.update(task)
+    .set({ ...last, executionTimes: sql`${task.executionTimes} + 1` })
+    .where(eq(task.key, row.key))
+    .run();
+  settle(tx, row.key, once);
+}

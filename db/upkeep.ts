@@ -1,0 +1,66 @@
+import { and, eq, lte, sql } from "drizzle-orm";
+import { nextExecution } from "../domain/task-rules.ts";
+import { type Db, write } from "./open.ts";
+import { deleteRecord } from "./records.ts";
+import { task } from "./schema/replication.ts";
+
+const DAY = 86_400_000;
+/** Records looked up at once. */
+const PAGE = 100;
+
+/** Moves every `nextExecutionTime` that has passed on to the next one. Cheap when none has: the column has an index. */
+export function advanceNextTimes(db: Db, zone: string, now: number): void {
+  const columns = { key: task.key, setting: task.setting, replicaType: task.replicaType };
+  const passed = () => db.select(columns).from(task).where(lte(task.nextExecutionTime, now)).all();
+  if (passed().length === 0) return;
+  write(db, (tx) => {
+    for (const { key, ...row } of passed()) {
+      tx.update(task).set({ nextExecutionTime: nextOrNone(row, zone, now) }).where(eq(task.key, key)).run();
+    }
+  });
+}
+
+/** A plan that can be read no more, say because its zone was abolished, must not keep others from being answered. */
+function nextOrNone({ setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">, zone: string, now: number): number | null {
+  try {
+    return nextExecution(setting, replicaType, zone, now);
+  } catch {
+    return null;
+  }
+}
+
+const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
+
+/** Keys of the tasks that may need a schedule. */
+export function scheduledTasks(db: Db): string[] {
+  const rows = db.select({ key: task.key }).from(task);
+  return rows.where(and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <> 'IMMEDIATELY'`)).all().map(({ key }) => key);
+}
+
+/** Keys of the tasks that should have started when they were saved and never did: the process died in between. */
+export function forgottenStarts(db: Db): string[] {
+  const rows = db.select({ key: task.key }).from(task);
+  const forgotten = and(eq(task.enabled, true), eq(task.replicaType, "SCHEDULED"), eq(task.executionTimes, 0), sql`${strategy} = 'IMMEDIATELY'`);
+  return rows.where(forgotten).all().map(({ key }) => key);
+}
+
+/**
+ * Deletes finished records that are older than their task keeps them, and all records of tasks that are gone, with everything below them, in
+ * bounded transactions between other work. Answers how many.
+ */
+export async function deleteOldRecords(db: Db, now: number): Promise<number> {
+  let deleted = 0;
+  for (let ids = oldRecords(db, now); ids.length > 0; ids = oldRecords(db, now)) {
+    for (const id of ids) await deleteRecord(db, id);
+    deleted += ids.length;
+  }
+  return deleted;
+}
+
+function oldRecords(db: Db, now: number): string[] {
+  const finished = sql`
+    SELECT r.id FROM record r JOIN task t ON t.key = r.task_key
+    WHERE r.status IN ('SUCCESS', 'FAILED') AND r.end_time < ${now - DAY} AND r.end_time < ${now} - t.record_reserve_days * ${DAY} LIMIT ${PAGE}`;
+  const orphaned = sql`SELECT id FROM record WHERE task_key NOT IN (SELECT key FROM task) LIMIT ${PAGE}`;
+  return [finished, orphaned].flatMap((query) => db.all<{ id: string }>(query)).map(({ id }) => id);
+}
