@@ -18,7 +18,7 @@ export const REMOTE = { projectId: "copies", repoName: "files" };
 const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
 
 /** An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same directory and port. */
-export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "instance-")), port = 0, fullDisk = () => false } = {}) {
+export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "instance-")), port = 0, fullDisk = (): boolean => false } = {}) {
   const content = openContent(dataDir);
   const requests: string[] = [];
   const api = createTestApi({ db: content.db, store: limited(content.store, fullDisk), localClusterName: "target" });
@@ -146,25 +146,23 @@ export async function copy(files: SourceFile[], { mayHaveSent = false, uploads =
   return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), states, bytes };
 }
 
-/** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes have gone up on one connection. */
+/** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes in all have gone up. */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>();
   const state = { cutAfter: Infinity, cuts: 0, up: 0 };
   const server = createServer((near) => {
     const far = connect(port, "127.0.0.1");
-    let up = 0;
     const end = () => (near.destroy(), far.destroy(), sockets.delete(near));
     sockets.add(near);
     near.on("error", end).on("close", end);
     far.on("error", end).on("close", end);
     near.on("data", (chunk: Buffer) => {
-      up += chunk.length;
       state.up += chunk.length;
       if (!far.write(chunk)) {
         near.pause();
         far.once("drain", () => near.resume());
       }
-      if (up < state.cutAfter) return;
+      if (state.up < state.cutAfter) return;
       state.cuts += 1;
       // What was passed on arrives before the connection ends.
       near.destroy();

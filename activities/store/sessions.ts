@@ -14,7 +14,7 @@ export type Appended = { accepted: boolean; offset: number };
 /** Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids are TransferErrors `notFound`. */
 export type Sessions = {
   open: () => Promise<string>;
-  /** The confirmed offset; null for an unknown session. */
+  /** The confirmed offset, which then stands still: an append that is under way is ended. Null for an unknown session. */
   status: (id: string) => Promise<number | null>;
   /**
    * Adds the body at `offset`. What arrived of a body that breaks, or is larger than `maxBytes` in all, is kept.
@@ -94,7 +94,10 @@ export function createSessions(stager: Stager): Sessions {
       return id;
     },
 
-    status: (id) => sizeOf(id).catch(() => null),
+    async status(id) {
+      bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
+      return inTurn(id, () => sizeOf(id)).catch(() => null);
+    },
 
     async append(id, offset, body, { maxBytes = Infinity } = {}) {
       bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
