@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +22,8 @@ export type InstanceOptions = {
   temporalAddress?: string;
   /** `npm start` instead of the entry file itself. */
   throughNpm?: boolean;
+  /** Where all that it prints is written, too. */
+  logFile?: string;
 };
 
 export type Instance = Awaited<ReturnType<typeof startInstance>>;
@@ -124,17 +126,18 @@ async function runsTemporal(): Promise<string> {
   return inject("temporalAddress");
 }
 
-function launch({ throughNpm }: InstanceOptions, env: Record<string, string>) {
+function launch({ throughNpm, logFile }: InstanceOptions, env: Record<string, string>) {
   const [command, ...args] = throughNpm ? ["npm", "start"] : [process.execPath, "--import", "tsx", "main.ts"];
-  return watch(spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }));
+  return watch(spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }), logFile);
 }
 
-function watch(child: ChildProcess) {
+function watch(child: ChildProcess, logFile: string | undefined) {
   let output = "";
   let ended: string | undefined;
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding("utf8").on("data", (chunk: string) => {
       output += chunk;
+      if (logFile !== undefined) appendFileSync(logFile, chunk);
     });
   }
   const end = new Promise<string>((resolve) => {
