@@ -1,7 +1,7 @@
 import { and, type Column, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
 import type { ExecutionStatus } from "../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "./open.ts";
-import { inPages } from "./runs/close.ts";
+import { inPages } from "./pages.ts";
 import { detail, dispatch, halt, plan, planObject, record, tally } from "./schema/replication.ts";
 
 /** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */

@@ -2,6 +2,7 @@ import { and, asc, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
 import { newId, newKey } from "../domain/ids.ts";
 import type { TaskObject } from "../domain/task.ts";
 import type { ExecutionStatus } from "../domain/vocabulary.ts";
+import { syncCursors } from "./drains/cursors.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { startsWith } from "./prefix.ts";
 import { newestRecordBytes, type RecordBytes } from "./records.ts";
@@ -25,6 +26,7 @@ export function insertTask(db: Db, values: NewTask, objects: readonly TaskObject
     const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
     tx.insert(task).values({ ...values, ...audit, key, id: newId(now) }).run();
     insertParts(tx, key, objects, clusterIds);
+    syncCursors(tx, key);
     return key;
   });
 }
@@ -39,6 +41,7 @@ export function updateTask(db: Db, key: string, changes: TaskChanges, objects: r
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
     tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
     insertParts(tx, key, objects, clusterIds);
+    syncCursors(tx, key);
     return true;
   });
 }

@@ -19,11 +19,12 @@ export type UploadState = { digest: string; location: string; offset: number };
  * - sent: new at the target; same: equal content was there; replaced: conflict, overwritten; skipped: conflict, left.
  * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
  * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given (digest mismatch: 3).
+ *   `unreachable`: the target did not answer at all.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
   | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
-  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; maxTries?: number };
+  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; unreachable?: boolean; maxTries?: number };
 
 export type ArtifactOutcome = {
   result: ArtifactResult;

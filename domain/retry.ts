@@ -13,3 +13,14 @@ export function nextTry(now: number, window: number, first: number, tries: numbe
   const asked = Math.min(notBefore ?? 0, now + LONGEST_RETRY_AFTER);
   return Math.min(Math.max(now + delay, asked), end);
 }
+
+/** A REAL_TIME drain keeps trying a file, or a cluster that takes nothing at all, for this long; it stands in the place of the retry window. */
+export const DRAIN_WINDOW = 60_000;
+
+const FIRST_DRAIN_DELAY = 5_000;
+const LONGEST_DRAIN_DELAY = 300_000;
+
+/** How long after the `failures`-th drain in a row that failed the next one begins: 5 s × 2, at most 5 min. */
+export function drainDelay(failures: number): number {
+  return Math.min(FIRST_DRAIN_DELAY * 2 ** (failures - 1), LONGEST_DRAIN_DELAY);
+}

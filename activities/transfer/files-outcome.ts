@@ -27,6 +27,7 @@ export function troubleOutcome(file: Told, error: TransferError, uploads: Upload
     notBefore: error.notBefore ?? null,
     uploads,
     throttled: error.kind === "throttled",
+    unreachable: error.kind === "unreachable" || error.kind === "timeout",
     ...(error.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {}),
   };
   return fileOutcome(file, result, null, null, bytesSent);

@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
+import { passGone } from "../drains/gone.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch } from "../schema/replication.ts";
@@ -25,6 +26,7 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
     const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
     const target = readTarget(tx, batch.clusterId);
     if (!object || !source || !target) return { kind: "halted", reason: "the repository or the cluster was deleted" };
+    const artifacts = readArtifacts(tx, batch, source.repositoryId, now);
     return {
       kind: "batch",
       lease: batch.lease,
@@ -34,7 +36,7 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
       source,
       target,
       setting: snapshot.setting,
-      artifacts: readArtifacts(tx, batch, source.repositoryId, now),
+      artifacts: snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
     };
   });
 }

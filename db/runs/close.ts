@@ -1,5 +1,7 @@
 import { and, eq, inArray, sql } from "drizzle-orm";
+import { keepUnfinished, settleDrain } from "../drains/settle.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
+import { inPages } from "../pages.ts";
 import { detail, halt, planObject, record, tally, task } from "../schema/replication.ts";
 import { runTargets } from "./targets.ts";
 
@@ -24,6 +26,7 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
  */
 export async function closeRecord(db: Db, recordId: string, interrupted: string | null, now: () => number): Promise<Closed | null> {
   if (interrupted !== null) requestStop(db, recordId, interrupted);
+  await keepUnfinished(db, recordId, now);
   const reasons = haltReasons(db, recordId);
   await inPages(() => failUnfinished(db, recordId, reasons, now()));
   const closed = write(db, (tx) => closeRow(tx, recordId, now()));
@@ -31,11 +34,6 @@ export async function closeRecord(db: Db, recordId: string, interrupted: string 
   await inPages(() => dropDispatches(db, recordId));
   await inPages(() => dropUnwantedDetails(db, recordId));
   return closed;
-}
-
-/** Repeats a bounded transaction until it changes nothing more. */
-export async function inPages(page: () => number): Promise<void> {
-  while (page() > 0) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
@@ -69,9 +67,14 @@ function closeRow(tx: DbOrTx, recordId: string, now: number): Closed | null {
   const errorReason = row.stopReason ?? failureSummary(tx, recordId, counts);
   const status = errorReason === null ? "SUCCESS" : "FAILED";
   tx.update(record).set({ status, errorReason, endTime: now }).where(eq(record.id, recordId)).run();
-  tx.update(task).set({ lastExecutionStatus: status }).where(eq(task.key, row.taskKey)).run();
+  tx.update(task).set({ lastExecutionStatus: status }).where(and(eq(task.key, row.taskKey), isNewest(row))).run();
+  settleDrain(tx, row, now);
   return { ...counts, status, errorReason };
 }
+
+/** Drains of several clusters overlap; the task shows the one that began last. */
+const isNewest = ({ id, taskKey, startTime }: typeof record.$inferSelect) =>
+  sql`NOT EXISTS (SELECT 1 FROM record r WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
 
 /** Planned, over all clusters, and what became of it. */
 export function runCounts(db: DbOrTx, recordId: string, clusters: number): { planned: number; success: number; failed: number } {

@@ -1,8 +1,9 @@
 import { and, eq } from "drizzle-orm";
-import { nextTry } from "../../domain/retry.ts";
+import { DRAIN_WINDOW, nextTry } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
+import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch, halt } from "../schema/replication.ts";
 import { haltReason, isOver } from "./halts.ts";
@@ -13,7 +14,7 @@ const MOST_REASON = 2_000;
 
 /**
  * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is dropped, and
- * an outcome once recorded stays. `retryWindow` in ms.
+ * an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
  */
 export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number): ReportAnswer {
   const { recordId, number, lease } = request;
@@ -26,21 +27,26 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || isOver(tx, recordId)) return { stop: "the run is over" };
     if (batch.lease !== lease) return { stop: "another worker has taken the batch over" };
-    const context = { batch, setting: snapshot.setting, retryWindow, now };
+    const drain = openReports(tx, batch, snapshot, request.reports, now);
+    const context = { batch, setting: snapshot.setting, retryWindow: drain ? DRAIN_WINDOW : retryWindow, now, drain };
     for (const report of request.reports) takeReport(db, tx, context, report);
     return { stop: haltReason(tx, recordId, batch.clusterId) };
   });
 }
 
-type Context = { batch: typeof dispatch.$inferSelect; setting: RunSnapshot["setting"]; retryWindow: number; now: number };
+type Context = { batch: typeof dispatch.$inferSelect; setting: RunSnapshot["setting"]; retryWindow: number; now: number; drain: DrainReports | null };
 
 function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport): void {
   const { recordId, clusterId, object } = context.batch;
+  const { drain } = context;
   const statements = detailStatements(db);
   const known = statements.tries.get({ recordId, clusterId, object, seq: report.seq });
+  if (drain && report.outcome) noteUnreachable(tx, drain, report.outcome.result, known?.firstFailure ?? null);
   const values = { ...begun(context, report), tries: known?.tries ?? 0, errorReason: known?.errorReason ?? null, ...outcomeOf(context, report, known) };
   const saved = statements.save.run(values).changes > 0;
-  if (saved && values.status === "FAILED" && report.outcome) haltCluster(tx, context, values, report.outcome.result);
+  if (!saved || !report.outcome) return;
+  if (drain && values.status !== "RUNNING") noteEnded(tx, drain, report.name, report.outcome.result);
+  if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
 /** The row of an artifact that has begun. */

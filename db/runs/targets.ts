@@ -9,12 +9,14 @@ const MOST_CHILDREN = 300;
 
 export type Target = { object: number | null; clusterId: string; label: string };
 
-/** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. */
+/** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
+  const planned = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).orderBy(planObject.object).all();
+  const objects = planned.flatMap(({ object }) => (snapshot.objects[object] ? [{ object, from: snapshot.objects[object] }] : []));
   const pairs = snapshot.clusters.flatMap((to) =>
-    snapshot.objects.map((from, object) => ({ object, from, to, problem: pairProblem(db, snapshot, recordId, object, to.id) })),
+    objects.map(({ object, from }) => ({ object, from, to, problem: pairProblem(db, snapshot, recordId, object, to.id) })),
   );
   const problems = [...new Set(pairs.flatMap((pair) => pair.problem ?? []))];
   const sendable = pairs.filter((pair) => pair.problem === null);

@@ -1,0 +1,109 @@
+import { and, eq, sql } from "drizzle-orm";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { inPages } from "../pages.ts";
+import { eventCursor } from "../schema/content.ts";
+import { record, task } from "../schema/replication.ts";
+
+export type CursorRow = typeof eventCursor.$inferSelect;
+/** One task at one cluster. */
+export type CursorKey = { taskKey: string; clusterId: string };
+
+export const cursorOf = ({ taskKey, clusterId }: CursorKey) => and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
+
+/** The number of the newest event there ever was; events that are deleted count, too. */
+export function newestEvent(db: DbOrTx): number {
+  return db.get<{ seq: number } | undefined>(sql`SELECT seq FROM sqlite_sequence WHERE name = 'event'`)?.seq ?? 0;
+}
+
+export function findCursor(db: DbOrTx, key: CursorKey): CursorRow | null {
+  return db.select().from(eventCursor).where(cursorOf(key)).get() ?? null;
+}
+
+/** Call it in the transaction that changes a task: what joins begins with the next event, what has left is forgotten. */
+export function syncCursors(tx: DbOrTx, taskKey: string): void {
+  const newest = newestEvent(tx);
+  const wanted = sql`SELECT c.cluster_id FROM task_cluster c JOIN task t ON t.key = c.task_key WHERE t.key = ${taskKey} AND t.replica_type = 'REAL_TIME'`;
+  tx.run(sql`DELETE FROM event_cursor WHERE task_key = ${taskKey} AND cluster_id NOT IN (${wanted})`);
+  tx.run(sql`
+    INSERT INTO event_cursor (task_key, cluster_id, position, planned)
+    SELECT ${taskKey}, cluster_id, ${newest}, ${newest} FROM (${wanted}) WHERE true
+    ON CONFLICT DO NOTHING`);
+}
+
+const PAGE = 5_000;
+
+/** Forgets the files of a task that wait for clusters which have left it; yields between transactions. */
+export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
+  await inPages(
+    () =>
+      db.run(sql`
+        DELETE FROM pending WHERE rowid IN (
+          SELECT rowid FROM pending p WHERE p.task_key = ${taskKey}
+            AND NOT EXISTS (SELECT 1 FROM event_cursor c WHERE c.task_key = p.task_key AND c.cluster_id = p.cluster_id)
+          LIMIT ${PAGE})`).changes,
+  );
+}
+
+/** Forgets a task's cursors with all that waits for them. */
+export async function dropCursors(db: Db, taskKey: string): Promise<void> {
+  db.delete(eventCursor).where(eq(eventCursor.taskKey, taskKey)).run();
+  await dropLeftPending(db, taskKey);
+}
+
+/** Every cursor with what its task follows. */
+type Follower = { cursor: CursorRow; enabled: boolean; projectId: string };
+
+/**
+ * Brings cursors forward that have nothing to do: past events that are none of their repositories, and, when more than `mostLag` behind,
+ * past all, with a full plan of the task to come instead. So the log stays bounded. One transaction.
+ */
+export function forwardCursors(db: Db, mostLag: number): void {
+  write(db, (tx) => {
+    const newest = newestEvent(tx);
+    for (const { cursor, projectId } of followers(tx)) {
+      if (cursor.position >= newest) continue;
+      const far = newest - cursor.position > mostLag;
+      if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId }))) continue;
+      const catchUp = far ? { catchUp: true, catchUpRecord: null } : {};
+      tx.update(eventCursor).set({ position: newest, planned: newest, ...catchUp }).where(cursorOf(cursor)).run();
+    }
+  });
+}
+
+/** Whose drain has something to do now. */
+export function listDue(db: DbOrTx, now: number): CursorKey[] {
+  return followers(db)
+    .filter(({ enabled, cursor }) => enabled && (cursor.notBefore ?? 0) <= now)
+    .filter(({ cursor, projectId }) => cursor.catchUp || isDraining(db, cursor) || hasEvents(db, { ...cursor, projectId }) || nextPending(db, cursor, now) === 0)
+    .map(({ cursor: { taskKey, clusterId } }) => ({ taskKey, clusterId }));
+}
+
+function followers(db: DbOrTx): Follower[] {
+  return db
+    .select({ cursor: eventCursor, enabled: task.enabled, projectId: task.projectId })
+    .from(eventCursor)
+    .innerJoin(task, eq(task.key, eventCursor.taskKey))
+    .all();
+}
+
+function hasEvents(db: DbOrTx, { taskKey, projectId, position }: CursorRow & { projectId: string }): boolean {
+  const row = db.get(sql`
+    SELECT 1 FROM task_object o
+    WHERE o.task_key = ${taskKey}
+      AND EXISTS (SELECT 1 FROM event e WHERE e.project_id = ${projectId} AND e.repo_name = o.local_repo_name AND e.seq > ${position}) LIMIT 1`);
+  return row !== undefined;
+}
+
+function isDraining(db: DbOrTx, { taskKey, clusterId }: CursorKey): boolean {
+  const where = and(eq(record.taskKey, taskKey), eq(record.clusterId, clusterId), eq(record.status, "RUNNING"));
+  return db.select({ id: record.id }).from(record).where(where).get() !== undefined;
+}
+
+/** In how many ms the first file that waits is due: 0 = now; null = none waits. */
+export function nextPending(db: DbOrTx, { taskKey, clusterId }: CursorKey, now: number): number | null {
+  const row = db.get<{ due: number | null }>(
+    sql`SELECT min(not_before) AS due FROM pending WHERE task_key = ${taskKey} AND cluster_id = ${clusterId} AND record_id IS NULL`,
+  );
+  const due = row?.due ?? null;
+  return due === null ? null : Math.max(0, due - now);
+}

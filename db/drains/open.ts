@@ -1,0 +1,126 @@
+import { and, eq, sql } from "drizzle-orm";
+import { newId } from "../../domain/ids.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { haltReason } from "../runs/halts.ts";
+import { readSnapshot, startRecord } from "../runs/open.ts";
+import type { Target } from "../runs/targets.ts";
+import { eventCursor } from "../schema/content.ts";
+import { planObject, record, task } from "../schema/replication.ts";
+import { type CursorKey, cursorOf, findCursor, nextPending } from "./cursors.ts";
+import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
+import { type Drain, planNews } from "./plan.ts";
+
+/** A drain that has this many files, or objects, takes in no more. */
+const MOST_FILES = 10_000;
+const MOST_OBJECTS = 200;
+
+/**
+ * What is to be done for a cluster now.
+ * - gone: the task does not follow uploads to this cluster, or not at present.
+ * - idle: nothing; `wait`: in how many ms there is something to look at, null = when the bell rings.
+ * - look: nothing so far, and more to look at.
+ * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan has to be made first; `more`: there is more to take in.
+ */
+export type DrainStep =
+  | { kind: "gone" | "look" }
+  | { kind: "idle"; wait: number | null }
+  | { kind: "drain"; recordId: string; targets: Target[] | null; plan: boolean; more: boolean };
+
+type Opening = CursorKey & { workflowId: string; localCluster: string; now: number };
+
+/** Opens the record of a drain, if there is something to send; one that goes on is answered again. One transaction. */
+export function beginDrain(db: Db, opening: Opening): DrainStep {
+  const { now, taskKey, clusterId } = opening;
+  return write(db, (tx) => {
+    const cursor = findCursor(tx, opening);
+    const running = findRunning(tx, opening);
+    if (running) return { kind: "drain", recordId: running, targets: null, plan: cursor?.catchUpRecord === running, more: true };
+    if (!cursor || !isFollowing(tx, taskKey)) return { kind: "gone" };
+    if (cursor.notBefore !== null && cursor.notBefore > now) return { kind: "idle", wait: cursor.notBefore - now };
+    const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
+    const clusters = snapshot?.clusters.filter(({ id }) => id === clusterId) ?? [];
+    if (!snapshot || clusters.length === 0) return { kind: "gone" };
+    const drain: Drain = { recordId: newId(now), taskKey, clusterId, snapshot: { ...snapshot, clusters } };
+    if (cursor.catchUp) return beginCatchUp(tx, opening, drain);
+    const taken = takeNews(tx, drain, cursor.position, Number.MAX_SAFE_INTEGER, now);
+    if (taken.takesPart) {
+      insertRecord(tx, opening, drain);
+      tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(opening)).run();
+      return { kind: "drain", recordId: drain.recordId, targets: toTargets(drain, taken.gained), plan: false, more: taken.more };
+    }
+    tx.update(eventCursor).set({ position: taken.upTo, planned: taken.upTo }).where(cursorOf(opening)).run();
+    return taken.more ? { kind: "look" } : { kind: "idle", wait: nextPending(tx, opening, now) };
+  });
+}
+
+/** Everything there is, instead of what happened; what happens from now on is for the drain after this one. */
+function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
+  const { recordId, snapshot } = drain;
+  insertRecord(tx, opening, drain);
+  for (const object of snapshot.objects.keys()) tx.insert(planObject).values({ recordId, object }).run();
+  tx.update(eventCursor).set({ catchUpRecord: recordId }).where(cursorOf(opening)).run();
+  return { kind: "drain", recordId, targets: null, plan: true, more: false };
+}
+
+/** Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One transaction. */
+export function growDrain(db: Db, recordId: string, now: number): { targets: Target[]; more: boolean } {
+  return write(db, (tx) => {
+    const row = tx.select().from(record).where(eq(record.id, recordId)).get();
+    const cursor = row && findCursor(tx, row);
+    if (!row || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return { targets: [], more: false };
+    // A repository that was not there when the drain began is for the next one.
+    const lacking = row.snapshot.objects.some(({ category }) => category === null);
+    if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return { targets: [], more: false };
+    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot: row.snapshot };
+    const taken = takeNews(tx, drain, cursor.planned, 0, now);
+    tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(row)).run();
+    return { targets: toTargets(drain, taken.gained), more: taken.more };
+  });
+}
+
+/** The events after `after`, and the files that wait and are due. */
+function takeNews(tx: DbOrTx, drain: Drain, after: number, mostTries: number, now: number): News & ReturnType<typeof planNews> {
+  const news = readEvents(tx, drain.snapshot, after);
+  const waiting = addWaiting(news, drain.snapshot, readDue(tx, drain, mostTries, now));
+  tx.run(sql`UPDATE pending SET record_id = ${drain.recordId} WHERE ${among(drain, [...waiting.taken, ...waiting.idle])}`);
+  const planned = planNews(tx, drain, news, now);
+  tx.run(sql`
+    DELETE FROM pending WHERE record_id = ${drain.recordId} AND NOT EXISTS (
+      SELECT 1 FROM plan p WHERE p.record_id = ${drain.recordId} AND p.name = pending.path
+        AND p.object IN (SELECT object FROM plan_object WHERE record_id = ${drain.recordId}))`);
+  return { ...news, ...planned };
+}
+
+const among = ({ taskKey, clusterId }: CursorKey, files: readonly Waiting[]) => sql`
+  task_key = ${taskKey} AND cluster_id = ${clusterId}
+  AND (repo_name, path) IN (SELECT value ->> 'repoName', value ->> 'path' FROM json_each(${JSON.stringify(files)}))`;
+
+function insertRecord(tx: DbOrTx, { workflowId, now }: Opening, { recordId, taskKey, clusterId, snapshot }: Drain): void {
+  startRecord(tx, { id: recordId, taskKey, clusterId, workflowId, startTime: now, snapshot });
+}
+
+function findRunning(tx: DbOrTx, { taskKey, clusterId }: CursorKey): string | null {
+  const where = and(eq(record.taskKey, taskKey), eq(record.clusterId, clusterId), eq(record.status, "RUNNING"));
+  return tx.select({ id: record.id }).from(record).where(where).get()?.id ?? null;
+}
+
+/** `since`: it has not changed from then on. */
+function isFollowing(tx: DbOrTx, taskKey: string, since = Number.MAX_SAFE_INTEGER): boolean {
+  const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
+  return row !== undefined && row.enabled && row.replicaType === "REAL_TIME" && row.lastModifiedDate < since;
+}
+
+function isFull(tx: DbOrTx, recordId: string): boolean {
+  const sums = tx
+    .select({ files: sql<number>`coalesce(sum(${planObject.planned}), 0)`, objects: sql<number>`count(*)` })
+    .from(planObject)
+    .where(eq(planObject.recordId, recordId))
+    .get();
+  return (sums?.files ?? 0) >= MOST_FILES || (sums?.objects ?? 0) >= MOST_OBJECTS;
+}
+
+/** What the children that send are told. */
+function toTargets({ clusterId, snapshot }: Drain, objects: readonly number[]): Target[] {
+  const to = snapshot.clusters[0]?.name ?? clusterId;
+  return objects.map((object) => ({ object, clusterId, label: `${snapshot.objects[object]?.localRepoName ?? ""} → ${to}`.slice(0, 80) }));
+}

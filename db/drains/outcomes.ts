@@ -1,0 +1,78 @@
+import { and, eq, sql } from "drizzle-orm";
+import { DRAIN_WINDOW, drainDelay } from "../../domain/retry.ts";
+import type { ArtifactResult } from "../../domain/outcome.ts";
+import type { RunSnapshot } from "../../domain/task.ts";
+import type { ArtifactReport } from "../../domain/worker-messages.ts";
+import type { DbOrTx } from "../open.ts";
+import { eventCursor, pending } from "../schema/content.ts";
+import { type dispatch, halt, record } from "../schema/replication.ts";
+import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
+
+/** Within one transaction that takes in what a worker says of a drain's batch. */
+export type DrainReports = CursorKey & {
+  recordId: string;
+  repoName: string;
+  now: number;
+  /** When the cluster last took or refused something; null: there is no cursor any more, so nothing has to be kept. */
+  answeredTime: number | null;
+  /** Whether files that waited are in the drain. */
+  waited: boolean;
+};
+
+/** Null when the run is no drain. Notes that the cluster took or refused something. */
+export function openReports(tx: DbOrTx, batch: typeof dispatch.$inferSelect, snapshot: RunSnapshot, reports: readonly ArtifactReport[], now: number): DrainReports | null {
+  if (snapshot.replicaType !== "REAL_TIME") return null;
+  const { recordId, clusterId } = batch;
+  const taskKey = tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()?.key ?? "";
+  const key = { taskKey, clusterId };
+  const answered = reports.some(({ outcome }) => outcome && outcome.result.kind !== "again");
+  if (answered) tx.update(eventCursor).set({ answeredTime: now }).where(cursorOf(key)).run();
+  const cursor = findCursor(tx, key);
+  const waited = tx.select({ path: pending.path }).from(pending).where(eq(pending.recordId, recordId)).limit(1).get() !== undefined;
+  const repoName = snapshot.objects[batch.object]?.localRepoName ?? "";
+  return { ...key, recordId, repoName, now, answeredTime: cursor && (cursor.answeredTime ?? 0), waited };
+}
+
+/**
+ * A file could not reach the cluster since `firstFailure`. When that is as long as a drain waits, and the cluster has taken or refused nothing
+ * meanwhile, it is the cluster that is away: the drain ends, and all it had is kept.
+ */
+export function noteUnreachable(tx: DbOrTx, drain: DrainReports, result: ArtifactResult, firstFailure: number | null): void {
+  if (result.kind !== "again" || !result.unreachable || firstFailure === null || drain.now - firstFailure < DRAIN_WINDOW) return;
+  if (drain.answeredTime === null || drain.answeredTime >= firstFailure) return;
+  const seconds = Math.round((drain.now - firstFailure) / 1000);
+  const reason = `the cluster took nothing for ${seconds} s: ${result.reason}; its uploads are kept for the next drain`.slice(0, 2_000);
+  tx.insert(halt).values({ recordId: drain.recordId, clusterId: drain.clusterId, reason, away: true }).onConflictDoNothing().run();
+}
+
+/** A file has ended: it need not wait any more, or, when only the time was over, it waits for a later drain. */
+export function noteEnded(tx: DbOrTx, drain: DrainReports, path: string, result: ArtifactResult): void {
+  if (result.kind !== "again") return drain.waited ? passFile(tx, drain, path) : undefined;
+  if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keepFile(tx, drain, path);
+}
+
+/** Only what this drain took: a file that changed meanwhile waits again. */
+export function passFile(tx: DbOrTx, { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string }, path: string): void {
+  tx.delete(pending)
+    .where(and(fileOf(key, repoName, path), eq(pending.recordId, recordId)))
+    .run();
+}
+
+function keepFile(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, path: string): void {
+  const known = tx.select({ tries: pending.tries, recordId: pending.recordId }).from(pending).where(fileOf(key, repoName, path)).get();
+  if (known && known.recordId !== recordId) return;
+  const tries = (known?.tries ?? 0) + 1;
+  const values = { tries, notBefore: now + drainDelay(tries), recordId: null };
+  tx.insert(pending)
+    .values({ ...values, taskKey: key.taskKey, clusterId: key.clusterId, repoName, path, since: now })
+    .onConflictDoUpdate({ target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path], set: values })
+    .run();
+}
+
+const fileOf = ({ taskKey, clusterId }: CursorKey, repoName: string, path: string) =>
+  and(eq(pending.taskKey, taskKey), eq(pending.clusterId, clusterId), eq(pending.repoName, repoName), eq(pending.path, path));
+
+/** Whether the drain ended, or is ending, because the cluster was away. */
+export function isAway(db: DbOrTx, recordId: string): boolean {
+  return db.get(sql`SELECT 1 FROM halt WHERE record_id = ${recordId} AND away = 1`) !== undefined;
+}

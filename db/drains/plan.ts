@@ -1,0 +1,84 @@
+import { and, eq, sql } from "drizzle-orm";
+import { transferProblem } from "../../domain/capabilities.ts";
+import type { RunSnapshot } from "../../domain/task.ts";
+import type { DbOrTx } from "../open.ts";
+import { findRepository } from "../repositories.ts";
+import { planTotals } from "../runs/plan-hosted.ts";
+import { planObject } from "../schema/replication.ts";
+import type { News } from "./news.ts";
+
+export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
+
+/**
+ * Takes news into a drain's plan: one row for each path, that of what is there now; what was deleted since is left out, for deletes are not
+ * propagated. Answers the objects that have something to be cut; `takesPart`: the drain has something to say, be it why it cannot be sent.
+ */
+export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
+  const { recordId, snapshot } = drain;
+  const to = snapshot.clusters[0];
+  const gained: number[] = [];
+  let takesPart = false;
+  for (const [object, paths] of news.paths) {
+    const from = snapshot.objects[object];
+    const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
+    if (!from?.category || !to || !repository) continue;
+    const sendable = transferProblem({ category: from.category, repoType: from.repoType }, to.type) === null;
+    if (sendable && planPaths(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...paths]) === 0) continue;
+    tx.insert(planObject)
+      .values({ recordId, object, complete: true })
+      .onConflictDoNothing()
+      .run();
+    tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
+    if (sendable) gained.push(object);
+    takesPart = true;
+  }
+  return { gained, takesPart };
+}
+
+type Where = Drain & { object: number; repositoryId: number; now: number };
+
+/** How many of the paths have to be sent, as far as they are there. */
+function planPaths(tx: DbOrTx, where: Where, repoName: string, paths: readonly string[]): number {
+  const { recordId, object, repositoryId, now } = where;
+  const list = JSON.stringify(paths);
+  const again = replanPaths(tx, where, repoName, list);
+  const inserted = tx.run(sql`
+    INSERT INTO plan (record_id, object, seq, name, version, size, digest)
+    SELECT ${recordId}, ${object},
+      (SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object}) + row_number() OVER (ORDER BY j.key),
+      n.full_path, '', n.size, 'sha256:' || n.sha256
+    FROM json_each(${list}) j
+    JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value)`);
+  return again + inserted.changes;
+}
+
+type Known = { seq: number; path: string; detail: number | null; status: string | null; again: number | null };
+
+/**
+ * Paths that the drain has in its plan already and that have changed since. What was not handed out yet is read when it is; what has ended is
+ * tried again in its row; what is being sent just now is left to a later drain. Answers how many there are to be cut again.
+ */
+function replanPaths(tx: DbOrTx, { recordId, taskKey, clusterId, object, repositoryId, now }: Where, repoName: string, list: string): number {
+  const known = tx.all<Known>(sql`
+    SELECT p.seq, p.name AS path, d.id AS detail, d.status, d.again FROM json_each(${list}) j
+    JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value
+    LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
+    WHERE p.seq <= (SELECT coalesce(max(to_seq), 0) FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
+  if (known.length === 0) return 0;
+  const ended = known.filter(({ status }) => status !== null && status !== "RUNNING");
+  tx.run(sql`
+    UPDATE detail SET status = 'RUNNING', again = 1, not_before = ${now}, end_time = NULL, error_reason = NULL, first_failure = NULL, tries = 0,
+      conflict = 0, skip = 0, conflict_strategy = NULL
+    WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ detail }) => detail))}))`);
+  tx.run(sql`
+    UPDATE plan SET (size, digest) = (
+      SELECT n.size, 'sha256:' || n.sha256 FROM node n WHERE n.repository_id = ${repositoryId} AND n.full_path = plan.name AND n.folder = 0)
+    WHERE record_id = ${recordId} AND object = ${object} AND seq IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ seq }) => seq))}))`);
+  const beingSent = known.filter(({ status, again }) => status === null || (status === "RUNNING" && again === 0));
+  tx.run(sql`
+    INSERT INTO pending (task_key, cluster_id, repo_name, path, since, not_before)
+    SELECT ${taskKey}, ${clusterId}, ${repoName}, value, ${now}, ${now} FROM json_each(${JSON.stringify(beingSent.map(({ path }) => path))}) WHERE true
+    ON CONFLICT DO UPDATE SET not_before = excluded.not_before, record_id = NULL`);
+  return ended.length;
+}

@@ -1,0 +1,61 @@
+import { eq, sql } from "drizzle-orm";
+import { drainDelay } from "../../domain/retry.ts";
+import type { Db, DbOrTx } from "../open.ts";
+import { eventCursor, pending } from "../schema/content.ts";
+import { halt, planObject, record } from "../schema/replication.ts";
+import { cursorOf, findCursor } from "./cursors.ts";
+import { isAway } from "./outcomes.ts";
+
+const PAGE = 5_000;
+
+type RecordRow = typeof record.$inferSelect;
+
+/**
+ * Before the record of a drain that FAST_FAIL ended is closed: what it had not come to waits for the next drain, so that the cursor can go
+ * past the file that failed. Yields between transactions; may be repeated.
+ */
+export async function keepUnfinished(db: Db, recordId: string, now: () => number): Promise<void> {
+  const row = db.select().from(record).where(eq(record.id, recordId)).get();
+  const halted = db.select({ away: halt.away }).from(halt).where(eq(halt.recordId, recordId)).get();
+  if (!row?.clusterId || row.status !== "RUNNING" || row.stopReason !== null || halted?.away !== false) return;
+  const objects = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).all();
+  for (const { object } of objects) {
+    const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.seq ?? 0;
+    for (let from = 0; from < last; from += PAGE) {
+      keepRange(db, row, object, from, now());
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+function keepRange(db: Db, { id, taskKey, clusterId, snapshot }: RecordRow, object: number, from: number, now: number): void {
+  db.run(sql`
+    INSERT INTO pending (task_key, cluster_id, repo_name, path, since, not_before)
+    SELECT c.task_key, c.cluster_id, ${snapshot.objects[object]?.localRepoName ?? ""}, p.name, ${now}, ${now}
+    FROM plan p JOIN event_cursor c ON c.task_key = ${taskKey} AND c.cluster_id = ${clusterId}
+    LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = c.cluster_id AND d.object = p.object AND d.seq = p.seq
+    WHERE p.record_id = ${id} AND p.object = ${object} AND p.seq > ${from} AND p.seq <= ${from + PAGE} AND (d.id IS NULL OR d.status = 'RUNNING')
+    ON CONFLICT DO UPDATE SET record_id = NULL`);
+}
+
+/**
+ * In the transaction that closes a drain's record. Where the cluster was away, or the drain was stopped or broke off, its events stay and the
+ * next drain waits; else the cursor moves on.
+ */
+export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: RecordRow, now: number): void {
+  if (clusterId === "") return;
+  tx.update(pending).set({ recordId: null }).where(eq(pending.recordId, id)).run();
+  const key = { taskKey, clusterId };
+  const cursor = findCursor(tx, key);
+  if (!cursor) return;
+  const caughtUp = cursor.catchUpRecord === id;
+  if (stopReason !== null || isAway(tx, id)) {
+    const failures = cursor.failures + 1;
+    const catchUp = caughtUp ? { catchUpRecord: null } : {};
+    tx.update(eventCursor).set({ failures, notBefore: now + drainDelay(failures), planned: cursor.position, ...catchUp }).where(cursorOf(key)).run();
+    return;
+  }
+  const position = Math.max(cursor.position, cursor.planned);
+  const catchUp = caughtUp ? { catchUp: false, catchUpRecord: null } : {};
+  tx.update(eventCursor).set({ position, planned: position, failures: 0, notBefore: null, ...catchUp }).where(cursorOf(key)).run();
+}
