@@ -2,10 +2,10 @@ import { ActivityCancellationType, type ActivityOptions } from "@temporalio/work
 
 /** The numbers of the story: every timeout and retry of a run (design.md §5, §6). */
 
-/** State changes in the control plane: quick, repeatable, tried until it is back. */
+/** State changes in the control plane: quick or heartbeating, repeatable, tried until it is back. A killed control plane costs a run at most the heartbeat timeout. */
 export const CONTROL: ActivityOptions = {
   startToCloseTimeout: "10 minutes",
-  heartbeatTimeout: "2 minutes",
+  heartbeatTimeout: "15 seconds",
   retry: { initialInterval: "500 milliseconds", maximumInterval: "10 seconds" },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
 };

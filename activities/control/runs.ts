@@ -12,6 +12,7 @@ import { record } from "../../db/schema/replication.ts";
 
 /** Child descriptors in one answer, which stays below 4 KiB (design.md §4). */
 const TARGETS_PAGE = 20;
+const HEARTBEAT_MS = 2_000;
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type TargetPage = { targets: Target[]; next: number | null };
@@ -65,7 +66,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
     },
 
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {
-      const result = await closeRecord(db, recordId, interrupted, now);
+      const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
       return result;
@@ -83,4 +84,15 @@ function begun(db: Db, recordId: string): Begun {
 /** An object that can be sent to none of the run's clusters needs no plan. */
 function isUnsendable(db: Db, recordId: string, object: number): boolean {
   return !runTargets(db, recordId).targets.some((target) => target.object === object || target.object === null);
+}
+
+/** For work that yields now and then, however long it takes. */
+async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }
