@@ -118,9 +118,10 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
     .openapi(files, async (c) => {
       const mediaType = c.req.header("content-type") ?? "none";
       if (mediaType !== FILES_MEDIA_TYPE) fail(250119, mediaType);
-      const repository = hostedRepository(db, c.req.valid("param"));
-      const body = await wholeBody(c, LONGEST_BODY);
-      return ok(c, { files: await inApiTerms(receiveFiles(deps, repository, body, c.get("user"))) });
+      const named = c.req.valid("param");
+      hostedRepository(db, named);
+      const body = await inApiTerms(wholeBody(c, LONGEST_BODY));
+      return ok(c, { files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })) });
     })
     .openapi(begin, async (c) => ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))))
     .openapi(status, async (c) => ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))))

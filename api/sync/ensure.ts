@@ -4,8 +4,9 @@ import { findRepository, insertRepository, type RepositoryRow } from "../../db/r
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { ApiError, fail, failWith } from "../errors.ts";
+import { UNLINKED } from "../linked.ts";
 
-type Named = { projectId: string; repoName: string };
+export type Named = { projectId: string; repoName: string };
 
 /** Makes project and repository where they are missing; one of another kind under that name is in the way. */
 export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: { user: string; now: number }): EnsureAnswer {
@@ -16,21 +17,10 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
       return { created: false };
     }
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
-    insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", ...UNLINKED }, by);
+    insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", public: false, description: null, displayName: null, ...UNLINKED }, by);
     return { created: true };
   });
 }
-
-const UNLINKED = {
-  public: false,
-  description: null,
-  displayName: null,
-  url: null,
-  username: null,
-  secret: null,
-  certificate: null,
-  insecureSkipVerify: false,
-};
 
 function checkKind({ projectId, name, category, type: existing }: RepositoryRow, type: RepositoryType): void {
   if (category === "LOCAL" && existing === type) return;

@@ -6,6 +6,8 @@ export async function inApiTerms<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    // Answered to nobody.
+    if (isCut(error)) throw new ApiError(250106, ["the connection was cut before the whole body had come"], { cause: error });
     if (!(error instanceof TransferError)) throw error;
     const { kind, message } = error;
     if (kind === "notFound") throw new ApiError(250108, ["upload", message], { status: 404, cause: error });
@@ -16,3 +18,5 @@ export async function inApiTerms<T>(work: Promise<T>): Promise<T> {
     throw error;
   }
 }
+
+const isCut = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ECONNRESET";

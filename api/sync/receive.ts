@@ -4,11 +4,11 @@ import type { StoredBlob } from "../../activities/store/stage.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { durable } from "../../db/durable.ts";
 import type { Db } from "../../db/open.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
 import { applyStatement, type Judged } from "../../db/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import type { FileAnswer, StatedFile } from "../../domain/sync.ts";
 import { fail } from "../errors.ts";
+import { hostedRepository, type Named } from "./ensure.ts";
 import { parseStatedFiles } from "./statement.ts";
 
 /** Hashed before others get their turn. */
@@ -16,16 +16,22 @@ const HASHED_AT_ONCE = 1024 * 1024;
 
 export type Receiver = { db: Db; store: Store; now: () => number };
 
+type Sender = { user: string; body: Buffer };
+
 /** What becomes of the files that another instance states (domain/sync.ts, Statement). Durable when it resolves. */
-export async function receiveFiles({ db, store, now }: Receiver, repository: RepositoryRow, body: Buffer, user: string): Promise<FileAnswer[]> {
+export async function receiveFiles({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
-  if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
   const files = await judge(stated, contents);
   const arrived = files.flatMap(({ verdict }, i) => {
     const content = contents[i];
     return content && !verdict ? [{ content }] : [];
   });
-  const apply = (blobs: StoredBlob[]) => applyStatement(db, repository, files, blobs, { ...rules, user, now: now() });
+  const apply = (blobs: StoredBlob[]) => {
+    // Looked up here: it may have been deleted while the body came.
+    const repository = hostedRepository(db, named);
+    if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
+    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now() });
+  };
   const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
   await durable(db);
   return answers;
