@@ -15,7 +15,18 @@ export type Fault =
   /** The same for the answer's body. */
   | { kind: "cutAnswer"; afterBytes: number };
 
-export type SeenRequest = { method: string; path: string; status: number | null; headers: IncomingMessage["headers"] };
+export type SeenRequest = {
+  method: string;
+  path: string;
+  status: number | null;
+  headers: IncomingMessage["headers"];
+  /** Arrival, epoch ms. */
+  time: number;
+  /** Of its body, as far as it came. */
+  bytes: number;
+  /** Where `keepBodies` says so. */
+  body: Buffer[];
+};
 
 export type FaultProxy = {
   url: string;
@@ -32,16 +43,16 @@ export type FaultProxy = {
   stop: () => Promise<void>;
 };
 
-type Options = { tls?: { key: string; cert: string } };
+type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean };
 
 /** An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back to it. */
-export async function startProxy(target: string, { tls }: Options = {}): Promise<FaultProxy> {
+export async function startProxy(target: string, { tls, keepBodies = () => false }: Options = {}): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
-    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers };
+    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, time: Date.now(), bytes: 0, body: [] };
     requests.push(seen);
     void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
   };
@@ -69,6 +80,10 @@ export async function startProxy(target: string, { tls }: Options = {}): Promise
       answer.pipe(cutter(fault?.kind === "cutAnswer" ? fault.afterBytes : Infinity, cut)).pipe(response);
     });
     request.on("close", () => (request.complete ? undefined : passed.destroy()));
+    request.on("data", (chunk: Buffer) => {
+      seen.bytes += chunk.length;
+      if (keepBodies(seen.path)) seen.body.push(chunk);
+    });
     request.pipe(cutter(fault?.kind === "cutRequest" ? fault.afterBytes : Infinity, cut)).pipe(passed);
   }
 
