@@ -105,7 +105,9 @@ const app = createApp({
   },
 });
 
-const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, (address) => child.ready({ url: urlOf(address) }));
+/** Uploads take as long as they take; how long headers may take stays limited. */
+const serverOptions = { requestTimeout: 0 };
+const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
 installRuntime(logger);
 const worker = keepActivityWorker({
