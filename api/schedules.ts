@@ -23,8 +23,9 @@ export type ScheduleDeps = ShapeDeps & {
 
 /** None of these fails: what Temporal does not take now is mended by `reconcile`. */
 export type Schedules = {
-  /** Brings the task's schedule in line with its row. Calls for one task take turns, so the last one acts on the newest row. */
+  /** After the task was saved: brings its schedule in line with its row. Calls for one task take turns, so the last one acts on the newest row. */
   align: (taskKey: string) => Promise<void>;
+  /** Before the task is deleted. */
   remove: (taskKey: string) => Promise<void>;
   /** Reads what the schedule skipped while the run went on. */
   runClosed: (taskKey: string) => void;
@@ -38,6 +39,8 @@ const AT_ONCE = 4;
 export function createSchedules(deps: ScheduleDeps): Schedules {
   const { db, client, zone, now, logger } = deps;
   const turns = new Map<string, Promise<void>>();
+  /** Tasks that are being deleted: their row goes last, and until then nothing makes them a schedule again. */
+  const removed = new Set<string>();
 
   async function inTurn(taskKey: string, work: () => Promise<void>): Promise<void> {
     const turn = (turns.get(taskKey) ?? Promise.resolve()).then(() => attempt(taskKey, work));
@@ -69,6 +72,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
 
   /** The task's row, after its one time was given up if that lies too far back. */
   function dueRow(taskKey: string): TaskRow | null {
+    if (removed.has(taskKey)) return null;
     const row = findTask(db, taskKey);
     const once = row?.enabled ? (timingOf(row, zone)?.once ?? null) : null;
     if (once === null || now() - once <= deps.catchUpWindow) return row;
@@ -99,7 +103,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     return { localCluster: deps.localCluster, zone, window: deps.catchUpWindow, now: now() };
   }
 
-  const align = (taskKey: string) => inTurn(taskKey, () => alignNow(taskKey));
+  const realign = (taskKey: string) => inTurn(taskKey, () => alignNow(taskKey));
 
   async function inTemporal(): Promise<string[]> {
     const keys: string[] = [];
@@ -111,19 +115,23 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   }
 
   return {
-    align,
-    remove: (taskKey) =>
-      inTurn(taskKey, async () => {
-        await client.schedule.getHandle(scheduleId(taskKey)).delete().catch(unlessNotFound);
-      }),
+    align(taskKey) {
+      removed.delete(taskKey);
+      return realign(taskKey);
+    },
+    remove(taskKey) {
+      removed.add(taskKey);
+      return realign(taskKey);
+    },
     runClosed(taskKey) {
-      if (mayHaveSchedule(findTask(db, taskKey))) void align(taskKey);
+      if (mayHaveSchedule(findTask(db, taskKey))) void realign(taskKey);
     },
     async reconcile() {
       if (!deps.temporalUp()) return;
       const listed = await inTemporal();
       const limit = pLimit(AT_ONCE);
-      await Promise.all([...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) => limit(align, taskKey)));
+      await Promise.all([...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) => limit(realign, taskKey)));
+      for (const taskKey of removed) if (findTask(db, taskKey) === null) removed.delete(taskKey);
     },
   };
 }
