@@ -18,14 +18,18 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
   let started = false;
   const stream = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { value: rows, done } = await iterator.next();
-      if (done) {
-        controller.enqueue(encoder.encode(started ? tail : head + tail));
-        return controller.close();
+      for (;;) {
+        const { value: rows, done } = await iterator.next();
+        if (done) {
+          controller.enqueue(encoder.encode(started ? tail : head + tail));
+          return controller.close();
+        }
+        // A pull that adds nothing is the last one: go on until there is something.
+        if (rows.length === 0) continue;
+        controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
+        started = true;
+        return;
       }
-      if (rows.length === 0) return;
-      controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
-      started = true;
     },
     async cancel() {
       await iterator.return?.();

@@ -1,4 +1,4 @@
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { openRecord } from "../db/runs/open.ts";
 import { write, type Db } from "../db/open.ts";
 import { project, repository } from "../db/schema/content.ts";
@@ -33,14 +33,21 @@ export function endRecord(db: Db, id: string, status: ExecutionStatus, endTime: 
 
 export type DetailValues = Partial<typeof detail.$inferInsert> & { recordId: string; clusterId: string; artifactName: string };
 
-/** Details as workers report them, with what they were planned as. */
+const begun = { object: 0, status: "SUCCESS" as const, dispatch: 1, lease: 1, sizePlanned: true, size: 10, startTime: 1_600_000_000_000 };
+
+/** Details as workers report them. */
 export function addDetails(db: Db, rows: readonly DetailValues[]): void {
   write(db, (tx) => {
-    for (const [i, row] of rows.entries()) {
-      const values = { object: 0, seq: i + 1, status: "SUCCESS" as const, dispatch: 1, lease: 1, sizePlanned: true, size: 10, startTime: 1_600_000_000_000, ...row };
-      tx.insert(detail).values(values).run();
-    }
+    for (const [i, row] of rows.entries()) tx.insert(detail).values({ ...begun, seq: i + 1, ...row }).run();
   });
+}
+
+/** The files /f/1 to /f/{count}; every fourth one FAILED. */
+export function addManyDetails(db: Db, recordId: string, clusterId: string, count: number): void {
+  db.run(sql`
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease, size, size_planned, start_time)
+    SELECT ${recordId}, ${clusterId}, 0, i, '/f/' || i, iif(i % 4 = 0, 'FAILED', 'SUCCESS'), 1, 1, 10, 1, ${begun.startTime} FROM n`);
 }
 
 export function setPlanned(db: Db, recordId: string, planned: number, bytes: number): void {

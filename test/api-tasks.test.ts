@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { cluster, detail, plan, record, tally, task, taskCluster, taskObject } from "../db/schema/replication.ts";
-import { addDetails, addRecord, endRecord, setPlanned } from "./api-rows.ts";
+import { addDetails, addManyDetails, addRecord, endRecord, setPlanned } from "./api-rows.ts";
 import { type Changes, createTaskApi, FILES, IMAGES, type Info, INSTANCE, planned, REGISTRY, TASK, type TaskApi, taskBody } from "./api-task-fixture.ts";
 
 let api: TaskApi;
@@ -209,7 +209,7 @@ describe("deleting a task", () => {
     const other = await api.created({ name: "other" });
     for (const [i, owner] of [key, other.key].entries()) {
       const run = addRecord(api.db, owner, api.time.now);
-      addDetails(api.db, Array.from({ length: 2_500 }, (_, n) => ({ recordId: run, clusterId: INSTANCE, artifactName: `/${n}`, seq: n + 1 })));
+      addManyDetails(api.db, run, INSTANCE, 2_500);
       api.db.insert(plan).values({ recordId: run, object: 0, seq: 1, name: `/${i}` }).run();
     }
     api.db.update(cluster).set({ ownerTaskKey: key }).where(eq(cluster.id, REGISTRY)).run();
