@@ -24,14 +24,5 @@ export function requestPath(c: Context<Env>, skip: number, options: { folder?: b
 function rawPath(c: Context<Env>): string {
   const target = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
-  return /[\u0080-\u00ff]/.test(path) ? utf8(path) : path;
-}
-
-/** Bytes beyond ASCII arrive as one character each; they are meant as UTF-8. */
-function utf8(path: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(path, "latin1"));
-  } catch {
-    return fail(251011, path.slice(0, SHOWN), "it is not UTF-8");
-  }
+  return path;
 }

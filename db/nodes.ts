@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
 import type { DbOrTx } from "./open.ts";
+import { prepared } from "./prepared.ts";
 import { node } from "./schema/content.ts";
 
 export type NodeRow = typeof node.$inferSelect;
@@ -13,9 +14,14 @@ function below(folder: string): SQL | undefined {
   return and(gt(node.fullPath, `${folder}/`), lt(node.fullPath, `${folder}0`));
 }
 
+const nodeAt = prepared((db) => {
+  const { placeholder } = sql;
+  const alive = or(isNull(node.expireDate), gt(node.expireDate, placeholder("now")));
+  return db.select().from(node).where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), alive)).prepare();
+});
+
 export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now: number): NodeRow | null {
-  const where = and(eq(node.repositoryId, repositoryId), eq(node.fullPath, fullPath), live(now));
-  return db.select().from(node).where(where).get() ?? null;
+  return nodeAt(db).get({ repositoryId, fullPath, now }) ?? null;
 }
 
 export type NodeStat = Pick<NodeRow, "folder" | "size" | "sha256" | "metadata">;

@@ -2,6 +2,7 @@ import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import type { RepositoryType } from "../domain/vocabulary.ts";
 import type { DbOrTx } from "./open.ts";
 import { startsWith } from "./prefix.ts";
+import { prepared } from "./prepared.ts";
 import { repository } from "./schema/content.ts";
 import { task, taskObject } from "./schema/replication.ts";
 
@@ -28,8 +29,13 @@ export function deleteRepositoryRow(db: DbOrTx, id: number): void {
   db.delete(repository).where(eq(repository.id, id)).run();
 }
 
+const byName = prepared((db) => {
+  const { placeholder } = sql;
+  return db.select().from(repository).where(and(eq(repository.projectId, placeholder("projectId")), eq(repository.name, placeholder("name")))).prepare();
+});
+
 export function findRepository(db: DbOrTx, projectId: string, name: string): RepositoryRow | null {
-  return db.select().from(repository).where(and(eq(repository.projectId, projectId), eq(repository.name, name))).get() ?? null;
+  return byName(db).get({ projectId, name }) ?? null;
 }
 
 /** `name`: the beginning of it. */

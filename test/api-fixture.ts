@@ -20,8 +20,7 @@ export const ADMIN = { username: "admin", password: "correct horse" };
 export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
 
 /** The whole API over a database of its own; runs are recorded, not carried out. `close` removes everything. */
-export function createTestApi(overrides: Partial<ApiDeps> = {}) {
-  const directory = mkdtempSync(join(tmpdir(), "api-test-"));
+export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdtempSync(join(tmpdir(), "api-test-"))) {
   const db = openDb(join(directory, "replication.db"));
   const inline = openInlineBlobs(layout(directory).inlineFile);
   const store = createStore(layout(directory), inline);

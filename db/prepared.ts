@@ -1,0 +1,13 @@
+import type { DbOrTx } from "./open.ts";
+
+/** A query that is built once for a database instead of at each call: building costs more than running it. Inside a transaction pass the database itself. */
+export function prepared<Q>(build: (db: DbOrTx) => Q): (db: DbOrTx) => Q {
+  const built = new WeakMap<DbOrTx, Q>();
+  return (db) => {
+    const known = built.get(db);
+    if (known !== undefined) return known;
+    const query = build(db);
+    built.set(db, query);
+    return query;
+  };
+}
