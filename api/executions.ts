@@ -8,6 +8,7 @@ import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
 import { type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
+import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
 import { statusAttribute, taskAttributes } from "./schedule-shape.ts";
 import type { Schedules } from "./schedules.ts";
@@ -18,6 +19,7 @@ export type ExecutionDeps = {
   queues: Queues;
   searchAttributes: () => boolean;
   schedules: Pick<Schedules, "align" | "remove">;
+  doorbell: Pick<Doorbell, "taskSaved" | "taskDeleted">;
   localCluster: string;
   now: () => number;
   logger: Logger;
@@ -55,12 +57,15 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
-      if (row?.replicaType !== "SCHEDULED") return;
+      if (row?.replicaType !== "SCHEDULED") return deps.doorbell.taskSaved(taskKey);
       // A task that never ran; nothing comes between this look and the start's transaction.
       const first = row.enabled && row.setting.executionStrategy === "IMMEDIATELY" && row.executionTimes === 0;
       await Promise.all([first && start(taskKey), deps.schedules.align(taskKey)]);
     },
-    taskDeleted: deps.schedules.remove,
+    async taskDeleted(taskKey) {
+      await deps.doorbell.taskDeleted(taskKey);
+      await deps.schedules.remove(taskKey);
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import { and, eq, lt } from "drizzle-orm";
 import { closeRecord } from "../db/runs/close.ts";
 import { record } from "../db/schema/replication.ts";
 import { type ExecutionDeps, startRun } from "./executions.ts";
+import { ring } from "./ring.ts";
 
 /** Younger records are still being started. */
 const SETTLED_MS = 30_000;
@@ -11,15 +12,15 @@ const SETTLED_MS = 30_000;
 export async function reconcileRuns(deps: ExecutionDeps): Promise<void> {
   const { db, client, now } = deps;
   const running = db
-    .select({ id: record.id, taskKey: record.taskKey, workflowId: record.workflowId })
+    .select({ id: record.id, taskKey: record.taskKey, clusterId: record.clusterId, workflowId: record.workflowId })
     .from(record)
     .where(and(eq(record.status, "RUNNING"), lt(record.startTime, now() - SETTLED_MS)))
     .all();
-  for (const { id, taskKey, workflowId } of running) {
+  for (const { id, taskKey, clusterId, workflowId } of running) {
     const state = await stateOf(client, workflowId);
     if (state === "UNKNOWN") {
       deps.logger.warn({ recordId: id, workflowId }, "Temporal does not know the run of a RUNNING record; starting it again");
-      await startRun(deps, taskKey, id, workflowId);
+      await (clusterId === "" ? startRun(deps, taskKey, id, workflowId) : ring(deps, { taskKey, clusterId }));
     } else if (state !== "RUNNING") {
       await closeRecord(db, id, `the run was ended from outside: ${state} in Temporal`, now);
     }

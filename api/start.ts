@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import { pino } from "pino";
 import { Client } from "@temporalio/client";
+import { createDrainActivities } from "../activities/control/drains.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
@@ -22,6 +23,7 @@ import { createLinkedCheck } from "./check-linked.ts";
 import { createClusterCheck } from "./check-cluster.ts";
 import { checkClusters } from "./cluster-health.ts";
 import type { Processes } from "./deps.ts";
+import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
@@ -58,7 +60,8 @@ const inTemporal: ScheduleDeps = {
   logger,
 };
 const schedules = createSchedules(inTemporal);
-const execution: ExecutionDeps = { ...inTemporal, schedules };
+const doorbell = createDoorbell(inTemporal);
+const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
 const internal = internalRoutes({
   db,
@@ -114,7 +117,10 @@ const worker = keepActivityWorker({
   settings: config,
   namespace: config.temporalNamespace,
   taskQueue: execution.queues.control,
-  activities: createRunActivities({ ...execution, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+  activities: {
+    ...createRunActivities({ ...execution, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+    ...createDrainActivities({ ...execution, asked: doorbell.asked }),
+  },
   slots: CONTROL_SLOTS,
   log: logger,
 });
@@ -125,7 +131,7 @@ const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [reconciler, clusterWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
     stopHousekeeping();
     await worker.stop();
     await new Promise((resolve) => server.close(resolve));
@@ -135,7 +141,9 @@ const child = superviseChild({
   onProcesses: (message) => {
     const isBack = message.temporal && !processes.temporal;
     processes = message;
-    if (isBack) upkeep.temporalIsBack();
+    if (!isBack) return;
+    upkeep.temporalIsBack();
+    doorbell.temporalIsBack();
   },
 });
 

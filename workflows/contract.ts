@@ -9,8 +9,14 @@ export type Queues = ReturnType<typeof queues>;
 /** Workflow types, as Temporal's UI shows them. */
 export const TASK_RUN = "taskRun";
 export const TARGET_RUN = "targetRun";
+export const REAL_TIME_RUN = "realTimeRun";
+
+/** Signals without content. To a realTimeRun: something happened. To a targetRun: there is more to cut. */
+export const WAKE = "wake";
+export const MORE = "more";
 
 export const runWorkflowId = (taskKey: string, recordId: string) => `repl/${taskKey}/${recordId}`;
+export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 /** The key of the task that a schedule belongs to; null when it is none of ours. */
@@ -36,6 +42,9 @@ export type TaskRunInput = {
   queues: Queues;
   searchAttributes: boolean;
 };
+
+/** One task at one cluster. */
+export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule"> & { clusterId: string };
 
 export type TargetRunInput = {
   recordId: string;

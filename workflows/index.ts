@@ -1,2 +1,3 @@
-export { taskRun } from "./task-run.ts";
+export { realTimeRun } from "./real-time-run.ts";
 export { targetRun } from "./target-run.ts";
+export { taskRun } from "./task-run.ts";

@@ -28,3 +28,7 @@ export const PLANS = 8;
 export const LONGEST_WAIT_MS = 120_000;
 /** Shortest wait: when the clocks of the control plane and of Temporal differ, looking more often only fills the history. */
 export const SHORTEST_WAIT_MS = 500;
+/** How long a realTimeRun waits for the bell before it ends; the next ring starts it anew. */
+export const QUIET_MS = 600_000;
+/** A drain takes in what happens meanwhile until its history has so many events, of which the server warns soon after. */
+export const LONGEST_HISTORY = 10_000;

@@ -1,33 +1,44 @@
 import {
   CancellationScope,
   continueAsNew,
+  defineSignal,
   isCancellation,
   proxyActivities,
   setCurrentDetails,
+  setHandler,
   sleep,
   workflowInfo,
 } from "@temporalio/workflow";
 import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
-import type { TargetRunInput } from "./contract.ts";
+import { type Bell, createBell } from "./bell.ts";
+import { MORE, type TargetRunInput } from "./contract.ts";
 import { CONTROL, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
 
 type Counts = TargetRunInput["counts"];
 type Batch = { number: number; summary: string };
 
-/** Sends one object, or all of them one after the other, to one cluster. Ends when nothing is left to be tried. */
-export async function targetRun(input: TargetRunInput): Promise<Counts> {
+/** A drain has taken in more of the object that is being sent. */
+export const moreSignal = defineSignal(MORE);
+
+/**
+ * Sends one object, or all of them one after the other, to one cluster. Ends when nothing is left to be tried; `cut` is then the next that
+ * has not been asked for.
+ */
+export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: number }> {
   const position = { object: input.object, cut: input.cut, counts: { ...input.counts } };
+  const bell = createBell();
+  setHandler(moreSignal, bell.ring);
   while (position.object < input.objectsEnd) {
-    const sent = await sendObject(input, position);
+    const sent = await sendObject(input, position, bell);
     if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position });
     position.object += 1;
   }
-  return position.counts;
+  return { ...position.counts, cut: position.cut };
 }
 
 /** A sliding window of batches over one object. False: the history is long enough, the window is empty, and something is left. */
-async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }): Promise<boolean> {
+async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }, bell: Bell): Promise<boolean> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const inFlight = new Set<Promise<void>>();
   const window: { probing: boolean; left: boolean; due: number | null; broken: unknown } = { probing: false, left: true, due: null, broken: undefined };
@@ -57,15 +68,21 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
     return cut.batches.length;
   };
 
+  const isLeft = () => {
+    const more = bell.heard();
+    window.left ||= more;
+    return window.left;
+  };
+
   const slide = async () => {
-    while (window.broken === undefined && (window.left || inFlight.size > 0)) {
+    while (window.broken === undefined && (isLeft() || inFlight.size > 0)) {
       const room = (window.probing ? PROBE : WINDOW) - inFlight.size;
       if (window.left && room > 0) {
         if (workflowInfo().continueAsNewSuggested) return;
         if ((await cutNext(room)) > 0) continue;
       }
       // What is due has to wait for room, and without room there is no use in looking.
-      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left && room > 0 ? window.due : null);
+      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left && room > 0 ? window.due : null, bell);
     }
   };
 
@@ -77,15 +94,15 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
   return !window.left;
 }
 
-/** A batch that came to an end, or the time at which something is due again. */
-async function nextChange(inFlight: Set<Promise<void>>, due: number | null): Promise<void> {
-  if (due === null && inFlight.size > 0) return Promise.race(inFlight);
+/** A batch that came to an end, the bell, or the time at which something is due again. */
+async function nextChange(inFlight: Set<Promise<void>>, due: number | null, bell: Bell): Promise<void> {
+  if (due === null && inFlight.size > 0) return Promise.race([...inFlight, bell.rings()]);
   const wait = Math.min(Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   const timer = new CancellationScope();
   const slept = timer.run(() => sleep(wait)).catch((error: unknown) => {
     if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
   });
-  await Promise.race([...inFlight, slept]);
+  await Promise.race([...inFlight, bell.rings(), slept]);
   timer.cancel();
 }
 

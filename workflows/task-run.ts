@@ -12,14 +12,12 @@ import {
 import { defineSearchAttributeKey } from "@temporalio/common";
 import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
-import { ATTRIBUTES, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import { ATTRIBUTES, type TaskRunInput } from "./contract.ts";
 import { CONTROL, LONGEST_WAIT_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 import { targetRun } from "./target-run.ts";
+import { targetOptions } from "./targets.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
-const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
-const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
-const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
 
 export type TaskRunResult = { status: "SUCCESS" | "SKIPPED"; planned: number; success: number };
 
@@ -83,7 +81,8 @@ async function sendToTargets(input: TaskRunInput, recordId: string, objects: num
   for (let from: number | null = 0; from !== null; ) {
     const page: TargetPage = await control.readTargets(recordId, from);
     for (const target of page.targets) {
-      const child = sendToTarget(input, recordId, objects, target).catch((error: unknown) => {
+      const run = { runId: workflowInfo().workflowId, recordId, objects, cut: 1 };
+      const child = executeChild(targetRun, targetOptions(input, run, target)).catch((error: unknown) => {
         broken ??= error;
       });
       children.push(child);
@@ -93,33 +92,6 @@ async function sendToTargets(input: TaskRunInput, recordId: string, objects: num
   setCurrentDetails(`sending to ${children.length} targets`);
   await Promise.all(children);
   if (broken !== undefined) throw broken;
-}
-
-function sendToTarget(input: TaskRunInput, recordId: string, objects: number, target: TargetPage["targets"][number]): Promise<unknown> {
-  const { object, clusterId, label } = target;
-  return executeChild(targetRun, {
-    workflowId: targetWorkflowId(workflowInfo().workflowId, clusterId, object),
-    staticSummary: label,
-    ...(input.searchAttributes
-      ? { typedSearchAttributes: [
-          { key: task, value: input.taskName },
-          { key: project, value: input.projectId },
-          { key: cluster, value: clusterId },
-        ] }
-      : {}),
-    args: [
-      {
-        recordId,
-        clusterId,
-        label,
-        queues: input.queues,
-        object: object ?? 0,
-        objectsEnd: object === null ? objects : object + 1,
-        cut: 1,
-        counts: { batches: 0, done: 0, failed: 0 },
-      },
-    ],
-  });
 }
 
 function tell(input: TaskRunInput, value: string): void {

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { objectMatcher } from "../../domain/object-matcher.ts";
-import type { RunSnapshot } from "../../domain/task.ts";
+import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { type CursorKey, newestEvent } from "./cursors.ts";
 
@@ -9,7 +9,7 @@ export const NEWS_PAGE = 5_000;
 /** Objects that one page of news may concern, so that what is answered about it stays small. */
 const MOST_OBJECTS = 20;
 
-export type Objects = Pick<RunSnapshot, "projectId" | "objects">;
+export type Objects = { projectId: string; objects: readonly TaskObject[] };
 
 /**
  * What a cluster has to be sent next: paths by the number of their object. `upTo`: all events up to this one are in here; `more`: that was

@@ -22,7 +22,8 @@ const MOST_OBJECTS = 200;
  * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan has to be made first; `more`: there is more to take in.
  */
 export type DrainStep =
-  | { kind: "gone" | "look" }
+  | { kind: "gone" }
+  | { kind: "look" }
   | { kind: "idle"; wait: number | null }
   | { kind: "drain"; recordId: string; targets: Target[] | null; plan: boolean; more: boolean };
 

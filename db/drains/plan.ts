@@ -1,10 +1,11 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNotNull, sql } from "drizzle-orm";
 import { transferProblem } from "../../domain/capabilities.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
-import type { DbOrTx } from "../open.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
 import { findRepository } from "../repositories.ts";
-import { planTotals } from "../runs/plan-hosted.ts";
-import { planObject } from "../schema/replication.ts";
+import { planHostedPage, planTotals } from "../runs/plan-hosted.ts";
+import { pairProblem, snapshotOf } from "../runs/targets.ts";
+import { plan, planObject } from "../schema/replication.ts";
 import type { News } from "./news.ts";
 
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
@@ -81,4 +82,21 @@ function replanPaths(tx: DbOrTx, { recordId, taskKey, clusterId, object, reposit
     SELECT ${taskKey}, ${clusterId}, ${repoName}, value, ${now}, ${now} FROM json_each(${JSON.stringify(beingSent.map(({ path }) => path))}) WHERE true
     ON CONFLICT DO UPDATE SET not_before = excluded.not_before, record_id = NULL`);
   return ended.length;
+}
+
+/**
+ * Plans the next page of an object as it is, instead of following what happened to it, and says whether that was the last. A path that
+ * nothing matches is no failure: nothing was uploaded there.
+ */
+export function planCatchUp(db: Db, recordId: string, object: number, now: number): boolean {
+  const snapshot = snapshotOf(db, recordId);
+  const from = snapshot?.objects[object];
+  const to = snapshot?.clusters[0];
+  if (!from || !to || pairProblem(db, snapshot, recordId, object, to.id) !== null) return true;
+  if (!planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now)) return false;
+  write(db, (tx) => {
+    const missing = tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), isNotNull(plan.problem))).run();
+    if (missing.changes > 0) tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
+  });
+  return true;
 }

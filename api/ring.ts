@@ -1,0 +1,39 @@
+import { type Client, WorkflowNotFoundError } from "@temporalio/client";
+import { defineSearchAttributeKey } from "@temporalio/common";
+import { findCluster } from "../db/clusters.ts";
+import type { CursorKey } from "../db/drains/cursors.ts";
+import type { Db } from "../db/open.ts";
+import { findTask } from "../db/tasks.ts";
+import { ATTRIBUTES, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
+import { taskAttributes } from "./schedule-shape.ts";
+
+export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
+
+const DEADLINE_MS = 5_000;
+
+/** Wakes the workflow that sends a task's uploads to a cluster, or starts it. Rejects while Temporal is away. */
+export async function ring({ db, client, queues, searchAttributes }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
+  const row = findTask(db, taskKey);
+  if (!row) return;
+  const shown = searchAttributes();
+  const input: RealTimeRunInput = { taskKey, taskName: row.name, projectId: row.projectId, clusterId, queues, searchAttributes: shown };
+  const attributes = [...taskAttributes(row), { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: clusterId }];
+  await client.withDeadline(Date.now() + DEADLINE_MS, () =>
+    client.workflow.signalWithStart(REAL_TIME_RUN, {
+      workflowId: realTimeWorkflowId(taskKey, clusterId),
+      taskQueue: queues.orchestrate,
+      args: [input],
+      signal: WAKE,
+      staticSummary: `${row.name} → ${findCluster(db, clusterId)?.name ?? clusterId}`.slice(0, 100),
+      ...(shown ? { typedSearchAttributes: attributes } : {}),
+    }),
+  );
+}
+
+/** Wakes it only if it is there, so that it sees that its task is gone. */
+export async function ringOff({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
+  const handle = client.workflow.getHandle(realTimeWorkflowId(taskKey, clusterId));
+  await client.withDeadline(Date.now() + DEADLINE_MS, () => handle.signal(WAKE)).catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  });
+}

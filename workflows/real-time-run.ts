@@ -1,0 +1,96 @@
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineSignal,
+  isCancellation,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from "@temporalio/workflow";
+import type { Drained, DrainActivities } from "../activities/control/drains.ts";
+import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
+import { type Bell, createBell } from "./bell.ts";
+import { type RealTimeRunInput, WAKE } from "./contract.ts";
+import { CONTROL, LONGEST_HISTORY, QUIET_MS } from "./options.ts";
+import { createSending } from "./sending.ts";
+import type { Target } from "./targets.ts";
+
+export const wakeSignal = defineSignal(WAKE);
+
+/** Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for the bell, and ends when that is long silent. */
+export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
+  const { beginDrain } = proxyActivities<DrainActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const bell = createBell();
+  setHandler(wakeSignal, bell.ring);
+  for (let silent = false; ; ) {
+    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>(input);
+    bell.heard();
+    // Cancelled while it opens a record, it must still learn of it, to close it.
+    const step = await CancellationScope.nonCancellable(() => beginDrain(input.taskKey, input.clusterId, workflowInfo().workflowId));
+    if (step.kind === "gone") return;
+    if (step.kind === "drain") {
+      await drain(input, step, bell);
+      silent = false;
+    } else {
+      if (silent && step.wait === null && !bell.isRung()) return;
+      silent = !(await condition(bell.isRung, Math.max(step.wait ?? QUIET_MS, 1)));
+    }
+  }
+}
+
+/** Sends what a drain has, and what happens meanwhile; closes its record whatever happened. */
+async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<void> {
+  const control = proxyActivities<DrainActivities & RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const { recordId } = begun;
+  setCurrentDetails("sending");
+  let interruption: unknown;
+  try {
+    if (begun.plan) await control.planDrain(recordId);
+    await sendAll(input, begun, bell);
+  } catch (error) {
+    interruption = error;
+  }
+  const reason = interruption === undefined ? null : describe(interruption);
+  const closed = await CancellationScope.nonCancellable(() => control.closeRun(recordId, reason));
+  setCurrentDetails(closed ? `waiting; the last drain: ${closed.status}, ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
+  if (isCancellation(interruption)) throw interruption;
+}
+
+async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objects }: Drained, bell: Bell): Promise<void> {
+  const { growDrain } = proxyActivities<DrainActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const sending = createSending(input, { recordId, objects });
+  try {
+    (targets ?? (await readTargets(input, recordId))).forEach(sending.send);
+    for (let left = more; ; ) {
+      if (!left) await condition(() => sending.isOver() || (bell.isRung() && mayGrow()));
+      if (!left && sending.isOver()) return sending.end();
+      bell.heard();
+      const grown = await growDrain(input.taskKey, input.clusterId, recordId);
+      grown.targets.forEach(sending.send);
+      left = grown.more && mayGrow();
+    }
+  } finally {
+    // A drain that was cancelled is closed when nothing of it is sent any more.
+    await CancellationScope.nonCancellable(() => condition(sending.isOver));
+  }
+}
+
+const mayGrow = () => workflowInfo().historyLength < LONGEST_HISTORY;
+
+async function readTargets(input: RealTimeRunInput, recordId: string): Promise<Target[]> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const targets: Target[] = [];
+  for (let from: number | null = 0; from !== null; ) {
+    const page: TargetPage = await control.readTargets(recordId, from);
+    targets.push(...page.targets);
+    from = page.next;
+  }
+  return targets;
+}
+
+function describe(error: unknown): string {
+  if (isCancellation(error)) return "stopped: the run was cancelled in Temporal";
+  return `the run broke off: ${error instanceof Error ? error.message : String(error)}`;
+}

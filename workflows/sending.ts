@@ -1,0 +1,55 @@
+import { type ChildWorkflowHandle, isCancellation, startChild, workflowInfo } from "@temporalio/workflow";
+import type { RealTimeRunInput } from "./contract.ts";
+import { moreSignal, targetRun } from "./target-run.ts";
+import { type Target, targetOptions } from "./targets.ts";
+
+type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
+
+/** The children of a drain: one for each of its objects, started when the object has something to send, and told when it has more. */
+export function createSending(input: RealTimeRunInput, { recordId, objects }: { recordId: string; objects: number }) {
+  const children = new Map<number | null, Child>();
+  const cuts = new Map<number | null, number>();
+  let busy = 0;
+  let broken: unknown;
+
+  function start(target: Target): Child {
+    const runId = `${workflowInfo().workflowId}/${recordId}`;
+    const started = startChild(targetRun, targetOptions(input, { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 }, target));
+    const ended = started
+      .then((handle) => handle.result())
+      .then(({ cut }) => void cuts.set(target.object, cut))
+      .finally(() => children.delete(target.object));
+    const child = { started, ended };
+    children.set(target.object, child);
+    return child;
+  }
+
+  async function sendTo(target: Target): Promise<void> {
+    const child = children.get(target.object);
+    if (!child) return start(target).ended;
+    try {
+      await (await child.started).signal(moreSignal);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // It had ended already.
+      await child.ended;
+      await sendTo(target);
+    }
+  }
+
+  return {
+    send(target: Target): void {
+      busy += 1;
+      void sendTo(target)
+        .catch((error: unknown) => {
+          broken ??= error;
+        })
+        .finally(() => (busy -= 1));
+    },
+    isOver: () => busy === 0,
+    /** Throws what went wrong with a child. */
+    end(): void {
+      if (broken !== undefined) throw broken;
+    },
+  };
+}

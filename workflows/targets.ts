@@ -1,0 +1,41 @@
+import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
+import type { TargetPage } from "../activities/control/runs.ts";
+import { ATTRIBUTES, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+
+const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
+const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
+const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
+
+export type Target = TargetPage["targets"][number];
+/** `objects`: how many the run has; `cut`: the first that the child asks for. */
+type Run = { runId: string; recordId: string; objects: number; cut: number };
+
+/** How the child is started that sends to a target. */
+export function targetOptions(
+  { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
+  { runId, recordId, objects, cut }: Run,
+  { object, clusterId, label }: Target,
+): { workflowId: string; staticSummary: string; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
+  const attributes = [
+    { key: task, value: taskName },
+    { key: project, value: projectId },
+    { key: cluster, value: clusterId },
+  ];
+  return {
+    workflowId: targetWorkflowId(runId, clusterId, object),
+    staticSummary: label,
+    ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
+    args: [
+      {
+        recordId,
+        clusterId,
+        label,
+        queues,
+        object: object ?? 0,
+        objectsEnd: object === null ? objects : object + 1,
+        cut,
+        counts: { batches: 0, done: 0, failed: 0 },
+      },
+    ],
+  };
+}
