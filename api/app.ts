@@ -10,6 +10,7 @@ import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
+import { distributionRoutes } from "./routes/distributions.ts";
 import { genericRoutes } from "./routes/generic.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
@@ -28,6 +29,7 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/task", taskRoutes(deps))
     .route("/replication/api/task/record", recordRoutes(deps))
     .route("/replication/api/cluster", clusterRoutes(deps))
+    .route("/replication/api/remote/distribution", distributionRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/repository/api/project", projectRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))

@@ -13,13 +13,13 @@ type Secrets = { password?: string; token?: string; secretKey?: string };
 const sealedFor = (id: string) => `cluster:${id}`;
 
 /** Null when there is nothing to keep. */
-function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
+export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
   return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
 }
 
-/** Only this function ever saw what it seals. */
-function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
+/** Safe: only `sealSecrets` ever made what this opens. */
+export function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
   return secret === null ? {} : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
 }
 
@@ -106,14 +106,14 @@ async function mustConnect({ checkCluster }: ApiDeps, name: string, access: Clus
 }
 
 /** The url as it is kept. */
-function checkUrl({ checkHost }: ApiDeps, text: string): string {
-  if (text.trim() === "") fail(250104, "url");
+export function checkUrl({ checkHost }: ApiDeps, text: string, field = "url"): string {
+  if (text.trim() === "") fail(250104, field);
   try {
     const url = parseEndpointUrl(text);
     checkHost(url.hostname);
     return endpointText(url);
   } catch (error) {
-    if (error instanceof EndpointUrlError || error instanceof TransferError) return fail(250105, "url", error.message);
+    if (error instanceof EndpointUrlError || error instanceof TransferError) return fail(250105, field, error.message);
     throw error;
   }
 }

@@ -17,7 +17,7 @@ import { optional, orDefault, time, whole } from "./fields.ts";
 
 const Versions = z.array(z.string());
 
-const PackageConstraintIn = z
+export const PackageConstraintIn = z
   .object({
     packageKey: z.string().openapi({ example: "docker://library/nginx" }),
     versions: optional(Versions).openapi({ description: "null, absent or [] = all" }),
@@ -25,7 +25,7 @@ const PackageConstraintIn = z
   })
   .openapi("PackageConstraint");
 
-const PathConstraintIn = z
+export const PathConstraintIn = z
   .union([z.string().transform((path) => ({ path })), z.object({ path: z.string() })])
   .openapi("PathConstraint", { description: "A file, a folder with all below it, or `*` in the last segment; a plain string is taken, too" });
 
@@ -96,7 +96,7 @@ export type TaskUpdate = z.output<typeof TaskUpdate>;
 
 export const TaskCopy = z.object({ name: z.string(), key: z.string(), description: optional(z.string()) }).openapi("TaskCopy");
 
-const Setting = z
+export const Setting = z
   .object({
     rateLimit: z.number().int(),
     includeMetadata: z.boolean(),

@@ -1,0 +1,35 @@
+import { and, asc, eq } from "drizzle-orm";
+import { type ClusterRow, findCluster } from "./clusters.ts";
+import type { DbOrTx } from "./open.ts";
+import { startsWith } from "./prefix.ts";
+import { cluster, task } from "./schema/replication.ts";
+import { readClusterIds, readObjects, type TaskRow } from "./tasks.ts";
+import type { TaskObject } from "../domain/task.ts";
+
+/** A task that a distribution made; its name is unique, whoever made it. */
+export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {
+  return db.select().from(task).where(eq(task.name, name)).get() ?? null;
+}
+
+/** The configurations of a repository, by name. `prefix`: `project/repository/`. */
+export function listConfigs(db: DbOrTx, prefix: string): TaskRow[] {
+  return db.select().from(task).where(and(eq(task.kind, "config"), startsWith(task.name, prefix))).orderBy(asc(task.name)).all();
+}
+
+export function findOwnedCluster(db: DbOrTx, taskKey: string): ClusterRow | null {
+  return db.select().from(cluster).where(eq(cluster.ownerTaskKey, taskKey)).get() ?? null;
+}
+
+export function ownCluster(db: DbOrTx, id: string, ownerTaskKey: string): void {
+  db.update(cluster).set({ ownerTaskKey }).where(eq(cluster.id, id)).run();
+}
+
+export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
+  db.delete(cluster).where(eq(cluster.ownerTaskKey, taskKey)).run();
+}
+
+/** The one object and the one cluster of a distribution. */
+export function distributionParts(db: DbOrTx, key: string): { object: TaskObject | null; cluster: ClusterRow | null } {
+  const [clusterId] = readClusterIds(db, key);
+  return { object: readObjects(db, key)[0] ?? null, cluster: clusterId === undefined ? null : findCluster(db, clusterId) };
+}
