@@ -17,7 +17,7 @@ type Options = {
 /** Runs activities of one queue until it is stopped; connects again when Temporal was away for too long. `onUp` is called at the first connection. */
 export function keepActivityWorker({ settings, namespace, taskQueue, activities, slots, log }: Options, onUp: () => void = () => {}) {
   let worker: Worker | undefined;
-  let stopped = false;
+  const stopping = new AbortController();
 
   async function runOnce(): Promise<void> {
     const connection = await workerConnection(settings, log);
@@ -33,22 +33,22 @@ export function keepActivityWorker({ settings, namespace, taskQueue, activities,
       shutdownGraceTime: "1s",
       shutdownForceTime: "10s",
     });
-    if (stopped) return;
+    if (stopping.signal.aborted) return;
     onUp();
     await worker.run();
     await connection.close();
   }
 
   const running = (async () => {
-    while (!stopped) {
+    while (!stopping.signal.aborted) {
       await runOnce().catch((error: unknown) => log.error({ err: error, taskQueue }, "the worker broke off and starts again"));
-      if (!stopped) await sleep(1_000);
+      if (!stopping.signal.aborted) await sleep(1_000);
     }
   })();
 
   return {
     async stop(): Promise<void> {
-      stopped = true;
+      stopping.abort();
       if (worker?.getState() === "RUNNING") worker.shutdown();
       await running;
     },

@@ -55,12 +55,12 @@ test("folders import only what they may", () => {
 });
 
 test("workflows import no node built-ins, no zod, no database", () => {
-  const wrong = imports.filter(({ file, target, typeOnly }) => /^workflows\//.test(file) && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target));
+  const wrong = imports.filter(({ file, target, typeOnly }) => file.startsWith("workflows/") && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target));
   expect(wrong).toEqual([]);
 });
 
 test("domain imports no package", () => {
-  expect(imports.filter(({ file, target }) => /^domain\//.test(file) && !isOurs(target))).toEqual([]);
+  expect(imports.filter(({ file, target }) => file.startsWith("domain/") && !isOurs(target))).toEqual([]);
 });
 
 test("only the roots read the environment and the configuration", () => {

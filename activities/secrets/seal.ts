@@ -32,8 +32,9 @@ export function sign(key: Buffer, text: string): string {
   return createHmac("sha256", key).update(text).digest("hex");
 }
 
+const comparable = (value: string) => createHmac("sha256", "compare").update(value).digest();
+
 /** Constant time whatever the lengths are. */
 export function sameSecret(given: string, expected: string): boolean {
-  const mac = (value: string) => createHmac("sha256", "compare").update(value).digest();
-  return timingSafeEqual(mac(given), mac(expected));
+  return timingSafeEqual(comparable(given), comparable(expected));
 }
