@@ -56,7 +56,7 @@ export function isInLine(found: ScheduleDescription, wanted: ScheduleShape): boo
 
 function essence({ spec, action, policies, state }: ScheduleShape | ScheduleDescription) {
   return {
-    calendars: spec.calendars?.map(({ comment: _, ...calendar }) => calendar),
+    calendars: spec.calendars?.map(({ comment: _comment, ...calendar }) => calendar),
     timezone: spec.timezone,
     // We never use these; whoever adds one makes the schedule fire at other times.
     others: [spec.intervals, spec.skip].some((list) => list && list.length > 0) || Boolean(spec.startAt ?? spec.endAt ?? spec.jitter),

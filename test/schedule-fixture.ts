@@ -11,6 +11,7 @@ import { NativeConnection, Worker } from "@temporalio/worker";
 import { asc, eq } from "drizzle-orm";
 import { pino } from "pino";
 import { createRunActivities } from "../activities/control/runs.ts";
+import { createDoorbell } from "../api/doorbell.ts";
 import { createExecutions } from "../api/executions.ts";
 import { createSchedules } from "../api/schedules.ts";
 import { loadConfig } from "../config.ts";
@@ -34,6 +35,13 @@ type Options = { address: string; zone?: string; catchUpWindow?: number; dataDir
 export type TaskRow = typeof task.$inferSelect;
 export type RecordRow = typeof record.$inferSelect;
 
+function setting(plan: Plan, timeZone?: string): object {
+  if (plan === "immediately") return { executionStrategy: "IMMEDIATELY" };
+  return "cron" in plan
+    ? { executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression: plan.cron, executeImmediately: false, timeZone } }
+    : { executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime: plan.at, executeImmediately: false, timeZone } };
+}
+
 /** The control plane without its listening socket, and the orchestrator; no transfer worker, so that a run of a linked repository goes on until it is stopped. */
 export async function startControl({ address, zone = "UTC", catchUpWindow = 3_600_000, dataDir = mkdtempSync(join(tmpdir(), "schedules-")) }: Options) {
   const db = openDb(join(dataDir, "replication.db"));
@@ -45,7 +53,8 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
   const { logger } = api.deps;
   const deps = { db, client, queues: ours, searchAttributes: () => true, temporalUp: () => up.temporal, localCluster: "center", zone, catchUpWindow, now: Date.now, logger };
   const schedules = createSchedules(deps);
-  const executions = createExecutions({ ...deps, schedules });
+  const doorbell = createDoorbell(deps);
+  const executions = createExecutions({ ...deps, schedules, doorbell: { taskSaved: async () => {}, taskDeleted: async () => {} } });
   // The API holds its dependencies by reference.
   Object.assign(api.deps.executions, executions);
   addRepository(db, "shop", "files", "GENERIC");
@@ -57,12 +66,6 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     if (answer.status !== 200) throw new Error(`${method} ${url}: ${answer.status} ${answer.text}`);
     return answer.data;
   }
-  const setting = (plan: Plan, timeZone?: string) =>
-    plan === "immediately"
-      ? { executionStrategy: "IMMEDIATELY" }
-      : "cron" in plan
-        ? { executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression: plan.cron, executeImmediately: false, timeZone } }
-        : { executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime: plan.at, executeImmediately: false, timeZone } };
   const body = (blocked: boolean) => ({
     localProjectId: "shop",
     replicaObjectType: "REPOSITORY",
@@ -104,6 +107,7 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     startRuns: () => startWorkers(address, ours, { db, localCluster: "center", zone, window: catchUpWindow, now: Date.now, closed: schedules.runClosed }),
     async close(): Promise<void> {
       for (const { key } of db.select({ key: task.key }).from(task).all()) await schedules.remove(key);
+      doorbell.stop();
       api.close();
       await connection.close();
       rmSync(dataDir, { recursive: true, force: true });

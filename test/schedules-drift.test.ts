@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ScheduleDescription } from "@temporalio/client";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { startUpkeep } from "../api/upkeep.ts";
@@ -38,35 +39,35 @@ test("a schedule that was removed behind the service's back comes back", async (
 
 test("a schedule whose times, action or policies were changed is set right", async () => {
   const key = await control.create(DAILY);
-  const right = await describe(key);
-  const changes: Partial<typeof right>[] = [
+  const [{ state, ...made }, right] = [await describe(key), await whatItDoes(key)];
+  const changes: Partial<ScheduleDescription>[] = [
     { spec: { calendars: toCalendars(parseCron("0 0 4 * * ?")), timezone: "Europe/Berlin" } },
-    { spec: { ...right.spec, timezone: "UTC" } },
-    { spec: { ...right.spec, intervals: [{ every: 60_000, offset: 0 }] } },
-    { spec: { ...right.spec, jitter: 5_000 } },
-    { policies: { ...right.policies, overlap: "ALLOW_ALL" } },
-    { policies: { ...right.policies, catchupWindow: 30 * 24 * HOUR } },
-    { action: { ...right.action, taskQueue: "elsewhere" } },
-    { action: { ...right.action, args: [{ taskKey: "another" }] } },
-    { state: { ...right.state, remainingActions: 1 } },
+    { spec: { ...made.spec, timezone: "UTC" } },
+    { spec: { ...made.spec, intervals: [{ every: 60_000, offset: 0 }] } },
+    { spec: { ...made.spec, jitter: 5_000 } },
+    { policies: { ...made.policies, overlap: "ALLOW_ALL" } },
+    { policies: { ...made.policies, catchupWindow: 30 * 24 * HOUR } },
+    { action: { ...made.action, taskQueue: "elsewhere" } },
+    { action: { ...made.action, args: [{ taskKey: "another" }] } },
+    { state: { ...state, remainingActions: 1 } },
   ];
   for (const change of changes) {
-    await control.schedule(key).update(({ searchAttributes: _, ...previous }) => ({ ...previous, ...change }));
-    await until(`mending ${JSON.stringify(change)}`, async () => {
-      const { spec, policies, action, state } = await describe(key);
-      const now = { spec, policies, action: { queue: action.taskQueue, args: action.args }, limited: state.remainingActions };
-      return same(now, { spec: right.spec, policies: right.policies, action: { queue: right.action.taskQueue, args: right.action.args }, limited: undefined });
-    });
+    await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, ...change }));
+    await expect.poll(() => whatItDoes(key), { timeout: 30_000, message: JSON.stringify(change) }).toEqual(right);
   }
 });
 
-const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+async function whatItDoes(key: string) {
+  const { spec, policies, action, state } = await describe(key);
+  return { spec, policies, action: { ...action, raw: undefined }, limited: state.remainingActions };
+}
 
 test("a schedule that was paused or unpaused by somebody else follows its task again", async () => {
   const [on, off] = [await control.create(DAILY), await control.create(DAILY, { enabled: false })];
   await control.schedule(on).pause("I would rather not");
   await control.schedule(off).unpause();
-  await until("both to be as they should", async () => !(await describe(on)).state.paused && (await describe(off)).state.paused);
+  const states = () => Promise.all([describe(on), describe(off)]);
+  await expect.poll(async () => (await states()).map(({ state }) => state.paused), { timeout: 30_000 }).toEqual([false, true]);
 });
 
 test("a schedule whose task is gone is removed, and one of another instance is left alone", async () => {

@@ -120,10 +120,12 @@ describe("a cron task", () => {
     await finished(key, 1);
     control.up.temporal = false;
     await control.update(key, YEARLY);
-    control.up.temporal = true;
     const count = control.records(key).length;
-    await until("another firing", async () => (await control.schedule(key).describe()).info.numActionsTaken > count + 1);
+    await until("two more firings", async () => (await control.schedule(key).describe()).info.numActionsTaken > count + 1);
     expect(control.records(key)).toHaveLength(count);
+    control.up.temporal = true;
+    await control.schedules.reconcile();
+    expect((await control.schedule(key).describe()).info.nextActionTimes[0]?.getTime()).toBe(control.row(key).nextExecutionTime);
     await control.remove(key);
   });
 
