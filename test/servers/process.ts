@@ -1,6 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, mkdtempSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type RunningServer = {
@@ -12,7 +15,7 @@ export type RunningServer = {
   restart: () => Promise<void>;
 };
 
-type Start = { command: string; args: string[]; env?: Record<string, string>; ready: () => Promise<boolean> };
+type Start = { command: string; args: string[]; log?: string; env?: Record<string, string>; ready: () => Promise<boolean> };
 
 const READY_WITHIN_MS = 20_000;
 const children = new Set<ChildProcess>();
@@ -29,23 +32,23 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts a server and waits until it is ready; its output is shown when it is not. */
-export async function startServer({ command, args, env = {}, ready }: Start): Promise<RunningServer> {
+/** Starts a server and waits until it is ready; its output goes to the file `log`, and is shown when it is not ready. */
+export async function startServer({ command, args, log = join(mkdtempSync(join(tmpdir(), "server-")), "log"), env = {}, ready }: Start): Promise<RunningServer> {
   let child = await launch();
 
   async function launch(): Promise<ChildProcess> {
-    const started = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    // Into a file, not a pipe: a test that blocks for a while would block the server with it.
+    const file = openSync(log, "a");
+    const started = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", file, file] });
+    closeSync(file);
     children.add(started);
-    let output = "";
-    const collect = (data: Buffer) => (output = (output + data.toString()).slice(-4_000));
-    started.stdout.on("data", collect);
-    started.stderr.on("data", collect);
+    const output = () => readFileSync(log, "utf8").slice(-4_000);
     const failed = new Promise<never>((_resolve, reject) => {
       started.once("error", reject);
-      started.once("exit", (code) => reject(new Error(`${command} ended with ${code}: ${output}`)));
+      started.once("exit", (code) => reject(new Error(`${command} ended with ${code}: ${output()}`)));
     });
     failed.catch(() => children.delete(started));
-    await Promise.race([failed, untilReady(ready, () => output)]);
+    await Promise.race([failed, untilReady(ready, output)]);
     return started;
   }
 

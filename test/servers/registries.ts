@@ -37,7 +37,7 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
   const tokens = auth === "token" ? await startTokenServer(folder) : null;
   const args = kind === "gcr" ? [host, data] : ["serve", writeConfig(folder, host, auth, tokens)];
   const ready = async () => [200, 401].includes((await fetch(`${url}/v2/`)).status);
-  const server = await startServer({ command, args, env: { OTEL_TRACES_EXPORTER: "none" }, ready });
+  const server = await startServer({ command, args, log: join(folder, "log"), env: { OTEL_TRACES_EXPORTER: "none" }, ready });
   const clean = async () => {
     await tokens?.stop();
     rmSync(folder, { recursive: true, force: true });
