@@ -30,11 +30,15 @@ function givenSecrets({ password, token, secretKey }: Pick<ClusterCreate, "passw
 
 const cleared = (text: string | null) => (text === "" ? null : text);
 
+type Reach = Pick<ClusterRow, "type" | "url" | "username" | "certificate" | "insecureSkipVerify">;
+
+function accessWith({ type, url, username, certificate, insecureSkipVerify }: Reach, { password, token }: Secrets): ClusterAccess {
+  return { type, url, username, password: password || null, token: token || null, certificate, insecureSkipVerify };
+}
+
 /** How to reach a cluster that is saved. */
 export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
-  const { type, url, username, certificate, insecureSkipVerify } = row;
-  const { password = null, token = null } = openSecrets(sealer, row);
-  return { type, url, username, password, token, certificate, insecureSkipVerify };
+  return accessWith(row, openSecrets(sealer, row));
 }
 
 export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By): Promise<void> {
@@ -57,7 +61,7 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
     udpPort: body.udpPort,
     detectType,
   };
-  if (body.ping && detectType === "PING") await mustConnect(deps, name, { ...values, type, password: secrets.password ?? null, token: secrets.token ?? null });
+  if (body.ping && detectType === "PING") await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
   const made = insertCluster(db, { ...values, name, type, ownerTaskKey: null }, (id) => sealSecrets(sealer, id, secrets), by);
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
 }
@@ -79,9 +83,7 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
     udpPort: body.udpPort ?? row.udpPort,
     detectType: body.detectType ?? row.detectType,
   };
-  if (body.ping && values.detectType === "PING") {
-    await mustConnect(deps, row.name, { ...values, type: row.type, password: secrets.password || null, token: secrets.token || null });
-  }
+  if (body.ping && values.detectType === "PING") await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
   updateCluster(db, row.id, { ...values, secret: sealSecrets(sealer, row.id, secrets) }, by);
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
