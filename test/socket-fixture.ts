@@ -58,7 +58,7 @@ export function send(port: number, method: string, path: string, headers: Record
       res.on("error", reject);
       res.on("end", () => {
         const body = Buffer.concat(parts);
-        const json = res.headers["content-type"]?.startsWith("application/json") ? JSON.parse(body.toString("utf8")) : {};
+        const json = body.length > 0 && res.headers["content-type"]?.startsWith("application/json") ? JSON.parse(body.toString("utf8")) : {};
         resolve({ status: res.statusCode ?? 0, headers: res.headers, body, json });
       });
     });
