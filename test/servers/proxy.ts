@@ -22,6 +22,8 @@ export type SeenRequest = {
   headers: IncomingMessage["headers"];
   /** Arrival, epoch ms. */
   time: number;
+  /** When its answer was over, or its connection gone. */
+  closed: number | null;
   /** Of its body, as far as it came. */
   bytes: number;
   /** Where `keepBodies` says so. */
@@ -52,8 +54,9 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
-    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, time: Date.now(), bytes: 0, body: [] };
+    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, time: Date.now(), closed: null, bytes: 0, body: [] };
     requests.push(seen);
+    response.once("close", () => (seen.closed = Date.now()));
     void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
   };
 
