@@ -10,7 +10,8 @@ const SIGNED = /^\/internal\/v1\//;
 const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
 /** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. */
-export function authenticate({ admin, now, slowDown = createSlowDown(now) }: Pick<ApiDeps, "admin" | "now"> & { slowDown?: SlowDown }): MiddlewareHandler<Env> {
+export function authenticate({ admin, now }: Pick<ApiDeps, "admin" | "now">): MiddlewareHandler<Env> {
+  const slowDown = createSlowDown(now);
   const expected = `${admin.username}:${admin.password}`;
   return async (c, next) => {
     if (OPEN.test(c.req.path) || SIGNED.test(c.req.path)) return next();
@@ -38,8 +39,6 @@ function clientOf(address = "local"): string {
   const v4 = address.replace(/^::ffff:/i, "");
   return v4.includes(":") ? v4.split(":").slice(0, 4).join(":") : v4;
 }
-
-export type SlowDown = ReturnType<typeof createSlowDown>;
 
 const FIRST_MS = 100;
 const MOST_MS = 5_000;
