@@ -49,7 +49,7 @@ function planPaths(tx: DbOrTx, where: Where, repoName: string, paths: readonly s
       (SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object}) + row_number() OVER (ORDER BY j.key),
       n.full_path, '', n.size, 'sha256:' || n.sha256
     FROM json_each(${list}) j
-    JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    CROSS JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
     WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value)`);
   return again + inserted.changes;
 }
@@ -63,7 +63,7 @@ type Known = { seq: number; path: string; detail: number | null; status: string 
 function replanPaths(tx: DbOrTx, { recordId, taskKey, clusterId, object, repositoryId, now }: Where, repoName: string, list: string): number {
   const known = tx.all<Known>(sql`
     SELECT p.seq, p.name AS path, d.id AS detail, d.status, d.again FROM json_each(${list}) j
-    JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value
+    CROSS JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value
     LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
     WHERE p.seq <= (SELECT coalesce(max(to_seq), 0) FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
   if (known.length === 0) return 0;
