@@ -100,7 +100,7 @@ describe("copying files to another instance", () => {
     expect((await run(files)).kinds.every((kind) => kind === "same")).toBe(true);
     expect(target.requests.length).toBeLessThanOrEqual(25);
     await expectCopies(files);
-  });
+  }, 180_000);
 
   it("reports each file as soon as its fate is known", async () => {
     const files = await seed([10, 20 * MIB]);

@@ -18,8 +18,10 @@ beforeEach(async () => {
   source = createSource();
   target = await startInstance({ fullDisk: () => full });
   proxy = await startProxy(target.port);
+  const maker = clientOf(target.url);
+  await maker.ensureRepository(REMOTE, "GENERIC");
+  await maker.close();
   client = clientOf(proxy.url);
-  await client.ensureRepository(REMOTE, "GENERIC");
 });
 
 afterEach(async () => {
@@ -42,7 +44,7 @@ const seed = (count: number, size: number) => source.addAll(Array.from({ length:
 describe("a connection that is cut", () => {
   it("in the middle of a batch leaves nothing half-done, and the same batch again completes it", async () => {
     const files = await seed(40, 200_000);
-    proxy.state.cutAfter = 3 * MIB;
+    proxy.state.cutAfter = MIB;
     const first = await run(files);
     expect(proxy.state.cuts).toBeGreaterThan(0);
     expect(new Set(first.kinds)).toEqual(new Set(["again"]));

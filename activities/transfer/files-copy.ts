@@ -1,6 +1,6 @@
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
-import type { FileAnswer, StatedFile, SyncLimits } from "../../domain/sync.ts";
+import type { FileAnswer, StatedFile, Statement, SyncLimits } from "../../domain/sync.ts";
 import type { CopyFile, CopyFiles, SourceFile } from "./files.ts";
 import { fileOutcome, troubleOutcome } from "./files-outcome.ts";
 
@@ -46,13 +46,15 @@ export async function guarded<T>(copy: CopyFiles, items: Item[], work: () => Pro
  */
 export async function state(copy: Copy, items: Item[], contents: Map<string, Buffer>): Promise<Item[]> {
   const attached = new Map<string, Buffer>();
+  const { conflictStrategy, includeMetadata } = copy.rules;
   const files = items.map(({ source }) => {
     const content = contents.get(source.sha256);
     const attach = content !== undefined && !attached.has(source.sha256);
     if (attach) attached.set(source.sha256, content);
-    return statedFile(source, copy.rules.includeMetadata, attach);
+    return statedFile(source, includeMetadata, attach);
   });
-  const answers = await copy.target.sendFiles(copy.remote, { type: "GENERIC", ...copy.rules, files }, [...attached.values()], copy.hooks);
+  const statement: Statement = { type: "GENERIC", conflictStrategy, includeMetadata, files };
+  const answers = await copy.target.sendFiles(copy.remote, statement, [...attached.values()], copy.hooks);
   const needed: Item[] = [];
   for (const [at, item] of items.entries()) {
     const answer = answers[at];

@@ -8,8 +8,8 @@ import { sendSmall, SMALL_BYTES } from "./files-small.ts";
 import { sendBig } from "./files-upload.ts";
 
 const STATED_AT_ONCE = 200;
-/** Contents of one request: small enough that a cut connection costs little. */
-const REQUEST_BYTES = 4 * 1024 * 1024;
+/** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
+const REQUEST_BYTES = 2 * 1024 * 1024;
 const STATEMENTS_AT_ONCE = 4;
 const SENDS_AT_ONCE = 3;
 

@@ -4,6 +4,7 @@ import { readFileAnswers } from "./answers.ts";
 import type { Wire } from "./wire.ts";
 
 const SLICE = 1024 * 1024;
+const LARGE = 128 * 1024;
 
 export type RemoteRepository = { projectId: string; repoName: string };
 export type SendHooks = Pick<CopyHooks, "signal" | "throttle" | "onBytes">;
@@ -27,21 +28,23 @@ export async function sendFiles(wire: Wire, remote: RemoteRepository, statement:
   return readFileAnswers(data, statement.files.length, what);
 }
 
-/** Few large writes instead of many small ones: neighbours are joined up to the size of a slice. */
+/** Few large writes instead of many small ones: small neighbours are joined; what is large already is not copied. */
 function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   const slices: Uint8Array[] = [];
   let group: Uint8Array[] = [];
   let length = 0;
+  const close = () => {
+    if (group.length > 0) slices.push(group.length === 1 && group[0] ? group[0] : Buffer.concat(group, length));
+    group = [];
+    length = 0;
+  };
   for (const part of parts) {
-    if (length > 0 && length + part.length > SLICE) {
-      slices.push(Buffer.concat(group, length));
-      group = [];
-      length = 0;
-    }
+    if (part.length > LARGE || length + part.length > SLICE) close();
     group.push(part);
     length += part.length;
+    if (part.length > LARGE) close();
   }
-  slices.push(Buffer.concat(group, length));
+  close();
   return slices;
 }
 
