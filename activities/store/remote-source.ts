@@ -19,19 +19,35 @@ export function createRemoteSource(call: InternalCall): ContentSource {
       const headers = whole ? {} : { range: `bytes=${start}-${end ?? ""}` };
       const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
       const size = Number(answer.headers["x-content-size"]);
-      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: answer.body };
+      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: guarded(answer.body) };
       answer.body.destroy();
       throw new TransferError("server", `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`);
     },
     async readSmall(digests, signal) {
       const answer = await call("POST", BLOBS_PATH, { body: { digests }, ...(signal ? { signal } : {}) });
       const parts: Buffer[] = [];
-      for await (const part of answer.body) parts.push(part as Buffer);
+      for await (const part of guarded(answer.body)) parts.push(part as Buffer);
       return unpack(Buffer.concat(parts));
     },
     close: async () => undefined,
   };
 }
+
+/** A control plane that dies while it sends is away, as one that does not answer is: retryable. */
+function guarded(body: Readable): Readable {
+  const stream = Readable.from(chunksOf(body), { objectMode: false, highWaterMark: READ_AHEAD });
+  return stream.once("close", () => body.destroy());
+}
+
+async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of body) yield chunk as Buffer;
+  } catch (error) {
+    throw new TransferError("unreachable", "the control plane broke off while it sent content", { cause: error });
+  }
+}
+
+const READ_AHEAD = 256 * 1024;
 
 const HEAD = 36;
 

@@ -36,10 +36,15 @@ export async function digestFile(file: string): Promise<Summary> {
   return digests.summary();
 }
 
-export async function expireSessions(staging: string, now: number): Promise<void> {
+/** Removes the sessions that nobody touched for SESSION_LIFE_MS; answers their ids. */
+export async function expireSessions(staging: string, now: number): Promise<string[]> {
+  const expired: string[] = [];
   for (const name of (await readdir(staging)).filter((entry) => SESSION_FILE.test(entry))) {
     const file = join(staging, name);
     const found = await stat(file).catch(() => null);
-    if (found && found.mtimeMs < now - SESSION_LIFE_MS) await rm(file, { force: true });
+    if (!found || found.mtimeMs >= now - SESSION_LIFE_MS) continue;
+    await rm(file, { force: true });
+    expired.push(name.slice(2));
   }
+  return expired;
 }

@@ -33,8 +33,7 @@ const unknown = (id: string) =>
 
 export function createSessions(stager: Stager): Sessions {
   const { staging } = stager.layout;
-  /** Of the sessions that this process saw from their first byte on; sha256 cannot be stored half-way. */
-  const running = new Map<string, Digests>();
+  const running = createRunningDigests();
   const bodies = new Map<string, Readable>();
   const inTurn = createTurns();
 
@@ -49,21 +48,14 @@ export function createSessions(stager: Stager): Sessions {
     return found.size;
   }
 
-  /** Null when this process did not see all that is in the file. */
-  function takeDigests(id: string, size: number): Digests | null {
-    const known = size === 0 ? createDigests() : running.get(id);
-    running.delete(id);
-    return known?.size() === size ? known : null;
-  }
-
   async function add(id: string, offset: number, body: Readable, maxBytes: number): Promise<Appended> {
     const size = await sizeOf(id);
     if (size !== offset) return { accepted: false, offset: size };
-    const digests = takeDigests(id, size);
+    const digests = running.take(id, size);
     try {
       return { accepted: true, offset: await appendTo(fileOf(id), size, digests ?? createDigests(), body, maxBytes) };
     } finally {
-      if (digests) running.set(id, digests);
+      if (digests) running.keep(id, digests);
     }
   }
 
@@ -73,7 +65,7 @@ export function createSessions(stager: Stager): Sessions {
     const file = temporaryFile(stager.layout);
     await rename(fileOf(id), file);
     try {
-      const summary = takeDigests(id, size)?.summary() ?? (await digestFile(file));
+      const summary = running.take(id, size)?.summary() ?? (await digestFile(file));
       verify(summary, expect);
       return stagedFile(stager, file, summary);
     } catch (error) {
@@ -116,15 +108,29 @@ export function createSessions(stager: Stager): Sessions {
     async abort(id) {
       bodies.get(id)?.destroy(new TransferError("cancelled", "the upload was given up"));
       await inTurn(id, async () => {
-        running.delete(id);
+        running.forget([id]);
         await rm(fileOf(id), { force: true });
       });
     },
 
     async expire(now) {
-      await expireSessions(staging, now);
-      for (const id of running.keys()) if (!(await stat(fileOf(id)).catch(() => null))) running.delete(id);
+      running.forget(await expireSessions(staging, now));
     },
+  };
+}
+
+/** Digests of the sessions that this process saw from their first byte on; sha256 cannot be stored half-way. */
+function createRunningDigests() {
+  const running = new Map<string, Digests>();
+  return {
+    /** Null when this process did not see all that is in the file. */
+    take(id: string, size: number): Digests | null {
+      const known = size === 0 ? createDigests() : running.get(id);
+      running.delete(id);
+      return known?.size() === size ? known : null;
+    },
+    keep: (id: string, digests: Digests) => void running.set(id, digests),
+    forget: (ids: string[]) => ids.forEach((id) => running.delete(id)),
   };
 }
 
