@@ -3,8 +3,10 @@ import { createImageMemory } from "../activities/transfer/image-memory.ts";
 import { copy, openEnds } from "./image-fixture.ts";
 import { descriptor, makeBlob, makeImage, makeIndex, missingParts, pushImage, readManifest } from "./servers/images.ts";
 import { judge, treeDigests } from "./servers/oci-clients.ts";
+import { CRANE, REGCTL, SKOPEO } from "./servers/oci-tools.ts";
 import { startProxy } from "./servers/proxy.ts";
 import { startRegistry, type RegistryKind, type TestRegistry } from "./servers/registries.ts";
+import { findTool } from "./servers/tools.ts";
 
 const PAIRS: [RegistryKind, RegistryKind][] = [
   ["docker-registry", "docker-registry"],
@@ -18,6 +20,8 @@ const PAIRS: [RegistryKind, RegistryKind][] = [
 async function pairOf(source: RegistryKind, target: RegistryKind) {
   return { source, target, rigs: [await startRegistry(source), await startRegistry(target)] as const };
 }
+// Before any test begins: a program that must be built takes longer than a test may.
+await Promise.all([CRANE, REGCTL, SKOPEO].map(findTool));
 const pairs = await Promise.all(PAIRS.map(([source, target]) => pairOf(source, target)));
 
 describe.each(pairs)("from $source to $target", ({ rigs }) => {

@@ -1,15 +1,21 @@
-import { afterAll, describe, expect, test } from "vitest";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, describe, expect, test, type TestContext } from "vitest";
 import { createImageMemory } from "../activities/transfer/image-memory.ts";
 import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
 import { copy, openEnds } from "./image-fixture.ts";
 import { makeBlob, makeImage, missingParts, pushImage } from "./servers/images.ts";
+import { DISTRIBUTION, GCR_REGISTRY } from "./servers/oci-tools.ts";
 import { startProxy, type FaultProxy } from "./servers/proxy.ts";
 import { startRegistry, type RegistryKind } from "./servers/registries.ts";
+import { findTool } from "./servers/tools.ts";
 
 const MiB = 1024 * 1024;
 const BLOB = 150 * MiB;
 const CHUNK = 64 * MiB;
 
+// Before any test begins: a program that must be built takes longer than a test may.
+await Promise.all([DISTRIBUTION, GCR_REGISTRY].map(findTool));
 const source = await startRegistry("docker-registry");
 const image = makeImage({ layers: [makeBlob(BLOB)] });
 const digest = image.blobs[1]?.digest ?? "";
@@ -17,12 +23,12 @@ if (source.available) await pushImage(source.url, "big", "latest", image);
 afterAll(source.stop);
 
 describe.skipIf(!source.available)("a blob of 150 MiB", () => {
-  test.each([
+  test.for([
     { kind: "distribution", resumes: true },
     { kind: "docker-registry", resumes: false },
     { kind: "gcr", resumes: false },
-  ] as const)("cut in the middle of its second chunk on the way to $kind: goes on there = $resumes", async ({ kind, resumes }) => {
-    const rig = await rigFor(kind);
+  ] as const)("cut in the middle of its second chunk on the way to $kind: goes on there = $resumes", async ({ kind, resumes }, context) => {
+    const rig = await rigFor(kind, context);
     const newest: UploadState[] = [];
     rig.there.fault = ({ method }) => (method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "cutRequest", afterBytes: 20 * MiB } : null);
     const first = await copy({ ...rig.ends, name: "big", onUpload: (state) => void newest.push(state) });
@@ -40,8 +46,8 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test.each(["distribution", "docker-registry"] as const)("goes on after a SIGKILL of %s between two chunks", async (kind) => {
-    const rig = await rigFor(kind);
+  test.for(["distribution", "docker-registry"] as const)("goes on after a SIGKILL of %s between two chunks", async (kind, context) => {
+    const rig = await rigFor(kind, context);
     rig.there.fault = ({ method }) => (method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "answer", status: 503 } : null);
     const first = await copy({ ...rig.ends, name: "big" });
     expect(uploadsOf(first)).toHaveLength(1);
@@ -54,8 +60,8 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("goes in one request to a registry that refuses a second chunk, and that is remembered", async () => {
-    const rig = await rigFor("distribution");
+  test("goes in one request to a registry that refuses a second chunk, and that is remembered", async (context) => {
+    const rig = await rigFor("distribution", context);
     const other = makeImage({ layers: [makeBlob(65 * MiB)] });
     await pushImage(source.url, "other", "latest", other);
     const seen = createImageMemory();
@@ -70,8 +76,8 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("is begun anew when the target forgot the upload or confirms other bytes than were sent", async () => {
-    const rig = await rigFor("docker-registry");
+  test("is begun anew when the target forgot the upload or confirms other bytes than were sent", async (context) => {
+    const rig = await rigFor("docker-registry", context);
     const lost = [{ digest, location: `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`, offset: CHUNK }];
     rig.there.fault = ({ method }) =>
       method === "PATCH" ? { kind: "answer", status: 202, headers: { location: `${rig.there.url}/v2/big/blobs/uploads/x`, range: "0-99" } } : null;
@@ -83,8 +89,23 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("keeps to the smallest chunk a registry names", async () => {
-    const rig = await rigFor("distribution");
+  test("that is corrupt at the source never gets to its end, and its upload is let go", async (context) => {
+    const rig = await rigFor("distribution", context);
+    const layer = makeBlob(70 * MiB);
+    await pushImage(source.url, "corrupt", "latest", makeImage({ layers: [layer] }));
+    const hex = layer.digest.slice("sha256:".length);
+    const file = await open(join(source.data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data"), "r+");
+    await file.write("other bytes", 10 * MiB);
+    await file.close();
+    const outcome = await copy({ ...rig.ends, name: "corrupt" });
+    expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, uploads: [], reason: expect.stringContaining(`${layer.digest} of corrupt`) });
+    expect(rig.there.count("PUT", /uploads/)).toBe(1);
+    expect(rig.there.count("DELETE", /uploads/)).toBeGreaterThan(0);
+    await rig.end();
+  });
+
+  test("keeps to the smallest chunk a registry names", async (context) => {
+    const rig = await rigFor("distribution", context);
     const asked: string[] = [];
     rig.there.answerHeaders = { "oci-chunk-min-length": String(100 * MiB) };
     await copy({ ...rig.ends, name: "big" });
@@ -94,13 +115,17 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
   });
 });
 
-async function rigFor(kind: RegistryKind): Promise<{
+async function rigFor(
+  kind: RegistryKind,
+  context: TestContext,
+): Promise<{
   target: Awaited<ReturnType<typeof startRegistry>>;
   there: FaultProxy;
   ends: ReturnType<typeof openEnds>;
   end: () => Promise<void>;
 }> {
   const target = await startRegistry(kind);
+  context.skip(!target.available, `${kind} cannot be had`);
   const there = await startProxy(target.url);
   const ends = openEnds(source.url, there.url);
   return {

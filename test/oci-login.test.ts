@@ -1,14 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { once } from "node:events";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { parseChallenges, preferredChallenge } from "../activities/registries/oci/challenge.ts";
 import { createOciRegistry } from "../activities/registries/oci/registry.ts";
 import { copy, openEnds } from "./image-fixture.ts";
-import { USER } from "./servers/credentials.ts";
+import { selfSigned, USER } from "./servers/credentials.ts";
 import { makeBlob, makeImage, missingParts, pushImage, readManifest } from "./servers/images.ts";
 import { startProxy } from "./servers/proxy.ts";
 import { startRegistry, type RegistryKind } from "./servers/registries.ts";
 
 const basic = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
+
+describe("a challenge", () => {
+  test("is read whole, however many ways a header offers", () => {
+    const header = 'Negotiate, Basic realm="a \\"b\\", c=d", Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
+    const read = parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
+    expect(read).toEqual([
+      ["negotiate", {}],
+      ["basic", { realm: 'a "b", c=d' }],
+      ["bearer", { realm: "https://auth.example/token", service: "reg", scope: "repository:x:pull,push" }],
+    ]);
+    expect(preferredChallenge(header)?.scheme).toBe("bearer");
+    expect(["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text))).toEqual(Array(5).fill(undefined));
+  });
+
+  test("that wants the password without TLS is refused by a registry that has it", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "challenge-"));
+    const files = selfSigned(folder);
+    const proxy = await startProxy("http://127.0.0.1:9", { tls: { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") } });
+    proxy.fault = () => ({ kind: "answer", status: 401, headers: { "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token",service="x"' } });
+    const registry = createOciRegistry({ url: proxy.url, insecureSkipVerify: true, ...USER });
+    await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("without TLS: refused") });
+    await registry.close();
+    await proxy.stop();
+    rmSync(folder, { recursive: true });
+  });
+});
 
 describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the login", async (kind) => {
   const plain = await startRegistry(kind);

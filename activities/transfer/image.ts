@@ -36,7 +36,8 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   const copy: ImageCopy = { source, target, rules, hooks, seen, signal, giveUp: end, tally: createTally() };
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
-    if (!seen.uploads.has(key)) seen.uploads.set(key, state);
+    // Another worker may have got further than this one remembers.
+    if (state.offset >= (seen.uploads.get(key)?.offset ?? 0)) seen.uploads.set(key, state);
   }
   const learnt: Learnt = { digest: isDigest(input.sourceDigest) ? input.sourceDigest : null };
   try {

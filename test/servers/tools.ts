@@ -44,7 +44,7 @@ async function locate(tool: Tool): Promise<string | null> {
         reasons.push(error instanceof Error ? error.message.slice(0, 500) : String(error));
       }
     }
-    const message = `${tool.name} ${tool.version} cannot be had here${reasons.length > 0 ? `: ${reasons.join("; ")}` : ": it needs Go, or apt as root"}`;
+    const message = `${tool.name} ${tool.version}, which cannot be had here${reasons.length > 0 ? `: ${reasons.join("; ")}` : ": it needs Go, or apt as root"}`;
     if (process.env["CI"] === "true") throw new Error(message);
     console.warn(`SKIPPED: tests that need ${message}`);
     return null;
