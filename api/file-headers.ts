@@ -14,8 +14,13 @@ export type UploadWishes = {
 const META = "x-bkrepo-meta";
 const MOST_DAYS = 36_500;
 
+/** Uploads in pieces, as the original offers them; taken for whole files, the pieces would overwrite each other. */
+const PIECES = ["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE", "X-BKREPO-UPLOAD-TYPE", "X-BKREPO-OFFSET"];
+
 /** Reads the X-BKREPO-… headers. */
 export function readWishes(headers: Headers): UploadWishes {
+  const piece = PIECES.find((name) => headers.has(name));
+  if (piece !== undefined) fail(250112, `${piece}: uploads in pieces are not offered here, send the whole file`);
   return {
     sha256: digest(headers, "X-BKREPO-SHA256", isSha256, 64),
     md5: digest(headers, "X-BKREPO-MD5", isMd5, 32),

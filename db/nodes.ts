@@ -42,14 +42,15 @@ export function listFiles(db: DbOrTx, repositoryId: number, { under = "/", after
   return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
 }
 
-export type NodePage = { folder: string; deep: boolean; includeFolder: boolean; offset: number; limit: number; now: number };
+export type NodePage = { folder: string; deep: boolean; includeFolder: boolean; foldersFirst: boolean; offset: number; limit: number; now: number };
 
-/** What is in a folder, or with `deep` below it: folders first, then by path. */
-export function pageNodes(db: DbOrTx, repositoryId: number, { folder, deep, includeFolder, offset, limit, now }: NodePage): { total: number; nodes: NodeRow[] } {
+/** What is in a folder, or with `deep` below it, by path; `foldersFirst` makes the database sort all of it. */
+export function pageNodes(db: DbOrTx, repositoryId: number, { folder, deep, includeFolder, foldersFirst, offset, limit, now }: NodePage): { total: number; nodes: NodeRow[] } {
   const inside = deep ? below(folder) : eq(node.parent, folder);
   const where = and(eq(node.repositoryId, repositoryId), inside, includeFolder ? undefined : eq(node.folder, false), live(now));
   const counted = db.select({ n: sql<number>`count(*)` }).from(node).where(where).get();
-  const order = includeFolder ? [desc(node.folder), asc(node.fullPath)] : [asc(node.fullPath)];
+  const path = asc(deep ? node.fullPath : node.name);
+  const order = includeFolder && foldersFirst ? [desc(node.folder), path] : [path];
   const nodes = db.select().from(node).where(where).orderBy(...order).limit(limit).offset(offset).all();
   return { total: counted?.n ?? 0, nodes };
 }

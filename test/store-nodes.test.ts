@@ -91,16 +91,17 @@ test("files are listed page by page in the order of their paths, below one folde
   expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
 });
 
-test("a page shows a folder's own children, or all below it, folders first", () => {
+test("a page shows a folder's own children, or all below it, folders first where asked", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
-  const page = (folder: string, deep: boolean, includeFolder = true) => {
-    const { total, nodes } = pageNodes(db, repository.id, { folder, deep, includeFolder, offset: 0, limit: 10, now: NOW });
+  const page = (folder: string, deep: boolean, includeFolder = true, foldersFirst = true) => {
+    const { total, nodes } = pageNodes(db, repository.id, { folder, deep, includeFolder, foldersFirst, offset: 0, limit: 10, now: NOW });
     expect(nodes).toHaveLength(total);
     return nodes.map(({ fullPath }) => fullPath);
   };
   expect(page("/", false)).toEqual(["/a", "/0"]);
   expect(page("/", true)).toEqual(["/a", "/a/b", "/0", "/a/1", "/a/b/3"]);
+  expect(page("/", true, true, false)).toEqual(["/0", "/a", "/a/1", "/a/b", "/a/b/3"]);
   expect(page("/a", true, false)).toEqual(["/a/1", "/a/b/3"]);
   expect(page("/a/b", false)).toEqual(["/a/b/3"]);
 });

@@ -19,7 +19,7 @@ const query = pageQuery.extend({
   includeFolder: flag.prefault("true").openapi({ description: "Whether folders are shown" }),
   includeMetadata: flag.prefault("false").openapi({ description: "Else metadata is {}" }),
   deep: flag.prefault("false").openapi({ description: "Whether to show what is in folders below, too" }),
-  sort: flag.prefault("false").openapi({ description: "Pages are always sorted: folders first, then by path" }),
+  sort: flag.prefault("false").openapi({ description: "Folders first also where deep is true; else by path alone" }),
 });
 
 /** What is in hosted repositories. */
@@ -38,10 +38,10 @@ export function nodeRoutes(deps: ApiDeps) {
     })
     .get("/page/:projectId/:repoName/*", (c) => {
       const folder = requestPath(c, SKIPPED, { folder: true });
-      const { includeMetadata, sort: _always, pageSize, ...wanted } = readQuery(c);
+      const { includeMetadata, sort, pageSize, ...wanted } = readQuery(c);
       const repository = hostedRepository(db, c.req.param());
       if (folder !== "/") find(repository, folder);
-      const { total, nodes } = pageNodes(db, repository.id, { folder, ...wanted, offset: offsetOf({ ...wanted, pageSize }), limit: pageSize, now: now() });
+      const { total, nodes } = pageNodes(db, repository.id, { folder, ...wanted, foldersFirst: sort || !wanted.deep, offset: offsetOf({ ...wanted, pageSize }), limit: pageSize, now: now() });
       const records = nodes.map((node) => toNodeInfo(includeMetadata ? node : { ...node, metadata: {} }, repository, zone));
       return ok(c, toPage({ ...wanted, pageSize }, total, records));
     })
@@ -79,7 +79,7 @@ function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
     tags,
     summary: "What is in a folder, page by page",
     request: { params, query },
-    responses: answers(page(NodeInfo), unknown, "A page: folders first, then by path"),
+    responses: answers(page(NodeInfo), unknown, "A page: folders first, then by path; with deep by path alone, unless sort is true"),
   });
   registry.registerPath({
     method: "delete",
