@@ -15,7 +15,8 @@ const SHOWN_BYTES = 1024 ** 2;
 /** Sends files of a hosted repository to another instance. */
 export function createFileSender(content: ContentSource, end: OpenedEndpoint): Sender {
   const target = createInstanceClient(end);
-  let ensured = false;
+  /** Repositories that are there for certain. */
+  const ensured = new Set<string>();
 
   async function send(work: Work): Promise<void> {
     const { object, projectId, setting } = work.batch;
@@ -26,8 +27,9 @@ export function createFileSender(content: ContentSource, end: OpenedEndpoint): S
     const present = beginAll(work);
     if (present.length === 0) return;
     try {
-      if (!ensured && setting.automaticCreateRemoteRepo) await target.ensureRepository(remote, object.repoType, work.signal);
-      ensured = true;
+      const name = `${remote.projectId}/${remote.repoName}`;
+      if (!ensured.has(name) && setting.automaticCreateRemoteRepo) await target.ensureRepository(remote, object.repoType, work.signal);
+      ensured.add(name);
     } catch (error) {
       work.signal.throwIfAborted();
       for (const { artifact, file } of present) work.end(artifact, troubleOutcome(file.source, toTransferError(error), file.uploads, 0));

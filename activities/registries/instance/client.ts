@@ -12,7 +12,7 @@ import { createHttpClient, type HttpOptions } from "../http.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
 import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
-import { createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
+import { addressOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
 
 export type InstanceOptions = HttpOptions & {
   url: string;
@@ -57,7 +57,7 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   }
 
   return {
-    url: `${base.host}${base.pathname.replace(/\/$/, "")}`,
+    url: addressOf(base),
     capabilities,
     check: (signal) => checkInstance(wire, signal),
     async ensureRepository(remote, type, signal) {

@@ -5,6 +5,7 @@ import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
 const LONGEST_ANSWER = 16 * 1024 * 1024;
 /** Statuses whose meaning only the envelope tells; from another product they come without one. */
 const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
+const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
@@ -28,21 +29,24 @@ export function instanceUrl(text: string): URL {
   const trimmed = text.trim().replace(/\/+$/, "");
   const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
   if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) {
-    throw new TransferError("invalid", `the cluster's url "${trimmed}" is no http(s) URL`);
+    throw new TransferError("invalid", "the cluster's url is no http(s) URL: write https://host or https://host:port");
   }
   const url = new URL(whole);
   return new URL(url.origin + url.pathname.replace(/\/+$/, ""));
 }
 
+/** For messages: host, port and path, no credentials. */
+export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
+
 export function createWire(http: HttpClient, base: URL, authorization: string | null): Wire {
-  const prefix = `${base.origin}${base.pathname.replace(/\/$/, "")}${SYNC_PREFIX}/`;
+  const prefix = `${base.protocol}//${addressOf(base)}${SYNC_PREFIX}/`;
 
   async function call({ path, headers, meaning = {}, ...rest }: WireRequest): Promise<unknown> {
     const response = await http.request({
       ...rest,
       url: new URL(prefix + path),
       headers: { accept: "application/json", ...(authorization === null ? {} : { authorization }), ...headers },
-      accept: TOLD_BY_ENVELOPE,
+      accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
       describe: (body) => parseEnvelope(body)?.message ?? "",
     });
     return readAnswer(response, rest.what, base, meaning);
@@ -52,6 +56,10 @@ export function createWire(http: HttpClient, base: URL, authorization: string | 
 }
 
 async function readAnswer(response: HttpResponse, what: string, base: URL, meaning: NonNullable<WireRequest["meaning"]>): Promise<unknown> {
+  if (response.status === DISK_FULL) {
+    await response.discard();
+    throw new TransferError("noSpace", `${what}: the disk is full at ${addressOf(base)}: free space there`);
+  }
   const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
   if (envelope === null) throw otherProduct(what, base);
   if (response.status < 300) return envelope.data;
@@ -64,7 +72,7 @@ async function readAnswer(response: HttpResponse, what: string, base: URL, meani
 export function otherProduct(what: string, base: URL): TransferError {
   return new TransferError(
     "unsupported",
-    `${what}: the server at ${base.origin}${base.pathname.replace(/\/$/, "")} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
+    `${what}: the server at ${addressOf(base)} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
   );
 }
 
