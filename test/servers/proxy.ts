@@ -10,6 +10,8 @@ export type Fault =
   /** Never answered. */
   | { kind: "hang" }
   | { kind: "latency"; ms: number }
+  /** Passed on when this resolves. */
+  | { kind: "hold"; until: Promise<void> }
   /** Both connections are reset once this much of the request's body went through. */
   | { kind: "cutRequest"; afterBytes: number }
   /** The same for the answer's body. */
@@ -69,6 +71,7 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
       return;
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
+    if (fault?.kind === "hold") await fault.until;
     const { hostname, port } = upstream;
     const passed = forward({ hostname, port, method: request.method, path: request.url, headers: request.headers, agent: false });
     const cut = () => {
