@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { loadConfig, superviseChild } from "../config.ts";
+import { toTransferError } from "../domain/failure.ts";
 import { keepActivityWorker } from "../temporal/activity-worker.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { queues } from "../workflows/contract.ts";
@@ -46,7 +47,7 @@ const activities = createTransferActivities({
 
 worker = keepActivityWorker(
   {
-    settings: { ...config, temporalAddress: config.temporalAddress ?? settings.temporal.address },
+    settings: { ...config, temporalAddress: config.temporalAddress ?? seenFromHere(settings.temporal.address) },
     namespace: config.temporalAddress ? config.temporalNamespace : settings.temporal.namespace,
     taskQueue: queues(settings.instanceId).transfer,
     activities,
@@ -62,10 +63,16 @@ async function learnSettings() {
     try {
       return await controlPlane.settings();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (!message.includes("cannot be reached")) throw error;
+      const { message, retryable } = toTransferError(error);
+      if (!retryable) throw error;
       log.warn(`${message}; trying again`);
       await sleep(2_000);
     }
   }
+}
+
+/** The embedded Temporal names itself by its own machine's loopback address; elsewhere that machine is the one of the control plane. */
+function seenFromHere(address: string): string {
+  const api = new URL(config.apiUrl).hostname;
+  return address.replace(/^(127\.[\d.]+|localhost|\[::1\])(?=:\d+$)/, api);
 }
