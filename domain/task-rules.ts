@@ -26,6 +26,7 @@ export class TaskRuleError extends Error {
 /** Names may hold `project/repository/name` of a distribution's configuration (294 characters). */
 const MAX_NAME = 256;
 const MAX_LIST = 10_000;
+const LAST_YEAR = 2099;
 
 export type TaskHead = {
   name: string;
@@ -141,7 +142,9 @@ function checkTime(executeTime: string | null, zone: string, now: number, known:
   if (executeTime === null) throw new TaskRuleError("missing", "executeTime");
   if (known?.executionStrategy === "SPECIFIED_TIME" && known.executionPlan.executeTime === executeTime) return;
   try {
-    if (parseTime(executeTime, zone).getTime() <= now) throw new TimeError("it has passed already");
+    const time = parseTime(executeTime, zone);
+    if (time.getTime() <= now) throw new TimeError("it has passed already");
+    if (time.getUTCFullYear() > LAST_YEAR) throw new TimeError(`it lies after the year ${LAST_YEAR}, the last that a schedule can have`);
   } catch (error) {
     if (error instanceof TimeError) throw new TaskRuleError("invalid", "executeTime", error.message);
     throw error;

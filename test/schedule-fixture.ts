@@ -21,6 +21,7 @@ import { ensureSearchAttributes } from "../temporal/attributes.ts";
 import { findBinary } from "../temporal/binary.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
 import { clientConnection } from "../temporal/connect.ts";
+import { installRuntime } from "../temporal/worker.ts";
 import { choosePlace, startServer } from "../temporal/server.ts";
 import { ATTRIBUTES, queues, scheduleId } from "../workflows/contract.ts";
 import { createTestApi } from "./api-fixture.ts";
@@ -28,6 +29,8 @@ import { addCluster, addRepository } from "./api-rows.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const log = pino({ level: "silent" });
+// Of lost connections the SDK writes a line for every call.
+installRuntime(log);
 
 export type Plan = { cron: string } | { at: string } | "immediately";
 type Draft = { enabled?: boolean; timeZone?: string; blocked?: boolean; recordReserveDays?: number };
