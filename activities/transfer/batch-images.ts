@@ -39,7 +39,7 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
         seen: memory,
       });
       const { result } = outcome;
-      unreachable = result.kind === "again" && !result.throttled ? unreachable + 1 : 0;
+      unreachable = result.kind === "again" && !result.throttled && result.maxTries === undefined ? unreachable + 1 : 0;
       lastReason = result.kind === "again" ? result.reason : null;
       end(artifact, outcome);
     };
