@@ -7,6 +7,7 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { answers, bodyAnswers, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../envelope.ts";
 import { fail } from "../errors.ts";
 import { readRawBody } from "../raw-body.ts";
+import { orNull } from "../shapes/fields.ts";
 import { ClusterCreate, ClusterInfo, ClusterUpdate, localClusterInfo, toClusterInfo } from "../shapes/cluster.ts";
 
 const tags = ["clusters"];
@@ -89,7 +90,7 @@ const info = createRoute({
   tags,
   summary: "A cluster by id",
   request: { params: z.object({ id: z.string() }) },
-  responses: answers(ClusterInfo.nullable(), [], one),
+  responses: answers(orNull(ClusterInfo), [], one),
 });
 
 const infoByName = createRoute({
@@ -98,7 +99,7 @@ const infoByName = createRoute({
   tags,
   summary: "A cluster by name",
   request: { query: byName },
-  responses: answers(ClusterInfo.nullable(), [250103], one),
+  responses: answers(orNull(ClusterInfo), [250103], one),
 });
 
 const edges = createRoute({

@@ -7,6 +7,7 @@ import { createDistributions, createRunOnce, type Place, repositoryType, taskNam
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../envelope.ts";
 import { fail } from "../errors.ts";
 import { DistributionCreate, DistributionInfo, DistributionUpdate, RunOnceCreate } from "../shapes/distribution.ts";
+import { orNull } from "../shapes/fields.ts";
 import { RecordInfo, toRecord } from "../shapes/record.ts";
 import { toTaskObject } from "../shapes/task.ts";
 import { deleteTaskWholly, executeTask, toggleTask } from "../task-actions.ts";
@@ -42,7 +43,7 @@ const statusOnce = createRoute({
   tags,
   summary: "The newest execution of a run-once task",
   request: { params: place, query },
-  responses: answers(RecordInfo.nullable(), [250103, 250108, 250112, 251004, 251006], "The execution; null before the first"),
+  responses: answers(orNull(RecordInfo), [250103, 250108, 250112, 251004, 251006], "The execution; null before the first"),
 });
 
 const deleteOnce = createRoute({

@@ -7,7 +7,7 @@ import { type DetailQuery, toFilter } from "../detail-filter.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, offsetOf, ok, okStream, page, pageQuery, toPage } from "../envelope.ts";
 import { fail } from "../errors.ts";
-import { recordId, taskKey } from "../shapes/fields.ts";
+import { orNull, recordId, taskKey } from "../shapes/fields.ts";
 import { detailWriter, Overview, RecordDetail, RecordInfo, RecordOfTask, toRecord } from "../shapes/record.ts";
 
 const tags = ["records"];
@@ -78,7 +78,7 @@ const overview = createRoute({
   tags,
   summary: "Counts of an execution",
   request: { params: byRecord },
-  responses: answers(Overview.nullable(), [], "The counts; null for an unknown execution"),
+  responses: answers(orNull(Overview), [], "The counts; null for an unknown execution"),
 });
 
 export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {

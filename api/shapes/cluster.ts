@@ -29,7 +29,7 @@ export const ClusterCreate = z
     ping: orDefault(z.boolean(), true).openapi({ description: "Whether it must be reachable now" }),
     detectType: orDefault(z.enum(DETECT_TYPES), "PING"),
   })
-  .openapi("ClusterCreate");
+  .openapi("ClusterCreate", { example: { name: "shanghai", type: "STANDALONE", url: "https://replication.shanghai.example", username: "admin", password: "secret", ping: true } });
 export type ClusterCreate = z.output<typeof ClusterCreate>;
 
 export const ClusterUpdate = z

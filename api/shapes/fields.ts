@@ -13,6 +13,11 @@ export function optional<S extends z.ZodType>(schema: S) {
   return schema.nullish().transform((given): z.output<S> | null => given ?? null);
 }
 
+/** A named shape or null; zod's own `nullable` does not say so of a reference. */
+export function orNull<S extends z.ZodType>(schema: S) {
+  return z.union([schema, z.null()]);
+}
+
 export const whole = z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 
 /** Epoch ms in the database; local to the configured zone, without offset, in answers. */

@@ -6,7 +6,7 @@ import type { PackageConstraint, PathConstraint, RunSnapshot } from "../../domai
 import { formatTime } from "../../domain/time.ts";
 import { EXECUTION_STATUSES, REPLICA_OBJECT_TYPES, REPLICA_TYPES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { matchesWildcard } from "../../domain/wildcard.ts";
-import { recordId, taskKey, time } from "./fields.ts";
+import { orNull, recordId, taskKey, time } from "./fields.ts";
 
 const whole = z.number().int();
 
@@ -33,7 +33,7 @@ export const RecordInfo = z
     errorReason: z.string().nullable(),
     replicatedBytes: whole,
     totalBytes: whole,
-    replicaOverview: Overview.nullable(),
+    replicaOverview: orNull(Overview),
   })
   .openapi("Record");
 
@@ -54,7 +54,7 @@ const Progress = z
     fileFailed: whole,
     blob: Parts,
     node: Parts,
-    version: Parts.nullable().openapi({ description: "null for files" }),
+    version: orNull(Parts).openapi({ description: "null for files" }),
   })
   .openapi("Progress");
 

@@ -81,13 +81,30 @@ const head = {
   recordReserveDays: orDefault(whole, 30).openapi({ description: "1 to 60" }),
 };
 
+const EXAMPLE = {
+  name: "nightly mirror",
+  localProjectId: "demo",
+  replicaObjectType: "PACKAGE",
+  replicaTaskObjects: [
+    { localRepoName: "hub", repoType: "DOCKER", remoteProjectId: null, remoteRepoName: null, packageConstraints: [{ packageKey: "docker://library/nginx", versions: ["1.29"] }] },
+  ],
+  replicaType: "SCHEDULED",
+  setting: { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression: "0 0 2 * * ?" } },
+  remoteClusterIds: ["609b573353ccce752bf9b85f"],
+  enabled: true,
+  record: true,
+  recordReserveDays: 30,
+};
+
 export const TaskCreate = z
   .object({ ...head, replicaType: orDefault(z.enum(REPLICA_TYPES), "SCHEDULED"), setting: SettingIn, enabled: orDefault(z.boolean(), true) })
-  .openapi("TaskCreate");
+  .openapi("TaskCreate", { example: EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
 /** The older body: object type and strategy are inferred. */
-export const OlderTaskCreate = TaskCreate.extend({ replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)) }).openapi("OlderTaskCreate");
+export const OlderTaskCreate = z
+  .object({ ...TaskCreate.shape, replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)) })
+  .openapi("OlderTaskCreate", { example: { ...EXAMPLE, replicaObjectType: undefined } });
 
 export const TaskUpdate = z
   .object({ key: z.string(), ...head, setting: optional(SettingIn).openapi({ description: "Absent = as it is" }) })
