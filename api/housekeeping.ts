@@ -6,7 +6,8 @@ import { deletePassedEvents } from "../db/events.ts";
 import type { Db } from "../db/open.ts";
 import type { Logger } from "./deps.ts";
 
-const HOUR = 3_600_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
 /** Content that nothing refers to stays at least 24 h after it was written, asked for or let go. */
 const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
 const STEP = 500;
@@ -16,39 +17,59 @@ const PREFIXES_AN_HOUR = 11;
 
 export type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
 
+/** `breathe` lets other work go first, and throws when the process ends. */
+type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
+
 /** Takes away what is not needed any more, in small steps between other work. Only the control plane may do this: it alone knows what is being written. */
 export function createHousekeeping(deps: HousekeepingDeps) {
-  const { db, store, now } = deps;
+  const stopping = new AbortController();
+  const keeping: Keeping = {
+    ...deps,
+    async breathe() {
+      await new Promise<void>((resolve) => void setImmediate(resolve));
+      stopping.signal.throwIfAborted();
+    },
+  };
   let running: Promise<void> | null = null;
-
-  async function clean(): Promise<void> {
-    await repeat(() => deleteExpired(db, now()));
-    await repeat(() => deletePassedEvents(db));
-    await store.sessions.expire(now());
-    await collect(deps);
-    const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
-    for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR)) await removeUnknown(deps, prefix);
-  }
-
-  const run = () => (running ??= clean().finally(() => (running = null)));
+  const run = () => (running ??= clean(keeping).finally(() => (running = null)));
+  const runOrLog = () =>
+    run().catch((error: unknown) => {
+      if (!stopping.signal.aborted) deps.logger.error({ err: error }, "housekeeping failed");
+    });
 
   return {
     run,
     /** Removes all content that has no row, not only an hour's share of it. */
     async reconcile(): Promise<void> {
-      for (const prefix of PREFIXES) await removeUnknown(deps, prefix);
+      for (const prefix of PREFIXES) await removeUnknown(keeping, prefix);
     },
-    /** Runs each hour; answers how to stop that. */
-    start(): () => void {
-      const timer = setInterval(() => {
-        run().catch((error: unknown) => deps.logger.error({ err: error }, "housekeeping failed"));
-      }, HOUR);
-      return () => clearInterval(timer);
+    /** Runs soon and then each hour. What it returns ends that; afterwards the database may be closed. */
+    start(): () => Promise<void> {
+      const timers = [setTimeout(() => void runOrLog(), MINUTE), setInterval(() => void runOrLog(), HOUR)];
+      return async () => {
+        for (const timer of timers) clearTimeout(timer);
+        stopping.abort();
+        await running?.catch(() => undefined);
+      };
     },
   };
 }
 
-async function collect({ db, store, now }: HousekeepingDeps): Promise<void> {
+async function clean(keeping: Keeping): Promise<void> {
+  const { db, store, now } = keeping;
+  await repeat(keeping, () => deleteExpired(db, now()));
+  await repeat(keeping, () => deletePassedEvents(db));
+  await store.sessions.expire(now());
+  await collect(keeping);
+  const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
+  for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR)) await removeUnknown(keeping, prefix);
+}
+
+async function repeat({ breathe }: Keeping, step: () => number): Promise<void> {
+  while (step() > 0) await breathe();
+}
+
+async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
   for (let after: string | null = ""; after !== null; await breathe()) {
     const step: ReturnType<typeof collectBlobs> = collectBlobs(db, { after, before: now() - KEEP_MS, limit: STEP, isHeld: store.isHeld });
     // A row that comes back after a power loss must still find its content.
@@ -59,7 +80,7 @@ async function collect({ db, store, now }: HousekeepingDeps): Promise<void> {
 }
 
 /** Content without a row: a process died between writing the one and the other. */
-async function removeUnknown({ db, store }: HousekeepingDeps, prefix: string): Promise<void> {
+async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): Promise<void> {
   const digests = await store.digests(prefix);
   for (let at = 0; at < digests.length; at += STEP) {
     await removeUnregistered(db, store, unknownBlobs(db, digests.slice(at, at + STEP)));
@@ -74,9 +95,3 @@ async function removeUnknown({ db, store }: HousekeepingDeps, prefix: string): P
 async function removeUnregistered(db: Db, store: Store, digests: string[]): Promise<void> {
   for (const sha256 of digests) if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);
 }
-
-async function repeat(step: () => number): Promise<void> {
-  while (step() > 0) await breathe();
-}
-
-const breathe = () => new Promise<void>((resolve) => void setImmediate(resolve));

@@ -132,7 +132,7 @@ const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }
 const child = superviseChild({
   stop: async () => {
     for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
-    stopHousekeeping();
+    await stopHousekeeping();
     await worker.stop();
     await new Promise((resolve) => server.close(resolve));
     inline.close();
