@@ -4,7 +4,8 @@ import { detail, dispatch, planObject } from "../schema/replication.ts";
 import { haltReason } from "./halts.ts";
 import { pairProblem, snapshotOf } from "./targets.ts";
 
-const MOST_ARTIFACTS = 200;
+/** An image is many requests; of files, a request takes hundreds. */
+const MOST_ARTIFACTS = { images: 200, files: 1_000 };
 /** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
 const SHARES = 8;
 const LEAST_ARTIFACTS = 25;
@@ -26,8 +27,9 @@ export function cutBatches(db: Db, request: CutRequest, now: number): Cut {
     if (haltReason(tx, recordId, clusterId) !== null) return NOTHING;
     const snapshot = snapshotOf(tx, recordId);
     if (!snapshot || pairProblem(tx, snapshot, recordId, object, clusterId) !== null) return NOTHING;
+    const most = snapshot.objects[object]?.category === "LOCAL" ? MOST_ARTIFACTS.files : MOST_ARTIFACTS.images;
     const numbers = cutBefore(tx, request);
-    if (numbers.length === 0) numbers.push(...cutNew(tx, request, now));
+    if (numbers.length === 0) numbers.push(...cutNew(tx, request, most, now));
     const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
     const from = snapshot.objects[object]?.localRepoName ?? "";
     return {
@@ -47,10 +49,10 @@ function cutBefore(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest)
     .map((row) => row.number);
 }
 
-function cutNew(tx: DbOrTx, request: CutRequest, now: number): number[] {
+function cutNew(tx: DbOrTx, request: CutRequest, most: number, now: number): number[] {
   const numbers: number[] = [];
   while (numbers.length < request.most) {
-    const number = cutAgain(tx, request, now) ?? cutPlan(tx, request);
+    const number = cutAgain(tx, request, most, now) ?? cutPlan(tx, request, most);
     if (number === null) break;
     numbers.push(number);
   }
@@ -58,13 +60,13 @@ function cutNew(tx: DbOrTx, request: CutRequest, now: number): number[] {
 }
 
 /** Gives what is due to be tried again a new dispatch number. */
-function cutAgain(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, now: number): number | null {
+function cutAgain(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, most: number, now: number): number | null {
   const due = tx
     .select({ id: detail.id, size: detail.size })
     .from(detail)
     .where(sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now}`)
     .orderBy(asc(detail.notBefore))
-    .limit(MOST_ARTIFACTS)
+    .limit(most)
     .all();
   if (due.length === 0) return null;
   const number = insertDispatch(tx, { recordId, object, clusterId, cut, fromSeq: null, toSeq: null });
@@ -74,22 +76,22 @@ function cutAgain(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, 
   return number;
 }
 
-function cutPlan(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest): number | null {
+function cutPlan(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest, most: number): number | null {
   const rows = tx.all<{ seq: number; size: number | null }>(
-    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} ORDER BY seq LIMIT ${batchSize(tx, recordId, object)}`,
+    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${lastCut(tx, recordId, object, clusterId)} ORDER BY seq LIMIT ${batchSize(tx, recordId, object, most)}`,
   );
   const first = rows[0];
   if (!first) return null;
   return insertDispatch(tx, { recordId, object, clusterId, cut, fromSeq: first.seq, toSeq: fitting(rows).at(-1)?.seq ?? first.seq });
 }
 
-function batchSize(tx: DbOrTx, recordId: string, object: number): number {
+function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): number {
   const row = tx
     .select({ planned: planObject.planned })
     .from(planObject)
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .get();
-  return Math.min(MOST_ARTIFACTS, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
+  return Math.min(most, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
 }
 
 /** The first of `rows` that make one batch: at most 1 GiB, and what is big goes alone. */
