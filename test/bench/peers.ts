@@ -1,0 +1,75 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { SKOPEO } from "../servers/oci-tools.ts";
+import { freePort, startServer } from "../servers/process.ts";
+import type { TestRegistry } from "../servers/registries.ts";
+import { findTool, type Tool } from "../servers/tools.ts";
+
+const run = promisify(execFile);
+
+/** rclone's own code with its WebDAV backend alone: Debian's is too old to be told not to wait 10 ms before each request. */
+const RCLONE: Tool = {
+  name: "rclone-webdav",
+  version: "v1.75.1",
+  go: { folder: join(import.meta.dirname, "rclone") },
+  cost: "19 MB, up to 2 minutes",
+};
+
+const NGINX: Tool = {
+  name: "nginx",
+  version: "1",
+  onPath: { command: "nginx", versionArgs: ["-v"], matches: /^/ },
+  apt: { packages: ["nginx", "libnginx-mod-http-dav-ext"], command: "nginx" },
+  cost: "3 MB, some seconds",
+};
+
+/** Copies all tags of one name; null when there is no skopeo. */
+export async function skopeoSync(): Promise<((from: TestRegistry, to: TestRegistry, name: string) => Promise<unknown>) | null> {
+  const skopeo = await findTool(SKOPEO);
+  if (skopeo === null) return null;
+  const plain = ["--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest", "docker"];
+  return (from, to, name) => run(skopeo, ["sync", "--scoped", ...plain, `${from.host}/${name}`, to.host], { maxBuffer: 2 ** 26 });
+}
+
+export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
+
+/** nginx with WebDAV, and rclone that copies a folder into a folder of it, as fast as it can; null when one of them cannot be had. */
+export async function startWebDav() {
+  const [nginx, rclone] = [await findTool(NGINX), await findTool(RCLONE)];
+  if (nginx === null || rclone === null) return null;
+  const folder = mkdtempSync(join(tmpdir(), "webdav-"));
+  for (const name of ["data", "temp"]) mkdirSync(join(folder, name));
+  const url = `http://127.0.0.1:${await freePort()}`;
+  const config = join(folder, "nginx.conf");
+  writeFileSync(config, configuration(folder, new URL(url).host));
+  const ready = async () => (await fetch(url, { method: "OPTIONS" })).status < 500;
+  const server = await startServer({ command: nginx, args: ["-p", folder, "-c", config, "-e", "stderr"], log: join(folder, "log.txt"), ready });
+  const atOnce = ["--transfers", "16", "--checkers", "16"];
+  const remote = ["--webdav-url", url, "--webdav-vendor", "other", "--webdav-pacer-min-sleep", "0", "--config", "/dev/null"];
+  return {
+    copy: (source: string, target: string) => run(rclone, ["copy", ...atOnce, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
+    forget: (target: string) => rmSync(join(folder, "data", target), { recursive: true, force: true }),
+    stop: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function configuration(folder: string, listen: string): string {
+  const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `  ${name}_temp_path ${folder}/temp;`);
+  return `${[
+    `daemon off; worker_processes 2; pid nginx.pid;${process.getuid?.() === 0 ? " user root;" : ""}`,
+    "load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;",
+    "events { worker_connections 512; }",
+    "http {",
+    "  access_log off; client_max_body_size 0; keepalive_requests 1000000;",
+    ...temp,
+    `  server { listen ${listen}; root ${folder}/data;`,
+    "    location / { dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS; create_full_put_path on; } }",
+    "}",
+  ].join("\n")}\n`;
+}

@@ -1,0 +1,146 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createInstanceClient } from "../../activities/registries/instance/client.ts";
+import { type Instance, startInstance } from "../instance.ts";
+import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../run-fixture.ts";
+
+export type Bench = {
+  /** How often each side does each piece of work. */
+  times: number;
+  /** The instance that is measured, with a Temporal server of its own, and another one on the same server. */
+  first: Instance;
+  second: Instance;
+  product: Product;
+  other: Product;
+  /** The second instance as a cluster of the first. */
+  target: string;
+  say: (line: string) => void;
+};
+
+/** A record is looked at again after this share of the time so far, so that looking neither costs much nor tells much too late. */
+const LOOK_SHARE = 0.02;
+const STATED_AT_ONCE = 1_000;
+const PROJECT = "bench";
+
+export async function createRig(times: number, say: Bench["say"]): Promise<Bench & { end: () => Promise<void> }> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-"));
+  const common = { logFile: join(folder, "log.ndjson") };
+  const first = await startInstance({ ...common, embedded: true, env: { LOG_LEVEL: "warn" } });
+  const { temporal } = first.endpoints();
+  const second = await startInstance({ ...common, temporalAddress: temporal, env: { LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: "second" } });
+  const [product, other] = [openProduct(first), openProduct(second)];
+  await product.project(PROJECT);
+  const target = await product.partner("second", second);
+  const end = async () => {
+    await second.remove();
+    await first.remove();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { times, first, second, product, other, target, say, end };
+}
+
+/** A hosted repository with these files, put there the fastest way there is. */
+export async function hosted({ first, product }: Pick<Bench, "first" | "product">, name: string, files: Iterable<{ path: string; content: Buffer }>): Promise<void> {
+  await product.hosted(PROJECT, name);
+  const client = createInstanceClient({ url: first.url, username: first.username, password: first.password });
+  const signal = new AbortController().signal;
+  const hooks = { signal, throttle: async () => undefined, onBytes: () => undefined };
+  const send = async (group: { path: string; content: Buffer }[]) => {
+    const now = Date.now();
+    const files = group.map(({ path, content }) => {
+      const sha256 = createHash("sha256").update(content).digest("hex");
+      return { path, size: content.length, sha256, metadata: {}, attached: true, createdBy: "bench", createdDate: now, lastModifiedBy: "bench", lastModifiedDate: now };
+    });
+    const rules = { type: "GENERIC" as const, conflictStrategy: "SKIP" as const, includeMetadata: true };
+    const answers = await client.sendFiles({ projectId: PROJECT, repoName: name }, { ...rules, files }, group.map(({ content }) => content), hooks);
+    if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be made`);
+  };
+  let group: { path: string; content: Buffer }[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    if (group.length === STATED_AT_ONCE || bytes + file.content.length > 4 * 1024 ** 2) {
+      await send(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(file);
+    bytes += file.content.length;
+  }
+  if (group.length > 0) await send(group);
+  await client.close();
+}
+
+export type Run = { key: string; ms: number; record: RecordInfo };
+
+/** Creates a task, which starts at once; the time is from that call until its record is seen closed. */
+export async function runTask(product: Product, draft: Omit<TaskDraft, "projectId">): Promise<Run> {
+  const begun = performance.now();
+  const key = await product.run({ projectId: PROJECT, ...draft });
+  return { key, ...(await closedSince(product, key, begun)) };
+}
+
+/** Runs a task again. */
+export async function runAgain(product: Product, key: string): Promise<Run> {
+  const begun = performance.now();
+  await product.execute(key);
+  return { key, ...(await closedSince(product, key, begun)) };
+}
+
+async function closedSince(product: Product, key: string, begun: number): Promise<{ ms: number; record: RecordInfo }> {
+  for (;;) {
+    const [record] = await product.records(key);
+    const ms = performance.now() - begun;
+    if (record && record.status !== "RUNNING") {
+      if (record.status !== "SUCCESS") throw new Error(`the run ended ${record.status}: ${record.errorReason}`);
+      return { ms, record };
+    }
+    await sleep(Math.max(5, ms * LOOK_SHARE));
+  }
+}
+
+export const fromHosted = (localRepoName: string, remoteRepoName: string = localRepoName): TaskDraft["objects"] => [{ localRepoName, repoType: "GENERIC", remoteRepoName }];
+
+/** The linked repository of that url as the task's object. */
+export async function linked(product: Product, name: string, url: string): Promise<TaskDraft["objects"]> {
+  await product.linked(PROJECT, name, url);
+  return [{ localRepoName: name, repoType: "OCI" }];
+}
+
+let clusters = 0;
+export const registry = (product: Product, url: string): Promise<string> => product.registry(`registry-${(clusters += 1)}`, url);
+
+/** Files of random bytes; the same content twice is sent once, so each has its own. */
+export function* randomFiles(count: number, size: number): Generator<{ path: string; content: Buffer }> {
+  for (let at = 0; at < count; at += 1) yield { path: `/folder-${at % 50}/file-${at}.bin`, content: randomBytes(size) };
+}
+
+/** From now on `peaks` tells the most memory each process had (Linux: proc(5), clear_refs). */
+export function watchMemory({ first, second }: Pick<Bench, "first" | "second">): { peaks: () => Record<string, number | null> } {
+  const { control, orchestrator, workers, supervisor, temporal } = first.pids();
+  const named = Object.entries({ control, orchestrator, worker: workers, supervisor, temporal, "the target's control": second.pids().control });
+  const processes = named.map(([name, pids]) => ({ name, pids: [pids].flat().filter((pid) => pid !== null) }));
+  for (const { pids } of processes) for (const pid of pids) forget(pid);
+  return { peaks: () => Object.fromEntries(processes.map(({ name, pids }) => [name, highest(pids.map(peakOf))])) };
+}
+
+const highest = (peaks: (number | null)[]) => (peaks.some((peak) => peak === null) ? null : Math.max(...peaks.map(Number)));
+
+function forget(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  } catch {
+    // Not Linux, or not allowed: the peak is then the one since its start, or unknown.
+  }
+}
+
+function peakOf(pid: number): number | null {
+  try {
+    const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+    return Math.round(Number(kibibytes) / 1024);
+  } catch {
+    return null;
+  }
+}

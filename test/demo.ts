@@ -1,0 +1,182 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { pino } from "pino";
+import { loadConfig } from "../config.ts";
+import { encodePath } from "../domain/path.ts";
+import { findBinary } from "../temporal/binary.ts";
+import { runWorkflowId } from "../workflows/contract.ts";
+import { type Instance, startInstance } from "./instance.ts";
+import { newest, openProduct, type Product, type RecordInfo } from "./run-fixture.ts";
+import { each } from "./run-sources.ts";
+
+/** `npm run demo`: two instances on this machine, real files from one to the other, and everything gone at Ctrl-C. */
+
+const PACKAGES = fileURLToPath(new URL("../node_modules", import.meta.url));
+const MOST_FILES = 1_500;
+const MOST_BYTES = 1024 ** 2;
+/** The run is held back to about this long, so that there is something to watch. */
+const WATCHED_SECONDS = 8;
+const REPOSITORY = { project: "demo", name: "packages" };
+
+type File = { path: string; file: string; size: number };
+
+const folder = mkdtempSync(join(tmpdir(), "replication-demo-"));
+const logFile = join(folder, "log.ndjson");
+const interrupted = new AbortController();
+const instances: Promise<Instance>[] = [];
+
+const say = (line = "") => process.stdout.write(`${line}\n`);
+const number = (value: number) => value.toLocaleString("en");
+const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+
+/** Says what is being done and, once it is, how long it took. */
+async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
+  interrupted.signal.throwIfAborted();
+  const begun = Date.now();
+  process.stdout.write(`${what} … `);
+  const result = await work();
+  say(`${((Date.now() - begun) / 1000).toFixed(1)} s`);
+  return result;
+}
+
+async function temporalAtHand(): Promise<void> {
+  const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
+  const log = pino({ level: "info" }, { write: (line: string) => say((JSON.parse(line) as { msg: string }).msg) });
+  await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log, signal: interrupted.signal });
+}
+
+function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> {
+  const starting = startInstance({ ...options, logFile, env: { LOG_LEVEL: "warn", ...options?.env } });
+  instances.push(starting);
+  return starting;
+}
+
+/** Files of this checkout's own packages, in the order of their names. */
+function packageFiles(): File[] {
+  const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
+  const found = files.map((file) => ({ path: `/${relative(PACKAGES, file).split(sep).join("/")}`, file, size: statSync(file).size }));
+  return found.filter(({ size }) => size <= MOST_BYTES).slice(0, MOST_FILES);
+}
+
+/** Answers the sha256 of each file by its path. */
+async function upload(product: Product, files: File[]): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
+  await each(files, 16, async ({ path, file }) => {
+    interrupted.signal.throwIfAborted();
+    const bytes = readFileSync(file);
+    digests.set(path, createHash("sha256").update(bytes).digest("hex"));
+    await product.upload(REPOSITORY.project, REPOSITORY.name, encodePath(path), bytes);
+  });
+  return digests;
+}
+
+/** Shows the record of a run while it is written, until it is closed. */
+async function watch(product: Product, key: string): Promise<RecordInfo> {
+  const live = process.stdout.isTTY;
+  for (let turn = 0; ; turn += 1) {
+    interrupted.signal.throwIfAborted();
+    const record = await newest(product, key);
+    const { success, failed, planned } = record.counts;
+    const share = planned === 0 ? 0 : Math.floor((30 * (success + failed)) / planned);
+    const bytes = `${mebibytes(record.replicatedBytes)} of ${mebibytes(record.totalBytes)}`;
+    const line = `  ${"█".repeat(share)}${"░".repeat(30 - share)} ${number(success)} of ${number(planned)} files, ${bytes}`;
+    const over = record.status !== "RUNNING";
+    if (live) process.stdout.write(`\r\x1b[K${line}${over ? "\n" : ""}`);
+    else if (over || turn % 10 === 0) say(line);
+    if (over) return record;
+    await sleep(200, undefined, { signal: interrupted.signal });
+  }
+}
+
+/** Compares every file of the other instance with what was uploaded here. */
+async function compare(other: Product, digests: Map<string, string>): Promise<void> {
+  const left = new Map(digests);
+  for (let page = 1, more = true; more; page += 1) {
+    const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
+    const { records } = await other.call<{ records: { fullPath: string; sha256: string }[] }>("GET", `/repository/api/node/page/${REPOSITORY.project}/${REPOSITORY.name}/?${query}`);
+    for (const { fullPath, sha256 } of records) if (left.get(fullPath) === sha256) left.delete(fullPath);
+    more = records.length > 0;
+  }
+  if (left.size > 0) throw new Error(`${left.size} files are missing or differ at the second instance, for example ${[...left.keys()][0]}`);
+}
+
+async function replicate(first: Instance, second: Instance): Promise<void> {
+  const [here, there] = [openProduct(first), openProduct(second)];
+  const files = packageFiles();
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  await here.project(REPOSITORY.project);
+  await here.hosted(REPOSITORY.project, REPOSITORY.name);
+  const digests = await step(`Uploading ${number(files.length)} files of the packages in node_modules (${mebibytes(total)})`, () => upload(here, files));
+
+  const rateLimit = Math.ceil(total / WATCHED_SECONDS);
+  say(`Replicating them to the second instance, held back to ${mebibytes(rateLimit)}/s by the task's rateLimit:`);
+  const target = await here.partner("second", second);
+  const objects = [{ localRepoName: REPOSITORY.name, repoType: "GENERIC" as const }];
+  const key = await here.run({ projectId: REPOSITORY.project, objects, clusters: [target], setting: { rateLimit } });
+  const record = await watch(here, key);
+  if (record.status !== "SUCCESS") throw new Error(`The run ended ${record.status}: ${record.errorReason}`);
+  await step("Comparing the sha256 of every file at the second instance: all equal", () => compare(there, digests));
+  const again = await step("Running the task again: all is there, nothing to send", async () => {
+    await here.execute(key);
+    return until(() => newest(here, key), ({ status }) => status !== "RUNNING");
+  });
+  show(first, second, [record, again]);
+}
+
+async function until<T>(look: () => Promise<T>, done: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (done(value)) return value;
+    await sleep(50, undefined, { signal: interrupted.signal });
+  }
+}
+
+function show(first: Instance, second: Instance, records: RecordInfo[]): void {
+  say("\nThe records, the first run's first:");
+  for (const { id, status, startTime, endTime, replicaOverview } of records) {
+    say(`  ${id}  ${status}  ${startTime} – ${endTime}`);
+    say(`  ${JSON.stringify(replicaOverview)}`);
+  }
+  const { temporalUi, docs } = first.endpoints();
+  const [{ taskKey, id }] = records as [RecordInfo];
+  say("\nTo look at:");
+  say(`  the run in Temporal  ${temporalUi}/namespaces/default/workflows/${encodeURIComponent(runWorkflowId(taskKey, id))}`);
+  say(`  the API              ${docs} (login ${first.username}, password ${first.password})`);
+  say(`  the second instance  ${second.url} (login ${second.username}, password ${second.password})`);
+  say(`  the log              ${logFile}`);
+  say("\nCtrl-C ends everything and deletes its data.");
+}
+
+/** The second first: it runs on the first one's Temporal. */
+async function end(): Promise<void> {
+  for (const one of instances.toReversed()) await one.then((instance) => instance.remove()).catch(() => undefined);
+}
+
+async function demonstrate(): Promise<void> {
+  say("Two instances of the service on this machine, and real files replicated from one to the other.\n");
+  await temporalAtHand();
+  const first = await step("Starting Temporal and the first instance", () => start({ embedded: true }));
+  const { temporal } = first.endpoints();
+  const second = await step("Starting a second instance on the same Temporal", () => start({ temporalAddress: temporal, env: { LOCAL_CLUSTER_NAME: "second" } }));
+  await replicate(first, second);
+  if (!interrupted.signal.aborted) await once(interrupted.signal, "abort");
+}
+
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => interrupted.abort());
+let failure: unknown;
+try {
+  await demonstrate();
+} catch (error) {
+  if (!interrupted.signal.aborted) failure = error;
+}
+if (failure !== undefined) say(`\n\nThat did not work: ${failure instanceof Error ? failure.message : String(failure)}\nThe log: ${logFile}`);
+say("\nEnding …");
+await end();
+if (failure === undefined) rmSync(folder, { recursive: true, force: true });
+process.exit(failure === undefined ? 0 : 1);
