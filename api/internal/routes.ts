@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -21,10 +22,14 @@ export type InternalDeps = {
   now: () => number;
 };
 
+/** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
+const MOST_BODY = 16 * 1024 ** 2;
+
 /** What workers ask of the control plane and tell it (design.md §4). Only our own workers speak it: bodies are trusted once signed. */
 export function internalRoutes({ db, store, signer, settings, retryWindow, now }: InternalDeps): Hono {
   const lease = createBandwidth(now);
   return new Hono()
+    .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }))
     .use("*", internalAuth(signer))
     .get("/worker", (c) => c.json(settings()))
     .route("/blobs", blobRoutes(store))
