@@ -9,16 +9,30 @@ export type Repeated = {
 /** At once and then every `ms`, never twice at a time; a failure is logged and tried again at the next turn. */
 export function repeat(ms: number, what: string, logger: Pick<Logger, "warn">, work: () => Promise<void>): Repeated {
   let busy = false;
-  let wanted = false;
-  const turn = async () => {
-    wanted = busy;
+  let wanted = true;
+  const turns = async () => {
     if (busy) return;
     busy = true;
-    await work().catch((error: unknown) => logger.warn({ err: error }, `${what} failed; it is tried again`));
+    while (wanted) {
+      wanted = false;
+      await work().catch((error: unknown) => logger.warn({ err: error }, `${what} failed; it is tried again`));
+    }
     busy = false;
-    if (wanted) void turn();
   };
-  const timer = setInterval(() => void turn(), ms);
-  void turn();
-  return { now: () => void turn(), stop: () => clearInterval(timer) };
+  const now = () => {
+    wanted = true;
+    void turns();
+  };
+  const timer = setInterval(() => {
+    // What takes longer than the period gets a pause nevertheless.
+    if (!busy) now();
+  }, ms);
+  void turns();
+  return {
+    now,
+    stop() {
+      wanted = false;
+      clearInterval(timer);
+    },
+  };
 }

@@ -126,7 +126,7 @@ const worker = keepActivityWorker({
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
-const upkeep = startUpkeep({ db, executions, schedules, now: Date.now, logger });
+const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({

@@ -1,5 +1,5 @@
 import type { Db } from "../db/open.ts";
-import { deleteOldRecords, forgottenStarts } from "../db/upkeep.ts";
+import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../db/upkeep.ts";
 import type { Executions, Logger } from "./deps.ts";
 import { repeat } from "./repeat.ts";
 import type { Schedules } from "./schedules.ts";
@@ -8,6 +8,8 @@ export type UpkeepDeps = {
   db: Db;
   executions: Pick<Executions, "taskSaved">;
   schedules: Pick<Schedules, "reconcile">;
+  /** IANA name of the configured zone. */
+  zone: string;
   now: () => number;
   logger: Pick<Logger, "info" | "warn">;
 };
@@ -19,6 +21,7 @@ const PERIODS = { starts: MINUTE, schedules: 3 * MINUTE, records: 24 * 60 * MINU
 /** What keeps tasks, schedules and records true over the years; each at once and then again and again. */
 export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const { db, logger } = deps;
+  resetNextTimes(db, deps.zone, deps.now());
   const starts = repeat(periods.starts, "starting forgotten tasks", logger, async () => {
     for (const taskKey of forgottenStarts(db)) await deps.executions.taskSaved(taskKey);
   });

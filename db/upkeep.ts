@@ -1,4 +1,4 @@
-import { and, eq, lte, sql } from "drizzle-orm";
+import { and, eq, lte, type SQL, sql } from "drizzle-orm";
 import { nextExecution } from "../domain/task-rules.ts";
 import { type Db, write } from "./open.ts";
 import { deleteRecord } from "./records.ts";
@@ -8,13 +8,24 @@ const DAY = 86_400_000;
 /** Records looked up at once. */
 const PAGE = 100;
 
+const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
+const mayBeScheduled = and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <> 'IMMEDIATELY'`);
+
 /** Moves every `nextExecutionTime` that has passed on to the next one. Cheap when none has: the column has an index. */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
-  const columns = { key: task.key, setting: task.setting, replicaType: task.replicaType };
-  const passed = () => db.select(columns).from(task).where(lte(task.nextExecutionTime, now)).all();
-  if (passed().length === 0) return;
+  const passed = lte(task.nextExecutionTime, now);
+  if (db.select({ key: task.key }).from(task).where(passed).limit(1).get() !== undefined) setNextTimes(db, zone, now, passed);
+}
+
+/** Computes every `nextExecutionTime` anew: the configured zone, or what is known of zones, may have changed. */
+export function resetNextTimes(db: Db, zone: string, now: number): void {
+  setNextTimes(db, zone, now, and(mayBeScheduled, eq(task.enabled, true)));
+}
+
+function setNextTimes(db: Db, zone: string, now: number, which: SQL | undefined): void {
   write(db, (tx) => {
-    for (const { key, ...row } of passed()) {
+    const rows = tx.select({ key: task.key, setting: task.setting, replicaType: task.replicaType }).from(task).where(which).all();
+    for (const { key, ...row } of rows) {
       tx.update(task).set({ nextExecutionTime: nextOrNone(row, zone, now) }).where(eq(task.key, key)).run();
     }
   });
@@ -29,12 +40,10 @@ function nextOrNone({ setting, replicaType }: Pick<typeof task.$inferSelect, "se
   }
 }
 
-const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
-
 /** Keys of the tasks that may need a schedule. */
 export function scheduledTasks(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
-  return rows.where(and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <> 'IMMEDIATELY'`)).all().map(({ key }) => key);
+  return rows.where(mayBeScheduled).all().map(({ key }) => key);
 }
 
 /** Keys of the tasks that should have started when they were saved and never did: the process died in between. */

@@ -89,6 +89,7 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     queues: ours,
     schedules,
     executions,
+    zone,
     up,
     dataDir,
     row,

@@ -46,7 +46,7 @@ test("after Temporal was down, one missed firing of each task runs if it is youn
   await startRuns(strict);
   const often = await patient.create(EVERY_2_S);
   await finished(patient, often);
-  const down = Date.now() + 4_000;
+  const down = Date.now() + 8_000;
   const [late, once] = [await patient.create(cronAt(down + 2_000)), await patient.create(at(down + 2_000))];
   const [tooLate, tooLateOnce] = [await strict.create(cronAt(down + 2_000)), await strict.create(at(down + 2_000))];
   await passed(down);
@@ -71,7 +71,7 @@ test("after Temporal was down, one missed firing of each task runs if it is youn
 
 test("after the service was down while Temporal was up, one of the firings that wait runs, unless all are too old", async () => {
   const [patient, strict] = [await open(120_000), await open(3_000)];
-  const due = Date.now() + 3_000;
+  const due = Date.now() + 6_000;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
   const [newest, tooLate, tooLateOnce] = [await strict.create(EVERY_2_S), await strict.create(cronAt(due)), await strict.create(at(due))];
   const waiting = async (control: Control, key: string) => (await control.schedule(key).describe()).info.runningActions.length === 1;
@@ -99,7 +99,7 @@ test("when Temporal has forgotten everything, all schedules come back, and what 
   await startRuns(control);
   const [often, yearly] = [await control.create(EVERY_2_S), await control.create(YEARLY)];
   await finished(control, often);
-  const due = Date.now() + 4_000;
+  const due = Date.now() + 6_000;
   const once = await control.create(at(due));
   await passed(due - 1_500);
   const down = Date.now();

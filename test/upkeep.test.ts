@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { takeFiring } from "../db/firings.ts";
 import { detail, halt, plan, planObject, record, tally, task } from "../db/schema/replication.ts";
-import { deleteOldRecords } from "../db/upkeep.ts";
+import { deleteOldRecords, resetNextTimes } from "../db/upkeep.ts";
 import { firingId } from "../domain/firing.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord } from "./api-rows.ts";
 import { createTestApi, type TestApi } from "./api-fixture.ts";
@@ -114,6 +114,12 @@ describe("the next execution time", () => {
     await api.call("POST", `/replication/api/task/toggle/status/${daily}`);
     expect((await info(daily))["nextExecutionTime"]).toBe("2027-06-17T03:00:00.000");
   });
+});
+
+test("next execution times follow another configured zone, where the task has none of its own", async () => {
+  const [plain, zoned] = [await create(cron("0 0 3 * * ?")), await create(cron("0 0 3 * * ?", "Europe/Berlin"))];
+  resetNextTimes(api.db, "America/New_York", NOW);
+  expect([row(plain)?.nextExecutionTime, row(zoned)?.nextExecutionTime]).toEqual([Date.parse("2027-06-16T07:00:00Z"), Date.parse("2027-06-16T01:00:00Z")]);
 });
 
 describe("a firing", () => {
