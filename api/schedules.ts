@@ -24,6 +24,7 @@ export type Schedules = {
 };
 
 const DEADLINE_MS = 5_000;
+const LISTED_WITHIN_MS = 60_000;
 const AT_ONCE = 4;
 
 export function createSchedules(deps: ScheduleDeps): Schedules {
@@ -62,7 +63,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     },
     async reconcile() {
       if (!deps.temporalUp()) return;
-      const listed = await schedulesOf(deps);
+      const listed = await deps.client.withDeadline(Date.now() + LISTED_WITHIN_MS, () => schedulesOf(deps));
       const limit = pLimit(AT_ONCE);
       await Promise.all([...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) => limit(inTurn, taskKey)));
       for (const taskKey of removed) if (findTask(db, taskKey) === null) removed.delete(taskKey);
