@@ -19,12 +19,12 @@ export type UploadState = { digest: string; location: string; offset: number };
  * - sent: new at the target; same: equal content was there; replaced: conflict, overwritten; skipped: conflict, left.
  * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
  * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given (digest mismatch: 3).
- *   `unreachable`: the target did not answer at all.
+ *   `unreachable`: an end did not answer at all; `untried`: so others found, and this one was left for later.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
   | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
-  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; unreachable?: boolean; maxTries?: number };
+  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; unreachable?: boolean; untried?: boolean; maxTries?: number };
 
 export type ArtifactOutcome = {
   result: ArtifactResult;

@@ -14,6 +14,14 @@ export function nextTry(now: number, window: number, first: number, tries: numbe
   return Math.min(Math.max(now + delay, asked), end);
 }
 
+/** When something is due that was not tried because others before it got no answer: sooner than these, so that it goes before them. Null as above. */
+export function nextTurn(now: number, window: number, first: number): number | null {
+  const end = first + window;
+  if (now >= end) return null;
+  const delay = Math.min(Math.max((now - first) / 2, FIRST_DELAY / 2), LONGEST_DELAY / 2);
+  return Math.min(Math.round(now + delay), end);
+}
+
 /** A REAL_TIME drain keeps trying a file, or a cluster that takes nothing at all, for this long; it stands in the place of the retry window. */
 export const DRAIN_WINDOW = 60_000;
 

@@ -9,7 +9,7 @@ import type { Work } from "./work.ts";
 import { copyImage } from "./image.ts";
 import { createImageMemory } from "./image-memory.ts";
 
-/** After this many artifacts in a row that could not reach an end, the rest of the batch is not tried now. */
+/** After this many artifacts in a row that got no answer, each after a long wait, the rest of the batch is not tried now. */
 const MOST_UNREACHABLE = 3;
 
 
@@ -27,7 +27,7 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
     const send = async (artifact: BatchArtifact) => {
       if (signal.aborted) return;
       begin(artifact);
-      if (unreachable >= MOST_UNREACHABLE && lastReason !== null) return end(artifact, notTried(lastReason));
+      if (unreachable >= MOST_UNREACHABLE && lastReason !== null) return end(artifact, notTried(artifact, lastReason));
       const outcome = await copyImage({
         source: { registry: source, name: artifact.name },
         target: { registry: target, name: targetImageName(batch.object, artifact.name) },
@@ -39,7 +39,7 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
         seen: memory,
       });
       const { result } = outcome;
-      unreachable = result.kind === "again" && !result.throttled && result.maxTries === undefined ? unreachable + 1 : 0;
+      unreachable = result.kind === "again" && result.unreachable === true ? unreachable + 1 : 0;
       lastReason = result.kind === "again" ? result.reason : null;
       end(artifact, outcome);
     };
@@ -49,7 +49,7 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
   return { send: sendAll, close };
 }
 
-/** The artifact waits for its turn like those that were tried. */
-function notTried(reason: string): ArtifactOutcome {
-  return { result: { kind: "again", reason, notBefore: null, uploads: [], throttled: false }, digest: null, size: null, parts: noParts(), bytesSent: 0 };
+/** The artifact waits for its turn, and keeps what an earlier one left. */
+function notTried({ uploads }: BatchArtifact, reason: string): ArtifactOutcome {
+  return { result: { kind: "again", reason, notBefore: null, uploads, throttled: false, untried: true }, digest: null, size: null, parts: noParts(), bytesSent: 0 };
 }

@@ -126,7 +126,8 @@ async function troubleOf(copy: ImageCopy, { resume }: CopyImage, failure: Transf
   if (failure.retryable) {
     const tries = failure.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {};
     const { message: reason, notBefore = null } = failure;
-    return { kind: "again", reason, notBefore, uploads, throttled: failure.kind === "throttled", ...tries };
+    const unreachable = failure.kind === "unreachable" || failure.kind === "timeout";
+    return { kind: "again", reason, notBefore, uploads, throttled: failure.kind === "throttled", unreachable, ...tries };
   }
   for (const { location, offset } of uploads) await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
   for (const key of keys) seen.uploads.delete(key);

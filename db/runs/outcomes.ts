@@ -1,5 +1,5 @@
 import { and, eq } from "drizzle-orm";
-import { DRAIN_WINDOW, nextTry } from "../../domain/retry.ts";
+import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
@@ -91,7 +91,7 @@ type Known = { tries: number; firstFailure: number | null } | undefined;
 function outcomeOf(context: Context, { outcome }: ArtifactReport, known: Known): Partial<DetailValues> {
   if (!outcome) return {};
   const { result } = outcome;
-  if (result.kind === "again") return postponed(context, result, (known?.tries ?? 0) + 1, known?.firstFailure ?? context.now);
+  if (result.kind === "again") return postponed(context, result, known?.tries ?? 0, known?.firstFailure ?? context.now);
   const failed = result.kind === "failed";
   const conflict = result.kind === "replaced" || result.kind === "skipped" || (failed && result.conflict);
   return {
@@ -105,9 +105,12 @@ function outcomeOf(context: Context, { outcome }: ArtifactReport, known: Known):
   };
 }
 
-function postponed({ now, retryWindow }: Context, result: ArtifactResult & { kind: "again" }, tries: number, firstFailure: number): Partial<DetailValues> {
-  const exhausted = result.maxTries !== undefined && tries >= result.maxTries;
-  const notBefore = exhausted ? null : nextTry(now, retryWindow, firstFailure, tries, result.notBefore);
+function postponed({ now, retryWindow }: Context, result: ArtifactResult & { kind: "again" }, known: number, firstFailure: number): Partial<DetailValues> {
+  const untried = result.untried === true;
+  const tries = untried ? known : known + 1;
+  const exhausted = !untried && result.maxTries !== undefined && tries >= result.maxTries;
+  const due = untried ? nextTurn(now, retryWindow, firstFailure) : nextTry(now, retryWindow, firstFailure, tries, result.notBefore);
+  const notBefore = exhausted ? null : due;
   const reason = result.reason.slice(0, MOST_REASON);
   if (notBefore !== null) return { again: 1, notBefore, firstFailure, tries, errorReason: reason, uploads: JSON.stringify(result.uploads) };
   const effort = exhausted ? `tried ${tries} times` : `tried for ${Math.round((now - firstFailure) / 1000)} s`;
