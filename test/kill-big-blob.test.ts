@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { closed, follow, sha256 } from "./run-fixture.ts";
+import { expectWhole } from "./run-judge.ts";
+import { startFileRig, startImageRig, type FileRig, type ImageRig } from "./run-rig.ts";
+import { fillRepository } from "./run-sources.ts";
+import { makeImage, missingParts, pushImage } from "./servers/images.ts";
+import type { FaultProxy } from "./servers/proxy.ts";
+
+const CHUNK = 64 * 2 ** 20;
+const SIZE = 3 * CHUNK + 1_000_000;
+/** Sent, but not confirmed when the worker died: what lies in buffers on the way, and the small parts. */
+const LOST = 16 * 2 ** 20;
+
+let images: ImageRig;
+let files: FileRig;
+beforeAll(async () => {
+  [images, files] = await Promise.all([startImageRig(), startFileRig()]);
+}, 180_000);
+afterAll(() => Promise.allSettled([images.end(), files.end()]));
+
+/** The third chunk hangs until what the target confirmed of the first two is known to the control plane: it tells of more bytes than these. */
+function hangThird(proxy: FaultProxy): { letGo: () => void } {
+  proxy.clear();
+  let seen = 0;
+  proxy.fault = ({ method, path }) => {
+    if (method !== "PATCH" || !path.includes("/uploads/")) return null;
+    seen += 1;
+    return seen === 3 ? { kind: "hang" } : null;
+  };
+  return { letGo: () => void (proxy.fault = () => null) };
+}
+
+const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+
+describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
+  test("a big blob goes on in the middle, on another worker", async ({ skip }) => {
+    const { product, instance, source, target, projectId, cluster } = images;
+    skip(target.kind !== "distribution", "only distribution 3 goes on with an upload");
+    const image = makeImage({ layers: [SIZE] });
+    await pushImage(source.url, "team/big", "v1", image);
+    const { letGo } = hangThird(target.proxy);
+    const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
+    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
+    letGo();
+    for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
+    await expectWhole(product, await closed(product, key), new Map([["team/big:v1", image.digest]]));
+    expect(await missingParts(target.url, "team/big", image)).toEqual([]);
+    expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
+  });
+
+  test("so does a big file to another instance", async () => {
+    const { product, center, partner, proxy, projectId, cluster } = files;
+    await product.hosted(projectId, "big");
+    const listing = await fillRepository(product, projectId, "big", [SIZE]);
+    const { letGo } = hangThird(proxy);
+    const key = await product.run({ projectId, objects: [{ localRepoName: "big", repoType: "GENERIC" }], clusters: [cluster] });
+    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
+    letGo();
+    for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");
+    await expectWhole(product, await closed(product, key), listing);
+    const [[path, digest] = ["", ""]] = [...listing];
+    expect(sha256((await partner.download(projectId, "big", encodeURI(path))) ?? Buffer.alloc(0))).toBe(digest);
+    expect(sent(proxy)).toBeLessThan(SIZE + LOST);
+  });
+});
