@@ -96,6 +96,7 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
     },
     async taskDeleted(taskKey) {
       const keys = cursorsOf(db, taskKey);
+      for (const key of keys) unheard.delete(idOf(key));
       await dropCursors(db, taskKey);
       for (const key of keys) void ringOff(deps, key).catch((error: unknown) => logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"));
     },

@@ -24,6 +24,8 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
       taskQueue: queues.orchestrate,
       args: [input],
       signal: WAKE,
+      // Before scheduled runs where they wait for the same workers; its children and activities inherit it.
+      priority: { priorityKey: 1 },
       staticSummary: `${row.name} → ${findCluster(db, clusterId)?.name ?? clusterId}`.slice(0, 100),
       ...(shown ? { typedSearchAttributes: attributes } : {}),
     }),

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
 import { newId } from "../domain/ids.ts";
 import type { ClusterType } from "../domain/vocabulary.ts";
+import { forgetAbsence } from "./drains/cursors.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { startsWith } from "./prefix.ts";
 import { cluster } from "./schema/replication.ts";
@@ -34,6 +35,7 @@ export function updateCluster(db: DbOrTx, id: string, values: ClusterValues & { 
 /** What a test of the connection found: null = healthy. A row that was changed or deleted meanwhile is left alone. */
 export function setClusterHealth(db: DbOrTx, { id, lastModifiedDate }: Pick<ClusterRow, "id" | "lastModifiedDate">, errorReason: string | null, now: number): void {
   const status = errorReason === null ? "HEALTHY" : "UNHEALTHY";
+  if (errorReason === null) forgetAbsence(db, id);
   db.update(cluster)
     .set({ status, errorReason, lastReportTime: now })
     .where(and(eq(cluster.id, id), eq(cluster.lastModifiedDate, lastModifiedDate)))

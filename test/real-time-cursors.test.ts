@@ -1,5 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
+import { findCluster, setClusterHealth } from "../db/clusters.ts";
 import { findConcerned } from "../db/drains/bell.ts";
 import { dropCursors, forwardCursors, listDue, newestEvent } from "../db/drains/cursors.ts";
 import { planCatchUp } from "../db/drains/plan.ts";
@@ -167,6 +168,22 @@ describe("the bell", () => {
     time.now += 5 * SECOND;
     expect(due()).toEqual([one, two].toSorted());
   });
+});
+
+test("a cluster that is found healthy again need not wait, one that is healthy all the time does", async () => {
+  const { upload, exhaust, db, time, clusterId } = follow();
+  upload("/a");
+  await exhaust(() => UNREACHABLE);
+  const check = (reason: string | null) => {
+    const row = findCluster(db, clusterId);
+    if (row) setClusterHealth(db, row, reason, time.now);
+  };
+  check(null);
+  expect(listDue(db, time.now)).toEqual([]);
+  check("connection refused");
+  expect(listDue(db, time.now)).toEqual([]);
+  check(null);
+  expect(listDue(db, time.now)).toMatchObject([{ clusterId }]);
 });
 
 test("files that wait are found by their time, and given back when their drain is over", async () => {

@@ -30,6 +30,13 @@ export function syncCursors(tx: DbOrTx, taskKey: string): void {
     ON CONFLICT DO NOTHING`);
 }
 
+/** Call it when a cluster was found healthy: if it was not before, what waits for it need not wait any longer. */
+export function forgetAbsence(db: DbOrTx, clusterId: string): void {
+  db.run(sql`
+    UPDATE event_cursor SET not_before = NULL
+    WHERE cluster_id = ${clusterId} AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
+}
+
 const PAGE = 5_000;
 
 /** Forgets the files of a task that wait for clusters which have left it; yields between transactions. */
