@@ -113,12 +113,16 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
 /** Rows deleted in one transaction, so that other answers need not wait long. */
 const DELETE_PAGE = 2_000;
 
-/** Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. */
+/**
+ * Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. First what plans and outcomes
+ * that come late refer to, so that they add nothing behind it.
+ */
 export async function deleteRecord(db: Db, id: string): Promise<void> {
-  for (const table of [detail, plan, dispatch]) {
+  db.delete(planObject).where(eq(planObject.recordId, id)).run();
+  for (const table of [dispatch, detail, plan]) {
     await inPages(() => db.run(sql`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`).changes);
   }
-  for (const table of [planObject, tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();
+  for (const table of [tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();
   db.delete(record).where(eq(record.id, id)).run();
 }
 

@@ -6,12 +6,14 @@ import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
 import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
-import { runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { record } from "../../db/schema/replication.ts";
 
-/** Child descriptors in one answer, which stays below 4 KiB (design.md §4). */
-const TARGETS_PAGE = 20;
+/** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
+const TARGETS_PAGE = 12;
+/** Characters of a run's reason that its history tells; the record has all of it. */
+const TOLD_REASON = 1_000;
 const HEARTBEAT_MS = 2_000;
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
@@ -41,7 +43,8 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       const from = snapshot?.objects[object];
       const state = listingState(db, recordId, object);
       if (!snapshot || !from || !state || state.complete) return true;
-      if (isUnsendable(db, recordId, object)) return true;
+      // An object that can be sent to none of the run's clusters needs no plan.
+      if (snapshot.clusters.every(({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null)) return true;
       if (from.category === "REMOTE") return false;
       while (!planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now())) {
         Context.current().heartbeat();
@@ -69,7 +72,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
-      return result;
+      return result && { ...result, errorReason: result.errorReason?.slice(0, TOLD_REASON) ?? null };
     },
   };
 }
@@ -79,11 +82,6 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);
   return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "stale" };
-}
-
-/** An object that can be sent to none of the run's clusters needs no plan. */
-function isUnsendable(db: Db, recordId: string, object: number): boolean {
-  return !runTargets(db, recordId).targets.some((target) => target.object === object || target.object === null);
 }
 
 /** For work that yields now and then, however long it takes. */

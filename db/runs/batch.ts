@@ -3,7 +3,7 @@ import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-m
 import { passGone } from "../drains/gone.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
-import { cluster, dispatch } from "../schema/replication.ts";
+import { cluster, dispatch, planObject } from "../schema/replication.ts";
 import { haltReason } from "./halts.ts";
 import { snapshotOf } from "./targets.ts";
 
@@ -25,6 +25,10 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
     const object = snapshot.objects[batch.object];
     const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
     const target = readTarget(tx, batch.clusterId);
+    if (object && !source) {
+      const problem = `repository ${snapshot.projectId}/${object.localRepoName} was deleted while the run went on`;
+      tx.update(planObject).set({ problem }).where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object))).run();
+    }
     if (!object || !source || !target) return { kind: "halted", reason: "the repository or the cluster was deleted" };
     const artifacts = readArtifacts(tx, batch, source.repositoryId, now);
     return {

@@ -7,6 +7,7 @@ import { runTargets } from "./targets.ts";
 
 /** Rows changed in one transaction, so that other answers need not wait long. */
 const PAGE = 5_000;
+const MIN_RANGE = 100;
 
 export type Closed = { status: "SUCCESS" | "FAILED"; errorReason: string | null; planned: number; success: number; failed: number };
 
@@ -30,7 +31,7 @@ export async function closeRecord(db: Db, recordId: string, interrupted: string 
   const reasons = haltReasons(db, recordId);
   await inPages(() => failUnfinished(db, recordId, reasons, now()));
   const closed = write(db, (tx) => closeRow(tx, recordId, now()));
-  await inPages(() => dropPlan(db, recordId));
+  await dropPlan(db, recordId);
   await inPages(() => dropDispatches(db, recordId));
   await inPages(() => dropUnwantedDetails(db, recordId));
   return closed;
@@ -107,14 +108,29 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
   return `${failed} of ${planned} artifacts failed, first ${subject}: ${row?.reason}`;
 }
 
-/** Plan rows of failed artifacts stay as long as the record, so that they can be retried (design.md §5.3). */
-function dropPlan(db: Db, recordId: string): number {
-  return db.run(sql`
-    DELETE FROM plan WHERE rowid IN (
-      SELECT p.rowid FROM plan p WHERE p.record_id = ${recordId}
-        AND NOT EXISTS (SELECT 1 FROM detail d JOIN record r ON r.id = d.record_id
-          WHERE d.record_id = p.record_id AND d.object = p.object AND d.seq = p.seq AND d.status = 'FAILED')
-      LIMIT ${PAGE})`).changes;
+/**
+ * Plan rows of failed artifacts stay as long as the record, so that they can be retried (design.md §5.3). Goes by ranges of `seq`, in which
+ * the failed ones are found by an index, however many they are.
+ */
+async function dropPlan(db: Db, recordId: string): Promise<void> {
+  const clusters = db.get<{ n: number }>(sql`SELECT count(*) AS n FROM tally WHERE record_id = ${recordId}`).n;
+  const width = Math.max(MIN_RANGE, Math.ceil(PAGE / Math.max(1, clusters)));
+  const objects = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).all();
+  for (const { object } of objects) {
+    const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`).seq ?? 0;
+    for (let from = 0; from < last; from += width) {
+      dropRange(db, recordId, object, { from, to: from + width });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+function dropRange(db: Db, recordId: string, object: number, { from, to }: { from: number; to: number }): void {
+  db.run(sql`
+    DELETE FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${from} AND seq <= ${to} AND seq NOT IN (
+      SELECT d.seq FROM tally t
+      CROSS JOIN detail d ON d.record_id = t.record_id AND d.cluster_id = t.cluster_id AND d.object = ${object} AND d.seq > ${from} AND d.seq <= ${to}
+      WHERE t.record_id = ${recordId} AND d.status = 'FAILED')`);
 }
 
 function dropDispatches(db: Db, recordId: string): number {

@@ -7,6 +7,12 @@ export function isOver(db: DbOrTx, recordId: string): boolean {
   return db.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get()?.status !== "RUNNING";
 }
 
+/** Whether nothing more may be planned: the run is to stop, or is over. */
+export function isEnding(db: DbOrTx, recordId: string): boolean {
+  const run = db.select({ status: record.status, stop: record.stopReason }).from(record).where(eq(record.id, recordId)).get();
+  return run?.status !== "RUNNING" || run.stop !== null;
+}
+
 /** Why the cluster's part of the run must not go on: stopped, fast-failed, or over; null when it may. */
 export function haltReason(db: DbOrTx, recordId: string, clusterId: string): string | null {
   const run = db.select({ status: record.status, stop: record.stopReason }).from(record).where(eq(record.id, recordId)).get();

@@ -1,4 +1,4 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { plan, planObject, record } from "../schema/replication.ts";
@@ -8,13 +8,13 @@ import { snapshotOf } from "./targets.ts";
 
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
 
-/** Where the listing of a linked object stands; null when the record is gone or over. */
+/** Where the listing of a linked object stands; null when the record is gone, over or to be stopped. */
 export function listingState(db: DbOrTx, recordId: string, object: number): ListingState | null {
   const row = db
     .select({ complete: planObject.complete, page: planObject.pages, cursor: planObject.cursor })
     .from(planObject)
     .innerJoin(record, eq(record.id, planObject.recordId))
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object), eq(record.status, "RUNNING")))
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object), eq(record.status, "RUNNING"), isNull(record.stopReason)))
     .get();
   return row ?? null;
 }

@@ -1,0 +1,153 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asc, eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { putBlobs } from "../db/blobs.ts";
+import { openDb, type Db } from "../db/open.ts";
+import { putNodes } from "../db/put-nodes.ts";
+import { deleteRecord, findRecord } from "../db/records.ts";
+import { findRepository } from "../db/repositories.ts";
+import { closeRecord, requestStop } from "../db/runs/close.ts";
+import { takeReports } from "../db/runs/outcomes.ts";
+import { planHostedPage } from "../db/runs/plan-hosted.ts";
+import { listingRequest, takeListingFailure, takePage } from "../db/runs/plan-listed.ts";
+import { runTargets, snapshotOf } from "../db/runs/targets.ts";
+import { detail, dispatch, plan } from "../db/schema/replication.ts";
+import { insertTask } from "../db/tasks.ts";
+import { newId } from "../domain/ids.ts";
+import { addCluster, addManyDetails, addRecord, addRepository, setPlanned } from "./api-rows.ts";
+import { FILES, paths } from "./drain-fixture.ts";
+
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+const SHA256 = "0".repeat(64);
+
+let directory: string;
+let db: Db;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "planning-test-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "files", "GENERIC");
+  addRepository(db, "p", "images", "OCI", "REMOTE");
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A run of a new task; one cluster where none is named. */
+function open(object: typeof FILES, clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")]): string {
+  const setting = {
+    rateLimit: 0,
+    includeMetadata: true,
+    conflictStrategy: "SKIP",
+    errorStrategy: "CONTINUE",
+    executionStrategy: "IMMEDIATELY",
+    executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+    storageConsistencyCheck: false,
+    automaticCreateRemoteRepo: true,
+  } as const;
+  const values = { name: newId(), kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
+  const key = insertTask(db, values, [object], clusterIds, { user: "tester", now: NOW }) ?? "";
+  return addRecord(db, key, NOW);
+}
+
+function upload(...list: string[]): void {
+  putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], NOW);
+  const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
+  putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, { overwrite: true, user: "tester", now: NOW });
+}
+
+const page = (recordId: string, object: typeof FILES) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
+
+function planned(object: typeof FILES): { name: string; problem: string | null }[] {
+  const recordId = open(object);
+  while (!page(recordId, object));
+  return rowsOf(recordId).map(({ name, problem }) => ({ name, problem }));
+}
+
+const rowsOf = (recordId: string) => db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
+const found = (...names: string[]) => names.map((name) => ({ name, problem: null }));
+
+test("what several paths name is planned once, and is missed by none of them", () => {
+  upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
+  expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/x.bin", "/a/y.txt", "/a/deep/z.bin"));
+  expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
+  expect(planned(paths("/a/*.zip", "/a/y.txt"))).toEqual([{ name: "/a/*.zip", problem: "nothing matches path /a/*.zip in p/files" }, ...found("/a/y.txt")]);
+});
+
+test("a folder of many files in which one matches is looked through to its end", () => {
+  upload(...Array.from({ length: 5_001 }, (_, at) => `/many/${String(at).padStart(5, "0")}.bin`), "/many/zz.txt");
+  expect(planned(paths("/many/*.txt"))).toEqual(found("/many/zz.txt"));
+  expect(planned(paths("/many/*0.bin", "/many/*.bin"))).toHaveLength(5_001);
+});
+
+test("nothing is planned any more of a run that was stopped, or is over", async () => {
+  upload(...Array.from({ length: 6_000 }, (_, at) => `/${at}`));
+  const stopped = open(FILES);
+  expect(page(stopped, FILES)).toBe(false);
+  requestStop(db, stopped, "stopped by tester");
+  expect(page(stopped, FILES)).toBe(true);
+  expect(rowsOf(stopped)).toHaveLength(5_000);
+  await closeRecord(db, stopped, null, () => NOW);
+  expect(page(stopped, FILES)).toBe(true);
+  expect(rowsOf(stopped)).toEqual([]);
+  expect(findRecord(db, stopped)).toMatchObject({ status: "FAILED", errorReason: "stopped by tester", overview: { planned: 5_000, notDone: 5_000 } });
+
+  const images = { ...FILES, localRepoName: "images", repoType: "OCI" } as const;
+  const listed = open(images);
+  takePage(db, listed, 0, 0, [{ name: "a", version: "1" }], "more");
+  requestStop(db, listed, "stopped by tester");
+  expect(listingRequest(db, listed, 0)).toEqual({ kind: "over" });
+});
+
+test("half a listing is no plan: nothing of it counts as not done", async () => {
+  const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
+  takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
+  takeListingFailure(db, recordId, 0, { reason: "it answered 401", retryable: false, notBefore: null }, () => null, NOW);
+  await closeRecord(db, recordId, null, () => NOW);
+  expect(findRecord(db, recordId)).toMatchObject({ status: "FAILED", errorReason: "it answered 401", overview: { planned: 0, notDone: 0 } });
+  expect(rowsOf(recordId)).toEqual([]);
+});
+
+test("a close keeps the plan of what failed, and of that alone, in short steps however much it is", async () => {
+  const clusterIds = [addCluster(db, "one", "STANDALONE"), addCluster(db, "two", "STANDALONE")];
+  const recordId = open(FILES, clusterIds);
+  upload(...Array.from({ length: 20_000 }, (_, at) => `/f/${at}`));
+  while (!page(recordId, FILES));
+  for (const clusterId of clusterIds) addManyDetails(db, recordId, clusterId, 20_000);
+  setPlanned(db, recordId, 20_000, 0);
+  await closeRecord(db, recordId, null, () => NOW);
+  const kept = rowsOf(recordId).map(({ seq }) => seq);
+  expect(kept).toHaveLength(5_000);
+  expect(kept.every((seq) => seq % 4 === 0)).toBe(true);
+});
+
+test("what comes late leaves nothing behind a record that is being deleted", async () => {
+  upload(...Array.from({ length: 12_000 }, (_, at) => `/${at}`));
+  const recordId = open(FILES);
+  const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
+  expect(page(recordId, FILES)).toBe(false);
+  db.insert(dispatch).values({ recordId, number: 1, object: 0, clusterId, cut: 1, fromSeq: 1, toSeq: 5_000, lease: 1 }).run();
+  addManyDetails(db, recordId, clusterId, 3_000);
+  const waiting = new Set([recordId]);
+  const deleted = deleteRecord(db, recordId).finally(() => waiting.delete(recordId));
+  const report = { seq: 4_000, name: "/late", version: "", sizePlanned: true, size: 1, startTime: NOW, bytesSent: 0, uploads: [], outcome: null };
+  while (waiting.size > 0) {
+    page(recordId, FILES);
+    takeReports(db, { recordId, number: 1, lease: 1, reports: [report] }, 0, NOW);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await deleted;
+  expect(rowsOf(recordId)).toEqual([]);
+  expect(db.select().from(detail).where(eq(detail.recordId, recordId)).all()).toEqual([]);
+});
+
+test("more than 300 pairs of objects and clusters become one child for each cluster", () => {
+  const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
+  const recordId = open(FILES, clusterIds);
+  const { targets, problems } = runTargets(db, recordId);
+  expect(problems).toEqual([]);
+  expect(targets.map(({ clusterId, object }) => [clusterId, object])).toEqual(clusterIds.map((id) => [id, null]));
+});
