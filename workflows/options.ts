@@ -26,6 +26,8 @@ export const PROBE = 1;
 export const PLANS = 8;
 /** Longest wait before a look at what is due, so that a wrong clock cannot stall a run. */
 export const LONGEST_WAIT_MS = 120_000;
+/** Longest that a registry may put off its listing (design.md §6, Retry); nothing but this wait keeps the listing from being tried too early. */
+export const LONGEST_RETRY_AFTER_MS = 600_000;
 /** Shortest wait: when the clocks of the control plane and of Temporal differ, looking more often only fills the history. */
 export const SHORTEST_WAIT_MS = 500;
 /** How long a realTimeRun waits for the bell before it ends; the next ring starts it anew. */

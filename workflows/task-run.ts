@@ -9,11 +9,11 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
-import { defineSearchAttributeKey } from "@temporalio/common";
+import { defineSearchAttributeKey, rootCause } from "@temporalio/common";
 import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
 import { ATTRIBUTES, type TaskRunInput } from "./contract.ts";
-import { CONTROL, LONGEST_WAIT_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
+import { CONTROL, LONGEST_RETRY_AFTER_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 import { targetRun } from "./target-run.ts";
 import { targetOptions } from "./targets.ts";
 
@@ -30,7 +30,8 @@ const NOT_BEGUN = {
 /** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  const begun = await control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule);
+  // Stopped in its first moment it must still learn of its record, to close it.
+  const begun = await CancellationScope.nonCancellable(() => control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
   if (begun.kind !== "go") {
     setCurrentDetails(NOT_BEGUN[begun.kind]);
     return { status: "SKIPPED", planned: 0, success: 0 };
@@ -69,7 +70,7 @@ async function planObject(input: TaskRunInput, recordId: string, object: number)
   for (;;) {
     const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
     if (complete) return;
-    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS));
+    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS));
   }
 }
 
@@ -100,5 +101,5 @@ function tell(input: TaskRunInput, value: string): void {
 
 function describe(error: unknown): string {
   if (isCancellation(error)) return "stopped: the run was cancelled in Temporal";
-  return `the run broke off: ${error instanceof Error ? error.message : String(error)}`;
+  return `the run broke off: ${rootCause(error) ?? String(error)}`;
 }
