@@ -1,3 +1,4 @@
+import { isImageName } from "./reference.ts";
 import type { RepositoryType } from "./vocabulary.ts";
 
 /** `docker://library/nginx`: a package by its type and its name. */
@@ -32,6 +33,7 @@ export function packageKeyProblem(key: string, type: RepositoryType): string | n
   const parsed = parsePackageKey(key);
   const example = type === "MAVEN" ? "gav://group:artifact" : schemes.map((scheme) => `${scheme}://name`).join(" or ");
   if (parsed === null || !schemes.includes(parsed.scheme)) return `${JSON.stringify(key.slice(0, 100))} is no package of a ${type} repository: write ${example}`;
+  if (images && !isImageName(parsed.name)) return `${JSON.stringify(parsed.name.slice(0, 100))} is no image: write lower-case letters, digits and . _ - / as in ${example}`;
   const coordinates = parsed.name.split(":");
   if (type === "MAVEN" && (coordinates.length !== 2 || coordinates.includes(""))) return `${JSON.stringify(key.slice(0, 100))} is no Maven package: write ${example}`;
   return null;

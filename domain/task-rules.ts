@@ -1,8 +1,10 @@
+import { isImageType } from "./capabilities.ts";
 import { CronError } from "./cron/expression.ts";
 import { nextTimes } from "./cron/next.ts";
 import { parseCron } from "./cron/parse.ts";
 import { packageKeyProblem } from "./package-key.ts";
 import { parsePath, PathError } from "./path.ts";
+import { isTag } from "./reference.ts";
 import type { PackageConstraint, PathConstraint, TaskObject, TaskSetting } from "./task.ts";
 import { isTimeZone, parseTime, TimeError } from "./time.ts";
 import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
@@ -42,6 +44,8 @@ export function checkHead({ name, localProjectId, replicaTaskObjects, remoteClus
   if (localProjectId.trim() === "") throw new TaskRuleError("empty", "localProjectId");
   if (replicaTaskObjects.length === 0) throw new TaskRuleError("empty", "replicaTaskObjects");
   if (remoteClusterIds.length === 0) throw new TaskRuleError("empty", "remoteClusterIds");
+  limitLength(replicaTaskObjects, "replicaTaskObjects");
+  limitLength(remoteClusterIds, "remoteClusterIds");
   if (recordReserveDays < 1 || recordReserveDays > 60) throw new TaskRuleError("invalid", "recordReserveDays", "write 1 to 60");
   checkName(name, longestName);
 }
@@ -60,12 +64,20 @@ export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObje
   return objects.map((object) => {
     if (type === "PACKAGE") wanted(object.packageConstraints, object.pathConstraints, "packageConstraints", "pathConstraints");
     if (type === "PATH") wanted(object.pathConstraints, object.packageConstraints, "pathConstraints", "packageConstraints");
+    checkRemoteName("remoteProjectId", object.remoteProjectId);
+    checkRemoteName("remoteRepoName", object.remoteRepoName);
     return {
       ...object,
       packageConstraints: object.packageConstraints && checkPackages(object.packageConstraints, object),
       pathConstraints: object.pathConstraints && checkPaths(object.pathConstraints),
     };
   });
+}
+
+/** At a registry it becomes part of a URL, at an instance a name. */
+function checkRemoteName(field: string, name: string | null): void {
+  const unfit = name !== null && (/[\p{Cc}\p{Cs}\\?#%]/u.test(name) || name.length > MAX_NAME || name.split("/").some((part) => part === "." || part === ".."));
+  if (unfit) throw new TaskRuleError("invalid", field, `write at most ${MAX_NAME} characters, without . or .. between slashes and without \\ ? # %`);
 }
 
 function wanted(list: readonly unknown[] | null, other: readonly unknown[] | null, field: string, otherField: string): void {
@@ -84,6 +96,8 @@ function checkPackages(constraints: readonly PackageConstraint[], { repoType }: 
     }
     const problem = packageKeyProblem(packageKey, repoType);
     if (problem !== null) throw new TaskRuleError("invalid", "packageKey", problem);
+    const untaggable = isImageType(repoType) ? targetVersions?.find((tag) => !isTag(tag)) : undefined;
+    if (untaggable !== undefined) throw new TaskRuleError("invalid", "targetVersions", `${JSON.stringify(untaggable.slice(0, 140))} is no tag: write up to 128 letters, digits, . _ or -, no . or - first`);
     return { packageKey, versions, targetVersions };
   });
 }
