@@ -1,7 +1,7 @@
 import type { Sealer } from "../activities/secrets/seal.ts";
 import { type ClusterRow, deleteCluster, findCenter, findCluster, findClusterByName, insertCluster, setClusterHealth, updateCluster } from "../db/clusters.ts";
 import type { By } from "../db/tasks.ts";
-import { endpointText, EndpointUrlError, parseEndpointUrl } from "../domain/endpoint-url.ts";
+import { endpointText, EndpointUrlError, isSameEnd, parseEndpointUrl } from "../domain/endpoint-url.ts";
 import { TransferError } from "../domain/failure.ts";
 import { checkName } from "../domain/task-rules.ts";
 import type { ApiDeps, ClusterAccess } from "./deps.ts";
@@ -71,7 +71,7 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
   const { db, sealer } = deps;
   const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
   const url = checkUrl(deps, body.url);
-  const sameHost = new URL(url).host === new URL(row.url).host;
+  const sameHost = isSameEnd(row.url, url);
   const secrets = { ...(sameHost ? openSecrets(sealer, row) : {}), ...givenSecrets(body) };
   const values = {
     url,

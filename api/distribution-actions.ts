@@ -2,6 +2,7 @@ import { findCluster, findClusterByName, insertCluster, updateCluster } from "..
 import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../db/distributions.ts";
 import { write } from "../db/open.ts";
 import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "../db/tasks.ts";
+import { isSameEnd } from "../domain/endpoint-url.ts";
 import { packageKeyOf } from "../domain/package-key.ts";
 import { nextExecution } from "../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../domain/task.ts";
@@ -39,8 +40,9 @@ export async function createDistributions(deps: ApiDeps, place: Place, configs: 
 
 /** Changes a configuration that is there. */
 export async function updateDistribution(deps: ApiDeps, place: Place, config: Distribution, by: By): Promise<void> {
+  repositoryType(deps, place);
+  if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config") fail(250310, config.name);
   const wanted = toWanted(deps, place, config, "config");
-  if (findTaskByName(deps.db, wanted.taskName)?.kind !== "config") fail(250310, config.name);
   const key = write(deps.db, () => saveDistribution(deps, wanted, by));
   await deps.executions.taskSaved(key);
 }
@@ -119,7 +121,8 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const existing = { longestName: LONGEST_NAME, ...(task ? { key: task.key, setting: task.setting } : {}) };
   const { objects, clusterIds } = checkDraft(deps, draft, existing);
   const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
-  const values = { name, projectId, replicaObjectType, replicaType, setting, description, enabled, record: true, recordReserveDays: 30, nextExecutionTime };
+  const { record, recordReserveDays } = task ?? { record: true, recordReserveDays: 30 };
+  const values = { name, projectId, replicaObjectType, replicaType, setting, description, enabled, record, recordReserveDays, nextExecutionTime };
   const key = task ? changed(deps, task, values, objects, clusterIds, by) : insertTask(db, { ...values, kind }, objects, clusterIds, by);
   if (key === null) return fail(250107, name);
   if (isRegistry(wanted.destination)) ownCluster(db, clusterId, key);
@@ -137,19 +140,25 @@ const isRegistry = ({ clusterId }: Destination): boolean => !clusterId?.trim();
 function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task: TaskRow | null, by: By): string {
   const { db, sealer } = deps;
   const { clusterId, registry, username, password, certificate } = destination;
-  if (!isRegistry(destination)) return findCluster(db, clusterId ?? "")?.id ?? fail(250306, clusterId ?? "");
-  if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
-  const url = checkUrl(deps, registry, "registry");
   const owned = task && findOwnedCluster(db, task.key);
-  const values = { url, username: username || null, certificate: certificate || null, insecureSkipVerify: false, appId: null, accessKey: null, udpPort: null, detectType: "PING" as const };
+  if (!isRegistry(destination)) {
+    const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
+    return cluster.id === owned?.id ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`) : cluster.id;
+  }
+  if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
+  const values = { url: checkUrl(deps, registry, "registry"), username: username || null, certificate: certificate || null };
   if (owned) {
-    const sameHost = new URL(url).host === new URL(owned.url).host;
-    const kept = password === null && sameHost ? openSecrets(sealer, owned) : {};
+    const kept = password === null && isSameEnd(owned.url, values.url) ? openSecrets(sealer, owned) : {};
     const secret = sealSecrets(sealer, owned.id, password === null ? kept : { password });
-    updateCluster(db, owned.id, { ...values, secret }, by);
+    updateCluster(db, owned.id, { ...values, detectType: owned.detectType, secret }, by);
     return owned.id;
   }
   if (findClusterByName(db, taskName)) fail(250305, taskName);
-  const made = insertCluster(db, { ...values, name: taskName, type: "REMOTE", ownerTaskKey: null }, (id) => sealSecrets(sealer, id, password === null ? {} : { password }), by);
+  const made = insertCluster(
+    db,
+    { ...values, name: taskName, type: "REMOTE", detectType: "PING", ownerTaskKey: null },
+    (id) => sealSecrets(sealer, id, password === null ? {} : { password }),
+    by,
+  );
   return "id" in made ? made.id : fail(250305, made.by);
 }

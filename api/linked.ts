@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import { type RepositoryRow, secretOwner } from "../db/repositories.ts";
-import { endpointText, EndpointUrlError, parseEndpointUrl } from "../domain/endpoint-url.ts";
+import { endpointText, EndpointUrlError, isSameEnd, parseEndpointUrl } from "../domain/endpoint-url.ts";
 import { TransferError } from "../domain/failure.ts";
 import { parseRegistryUrl } from "../domain/reference.ts";
 import type { RepositoryType } from "../domain/vocabulary.ts";
@@ -22,7 +22,7 @@ type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
 export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration | null, before: Link): Link {
   const url = configuration?.url ? checkUrl(deps, owner.type, configuration.url) : before.url;
   if (url === null) return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
-  const kept = before.url !== null && new URL(before.url).host === new URL(url).host;
+  const kept = before.url !== null && isSameEnd(before.url, url);
   const { username, password, token } = { ...NO_CREDENTIALS, ...configuration?.credentials };
   const givenToken = token ?? configuration?.token ?? null;
   const secrets = {

@@ -1,4 +1,6 @@
 import { findCluster } from "../db/clusters.ts";
+import { deleteOwnedCluster, findOwnedCluster } from "../db/distributions.ts";
+import { write } from "../db/open.ts";
 import { deleteRecords } from "../db/records.ts";
 import { deleteTask, findTask, insertTask, isNameTaken, readClusterIds, readObjects, setTaskEnabled, type By, type TaskRow, updateTask as updateRows } from "../db/tasks.ts";
 import { checkName, nextExecution } from "../domain/task-rules.ts";
@@ -36,23 +38,29 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
   const { key, name, localProjectId: projectId, replicaObjectType, description, record, recordReserveDays } = body;
   const task = findTask(db, key) ?? fail(250310, key);
   if (isNameTaken(db, name, key)) fail(250107, name);
-  if (task.kind !== "task" && (name !== task.name || projectId !== task.projectId)) {
-    fail(250105, name === task.name ? "localProjectId" : "name", `the task belongs to the distribution ${task.name}, which keeps its name and project`);
-  }
+  if (task.kind !== "task") checkStaysDistribution(task, body);
   const setting = body.setting === null ? task.setting : toSetting(body.setting);
   const existing = { key, setting: task.setting, ...(task.kind === "task" ? {} : { longestName: task.name.length }) };
   const { objects, clusterIds } = checkDraft(deps, { ...body, setting, replicaType: task.replicaType }, existing);
   const nextExecutionTime = task.enabled ? nextExecution(setting, task.replicaType, zone, by.now) : null;
-  const saved = updateRows(
-    db,
-    key,
-    { name, projectId, replicaObjectType, setting, description, record, recordReserveDays, nextExecutionTime },
-    objects,
-    clusterIds,
-    by,
-  );
-  if (!saved) fail(250107, name);
+  const values = { name, projectId, replicaObjectType, setting, description, record, recordReserveDays, nextExecutionTime };
+  write(db, (tx) => {
+    if (!updateRows(db, key, values, objects, clusterIds, by)) fail(250107, name);
+    const owned = findOwnedCluster(tx, key);
+    if (owned && !clusterIds.includes(owned.id)) deleteOwnedCluster(tx, key);
+  });
   await deps.executions.taskSaved(key);
+}
+
+/** A distribution's task stays what its own endpoints show: one repository, which its name says, to one cluster. */
+function checkStaysDistribution({ name, kind, projectId }: TaskRow, body: TaskUpdate): void {
+  const no = (field: string, what: string) => fail(250105, field, `the task belongs to the distribution ${name}, which keeps ${what}`);
+  if (body.name !== name) no("name", "its name");
+  if (body.localProjectId !== projectId) no("localProjectId", "its project");
+  const [object, ...others] = body.replicaTaskObjects;
+  if (object && (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`))) no("replicaTaskObjects", "its repository");
+  if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "to one cluster");
+  if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY")) no("replicaObjectType", kind === "config" ? "REPOSITORY" : "PACKAGE or PATH");
 }
 
 /** The copy is disabled, has never run, and is a task of its own, whatever the original belongs to. */

@@ -22,3 +22,9 @@ export function parseEndpointUrl(text: string): URL {
 }
 
 export const endpointText = (url: URL): string => (url.origin + url.pathname).replace(/\/+$/, "");
+
+/** Whether secrets kept for `before` may be sent to `after`: the same host and port, and not in the clear where they were not. Both as they are kept. */
+export function isSameEnd(before: string, after: string): boolean {
+  const [old, next] = [new URL(before), new URL(after)];
+  return old.host === next.host && (old.protocol === next.protocol || next.protocol === "https:");
+}

@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cluster, record, task } from "../db/schema/replication.ts";
 import { addRecord, addRepository, endRecord } from "./api-rows.ts";
-import { createTaskApi, INSTANCE, TASK, type TaskApi } from "./api-task-fixture.ts";
+import { createTaskApi, INSTANCE, REGISTRY, TASK, type TaskApi } from "./api-task-fixture.ts";
 
 const AT = "/replication/api/remote/distribution";
 const SETTING = {
@@ -93,8 +93,49 @@ describe("a configuration", () => {
     expect(await update({ registry: "127.0.0.1:5000/other", replicaType: "SCHEDULED", enable: false })).toMatchObject(done);
     expect(sealed()).toEqual({ password: "hush-hush" });
     expect(taskNamed("p/files/mirrors")).toMatchObject({ replicaType: "SCHEDULED", enabled: false });
+    expect(await update({ registry: "https://127.0.0.1:5000/other" })).toMatchObject(done);
+    expect(sealed()).toEqual({ password: "hush-hush" });
     expect(await update({ registry: "127.0.0.1:6000/other" })).toMatchObject(done);
     expect(sealed()).toBeNull();
+    await update({ registry: "https://registry.example", password: "hush-hush" });
+    await update({ registry: "http://registry.example" });
+    expect(sealed()).toBeNull();
+  });
+
+  test("keeps in an update what only its task and its cluster can be told", async () => {
+    await create([TO_REGISTRY]);
+    api.db.update(task).set({ record: false, recordReserveDays: 7 }).where(eq(task.name, "p/files/mirrors")).run();
+    api.db.update(cluster).set({ insecureSkipVerify: true }).where(eq(cluster.name, "p/files/mirrors")).run();
+    await create([TO_REGISTRY]);
+    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toMatchObject([{ record: false, recordReserveDays: 7 }, { insecureSkipVerify: true }]);
+  });
+
+  test("is not changed by a request of which another part is refused", async () => {
+    await create([TO_REGISTRY]);
+    const before = [taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")];
+    expect(await create([{ ...TO_CLUSTER, name: "mirrors" }, { ...TO_CLUSTER, name: "second", clusterId: "nope" }])).toMatchObject({ code: 250306 });
+    expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual(before);
+  });
+
+  test("stays one when its task is changed: one object of its repository, one cluster, and its own goes when it turns to another", async () => {
+    await create([TO_REGISTRY]);
+    const { key = "" } = taskNamed("p/files/mirrors") ?? {};
+    const object = { localRepoName: "files", repoType: "GENERIC" };
+    const body = { key, name: "p/files/mirrors", localProjectId: "p", replicaObjectType: "REPOSITORY", replicaTaskObjects: [object], remoteClusterIds: [INSTANCE] };
+    const change = (changes: object = {}) => api.call("POST", `${TASK}/update`, { body: { ...body, ...changes } });
+    const refused = [
+      { name: "renamed" },
+      { localProjectId: "q" },
+      { replicaTaskObjects: [{ localRepoName: "maven", repoType: "MAVEN" }] },
+      { replicaTaskObjects: [object, object] },
+      { remoteClusterIds: [INSTANCE, REGISTRY] },
+      { replicaObjectType: "PATH", replicaTaskObjects: [{ ...object, pathConstraints: ["/a"] }] },
+    ];
+    for (const changes of refused) expect([changes, await change(changes)]).toMatchObject([changes, { status: 400, code: 250105 }]);
+    expect(clusterNamed("p/files/mirrors")).toBeDefined();
+    expect(await change()).toMatchObject(done);
+    expect(clusterNamed("p/files/mirrors")).toBeUndefined();
+    expect(await infoOf("p/files/mirrors")).toMatchObject([{ clusterId: INSTANCE, registry: null }]);
   });
 
   test("lets its own cluster go when it turns to another, and when it is deleted", async () => {
@@ -116,6 +157,9 @@ describe("a configuration", () => {
     expect(alone).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("p/files/mirrors") });
     expect(await api.create({ remoteClusterIds: [id] })).toMatchObject({ status: 400, code: 250112 });
     expect(await create([{ ...TO_CLUSTER, name: "second", clusterId: id }])).toMatchObject({ status: 400, code: 250112 });
+    expect(await create([{ ...TO_CLUSTER, clusterId: id }])).toMatchObject({ status: 400, code: 250112 });
+    expect(await api.call("POST", `${TASK}/copy`, { body: { name: "copy", key: taskNamed("p/files/mirrors")?.key } })).toMatchObject({ status: 400, code: 250112 });
+    expect(clusterNamed("p/files/mirrors")?.id).toBe(id);
   });
 
   test("is switched off and on", async () => {
@@ -131,9 +175,13 @@ describe("a configuration", () => {
     ["a registry that cannot be", { registry: "ftp://host" }, 250105],
     ["a registry at a metadata address", { registry: "http://169.254.169.254" }, 250105],
     ["an unknown cluster", { clusterId: "nope" }, 250306],
+    ["credentials in the registry", { registry: "robot:hush-hush@host/x" }, 250105],
+    ["a project that climbs", { remoteProjectId: "../.." }, 250105],
     ["a path that leaves the repository", { pathConstraints: ["/../x"] }, 251011],
   ])("is refused with %s", async (_what, changes, code) => {
-    expect(await create([{ ...TO_REGISTRY, ...changes }])).toMatchObject({ status: 400, code, data: null });
+    const answer = await create([{ ...TO_REGISTRY, ...changes }]);
+    expect(answer).toMatchObject({ status: 400, code, data: null });
+    expect(answer.text).not.toContain("hush-hush");
     expect(api.db.select().from(cluster).all()).toHaveLength(2);
   });
 
@@ -141,7 +189,7 @@ describe("a configuration", () => {
     expect(await create([TO_REGISTRY], "q/files")).toMatchObject({ status: 404, code: 251004 });
     expect(await create([TO_REGISTRY], "p/nope")).toMatchObject({ status: 404, code: 251006 });
     expect(await create([])).toMatchObject({ status: 400, code: 250104 });
-    expect(await api.call("POST", `${AT}/update/p/files/nope`, { body: TO_REGISTRY })).toMatchObject({ status: 400, code: 250310 });
+    for (const name of ["nope", "1x"]) expect(await api.call("POST", `${AT}/update/p/files/${name}`, { body: TO_REGISTRY })).toMatchObject({ status: 400, code: 250310 });
     expect(await api.call("DELETE", `${AT}/delete/p/files/nope`)).toMatchObject({ status: 400, code: 250310 });
     expect(await api.call("POST", `${AT}/toggle/status/p/files/nope`)).toMatchObject({ status: 400, code: 250310 });
     expect(await api.call("GET", `${AT}/info/p/nope`)).toMatchObject({ status: 404, code: 251006 });
@@ -206,6 +254,13 @@ describe("a run-once task", () => {
     ["neither registry nor cluster", { clusterId: null }, 250105],
   ])("is refused with %s", async (_what, changes, code) => {
     expect(await once({ ...ONCE_PATH, ...changes }, "p/files")).toMatchObject({ status: 400, code });
+  });
+
+  test.each([
+    ["targetVersions", { targetVersions: ["../other"] }],
+    ["packageKey", { packageName: "nginx?x" }],
+  ])("of an image is refused with %s that no registry takes", async (field, changes) => {
+    expect(await once({ ...ONCE_PACKAGE, ...changes }, "p/hosted")).toMatchObject({ status: 400, code: 250105, message: expect.stringContaining(`[${field}]`) });
   });
 
   test("and a configuration do not share a name", async () => {
