@@ -35,9 +35,12 @@ function basicCredentials(header: string): string | null {
 }
 
 /** One client: an IPv4 address, or the /64 that one IPv6 client can fill at will. */
-function clientOf(address = "local"): string {
-  const v4 = address.replace(/^::ffff:/i, "");
-  return v4.includes(":") ? v4.split(":").slice(0, 4).join(":") : v4;
+export function clientOf(address = "local"): string {
+  const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!v4.includes(":")) return v4;
+  const [head = [], tail = []] = v4.split("::").map((part) => part.split(":").filter(Boolean));
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => "0");
+  return [...head, ...zeros, ...tail].slice(0, 4).join(":");
 }
 
 const FIRST_MS = 100;

@@ -47,16 +47,20 @@ export type Language = "en" | "zh";
 export function messageOf(code: Code, args: readonly string[], language: Language): string {
   const template = MESSAGES[code][language];
   const named = template.includes("{0}");
-  const text = named ? template.replace("{0}", () => args[0] ?? "") : template;
+  const text = named ? template.replace("{0}", () => shortened(args[0] ?? "")) : template;
   return [text, ...args.slice(named ? 1 : 0)].join(": ");
 }
+
+/** Room for a full path; what is longer is no name of anything. */
+const LONGEST_NAMED = 1100;
+const shortened = (text: string) => (text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text);
 
 /** The best of the languages we speak (RFC 9110 §12.5.4); English for all others. */
 export function languageOf(acceptLanguage: string | undefined): Language {
   const offers = (acceptLanguage ?? "").split(",").map((part) => {
     const [range = "", ...params] = part.trim().toLowerCase().split(";");
     const quality = params.find((param) => param.trim().startsWith("q="))?.trim().slice(2);
-    return { language: range.split("-")[0], quality: quality === undefined ? 1 : Number(quality) };
+    return { language: range.split(/[-_]/)[0], quality: quality === undefined ? 1 : Number(quality) };
   });
   const best = offers.filter(({ quality }) => quality > 0).sort((a, b) => b.quality - a.quality);
   return best.find(({ language }) => language === "zh" || language === "en")?.language === "zh" ? "zh" : "en";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createSlowDown } from "../api/auth.ts";
+import { clientOf, createSlowDown } from "../api/auth.ts";
 import { MESSAGES, messageOf } from "../api/messages.ts";
 import { createTestApi, type TestApi } from "./api-fixture.ts";
 
@@ -79,6 +79,7 @@ describe("every answer is an envelope", () => {
   test("messages speak Chinese or English, as Accept-Language prefers", async () => {
     expect(await ask("zh-CN,zh;q=0.9,en;q=0.8")).toBe("同步任务[none]不存在");
     expect(await ask("en;q=0.9, zh;q=0.1")).toBe("replica task [none] is not found");
+    expect(await ask("zh_CN")).toBe("同步任务[none]不存在");
     expect(await ask("fr, ja")).toBe("replica task [none] is not found");
     expect(await ask(";;q=x,,")).toBe("replica task [none] is not found");
   });
@@ -122,6 +123,11 @@ describe("the login", () => {
     for (const release of releases) release();
     await Promise.all(waiting);
     expect(slow.floods("1.2.3.4")).toBe(false);
+  });
+
+  test("takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
+    const clients = ["1.2.3.4", "::ffff:1.2.3.4", "2001:db8::1", "2001:db8::a:b:c:d", "2001:db8:0:0:1:2:3:4", "2001:db8:0:1::1", "::1"].map(clientOf);
+    expect(clients).toEqual(["1.2.3.4", "1.2.3.4", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:1", "0:0:0:0"]);
   });
 
   test("answers 429 to the flood, and lets everybody in again when it is over", async () => {
