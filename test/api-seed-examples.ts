@@ -213,3 +213,52 @@ export const RECORD_EXAMPLES: Example[] = [
     answer: ok(pageOf(OLDER_DETAIL)),
   },
 ];
+
+const DISTRIBUTION = "/replication/api/remote/distribution";
+/** The document writes {registry-host}/{repository}, xxxx and ***. */
+const TO_REGISTRY = { registry: "127.0.0.1:5000/mirror", username: "robot", password: "hush-hush" };
+const TO_CLUSTER = { clusterId: CLUSTER_IDS[0], remoteProjectId: "xxxx", remoteRepoName: "xxxx" };
+const DISTRIBUTED = { packageConstraints: [], pathConstraints: [], replicaType: "REAL_TIME", setting: SETTING, enable: true, description: "test replica task" };
+
+const DISTRIBUTION_INFO = {
+  projectId: "bkrepo",
+  repoName: "maven-local",
+  name: "mirrors",
+  registry: "{registry-host}/{repository}",
+  certificate: null,
+  username: null,
+  password: null,
+  packageConstraints: null,
+  pathConstraints: null,
+  replicaType: "REAL_TIME",
+  setting: { ...SETTING, errorStrategy: "FAST_FAIL", executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null } },
+  description: null,
+  enable: true,
+};
+
+const distribution = (name: string, method: string, path: string, body: unknown = undefined, data: unknown = null): Example => ({ name, method, path: `${DISTRIBUTION}/${path}`, body, answer: ok(data) });
+
+/** In this order, each on what those before it left. */
+export const DISTRIBUTION_EXAMPLES: Example[] = [
+  distribution("create, to a registry", "POST", "create/bkrepo/maven-local", { configs: [{ name: "mirrors", ...TO_REGISTRY, ...DISTRIBUTED }] }),
+  distribution("create, to a cluster", "POST", "create/bkrepo/maven-local", { configs: [{ name: "mirrors", ...TO_CLUSTER, ...DISTRIBUTED }] }),
+  distribution("update, to a registry", "POST", "update/bkrepo/maven-local/mirrors", { ...TO_REGISTRY, ...DISTRIBUTED }),
+  distribution("info of one", "GET", "info/bkrepo/maven-local/mirrors", undefined, [DISTRIBUTION_INFO]),
+  distribution("update, to a cluster", "POST", "update/bkrepo/maven-local/mirrors", { ...TO_CLUSTER, ...DISTRIBUTED }),
+  distribution("info of all", "GET", "info/bkrepo/maven-local", undefined, [DISTRIBUTION_INFO]),
+  distribution("toggle", "POST", "toggle/status/bkrepo/maven-local/mirrors"),
+  distribution("delete", "DELETE", "delete/bkrepo/maven-local/mirrors"),
+  distribution("run-once, a package to a registry", "POST", "create/runOnceTask/bkrepo/images", {
+    name: "xxxx",
+    ...TO_REGISTRY,
+    packageName: "nginx",
+    versions: ["1.1"],
+    targetVersions: ["1.2", "1.3"],
+    description: "xxxx",
+  }),
+  distribution("run-once, a package to a cluster", "POST", "create/runOnceTask/bkrepo/images", { name: "xxxx", ...TO_CLUSTER, packageName: "nginx", versions: ["1.1"], description: "xxxx" }),
+  distribution("run-once, paths to a cluster", "POST", "create/runOnceTask/bkrepo/files", { name: "xxxx", ...TO_CLUSTER, pathConstraints: ["/a.txt"], description: "xxxx" }),
+  distribution("run-once, execute", "POST", "execute/runOnceTask/bkrepo/files?name=xxxx"),
+  distribution("run-once, status", "GET", "get/runOnceTaskStatus/bkrepo/files?name=xxxx", undefined, RECORD_INFO),
+  distribution("run-once, delete", "DELETE", "delete/runOnceTask/bkrepo/files?name=xxxx"),
+];

@@ -1,7 +1,9 @@
+import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { task } from "../db/schema/replication.ts";
 import { createTestApi, type TestApi } from "./api-fixture.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord, setPlanned } from "./api-rows.ts";
-import { CREATE_BODY, type Example, RECORD_EXAMPLES, TASK_EXAMPLES } from "./api-seed-examples.ts";
+import { CREATE_BODY, DISTRIBUTION_EXAMPLES, type Example, RECORD_EXAMPLES, TASK_EXAMPLES } from "./api-seed-examples.ts";
 
 let api: TestApi;
 let key: string;
@@ -27,6 +29,17 @@ test.each([...TASK_EXAMPLES, ...RECORD_EXAMPLES].map((example) => [example.name,
   const { status, text } = await api.call(method, fill(path), given);
   expect(status).toBe(200);
   expect(differences(answer, JSON.parse(text), "")).toEqual([]);
+});
+
+test("remote distribution, from the first configuration to the end of a run-once task", async () => {
+  for (const [repository, type] of [["images", "DOCKER"], ["files", "GENERIC"]] as const) addRepository(api.db, "bkrepo", repository, type);
+  for (const { name, method, path, body, answer } of DISTRIBUTION_EXAMPLES) {
+    const { status, text } = await api.call(method, path, { body });
+    expect([name, status, differences(answer, JSON.parse(text), "")]).toEqual([name, 200, []]);
+    if (name !== "run-once, execute") continue;
+    const once = api.db.select().from(task).where(eq(task.name, "bkrepo/files/xxxx")).get();
+    endRecord(api.db, addRecord(api.db, once?.key ?? "", Date.now()), "SUCCESS", Date.now());
+  }
 });
 
 /** Where an answer lacks what the example shows; further keys are allowed. */
