@@ -25,8 +25,8 @@ export type ExecutionDeps = {
   logger: Logger;
 };
 
-/** How long a start waits for Temporal; after that the record stands, and the reconciler starts its run. */
-const START_DEADLINE_MS = 5_000;
+/** How long a start or a stop waits for Temporal; after that the record stands, and the reconciler starts or cancels its run. */
+const DEADLINE_MS = 5_000;
 
 export function createExecutions(deps: ExecutionDeps): Executions {
   const { db, client, now } = deps;
@@ -41,7 +41,8 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     const running = runningRecords(db, taskKey);
     for (const { id, workflowId } of running) {
       requestStop(db, id, reason);
-      await client.workflow.getHandle(workflowId).cancel().catch((error: unknown) => {
+      const cancel = () => client.workflow.getHandle(workflowId).cancel();
+      await client.withDeadline(Date.now() + DEADLINE_MS, cancel).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError)) deps.logger.warn({ err: error, workflowId }, "the run could not be cancelled in Temporal; its workers stop by the record");
       });
     }
@@ -76,7 +77,7 @@ export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: s
   const searchAttributes = deps.searchAttributes();
   const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, schedule: null, queues: deps.queues, searchAttributes };
   try {
-    await deps.client.withDeadline(Date.now() + START_DEADLINE_MS, () =>
+    await deps.client.withDeadline(Date.now() + DEADLINE_MS, () =>
       deps.client.workflow.start(TASK_RUN, {
         workflowId,
         taskQueue: deps.queues.orchestrate,
