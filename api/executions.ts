@@ -58,10 +58,10 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
-      if (row?.replicaType !== "SCHEDULED") return deps.doorbell.taskSaved(taskKey);
       // A task that never ran; nothing comes between this look and the start's transaction.
-      const first = row.enabled && row.setting.executionStrategy === "IMMEDIATELY" && row.executionTimes === 0;
-      await Promise.all([first && start(taskKey), deps.schedules.align(taskKey)]);
+      const first = row?.replicaType === "SCHEDULED" && row.enabled && row.setting.executionStrategy === "IMMEDIATELY" && row.executionTimes === 0;
+      // Both, whatever it is: a distribution's update may have turned one kind into the other.
+      await Promise.all([first && start(taskKey), deps.schedules.align(taskKey), deps.doorbell.taskSaved(taskKey)]);
     },
     async taskDeleted(taskKey) {
       await deps.doorbell.taskDeleted(taskKey);

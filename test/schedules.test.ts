@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { msToTs, requiredTsToDate } from "@temporalio/common/lib/time.js";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { task } from "../db/schema/replication.ts";
+import { cluster, task } from "../db/schema/replication.ts";
 import { dueTime } from "../domain/firing.ts";
 import { type Control, startControl, until } from "./schedule-fixture.ts";
 
@@ -245,4 +245,19 @@ describe("a task that starts immediately", () => {
     expect(await isGone(key)).toBe(true);
     await finished(key, 1);
   });
+});
+
+test("a distribution that turns from its cron to real time has no schedule any more, and one again when it turns back", async () => {
+  const at = "/replication/api/remote/distribution";
+  const target = control.db.select({ id: cluster.id }).from(cluster).where(eq(cluster.name, "target")).get();
+  const by = (replicaType: string) => ({ clusterId: target?.id, replicaType, setting: { executionPlan: { cronExpression: YEARLY.cron } } });
+  const update = (replicaType: string) => control.api.call("POST", `${at}/update/shop/files/turning`, { body: by(replicaType) });
+  await control.api.call("POST", `${at}/create/shop/files`, { body: { configs: [{ name: "turning", ...by("SCHEDULED") }] } });
+  const key = control.db.select({ key: task.key }).from(task).where(eq(task.name, "shop/files/turning")).get()?.key ?? "";
+  expect(await isGone(key)).toBe(false);
+  expect((await update("REAL_TIME")).code).toBe(0);
+  expect(await isGone(key)).toBe(true);
+  expect((await update("SCHEDULED")).code).toBe(0);
+  expect(await isGone(key)).toBe(false);
+  expect((await control.info(key)).nextExecutionTime).not.toBeNull();
 });
