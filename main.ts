@@ -24,6 +24,9 @@ type Kind = keyof typeof DRAINED_BY_MS;
 
 const ENTRIES = { control: "api/start.ts", orchestrator: "workflows/start.ts", worker: "activities/start.ts" };
 
+/** Given only to the children that need them; no other process inherits them. */
+const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY"];
+
 type Supervisor = {
   config: Config;
   log: Logger;
@@ -44,6 +47,9 @@ async function main(): Promise<void> {
   if (process.platform !== "linux" && process.platform !== "darwin") {
     throw new Error(`${process.platform} is not supported: this runs on Linux and macOS`);
   }
+  // Whatever we and our children write is ours alone, also in a DATA_DIR that somebody else made.
+  process.umask(0o077);
+  for (const name of SECRETS) delete process.env[name];
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataDir(config.dataDir);
   const ledger = openLedger(join(config.dataDir, "processes.json"));
@@ -163,11 +169,10 @@ function startWorker(supervisor: Supervisor): Started {
   });
 }
 
-/** What every child is told; the secrets go only to those that need them. */
+/** What every child is told. */
 function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.ProcessEnv {
-  const { ADMIN_PASSWORD: _password, SECRET_KEY: _key, ...inherited } = process.env;
   return {
-    ...inherited,
+    ...process.env,
     DATA_DIR: config.dataDir,
     CACHE_DIR: config.cacheDir,
     INSTANCE_ID: instance.id,
