@@ -23,7 +23,7 @@ export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secr
     const signed = { "content-type": "application/json", ...signer.headers(method, path, body), ...options.headers };
     const signal = options.signal ? { signal: options.signal } : {};
     try {
-      const answer = await request(new URL(path, apiUrl), { method, headers: signed, dispatcher: agent, ...(body ? { body } : {}), ...signal });
+      const answer = await request(new URL(apiUrl + path), { method, headers: signed, dispatcher: agent, ...(body ? { body } : {}), ...signal });
       if (answer.statusCode < 300) return answer;
       const text = (await answer.body.text()).slice(0, 300);
       const kind = answer.statusCode >= 500 ? "server" : answer.statusCode === 404 ? "notFound" : "invalid";
@@ -36,7 +36,9 @@ export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secr
 
   async function call<T>(method: "GET" | "POST", path: string, body?: unknown): Promise<T> {
     const answer = await open(method, path, body === undefined ? {} : { body });
-    return (await answer.body.json()) as T;
+    return (await answer.body.json().catch((error: unknown) => {
+      throw new TransferError("unreachable", `the control plane at ${apiUrl} broke off its answer`, { cause: error });
+    })) as T;
   }
 
   return {

@@ -3,24 +3,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { putBlobs } from "../db/blobs.ts";
 import { openDb, type Db } from "../db/open.ts";
-import { putNodes } from "../db/put-nodes.ts";
 import { deleteRecord, findRecord } from "../db/records.ts";
-import { findRepository } from "../db/repositories.ts";
 import { closeRecord, requestStop } from "../db/runs/close.ts";
 import { takeReports } from "../db/runs/outcomes.ts";
 import { planHostedPage } from "../db/runs/plan-hosted.ts";
 import { listingRequest, takeListingFailure, takePage } from "../db/runs/plan-listed.ts";
 import { runTargets, snapshotOf } from "../db/runs/targets.ts";
 import { detail, dispatch, plan } from "../db/schema/replication.ts";
-import { insertTask } from "../db/tasks.ts";
 import { newId } from "../domain/ids.ts";
-import { addCluster, addManyDetails, addRecord, addRepository, setPlanned } from "./api-rows.ts";
+import { addCluster, addManyDetails, addRepository, setPlanned } from "./api-rows.ts";
 import { FILES, paths } from "./drain-fixture.ts";
+import { addFiles, openRun } from "./planned-run.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
-const SHA256 = "0".repeat(64);
 
 let directory: string;
 let db: Db;
@@ -37,27 +33,8 @@ afterEach(() => {
 });
 
 /** A run of a new task; one cluster where none is named. */
-function open(object: typeof FILES, clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")]): string {
-  const setting = {
-    rateLimit: 0,
-    includeMetadata: true,
-    conflictStrategy: "SKIP",
-    errorStrategy: "CONTINUE",
-    executionStrategy: "IMMEDIATELY",
-    executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-    storageConsistencyCheck: false,
-    automaticCreateRemoteRepo: true,
-  } as const;
-  const values = { name: newId(), kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
-  const key = insertTask(db, values, [object], clusterIds, { user: "tester", now: NOW }) ?? "";
-  return addRecord(db, key, NOW);
-}
-
-function upload(...list: string[]): void {
-  putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], NOW);
-  const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
-  putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, { overwrite: true, user: "tester", now: NOW });
-}
+const open = (object: typeof FILES, clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")]) => openRun(db, object, clusterIds, NOW);
+const upload = (...list: string[]) => addFiles(db, list, NOW);
 
 const page = (recordId: string, object: typeof FILES) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
 

@@ -1,3 +1,4 @@
+import { TransferError } from "../../domain/failure.ts";
 import type { Endpoint } from "../../domain/worker-messages.ts";
 import type { BatchDeps } from "./work.ts";
 
@@ -5,6 +6,15 @@ export type OpenedEndpoint = ReturnType<typeof openEndpoint>;
 
 /** An end with its credentials in the clear; these never leave this process but to that end. */
 export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, { secret, sealedFor, ...endpoint }: Endpoint) {
-  const opened = secret ? (JSON.parse(sealer.open(secret, sealedFor)) as { password?: string; token?: string }) : {};
+  const opened = secret ? credentials(() => sealer.open(secret, sealedFor), endpoint.url) : {};
   return { ...endpoint, password: opened.password ?? null, token: opened.token ?? null, ...network };
+}
+
+/** Safe: only what the API sealed can be opened. */
+function credentials(open: () => string, url: string): { password?: string; token?: string } {
+  try {
+    return JSON.parse(open()) as { password?: string; token?: string };
+  } catch (error) {
+    throw new TransferError("invalid", `the stored credentials of ${url} were sealed with another secret key: enter them again`, { cause: error });
+  }
 }

@@ -1,8 +1,9 @@
+import { toTransferError } from "../../domain/failure.ts";
 import { createFileSender } from "./batch-files.ts";
 import { createImageSender } from "./batch-images.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { createThrottle, type Throttle } from "./throttle.ts";
-import type { Batch, BatchDeps, Work } from "./work.ts";
+import { type Batch, type BatchDeps, failed, type Work } from "./work.ts";
 
 /** Sends one kind of artifact between two ends, whose connections it keeps. */
 export type Sender = { send: (work: Work) => Promise<void>; close: () => void };
@@ -11,7 +12,16 @@ export type Line = Sender & { throttle: Throttle };
 
 export function openLine(deps: BatchDeps, recordId: string, batch: Batch): Line {
   const throttle = createThrottle(batch.setting.rateLimit, (bytes) => deps.controlPlane.lease(recordId, batch.clusterId, bytes));
-  const target = openEndpoint(deps, batch.target);
-  const sender = batch.object.category === "LOCAL" ? createFileSender(deps.content, target) : createImageSender(openEndpoint(deps, batch.source), target);
-  return { throttle, ...sender };
+  return { throttle, ...openSender(deps, batch) };
+}
+
+/** An end that cannot even be opened is the outcome of each artifact. */
+function openSender(deps: BatchDeps, batch: Batch): Sender {
+  try {
+    const target = openEndpoint(deps, batch.target);
+    return batch.object.category === "LOCAL" ? createFileSender(deps.content, target) : createImageSender(openEndpoint(deps, batch.source), target);
+  } catch (error) {
+    const { message } = toTransferError(error);
+    return { send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))), close: () => {} };
+  }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, UploadState } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact, ReportAnswer } from "../../domain/worker-messages.ts";
 
@@ -27,6 +28,13 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
   let lastSent = 0;
   let sending: Promise<void> | undefined;
   let stopped = false;
+  let refused: TransferError | undefined;
+
+  const stop = (reason: string) => {
+    if (stopped) return;
+    stopped = true;
+    onStop(reason);
+  };
 
   const change = (seq: number, values: Partial<ArtifactReport>) => {
     const report = current.get(seq);
@@ -41,14 +49,15 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
     lastSent = Date.now();
     const reports = seqs.flatMap((seq) => current.get(seq) ?? []);
     try {
-      const { stop } = await send(reports);
+      const answer = await send(reports);
       for (const report of reports) if (report.outcome) current.delete(report.seq);
-      if (stop !== null && !stopped) {
-        stopped = true;
-        onStop(stop);
-      }
-    } catch {
+      if (answer.stop !== null) stop(answer.stop);
+    } catch (error) {
       for (const seq of seqs) dirty.add(seq);
+      const failure = toTransferError(error);
+      if (failure.retryable) return;
+      refused = failure;
+      stop(failure.message);
     }
   }
 
@@ -78,18 +87,30 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
       const moved = current.get(artifact.seq)?.bytesSent ?? 0;
       change(artifact.seq, { outcome, bytesSent: Math.max(moved, outcome.bytesSent) });
     },
-    /** Waits until everything is handed in; while the control plane is away that takes as long as it takes. */
+    /** Waits until everything is handed in; while the control plane is away that takes as long as it takes. Throws when it refuses what it is told. */
     async close(): Promise<void> {
       clearInterval(timer);
       let deadline = Number.POSITIVE_INFINITY;
-      await sending;
-      while (dirty.size > 0) {
-        heartbeat();
-        if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
-        if (Date.now() > deadline) return;
-        await flush();
-        if (dirty.size > 0) await sleep(1_000);
-      }
+      await beating(heartbeat, async () => {
+        await sending;
+        while (dirty.size > 0 && !refused) {
+          if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
+          if (Date.now() > deadline) return;
+          await flush();
+          if (dirty.size > 0 && !refused) await sleep(1_000);
+        }
+      });
+      if (refused) throw refused;
     },
   };
+}
+
+/** A control plane that hangs answers late; the batch is alive meanwhile. */
+async function beating(heartbeat: () => void, work: () => Promise<void>): Promise<void> {
+  const beats = setInterval(heartbeat, LONGEST_SILENCE_MS);
+  try {
+    await work();
+  } finally {
+    clearInterval(beats);
+  }
 }
