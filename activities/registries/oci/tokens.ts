@@ -13,6 +13,9 @@ export type TokenStore = {
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
 };
 
+/** A registry may have many more names, each with a token of its own. */
+const MOST_TOKENS = 1_000;
+
 type Token = { header: string; expires: number };
 type Entry = { fetch: Promise<Token>; header?: string };
 
@@ -41,7 +44,7 @@ export function createTokenStore(http: HttpClient, registry: URL, basic: string 
       for (;;) {
         const known = entries.get(key);
         const entry = known ?? { fetch: fetchToken(challenge, wantedScopes.get(key) ?? scopes) };
-        if (known === undefined) entries.set(key, entry);
+        if (known === undefined) keepNewest(entries, key, entry);
         try {
           const { header, expires } = await entry.fetch;
           entry.header = header;
@@ -55,10 +58,16 @@ export function createTokenStore(http: HttpClient, registry: URL, basic: string 
     },
     drop(scopes, refused, wanted) {
       const key = scopes.join(" ");
-      if (wanted !== undefined) wantedScopes.set(key, wanted.split(" "));
+      if (wanted !== undefined) keepNewest(wantedScopes, key, wanted.split(" "));
       if (entries.get(key)?.header === refused) entries.delete(key);
     },
   };
+}
+
+function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MOST_TOKENS && oldest !== undefined) map.delete(oldest);
 }
 
 function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
