@@ -109,6 +109,7 @@ describe("an upload", () => {
 
   test("does not wait for a big one that is under way, nor does the rewriting of what was sent meanwhile", async () => {
     const { key, upload, arrival, download, task } = await following();
+    rig.one.proxy.clear();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     await upload("/big", randomBytes(3_000_000));
     await until(async () => rig.one.proxy.count("PATCH", /uploads/) > 0, "the big file is under way");

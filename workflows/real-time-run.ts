@@ -9,53 +9,60 @@ import {
   setHandler,
   workflowInfo,
 } from "@temporalio/workflow";
-import type { Drained, DrainActivities } from "../activities/control/drains.ts";
+import { rootCause } from "@temporalio/common";
+import type { Drained, DrainActivities, Ended, FirstTarget, Step } from "../activities/control/drains.ts";
 import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
 import { type Bell, createBell } from "./bell.ts";
 import { type RealTimeRunInput, WAKE } from "./contract.ts";
-import { CONTROL, LONGEST_HISTORY, QUIET_MS } from "./options.ts";
+import { CONTROL, LONGEST_HISTORY, QUIET_MS, WINDOW } from "./options.ts";
 import { createSending } from "./sending.ts";
-import type { Target } from "./targets.ts";
 
 export const wakeSignal = defineSignal(WAKE);
 
 /** Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for the bell, and ends when that is long silent. */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   const { beginDrain } = proxyActivities<DrainActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const { workflowId } = workflowInfo();
   const bell = createBell();
   setHandler(wakeSignal, bell.ring);
+  let ended: Ended | null = null;
   for (let silent = false; ; ) {
-    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>(input);
     bell.heard();
     // Cancelled while it opens a record, it must still learn of it, to close it.
-    const step = await CancellationScope.nonCancellable(() => beginDrain(input.taskKey, input.clusterId, workflowInfo().workflowId));
+    const step: Step = await CancellationScope.nonCancellable(() => beginDrain(input.taskKey, input.clusterId, workflowId, ended, WINDOW));
+    setCurrentDetails(tell(step));
+    ended = null;
     if (step.kind === "gone") return;
+    // A drain that has its record is found again by the next run.
+    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>(input);
     if (step.kind === "drain") {
-      await drain(input, step, bell);
+      ended = await drain(input, step, bell);
       silent = false;
-    } else {
-      if (silent && step.wait === null && !bell.isRung()) return;
-      silent = !(await condition(bell.isRung, Math.max(step.wait ?? QUIET_MS, 1)));
+      continue;
     }
+    if (silent && step.wait === null && !bell.isRung()) return;
+    silent = !(await condition(bell.isRung, Math.max(step.wait ?? QUIET_MS, 1)));
   }
 }
 
-/** Sends what a drain has, and what happens meanwhile; closes its record whatever happened. */
-async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<void> {
+/** Sends what a drain has, and what happens meanwhile. Its record is closed by whoever takes the answer, whatever happened. */
+async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<Ended> {
   const control = proxyActivities<DrainActivities & RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const { recordId } = begun;
-  setCurrentDetails("sending");
-  let interruption: unknown;
   try {
     if (begun.plan) await control.planDrain(recordId);
     await sendAll(input, begun, bell);
+    return { recordId, reason: null };
   } catch (error) {
-    interruption = error;
+    if (!isCancellation(error)) return { recordId, reason: `the run broke off: ${rootCause(error) ?? String(error)}` };
+    await CancellationScope.nonCancellable(() => control.closeRun(recordId, "stopped: the run was cancelled in Temporal"));
+    throw error;
   }
-  const reason = interruption === undefined ? null : describe(interruption);
-  const closed = await CancellationScope.nonCancellable(() => control.closeRun(recordId, reason));
-  setCurrentDetails(closed ? `waiting; the last drain: ${closed.status}, ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
-  if (isCancellation(interruption)) throw interruption;
+}
+
+function tell({ kind, closed }: Step): string {
+  const last = closed ? `; the last drain: ${closed.status}, ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "";
+  return (kind === "drain" ? "sending" : "waiting for uploads") + last;
 }
 
 async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objects }: Drained, bell: Bell): Promise<void> {
@@ -79,18 +86,13 @@ async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objec
 
 const mayGrow = () => workflowInfo().historyLength < LONGEST_HISTORY;
 
-async function readTargets(input: RealTimeRunInput, recordId: string): Promise<Target[]> {
+async function readTargets(input: RealTimeRunInput, recordId: string): Promise<FirstTarget[]> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  const targets: Target[] = [];
+  const targets: FirstTarget[] = [];
   for (let from: number | null = 0; from !== null; ) {
     const page: TargetPage = await control.readTargets(recordId, from);
     targets.push(...page.targets);
     from = page.next;
   }
   return targets;
-}
-
-function describe(error: unknown): string {
-  if (isCancellation(error)) return "stopped: the run was cancelled in Temporal";
-  return `the run broke off: ${error instanceof Error ? error.message : String(error)}`;
 }

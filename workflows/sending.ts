@@ -1,18 +1,22 @@
 import { type ChildWorkflowHandle, isCancellation, startChild, workflowInfo } from "@temporalio/workflow";
+import type { FirstTarget } from "../activities/control/drains.ts";
 import type { RealTimeRunInput } from "./contract.ts";
-import { moreSignal, targetRun } from "./target-run.ts";
-import { type Target, targetOptions } from "./targets.ts";
+import { moreSignal, targetRun, transfer } from "./target-run.ts";
+import { targetOptions } from "./targets.ts";
 
 type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
 
-/** The children of a drain: one for each of its objects, started when the object has something to send, and told when it has more. */
+/**
+ * What a drain sends: the batches that were cut with it at once, all else by a child for each of its objects, started when the object has
+ * something to send, and told when it has more.
+ */
 export function createSending(input: RealTimeRunInput, { recordId, objects }: { recordId: string; objects: number }) {
   const children = new Map<number | null, Child>();
   const cuts = new Map<number | null, number>();
   let busy = 0;
   let broken: unknown;
 
-  function start(target: Target): Child {
+  function start(target: FirstTarget): Child {
     const runId = `${workflowInfo().workflowId}/${recordId}`;
     const started = startChild(targetRun, targetOptions(input, { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 }, target));
     const ended = started
@@ -24,7 +28,14 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
     return child;
   }
 
-  async function sendTo(target: Target): Promise<void> {
+  async function sendFirst({ first, ...target }: FirstTarget): Promise<void> {
+    if (!first) return sendTo(target);
+    cuts.set(target.object, 2);
+    const results = await Promise.all(first.batches.map((batch) => transfer({ queues: input.queues, recordId }, batch)));
+    if (first.left || results.some(({ again }) => again > 0)) await sendTo(target);
+  }
+
+  async function sendTo(target: FirstTarget): Promise<void> {
     const child = children.get(target.object);
     if (!child) return start(target).ended;
     try {
@@ -38,9 +49,9 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
   }
 
   return {
-    send(target: Target): void {
+    send(target: FirstTarget): void {
       busy += 1;
-      void sendTo(target)
+      void sendFirst(target)
         .catch((error: unknown) => {
           broken ??= error;
         })

@@ -16,7 +16,7 @@ import { MORE, type TargetRunInput } from "./contract.ts";
 import { CONTROL, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
 
 type Counts = TargetRunInput["counts"];
-type Batch = { number: number; summary: string };
+export type Batch = { number: number; summary: string };
 
 /** A drain has taken in more of the object that is being sent. */
 export const moreSignal = defineSignal(MORE);
@@ -107,7 +107,7 @@ async function nextChange(inFlight: Set<Promise<void>>, due: number | null, bell
 }
 
 /** A batch whose worker dies again and again fails as a whole, so that the others go on. */
-async function transfer(input: TargetRunInput, batch: Batch): Promise<BatchResult> {
+export async function transfer(input: Pick<TargetRunInput, "queues" | "recordId">, batch: Batch): Promise<BatchResult> {
   const { transferBatch } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
   try {
     return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
