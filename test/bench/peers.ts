@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { SKOPEO } from "../servers/oci-tools.ts";
 import { freePort, startServer } from "../servers/process.ts";
@@ -31,7 +31,7 @@ export async function skopeoSync(): Promise<((from: TestRegistry, to: TestRegist
   const skopeo = await findTool(SKOPEO);
   if (skopeo === null) return null;
   const plain = ["--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest", "docker"];
-  return (from, to, name) => run(skopeo, ["sync", "--scoped", ...plain, `${from.host}/${name}`, to.host], { maxBuffer: 2 ** 26 });
+  return (from, to, name) => run(skopeo, ["sync", ...plain, `${from.host}/${name}`, `${to.host}/${dirname(name)}`], { maxBuffer: 2 ** 26 });
 }
 
 export type WebDav = Awaited<ReturnType<typeof startWebDav>>;

@@ -38,6 +38,7 @@ await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, http
 
 console.log(`${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; medians of ${times}, in turns`);
 const bench = await createRig(times, (line) => console.log(`  ${line}`));
+process.once("SIGINT", () => void bench.end().then(() => process.exit(130)));
 const rows: Row[] = [];
 try {
   for (const name of wanted.length > 0 ? wanted : Object.keys(ROWS)) {
