@@ -66,6 +66,7 @@ function readTarget(tx: DbOrTx, clusterId: string): Endpoint | null {
 
 type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & { uploads: string | null; metadata: string | null; begun: number };
 
+/** What was tried least goes first: it may be that only some of a batch can never end well. */
 function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repositoryId: number, now: number): BatchArtifact[] {
   const { recordId, object, clusterId, number } = batch;
   const which =
@@ -80,7 +81,7 @@ function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, reposito
     FROM plan p
     ${join} detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
     LEFT JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = p.name AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
-    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which} ORDER BY p.seq`);
+    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which} ORDER BY coalesce(d.tries, 0), p.seq`);
   return rows.map((row) => ({
     ...row,
     begun: row.begun === 1,

@@ -113,7 +113,7 @@ function postponed({ now, retryWindow }: Context, result: ArtifactResult & { kin
   const notBefore = exhausted ? null : due;
   const reason = result.reason.slice(0, MOST_REASON);
   if (notBefore !== null) return { again: 1, notBefore, firstFailure, tries, errorReason: reason, uploads: JSON.stringify(result.uploads) };
-  const effort = exhausted ? `tried ${tries} times` : `tried for ${Math.round((now - firstFailure) / 1000)} s`;
+  const effort = exhausted ? `tried ${tries} times` : `${untried ? "waited" : "tried"} for ${Math.round((now - firstFailure) / 1000)} s`;
   return { status: "FAILED", endTime: now, errorReason: `${reason} (${effort})`, uploads: null, tries, firstFailure };
 }
 
