@@ -1,7 +1,8 @@
 import pLimit from "p-limit";
 import { cursorsOf, findConcerned } from "../db/drains/bell.ts";
-import { type CursorKey, dropCursors, dropLeftPending, forwardCursors, listDue, newestEvent } from "../db/drains/cursors.ts";
+import { type CursorKey, dropCursors, dropLeftPending, forwardCursors, listDue, newestEvent, syncCursors } from "../db/drains/cursors.ts";
 import { deletePassedEvents } from "../db/events.ts";
+import { write } from "../db/open.ts";
 import { inPages } from "../db/pages.ts";
 import { findTask } from "../db/tasks.ts";
 import type { Logger } from "./deps.ts";
@@ -91,6 +92,8 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
 
   return {
     async taskSaved(taskKey) {
+      // A delete that was cut off has dropped them.
+      write(db, (tx) => syncCursors(tx, taskKey));
       await dropLeftPending(db, taskKey);
       if (findTask(db, taskKey)?.enabled) want(cursorsOf(db, taskKey));
     },
