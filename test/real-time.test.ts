@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, Connection } from "@temporalio/client";
+import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { openDb } from "../db/open.ts";
 import { realTimeWorkflowId } from "../workflows/contract.ts";
 import { startInstance, type Instance } from "./instance.ts";
 import { createCleanup, openProduct, patiently, unique, UTC, type Product, type RecordInfo, type TaskInfo, type TaskObject } from "./run-fixture.ts";
@@ -234,6 +237,27 @@ describe("a task", () => {
     expect((await records())[0]).toMatchObject({ status: "SUCCESS" });
   }, 300_000);
 });
+
+test("a cluster that is more than a million uploads behind gets all that the task means, and what comes after", async () => {
+  const { center, product, one } = rig;
+  const { key, upload, arrival, records } = await following();
+  await product.toggle(key);
+  const files: [string, Buffer][] = ["/a", "/deep/b", "/c"].map((path) => [path, randomBytes(2_000)]);
+  for (const [path, bytes] of files) await upload(path, bytes);
+  await center.stop();
+  const db = openDb(join(center.dataDir, "replication.db"));
+  db.run(sql`UPDATE sqlite_sequence SET seq = seq + 1000001 WHERE name = 'event'`);
+  db.run(sql`DELETE FROM event`);
+  db.$client.close();
+  await center.restart();
+  await product.toggle(key);
+  for (const [path, bytes] of files) await arrival(one, path, bytes);
+  const record = await newestOf(records, ({ status }) => status === "SUCCESS", "the full plan is done");
+  expect(record.replicaOverview).toMatchObject({ planned: 3, success: 3 });
+  const later = randomBytes(100);
+  await upload("/later", later);
+  await arrival(one, "/later", later);
+}, 240_000);
 
 test("a cluster that is down for more than a minute holds up no other, says so in its records, and loses nothing", async () => {
   const { one, two } = rig;
