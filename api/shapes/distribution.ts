@@ -33,7 +33,7 @@ export type DistributionUpdate = z.output<typeof DistributionUpdate>;
 export const Distribution = DistributionUpdate.extend({ name: z.string().openapi({ description: "[a-zA-Z_][a-zA-Z0-9-_]{1,127}", example: "mirrors" }) }).openapi("Distribution");
 export type Distribution = z.output<typeof Distribution>;
 
-export const DistributionCreate = z.object({ configs: z.array(Distribution).max(1_000) }).openapi("DistributionCreate");
+export const DistributionCreate = z.object({ configs: z.array(Distribution).max(100) }).openapi("DistributionCreate");
 
 export const RunOnceCreate = z
   .object({
