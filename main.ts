@@ -23,6 +23,8 @@ const DRAINED_BY_MS = { worker: 12_000, orchestrator: 20_000, control: 23_000, t
 type Kind = keyof typeof DRAINED_BY_MS;
 
 const ENTRIES = { control: "api/start.ts", orchestrator: "workflows/start.ts", worker: "activities/start.ts" };
+/** Left to itself, V8 tidies up the later the more memory the machine has: twice what a process needs. It is no slower for these. */
+const HEAP = ["--max-semi-space-size=4", "--max-old-space-size=256"];
 
 /** Given only to the children that need them; no other process inherits them. */
 const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY"];
@@ -184,7 +186,7 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   const entry = fileURLToPath(new URL(ENTRIES[kind], import.meta.url));
-  const child = fork(entry, { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(entry, { env, execArgv: [...HEAP, ...process.execArgv], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   return { child, ready: readyMessage(child) };
 }
 
