@@ -7,7 +7,7 @@ import { inPages } from "../db/pages.ts";
 import { findTask } from "../db/tasks.ts";
 import type { Logger } from "./deps.ts";
 import { repeat } from "./repeat.ts";
-import { ring, type RingDeps, ringOff } from "./ring.ts";
+import { ring, type RingDeps, ringRunning } from "./ring.ts";
 
 export type DoorbellDeps = RingDeps & { now: () => number; temporalUp: () => boolean; logger: Pick<Logger, "warn"> };
 
@@ -85,8 +85,11 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
 
   const sweeps = repeat(sweepMs, "following uploads", logger, async () => {
     forwardCursors(db, mostLag);
-    want(listDue(db, now()));
+    const { due, draining } = listDue(db, now());
+    want(due);
     await ringAll();
+    // Where the workflow of a drain is gone, its record is the reconciler's.
+    await Promise.all(draining.map((key) => limit(ringRunning, deps, key)));
     await inPages(() => deletePassedEvents(db));
   });
 
@@ -101,7 +104,7 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
       const keys = cursorsOf(db, taskKey);
       for (const key of keys) unheard.delete(idOf(key));
       await dropCursors(db, taskKey);
-      for (const key of keys) void ringOff(deps, key).catch((error: unknown) => logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"));
+      for (const key of keys) void ringRunning(deps, key).catch((error: unknown) => logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"));
     },
     asked: (key) => void unheard.delete(idOf(key)),
     temporalIsBack: sweeps.now,

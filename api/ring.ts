@@ -32,8 +32,8 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
   );
 }
 
-/** Wakes it only if it is there, so that it sees that its task is gone. */
-export async function ringOff({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
+/** Wakes it only where it runs. */
+export async function ringRunning({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
   const handle = client.workflow.getHandle(realTimeWorkflowId(taskKey, clusterId));
   await client.withDeadline(Date.now() + DEADLINE_MS, () => handle.signal(WAKE)).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;

@@ -77,12 +77,14 @@ export function forwardCursors(db: Db, mostLag: number): void {
   });
 }
 
-/** Whose drain has something to do now. */
-export function listDue(db: DbOrTx, now: number): CursorKey[] {
-  return followers(db)
+/** Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. */
+export function listDue(db: DbOrTx, now: number): { due: CursorKey[]; draining: CursorKey[] } {
+  const ready = followers(db)
     .filter(({ enabled, cursor }) => enabled && (cursor.notBefore ?? 0) <= now)
-    .filter(({ cursor, projectId }) => cursor.catchUp || isDraining(db, cursor) || hasEvents(db, { ...cursor, projectId }) || nextPending(db, cursor, now) === 0)
+    .filter(({ cursor, projectId }) => cursor.catchUp || hasEvents(db, { ...cursor, projectId }) || nextPending(db, cursor, now) === 0)
     .map(({ cursor: { taskKey, clusterId } }) => ({ taskKey, clusterId }));
+  const draining = ready.filter((key) => isDraining(db, key));
+  return { due: ready.filter((key) => !draining.includes(key)), draining };
 }
 
 function followers(db: DbOrTx): Follower[] {
