@@ -34,6 +34,7 @@ export type TaskDraft = {
   type?: "REPOSITORY" | "PACKAGE" | "PATH";
   setting?: Record<string, unknown>;
   record?: boolean;
+  replicaType?: "SCHEDULED" | "REAL_TIME";
 };
 
 export type Product = ReturnType<typeof openProduct>;
@@ -87,14 +88,14 @@ export function openProduct(instance: Login) {
     registry: (name: string, url: string, access: Access = {}) => cluster(name, "REMOTE", { url, ...access }),
     /** Another instance; `url` where something stands before it. */
     partner: (name: string, other: Login, url = other.url) => cluster(name, "STANDALONE", { url, username: other.username, password: other.password }),
-    /** Creates a task, which starts at once, and answers its key. */
-    async run({ projectId, objects, clusters, type = "REPOSITORY", setting = {}, record = true }: TaskDraft): Promise<string> {
+    /** Creates a task, which starts at once unless its setting says otherwise, and answers its key. */
+    async run({ projectId, objects, clusters, type = "REPOSITORY", setting = {}, record = true, replicaType = "SCHEDULED" }: TaskDraft): Promise<string> {
       const { key } = await call<TaskInfo>("POST", "/replication/api/task/create", {
         name: unique("task-"),
         localProjectId: projectId,
         replicaObjectType: type,
         replicaTaskObjects: objects,
-        replicaType: "SCHEDULED",
+        replicaType,
         setting,
         remoteClusterIds: clusters,
         record,
@@ -126,12 +127,12 @@ export async function newest(product: Product, key: string): Promise<RecordInfo 
 
 /** Follows the newest record of a task until `done`; the counts must add up at every look, and nothing done may be undone. */
 export async function follow(product: Product, key: string, done: (record: RecordInfo & { counts: Counts }) => boolean, withinMs = 120_000): Promise<RecordInfo & { counts: Counts }> {
-  let before = 0;
+  let before = { id: "", ended: 0 };
   for (const end = Date.now() + withinMs; ; await sleep(25)) {
     const record = await newest(product, key);
     const ended = record.counts.success + record.counts.failed;
-    if (ended < before) throw new Error(`${before} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
-    before = ended;
+    if (record.id === before.id && ended < before.ended) throw new Error(`${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
+    before = { id: record.id, ended };
     if (done(record)) return record;
     if (Date.now() > end) throw new Error(`it did not come to that in ${withinMs} ms: ${JSON.stringify(record)}`);
   }

@@ -4,12 +4,12 @@ import { clientConnection } from "../temporal/connect.ts";
 
 export type History = temporal.api.history.v1.IHistory;
 
-/** A workflow's history as the server has it, and those of all children it began. */
-export async function readHistories(address: string, workflowId: string): Promise<Map<string, History>> {
+/** The history of a workflow (of its newest run, where none is named) as the server has it, and those of all that it began: children, and runs that go on as new. */
+export async function readHistories(address: string, workflowId: string, runId?: string): Promise<Map<string, History>> {
   const connection = clientConnection({ temporalAddress: address });
   const { workflow } = new Client({ connection });
   const found = new Map<string, History>();
-  const waiting = [{ id: workflowId, runId: undefined as string | undefined }];
+  const waiting = [{ id: workflowId, runId }];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const history = await workflow.getHandle(next.id, next.runId).fetchHistory();
     found.set(next.runId === undefined ? next.id : `${next.id} ${next.runId}`, history);
