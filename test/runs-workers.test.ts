@@ -1,0 +1,100 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { runWorkflowId } from "../workflows/contract.ts";
+import { closed, createGate, newest } from "./run-fixture.ts";
+import { readHistories } from "./run-histories.ts";
+import { expectWhole, filesSentAgain } from "./run-judge.ts";
+import { startFileRig, type FileRig } from "./run-rig.ts";
+import { fillRepository, type Listing } from "./run-sources.ts";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) => (process.env[name] ? [[name, process.env[name]] as const] : []));
+
+let rig: FileRig;
+let files: Listing;
+/** Where a worker on another machine would be: it sees neither the data nor the settings of the instance. */
+const elsewhere = mkdtempSync(join(tmpdir(), "elsewhere-"));
+const workers: ChildProcess[] = [];
+
+beforeAll(async () => {
+  rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
+  await rig.product.hosted(rig.projectId, "files");
+  files = await fillRepository(rig.product, rig.projectId, "files", [...Array.from({ length: 400 }, (_, at) => at * 100), 3 * 2 ** 20]);
+}, 180_000);
+afterEach(() => {
+  rig.proxy.fault = () => null;
+});
+afterAll(async () => {
+  for (const worker of workers) worker.kill("SIGKILL");
+  await rig.end();
+  rmSync(elsewhere, { recursive: true, force: true });
+});
+
+/** `npm run worker` with nothing but the control plane's address and the key. */
+function startWorker(secretKey: string) {
+  const env = { ...Object.fromEntries(INHERITED), API_URL: rig.center.url, SECRET_KEY: secretKey, DATA_DIR: elsewhere };
+  const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
+  workers.push(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  return { child, output: () => output, ended: once(child, "exit") as Promise<[number | null]> };
+}
+const key = () => readFileSync(join(rig.center.dataDir, "secret-key"), "utf8").trim();
+
+let number = 0;
+async function run(): Promise<{ key: string; repository: string }> {
+  const repository = `copy-${(number += 1)}`;
+  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: repository } as const;
+  return { key: await rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] }), repository };
+}
+
+/** Who did the batches of a run: pids. */
+async function workersOf(task: string): Promise<Set<number>> {
+  const { id } = await newest(rig.product, task);
+  const histories = await readHistories(rig.center.endpoints().temporal, runWorkflowId(task, id));
+  const events = [...histories].filter(([workflowId]) => workflowId.includes(rig.cluster)).flatMap(([, { events = [] }]) => events ?? []);
+  const batches = new Set(events.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch").map(({ eventId }) => String(eventId)));
+  const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) => (begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : []));
+  return new Set(started);
+}
+
+describe("a transfer worker on another machine", { timeout: 120_000 }, () => {
+  test("with another key is told so, and ends", async () => {
+    const { ended, output } = startWorker("0123456789abcdef0123456789abcdef");
+    const [code] = await ended;
+    expect(code).toBe(1);
+    expect(output()).toMatch(/SECRET_KEY|secret key/);
+  });
+
+  test("shares the runs with the one beside the data, and gives its work back when it is stopped", async () => {
+    const worker = startWorker(key());
+    await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
+    const [local = 0] = rig.center.pids().workers;
+    const seen = new Set<number>();
+    for (let runs = 0; seen.size < 2 && runs < 20; runs += 1) {
+      const { key: task, repository } = await run();
+      const details = await expectWhole(rig.product, await closed(rig.product, task), files);
+      expect(filesSentAgain(rig.proxy.requests, `${rig.projectId}/${repository}`, details)).toEqual([]);
+      for (const pid of await workersOf(task)) seen.add(pid);
+    }
+    expect(seen.has(local)).toBe(true);
+    expect(seen.size).toBe(2);
+
+    const { until, letGo } = createGate();
+    rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+    const { key: task } = await run();
+    await expect.poll(() => rig.proxy.requests.filter(({ closed: over }) => over === null).length, { timeout: 30_000 }).toBeGreaterThan(0);
+    const asked = Date.now();
+    worker.child.kill("SIGTERM");
+    const [code] = await worker.ended;
+    expect(code).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(30_000);
+    letGo();
+    await expectWhole(rig.product, await closed(rig.product, task), files);
+  });
+});
