@@ -1,5 +1,10 @@
+import { Client } from "@temporalio/client";
+import { defineSearchAttributeKey } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { clientConnection } from "../temporal/connect.ts";
+import { ATTRIBUTES, runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
 import { closed, createGate, follow, newest, type RecordDetail, type TaskDraft } from "./run-fixture.ts";
+import { contentsOf, readHistories } from "./run-histories.ts";
 import { expectWhole, listImages, listingOf, sorted } from "./run-judge.ts";
 import { startImageRig, type ImageRig } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
@@ -60,6 +65,24 @@ describe("a run of images from a linked repository to a registry", () => {
     expect(again.counts).toMatchObject({ skip: images.size, conflict: 0 });
     expect(target().requests.filter(({ method }) => !["GET", "HEAD"].includes(method))).toEqual([]);
     expect((await rig.product.task(key)).executionTimes).toBe(2);
+  });
+
+  test("is legible in Temporal: ids, attributes, and what each batch sends where", async () => {
+    const key = await run({ type: "PACKAGE", packages: [{ packageKey: "docker://library/redis" }], to: "legible" });
+    const { id } = await closed(rig.product, key);
+    const { name } = await rig.product.task(key);
+    const address = rig.instance.endpoints().temporal;
+    const connection = clientConnection({ temporalAddress: address });
+    const { workflow } = new Client({ connection });
+    const described = await workflow.getHandle(runWorkflowId(key, id)).describe();
+    const child = await workflow.getHandle(targetWorkflowId(runWorkflowId(key, id), rig.cluster, 0)).describe();
+    await connection.close();
+    const attribute = (of: typeof described, attributeName: string) => of.typedSearchAttributes.get(defineSearchAttributeKey(attributeName, "KEYWORD"));
+    expect([attribute(described, ATTRIBUTES.task), attribute(described, ATTRIBUTES.project), attribute(described, ATTRIBUTES.status)]).toEqual([name, rig.projectId, "SUCCESS"]);
+    expect([attribute(child, ATTRIBUTES.task), attribute(child, ATTRIBUTES.cluster)]).toEqual([name, rig.cluster]);
+    expect(await described.staticSummary()).toBe(name);
+    const { payloads } = contentsOf({ events: [...(await readHistories(address, runWorkflowId(key, id))).values()].flatMap(({ events }) => events ?? []) });
+    expect(payloads).toContain(`"library/redis: ${TAGS} images → target"`);
   });
 
   test("two clusters at once get everything, each with its own details", async () => {
