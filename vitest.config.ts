@@ -8,7 +8,7 @@ export default defineConfig({
     reporters: ["default", closingLine],
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
   },
 });
