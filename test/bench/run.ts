@@ -5,9 +5,11 @@ import { findBinary } from "../../temporal/binary.ts";
 import { bigBlob } from "./big-blob.ts";
 import { bigImage } from "./big-image.ts";
 import { bulkUpload } from "./bulk-upload.ts";
+import { detailPages } from "./detail-pages.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { oneFile } from "./one-file.ts";
+import { realTime } from "./real-time.ts";
 import { type Bench, createRig } from "./rig.ts";
 import { smallFiles } from "./small-files.ts";
 import { smallImages } from "./small-images.ts";
@@ -18,10 +20,12 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "one-file": oneFile,
   "small-images": smallImages,
   "small-files": smallFiles,
+  "real-time": realTime,
   "bulk-upload": bulkUpload,
   "big-image": bigImage,
   "big-blob": bigBlob,
   "many-files": manyFiles,
+  "detail-pages": detailPages,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
