@@ -101,6 +101,20 @@ describe("a run of files to another instance", () => {
     expect(sorted(await there("conflicts"))).toEqual(sorted(wanted));
   });
 
+  test("rateLimit holds over all workers and for everything that is sent", async () => {
+    const rate = 3 * MIB;
+    await rig.product.hosted(rig.projectId, "slow");
+    const slow = await fillRepository(rig.product, rig.projectId, "slow", [...Array.from({ length: 60 }, () => 60_000), 3 * MIB, 4 * MIB]);
+    rig.proxy.clear();
+    const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "slow", repoType: "GENERIC" }], clusters: [rig.cluster], setting: { rateLimit: rate } });
+    await expectWhole(rig.product, await closed(rig.product, key), slow);
+    const sends = rig.proxy.requests.filter(({ bytes }) => bytes > 0);
+    const seconds = (Math.max(...sends.map(({ closed: over }) => over ?? 0)) - Math.min(...sends.map(({ time }) => time))) / 1000;
+    const bytes = sends.reduce((sum, request) => sum + request.bytes, 0);
+    expect(bytes).toBeGreaterThan(slow.bytes);
+    expect(bytes / seconds).toBeLessThan(1.1 * rate);
+  });
+
   test("record false keeps the counts and no details", async () => {
     const record = await closed(rig.product, await run({ type: "PATH", paths: ["/folder 5"], to: "unrecorded", record: false }));
     expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: (await there("unrecorded")).size, failed: 0 } });
