@@ -5,6 +5,7 @@ import { type Bench, fromHosted } from "./rig.ts";
 
 const TURNS = 20;
 const LOOK_MS = 10;
+const LONGEST_MS = 60_000;
 /** Uploads come one by one, now shortly after each other, now after a pause. */
 const PAUSES_MS = [0, 300, 1_000, 2_500];
 
@@ -17,7 +18,10 @@ export async function realTime({ product, other, target, say }: Bench): Promise<
     const path = `/file-${turn}.bin`;
     await product.upload("bench", "real-time", path, randomBytes(1024));
     const begun = performance.now();
-    while ((await other.download("bench", "real-time", path)) === null) await sleep(LOOK_MS);
+    while ((await other.download("bench", "real-time", path)) === null) {
+      if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not come`);
+      await sleep(LOOK_MS);
+    }
     all.push(performance.now() - begun);
     await sleep(PAUSES_MS[turn % PAUSES_MS.length]);
   }
