@@ -4,8 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { runWorkflowId } from "../workflows/contract.ts";
+import { clientConnection } from "../temporal/connect.ts";
+import { runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
 import { closed, createGate, newest } from "./run-fixture.ts";
 import { readHistories } from "./run-histories.ts";
 import { expectWhole, filesSentAgain } from "./run-judge.ts";
@@ -63,7 +65,7 @@ async function workersOf(task: string): Promise<Set<number>> {
   return new Set(started);
 }
 
-describe("a transfer worker on another machine", { timeout: 120_000 }, () => {
+describe("a transfer worker on another machine", { timeout: 180_000 }, () => {
   test("with another key is told so, and ends", async () => {
     const { ended, output } = startWorker("0123456789abcdef0123456789abcdef");
     const [code] = await ended;
@@ -85,10 +87,7 @@ describe("a transfer worker on another machine", { timeout: 120_000 }, () => {
     expect(seen.has(local)).toBe(true);
     expect(seen.size).toBe(2);
 
-    const { until, letGo } = createGate();
-    rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
-    const { key: task } = await run();
-    await expect.poll(() => rig.proxy.requests.filter(({ closed: over }) => over === null).length, { timeout: 30_000 }).toBeGreaterThan(0);
+    const { task, letGo } = await heldRun();
     const asked = Date.now();
     worker.child.kill("SIGTERM");
     const [code] = await worker.ended;
@@ -97,4 +96,50 @@ describe("a transfer worker on another machine", { timeout: 120_000 }, () => {
     letGo();
     await expectWhole(rig.product, await closed(rig.product, task), files);
   });
+
+  test("that froze until its batches were given to another, and goes on then, changes nothing", async () => {
+    const worker = startWorker(key());
+    await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
+    const [local = 0] = rig.center.pids().workers;
+    let held = await heldRun();
+    let frozen = (await holders(held.task)).find((pid) => pid !== local);
+    for (let runs = 0; frozen === undefined && runs < 20; runs += 1) {
+      held.letGo();
+      await closed(rig.product, held.task);
+      held = await heldRun();
+      frozen = (await holders(held.task)).find((pid) => pid !== local);
+    }
+    expect(frozen).toBeDefined();
+    process.kill(frozen ?? 0, "SIGSTOP");
+    const second = createGate();
+    rig.proxy.clear();
+    rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null);
+    await expect.poll(async () => (await holders(held.task)).includes(frozen ?? 0), { timeout: 60_000 }).toBe(false);
+    await expect.poll(() => rig.proxy.requests.length, { timeout: 30_000 }).toBeGreaterThan(0);
+    process.kill(frozen ?? 0, "SIGCONT");
+    held.letGo();
+    second.letGo();
+    const record = await closed(rig.product, held.task);
+    await expectWhole(rig.product, record, files);
+    expect(record.counts.skip).toBe(0);
+  });
 });
+
+/** A run whose statements wait at the target, once some do. */
+async function heldRun(): Promise<{ task: string; letGo: () => void }> {
+  const { until, letGo } = createGate();
+  rig.proxy.clear();
+  rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const { key: task } = await run();
+  await expect.poll(() => rig.proxy.requests.filter(({ path, closed: over }) => path.includes("/files/") && over === null).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(4);
+  return { task, letGo };
+}
+
+/** Pids of the workers that have a batch of the run now. */
+async function holders(task: string): Promise<number[]> {
+  const { id } = await newest(rig.product, task);
+  const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
+  const { raw } = await new Client({ connection }).workflow.getHandle(targetWorkflowId(runWorkflowId(task, id), rig.cluster, 0)).describe();
+  await connection.close();
+  return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) => Number(lastWorkerIdentity?.split("@")[0]));
+}
