@@ -9,6 +9,8 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 240_000,
+    // Servers of tests that run side by side may be given a port that another's has just let go.
+    retry: process.env["CI"] ? 1 : 0,
     hookTimeout: 120_000,
   },
 });

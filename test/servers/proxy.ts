@@ -9,6 +9,8 @@ export type Fault =
   | { kind: "answer"; status: number; headers?: Record<string, string>; body?: string | Buffer }
   /** Never answered. */
   | { kind: "hang" }
+  /** The connection is reset at once, as by a machine where nobody listens. */
+  | { kind: "reset" }
   | { kind: "latency"; ms: number }
   /** Passed on when this resolves. */
   | { kind: "hold"; until: Promise<void> }
@@ -64,6 +66,7 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
 
   async function handle(request: IncomingMessage, response: ServerResponse, seen: SeenRequest, fault: Fault | null): Promise<void> {
     if (fault?.kind === "hang") return;
+    if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
     if (fault?.kind === "answer") {
       request.resume();
       seen.status = fault.status;
