@@ -32,7 +32,8 @@ afterEach(() => {
   rig.proxy.fault = () => null;
 });
 afterAll(async () => {
-  for (const worker of workers) worker.kill("SIGKILL");
+  // npm hands on what it can catch, and nothing else.
+  await Promise.all(workers.map((worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit"))));
   await rig.end();
   rmSync(elsewhere, { recursive: true, force: true });
 });
