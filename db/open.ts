@@ -4,9 +4,10 @@ import { drizzle, type BetterSQLite3Database } from "drizzle-orm/better-sqlite3"
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { matchesWildcard } from "../domain/wildcard.ts";
 import * as content from "./schema/content.ts";
+import * as packages from "./schema/packages.ts";
 import * as replication from "./schema/replication.ts";
 
-const schema = { ...content, ...replication };
+const schema = { ...content, ...packages, ...replication };
 
 export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
 /** What a function needs that may run inside a transaction or outside of one. */

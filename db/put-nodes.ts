@@ -15,6 +15,8 @@ export type NodeEntry = {
   expireDate?: number | null;
   /** As it is elsewhere; else `user` and `now`. */
   audit?: Audit;
+  /** The file is part of a package version, which has an event of its own (`tellVersion`). */
+  partOfVersion?: boolean;
 };
 
 export type PutRules = { overwrite: boolean; user: string; now: number };
@@ -54,7 +56,7 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   }
   const metadata = entry.metadata ? JSON.stringify(entry.metadata) : (existing?.metadata ?? "{}");
   const values = { ...content, sha256, metadata, expireDate: entry.expireDate ?? null, ...audit };
-  put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
+  if (!entry.partOfVersion) put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
   if (!existing?.sha256) {
     insert(put, fullPath, 0, values);
     return { kind: "created" };

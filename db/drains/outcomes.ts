@@ -65,7 +65,7 @@ function keepFile(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports,
   const values = { tries, notBefore: now + drainDelay(tries), recordId: null };
   tx.insert(pending)
     .values({ ...values, taskKey: key.taskKey, clusterId: key.clusterId, repoName, path, since: now })
-    .onConflictDoUpdate({ target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path], set: values })
+    .onConflictDoUpdate({ target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path, pending.version], set: values })
     .run();
 }
 

@@ -121,21 +121,23 @@ export const eventCursor = sqliteTable(
   (t) => [primaryKey({ columns: [t.taskKey, t.clusterId] })],
 );
 
-/** Files that a cluster did not take within a drain's window, and that later drains send; `recordId`: the drain that has them in its plan now. */
+/** Files and versions that a cluster did not take within a drain's window, and that later drains send; `recordId`: the drain that has them in its plan now. */
 export const pending = sqliteTable(
   "pending",
   {
     taskKey: text().notNull(),
     clusterId: text().notNull(),
     repoName: text().notNull(),
+    /** A file's path, or a package's name with its `version`. */
     path: text().notNull(),
+    version: text().notNull().default(""),
     since: integer().notNull(),
     tries: integer().notNull().default(0),
     notBefore: integer().notNull(),
     recordId: text(),
   },
   (t) => [
-    primaryKey({ columns: [t.taskKey, t.clusterId, t.repoName, t.path] }),
+    primaryKey({ columns: [t.taskKey, t.clusterId, t.repoName, t.path, t.version] }),
     index("pending_due").on(t.taskKey, t.clusterId, t.notBefore),
     index("pending_record").on(t.recordId).where(sql`record_id IS NOT NULL`),
   ],

@@ -1,0 +1,106 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { node, repository } from "./content.ts";
+
+const audit = {
+  createdBy: text().notNull(),
+  createdDate: integer().notNull(),
+  lastModifiedBy: text().notNull(),
+  lastModifiedDate: integer().notNull(),
+};
+
+/** Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`, `@scope/name`. One without versions is deleted with its last. */
+export const packages = sqliteTable(
+  "package",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    repositoryId: integer()
+      .notNull()
+      .references(() => repository.id, { onDelete: "cascade" }),
+    /** The package key without its scheme. */
+    name: text().notNull(),
+    ...audit,
+  },
+  (t) => [uniqueIndex("package_name").on(t.repositoryId, t.name)],
+);
+
+/**
+ * Versions of packages; one tag of an image is one version. Their files are nodes:
+ * image `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, npm `/{name}/-/{file}.tgz`, Maven its layout.
+ */
+export const version = sqliteTable(
+  "version",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    packageId: integer()
+      .notNull()
+      .references(() => packages.id, { onDelete: "cascade" }),
+    name: text().notNull(),
+    /** What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its files (domain/maven.ts). */
+    digest: text().notNull(),
+    /** Bytes of its files; those of an image with all its children and layers. */
+    size: integer().notNull(),
+    /** False: files are lacking (a Maven version without POM or main artifact). */
+    complete: integer({ mode: "boolean" }).notNull().default(true),
+    /** npm: the version's document, as published. */
+    document: text({ mode: "json" }).$type<Record<string, unknown>>(),
+    ...audit,
+  },
+  (t) => [uniqueIndex("version_name").on(t.packageId, t.name), index("version_digest").on(t.digest)],
+);
+
+/** npm's dist-tags. */
+export const distTag = sqliteTable(
+  "dist_tag",
+  {
+    packageId: integer()
+      .notNull()
+      .references(() => packages.id, { onDelete: "cascade" }),
+    tag: text().notNull(),
+    version: text().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.packageId, t.tag] })],
+);
+
+/** Manifests and indexes of images, tagged or not. Their bytes are the content of the node. */
+export const imageManifest = sqliteTable(
+  "image_manifest",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    repositoryId: integer()
+      .notNull()
+      .references(() => repository.id, { onDelete: "cascade" }),
+    image: text().notNull(),
+    /** `sha256:{hex}`. */
+    digest: text().notNull(),
+    nodeId: integer()
+      .notNull()
+      .references(() => node.id, { onDelete: "cascade" }),
+    mediaType: text().notNull(),
+    artifactType: text(),
+    /** Digest of the manifest it is attached to, which need not be there. */
+    subject: text(),
+    annotations: text({ mode: "json" }).$type<Record<string, string>>(),
+    size: integer().notNull(),
+    createdDate: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex("image_manifest_digest").on(t.repositoryId, t.image, t.digest),
+    index("image_manifest_node").on(t.nodeId),
+    index("image_manifest_subject").on(t.repositoryId, t.image, t.subject).where(sql`subject IS NOT NULL`),
+  ],
+);
+
+/** What a manifest consists of: config and layers (`manifest` false), or an index's children (true). */
+export const imageReference = sqliteTable(
+  "image_reference",
+  {
+    manifestId: integer()
+      .notNull()
+      .references(() => imageManifest.id, { onDelete: "cascade" }),
+    digest: text().notNull(),
+    manifest: integer({ mode: "boolean" }).notNull(),
+    size: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.manifestId, t.digest] }), index("image_reference_digest").on(t.digest)],
+);
