@@ -1,0 +1,38 @@
+import { deriveKey, sameSecret, sign } from "./seal.ts";
+
+export const REGISTRY_ACTIONS = ["pull", "push", "delete"] as const;
+export type RegistryAction = (typeof REGISTRY_ACTIONS)[number];
+
+/** What may be done with one hosted image; `name` is `{projectId}/{repoName}/{image}`. */
+export type RegistryScope = { name: string; actions: readonly RegistryAction[] };
+
+export type RegistryTokens = {
+  /** A token that is good for `seconds` from now on. */
+  issue: (scopes: readonly RegistryScope[], seconds: number) => string;
+  /** What a token allows; null when it is none of ours or its time is over. */
+  check: (token: string) => RegistryScope[] | null;
+};
+
+type Claims = { scopes: RegistryScope[]; expires: number };
+
+/** Short-lived tokens for `/v2`, `{claims}.{signature}`: HMAC with a key of their own, derived from the secret key (design.md §4). */
+export function createRegistryTokens(secretKey: string, now: () => number = Date.now): RegistryTokens {
+  const key = deriveKey(secretKey, "registry-token");
+  return {
+    issue(scopes, seconds) {
+      const claims: Claims = { scopes: [...scopes], expires: now() + seconds * 1000 };
+      const payload = Buffer.from(JSON.stringify(claims)).toString("base64url");
+      return `${payload}.${sign(key, payload)}`;
+    },
+    check(token) {
+      const [payload = "", signature = "", ...more] = token.split(".");
+      if (more.length > 0 || !sameSecret(signature, sign(key, payload))) return null;
+      const { scopes, expires } = JSON.parse(Buffer.from(payload, "base64url").toString("utf8")) as Claims;
+      return now() < expires ? scopes : null;
+    },
+  };
+}
+
+export function allows(scopes: readonly RegistryScope[], name: string, action: RegistryAction): boolean {
+  return scopes.some((scope) => scope.name === name && scope.actions.includes(action));
+}
