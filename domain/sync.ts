@@ -20,6 +20,10 @@ export type SyncLimits = {
   fileBytes: number;
   /** Bytes of one PATCH of an upload session. */
   chunkBytes: number;
+  /** Package versions in one statement, files of all of them, and bytes of its JSON. */
+  versions: number;
+  versionFiles: number;
+  versionBytes: number;
 };
 
 export const SYNC_LIMITS: SyncLimits = {
@@ -28,6 +32,9 @@ export const SYNC_LIMITS: SyncLimits = {
   contentBytes: 8 * MIB,
   fileBytes: MIB,
   chunkBytes: 64 * MIB,
+  versions: 200,
+  versionFiles: 20_000,
+  versionBytes: 16 * MIB,
 };
 
 export type Capabilities = {
@@ -36,7 +43,7 @@ export type Capabilities = {
   /** The local cluster name of that instance. */
   name: string;
   limits: SyncLimits;
-  /** Types of repositories whose files this API takes. */
+  /** Types of repositories that may be ensured here; images are then pushed as to any registry. */
   repositoryTypes: RepositoryType[];
 };
 
@@ -88,7 +95,7 @@ export type UploadRequest = { sha256: string; size: number };
 export type UploadSession = { id: string; offset: number; done: boolean };
 
 /** The bytes before the contents: length and JSON of a statement. */
-export function encodeStatement(statement: Statement): Uint8Array {
+export function encodeStatement(statement: object): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(statement));
   const head = new Uint8Array(4 + json.length);
   new DataView(head.buffer).setUint32(0, json.length);

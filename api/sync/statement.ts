@@ -1,9 +1,10 @@
 import { isSha256 } from "../../activities/store/layout.ts";
 import { SYNC_LIMITS, type StatedFile, type Statement } from "../../domain/sync.ts";
+import type { VersionFile } from "../../domain/sync-versions.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { fail, failWith } from "../errors.ts";
 
-const LENGTH_BYTES = 4;
+export const LENGTH_BYTES = 4;
 export const LONGEST_BODY = LENGTH_BYTES + SYNC_LIMITS.statementBytes + SYNC_LIMITS.contentBytes;
 const LONGEST_NAME = 256;
 const LATEST_DATE = 8.64e15;
@@ -13,7 +14,7 @@ export type StatedFiles = Statement & { contents: (Buffer | undefined)[] };
 
 /** Takes a body apart (domain/sync.ts, Statement). Checked by hand: thousands of files pass here each second. */
 export function parseStatedFiles(body: Buffer): StatedFiles {
-  const statement = parseStatement(parseHead(body));
+  const statement = parseStatement(parseHead(body, SYNC_LIMITS.statementBytes));
   let at = LENGTH_BYTES + body.readUInt32BE(0);
   const contents = statement.files.map((file) => {
     if (!file.attached) return undefined;
@@ -25,10 +26,11 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
   return { ...statement, contents };
 }
 
-function parseHead(body: Buffer): unknown {
+/** The JSON before the contents, of at most `limit` bytes. */
+export function parseHead(body: Buffer, limit: number): unknown {
   const length = body.length < LENGTH_BYTES ? Infinity : body.readUInt32BE(0);
   if (length > body.length - LENGTH_BYTES) refuse("the body ends before its statement does");
-  if (length > SYNC_LIMITS.statementBytes) failWith(413, 250106, `the statement is larger than ${SYNC_LIMITS.statementBytes} bytes`);
+  if (length > limit) failWith(413, 250106, `the statement is larger than ${limit} bytes`);
   try {
     return JSON.parse(body.toString("utf8", LENGTH_BYTES, LENGTH_BYTES + length));
   } catch {
@@ -38,33 +40,54 @@ function parseHead(body: Buffer): unknown {
 
 function parseStatement(value: unknown): Statement {
   if (!isRecord(value)) return refuse("the statement must be an object");
-  const { files, includeMetadata } = value;
+  const { files } = value;
   const type = REPOSITORY_TYPES.find((known) => known === value["type"]) ?? refuse("type must be a repository type");
-  const strategies = CONFLICT_STRATEGIES.join(", ");
-  const conflictStrategy = CONFLICT_STRATEGIES.find((known) => known === value["conflictStrategy"]) ?? refuse(`conflictStrategy must be one of ${strategies}`);
-  if (typeof includeMetadata !== "boolean") return refuse("includeMetadata must be true or false");
   if (!Array.isArray(files) || files.length > SYNC_LIMITS.files) return refuse(`files must be a list of at most ${SYNC_LIMITS.files}`);
   const stated = files.map(parseFile);
   if (new Set(stated.map(({ path }) => path)).size < stated.length) refuse("files must not name a path twice");
-  return { type, conflictStrategy, includeMetadata, files: stated };
+  return { type, ...parseRules(value), files: stated };
+}
+
+export function parseRules(value: Record<string, unknown>): Pick<Statement, "conflictStrategy" | "includeMetadata"> {
+  const { includeMetadata } = value;
+  const strategies = CONFLICT_STRATEGIES.join(", ");
+  const conflictStrategy = CONFLICT_STRATEGIES.find((known) => known === value["conflictStrategy"]) ?? refuse(`conflictStrategy must be one of ${strategies}`);
+  if (typeof includeMetadata !== "boolean") return refuse("includeMetadata must be true or false");
+  return { conflictStrategy, includeMetadata };
 }
 
 function parseFile(value: unknown, index: number): StatedFile {
-  const wrong = (field: string, rule: string): never => refuse(`files[${index}].${field} must be ${rule}`);
-  if (!isRecord(value)) return refuse(`files[${index}] must be an object`);
-  const { path, size, sha256, metadata, attached } = value;
+  const at = `files[${index}]`;
+  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  const { attached } = value;
+  const file = parseFacts(value, at);
+  if (typeof attached !== "boolean") return refuse(`${at}.attached must be true or false`);
+  if (attached && file.size > SYNC_LIMITS.fileBytes) return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
+  return { ...file, attached };
+}
+
+/** What is said of a file, wherever in a statement (`at`). */
+export function parseFacts(value: unknown, at: string): VersionFile {
+  const wrong = (field: string, rule: string): never => refuse(`${at}.${field} must be ${rule}`);
+  if (!isRecord(value)) return refuse(`${at} must be an object`);
+  const { path, size, sha256, metadata } = value;
   if (typeof path !== "string") return wrong("path", "a text");
   if (!isCount(size)) return wrong("size", "a number of bytes");
   if (typeof sha256 !== "string" || !isSha256(sha256)) return wrong("sha256", "64 lower-case hex digits");
   if (!isTexts(metadata)) return wrong("metadata", "an object of texts");
-  if (typeof attached !== "boolean") return wrong("attached", "true or false");
-  if (attached && size > SYNC_LIMITS.fileBytes) return wrong("size", `at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
+  return { path, size, sha256, metadata, ...parseAudit(value, at) };
+}
+
+type Audit = Pick<StatedFile, "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate">;
+
+export function parseAudit(value: Record<string, unknown>, at: string): Audit {
+  const wrong = (field: string, rule: string): never => refuse(`${at}.${field} must be ${rule}`);
   const { createdBy, createdDate, lastModifiedBy, lastModifiedDate } = value;
   if (!isName(createdBy)) return wrong("createdBy", "a name");
   if (!isName(lastModifiedBy)) return wrong("lastModifiedBy", "a name");
   if (!isDate(createdDate)) return wrong("createdDate", "epoch milliseconds");
   if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", "epoch milliseconds");
-  return { path, size, sha256, metadata, attached, createdBy, createdDate, lastModifiedBy, lastModifiedDate };
+  return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
@@ -81,6 +104,6 @@ function isTexts(value: unknown): value is Record<string, string> {
   return true;
 }
 
-function refuse(why: string): never {
+export function refuse(why: string): never {
   return fail(250106, why);
 }
