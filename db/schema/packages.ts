@@ -42,7 +42,7 @@ export const version = sqliteTable(
     size: integer().notNull(),
     /** False: files are lacking (a Maven version without POM or main artifact). */
     complete: integer({ mode: "boolean" }).notNull().default(true),
-    /** npm: the version's document, as published. */
+    /** npm: the version's document, as published. Maven: `packagings` of its POMs by their sha256. */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
   },
