@@ -1,0 +1,36 @@
+import { sql } from "drizzle-orm";
+import { blobFolder } from "../../domain/oci-layout.ts";
+import type { DbOrTx } from "../open.ts";
+import type { ImageKey } from "./image-find.ts";
+
+export type Cursor = { after: string; limit: number };
+
+/** Tags after `after`, in the order of their bytes. */
+export function listTags(db: DbOrTx, { repositoryId, image }: ImageKey, { after, limit }: Cursor): string[] {
+  return db
+    .all<{ name: string }>(
+      sql`SELECT version.name AS name FROM version JOIN package ON package.id = version.package_id
+          WHERE package.repository_id = ${repositoryId} AND package.name = ${image} AND version.name > ${after} ORDER BY version.name LIMIT ${limit}`,
+    )
+    .map(({ name }) => name);
+}
+
+/** Whether anything of an image is there: a manifest, or a blob that was pushed for one. */
+export function hasImage(db: DbOrTx, { repositoryId, image }: ImageKey): boolean {
+  const found = db.get<{ found: 0 | 1 }>(
+    sql`SELECT EXISTS (SELECT 1 FROM image_manifest WHERE repository_id = ${repositoryId} AND image = ${image})
+            OR EXISTS (SELECT 1 FROM node WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)}) AS found`,
+  );
+  return found?.found === 1;
+}
+
+/** Images with tags in all hosted repositories, by their whole names `{projectId}/{repoName}/{image}`. */
+export function listImages(db: DbOrTx, { after, limit }: Cursor): string[] {
+  const name = sql`repository.project_id || '/' || repository.name || '/' || package.name`;
+  return db
+    .all<{ name: string }>(
+      sql`SELECT ${name} AS name FROM repository JOIN package ON package.repository_id = repository.id
+          WHERE repository.type IN ('DOCKER', 'OCI') AND repository.category = 'LOCAL' AND ${name} > ${after} ORDER BY 1 LIMIT ${limit}`,
+    )
+    .map((row) => row.name);
+}

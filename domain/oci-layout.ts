@@ -1,0 +1,19 @@
+/** Where the parts of a hosted image lie as files: `image` is its name inside its repository, digests are `sha256:{hex}`. */
+const ALGORITHM = "sha256:";
+
+export const hexOf = (digest: string): string => digest.slice(ALGORITHM.length);
+export const digestOf = (hex: string): string => `${ALGORITHM}${hex}`;
+
+export const blobFolder = (image: string): string => `/${image}/blobs`;
+export const manifestFolder = (image: string): string => `/${image}/manifests`;
+export const blobPath = (image: string, digest: string): string => `${blobFolder(image)}/sha256__${hexOf(digest)}`;
+export const manifestPath = (image: string, digest: string): string => `${manifestFolder(image)}/sha256__${hexOf(digest)}`;
+
+/** `{projectId}/{repoName}/{image}`, the name by which clients know a hosted image. */
+export type ImageName = { projectId: string; repoName: string; image: string };
+
+/** Splits a name that is valid as a whole; null when it has no image. */
+export function splitImageName(name: string): ImageName | null {
+  const [projectId = "", repoName = "", ...image] = name.split("/");
+  return image.length === 0 ? null : { projectId, repoName, image: image.join("/") };
+}
