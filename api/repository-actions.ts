@@ -7,7 +7,7 @@ import { isImageName } from "../domain/reference.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, fail } from "./errors.ts";
 import { IMAGE_TYPES, linkOf, UNLINKED } from "./linked.ts";
-import type { RepositoryCreate, RepositoryUpdate } from "./shapes/repository.ts";
+import type { Configuration, RepositoryCreate, RepositoryUpdate } from "./shapes/repository.ts";
 
 const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
 const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
@@ -39,7 +39,7 @@ export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By):
   if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
   if (!findProject(db, projectId)) fail(251004, projectId);
   const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
-  const values = { projectId, name, type, category, public: body.public, description, displayName, ...link };
+  const values = { projectId, name, type, category, public: body.public, description, displayName, ...link, ...settingsOf({ type, category }, configuration) };
   if (!insertRepository(db, values, by)) fail(251007, `${projectId}/${name}`);
   return repositoryOf(deps, { projectId, repoName: name });
 }
@@ -51,7 +51,15 @@ export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUp
   if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
   const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
   const texts = { ...(description === null ? {} : { description: description || null }), ...(displayName === null ? {} : { displayName: displayName || null }) };
-  updateRepository(deps.db, row.id, { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link }, by);
+  updateRepository(deps.db, row.id, { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link, ...settingsOf(row, configuration) }, by);
+}
+
+/** What is absent or null stays as it is. */
+function settingsOf({ type, category }: Pick<RepositoryRow, "type" | "category">, configuration: Configuration | null): Partial<Pick<RepositoryRow, "allowOverwrite">> {
+  const allowOverwrite = configuration?.settings?.allowOverwrite ?? null;
+  if (allowOverwrite === null) return {};
+  if (type !== "MAVEN" || category !== "LOCAL") fail(250105, "configuration.settings.allowOverwrite", "only hosted MAVEN repositories have it");
+  return { allowOverwrite };
 }
 
 /** With all its files when `forced`; never while tasks use it. */

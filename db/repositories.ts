@@ -8,7 +8,7 @@ import { task, taskObject } from "./schema/replication.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";
-export type NewRepository = Omit<RepositoryRow, "id" | Audit>;
+export type NewRepository = Omit<RepositoryRow, "id" | "allowOverwrite" | Audit> & Partial<Pick<RepositoryRow, "allowOverwrite">>;
 type By = { user: string; now: number };
 
 /** The additional data with which a linked repository's secret is sealed. */

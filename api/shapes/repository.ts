@@ -27,6 +27,10 @@ const credentials = z.object({
   token: optional(z.string()).openapi({ description: "Instead of a password; kept sealed and never answered" }),
 });
 
+const settings = z
+  .object({ allowOverwrite: optional(z.boolean()).openapi({ description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise" }) })
+  .openapi("RepositorySettings");
+
 export const Configuration = z
   .object({
     type: z.enum(["local", "remote"]).openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
@@ -35,6 +39,7 @@ export const Configuration = z
     token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
     certificate: optional(z.string()).openapi({ description: "Linked: PEM of a private CA" }),
     insecureSkipVerify: optional(z.boolean()).openapi({ description: "Linked: take any certificate" }),
+    settings: optional(settings),
   })
   .openapi("RepositoryConfiguration");
 export type Configuration = z.output<typeof Configuration>;
@@ -74,6 +79,7 @@ export const RepositoryInfo = z
       credentials: z.object({ username: z.string().nullable() }).nullable(),
       certificate: z.string().nullable(),
       insecureSkipVerify: z.boolean(),
+      settings: z.object({ allowOverwrite: z.boolean() }).optional().openapi({ description: "Hosted MAVEN" }),
     }),
     createdBy: z.string(),
     createdDate: time,
@@ -84,7 +90,7 @@ export const RepositoryInfo = z
 
 /** Whether there is a password or token shows in `credentials`; what it is, nowhere. */
 export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
-  const { projectId, name, type, category, description, displayName, url, username, secret, certificate, insecureSkipVerify } = row;
+  const { projectId, name, type, category, description, displayName, url, username, secret, certificate, insecureSkipVerify, allowOverwrite } = row;
   const linked = category === "REMOTE";
   const hasCredentials = username !== null || secret !== null;
   return {
@@ -95,7 +101,14 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
     public: row.public,
     description,
     displayName,
-    configuration: { type: linked ? "remote" : "local", url, credentials: hasCredentials ? { username } : null, certificate, insecureSkipVerify },
+    configuration: {
+      type: linked ? "remote" : "local",
+      url,
+      credentials: hasCredentials ? { username } : null,
+      certificate,
+      insecureSkipVerify,
+      ...(type === "MAVEN" && !linked ? { settings: { allowOverwrite } } : {}),
+    },
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),
     lastModifiedBy: row.lastModifiedBy,

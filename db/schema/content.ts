@@ -39,6 +39,8 @@ export const repository = sqliteTable(
     secret: text(),
     certificate: text(),
     insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
+    /** Hosted MAVEN repositories: whether files of releases may change. */
+    allowOverwrite: integer({ mode: "boolean" }).notNull().default(false),
     ...audit,
   },
   (t) => [uniqueIndex("repository_name").on(t.projectId, t.name)],

@@ -1,0 +1,1 @@
+ALTER TABLE `repository` ADD `allow_overwrite` integer DEFAULT false NOT NULL;
