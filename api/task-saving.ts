@@ -1,6 +1,7 @@
 import { findCluster } from "../db/clusters.ts";
 import { readLocalSide } from "../db/tasks.ts";
 import { impossible } from "../domain/capabilities.ts";
+import { remoteRepository } from "../domain/remote-names.ts";
 import { checkHead, checkObjects, checkPlan } from "../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../domain/task.ts";
 import type { ClusterType, ReplicaObjectType, ReplicaType } from "../domain/vocabulary.ts";
@@ -43,7 +44,9 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
 
 function checkLocalSide(db: ApiDeps["db"], { localProjectId, replicaType }: TaskDraft, objects: readonly TaskObject[], clusterTypes: readonly ClusterType[]): void {
   const local = readLocalSide(db, localProjectId, objects.map(({ localRepoName }) => localRepoName)) ?? fail(251004, localProjectId);
-  for (const { localRepoName, repoType, packageConstraints, pathConstraints } of objects) {
+  for (const object of objects) {
+    const { localRepoName, repoType, packageConstraints, pathConstraints } = object;
+    const remote = remoteRepository(object, localProjectId);
     const name = `${localProjectId}/${localRepoName}`;
     const repository = local.get(localRepoName) ?? fail(251006, name);
     if (repository.type !== repoType) fail(250105, "repoType", `${name} is of type ${repository.type}, not ${repoType}`);
@@ -53,6 +56,7 @@ function checkLocalSide(db: ApiDeps["db"], { localProjectId, replicaType }: Task
       repoType,
       packages: (packageConstraints ?? []).length > 0,
       paths: (pathConstraints ?? []).length > 0,
+      remote: `${remote.projectId}/${remote.repoName}`,
       retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) => (targetVersions?.length ? (versions?.length ?? 0) : [])),
     };
     const problem = impossible(wanted, replicaType, clusterTypes);

@@ -1,8 +1,12 @@
+import { isImageName } from "./reference.ts";
 import type { ClusterType, ReplicaType, RepositoryCategory, RepositoryType } from "./vocabulary.ts";
 
 const IMAGE_TYPES: ReadonlySet<RepositoryType> = new Set(["DOCKER", "OCI"]);
 
 export const isImageType = (type: RepositoryType): boolean => IMAGE_TYPES.has(type);
+
+/** Hosted types that another instance takes: files of their own, or versions of packages. */
+const HOSTED_TYPES: ReadonlySet<RepositoryType> = new Set(["GENERIC", "DOCKER", "OCI", "MAVEN", "NPM"]);
 
 /**
  * Why content of a repository cannot be sent to a cluster of that type by this version; null when it can. Such a task is saved, and its
@@ -12,14 +16,13 @@ export function transferProblem(
   from: { category: RepositoryCategory; repoType: RepositoryType },
   to: ClusterType,
 ): string | null {
-  if (from.category === "LOCAL" && from.repoType === "GENERIC") {
-    return to === "REMOTE" ? "files of a GENERIC repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster" : null;
-  }
-  if (from.category === "REMOTE" && isImageType(from.repoType)) {
-    return to === "REMOTE" ? null : "images of a linked repository can be sent to a REMOTE registry, not yet to another instance";
+  if (isImageType(from.repoType)) return null;
+  if (from.category === "LOCAL" && HOSTED_TYPES.has(from.repoType)) {
+    const content = from.repoType === "GENERIC" ? "files" : "packages";
+    return to === "REMOTE" ? `${content} of a hosted ${from.repoType} repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster` : null;
   }
   const kind = from.category === "LOCAL" ? "hosted" : "linked";
-  return `replication of ${kind} ${from.repoType} repositories is not built yet; hosted GENERIC and linked DOCKER or OCI repositories can be replicated`;
+  return `replication of ${kind} ${from.repoType} repositories is not built yet; hosted ${[...HOSTED_TYPES].join(", ")} and linked DOCKER or OCI repositories can be replicated`;
 }
 
 /** Types that are read and written file by file, also at a registry elsewhere. */
@@ -33,6 +36,8 @@ export type Wanted = {
   repoType: RepositoryType;
   packages: boolean;
   paths: boolean;
+  /** `project/repository` at another instance. */
+  remote: string;
   /** For each constraint with target versions, how many versions it names. */
   retagged: number[];
 };
@@ -42,7 +47,7 @@ export type Wanted = {
  * (design.md §6, Impossible combinations).
  */
 export function impossible(
-  { repository, category, repoType, packages, paths, retagged }: Wanted,
+  { repository, category, repoType, packages, paths, remote, retagged }: Wanted,
   replicaType: ReplicaType,
   clusters: readonly ClusterType[],
 ): { field: string; reason: string } | null {
@@ -57,6 +62,9 @@ export function impossible(
   }
   if (paths && !FILE_TYPES.has(repoType) && (category === "REMOTE" || clusters.includes("REMOTE"))) {
     return { field: "pathConstraints", reason: `a registry of ${repoType} packages has no paths: name packages with packageConstraints` };
+  }
+  if (isImageType(repoType) && !isImageName(remote) && clusters.some((cluster) => cluster !== "REMOTE")) {
+    return { field: "remoteRepoName", reason: `at another instance images are named after project and repository, and ${remote} is not lower-case as in "team/images": choose remoteProjectId and remoteRepoName` };
   }
   if (retagged.length > 0 && !isImageType(repoType)) {
     return { field: "targetVersions", reason: `only images can be put under other versions, not ${repoType} packages` };

@@ -1,5 +1,6 @@
 import type { ArtifactOutcome, UploadState } from "./outcome.ts";
 import type { RunSnapshot, TaskSetting } from "./task.ts";
+import type { ClusterType } from "./vocabulary.ts";
 
 /** What workers and the control plane say to each other under /internal/v1 (design.md §4). */
 
@@ -23,6 +24,8 @@ export type BatchArtifact = {
   begun: boolean;
   uploads: UploadState[];
   plannedSize: number | null;
+  /** Of a file or version of a hosted repository, as it is now, `sha256:…`; null: it is gone, or in no hosted repository. */
+  digest: string | null;
   size: number | null;
   sha256: string | null;
   md5: string | null;
@@ -42,7 +45,7 @@ export type BatchAnswer =
       projectId: string;
       object: RunSnapshot["objects"][number];
       source: Endpoint & { repositoryId: number };
-      target: Endpoint;
+      target: Endpoint & { type: ClusterType };
       setting: TaskSetting;
       artifacts: BatchArtifact[];
     };

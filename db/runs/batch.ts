@@ -1,6 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
 import { passGone } from "../drains/gone.ts";
+import type { ClusterType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
@@ -57,11 +58,11 @@ export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoi
   return { repositoryId: row.id, url: url ?? "", username, secret, sealedFor: `repository:${projectId}/${name}`, certificate, insecureSkipVerify };
 }
 
-function readTarget(tx: DbOrTx, clusterId: string): Endpoint | null {
+function readTarget(tx: DbOrTx, clusterId: string): (Endpoint & { type: ClusterType }) | null {
   const row = tx.select().from(cluster).where(eq(cluster.id, clusterId)).get();
   if (!row) return null;
-  const { url, username, secret, certificate, insecureSkipVerify } = row;
-  return { url, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
+  const { type, url, username, secret, certificate, insecureSkipVerify } = row;
+  return { type, url, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
 }
 
 type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & { uploads: string | null; metadata: string | null; begun: number };
@@ -76,11 +77,13 @@ function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, reposito
   const join = batch.fromSeq === null ? sql`JOIN` : sql`LEFT JOIN`;
   const rows = tx.all<Row>(sql`
     SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads, p.size AS plannedSize,
-      n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
+      coalesce('sha256:' || n.sha256, v.digest) AS digest, n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
       n.last_modified_by AS lastModifiedBy, n.last_modified_date AS lastModifiedDate
     FROM plan p
     ${join} detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
-    LEFT JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = p.name AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    LEFT JOIN node n ON p.version = '' AND n.repository_id = ${repositoryId} AND n.full_path = p.name AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    LEFT JOIN package k ON p.version <> '' AND k.repository_id = ${repositoryId} AND k.name = p.name
+    LEFT JOIN version v ON v.package_id = k.id AND v.name = p.version
     WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which} ORDER BY coalesce(d.tries, 0), p.seq`);
   return rows.map((row) => ({
     ...row,

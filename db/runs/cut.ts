@@ -1,10 +1,11 @@
 import { and, asc, eq, sql } from "drizzle-orm";
+import { isImageType } from "../../domain/capabilities.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { detail, dispatch, planObject } from "../schema/replication.ts";
 import { haltReason } from "./halts.ts";
 import { pairProblem, snapshotOf } from "./targets.ts";
 
-/** An image is many requests; of files, a request takes hundreds. */
+/** An image is many requests; of files and of other packages' versions, a request takes hundreds. */
 const MOST_ARTIFACTS = { images: 200, files: 1_000 };
 /** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
 const SHARES = 8;
@@ -27,13 +28,15 @@ export function cutBatches(db: Db, request: CutRequest, now: number): Cut {
     if (haltReason(tx, recordId, clusterId) !== null) return NOTHING;
     const snapshot = snapshotOf(tx, recordId);
     if (!snapshot || pairProblem(tx, snapshot, recordId, object, clusterId) !== null) return NOTHING;
-    const most = snapshot.objects[object]?.category === "LOCAL" ? MOST_ARTIFACTS.files : MOST_ARTIFACTS.images;
+    const from = snapshot.objects[object];
+    const images = from !== undefined && isImageType(from.repoType);
+    const most = images ? MOST_ARTIFACTS.images : MOST_ARTIFACTS.files;
     const numbers = cutBefore(tx, request);
     if (numbers.length === 0) numbers.push(...cutNew(tx, request, most, now));
     const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
-    const from = snapshot.objects[object]?.localRepoName ?? "";
+    const ends = { from: from?.localRepoName ?? "", to, images };
     return {
-      batches: numbers.map((number) => ({ number, summary: summarize(tx, recordId, number, from, to) })),
+      batches: numbers.map((number) => ({ number, summary: summarize(tx, recordId, number, ends) })),
       ...remaining(tx, request),
     };
   });
@@ -134,18 +137,20 @@ function remaining(tx: DbOrTx, { recordId, object, clusterId, cut }: CutRequest)
   return { left: now || due !== null, due: now ? null : due };
 }
 
+type Ends = { from: string; to: string; images: boolean };
+
 /** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */
-function summarize(tx: DbOrTx, recordId: string, number: number, from: string, to: string): string {
+function summarize(tx: DbOrTx, recordId: string, number: number, { from, to, images }: Ends): string {
   const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
   if (!batch) return `${from} → ${to}`;
   const rows =
     batch.fromSeq === null
       ? sql`SELECT artifact_name AS name, version FROM detail WHERE record_id = ${recordId} AND dispatch = ${number}`
       : sql`SELECT name, version FROM plan WHERE record_id = ${recordId} AND object = ${batch.object} AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
-  const { n, least, most, images } = tx.get<{ n: number; least: string; most: string; images: number }>(
-    sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS images FROM (${rows})`,
+  const { n, least, most, versions } = tx.get<{ n: number; least: string; most: string; versions: number }>(
+    sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions FROM (${rows})`,
   );
-  const subject = images && least === most ? least : from;
-  const what = `${n} ${images ? "image" : "file"}${n === 1 ? "" : "s"}`;
-  return `${subject}: ${what} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
+  const subject = versions && least === most ? least : from;
+  const kind = versions ? (images ? "image" : "version") : "file";
+  return `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
 }

@@ -1,18 +1,14 @@
 import { and, eq, sql } from "drizzle-orm";
-import type { TaskObject } from "../../domain/task.ts";
+import type { PackageConstraint, TaskObject } from "../../domain/task.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { repository } from "../schema/content.ts";
+import { planLoose, planPackage, planVersions } from "../packages/plan-versions.ts";
+import { findRepository } from "../repositories.ts";
 import { planObject } from "../schema/replication.ts";
 import { isEnding } from "./halts.ts";
+import { type Cursor, insertProblem, lastSeq, PAGE, type Progress, type Where } from "./plan-rows.ts";
 
-/** Nodes looked at in one transaction (design.md §5.3). */
-const PAGE = 5_000;
-
-type Progress = { complete: boolean; cursor: Cursor };
-/** Which path is being planned, how far (a node's id, or a name where only one folder is looked at), and whether anything was there. */
-type Cursor = { constraint: number; afterNode: number; afterName: string; found: boolean };
-
-const START: Omit<Cursor, "constraint"> = { afterNode: 0, afterName: "", found: false };
+const START: Omit<Cursor, "step"> = { afterNode: 0, afterName: "", afterVersion: "", found: false };
 
 /**
  * Plans the next page of a hosted object and says whether that was the last. What a page planned and how far it came are one
@@ -26,13 +22,14 @@ export function planHostedPage(db: Db, recordId: string, object: number, from: T
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
       .get();
     if (!state || state.complete || isEnding(tx, recordId)) return true;
-    const repositoryId = findRepository(tx, from.projectId, from.localRepoName);
-    if (repositoryId === null) {
-      endPlan(tx, recordId, object, `repository ${from.projectId}/${from.localRepoName} does not exist`);
+    const place = `${from.projectId}/${from.localRepoName}`;
+    const repository = findRepository(db, from.projectId, from.localRepoName);
+    if (repository === null) {
+      endPlan(tx, recordId, object, `repository ${place} does not exist`);
       return true;
     }
-    const cursor: Cursor = { constraint: 0, ...START, ...(state.cursor ? (JSON.parse(state.cursor) as Cursor) : {}) };
-    const next = planPage(tx, { recordId, object, repositoryId, now }, from, cursor);
+    const cursor: Cursor = { step: 0, ...START, ...(state.cursor ? (JSON.parse(state.cursor) as Cursor) : {}) };
+    const next = planPage(tx, { recordId, object, repositoryId: repository.id, place, now }, stepsOf(from, repository.type), repository.type, cursor);
     tx.update(planObject)
       .set({ cursor: JSON.stringify(next.cursor), complete: next.complete, ...planTotals(recordId, object) })
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
@@ -57,26 +54,45 @@ export function planTotals(recordId: string, object: number) {
   };
 }
 
-type Where = { recordId: string; object: number; repositoryId: number; now: number };
+/** What an object means, one after the other; `loose`: files that belong to no version. */
+type Step = { kind: "path"; path: string } | { kind: "package"; wanted: PackageConstraint } | { kind: "versions" } | { kind: "loose" };
 
-function planPage(tx: DbOrTx, where: Where, from: TaskObject & { projectId: string }, cursor: Cursor): Progress {
-  const constraints = from.pathConstraints ?? [];
-  const paths = constraints.length === 0 ? ["/"] : constraints.map(({ path }) => path);
-  const path = paths[cursor.constraint];
-  if (path === undefined) return { complete: true, cursor };
-  const rest = planPath(tx, where, path, cursor);
-  if (rest.goesOn) return { complete: false, cursor: rest.cursor };
-  if (!rest.cursor.found) insertProblem(tx, where, path, `nothing matches path ${path} in ${from.projectId}/${from.localRepoName}`);
-  const constraint = cursor.constraint + 1;
-  return { complete: constraint >= paths.length, cursor: { constraint, ...START } };
+function stepsOf({ packageConstraints, pathConstraints }: TaskObject, type: RepositoryType): Step[] {
+  const packages = (packageConstraints ?? []).map((wanted): Step => ({ kind: "package", wanted }));
+  const paths = (pathConstraints ?? []).map(({ path }): Step => ({ kind: "path", path }));
+  if (packages.length + paths.length > 0) return [...packages, ...paths];
+  if (type === "GENERIC") return [{ kind: "path", path: "/" }];
+  return type === "MAVEN" ? [{ kind: "versions" }, { kind: "loose" }] : [{ kind: "versions" }];
 }
 
-type Step = { goesOn: boolean; cursor: Cursor };
+function planPage(tx: DbOrTx, where: Where, steps: readonly Step[], type: RepositoryType, cursor: Cursor): { complete: boolean; cursor: Cursor } {
+  const step = steps[cursor.step];
+  if (step === undefined) return { complete: true, cursor };
+  const rest = planStep(tx, where, step, type, cursor);
+  if (rest.goesOn) return { complete: false, cursor: rest.cursor };
+  const next = cursor.step + 1;
+  return { complete: next >= steps.length, cursor: { step: next, ...START } };
+}
+
+function planStep(tx: DbOrTx, where: Where, step: Step, type: RepositoryType, cursor: Cursor): Progress {
+  if (step.kind === "versions") return planVersions(tx, where, type, cursor);
+  if (step.kind === "loose") return planLoose(tx, where, cursor);
+  if (step.kind === "package") return planPackage(tx, where, type, step.wanted, cursor);
+  const rest = planPath(tx, { ...where, sent: type === "MAVEN" ? NOT_COMPUTED : sql`1` }, step.path, cursor);
+  if (!rest.goesOn && !rest.cursor.found) insertProblem(tx, where, { name: step.path }, `nothing matches path ${step.path} in ${where.place}`);
+  return rest;
+}
+
+/** `sent`: which files are meant at all. */
+type Paths = Where & { sent: ReturnType<typeof sql> };
+
+/** Each MAVEN repository computes its checksums and metadata itself. */
+const NOT_COMPUTED = sql`(name <> 'maven-metadata.xml' AND name NOT GLOB '*.md5' AND name NOT GLOB '*.sha1' AND name NOT GLOB '*.sha256' AND name NOT GLOB '*.sha512')`;
 
 /** A folder with all below it, a file, or the files that match. */
-function planPath(tx: DbOrTx, where: Where, path: string, cursor: Cursor): Step {
+function planPath(tx: DbOrTx, where: Paths, path: string, cursor: Cursor): Progress {
   const found = tx.get<{ folder: number } | undefined>(
-    sql`SELECT folder FROM node WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND (expire_date IS NULL OR expire_date > ${where.now})`,
+    sql`SELECT folder FROM node WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND (expire_date IS NULL OR expire_date > ${where.now}) AND ${where.sent}`,
   );
   if (path === "/" || found?.folder) return planBelow(tx, where, path, cursor);
   if (!found) return planMatches(tx, where, path, cursor);
@@ -85,7 +101,7 @@ function planPath(tx: DbOrTx, where: Where, path: string, cursor: Cursor): Step 
 }
 
 /** The next page of files below `folder`. */
-function planBelow(tx: DbOrTx, where: Where, folder: string, cursor: Cursor): Step {
+function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor): Progress {
   const prefix = folder === "/" ? "/" : `${folder}/`;
   const page = tx.get<{ last: number | null; n: number }>(
     sql`SELECT max(id) AS last, count(*) AS n FROM (SELECT id FROM node WHERE repository_id = ${where.repositoryId} AND id > ${cursor.afterNode} ORDER BY id LIMIT ${PAGE})`,
@@ -95,7 +111,7 @@ function planBelow(tx: DbOrTx, where: Where, folder: string, cursor: Cursor): St
 }
 
 /** The next page of a folder in which `*` in the last segment matches files. What an earlier path has planned is found nevertheless. */
-function planMatches(tx: DbOrTx, where: Where, path: string, cursor: Cursor): Step {
+function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor): Progress {
   const slash = path.lastIndexOf("/");
   const pattern = path.slice(slash + 1);
   if (!pattern.includes("*")) return { goesOn: false, cursor };
@@ -106,33 +122,17 @@ function planMatches(tx: DbOrTx, where: Where, path: string, cursor: Cursor): St
   if (page.last === null) return { goesOn: false, cursor };
   const matches = sql`${inFolder} AND name <= ${page.last} AND wildcard(${pattern}, name)`;
   insertNodes(tx, where, matches);
-  const found = cursor.found || tx.get(sql`SELECT 1 FROM node WHERE folder = 0 AND (expire_date IS NULL OR expire_date > ${where.now}) AND ${matches} LIMIT 1`) !== undefined;
+  const found = cursor.found || tx.get(sql`SELECT 1 FROM node WHERE folder = 0 AND (expire_date IS NULL OR expire_date > ${where.now}) AND ${where.sent} AND ${matches} LIMIT 1`) !== undefined;
   return { goesOn: page.n === PAGE, cursor: { ...cursor, afterName: page.last, found } };
 }
 
 /** The smallest string after all that begin with `prefix` (which ends with "/"). */
 const afterPrefix = (prefix: string) => `${prefix.slice(0, -1)}0`;
 
-function insertNodes(tx: DbOrTx, { recordId, object, repositoryId, now }: Where, condition: ReturnType<typeof sql>): void {
+function insertNodes(tx: DbOrTx, where: Paths, condition: ReturnType<typeof sql>): void {
+  const { recordId, object, repositoryId, now, sent } = where;
   tx.run(sql`
     INSERT OR IGNORE INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object},
-      (SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object}) + row_number() OVER (ORDER BY id),
-      full_path, '', size, 'sha256:' || sha256
-    FROM node WHERE repository_id = ${repositoryId} AND folder = 0 AND (expire_date IS NULL OR expire_date > ${now}) AND ${condition}`);
-}
-
-function insertProblem(tx: DbOrTx, { recordId, object }: Where, name: string, problem: string): void {
-  tx.run(sql`
-    INSERT OR IGNORE INTO plan (record_id, object, seq, name, version, problem)
-    VALUES (${recordId}, ${object}, (SELECT coalesce(max(seq), 0) + 1 FROM plan WHERE record_id = ${recordId} AND object = ${object}), ${name}, '', ${problem})`);
-}
-
-function findRepository(tx: DbOrTx, projectId: string, name: string): number | null {
-  const row = tx
-    .select({ id: repository.id })
-    .from(repository)
-    .where(and(eq(repository.projectId, projectId), eq(repository.name, name)))
-    .get();
-  return row?.id ?? null;
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY id), full_path, '', size, 'sha256:' || sha256
+    FROM node WHERE repository_id = ${repositoryId} AND folder = 0 AND (expire_date IS NULL OR expire_date > ${now}) AND ${sent} AND ${condition}`);
 }
