@@ -227,6 +227,7 @@ it("is documented whole", async () => {
     "/capabilities": ["get"],
     "/repositories/{projectId}/{repoName}": ["post"],
     "/files/{projectId}/{repoName}": ["post"],
+    "/versions/{projectId}/{repoName}": ["post"],
     "/uploads": ["post"],
     "/uploads/{id}": ["get", "patch", "put", "delete"],
   });

@@ -1,19 +1,32 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { FILES_MEDIA_TYPE, OFFSET_HEADER, SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
+import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../envelope.ts";
 import { fail } from "../errors.ts";
-import { SyncCapabilities, SyncContent, SyncEnsured, SyncFiles, SyncRepository, SyncStatement, SyncUpload } from "../shapes/sync.ts";
+import {
+  SyncCapabilities,
+  SyncContent,
+  SyncEnsured,
+  SyncFiles,
+  SyncRepository,
+  SyncStatement,
+  SyncUpload,
+  SyncVersions,
+  SyncVersionsStatement,
+} from "../shapes/sync.ts";
 import { bodyOf, wholeBody } from "../sync/body.ts";
 import { ensureRepository, hostedRepository } from "../sync/ensure.ts";
 import { inApiTerms } from "../sync/failures.ts";
 import { receiveFiles } from "../sync/receive.ts";
 import { LONGEST_BODY } from "../sync/statement.ts";
 import { appendUpload, finishUpload, startUpload, uploadStatus } from "../sync/uploads.ts";
+import { receiveVersions, statableRepository } from "../sync/versions.ts";
+import { LONGEST_VERSIONS_BODY } from "../sync/versions-statement.ts";
 
 const tags = ["between instances"];
-const TYPES: RepositoryType[] = ["GENERIC"];
+const TYPES: RepositoryType[] = ["GENERIC", "DOCKER", "OCI", "MAVEN", "NPM"];
 
 const projectName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
 const repositoryName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
@@ -53,6 +66,19 @@ const files = createRoute({
     body: { required: true, content: { [FILES_MEDIA_TYPE]: { schema: SyncStatement } } },
   },
   responses: { ...answers(SyncFiles, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${FILES_MEDIA_TYPE}`), ...full },
+});
+
+const versions = createRoute({
+  method: "post",
+  path: "/versions/{projectId}/{repoName}",
+  tags,
+  summary: "State many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
+  description: "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of its contents. Answers in the order of the versions.",
+  request: {
+    params: named,
+    body: { required: true, content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } } },
+  },
+  responses: { ...answers(SyncVersions, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${VERSIONS_MEDIA_TYPE}`), ...full },
 });
 
 const begin = createRoute({
@@ -112,7 +138,7 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
     .openapi(capabilities, (c) => ok(c, { product: SYNC_PRODUCT, version: SYNC_VERSION, name: deps.localClusterName, limits: SYNC_LIMITS, repositoryTypes: TYPES }))
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
-      if (!TYPES.includes(type)) fail(250105, "type", `files of ${type} repositories are not received yet, only those of ${TYPES.join(", ")}`);
+      if (!TYPES.includes(type)) fail(250105, "type", `${type} repositories are not received yet, only ${TYPES.join(", ")}`);
       return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
     })
     .openapi(files, async (c) => {
@@ -122,6 +148,14 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       hostedRepository(db, named);
       const body = await inApiTerms(wholeBody(c, LONGEST_BODY));
       return ok(c, { files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })) });
+    })
+    .openapi(versions, async (c) => {
+      const mediaType = c.req.header("content-type") ?? "none";
+      if (mediaType !== VERSIONS_MEDIA_TYPE) fail(250119, mediaType);
+      const named = c.req.valid("param");
+      statableRepository(db, named);
+      const body = await inApiTerms(wholeBody(c, LONGEST_VERSIONS_BODY));
+      return ok(c, await inApiTerms(receiveVersions(deps, named, { user: c.get("user"), body })));
     })
     .openapi(begin, async (c) => ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))))
     .openapi(status, async (c) => ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))))

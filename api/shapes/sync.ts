@@ -1,5 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
+import { STATED_TYPES } from "../../domain/sync-versions.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -12,6 +13,9 @@ const limits = z.object({
   contentBytes: count.openapi({ description: "Content bytes behind it" }),
   fileBytes: count.openapi({ description: "Size of one file behind it; larger ones are uploaded" }),
   chunkBytes: count.openapi({ description: "Bytes of one PATCH of an upload" }),
+  versions: count.openapi({ description: "Package versions of one statement" }),
+  versionFiles: count.openapi({ description: "Files of all its versions" }),
+  versionBytes: count.openapi({ description: "Bytes of its JSON" }),
 });
 
 export const SyncCapabilities = z
@@ -21,15 +25,17 @@ export const SyncCapabilities = z
 export const SyncRepository = z.object({ type: z.enum(REPOSITORY_TYPES) }).openapi("SyncRepository");
 export const SyncEnsured = z.object({ created: z.boolean() }).openapi("SyncEnsured");
 
-const statedFile = z.object({
+const audit = { createdBy: z.string(), createdDate: epochMs, lastModifiedBy: z.string(), lastModifiedDate: epochMs };
+
+const versionFile = z.object({
   path: z.string().openapi({ description: "Begins with a slash", example: "/a/b.bin" }),
   size: count,
   sha256,
   metadata: z.record(z.string(), z.string()),
-  createdBy: z.string(),
-  createdDate: epochMs,
-  lastModifiedBy: z.string(),
-  lastModifiedDate: epochMs,
+  ...audit,
+});
+
+const statedFile = versionFile.extend({
   attached: z.boolean().openapi({ description: "Its bytes follow behind the statement, in the order of the files" }),
 });
 
@@ -51,6 +57,41 @@ const fileAnswer = z.object({
 });
 
 export const SyncFiles = z.object({ files: z.array(fileAnswer) }).openapi("SyncFiles");
+
+const statedVersion = z.object({
+  package: z.string().openapi({ description: "Its key without the scheme", example: "com.acme:lib" }),
+  version: z.string(),
+  digest: z.string().openapi({ description: "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files" }),
+  files: z.array(versionFile).min(1).openapi({ description: "All but checksums and maven-metadata" }),
+  document: z.record(z.string(), z.unknown()).nullable().openapi({ description: "npm: the version's document; Maven: what its POMs say" }),
+  distTags: z.array(z.string()).openapi({ description: "npm: the tags that name it" }),
+  ...audit,
+});
+
+/** For the documentation only: statements are checked by hand, see api/sync/versions-statement.ts. */
+export const SyncVersionsStatement = z
+  .object({
+    type: z.enum(STATED_TYPES),
+    conflictStrategy: z.enum(CONFLICT_STRATEGIES),
+    includeMetadata: z.boolean(),
+    contents: z.array(z.object({ sha256, size: count })).openapi({ description: "Their bytes follow behind the statement, in this order" }),
+    versions: z.array(statedVersion).max(SYNC_LIMITS.versions),
+  })
+  .openapi("SyncVersionsStatement");
+
+const versionAnswer = z.object({
+  result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
+  written: count.optional().openapi({ description: "made, replaced: how many files were written" }),
+  existing: z.string().optional().openapi({ description: "replaced, conflict, refused: digest of the version that was or is there" }),
+  path: z.string().optional().openapi({ description: "conflict: the first file that differs" }),
+  files: z.array(sha256).optional().openapi({ description: "need: the contents that are lacking" }),
+  code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
+  message: z.string().optional().openapi({ description: "refused: why" }),
+});
+
+export const SyncVersions = z
+  .object({ versions: z.array(versionAnswer), damaged: z.array(sha256).openapi({ description: "Contents that arrived as something else and were not kept" }) })
+  .openapi("SyncVersions");
 
 export const SyncContent = z.object({ sha256, size: count }).openapi("SyncContent");
 export const SyncUpload = z

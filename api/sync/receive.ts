@@ -7,10 +7,13 @@ import type { Db } from "../../db/open.ts";
 import { applyStatement, type Judged } from "../../db/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import type { FileAnswer, StatedFile } from "../../domain/sync.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { fail } from "../errors.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
 import { parseStatedFiles } from "./statement.ts";
 
+/** Types whose files are stated one by one. */
+const FILE_TYPES: RepositoryType[] = ["GENERIC", "MAVEN"];
 /** Hashed before others get their turn. */
 const HASHED_AT_ONCE = 1024 * 1024;
 
@@ -30,7 +33,8 @@ export async function receiveFiles({ db, store, now }: Receiver, named: Named, {
     // Looked up here: it may have been deleted while the body came.
     const repository = hostedRepository(db, named);
     if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
-    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now() });
+    if (!FILE_TYPES.includes(type)) fail(250112, `files are stated for ${FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
+    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now(), packagings: new Map() });
   };
   const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
   await durable(db);

@@ -1,0 +1,59 @@
+import { hash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
+import type { StoredBlob } from "../../activities/store/stage.ts";
+import { durable } from "../../db/durable.ts";
+import { applyVersions, type JudgedVersion } from "../../db/packages/stated-versions.ts";
+import { STATED_TYPES, type StatedContent, type StatedVersion, type VersionsAnswer } from "../../domain/sync-versions.ts";
+import { fail } from "../errors.ts";
+import { hostedRepository, type Named } from "./ensure.ts";
+import type { Receiver } from "./receive.ts";
+import { judgeVersion } from "./versions-judge.ts";
+import { parseStatedVersions } from "./versions-statement.ts";
+
+/** Hashed before others get their turn. */
+const HASHED_AT_ONCE = 1024 * 1024;
+
+type Sender = { user: string; body: Buffer };
+
+/** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
+export async function receiveVersions({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
+  const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
+  const damaged = await findDamaged(contents, bytes);
+  const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
+  const arrived = bytes.filter((_, i) => !damaged.has(contents[i]?.sha256 ?? "")).map((content) => ({ content }));
+  const apply = (blobs: StoredBlob[]) => {
+    // Looked up here: it may have been deleted while the body came.
+    const repository = statableRepository(db, named);
+    if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
+    return applyVersions(db, repository, judged, blobs, { ...rules, user, now: now() });
+  };
+  const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
+  await durable(db);
+  return { versions: answers, damaged: [...damaged] };
+}
+
+/** The hosted repository that versions are stated for. */
+export function statableRepository(db: Receiver["db"], named: Named) {
+  const repository = hostedRepository(db, named);
+  const known = STATED_TYPES.some((type) => type === repository.type);
+  if (!known) fail(250112, `${named.projectId}/${named.repoName} is of type ${repository.type}; versions are stated for ${STATED_TYPES.join(" and ")}`);
+  return repository;
+}
+
+async function findDamaged(contents: StatedContent[], bytes: Buffer[]): Promise<Set<string>> {
+  const damaged = new Set<string>();
+  let hashed = 0;
+  for (const [i, content] of bytes.entries()) {
+    const sha256 = contents[i]?.sha256 ?? "";
+    if (hash("sha256", content) !== sha256) damaged.add(sha256);
+    hashed += content.length;
+    if (hashed < HASHED_AT_ONCE) continue;
+    hashed = 0;
+    await setImmediate();
+  }
+  return damaged;
+}
+
+function arrivedDamaged({ files }: StatedVersion, damaged: Set<string>): JudgedVersion["verdict"] {
+  return files.some(({ sha256 }) => damaged.has(sha256)) ? { result: "damaged" } : undefined;
+}

@@ -1,0 +1,91 @@
+import { and, eq } from "drizzle-orm";
+import type { FileAnswer } from "../../domain/sync.ts";
+import type { FilePair, StatedVersion, VersionAnswer, VersionFile, VersionsStatement } from "../../domain/sync-versions.ts";
+import { type NodeStat, statPaths } from "../nodes.ts";
+import type { Db, DbOrTx } from "../open.ts";
+import { type Audit, type NodeEntry, putNodes } from "../put-nodes.ts";
+import { node } from "../schema/content.ts";
+import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
+
+export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & { user: string; now: number };
+
+/** A hosted MAVEN or NPM repository. `allowOverwrite`: files of releases may change. */
+export type StatableRepository = PackageRepository & { allowOverwrite: boolean };
+
+/** Within the transaction of one statement. `has`: whether a content is in the store. */
+export type Applying = { db: Db; tx: DbOrTx; repository: StatableRepository; rules: VersionRules; has: (sha256: string) => boolean };
+
+export type Refusal = VersionAnswer & FileAnswer & { result: "refused" };
+
+/** Undoes what was done for a version that turned out not to fit. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+  readonly answer: Refusal;
+
+  constructor(answer: Refusal) {
+    super(answer.message);
+    this.answer = answer;
+  }
+}
+
+export const blocked = (at: string): Refusal => ({
+  result: "refused",
+  code: 251012,
+  message: `${at} is a folder where a file should be, or a file where a folder should be`,
+});
+
+/** What is there must not change, and OVERWRITE asks for it. `existing`: digest of the version that is there. */
+export const unchangeable = (why: string, existing: string): Refusal => ({
+  result: "refused",
+  code: 251020,
+  message: `${why} and must not change: publish the content under another version, or choose the conflict strategy SKIP`,
+  existing,
+});
+
+export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate });
+
+export function versionThere({ tx, repository }: Applying, { package: name, version }: Pick<StatedVersion, "package" | "version">): VersionRow | undefined {
+  const owner = findPackage(tx, repository.id, name);
+  return owner && findVersion(tx, owner.id, version);
+}
+
+/** The files beside what is at their paths. A folder at one of them undoes the version. */
+export function pairFiles({ db, repository, rules }: Applying, files: readonly VersionFile[]): { pairs: FilePair[]; there: Map<string, NodeStat> } {
+  const there = statPaths(db, repository.id, files.map(({ path }) => path), rules.now);
+  const pairs = files.map(({ path, sha256 }): FilePair => {
+    const found = there.get(path);
+    if (found?.folder) throw new Refused(blocked(path));
+    return { path, sha256, existing: found?.sha256 ?? null };
+  });
+  return { pairs, there };
+}
+
+/** Makes the files of a version, whose content is in the store. */
+export function writeFiles({ db, repository, rules }: Applying, files: readonly VersionFile[]): void {
+  const { user, now, includeMetadata } = rules;
+  const entries = files.map((file): NodeEntry => {
+    const { path, sha256, metadata } = file;
+    return { fullPath: path, sha256, metadata: includeMetadata ? metadata : null, audit: auditOf(file), partOfVersion: true };
+  });
+  for (const result of putNodes(db, repository, entries, { overwrite: true, user, now })) {
+    if (result.kind === "blocked") throw new Refused(blocked(result.at));
+  }
+}
+
+/** Sets the metadata of files that are there, where it differs; says whether it did anywhere. */
+export function setMetadata({ tx, repository }: Applying, files: readonly VersionFile[], there: Map<string, NodeStat>): boolean {
+  const changed = files.filter(({ path, metadata }) => {
+    const found = there.get(path);
+    return found !== undefined && differs(found.metadata, metadata);
+  });
+  for (const { path, metadata, lastModifiedBy, lastModifiedDate } of changed) {
+    const where = and(eq(node.repositoryId, repository.id), eq(node.fullPath, path));
+    tx.update(node).set({ metadata, lastModifiedBy, lastModifiedDate }).where(where).run();
+  }
+  return changed.length > 0;
+}
+
+export function differs(there: Record<string, string>, stated: Record<string, string>): boolean {
+  const keys = Object.keys(stated);
+  return keys.length !== Object.keys(there).length || keys.some((key) => stated[key] !== there[key]);
+}

@@ -1,0 +1,43 @@
+import { isChecksum, isMetadata, isRelease, mavenFolder, mavenPackage, parseMavenPath } from "../../domain/maven.ts";
+import type { FileAnswer, StatedFile } from "../../domain/sync.ts";
+import type { DbOrTx } from "../open.ts";
+import { type Packagings, recordMavenFiles } from "./maven-record.ts";
+import { auditOf, type StatableRepository, unchangeable } from "./stated-applying.ts";
+import { findPackage, findVersion, tellVersion } from "./versions.ts";
+
+/** Files that are stated one by one, by path, in a MAVEN repository keep its rules as if they had been deployed. */
+export function judgeMavenFile(path: string): FileAnswer | undefined {
+  if (!isChecksum(path) && !isMetadata(path)) return undefined;
+  return { result: "refused", code: 250112, message: `${path} is made by the server out of what it has: replicate the files it speaks of` };
+}
+
+export const isInLayout = (path: string): boolean => parseMavenPath(path) !== null;
+
+/** Why a file that is there with other content must stay; undefined when it may be replaced. */
+export function judgeReplacing({ allowOverwrite }: StatableRepository, path: string, existing: string): FileAnswer | undefined {
+  const file = parseMavenPath(path);
+  if (file === null || allowOverwrite || !isRelease(file.version)) return undefined;
+  return unchangeable(`${path} is released there with other content`, `sha256:${existing}`);
+}
+
+/** A file's metadata changed, and with it its version, where that is there. */
+export function tellStatedFile(tx: DbOrTx, repository: StatableRepository, path: string, now: number): void {
+  const file = parseMavenPath(path);
+  const owner = file && findPackage(tx, repository.id, mavenPackage(file));
+  const row = owner && findVersion(tx, owner.id, file.version);
+  if (row) tellVersion(tx, repository, owner.name, row, now);
+}
+
+/** Brings the versions in step with the files that were written. */
+export function recordStatedFiles(tx: DbOrTx, repository: StatableRepository, files: readonly StatedFile[], now: number, packagings: Packagings): void {
+  const versions = new Map<string, StatedFile[]>();
+  for (const file of files) {
+    const parsed = parseMavenPath(file.path);
+    if (parsed === null) continue;
+    const folder = mavenFolder(mavenPackage(parsed), parsed.version);
+    versions.set(folder, [...(versions.get(folder) ?? []), file]);
+  }
+  for (const [first, ...others] of versions.values()) {
+    if (first) recordMavenFiles(tx, repository, [first, ...others].map(({ path }) => path), auditOf(first), now, packagings);
+  }
+}
