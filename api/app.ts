@@ -4,11 +4,12 @@ import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/upkeep.ts";
 import { newKey } from "../domain/ids.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
-import { authenticate } from "./auth.ts";
+import { authenticate, createLogin, type Login } from "./auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
+import { ociRoutes } from "./oci/routes.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
 import { distributionRoutes } from "./routes/distributions.ts";
 import { genericRoutes } from "./routes/generic.ts";
@@ -22,7 +23,8 @@ import { taskRoutes } from "./routes/tasks.ts";
 
 /** Everything the control plane answers over HTTP. */
 export function createApp(deps: ApiDeps) {
-  const app = createRoot(deps);
+  const login = createLogin(deps);
+  const app = createRoot(deps, login);
   return app
     .route("/health", healthRoutes(deps))
     .route("/internal/v1", deps.internal)
@@ -35,11 +37,12 @@ export function createApp(deps: ApiDeps) {
     .route("/repository/api/repo", repositoryRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
     .route("/generic", genericRoutes(deps))
+    .route("/v2", ociRoutes({ ...deps, login }))
     .route("/", docsRoutes(() => app));
 }
 
 /** What holds for every route: one shape of answers, the trace, the login, the limits. */
-function createRoot(deps: ApiDeps): OpenAPIHono<Env> {
+function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
   const limit = bodyLimit({ maxSize: deps.maxJsonBody, onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`) });
 
@@ -53,7 +56,7 @@ function createRoot(deps: ApiDeps): OpenAPIHono<Env> {
     if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
     else deps.logger.info(facts, "answered");
   });
-  app.use(authenticate(deps));
+  app.use(authenticate(login, deps));
   // Before anything is read of a task: what passed since the last request is no next time any more.
   app.use("/replication/api/*", (_, next) => {
     advanceNextTimes(deps.db, deps.zone, deps.now());

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { sameSecret } from "../activities/secrets/seal.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { ApiError } from "./errors.ts";
@@ -9,27 +9,38 @@ const SIGNED = /^\/internal\/v1\//;
 
 const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
-/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. */
-export function authenticate({ admin, now }: Pick<ApiDeps, "admin" | "now">): MiddlewareHandler<Env> {
+/** Distribution's own way to log in (api/oci/rights.ts). */
+const OWN_LOGIN = /^\/v2(?:\/|$)/;
+
+/** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
+export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
+
+export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {
   const slowDown = createSlowDown(now);
   const expected = `${admin.username}:${admin.password}`;
-  return async (c, next) => {
-    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path)) return next();
-    const header = c.req.header("authorization");
-    if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
+  return async (c, given) => {
     const address = clientOf(c.env?.incoming?.socket.remoteAddress);
     if (slowDown.floods(address)) throw new ApiError(250124, ["too many wrong logins from this address"], { headers: { "retry-after": "5" } });
-    if (!sameSecret(basicCredentials(header) ?? "", expected)) {
-      await slowDown.wait(address);
-      throw new ApiError(250114, ["user name or password is wrong"], { headers: CHALLENGE });
-    }
+    if (sameSecret(given ?? "", expected)) return;
+    await slowDown.wait(address);
+    throw new ApiError(250114, ["user name or password is wrong"], { headers: CHALLENGE });
+  };
+}
+
+/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. */
+export function authenticate(login: Login, { admin }: Pick<ApiDeps, "admin">): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || OWN_LOGIN.test(c.req.path)) return next();
+    const header = c.req.header("authorization");
+    if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
+    await login(c, basicCredentials(header));
     c.set("user", admin.username);
     await next();
   };
 }
 
 /** The decoded `user:password` of RFC 7617; null for anything else. */
-function basicCredentials(header: string): string | null {
+export function basicCredentials(header: string): string | null {
   const [, encoded] = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
   return encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8");
 }

@@ -1,5 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
+import type { RegistryTokens } from "../activities/secrets/registry-token.ts";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
@@ -52,6 +53,7 @@ export type ApiDeps = {
   db: Db;
   store: Store;
   sealer: Sealer;
+  registryTokens: RegistryTokens;
   now: () => number;
   /** IANA name of the zone in which times are written. */
   zone: string;

@@ -8,6 +8,7 @@ import { createDrainActivities } from "../activities/control/drains.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
+import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { layout } from "../activities/store/layout.ts";
 import { createStore } from "../activities/store/store.ts";
@@ -84,6 +85,7 @@ const app = createApp({
   db,
   store,
   sealer,
+  registryTokens: createRegistryTokens(config.secretKey),
   now: Date.now,
   zone: config.timeZone,
   localClusterName: config.localClusterName,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Hono } from "hono";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
+import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { layout } from "../activities/store/layout.ts";
 import { createStore } from "../activities/store/store.ts";
@@ -31,6 +32,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     db,
     store,
     sealer: createSealer("0123456789abcdef0123456789abcdef"),
+    registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef"),
     now: Date.now,
     zone: "Asia/Shanghai",
     localClusterName: "center",
