@@ -1,16 +1,50 @@
+import { isChecksum, isMetadata } from "./maven.ts";
+import { packageNameOf } from "./package-key.ts";
 import { foldersAbove, nameOf, parentOf } from "./path.ts";
-import type { TaskObject } from "./task.ts";
+import type { PackageConstraint, PathConstraint, TaskObject } from "./task.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
-type Constraints = Pick<TaskObject, "packageConstraints" | "pathConstraints">;
+type Constraints = Pick<TaskObject, "repoType" | "packageConstraints" | "pathConstraints">;
+
+/** What happened in a hosted repository: to a file, `path` and no version, or to a version of a package, whose name is in `path`. */
+export type Changed = { path: string; version: string };
 
 /**
- * Which files of its repository a task's object means: all without constraints; else those that a path names, those below a folder that a
- * path names, and those directly in a folder that match a path with `*` in its last segment. The same as a plan of the object finds.
+ * Which files and versions of its repository a task's object means: all without constraints; else the versions that its packages name, and the files
+ * that a path names, those below a folder that a path names, and those directly in a folder that match a path with `*` in its last segment. The same
+ * as a plan of the object finds: checksums and metadata of a MAVEN repository are its own.
  */
-export function objectMatcher({ packageConstraints, pathConstraints }: Constraints): (fullPath: string) => boolean {
-  const paths = (pathConstraints ?? []).map(({ path }) => path);
-  if (paths.length === 0) return () => (packageConstraints ?? []).length === 0;
+export function objectMatcher({ repoType, packageConstraints, pathConstraints }: Constraints): (changed: Changed) => boolean {
+  const packages = packageConstraints ?? [];
+  const paths = pathConstraints ?? [];
+  const all = packages.length + paths.length === 0;
+  const meansVersion = all ? () => true : versionMatcher(packages);
+  const meansFile = all ? () => true : fileMatcher(paths);
+  const isComputed = (path: string) => repoType === "MAVEN" && (isMetadata(path) || isChecksum(path));
+  return (changed) => (changed.version === "" ? meansFile(changed.path) && !isComputed(changed.path) : meansVersion(changed));
+}
+
+/** Of MAVEN, a path means files of versions, too, and what happens to these is told as their version's. */
+export function meansFilesOfVersions({ repoType, pathConstraints }: Pick<TaskObject, "repoType" | "pathConstraints">): boolean {
+  return repoType === "MAVEN" && (pathConstraints ?? []).length > 0;
+}
+
+function versionMatcher(packages: readonly PackageConstraint[]): (changed: Changed) => boolean {
+  const named = new Map<string, Set<string> | "all">();
+  for (const { packageKey, versions } of packages) {
+    const name = packageNameOf(packageKey);
+    const known = named.get(name) ?? new Set();
+    const all = known === "all" || !versions || versions.length === 0;
+    named.set(name, all ? "all" : new Set([...known, ...versions]));
+  }
+  return ({ path, version }) => {
+    const versions = named.get(path);
+    return versions === "all" || (versions?.has(version) ?? false);
+  };
+}
+
+function fileMatcher(constraints: readonly PathConstraint[]): (fullPath: string) => boolean {
+  const paths = constraints.map(({ path }) => path);
   const named = new Set(paths);
   if (named.has("/")) return () => true;
   const patterns = new Map<string, string[]>();

@@ -17,6 +17,12 @@ export function packageKeyOf(type: RepositoryType, name: string): string {
   return `${schemeOf(type)}://${name}`;
 }
 
+/** What stands behind the scheme. */
+export function packageNameOf(key: string): string {
+  const at = key.indexOf("://");
+  return at < 0 ? key : key.slice(at + 3);
+}
+
 /** Splits at the first `://` only; null when there is none, or a part is empty or unfit. */
 export function parsePackageKey(key: string): PackageKey | null {
   const at = key.indexOf("://");

@@ -3,18 +3,18 @@ import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { planTotals } from "../runs/plan-hosted.ts";
 import { detail, type dispatch, plan, planObject, record } from "../schema/replication.ts";
-import { passFile } from "./outcomes.ts";
+import { pass } from "./outcomes.ts";
 
 /**
- * Files that were deleted after a drain planned them are no failure, for deletes are not propagated: they leave the plan, or end as nothing
+ * Files and versions that were deleted after a drain planned them are no failure, for deletes are not propagated: they leave the plan, or end as nothing
  * to do where they had begun. Answers the others.
  */
 export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoName: string, artifacts: BatchArtifact[], now: number): BatchArtifact[] {
   const { recordId, clusterId, object } = batch;
-  const gone = artifacts.filter(({ sha256, problem }) => sha256 === null && problem === null);
+  const gone = artifacts.filter(({ digest, problem }) => digest === null && problem === null);
   if (gone.length === 0) return artifacts;
   const taskKey = tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()?.key ?? "";
-  for (const { seq, name, begun } of gone) {
+  for (const { seq, name, version, begun } of gone) {
     if (begun) {
       tx.update(detail)
         .set({ status: "SUCCESS", skip: true, endTime: now, errorReason: null, again: false, uploads: null })
@@ -23,7 +23,7 @@ export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoNa
     } else {
       tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq))).run();
     }
-    passFile(tx, { taskKey, clusterId, recordId, repoName }, name);
+    pass(tx, { taskKey, clusterId, recordId, repoName }, { path: name, version });
   }
   tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
   return artifacts.filter((artifact) => !gone.includes(artifact));

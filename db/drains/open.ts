@@ -79,7 +79,7 @@ export function growDrain(db: Db, recordId: string, now: number): { targets: Tar
   });
 }
 
-/** The events after `after`, and the files that wait and are due. */
+/** The events after `after`, and what waits and is due. */
 function takeNews(tx: DbOrTx, drain: Drain, after: number, mostTries: number, now: number): News & ReturnType<typeof planNews> {
   const news = readEvents(tx, drain.snapshot, after);
   const waiting = addWaiting(news, drain.snapshot, readDue(tx, drain, mostTries, now));
@@ -87,14 +87,14 @@ function takeNews(tx: DbOrTx, drain: Drain, after: number, mostTries: number, no
   const planned = planNews(tx, drain, news, now);
   tx.run(sql`
     DELETE FROM pending WHERE record_id = ${drain.recordId} AND NOT EXISTS (
-      SELECT 1 FROM plan p WHERE p.record_id = ${drain.recordId} AND p.name = pending.path
+      SELECT 1 FROM plan p WHERE p.record_id = ${drain.recordId} AND p.name = pending.path AND p.version = pending.version
         AND p.object IN (SELECT object FROM plan_object WHERE record_id = ${drain.recordId}))`);
   return { ...news, ...planned };
 }
 
-const among = ({ taskKey, clusterId }: CursorKey, files: readonly Waiting[]) => sql`
+const among = ({ taskKey, clusterId }: CursorKey, waiting: readonly Waiting[]) => sql`
   task_key = ${taskKey} AND cluster_id = ${clusterId}
-  AND (repo_name, path) IN (SELECT value ->> 'repoName', value ->> 'path' FROM json_each(${JSON.stringify(files)}))`;
+  AND (repo_name, path, version) IN (SELECT value ->> 'repoName', value ->> 'path', value ->> 'version' FROM json_each(${JSON.stringify(waiting)}))`;
 
 function insertRecord(tx: DbOrTx, { workflowId, now }: Opening, { recordId, taskKey, clusterId, snapshot }: Drain): void {
   startRecord(tx, { id: recordId, taskKey, clusterId, workflowId, startTime: now, snapshot });

@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { DRAIN_WINDOW, drainDelay } from "../../domain/retry.ts";
+import type { Changed } from "../../domain/object-matcher.ts";
 import type { ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport } from "../../domain/worker-messages.ts";
@@ -15,7 +16,7 @@ export type DrainReports = CursorKey & {
   now: number;
   /** When the cluster last took or refused something; null: there is no cursor any more, so nothing has to be kept. */
   answeredTime: number | null;
-  /** Whether files that waited are in the drain. */
+  /** Whether something that waited is in the drain. */
   waited: boolean;
 };
 
@@ -45,32 +46,32 @@ export function noteUnreachable(tx: DbOrTx, drain: DrainReports, result: Artifac
   tx.insert(halt).values({ recordId: drain.recordId, clusterId: drain.clusterId, reason, away: true }).onConflictDoNothing().run();
 }
 
-/** A file has ended: it need not wait any more, or, when only the time was over, it waits for a later drain. */
-export function noteEnded(tx: DbOrTx, drain: DrainReports, path: string, result: ArtifactResult): void {
-  if (result.kind !== "again") return drain.waited ? passFile(tx, drain, path) : undefined;
-  if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keepFile(tx, drain, path);
+/** A file or version has ended: it need not wait any more, or, when only the time was over, it waits for a later drain. */
+export function noteEnded(tx: DbOrTx, drain: DrainReports, ended: Changed, result: ArtifactResult): void {
+  if (result.kind !== "again") return drain.waited ? pass(tx, drain, ended) : undefined;
+  if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keep(tx, drain, ended);
 }
 
-/** Only what this drain took: a file that changed meanwhile waits again. */
-export function passFile(tx: DbOrTx, { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string }, path: string): void {
+/** Only what this drain took: what changed meanwhile waits again. */
+export function pass(tx: DbOrTx, { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string }, changed: Changed): void {
   tx.delete(pending)
-    .where(and(fileOf(key, repoName, path), eq(pending.recordId, recordId)))
+    .where(and(rowOf(key, repoName, changed), eq(pending.recordId, recordId)))
     .run();
 }
 
-function keepFile(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, path: string): void {
-  const known = tx.select({ tries: pending.tries, recordId: pending.recordId }).from(pending).where(fileOf(key, repoName, path)).get();
+function keep(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, changed: Changed): void {
+  const known = tx.select({ tries: pending.tries, recordId: pending.recordId }).from(pending).where(rowOf(key, repoName, changed)).get();
   if (known && known.recordId !== recordId) return;
   const tries = (known?.tries ?? 0) + 1;
   const values = { tries, notBefore: now + drainDelay(tries), recordId: null };
   tx.insert(pending)
-    .values({ ...values, taskKey: key.taskKey, clusterId: key.clusterId, repoName, path, since: now })
+    .values({ ...values, taskKey: key.taskKey, clusterId: key.clusterId, repoName, path: changed.path, version: changed.version, since: now })
     .onConflictDoUpdate({ target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path, pending.version], set: values })
     .run();
 }
 
-const fileOf = ({ taskKey, clusterId }: CursorKey, repoName: string, path: string) =>
-  and(eq(pending.taskKey, taskKey), eq(pending.clusterId, clusterId), eq(pending.repoName, repoName), eq(pending.path, path));
+const rowOf = ({ taskKey, clusterId }: CursorKey, repoName: string, { path, version }: Changed) =>
+  and(eq(pending.taskKey, taskKey), eq(pending.clusterId, clusterId), eq(pending.repoName, repoName), eq(pending.path, path), eq(pending.version, version));
 
 /** Whether the drain ended, or is ending, because the cluster was away. */
 export function isAway(db: DbOrTx, recordId: string): boolean {

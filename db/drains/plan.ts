@@ -1,9 +1,11 @@
 import { and, eq, isNotNull, sql } from "drizzle-orm";
 import { transferProblem } from "../../domain/capabilities.ts";
+import type { Changed } from "../../domain/object-matcher.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { findRepository } from "../repositories.ts";
 import { planHostedPage, planTotals } from "../runs/plan-hosted.ts";
+import { lastSeq } from "../runs/plan-rows.ts";
 import { pairProblem, snapshotOf } from "../runs/targets.ts";
 import { plan, planObject } from "../schema/replication.ts";
 import type { News } from "./news.ts";
@@ -11,7 +13,7 @@ import type { News } from "./news.ts";
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
 
 /**
- * Takes news into a drain's plan: one row for each path, that of what is there now; what was deleted since is left out, for deletes are not
+ * Takes news into a drain's plan: one row for each file and version, that of what is there now; what was deleted since is left out, for deletes are not
  * propagated. Answers the objects that have something to be cut; `takesPart`: the drain has something to say, be it why it cannot be sent.
  */
 export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
@@ -19,12 +21,12 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
   const to = snapshot.clusters[0];
   const gained: number[] = [];
   let takesPart = false;
-  for (const [object, paths] of news.paths) {
+  for (const [object, changes] of news.changes) {
     const from = snapshot.objects[object];
     const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
     if (!from?.category || !to || !repository) continue;
     const sendable = transferProblem({ category: from.category, repoType: from.repoType }, to.type) === null;
-    if (sendable && planPaths(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...paths]) === 0) continue;
+    if (sendable && planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...changes.values()]) === 0) continue;
     tx.insert(planObject)
       .values({ recordId, object, complete: true })
       .onConflictDoNothing()
@@ -38,32 +40,40 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
 
 type Where = Drain & { object: number; repositoryId: number; now: number };
 
-/** How many of the paths have to be sent, as far as they are there. */
-function planPaths(tx: DbOrTx, where: Where, repoName: string, paths: readonly string[]): number {
-  const { recordId, object, repositoryId, now } = where;
-  const list = JSON.stringify(paths);
-  const again = replanPaths(tx, where, repoName, list);
+/** How many of the files and versions have to be sent, as far as they are there. */
+function planChanges(tx: DbOrTx, where: Where, repoName: string, changes: readonly Changed[]): number {
+  const { recordId, object } = where;
+  const list = JSON.stringify(changes);
+  const again = replan(tx, where, repoName, list);
   const inserted = tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object},
-      (SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object}) + row_number() OVER (ORDER BY j.key),
-      n.full_path, '', n.size, 'sha256:' || n.sha256
-    FROM json_each(${list}) j
-    CROSS JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
-    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value)`);
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key), t.path, t.version, t.size, t.digest
+    FROM (${there(where, list)}) t
+    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = t.path AND p.version = t.version)`);
   return again + inserted.changes;
 }
 
-type Known = { seq: number; path: string; detail: number | null; status: string | null; again: number | null };
+/** What there is now of a JSON list of files and versions, with size and digest. */
+const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list: string) => sql`
+  SELECT j.key, n.full_path AS path, '' AS version, n.size, 'sha256:' || n.sha256 AS digest FROM json_each(${list}) j
+  CROSS JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value ->> 'path' AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+  WHERE j.value ->> 'version' = ''
+  UNION ALL
+  SELECT j.key, k.name AS path, v.name AS version, v.size, v.digest FROM json_each(${list}) j
+  CROSS JOIN package k ON k.repository_id = ${repositoryId} AND k.name = j.value ->> 'path'
+  CROSS JOIN version v ON v.package_id = k.id AND v.name = j.value ->> 'version'`;
+
+type Known = Changed & { seq: number; detail: number | null; status: string | null; again: number | null };
 
 /**
- * Paths that the drain has in its plan already and that have changed since. What was not handed out yet is read when it is; what has ended is
+ * Files and versions that the drain has in its plan already and that have changed since. What was not handed out yet is read when it is; what has ended is
  * tried again in its row; what is being sent just now is left to a later drain. Answers how many there are to be cut again.
  */
-function replanPaths(tx: DbOrTx, { recordId, taskKey, clusterId, object, repositoryId, now }: Where, repoName: string, list: string): number {
+function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
+  const { recordId, taskKey, clusterId, object, now } = where;
   const known = tx.all<Known>(sql`
-    SELECT p.seq, p.name AS path, d.id AS detail, d.status, d.again FROM json_each(${list}) j
-    CROSS JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value
+    SELECT p.seq, p.name AS path, p.version, d.id AS detail, d.status, d.again FROM json_each(${list}) j
+    CROSS JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value ->> 'path' AND p.version = j.value ->> 'version'
     LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
     WHERE p.seq <= (SELECT coalesce(max(to_seq), 0) FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
   if (known.length === 0) return 0;
@@ -73,13 +83,12 @@ function replanPaths(tx: DbOrTx, { recordId, taskKey, clusterId, object, reposit
       conflict = 0, skip = 0, conflict_strategy = NULL
     WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ detail }) => detail))}))`);
   tx.run(sql`
-    UPDATE plan SET (size, digest) = (
-      SELECT n.size, 'sha256:' || n.sha256 FROM node n WHERE n.repository_id = ${repositoryId} AND n.full_path = plan.name AND n.folder = 0)
+    UPDATE plan SET (size, digest) = (SELECT t.size, t.digest FROM (${there(where, JSON.stringify(ended))}) t WHERE t.path = plan.name AND t.version = plan.version)
     WHERE record_id = ${recordId} AND object = ${object} AND seq IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ seq }) => seq))}))`);
   const beingSent = known.filter(({ status, again }) => status === null || (status === "RUNNING" && again === 0));
   tx.run(sql`
-    INSERT INTO pending (task_key, cluster_id, repo_name, path, since, not_before)
-    SELECT ${taskKey}, ${clusterId}, ${repoName}, value, ${now}, ${now} FROM json_each(${JSON.stringify(beingSent.map(({ path }) => path))}) WHERE true
+    INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
+    SELECT ${taskKey}, ${clusterId}, ${repoName}, value ->> 'path', value ->> 'version', ${now}, ${now} FROM json_each(${JSON.stringify(beingSent)}) WHERE true
     ON CONFLICT DO UPDATE SET not_before = excluded.not_before, record_id = NULL`);
   return ended.length;
 }

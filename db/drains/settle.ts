@@ -30,8 +30,8 @@ export async function keepUnfinished(db: Db, recordId: string, now: () => number
 
 function keepRange(db: Db, { id, taskKey, clusterId, snapshot }: RecordRow, object: number, from: number, now: number): void {
   db.run(sql`
-    INSERT INTO pending (task_key, cluster_id, repo_name, path, since, not_before)
-    SELECT c.task_key, c.cluster_id, ${snapshot.objects[object]?.localRepoName ?? ""}, p.name, ${now}, ${now}
+    INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
+    SELECT c.task_key, c.cluster_id, ${snapshot.objects[object]?.localRepoName ?? ""}, p.name, p.version, ${now}, ${now}
     FROM plan p JOIN event_cursor c ON c.task_key = ${taskKey} AND c.cluster_id = ${clusterId}
     LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = c.cluster_id AND d.object = p.object AND d.seq = p.seq
     WHERE p.record_id = ${id} AND p.object = ${object} AND p.seq > ${from} AND p.seq <= ${from + PAGE} AND (d.id IS NULL OR d.status = 'RUNNING')

@@ -45,7 +45,7 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   const values = { ...begun(context, report), tries: known?.tries ?? 0, errorReason: known?.errorReason ?? null, ...outcomeOf(context, report, known) };
   const saved = statements.save.run(values).changes > 0;
   if (!saved || !report.outcome) return;
-  if (drain && values.status !== "RUNNING") noteEnded(tx, drain, report.name, report.outcome.result);
+  if (drain && values.status !== "RUNNING") noteEnded(tx, drain, { path: report.name, version: report.version }, report.outcome.result);
   if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
