@@ -1,5 +1,6 @@
 import { Agent, request } from "undici";
 import { TransferError } from "../domain/failure.ts";
+import type { SourceVersion, VersionKey } from "../domain/sync-versions.ts";
 import type {
   BatchAnswer,
   LeaseAnswer,
@@ -45,6 +46,9 @@ export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secr
     open,
     settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
     takeBatch: (recordId: string, number: number) => call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
+    /** The first of these versions of a hosted repository, as many as one answer holds. */
+    versions: async (repositoryId: number, keys: VersionKey[]) =>
+      (await call<{ versions: SourceVersion[] }>("POST", `/internal/v1/versions/${repositoryId}`, { keys })).versions,
     report: (message: ReportRequest) => call<ReportAnswer>("POST", "/internal/v1/reports", message),
     listing: (recordId: string, object: number) => call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, {}),
     handInPage: (recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null) =>

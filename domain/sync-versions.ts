@@ -83,3 +83,9 @@ export function decideVersion(pairs: FilePair[], has: (sha256: string) => boolea
   const needed = new Set(files.map(({ sha256 }) => sha256).filter((sha256) => !has(sha256)));
   return needed.size > 0 ? { kind: "need", files: [...needed] } : { kind: "write", replaces: different !== undefined, files };
 }
+
+/** A planned version by its package's name (without scheme) and its own. */
+export type VersionKey = { name: string; version: string };
+
+/** What a worker learns of a version it is to send; `tooMany`: more files than a statement can have. */
+export type SourceVersion = { kind: "found"; version: StatedVersion } | { kind: "gone" } | { kind: "tooMany"; files: number };

@@ -39,6 +39,7 @@ export function createFileSender(content: ContentSource, end: OpenedEndpoint): S
       content,
       target,
       remote,
+      type: object.repoType,
       rules: setting,
       files: present.map(({ file }) => file),
       hooks: batchHooks(work, present.map(({ artifact }) => artifact)),

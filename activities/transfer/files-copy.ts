@@ -53,7 +53,7 @@ export async function state(copy: Copy, items: Item[], contents: Map<string, Buf
     if (attach) attached.set(source.sha256, content);
     return statedFile(source, includeMetadata, attach);
   });
-  const statement: Statement = { type: "GENERIC", conflictStrategy, includeMetadata, files };
+  const statement: Statement = { type: copy.type ?? "GENERIC", conflictStrategy, includeMetadata, files };
   const answers = await copy.target.sendFiles(copy.remote, statement, [...attached.values()], copy.hooks);
   const needed: Item[] = [];
   for (const [at, item] of items.entries()) {

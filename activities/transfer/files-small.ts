@@ -39,7 +39,11 @@ async function readContents(copy: Copy, items: Item[]): Promise<Map<string, Buff
   return contents;
 }
 
-async function readTiny(copy: Copy, items: Item[]): Promise<Map<string, Buffer>> {
+type Reading = Pick<Copy, "content" | "hooks">;
+type Sourced = { source: { sha256: string; size: number } };
+
+/** Those of the contents that are tiny and what they should be; the others are read one by one. */
+export async function readTiny(copy: Reading, items: Sourced[]): Promise<Map<string, Buffer>> {
   const wanted = items.filter(({ source }) => source.size <= TINY_BYTES).map(({ source }) => source.sha256);
   const digests = [...new Set(wanted)];
   const contents = new Map<string, Buffer>();
@@ -50,7 +54,8 @@ async function readTiny(copy: Copy, items: Item[]): Promise<Map<string, Buffer>>
   return contents;
 }
 
-async function readWhole(copy: Copy, { source }: Item): Promise<Buffer> {
+/** Verified. */
+export async function readWhole(copy: Reading, { source }: Sourced): Promise<Buffer> {
   const { stream } = await copy.content.open(source.sha256, { start: 0 }, copy.hooks.signal);
   const chunks: Buffer[] = [];
   let length = 0;

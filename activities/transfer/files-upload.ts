@@ -23,8 +23,12 @@ export async function sendBig(copy: Copy, items: Item[]): Promise<Item[]> {
   return [];
 }
 
+type Uploading = Pick<Copy, "content" | "target" | "hooks" | "limits">;
+/** A content that is uploaded, for a file or for a part of a version. */
+export type UploadItem = Pick<Item, "uploads" | "sent" | "carried"> & { source: { sha256: string; size: number } };
+
 /** `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker, goes on from there. */
-async function upload(copy: Copy, item: Item): Promise<void> {
+export async function upload(copy: Uploading, item: UploadItem): Promise<void> {
   const { target, hooks } = copy;
   const { sha256, size } = item.source;
   const session = (await resumed(copy, item)) ?? (await target.startUpload({ sha256, size }, hooks.signal));
@@ -42,7 +46,7 @@ async function upload(copy: Copy, item: Item): Promise<void> {
 }
 
 /** What no later attempt can use is not left lying at the target. */
-async function letGo({ target, hooks }: Copy, item: Item, id: string, error: unknown): Promise<void> {
+async function letGo({ target, hooks }: Uploading, item: UploadItem, id: string, error: unknown): Promise<void> {
   if (hooks.signal.aborted) return;
   const { kind, retryable } = toTransferError(error);
   if (retryable && kind !== "digestMismatch") return;
@@ -51,19 +55,19 @@ async function letGo({ target, hooks }: Copy, item: Item, id: string, error: unk
   if (!retryable) await target.dropUpload(id, hooks.signal).catch(() => undefined);
 }
 
-async function resumed({ target, hooks }: Copy, { source, uploads }: Item): Promise<UploadSession | null> {
+async function resumed({ target, hooks }: Uploading, { source, uploads }: UploadItem): Promise<UploadSession | null> {
   const left = uploads.find(({ digest }) => digest === `sha256:${source.sha256}`);
   const session = left ? await target.uploadSession(left.location, hooks.signal) : null;
   return session && session.offset <= source.size ? session : null;
 }
 
-function keep({ hooks }: Copy, item: Item, { id, offset }: UploadSession): void {
+function keep({ hooks }: Uploading, item: UploadItem, { id, offset }: UploadSession): void {
   const state = { digest: `sha256:${item.source.sha256}`, location: id, offset };
   item.uploads = [state];
   if (offset > 0) hooks.onUpload(state);
 }
 
-async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<void> {
+async function sendChunks(copy: Uploading, item: UploadItem, from: UploadSession): Promise<void> {
   const { target, hooks } = copy;
   const { sha256, size } = item.source;
   if (from.offset === size) return;
@@ -84,7 +88,7 @@ async function sendChunks(copy: Copy, item: Item, from: UploadSession): Promise<
 }
 
 /** Hands out a stream in portions. The last slice of a content read from its start goes only when its digest is right. */
-function createReader(stream: Readable, { source }: Item, start: number) {
+function createReader(stream: Readable, { source }: UploadItem, start: number) {
   const chunks = (stream as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   const whole: Hash | null = start === 0 ? createHash("sha256") : null;
   let rest: Buffer = Buffer.alloc(0);

@@ -1,5 +1,6 @@
 import pLimit from "p-limit";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { InstanceClient } from "../registries/instance/client.ts";
 import type { RemoteRepository } from "../registries/instance/send.ts";
 import type { ContentSource } from "../store/source.ts";
@@ -38,6 +39,8 @@ export type CopyFiles = {
   target: InstanceClient;
   /** Made by `ensureRepository` before. */
   remote: RemoteRepository;
+  /** Of that repository; GENERIC unless said otherwise. */
+  type?: RepositoryType;
   rules: Pick<CopyRules, "conflictStrategy" | "includeMetadata">;
   files: CopyFile[];
   hooks: CopyHooks;
@@ -46,7 +49,7 @@ export type CopyFiles = {
 };
 
 /**
- * Copies files to a GENERIC repository of another instance: one question for many files, small contents many at once, big ones
+ * Copies files to a repository of another instance: one question for many files, small contents many at once, big ones
  * through resumable uploads. A trouble of one file or one request is an outcome of the files it touches. Rejects only when the signal fires.
  */
 export async function copyFiles(input: CopyFiles): Promise<void> {

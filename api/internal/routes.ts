@@ -12,6 +12,7 @@ import type { Store } from "../../activities/store/store.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
+import { versionRoutes } from "./versions.ts";
 
 export type InternalDeps = {
   db: Db;
@@ -33,6 +34,7 @@ export function internalRoutes({ db, store, signer, settings, retryWindow, now }
     .use("*", internalAuth(signer))
     .get("/worker", (c) => c.json(settings()))
     .route("/blobs", blobRoutes(store))
+    .route("/versions", versionRoutes(db, now))
     .post("/batches/:recordId/:number", (c) => {
       const { recordId, number } = c.req.param();
       return c.json(takeBatch(db, recordId, Number(number), now()));

@@ -68,8 +68,8 @@ function refuse(what: string): never {
   throw malformed(what);
 }
 
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
 
-function malformed(what: string): TransferError {
+export function malformed(what: string): TransferError {
   return new TransferError("invalid", `${what}: the answer is not what the replication protocol says: is there a proxy that changes answers?`);
 }

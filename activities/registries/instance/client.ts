@@ -7,12 +7,14 @@ import {
   type FileAnswer,
   type Statement,
 } from "../../../domain/sync.ts";
+import type { VersionsAnswer, VersionsStatement } from "../../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
 import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
-import { addressOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
+import { sendVersions } from "./versions.ts";
+import { addressOf, authorizationOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
 
 export type InstanceOptions = HttpOptions & {
   url: string;
@@ -36,15 +38,16 @@ export type InstanceClient = Uploads & {
   ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
   /** States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the files. */
   sendFiles: (remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks) => Promise<FileAnswer[]>;
+  /** States package versions; `contents` are the bytes of those that the statement names, in their order. Answers in the order of the versions. */
+  sendVersions: (remote: RemoteRepository, statement: VersionsStatement, contents: Uint8Array[], hooks: SendHooks) => Promise<VersionsAnswer>;
   close: () => Promise<void>;
 };
 
 export function createInstanceClient(options: InstanceOptions): InstanceClient {
-  const { url, username, password, token, ...httpOptions } = options;
+  const { url, username: _, password, token, ...httpOptions } = options;
   const base = instanceUrl(url);
-  const basic = Buffer.from(`${username ?? ""}:${password ?? ""}`).toString("base64");
-  const authorization = token ? `Bearer ${token}` : username ? `Basic ${basic}` : null;
-  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", basic] });
+  const authorization = authorizationOf(options);
+  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", authorization?.split(" ")[1] ?? ""] });
   const wire = createWire(http, base, authorization);
   let known: Promise<Capabilities> | undefined;
 
@@ -66,6 +69,7 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
       return readEnsured(data, what);
     },
     sendFiles: (remote, statement, contents, hooks) => sendFiles(wire, remote, statement, contents, hooks),
+    sendVersions: (remote, statement, contents, hooks) => sendVersions(wire, remote, statement, contents, hooks),
     ...createUploads(wire),
     close: http.close,
   };

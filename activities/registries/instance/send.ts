@@ -14,18 +14,24 @@ export const repositoryPath = ({ projectId, repoName }: RemoteRepository): strin
 
 export async function sendFiles(wire: Wire, remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks): Promise<FileAnswer[]> {
   const what = `files to ${remote.projectId}/${remote.repoName}`;
-  const head = encodeStatement(statement);
+  const data = await postStatement(wire, { what, path: `files/${repositoryPath(remote)}`, mediaType: FILES_MEDIA_TYPE }, encodeStatement(statement), contents, hooks);
+  return readFileAnswers(data, statement.files.length, what);
+}
+
+type Post = { what: string; path: string; mediaType: string };
+
+/** Sends a statement (`head`) and the contents behind it. */
+export async function postStatement(wire: Wire, { what, path, mediaType }: Post, head: Uint8Array, contents: Uint8Array[], hooks: SendHooks): Promise<unknown> {
   const slices = joinSlices([head, ...contents]);
   const length = slices.reduce((sum, slice) => sum + slice.length, 0);
-  const data = await wire.call({
+  return wire.call({
     method: "POST",
     what,
-    path: `files/${repositoryPath(remote)}`,
-    headers: { "content-type": FILES_MEDIA_TYPE, "content-length": String(length) },
+    path,
+    headers: { "content-type": mediaType, "content-length": String(length) },
     body: throttled(slices, hooks, head.length),
     signal: hooks.signal,
   });
-  return readFileAnswers(data, statement.files.length, what);
 }
 
 /** Few large writes instead of many small ones: small neighbours are joined; what is large already is not copied. */
