@@ -9,6 +9,7 @@ import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
+import { npmRoutes } from "./npm/routes.ts";
 import { ociRoutes } from "./oci/routes.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
 import { distributionRoutes } from "./routes/distributions.ts";
@@ -37,6 +38,7 @@ export function createApp(deps: ApiDeps) {
     .route("/repository/api/repo", repositoryRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
     .route("/generic", genericRoutes(deps))
+    .route("/npm", npmRoutes({ ...deps, login }))
     .route("/v2", ociRoutes({ ...deps, login }))
     .route("/", docsRoutes(() => app));
 }

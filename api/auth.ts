@@ -7,10 +7,10 @@ const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
 /** Signed instead (design.md §4, Internal API). */
 const SIGNED = /^\/internal\/v1\//;
 
-const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
+export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
-/** Distribution's own way to log in (api/oci/rights.ts). */
-const OWN_LOGIN = /^\/v2(?:\/|$)/;
+/** They log in themselves, to answer in their protocol's form (api/oci/rights.ts, api/npm/routes.ts). */
+const OWN_LOGIN = /^\/(?:v2|npm)(?:\/|$)/;
 
 /** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;

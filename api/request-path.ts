@@ -21,7 +21,8 @@ export function requestPath(c: Context<Env>, skip: number, options: { folder?: b
   }
 }
 
-function rawPath(c: Context<Env>): string {
+/** The path of the request line, as it was sent. */
+export function rawPath(c: Context<Env>): string {
   const target = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   return path;
