@@ -14,7 +14,7 @@ export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate"
   tx.run(sql`
     INSERT INTO blob (sha256, md5, size, inline, touched_date)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now} FROM json_each(${rows}) WHERE true
-    ON CONFLICT (sha256) DO UPDATE SET touched_date = excluded.touched_date`);
+    ON CONFLICT (sha256) DO UPDATE SET touched_date = excluded.touched_date, md5 = iif(md5 = '', excluded.md5, md5)`);
 }
 
 /** Those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that nodes can be made of them without sending the content. */

@@ -22,7 +22,7 @@ export type NodeValues = {
 
 function prepare({ $client: client }: Db) {
   return {
-    blob: client.prepare<[string], { size: number; md5: string }>("SELECT size, md5 FROM blob WHERE sha256 = ?"),
+    blob: client.prepare<[string], { size: number; md5: string | null }>("SELECT size, nullif(md5, '') AS md5 FROM blob WHERE sha256 = ?"),
     /** Now, repository, path. */
     find: client.prepare<[number, number, string], Existing & { expired: 0 | 1 }>(
       "SELECT id, folder, sha256, metadata, expire_date IS NOT NULL AND expire_date <= ? AS expired FROM node WHERE repository_id = ? AND full_path = ?",

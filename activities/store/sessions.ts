@@ -1,15 +1,18 @@
-import { open, rename, rm, stat } from "node:fs/promises";
+import { open, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { TransferError } from "../../domain/failure.ts";
 import { newId } from "../../domain/ids.ts";
 import { createDigests, verify, type Digests, type Expected } from "./digests.ts";
-import { storageError, syncFolder } from "./layout.ts";
+import { INLINE_LIMIT, storageError } from "./layout.ts";
 import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
-import { stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
+import { stagedContent, stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
 
 /** `accepted` false: the session stands at another offset, from which the sender goes on. */
 export type Appended = { accepted: boolean; offset: number };
+
+/** `md5` false: nobody will ask for it. */
+export type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
 
 /** Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids are TransferErrors `notFound`. */
 export type Sessions = {
@@ -20,7 +23,7 @@ export type Sessions = {
    * Adds the body at `offset`. What arrived of a body that breaks, or is larger than `maxBytes` in all, is kept.
    * A newer append ends an older one, which may hang on a dead connection.
    */
-  append: (id: string, offset: number, body: Readable, limits?: { maxBytes?: number | undefined }) => Promise<Appended>;
+  append: (id: string, offset: number, body: Readable, limits?: AppendLimits) => Promise<Appended>;
   /** The whole content, verified; the session ends, whatever the outcome. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
@@ -48,10 +51,10 @@ export function createSessions(stager: Stager): Sessions {
     return found.size;
   }
 
-  async function add(id: string, offset: number, body: Readable, maxBytes: number): Promise<Appended> {
+  async function add(id: string, offset: number, body: Readable, { maxBytes = Infinity, md5 = true }: AppendLimits): Promise<Appended> {
     const size = await sizeOf(id);
     if (size !== offset) return { accepted: false, offset: size };
-    const digests = running.take(id, size);
+    const digests = running.take(id, size, md5);
     try {
       return { accepted: true, offset: await appendTo(fileOf(id), size, digests ?? createDigests(), body, maxBytes) };
     } finally {
@@ -67,7 +70,10 @@ export function createSessions(stager: Stager): Sessions {
     try {
       const summary = running.take(id, size)?.summary() ?? (await digestFile(file));
       verify(summary, expect);
-      return stagedFile(stager, file, summary);
+      if (size > INLINE_LIMIT) return stagedFile(stager, file, summary);
+      const content = await readFile(file);
+      await rm(file, { force: true });
+      return stagedContent(stager, content, summary);
     } catch (error) {
       await rm(file, { force: true });
       throw error;
@@ -78,8 +84,8 @@ export function createSessions(stager: Stager): Sessions {
     async open() {
       const id = newId();
       try {
+        // Not made durable: a session without bytes that a power loss takes costs its sender one request.
         await (await open(fileOf(id), "wx", 0o600)).close();
-        await syncFolder(staging);
       } catch (error) {
         throw storageError(error);
       }
@@ -91,13 +97,13 @@ export function createSessions(stager: Stager): Sessions {
       return inTurn(id, () => sizeOf(id)).catch(() => null);
     },
 
-    async append(id, offset, body, { maxBytes = Infinity } = {}) {
+    async append(id, offset, body, limits = {}) {
       bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
       bodies.set(id, body);
       // It may break before its turn comes to be read; reading it tells then.
       body.on("error", () => undefined);
       try {
-        return await inTurn(id, () => add(id, offset, body, maxBytes));
+        return await inTurn(id, () => add(id, offset, body, limits));
       } finally {
         if (bodies.get(id) === body) bodies.delete(id);
       }
@@ -124,8 +130,8 @@ function createRunningDigests() {
   const running = new Map<string, Digests>();
   return {
     /** Null when this process did not see all that is in the file. */
-    take(id: string, size: number): Digests | null {
-      const known = size === 0 ? createDigests() : running.get(id);
+    take(id: string, size: number, md5 = true): Digests | null {
+      const known = size === 0 ? createDigests({ md5 }) : running.get(id);
       running.delete(id);
       return known?.size() === size ? known : null;
     },

@@ -25,21 +25,22 @@ export type Staged = Summary & {
   discard: () => Promise<void>;
 };
 
-export type StageLimits = { maxBytes?: number | undefined; expect?: Expected | undefined };
+/** `md5` false: nobody will ask for it. */
+export type StageLimits = { maxBytes?: number | undefined; expect?: Expected | undefined; md5?: boolean };
 
 export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
 
 export const temporaryFile = ({ staging }: Layout): string => join(staging, `u-${randomBytes(12).toString("hex")}`);
 
 /** Takes a whole body: small ones stay in memory, others go to a file. A body that breaks, is too large or not what was announced leaves nothing. */
-export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity, expect = {} }: StageLimits = {}): Promise<Staged> {
+export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity, expect = {}, md5 = true }: StageLimits = {}): Promise<Staged> {
   const chunks = limited(body, maxBytes);
   const start: Uint8Array[] = [];
   let size = 0;
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     start.push(next.value);
     size += next.value.length;
-    if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, expect);
+    if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, { expect, md5 });
   }
   const content = Buffer.concat(start);
   const summary = summarise(content);
@@ -56,7 +57,8 @@ async function* limited(body: Chunks, maxBytes: number): AsyncGenerator<Uint8Arr
   }
 }
 
-function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary: Summary): Staged {
+/** Content in memory as staged content. */
+export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary: Summary): Staged {
   return {
     ...summary,
     commit: (register) =>
@@ -68,9 +70,9 @@ function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary
   };
 }
 
-async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, expect: Expected): Promise<Staged> {
+async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, { expect, md5 }: { expect: Expected; md5: boolean }): Promise<Staged> {
   const file = temporaryFile(stager.layout);
-  const digests = createDigests();
+  const digests = createDigests({ md5 });
   try {
     const handle = await open(file, "wx", 0o600);
     await withFile(handle, async () => {

@@ -66,9 +66,9 @@ function beginAll(work: Work): { artifact: BatchArtifact; file: CopyFile }[] {
 
 function toCopyFile(work: Work, artifact: BatchArtifact): CopyFile | null {
   const { name: fullPath, size, sha256, md5, metadata, createdBy, createdDate, lastModifiedBy, lastModifiedDate } = artifact;
-  if (size === null || sha256 === null || md5 === null || createdBy === null || createdDate === null || lastModifiedBy === null || lastModifiedDate === null) return null;
+  if (size === null || sha256 === null || createdBy === null || createdDate === null || lastModifiedBy === null || lastModifiedDate === null) return null;
   return {
-    source: { fullPath, size, sha256, md5, metadata, createdBy, createdDate, lastModifiedBy, lastModifiedDate },
+    source: { fullPath, size, sha256, md5: md5 ?? "", metadata, createdBy, createdDate, lastModifiedBy, lastModifiedDate },
     mayHaveSent: work.rules(artifact).mayHaveSent,
     uploads: artifact.uploads,
   };

@@ -68,7 +68,7 @@ async function takeWhole(request: ImageRequest, digest: string): Promise<Respons
   const size = lengthOf(request);
   refuseTooLarge(request, size ?? 0);
   const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, sha256: hexOf(digest) } });
+  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, sha256: hexOf(digest) }, md5: false });
   return keep(request, staged, digest);
 }
 
@@ -82,7 +82,7 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
     throw new OciError(400, "SIZE_INVALID", `Content-Range names ${chunk.end - chunk.start + 1} bytes, Content-Length ${length}`);
   }
   try {
-    const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), { maxBytes: deps.maxUpload ?? undefined });
+    const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), { maxBytes: deps.maxUpload ?? undefined, md5: false });
     if (appended.accepted) return appended.offset;
     const message = `the upload stands at ${appended.offset}: go on from there`;
     throw new OciError(416, "BLOB_UPLOAD_INVALID", message, { headers: stand(request, id, appended.offset) });

@@ -74,7 +74,7 @@ export const node = sqliteTable(
   ],
 );
 
-/** Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written, asked for or let go. */
+/** Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written, asked for or let go. `md5` is empty where it was never wanted: layers of images. */
 export const blob = sqliteTable("blob", {
   sha256: text().primaryKey(),
   md5: text().notNull(),
