@@ -51,7 +51,7 @@ function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
   return new ApiError(RULES[rule], rule === "content" ? [[field, ...why].join(": ")] : [field, ...why]);
 }
 
-export /** Anything thrown as what it is answered with. */
+/** Anything thrown as what it is answered with. */
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
