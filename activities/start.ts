@@ -8,6 +8,7 @@ import { keepActivityWorker } from "../temporal/activity-worker.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { queues } from "../workflows/contract.ts";
 import { createControlPlane } from "./control-plane.ts";
+import { createRegistryTokens } from "./secrets/registry-token.ts";
 import { createSealer } from "./secrets/seal.ts";
 import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
@@ -37,6 +38,7 @@ const activities = createTransferActivities({
   controlPlane,
   sealer: createSealer(config.secretKey),
   content: createContentSource({ local: beside ? layout(config.dataDir) : null, call: controlPlane.open }),
+  images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
   network: {
     allowedAddresses: config.allowedAddresses,
     proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,

@@ -29,8 +29,11 @@ export function attachedTo(tag: string): { subject: Digest; suffix: string | nul
   return isDigest(subject) ? { subject, suffix: suffix ?? null } : null;
 }
 
-/** A registry's address: `origin` is where its API answers, `namespace` the path under which names are meant ("" or "a/b"). */
-export type RegistryAddress = { origin: string; namespace: string };
+/**
+ * A registry's address: `origin` is where its API answers, `namespace` the path under which names are meant ("" or "a/b"). `base` ("" or "/a"): of an
+ * instance of this product, what stands before its API's `/v2`; whatever it answers is at this address.
+ */
+export type RegistryAddress = { origin: string; namespace: string; base?: string };
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 

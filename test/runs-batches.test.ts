@@ -8,6 +8,7 @@ import { Hono } from "hono";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createControlPlane } from "../activities/control-plane.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
+import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { runBatch } from "../activities/transfer/batch.ts";
 import type { Line } from "../activities/transfer/line.ts";
@@ -73,7 +74,7 @@ afterEach(async () => {
 function work() {
   const none = () => Promise.reject(new Error("nothing is read here"));
   const source = { open: none, readSmall: none, close: async () => {} };
-  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, network: {}, concurrency: 4, lines: createPool<Line>((line) => line.close()) };
+  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, lines: createPool<Line>((line) => line.close()) };
   return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
 }
 

@@ -1,11 +1,11 @@
 import pLimit from "p-limit";
 import { noParts, type ArtifactOutcome, type ArtifactResult } from "../../domain/outcome.ts";
-import { targetImageName, targetTags } from "../../domain/image-objects.ts";
+import { type TransferError, toTransferError } from "../../domain/failure.ts";
+import { targetTags } from "../../domain/image-objects.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import { createOciRegistry } from "../registries/oci/registry.ts";
-import type { OpenedEndpoint } from "./endpoint.ts";
+import type { ImageSource, ImageTarget } from "./image-ends.ts";
 import type { Sender } from "./line.ts";
-import type { Work } from "./work.ts";
+import { failed, type Work } from "./work.ts";
 import { copyImage } from "./image.ts";
 import { createImageMemory } from "./image-memory.ts";
 
@@ -13,29 +13,35 @@ import { createImageMemory } from "./image-memory.ts";
 const MOST_UNREACHABLE = 3;
 
 /** Sends images between two registries; what it learns of the target serves all batches of the run. */
-export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEndpoint): Sender {
-  const source = createOciRegistry(sourceEnd);
-  const target = createOciRegistry({ ...targetEnd, pushes: true });
+export function createImageSender(source: ImageSource, target: ImageTarget): Sender {
   const memory = createImageMemory();
 
-  const sendAll = async ({ artifacts, batch, hooks, rules, signal, begin, end, concurrency }: Work) => {
+  const sendAll = async (work: Work) => {
+    const { batch, hooks, rules, signal, begin, end, concurrency } = work;
+    const artifacts = source.hosted ? failGone(work) : work.artifacts;
+    const trouble = artifacts.length === 0 ? null : await target.prepare(batch, signal).then(() => null, toTransferError);
+    signal.throwIfAborted();
+    if (trouble) return artifacts.forEach((artifact) => end(artifact, notPrepared(artifact, trouble)));
+    if (source.hosted) memory.forgetTags();
     const limit = pLimit(concurrency);
     const pulse = createPulse();
 
     const send = async (artifact: BatchArtifact): Promise<ArtifactResult> => {
       begin(artifact);
-      const outcome = await copyImage({
-        source: { registry: source, name: artifact.name },
-        target: { registry: target, name: targetImageName(batch.object, artifact.name) },
+      const copied = await copyImage({
+        source: { registry: source.registry, name: artifact.name },
+        target: { registry: target.registry, name: target.nameOf(batch, artifact.name) },
         tag: artifact.version,
+        sourceDigest: artifact.digest,
         targetTags: targetTags(batch.object.packageConstraints, artifact.name),
         rules: rules(artifact),
         hooks: hooks(artifact),
         resume: artifact.uploads,
         seen: memory,
       });
-      end(artifact, outcome);
-      return outcome.result;
+      // Where the plan knew the size, the totals count with that.
+      end(artifact, { ...copied, size: artifact.plannedSize ?? copied.size });
+      return copied.result;
     };
     const sendOrLeave = async (artifact: BatchArtifact) => {
       const silence = await pulse.silence();
@@ -46,8 +52,29 @@ export function createImageSender(sourceEnd: OpenedEndpoint, targetEnd: OpenedEn
     };
     await Promise.all(artifacts.map((artifact) => limit(() => sendOrLeave(artifact))));
   };
-  const close = () => void Promise.all([source.close(), target.close()]);
+  const close = () => {
+    void source.registry.close();
+    target.close();
+  };
   return { send: sendAll, close };
+}
+
+/** Tags that were deleted since the plan fail at once; answers the others. */
+function failGone({ artifacts, batch, end }: Work): BatchArtifact[] {
+  const place = `${batch.projectId}/${batch.object.localRepoName}`;
+  return artifacts.filter((artifact) => {
+    if (artifact.digest !== null) return true;
+    end(artifact, failed(`image ${artifact.name}:${artifact.version} is no longer in ${place}: it was deleted after the run was planned`));
+    return false;
+  });
+}
+
+function notPrepared({ name, version, uploads }: BatchArtifact, error: TransferError): ArtifactOutcome {
+  const reason = `${name}:${version}: ${error.message}`;
+  if (!error.retryable) return failed(reason);
+  const unreachable = error.kind === "unreachable" || error.kind === "timeout";
+  const result: ArtifactResult = { kind: "again", reason, notBefore: error.notBefore ?? null, uploads, throttled: error.kind === "throttled", unreachable };
+  return { result, digest: null, size: null, parts: noParts(), bytesSent: 0 };
 }
 
 /** Notices that an end does not answer any more. */

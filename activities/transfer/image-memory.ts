@@ -23,6 +23,8 @@ export type ImageMemory = {
   homes: Map<Digest, string>;
   /** Uploads under way, by the part's key. */
   uploads: Map<string, UploadState>;
+  /** Tags are listed anew from now on: the source changes while a run goes on. */
+  forgetTags: () => void;
   /** Tags of a source name that are attached to others; null where the registry does not list tags. */
   attachedTags: (name: string, list: () => Promise<ReadonlySet<string> | null>) => Promise<ReadonlySet<string> | null>;
   /** The target refused a further chunk: large blobs go in one request. */
@@ -76,6 +78,7 @@ export function createImageMemory(): ImageMemory {
     },
     homes: new Map(),
     uploads: new Map(),
+    forgetTags: () => tags.clear(),
     attachedTags(name, list) {
       const known = tags.get(name);
       if (known !== undefined) return known;

@@ -1,7 +1,10 @@
+import { isImageType } from "../../domain/capabilities.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import { createFileSender } from "./batch-files.ts";
 import { createImageSender } from "./batch-images.ts";
+import { createVersionSender, isStatedType } from "./batch-versions.ts";
 import { openEndpoint } from "./endpoint.ts";
+import { openImageSource, openImageTarget } from "./image-ends.ts";
 import { createThrottle, type Throttle } from "./throttle.ts";
 import { type Batch, type BatchDeps, failed, type Work } from "./work.ts";
 
@@ -18,8 +21,10 @@ export function openLine(deps: BatchDeps, recordId: string, batch: Batch): Line 
 /** An end that cannot even be opened is the outcome of each artifact. */
 function openSender(deps: BatchDeps, batch: Batch): Sender {
   try {
+    if (isImageType(batch.object.repoType)) return createImageSender(openImageSource(deps, batch), openImageTarget(deps, batch.target));
+    const { repoType } = batch.object;
     const target = openEndpoint(deps, batch.target);
-    return batch.object.category === "LOCAL" ? createFileSender(deps.content, target) : createImageSender(openEndpoint(deps, batch.source), target);
+    return isStatedType(repoType) ? createVersionSender(deps, target, repoType) : createFileSender(deps.content, target);
   } catch (error) {
     const { message } = toTransferError(error);
     return { send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))), close: () => {} };

@@ -4,6 +4,7 @@ import { noParts, type ArtifactOutcome, type CopyHooks, type CopyRules } from ".
 import type { BatchAnswer, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { HttpOptions } from "../registries/http.ts";
+import type { RegistryTokens } from "../secrets/registry-token.ts";
 import type { Sealer } from "../secrets/seal.ts";
 import type { ContentSource } from "../store/source.ts";
 import type { Line } from "./line.ts";
@@ -18,6 +19,8 @@ export type BatchDeps = {
   controlPlane: ControlPlane;
   sealer: Sealer;
   content: ContentSource;
+  /** This instance's own registry of hosted images. */
+  images: { apiUrl: string; tokens: Pick<RegistryTokens, "issue"> };
   network: Pick<HttpOptions, "allowedAddresses" | "proxy">;
   /** Artifacts of a batch that are handled at once. */
   concurrency: number;

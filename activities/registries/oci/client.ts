@@ -9,6 +9,8 @@ export type Credentials = {
   password?: string | null | undefined;
   /** With a username: its password. Alone: sent as the registry's Bearer token as it is. */
   token?: string | null | undefined;
+  /** Instead of all these, what is sent with each request for these scopes, unasked. */
+  authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;
 };
 
 export type RegistryRequest = Omit<HttpRequest, "url" | "describe"> & {
@@ -28,7 +30,8 @@ export type RegistryClient = {
 export function createRegistryClient(http: HttpClient, address: RegistryAddress, credentials: Credentials): RegistryClient {
   const origin = new URL(address.origin);
   const basic = basicHeader(credentials);
-  const fixed = basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
+  const token = basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
+  const fixed = credentials.authorization ?? (token === undefined ? undefined : () => token);
   const tokens = createTokenStore(http, origin, basic);
   let challenge: Promise<Challenge | undefined> | undefined;
 
@@ -42,7 +45,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
   }
 
   async function authorization(scopes: readonly string[]): Promise<string | undefined> {
-    if (fixed !== undefined) return fixed;
+    if (fixed !== undefined) return fixed(scopes);
     const wanted = await firstChallenge();
     if (wanted?.scheme === "bearer") return tokens.get(wanted, scopes);
     return wanted?.scheme === "basic" ? basic : undefined;
@@ -59,7 +62,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
   }
 
   async function request({ to, scopes, ...rest }: RegistryRequest): Promise<HttpResponse> {
-    const url = typeof to === "string" ? new URL(`/v2/${to}`, origin) : to;
+    const url = typeof to === "string" ? new URL(`${address.base ?? ""}/v2/${to}`, origin) : to;
     const plain = { ...rest, url, describe: describeErrors };
     if (url.origin !== origin.origin) return http.request(plain);
     const sent = await unlessAborted(authorization(scopes), rest.signal);
@@ -81,6 +84,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
     request,
     resolve(location, base) {
       const url = new URL(location, base);
+      if (address.base !== undefined) return new URL(address.base + url.pathname.slice(Math.max(0, url.pathname.indexOf("/v2/"))) + url.search, origin);
       return url.hostname === origin.hostname && origin.protocol === "https:" && url.protocol === "http:"
         ? new URL(`${url.pathname}${url.search}`, origin)
         : url;

@@ -1,5 +1,5 @@
 import { TransferError } from "../../../domain/failure.ts";
-import { parseRegistryUrl } from "../../../domain/reference.ts";
+import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
 import { createBlobs, type Blobs } from "./blobs.ts";
@@ -33,6 +33,10 @@ export type OciRegistry = Manifests &
 export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   const address = parseRegistryUrl(options.url);
   if (address === null) throw new TransferError("invalid", "the registry's url must be http(s)://host[:port][/namespace], without credentials or query");
+  return createOciRegistryAt(address, options);
+}
+
+export function createOciRegistryAt(address: RegistryAddress, options: Omit<OciRegistryOptions, "url">): OciRegistry {
   const http = createHttpClient({ ...options, secrets: secretsOf(options) });
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
