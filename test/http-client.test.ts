@@ -55,6 +55,31 @@ describe("link-local and metadata addresses", () => {
   });
 });
 
+describe("a connection", () => {
+  const SIZE = 64 * 1024;
+  test.each([
+    ["HEAD", async (read: () => Promise<void>) => read()],
+    ["GET", async (read: () => Promise<void>, stop: () => void) => read().then(stop)],
+  ] as const)("serves one %s after the other, also where the answer is long and what waited for it is given up then", async (method, use) => {
+    const url = new URL(await serve((request, response) => response.writeHead(200, { "content-length": SIZE }).end(request.method === "HEAD" ? undefined : Buffer.alloc(SIZE))));
+    const sockets = new Set();
+    servers.at(-1)?.on("connection", (socket) => sockets.add(socket));
+    const client = createHttpClient();
+    for (let at = 0; at < 10; at += 1) {
+      const waiting = new AbortController();
+      const read = async () => {
+        const response = await client.request({ method, url, what: "the thing", signal: waiting.signal });
+        if (method === "HEAD") await response.discard();
+        else expect(await response.bytes(SIZE)).toHaveLength(SIZE);
+      };
+      await use(read, () => waiting.abort());
+    }
+    await client.close();
+    // undici lets a connection rest for one turn of the event loop, in which the pool may open a second.
+    expect(sockets.size).toBeLessThanOrEqual(2);
+  });
+});
+
 describe("redirects", () => {
   test("are followed, with credentials only within the origin", async () => {
     const seen: string[] = [];

@@ -1,4 +1,4 @@
-import { setMaxListeners } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import type { IncomingHttpHeaders } from "node:http";
 import { Agent, buildConnector, EnvHttpProxyAgent, type Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
@@ -87,6 +87,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         headersTimeout: silence,
         bodyTimeout: silence,
         highWaterMark: READ_AHEAD,
+        // Else undici closes the connection after each HEAD.
+        ...(request.method === "HEAD" ? { reset: false } : {}),
       });
       return toResponse(answer, url, request, secrets, fail);
     } catch (error) {
@@ -143,6 +145,8 @@ function toResponse(
   async function* stream(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
+      // Until then a signal that fires would still close the connection.
+      if (!answer.body.closed) await once(answer.body, "close");
     } catch (error) {
       throw fail(error);
     }
@@ -169,7 +173,9 @@ function toResponse(
       return Buffer.concat(chunks);
     },
     async discard() {
-      await answer.body.dump({ limit: ERROR_BODY_LIMIT }).catch(() => undefined);
+      // dump() goes by the length that is told, which a HEAD's answer does not have.
+      const read = request.method === "HEAD" ? answer.body.bytes() : answer.body.dump({ limit: ERROR_BODY_LIMIT });
+      await read.catch(() => undefined);
     },
   };
 }
