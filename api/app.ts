@@ -9,6 +9,7 @@ import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
+import { mavenRoutes } from "./maven/routes.ts";
 import { npmRoutes } from "./npm/routes.ts";
 import { ociRoutes } from "./oci/routes.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
@@ -16,6 +17,7 @@ import { distributionRoutes } from "./routes/distributions.ts";
 import { genericRoutes } from "./routes/generic.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
+import { packageRoutes } from "./routes/packages.ts";
 import { projectRoutes } from "./routes/projects.ts";
 import { recordRoutes } from "./routes/records.ts";
 import { repositoryRoutes } from "./routes/repositories.ts";
@@ -37,7 +39,9 @@ export function createApp(deps: ApiDeps) {
     .route("/repository/api/project", projectRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
+    .route("/repository/api", packageRoutes(deps))
     .route("/generic", genericRoutes(deps))
+    .route("/maven", mavenRoutes(deps))
     .route("/npm", npmRoutes({ ...deps, login }))
     .route("/v2", ociRoutes({ ...deps, login }))
     .route("/", docsRoutes(() => app));

@@ -51,18 +51,18 @@ function makeFile(deps: ApiDeps, { projectId, name }: RepositoryRow, fullPath: s
   return getNode(db, repository.id, fullPath, at) ?? fail(250102);
 }
 
-function mustBeMade(fullPath: string, result: PutResult | undefined): void {
+export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
   if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
   if (result?.kind !== "blocked") return;
   fail(251012, result.at, result.at === fullPath ? "it is a folder" : "it is a file, and cannot be a folder as well");
 }
 
-function refuseTooLarge(maxUpload: number): never {
+export function refuseTooLarge(maxUpload: number): never {
   return failWith(413, 250106, `a file may have at most ${maxUpload} bytes`);
 }
 
 /** What the store says, in the API's terms. A body that was cut off is answered to nobody. */
-function explain(error: unknown, maxUpload: number | null): unknown {
+export function explain(error: unknown, maxUpload: number | null): unknown {
   if (error instanceof Error && "code" in error && error.code === "ECONNRESET") return new ApiError(250106, ["the connection was cut before the whole body had come"], { cause: error });
   if (!(error instanceof TransferError)) return error;
   const { kind, message } = error;

@@ -7,28 +7,31 @@ const BATCH = 500;
 
 type Row = { id: number; path: string; sha256: string | null };
 
+/** Runs in each transaction that deletes files, after it. */
+export type Deleted = (tx: DbOrTx, paths: string[]) => void;
+
 /**
  * Deletes a file, or a folder with all that is in it, and lets the content go. A large folder goes in many transactions: its files vanish
  * one after the other, and what was interrupted is finished by asking again. Answers the number of files; null when nothing is there.
  */
-export async function deleteNodes(db: Db, repositoryId: number, fullPath: string, now: number): Promise<number | null> {
+export async function deleteNodes(db: Db, repositoryId: number, fullPath: string, now: number, deleted: Deleted = () => undefined): Promise<number | null> {
   const found = fullPath === "/" ? null : getNode(db, repositoryId, fullPath, now);
   if (!found && fullPath !== "/") return null;
-  if (found && !found.folder) return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now).length;
+  if (found && !found.folder) return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now, deleted).length;
   const newest = db.get<{ id: number | null }>(sql`SELECT max(id) AS id FROM node`)?.id ?? 0;
   const inside = sql`repository_id = ${repositoryId} AND id <= ${newest} AND full_path > ${fullPath === "/" ? "/" : `${fullPath}/`}
     ${fullPath === "/" ? sql`` : sql`AND full_path < ${`${fullPath}0`}`}`;
-  const files = await deleteFiles(db, inside, now);
+  const files = await deleteFiles(db, inside, now, deleted);
   await deleteEmptyFolders(db, repositoryId, inside);
   if (found) write(db, (tx) => tx.run(sql`DELETE FROM node WHERE id = ${found.id} AND ${isEmpty(repositoryId)}`));
   return files;
 }
 
-async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number): Promise<number> {
+async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, deleted: Deleted): Promise<number> {
   let total = 0;
   for (let after = ""; ; ) {
     const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE ${inside} AND folder = 0 AND full_path > ${after} ORDER BY full_path LIMIT ${BATCH}`;
-    const rows = deleteRows(db, (tx) => tx.all<Row>(page), now);
+    const rows = deleteRows(db, (tx) => tx.all<Row>(page), now, deleted);
     total += rows.length;
     const last = rows.at(-1);
     if (!last || rows.length < BATCH) return total;
@@ -55,12 +58,13 @@ async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnTy
 const isEmpty = (repositoryId: number) =>
   sql`NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = node.full_path)`;
 
-function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number): Row[] {
+function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted: Deleted): Row[] {
   return write(db, (tx) => {
     const rows = select(tx);
     const digests = JSON.stringify(rows.map(({ sha256 }) => sha256));
     tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${digests}))`);
     tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ id }) => id))}))`);
+    deleted(tx, rows.map(({ path }) => path));
     return rows;
   });
 }
@@ -68,7 +72,7 @@ function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number): Row[] {
 /** One step of deleting files whose time is over, wherever they are; answers how many went. */
 export function deleteExpired(db: Db, now: number): number {
   const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE expire_date IS NOT NULL AND expire_date <= ${now} LIMIT ${BATCH}`;
-  return deleteRows(db, (tx) => tx.all<Row>(page), now).length;
+  return deleteRows(db, (tx) => tx.all<Row>(page), now, () => undefined).length;
 }
 
 /** Lets other work of this thread go first. */

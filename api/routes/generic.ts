@@ -5,6 +5,8 @@ import type { RepositoryRow } from "../../db/repositories.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, failure, nothing, ok } from "../envelope.ts";
 import { fail } from "../errors.ts";
+import { receiveMaven } from "../maven/receive.ts";
+import { removeMaven } from "../maven/remove.ts";
 import { receiveFile } from "../receive-file.ts";
 import { repositoryOf } from "../repository-actions.ts";
 import { requestPath } from "../request-path.ts";
@@ -24,7 +26,8 @@ export function genericRoutes(deps: ApiDeps) {
     .put("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED);
       const repository = writable(repositoryOf(deps, c.req.param()));
-      const file = await receiveFile(c, deps, repository, path);
+      const file = repository.type === "MAVEN" ? (await receiveMaven(c, deps, repository, path)).file : await receiveFile(c, deps, repository, path);
+      if (!file) return ok(c, null);
       c.header("X-Checksum-Sha256", file.sha256 ?? "");
       c.header("X-Checksum-Md5", file.md5 ?? "");
       return ok(c, toNodeInfo(file, repository, zone));
@@ -40,22 +43,24 @@ export function genericRoutes(deps: ApiDeps) {
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      await deleteFiles(deps, writable(repositoryOf(deps, c.req.param())), path);
+      await deleteFiles(deps, writable(repositoryOf(deps, c.req.param())), path, c.get("user"));
       return ok(c, null);
     });
 }
 
 /** A file, or a folder with all below it. */
-export async function deleteFiles({ db, now }: ApiDeps, repository: RepositoryRow, path: string): Promise<void> {
+export async function deleteFiles(deps: ApiDeps, repository: RepositoryRow, path: string, user: string): Promise<void> {
+  if (repository.type === "MAVEN") return removeMaven(deps, repository, path, user);
+  const { db, now } = deps;
   if (path === "/") fail(251011, path, "name a file or folder; delete the repository to delete all");
   if ((await deleteNodes(db, repository.id, path, now())) === null) fail(251010, path);
 }
 
-/** Files of other types belong to packages, which have endpoints of their own. */
+/** GENERIC takes all files, MAVEN those that its own endpoint takes, too. Files of other types belong to packages, which have endpoints of their own. */
 export function writable(repository: RepositoryRow): RepositoryRow {
   const { projectId, name, category, type } = repository;
   if (category === "REMOTE") fail(250112, `${projectId}/${name} is linked: its files are at another registry`);
-  if (type !== "GENERIC") fail(250112, `files of the ${type} repository ${projectId}/${name} come and go with their packages`);
+  if (type !== "GENERIC" && type !== "MAVEN") fail(250112, `files of the ${type} repository ${projectId}/${name} come and go with their packages`);
   return repository;
 }
 

@@ -47,7 +47,7 @@ export function nodeRoutes(deps: ApiDeps) {
     })
     .delete("/delete/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      await deleteFiles(deps, writable(repositoryOf(deps, c.req.param())), path);
+      await deleteFiles(deps, writable(repositoryOf(deps, c.req.param())), path, c.get("user"));
       return ok(c, null);
     });
 }
