@@ -1,6 +1,7 @@
 import { deleteNodes } from "../db/delete-nodes.ts";
 import { hasFiles, hasNodes } from "../db/nodes.ts";
 import { write } from "../db/open.ts";
+import { dropPackages, hasPackages } from "../db/packages/drop-all.ts";
 import { findProject } from "../db/projects.ts";
 import { deleteRepositoryRow, findRepository, insertRepository, type RepositoryRow, tasksOfRepository, updateRepository } from "../db/repositories.ts";
 import { isImageName } from "../domain/reference.ts";
@@ -62,22 +63,24 @@ function settingsOf({ type, category }: Pick<RepositoryRow, "type" | "category">
   return { allowOverwrite };
 }
 
-/** With all its files when `forced`; never while tasks use it. */
+/** With all its packages and files when `forced`; never while tasks use it. */
 export async function removeRepository(deps: ApiDeps, named: Named, forced: boolean): Promise<void> {
   const { db, now } = deps;
   const row = repositoryOf(deps, named);
   mustBeUnused(deps, row);
   do {
-    if (!forced && hasFiles(db, row.id)) fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its files, too");
+    const isEmpty = !hasFiles(db, row.id) && !hasPackages(db, row.id);
+    if (!forced && !isEmpty) fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its content, too");
+    await dropPackages(db, row.id);
     await deleteNodes(db, row.id, "/", now());
   } while (!deleteWhenEmpty(deps, row));
 }
 
-/** False when somebody put a file into it meanwhile. */
+/** False when somebody put something into it meanwhile. */
 function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
   return write(deps.db, (tx) => {
     mustBeUnused(deps, row);
-    if (hasNodes(tx, row.id)) return false;
+    if (hasNodes(tx, row.id) || hasPackages(tx, row.id)) return false;
     deleteRepositoryRow(tx, row.id);
     return true;
   });
