@@ -62,8 +62,8 @@ export function openProduct(instance: Login) {
   return {
     call,
     project: (name: string) => call("POST", "/repository/api/project/create", { name, displayName: name, description: "" }),
-    hosted: (projectId: string, name: string) =>
-      call("POST", "/repository/api/repo/create", { projectId, name, type: "GENERIC", category: "LOCAL", public: false }),
+    hosted: (projectId: string, name: string, type = "GENERIC") =>
+      call("POST", "/repository/api/repo/create", { projectId, name, type, category: "LOCAL", public: false }),
     linked: (projectId: string, name: string, url: string, credentials?: { username: string; password: string }) =>
       call("POST", "/repository/api/repo/create", {
         projectId,

@@ -6,6 +6,7 @@ import { bigBlob } from "./big-blob.ts";
 import { bigImage } from "./big-image.ts";
 import { bulkUpload } from "./bulk-upload.ts";
 import { detailPages } from "./detail-pages.ts";
+import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { oneFile } from "./one-file.ts";
@@ -25,6 +26,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "big-image": bigImage,
   "big-blob": bigBlob,
   "many-files": manyFiles,
+  "hosted-images": hostedImages,
   "detail-pages": detailPages,
 };
 
