@@ -11,6 +11,7 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { fail } from "../errors.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
 import { parseStatedFiles } from "./statement.ts";
+import { readPackagings } from "./versions-packagings.ts";
 
 /** Types whose files are stated one by one. */
 const FILE_TYPES: RepositoryType[] = ["GENERIC", "MAVEN"];
@@ -29,12 +30,13 @@ export async function receiveFiles({ db, store, now }: Receiver, named: Named, {
     const content = contents[i];
     return content && !verdict ? [{ content }] : [];
   });
+  const packagings = type === "MAVEN" ? await readPackagings(store, stated, contents) : new Map<string, string>();
   const apply = (blobs: StoredBlob[]) => {
     // Looked up here: it may have been deleted while the body came.
     const repository = hostedRepository(db, named);
     if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
     if (!FILE_TYPES.includes(type)) fail(250112, `files are stated for ${FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
-    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now(), packagings: new Map() });
+    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now(), packagings });
   };
   const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
   await durable(db);
