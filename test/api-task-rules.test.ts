@@ -96,6 +96,7 @@ describe("creating a task", () => {
     ["a repository of another type", { replicaTaskObjects: [{ ...FILES, repoType: "MAVEN" }] }, 250105, /\[repoType\].*GENERIC/],
     ["packages of files", { replicaObjectType: "PACKAGE", replicaTaskObjects: [{ ...FILES, packageConstraints: [{ packageKey: "generic://a" }] }] }, 250105, /pathConstraints/],
     ["paths of images", { replicaObjectType: "PATH", replicaTaskObjects: [{ ...IMAGES, pathConstraints: ["/a"] }], remoteClusterIds: [REGISTRY] }, 250105, /by package, not by path/],
+    ["images to an instance under a name that is not lower-case", { replicaTaskObjects: [{ ...IMAGES, remoteRepoName: "Images" }] }, 250105, /\[remoteRepoName\].*p\/Images is not lower-case/],
     ["real time on a linked repository", { replicaType: "REAL_TIME", replicaTaskObjects: [IMAGES] }, 250105, /CRON_EXPRESSION/],
     ["other tags for Maven", { replicaObjectType: "PACKAGE", replicaTaskObjects: [{ ...MAVEN, packageConstraints: [{ packageKey: "gav://g:a", versions: ["1"], targetVersions: ["2"] }] }] }, 250105, /\[targetVersions\]/],
     ["other tags for two versions", packageObject({ packageKey: "docker://a", versions: ["1", "2"], targetVersions: ["3"] }), 250105, /exactly one version/],
@@ -129,7 +130,7 @@ describe("creating a task", () => {
 
   test("saves what is not built yet; its execution will say so", async () => {
     expect((await api.create({ remoteClusterIds: [REGISTRY] })).code).toBe(0);
-    expect((await api.create({ name: "images to an instance", replicaTaskObjects: [IMAGES] })).code).toBe(0);
+    expect((await api.create({ name: "Maven to a registry", replicaTaskObjects: [MAVEN], remoteClusterIds: [REGISTRY] })).code).toBe(0);
   });
 
   test("keeps paths in normal form, strings and objects alike, and constraints of a whole repository", async () => {
