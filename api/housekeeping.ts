@@ -4,6 +4,7 @@ import { deleteExpired } from "../db/delete-nodes.ts";
 import { durable } from "../db/durable.ts";
 import { deletePassedEvents } from "../db/events.ts";
 import type { Db } from "../db/open.ts";
+import { sweepImageBlobs } from "../db/packages/image-sweep.ts";
 import type { Logger } from "./deps.ts";
 
 const MINUTE = 60_000;
@@ -56,9 +57,10 @@ export function createHousekeeping(deps: HousekeepingDeps) {
 }
 
 async function clean(keeping: Keeping): Promise<void> {
-  const { db, store, now } = keeping;
+  const { db, store, now, breathe } = keeping;
   await repeat(keeping, () => deleteExpired(db, now()));
   await repeat(keeping, () => deletePassedEvents(db));
+  for (let after: number | null = 0; after !== null; await breathe()) after = sweepImageBlobs(db, after, now());
   await store.sessions.expire(now());
   await collect(keeping);
   const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
