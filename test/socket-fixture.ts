@@ -99,5 +99,5 @@ export async function forkApi(directory: string) {
     child.kill("SIGKILL");
     await exited;
   };
-  return { port, kill };
+  return { port, pid: child.pid ?? 0, kill };
 }

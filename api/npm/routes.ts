@@ -24,7 +24,7 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
   app.onError((error, c) => npmErrorAnswer(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
   return app.all("/*", async (c) => {
     const { projectId, repoName, address } = placeOf(c);
-    refuseLogin(address);
+    refuseLogin(c.req.method, address);
     await logIn(c, deps);
     const repository = npmRepository(deps.db, { projectId, repoName });
     const request: NpmRequest = { c, deps, repository, packuments, base: baseOf(c, deps, repository) };
@@ -33,8 +33,8 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
 }
 
 /** Asked without credentials, and by npm only when it is about to get some: the answer is what the user reads. */
-function refuseLogin(address: Address): void {
-  if (address.kind === "service" && (address.path === "v1/login" || address.path.startsWith("user/"))) {
+function refuseLogin(method: string, address: Address): void {
+  if (address.kind === "service" && method !== "GET" && (address.path === "v1/login" || address.path.startsWith("user/"))) {
     throw new NpmError(403, `there are no logins to make and no tokens here, only the administrator's name and password: ${LOGIN_HINT}`);
   }
 }
@@ -81,7 +81,7 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
       return { GET: () => search(request) };
     default:
       // npm goes on without an audit when it is told that there is none.
-      throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here`);
+      throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here: there are no users, owners, teams, tokens or audits`);
   }
 }
 
