@@ -1,0 +1,74 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { findTool, type Tool } from "./tools.ts";
+
+const MVN: Tool = {
+  name: "mvn",
+  version: "3.8",
+  onPath: { command: "mvn", versionArgs: ["--version"], matches: /Apache Maven 3\.(?:[89]|\d\d)/ },
+  apt: { packages: ["maven"], command: "mvn" },
+  cost: "300 MB with its Java, up to a minute",
+};
+
+const DEPLOY = "org.apache.maven.plugins:maven-deploy-plugin:3.1.4";
+const DEPENDENCY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
+/** Plugins are kept between runs; what is judged never is. */
+const PLUGINS = join(process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "artifact-replication"), "mvn-plugins");
+
+export type Mvn = Awaited<ReturnType<typeof mvnClient>>;
+
+/** Maven with the login of repositories at `url`; null where it or its plugins cannot be had, which is said aloud. `group` is the one group that is judged. */
+export async function mvnClient({ url, username, password, group }: { url: string; username: string; password: string; group: string }) {
+  const command = await findTool(MVN);
+  if (command === null) return null;
+  const home = mkdtempSync(join(tmpdir(), "mvn-"));
+  const settings = join(home, "settings.xml");
+  writeFileSync(settings, `<settings><servers><server><id>hosted</id><username>${username}</username><password>${password}</password></server></servers></settings>`);
+
+  // As global settings, for the user's own say where plugins come from; -C: a wrong checksum fails.
+  const run = (goal: string, options: Record<string, string>, { cwd = home, repository = PLUGINS } = {}) =>
+    new Promise<string>((resolve, reject) => {
+      const args = ["-B", "-U", "-C", "-gs", settings, `-Dmaven.repo.local=${repository}`, goal, ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`)];
+      execFile(command, args, { cwd, maxBuffer: 16 * 1024 * 1024 }, (error, out, errors) => (error ? reject(new Error(`${out}\n${errors}`)) : resolve(out)));
+    });
+
+  for (const plugin of [DEPLOY, DEPENDENCY]) {
+    const had = await run(`${plugin}:help`, {}).catch((error: unknown) => error);
+    if (typeof had === "string") continue;
+    if (process.env["CI"] === "true") throw had;
+    console.warn(`SKIPPED: tests that need ${plugin}, which cannot be had here`);
+    return null;
+  }
+  const forget = () => rmSync(join(PLUGINS, ...group.split(".")), { recursive: true, force: true });
+  return {
+    home,
+    /** A file of the client's machine. */
+    file(name: string, content: string | Buffer): string {
+      writeFileSync(join(home, name), content);
+      return join(home, name);
+    },
+    /** deploy:deploy-file, which makes the POM unless it is told otherwise. */
+    deploy: (options: Record<string, string>) => run(`${DEPLOY}:deploy-file`, { url, repositoryId: "hosted", groupId: group, packaging: "jar", ...options }),
+    /** dependency:get into a local repository that has nothing of the group; answers that repository's folder of it. */
+    async resolve(coordinates: string): Promise<string> {
+      forget();
+      await run(`${DEPENDENCY}:get`, { artifact: `${group}:${coordinates}`, remoteRepositories: `hosted::default::${url}`, transitive: "true" });
+      return join(PLUGINS, ...group.split("."));
+    },
+    /** Any goal in a folder with these files. */
+    build(goal: string, files: Record<string, string>): Promise<string> {
+      const cwd = mkdtempSync(join(home, "build-"));
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(join(cwd, name, ".."), { recursive: true });
+        writeFileSync(join(cwd, name), text);
+      }
+      return run(goal, {}, { cwd });
+    },
+    close(): void {
+      forget();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
