@@ -21,10 +21,10 @@ type Login = Pick<Instance, "url" | "username" | "password">;
 
 export type TaskObject = {
   localRepoName: string;
-  repoType: "GENERIC" | "OCI" | "DOCKER";
+  repoType: "GENERIC" | "OCI" | "DOCKER" | "MAVEN" | "NPM";
   remoteProjectId?: string;
   remoteRepoName?: string;
-  packageConstraints?: { packageKey: string; versions?: string[] }[];
+  packageConstraints?: { packageKey: string; versions?: string[]; targetVersions?: string[] }[];
   pathConstraints?: { path: string }[];
 };
 export type TaskDraft = {
