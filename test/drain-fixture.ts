@@ -7,7 +7,8 @@ import { putBlobs } from "../db/blobs.ts";
 import { deleteNodes } from "../db/delete-nodes.ts";
 import { findCursor } from "../db/drains/cursors.ts";
 import { beginDrain, type DrainStep, growDrain } from "../db/drains/open.ts";
-import { openDb } from "../db/open.ts";
+import { openDb, write } from "../db/open.ts";
+import { deleteVersionRow, findPackage, findVersion, putVersion, tellVersion } from "../db/packages/versions.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import { findRecord } from "../db/records.ts";
 import { findRepository } from "../db/repositories.ts";
@@ -21,6 +22,7 @@ import { insertTask, setTaskEnabled, updateTask } from "../db/tasks.ts";
 import type { ArtifactResult } from "../domain/outcome.ts";
 import { noParts } from "../domain/outcome.ts";
 import type { TaskObject, TaskSetting } from "../domain/task.ts";
+import type { RepositoryType } from "../domain/vocabulary.ts";
 import type { BatchArtifact } from "../domain/worker-messages.ts";
 import { addCluster, addRepository } from "./api-rows.ts";
 
@@ -45,15 +47,17 @@ export const LATER: ArtifactResult = { kind: "again", reason: "it answered 503",
 export const UNREACHABLE: ArtifactResult = { ...LATER, reason: "connection refused", unreachable: true };
 
 type Drained = Extract<DrainStep, { kind: "drain" }>;
-type Options = { objects?: TaskObject[]; clusters?: number; setting?: Partial<TaskSetting>; type?: "STANDALONE" | "REMOTE" };
+/** `packages`: the type of one more repository, p/packages. */
+type Options = { objects?: TaskObject[]; clusters?: number; setting?: Partial<TaskSetting>; type?: "STANDALONE" | "REMOTE"; packages?: RepositoryType };
 
 /** A REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the worker is played by the test. */
-export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, type = "STANDALONE" }: Options = {}) {
+export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, type = "STANDALONE", packages }: Options = {}) {
   const directory = mkdtempSync(join(tmpdir(), "drains-test-"));
   const db = openDb(join(directory, "replication.db"));
   const time = { now: Date.parse("2030-01-01T00:00:00Z") };
   const by = () => ({ user: "tester", now: time.now });
   for (const name of ["files", "more"]) addRepository(db, "p", name, "GENERIC");
+  if (packages) addRepository(db, "p", "packages", packages);
   const clusterIds = Array.from({ length: clusters }, (_, at) => addCluster(db, `cluster-${at}`, type));
   const [clusterId = ""] = clusterIds;
   const task = { name: "follow", kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME", setting: { ...SETTING, ...setting }, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
@@ -61,7 +65,25 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
   const cuts = new Map<string, number>();
   time.now += 1;
 
-  const repositoryOf = (name: string) => findRepository(db, "p", name) ?? { id: 0, projectId: "p", name };
+  const repositoryOf = (name: string) => findRepository(db, "p", name) ?? { id: 0, projectId: "p", name, type: "GENERIC" as const };
+
+  /** Makes a version of p/packages, or changes what it is, and tells of it; `name:version`. */
+  function release(label: string, content = label): void {
+    const { name, version } = splitLabel(label);
+    const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
+    const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+    write(db, (tx) => {
+      const row = putVersion(tx, repositoryOf("packages").id, name, { name: version, digest, size: content.length, complete: true, document: null }, audit);
+      tellVersion(tx, repositoryOf("packages"), name, row, time.now);
+    });
+  }
+
+  function withdraw(label: string): void {
+    const { name, version } = splitLabel(label);
+    const owner = findPackage(db, repositoryOf("packages").id, name);
+    const row = owner && findVersion(db, owner.id, version);
+    if (row) write(db, (tx) => deleteVersionRow(tx, row));
+  }
 
   /** Puts files, by path and content, in one transaction. */
   function uploadAll(files: readonly (readonly [path: string, content: string])[], repoName = "files"): void {
@@ -98,7 +120,7 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
           startTime: time.now,
           bytesSent: 0,
           uploads: [],
-          outcome: { result: result(name), digest: `sha256:${sha256}`, size, parts: noParts(), bytesSent: 0 },
+          outcome: { result: result(labelOf({ name, version })), digest: `sha256:${sha256}`, size, parts: noParts(), bytesSent: 0 },
         }));
         return takeReports(db, { recordId, number, lease: batch.lease, reports }, 0, time.now).stop;
       };
@@ -110,7 +132,7 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
   function send(recordId: string, result: (path: string) => ArtifactResult = () => SENT, object = 0): string[] {
     return take(recordId, object).flatMap(({ artifacts, report }) => {
       report(result);
-      return artifacts.map(({ name }) => name);
+      return artifacts.map(labelOf);
     });
   }
 
@@ -125,6 +147,8 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
     clusterIds,
     time,
     uploadAll,
+    release,
+    withdraw,
     upload: (...list: string[]) => uploadAll(list.map((path) => [path, path])),
     remove: (path: string) => deleteNodes(db, repositoryOf("files").id, path, time.now),
     begin,
@@ -149,16 +173,19 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
     toggle: (enabled: boolean) => setTaskEnabled(db, taskKey, { enabled, nextExecutionTime: null }, by()),
     update: (newObjects: TaskObject[], newClusters: string[] = clusterIds) => updateTask(db, taskKey, {}, newObjects, newClusters, by()),
     planned: (recordId: string, object = 0) =>
-      db.select().from(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object))).orderBy(asc(plan.seq)).all().map(({ name }) => name),
+      db.select().from(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object))).orderBy(asc(plan.seq)).all().map(labelOf),
     details: (recordId: string) =>
       db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(asc(detail.artifactName)).all().map(({ artifactName, status, errorReason }) => ({ artifactName, status, errorReason })),
     overview: (recordId: string) => findRecord(db, recordId)?.overview,
-    waiting: () => db.select().from(pending).orderBy(asc(pending.path)).all().map(({ path, tries }) => `${path} ${tries}`),
+    waiting: () => db.select().from(pending).orderBy(asc(pending.path)).all().map(({ path, version, tries }) => `${labelOf({ name: path, version })} ${tries}`),
     destroy(): void {
       db.$client.close();
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
+
+const labelOf = ({ name, version }: { name: string; version: string }) => (version === "" ? name : `${name}:${version}`);
+const splitLabel = (label: string) => ({ name: label.slice(0, label.lastIndexOf(":")), version: label.slice(label.lastIndexOf(":") + 1) });
 
 export type Followed = ReturnType<typeof createFollowed>;

@@ -49,10 +49,11 @@ export type FaultProxy = {
   stop: () => Promise<void>;
 };
 
-type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean };
+/** `below`: the path, "/a", under which the target is found, and nothing else. */
+type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean; below?: string };
 
 /** An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back to it. */
-export async function startProxy(target: string, { tls, keepBodies = () => false }: Options = {}): Promise<FaultProxy> {
+export async function startProxy(target: string, { tls, keepBodies = () => false, below = "" }: Options = {}): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
@@ -76,7 +77,8 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     if (fault?.kind === "latency") await sleep(fault.ms);
     if (fault?.kind === "hold") await fault.until;
     const { hostname, port } = upstream;
-    const passed = forward({ hostname, port, method: request.method, path: request.url, headers: request.headers, agent: false });
+    if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
+    const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers: request.headers, agent: false });
     const cut = () => {
       passed.destroy();
       request.socket.resetAndDestroy();
