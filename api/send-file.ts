@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { Context } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { INLINE_LIMIT } from "../activities/store/layout.ts";
@@ -59,16 +58,15 @@ async function contentOf(store: Store, { sha256, size }: FileRow, range: Range):
   const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(range.start, (range.end ?? size) + 1));
   try {
-    return toWebStream((await store.open(sha256, range)).stream);
+    return toWebStream((await store.openToSend(sha256, range)).chunks);
   } catch (error) {
     // The row is there, its content is not: a fault of the disk, to be told the operator.
     throw error instanceof TransferError ? new ApiError(250102, [error.message], { cause: error }) : error;
   }
 }
 
-/** Read as the client takes it; a client that goes away closes the file. */
-export function toWebStream(stream: Readable): ReadableStream {
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+/** Read as the client takes it; a client that goes away closes the file. Asked for the next chunk only when the socket has the one before. */
+export function toWebStream(chunks: AsyncGenerator<Uint8Array, void>): ReadableStream {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -76,7 +74,7 @@ export function toWebStream(stream: Readable): ReadableStream {
         if (done) controller.close();
         else controller.enqueue(value);
       },
-      cancel: () => void stream.destroy(),
+      cancel: async () => void (await chunks.return()),
     },
     { highWaterMark: 0 },
   );

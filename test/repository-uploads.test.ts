@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { request } from "node:http";
@@ -42,6 +43,24 @@ test.each(["with its length", "in chunks"])("a large file sent %s comes back the
   expect([part.status, sha256(part.body)]).toEqual([206, sha256(bytes.subarray(5 * MIB, 6 * MIB))]);
   const head = await send(api.port, "HEAD", path("large"));
   expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, String(bytes.length), 0]);
+});
+
+test("a client that reads haltingly gets the same bytes", async () => {
+  const bytes = random(20 * MIB);
+  await send(api.port, "PUT", path("halting"), {}, pieces(bytes));
+  const got = createHash("sha256");
+  await new Promise<void>((resolve, reject) => {
+    const req = request({ host: "127.0.0.1", port: api.port, path: path("halting"), headers: { authorization: LOGIN } }, (res) => {
+      res.on("data", (chunk: Buffer) => {
+        got.update(chunk);
+        res.pause();
+        setImmediate(() => res.resume());
+      });
+      res.on("end", resolve).on("error", reject);
+    });
+    req.on("error", reject).end();
+  });
+  expect(got.digest("hex")).toBe(sha256(bytes));
 });
 
 test("who asks first (Expect: 100-continue) is told to go on", async () => {

@@ -6,7 +6,7 @@ import { summarise, verify, type Expected } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
-import { type ContentSource, createLocalSource } from "./source.ts";
+import { createLocalSource, type LocalSource } from "./source.ts";
 import { stage, type PutInline, type StageLimits, type Staged, type StoredBlob, writeFiles } from "./stage.ts";
 import type { Chunks } from "./writer.ts";
 
@@ -17,7 +17,7 @@ export type Content = { content: Uint8Array; expect?: Expected };
  * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it knows nothing
  * of nodes. Content is durable first and registered in the database after that (`commit`), so that no row ever names missing content.
  */
-export type Store = Pick<ContentSource, "open" | "readSmall"> & {
+export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & {
   stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
   /** Commits many contents that are in memory at once; see Staged.commit. Nothing is kept when one is not what it is expected to be. */
   putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
@@ -39,9 +39,10 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
   const holds = createHolds();
   const stager = { layout, putInline: inline.put, hold: holds.hold };
   const sessions = createSessions(stager);
-  const { open, readSmall } = createLocalSource(layout, inline);
+  const { open, openToSend, readSmall } = createLocalSource(layout, inline);
   return {
     open,
+    openToSend,
     readSmall,
     sessions,
     isHeld: holds.isHeld,

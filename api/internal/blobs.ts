@@ -11,7 +11,7 @@ const MOST_DIGESTS = 256;
 const BYTES = { "content-type": "application/octet-stream" };
 
 /** Content for workers that do not run beside the store; mounted at BLOBS_PATH, behind the internal signature. */
-export function blobRoutes(store: Pick<Store, "open" | "readSmall">): Hono {
+export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono {
   return new Hono()
     .post("/", async (c) => {
       const { digests } = await c.req.json<{ digests: unknown }>();
@@ -25,8 +25,8 @@ export function blobRoutes(store: Pick<Store, "open" | "readSmall">): Hono {
       try {
         const header = c.req.header("range");
         const range = header === undefined ? undefined : parseRange(header, Number.MAX_SAFE_INTEGER);
-        const { size, stream } = await store.open(sha256, typeof range === "object" ? range : undefined);
-        return c.body(toWebStream(stream), typeof range === "object" ? 206 : 200, { ...BYTES, "x-content-size": String(size) });
+        const { size, chunks } = await store.openToSend(sha256, typeof range === "object" ? range : undefined);
+        return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, { ...BYTES, "x-content-size": String(size) });
       } catch (error) {
         if (error instanceof TransferError && error.kind === "notFound") return c.text(error.message, 404);
         throw error;

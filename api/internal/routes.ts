@@ -16,7 +16,7 @@ import { versionRoutes } from "./versions.ts";
 
 export type InternalDeps = {
   db: Db;
-  store: Pick<Store, "open" | "readSmall">;
+  store: Pick<Store, "openToSend" | "readSmall">;
   signer: InternalSigner;
   settings: () => WorkerSettings;
   retryWindow: number;

@@ -36,7 +36,7 @@ async function contentOf(store: Store, digest: string, size: number, start: numb
   const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(start, end + 1));
   try {
-    return toWebStream((await store.open(sha256, { start, end })).stream);
+    return toWebStream((await store.openToSend(sha256, { start, end })).chunks);
   } catch (error) {
     // The row is there, its content is not: a fault of the disk, to be told the operator.
     throw new Error(`the content ${digest} cannot be read`, { cause: error });
