@@ -19,7 +19,7 @@ export function listTags(db: DbOrTx, { repositoryId, image }: ImageKey, { after,
 export function hasImage(db: DbOrTx, { repositoryId, image }: ImageKey): boolean {
   const found = db.get<{ found: 0 | 1 }>(
     sql`SELECT EXISTS (SELECT 1 FROM image_manifest WHERE repository_id = ${repositoryId} AND image = ${image})
-            OR EXISTS (SELECT 1 FROM node WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)}) AS found`,
+            OR EXISTS (SELECT 1 FROM node WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)} AND folder = 0) AS found`,
   );
   return found?.found === 1;
 }
