@@ -307,6 +307,15 @@ describe("an npm version that another instance states", () => {
   });
 });
 
+describe("many versions in one statement", () => {
+  it("are all stopped behind a conflict under FAST_FAIL", async () => {
+    const built = Array.from({ length: 50 }, (_, i) => npmVersion("lib", `1.0.${i}`));
+    await stateAll("NPM", [npmVersion("lib", "1.0.10")]);
+    const answers = await stateAll("NPM", built, { conflictStrategy: "FAST_FAIL" });
+    expect(answers.map((answer) => (answer as { result: string }).result)).toEqual([...Array(10).fill("made"), "conflict", ...Array(39).fill("stopped")]);
+  });
+});
+
 describe("contents behind a statement", () => {
   it("that arrive damaged damage their version alone and are not kept", async () => {
     const [good, bad] = [npmVersion("good", "1.0.0"), npmVersion("bad", "1.0.0")];

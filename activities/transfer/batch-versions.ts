@@ -14,7 +14,7 @@ import { earlyOutcome } from "./versions-outcome.ts";
 import { type BatchDeps, failed, whenReachable, type Work } from "./work.ts";
 
 /** What the control plane is asked for at once; it may answer fewer. */
-const ASKED_AT_ONCE = 200;
+const ASKED_AT_ONCE = 100;
 /** Versions from this size on have a detail row while they are under way. */
 const SHOWN_BYTES = 1024 ** 2;
 

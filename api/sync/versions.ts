@@ -1,9 +1,10 @@
 import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import type { StoredBlob } from "../../activities/store/stage.ts";
+import { putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
+import { write } from "../../db/open.ts";
 import { applyVersions, type JudgedVersion } from "../../db/packages/stated-versions.ts";
-import { STATED_TYPES, type StatedContent, type StatedVersion, type VersionsAnswer } from "../../domain/sync-versions.ts";
+import { STATED_TYPES, type StatedContent, type StatedVersion, type VersionAnswer, type VersionsAnswer } from "../../domain/sync-versions.ts";
 import { fail } from "../errors.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
 import type { Receiver } from "./receive.ts";
@@ -12,6 +13,8 @@ import { parseStatedVersions } from "./versions-statement.ts";
 
 /** Hashed before others get their turn. */
 const HASHED_AT_ONCE = 1024 * 1024;
+/** Versions of one transaction: others get their turn after it. */
+const APPLIED_AT_ONCE = 20;
 
 type Sender = { user: string; body: Buffer };
 
@@ -21,13 +24,20 @@ export async function receiveVersions({ db, store, now }: Receiver, named: Named
   const damaged = await findDamaged(contents, bytes);
   const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
   const arrived = bytes.filter((_, i) => !damaged.has(contents[i]?.sha256 ?? "")).map((content) => ({ content }));
-  const apply = (blobs: StoredBlob[]) => {
-    // Looked up here: it may have been deleted while the body came.
+  // Looked up in each transaction: it may have been deleted while the body came.
+  const find = () => {
     const repository = statableRepository(db, named);
     if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
-    return applyVersions(db, repository, judged, blobs, { ...rules, user, now: now() });
+    return repository;
   };
-  const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
+  find();
+  await store.putAll(arrived, (blobs) => write(db, (tx) => putBlobs(tx, blobs, now())));
+  const answers: VersionAnswer[] = [];
+  for (let at = 0; at < judged.length; at += APPLIED_AT_ONCE) {
+    const stopped = rules.conflictStrategy === "FAST_FAIL" && answers.some(({ result }) => result === "conflict");
+    answers.push(...applyVersions(db, find(), judged.slice(at, at + APPLIED_AT_ONCE), { ...rules, user, now: now() }, stopped));
+    await setImmediate();
+  }
   await durable(db);
   return { versions: answers, damaged: [...damaged] };
 }
