@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
 import { advanceNextTimes } from "../db/upkeep.ts";
@@ -9,6 +10,7 @@ import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
+import { plainErrorAnswer } from "./maven/answers.ts";
 import { mavenRoutes } from "./maven/routes.ts";
 import { npmRoutes } from "./npm/routes.ts";
 import { ociRoutes } from "./oci/routes.ts";
@@ -70,17 +72,19 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   });
   app.use((c, next) => (STREAMED.test(c.req.path) ? next() : limit(c, next)));
 
-  app.onError((error, c) => errorAnswer(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
+  app.onError((error, c) => inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
   app.notFound((c) => {
     const methods = allowedMethods(app, c.req.path);
     const error =
       methods.length > 0
         ? new ApiError(250112, [`${c.req.method} is not offered here, ${methods.join(", ")} is`], { status: 405, headers: { allow: methods.join(", ") } })
         : new ApiError(250130, [c.req.path]);
-    return errorAnswer(error, c, () => undefined);
+    return inForm(c)(error, c, () => undefined);
   });
   return app;
 }
+
+const inForm = (c: Context<Env>) => (c.req.path.startsWith("/maven/") ? plainErrorAnswer : errorAnswer);
 
 /** Answered often by design; logged on demand. */
 const QUIET = /^\/(?:health|internal)\//;

@@ -160,6 +160,10 @@ test("what cannot be is told in plain text", async () => {
     const { status: found, headers, body } = await send(server.port, "GET", path);
     expect([path, found, headers["content-type"], body.toString()]).toEqual([path, status, expect.stringContaining("text/plain"), expect.stringContaining(text)]);
   }
+  for (const [method, path, authorization, status] of [["GET", `/maven/demo/maven${JAR}`, "Basic d3Jvbmc6b25l", 401], ["POST", "/maven/demo/maven/a", LOGIN, 405], ["GET", "/maven/demo", LOGIN, 404]] as const) {
+    const { status: found, headers } = await send(server.port, method, path, { authorization });
+    expect([path, found, headers["content-type"], found === 401 ? headers["www-authenticate"] : ""]).toEqual([path, status, expect.stringContaining("text/plain"), expect.stringContaining(status === 401 ? "Basic" : "")]);
+  }
   expect((await server.put(`${JAR}/inside`, "x")).status).toBe(409);
   expect((await server.put("/org/example", "x")).status).toBe(409);
 });

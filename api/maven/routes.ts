@@ -7,7 +7,6 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { fail } from "../errors.ts";
 import { requestPath } from "../request-path.ts";
 import { type FileRow, sendFile } from "../send-file.ts";
-import { plainErrors } from "./answers.ts";
 import { documentMaven } from "./docs.ts";
 import { mavenMemory } from "./memory.ts";
 import { checksumOfMetadata, metadataAt, sendMetadata } from "./metadata.ts";
@@ -22,7 +21,6 @@ const SKIPPED = 3;
 export function mavenRoutes(deps: ApiDeps) {
   const { db, store } = deps;
   const app = new OpenAPIHono<Env>();
-  app.onError(plainErrors(deps));
   documentMaven(app);
 
   const repositoryOf = ({ projectId, repoName }: { projectId: string; repoName: string }) => hostedMaven(db, { projectId, name: repoName });
