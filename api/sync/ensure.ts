@@ -1,6 +1,8 @@
 import { type Db, type DbOrTx, write } from "../../db/open.ts";
 import { findProject, insertProject } from "../../db/projects.ts";
 import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
+import { isImageType } from "../../domain/capabilities.ts";
+import { isImageName } from "../../domain/reference.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { ApiError, fail, failWith } from "../errors.ts";
@@ -15,6 +17,9 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
     if (found) {
       checkKind(found, type);
       return { created: false };
+    }
+    if (isImageType(type) && !isImageName(`${projectId}/${repoName}`)) {
+      fail(250105, "repoName", `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`);
     }
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", public: false, description: null, displayName: null, ...UNLINKED }, by);
