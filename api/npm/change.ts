@@ -1,6 +1,7 @@
+import { setImmediate } from "node:timers/promises";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
-import { changeDistTags, setDeprecations } from "../../db/packages/npm-change.ts";
+import { changeDistTags, changedDeprecations, setDeprecations } from "../../db/packages/npm-change.ts";
 import { deleteNpmPackage, deleteNpmVersions } from "../../db/packages/npm-delete.ts";
 import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../db/packages/npm-find.ts";
 import { findPackage, type PackageRow } from "../../db/packages/versions.ts";
@@ -25,6 +26,9 @@ export async function putPackage(request: NpmRequest, name: string): Promise<Res
   return done(request, name, 201);
 }
 
+/** Versions that are deprecated before others get their turn. */
+const STEP = 200;
+
 /** `npm deprecate`: the document as it was given, with other deprecations. */
 async function deprecate(request: NpmRequest, name: string, body: Record<string, unknown>): Promise<Response> {
   const { deps, repository } = request;
@@ -35,7 +39,11 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   if (owner) mustBeCurrent(owner, body["_rev"]);
   if (unknown !== undefined) throw new NpmError(400, `the version ${name}@${unknown.slice(0, 250)} comes without its tarball: publish it with _attachments`);
   const wanted = new Map(Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]));
-  write(deps.db, (tx) => setDeprecations(tx, repository, packageOf(request, name), wanted, byOf(request)));
+  const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
+  for (let at = 0; at < changed.length; at += STEP) {
+    write(deps.db, (tx) => setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)));
+    await setImmediate();
+  }
   await durable(deps.db);
   return done(request, name, 200);
 }

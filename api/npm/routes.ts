@@ -80,10 +80,14 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
     case "v1/search":
       return { GET: () => search(request) };
     default:
-      // npm goes on without an audit when it is told that there is none.
-      throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here: there are no users, owners, teams, tokens or audits`);
+      if (PEOPLE.test(path)) throw new NpmError(403, "there are no users, owners, teams and tokens here: everything is the administrator's");
+      // An audit among them: npm goes on without one when it is told that there is none.
+      throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here`);
   }
 }
+
+/** What npm asks for `owner`, `access`, `team`, `org`, `token` and `profile`. */
+const PEOPLE = /^(?:user|org|team|package)\/|^npm\/v1\/(?:tokens|user)/;
 
 function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;

@@ -28,9 +28,12 @@ type Scan = {
   state: "plain" | "string" | "content";
   /** A backslash came and what it escapes has not, or not all of it: the bytes so far. */
   escape: number[] | null;
-  /** The string that stays is a member's name: its bytes so far. */
+  /** The string that stays is a name that matters: its bytes so far. */
   key: Buffer[] | null;
 };
+
+/** What a step found: where it ended in the chunk, and whether a content begins or ends there. */
+type Step = { end: number; turn?: Piece };
 
 /**
  * Reads the JSON of a publication as it comes and takes the attachments' contents (`_attachments.{file}.data`) out of it, so that a tarball is never
@@ -41,22 +44,30 @@ export function createScanner(maxText: number): Scanner {
   return {
     feed(chunk) {
       const pieces: Piece[] = [];
+      /** Where what is kept begins in this chunk. */
+      let kept = 0;
       for (let at = 0; at < chunk.length; ) {
-        if (scan.state === "plain") at = plain(scan, chunk, at, pieces);
-        else if (scan.state === "string") at = string(scan, chunk, at);
-        else at = content(scan, chunk, at, pieces);
+        const { state } = scan;
+        const { end, turn } = state === "content" ? content(scan, chunk, at, pieces) : state === "plain" ? plain(scan, chunk, at) : string(scan, chunk, at);
+        if (turn?.kind === "begin") keep(scan, chunk.subarray(kept, end));
+        // The quote that ends a content stays.
+        if (turn?.kind === "end") kept = end - 1;
+        if (turn) pieces.push(turn);
+        else if (state === "content") kept = end;
+        at = end;
       }
+      if (scan.state !== "content") keep(scan, chunk.subarray(kept));
       return joined(pieces);
     },
     text: () => Buffer.concat(scan.text).toString("utf8"),
   };
 }
 
+/** Whole stretches of the body, not words of it: there may be a million. */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
   if (scan.size > scan.maxText) throw new NpmError(413, `the metadata have more than ${scan.maxText} bytes`);
   scan.text.push(bytes);
-  scan.key?.push(bytes);
 }
 
 /** Whether the string that begins here is the data of an attachment. */
@@ -64,6 +75,9 @@ function isContent({ frames }: Scan): boolean {
   const [root, attachments, attachment] = frames;
   return frames.length === 3 && root?.key === "_attachments" && attachments?.object === true && attachment?.key === "data";
 }
+
+/** Whether a name here may lead to an attachment. */
+const matters = ({ frames }: Scan): boolean => frames.length === 1 || (frames.length <= 3 && frames[0]?.key === "_attachments");
 
 function structure({ frames }: Scan, byte: number): void {
   const top = frames.at(-1);
@@ -73,32 +87,32 @@ function structure({ frames }: Scan, byte: number): void {
   if (frames.length > DEEPEST) throw new NpmError(400, `the metadata are nested more than ${DEEPEST} deep`);
 }
 
-/** Everything up to and with the next quote; answers where it ends, as do the two below. */
-function plain(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): number {
+/** Everything up to and with the next quote. */
+function plain(scan: Scan, chunk: Buffer, from: number): Step {
   let at = from;
   for (; at < chunk.length && chunk[at] !== QUOTE; at += 1) structure(scan, chunk[at] ?? 0);
-  const end = Math.min(at + 1, chunk.length);
-  keep(scan, chunk.subarray(from, end));
-  if (at === chunk.length) return end;
-  const named = scan.frames.at(-1)?.expectsKey === true;
-  if (named) scan.key = [];
+  if (at === chunk.length) return { end: at };
+  const top = scan.frames.at(-1);
+  const named = top?.expectsKey === true;
+  if (named) {
+    top.expectsKey = false;
+    scan.key = matters(scan) ? [] : null;
+  }
   scan.state = !named && isContent(scan) ? "content" : "string";
-  if (scan.state === "content") pieces.push({ kind: "begin", file: scan.frames[1]?.key ?? "" });
-  return end;
+  return scan.state === "content" ? { end: at + 1, turn: { kind: "begin", file: scan.frames[1]?.key ?? "" } } : { end: at + 1 };
 }
 
-function string(scan: Scan, chunk: Buffer, from: number): number {
+function string(scan: Scan, chunk: Buffer, from: number): Step {
   let at = from;
   for (; at < chunk.length; at += 1) {
     if (scan.escape !== null) scan.escape = null;
     else if (chunk[at] === BACKSLASH) scan.escape = [];
     else if (chunk[at] === QUOTE) break;
   }
-  keep(scan, chunk.subarray(from, at));
-  if (at === chunk.length) return at;
+  scan.key?.push(chunk.subarray(from, at));
+  if (at === chunk.length) return { end: at };
   closeString(scan);
-  keep(scan, chunk.subarray(at, at + 1));
-  return at + 1;
+  return { end: at + 1 };
 }
 
 function closeString(scan: Scan): void {
@@ -107,34 +121,31 @@ function closeString(scan: Scan): void {
   if (scan.key === null || top === undefined) return;
   const bytes = Buffer.concat(scan.key);
   scan.key = null;
-  top.expectsKey = false;
   top.key = bytes.length <= LONGEST_KEY ? unquote(bytes) : null;
 }
 
-function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): number {
+function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step {
   if (scan.escape !== null) return escaped(scan, chunk, from, pieces);
   const quote = endOf(chunk.indexOf(QUOTE, from), chunk);
   const backslash = endOf(chunk.subarray(0, quote).indexOf(BACKSLASH, from), chunk);
   const end = Math.min(quote, backslash);
   if (end > from) pieces.push({ kind: "bytes", bytes: chunk.subarray(from, end) });
-  if (end === chunk.length) return end;
+  if (end === chunk.length) return { end };
   if (backslash < quote) {
     scan.escape = [];
-    return end + 1;
+    return { end: end + 1 };
   }
-  pieces.push({ kind: "end" });
   scan.state = "plain";
-  keep(scan, chunk.subarray(quote, quote + 1));
-  return end + 1;
+  return { end: end + 1, turn: { kind: "end" } };
 }
 
 /** One byte of an escape; some encoders write `\/` and `\u002b` for base64's own letters. */
-function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): number {
+function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
   const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];
   const whole = bytes.length === (bytes[0] === LETTER_U ? 5 : 1);
   scan.escape = whole ? null : bytes;
   if (whole) pieces.push({ kind: "bytes", bytes: Buffer.from(unquote(Buffer.from([BACKSLASH, ...bytes]))) });
-  return at + 1;
+  return { end: at + 1 };
 }
 
 const endOf = (at: number, chunk: Buffer): number => (at < 0 ? chunk.length : at);
