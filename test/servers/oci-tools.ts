@@ -47,3 +47,11 @@ export const SKOPEO: Tool = {
   apt: { packages: ["skopeo"], command: "skopeo" },
   cost: "66 MB, some seconds",
 };
+
+export const HELM: Tool = {
+  name: "helm",
+  version: "v3.22.0",
+  onPath: { command: "helm", versionArgs: ["version", "--short"], matches: /^v3\./ },
+  go: { package: "helm.sh/helm/v3/cmd/helm@v3.22.0" },
+  cost: "79 MB, up to 4 minutes",
+};
