@@ -4,8 +4,11 @@ import { sortMavenVersions } from "./maven-order.ts";
 /** `org.apache.maven.plugins:maven-jar-plugin` may be called by its prefix, `jar`. */
 export type PluginPrefix = { prefix: string; artifactId: string; name: string | null };
 
+/** The prefix of a plugin whose makers say nothing else. */
+export const defaultPrefix = (artifactId: string): string => (artifactId === "maven-plugin-plugin" ? "plugin" : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, ""));
+
 /** What `maven-metadata.xml` says of an artifact. Dates are epoch ms. */
-export type ArtifactMetadata = { group: string; artifact: string; versions: readonly string[]; lastUpdated: number };
+export type ArtifactMetadata = { group: string; artifact: string; versions: readonly { name: string; complete: boolean }[]; lastUpdated: number };
 
 /** Of a group, an artifact, or both: a folder may be either. Format: https://maven.apache.org/ref/current/maven-repository-metadata/repository-metadata.html */
 export function metadataXml({ artifact, plugins }: { artifact: ArtifactMetadata | null; plugins: readonly PluginPrefix[] }): string {
@@ -13,9 +16,12 @@ export function metadataXml({ artifact, plugins }: { artifact: ArtifactMetadata 
 }
 
 function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMetadata): string[] {
-  const sorted = sortMavenVersions(versions);
-  const latest = sorted.at(-1);
-  const release = sorted.findLast(isRelease);
+  const complete = new Set(versions.flatMap((version) => (version.complete ? [version.name] : [])));
+  const sorted = sortMavenVersions(versions.map(({ name }) => name));
+  // One whose files still come is not what a client should get that asks for the newest.
+  const newest = (among: string[]) => among.findLast((name) => complete.has(name)) ?? among.at(-1);
+  const latest = newest(sorted);
+  const release = newest(sorted.filter(isRelease));
   const versioning = [
     ...(latest === undefined ? [] : [element("latest", latest)]),
     ...(release === undefined ? [] : [element("release", release)]),

@@ -42,6 +42,16 @@ test("with nothing but snapshots there is no release, and without versions no me
   expect([elements(await server.text(METADATA), "latest"), elements(await server.text(METADATA), "release")]).toEqual([["1.0-SNAPSHOT"], []]);
 });
 
+test("a version whose files still come is listed, but is not the newest while another is complete", async () => {
+  await server.put("/org/example/app/2.0/app-2.0.jar", "jar");
+  expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
+  await deploy("1.0");
+  const xml = await server.text(METADATA);
+  expect([elements(xml, "version"), elements(xml, "release"), elements(xml, "latest")]).toEqual([["1.0", "2.0"], ["1.0"], ["1.0"]]);
+  await server.put("/org/example/app/2.0/app-2.0.pom", pom("app", "2.0"));
+  expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
+});
+
 test("metadata is not sent again to who has it", async () => {
   await deploy("1.0");
   const { headers } = await server.get(METADATA);
@@ -112,11 +122,11 @@ test("a new build of a complete snapshot is told when it is complete itself", as
 const plugins = (...names: string[]) =>
   `<metadata><plugins>${names.map((name) => `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix><artifactId>${name}-maven-plugin</artifactId></plugin>`).join("")}</plugins></metadata>`;
 
-test("plugins' prefixes of a group are merged, also when they come at once, and go with their plugin", async () => {
+test("plugins' prefixes of a group are known by their names, else merged from what clients say, also when they come at once, and go with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
   const names = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, "0")}`);
   for (const name of names) await server.put(`/org/example/${name}-maven-plugin/1/${name}-maven-plugin-1.pom`, pom(`${name}-maven-plugin`, "1", "maven-plugin"));
-  expect(await server.text(group)).toBe("404");
+  expect([elements(await server.text(group), "prefix"), elements(await server.text(group), "name")]).toEqual([names, []]);
   await Promise.all(names.map((name) => server.put(group, plugins(name))));
   await server.put(group, `<metadata><plugins><plugin><prefix>stray</prefix><artifactId>not-there</artifactId></plugin></plugins></metadata>`);
   const xml = await server.text(group);

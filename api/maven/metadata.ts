@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import type { Context } from "hono";
-import { artifactIn, knownArtifacts, snapshotIn } from "../../db/packages/maven-metadata.ts";
+import { artifactIn, knownArtifacts, pluginsIn, snapshotIn } from "../../db/packages/maven-metadata.ts";
 import { getNode } from "../../db/nodes.ts";
+import type { Db } from "../../db/open.ts";
 import type { RepositoryRow } from "../../db/repositories.ts";
 import type { Checksum } from "../../domain/maven.ts";
-import { metadataXml, snapshotXml } from "../../domain/maven-metadata.ts";
+import { defaultPrefix, metadataXml, type PluginPrefix, snapshotXml } from "../../domain/maven-metadata.ts";
 import { parentOf } from "../../domain/path.ts";
 import { matchesTag } from "../byte-range.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -22,11 +23,16 @@ export async function metadataAt({ db, store, now }: Pick<ApiDeps, "db" | "store
 
   const artifact = artifactIn(db, id, { group: segments.slice(0, -1).join("."), artifact: segments.at(-1) ?? "" });
   const node = getNode(db, id, path, now());
-  const stored = node?.sha256 ? await readPlugins(store, node.sha256) : [];
-  const known = knownArtifacts(db, id, segments.join("."), stored.map(({ artifactId }) => artifactId));
-  const plugins = stored.filter(({ artifactId }) => known.has(artifactId));
+  const plugins = pluginsOf(db, id, segments.join("."), node?.sha256 ? await readPlugins(store, node.sha256) : []);
   if (!artifact && plugins.length === 0) return null;
   return { content: metadataXml({ artifact, plugins }), lastModified: Math.max(artifact?.lastUpdated ?? 0, node?.lastModifiedDate ?? 0) };
+}
+
+/** What clients said of the plugins that are there; of the others, such as came from another instance, what their names say. */
+function pluginsOf(db: Db, repositoryId: number, group: string, told: PluginPrefix[]): PluginPrefix[] {
+  const known = knownArtifacts(db, repositoryId, group, told.map(({ artifactId }) => artifactId));
+  const named = pluginsIn(db, repositoryId, group).filter((artifactId) => !told.some((plugin) => plugin.artifactId === artifactId));
+  return [...told.filter(({ artifactId }) => known.has(artifactId)), ...named.map((artifactId) => ({ prefix: defaultPrefix(artifactId), artifactId, name: null }))];
 }
 
 export const checksumOfMetadata = ({ content }: Metadata, checksum: Checksum): string => hash(checksum, content);
@@ -38,7 +44,7 @@ export function sendMetadata(c: Context<Env>, { content, lastModified }: Metadat
     "content-type": "application/xml; charset=utf-8",
     "x-content-type-options": "nosniff",
     etag: `"${tag}"`,
-    "last-modified": new Date(lastModified).toUTCString(),
+    ...(lastModified > 0 ? { "last-modified": new Date(lastModified).toUTCString() } : {}),
     "x-checksum-sha256": tag,
     "x-checksum-sha1": hash("sha1", content),
     "x-checksum-md5": hash("md5", content),
