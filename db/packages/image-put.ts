@@ -22,7 +22,8 @@ export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: strin
 export function putImageManifest(db: Db, repository: PackageRepository, entry: ManifestEntry, by: By): ManifestResult {
   return write(db, () => {
     const parts = present(db, repository, entry, by.now);
-    const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !parts.some((each) => each.digest === digest));
+    const here = new Set(parts.map(({ digest }) => digest));
+    const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !here.has(digest));
     if (lacking.length > 0) return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
     const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
     if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.digest, by).kind === "blocked") return { kind: "blocked" };

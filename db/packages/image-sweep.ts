@@ -4,7 +4,7 @@ import { type Db, write } from "../open.ts";
 import { dropEmptyFolders, dropFiles, isNamed } from "./image-delete.ts";
 
 const DAY_MS = 24 * 3_600_000;
-const STEP = 500;
+const STEP = 1_000;
 
 type Row = { id: number; repositoryId: number; path: string; parent: string };
 
@@ -14,14 +14,14 @@ type Row = { id: number; repositoryId: number; path: string; parent: string };
  */
 export function sweepImageBlobs(db: Db, after: number, now: number): number | null {
   return write(db, (tx) => {
-    const page = sql`SELECT node.id, node.repository_id, node.full_path, node.parent, node.name, node.last_modified_date FROM node
-      JOIN repository ON repository.id = node.repository_id AND repository.type IN ('DOCKER', 'OCI') WHERE node.id > ${after} AND node.folder = 0 ORDER BY node.id LIMIT ${STEP}`;
+    const page = sql`SELECT id, repository_id, full_path, parent, name, folder, last_modified_date FROM node WHERE id > ${after} ORDER BY id LIMIT ${STEP}`;
     const last = tx.get<{ id: number | null; n: number }>(sql`SELECT max(id) AS id, count(*) AS n FROM (${page})`);
     const image = sql`substr(page.parent, 2, length(page.parent) - 7)`;
     const digest = sql`${digestOf("")} || substr(page.name, 9)`;
     const loose = tx.all<Row>(sql`
       SELECT page.id AS id, page.repository_id AS repositoryId, page.full_path AS path, page.parent AS parent FROM (${page}) AS page
-      WHERE page.last_modified_date < ${now - DAY_MS} AND page.parent LIKE '%/blobs' AND NOT ${isNamed(digest, sql`page.repository_id`, image)}`);
+      JOIN repository ON repository.id = page.repository_id AND repository.type IN ('DOCKER', 'OCI')
+      WHERE page.folder = 0 AND page.last_modified_date < ${now - DAY_MS} AND page.parent LIKE '%/blobs' AND NOT ${isNamed(digest, sql`page.repository_id`, image)}`);
     for (const { repositoryId, path, parent } of loose) {
       dropFiles(tx, repositoryId, [path], now);
       dropEmptyFolders(tx, { repositoryId, image: parent.slice(1, -"/blobs".length) });
