@@ -307,6 +307,22 @@ describe("an npm version that another instance states", () => {
   });
 });
 
+describe("a document that is nested too deeply", () => {
+  it("is refused, and the versions beside it are not", async () => {
+    const deep = npmVersion("deep", "1.0.0", { more: { nested: "HERE" } });
+    const good = npmVersion("good", "1.0.0");
+    const contents = [deep, good].flatMap(({ bytes }) => [...bytes.values()]);
+    const [head, body] = [4, frame("NPM", [deep.stated, good.stated], contents)];
+    const length = body.readUInt32BE(0);
+    const text = Buffer.from(body.toString("utf8", head, head + length).replace('"HERE"', "[".repeat(100_000) + "]".repeat(100_000)));
+    const size = Buffer.alloc(head);
+    size.writeUInt32BE(text.length);
+    const { data } = await post(npm, Buffer.concat([size, text, body.subarray(head + length)]));
+    expect(data).toMatchObject({ versions: [{ result: "refused", code: 250106, message: expect.stringContaining("nested too deeply") }, { result: "made" }] });
+    expect(await packument("deep")).toBeNull();
+  });
+});
+
 describe("many versions in one statement", () => {
   it("are all stopped behind a conflict under FAST_FAIL", async () => {
     const built = Array.from({ length: 50 }, (_, i) => npmVersion("lib", `1.0.${i}`));

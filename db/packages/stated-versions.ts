@@ -34,6 +34,8 @@ function applyOne(applying: Applying, version: StatedVersion): VersionAnswer {
     return write(applying.db, (tx) => apply({ ...applying, tx }, version));
   } catch (error) {
     if (error instanceof Refused) return error.answer;
+    // The one thing here that recurses is what reads and writes a document.
+    if (error instanceof RangeError) return { result: "refused", code: 250106, message: `the document of ${version.package} ${version.version} is nested too deeply` };
     throw error;
   }
 }
