@@ -57,9 +57,9 @@ export function publication(name: string, version: string, tarball: Uint8Array, 
 export const pathOf = (name: string) => `/${name.replace("/", "%2f")}`;
 
 /** The npm program with a configuration of its own that knows one repository. `run` answers what it printed, or rejects with it. */
-export function npmClient(registry: string) {
+export function npmClient(registry: string, { username, password } = ADMIN) {
   const home = mkdtempSync(join(tmpdir(), "npm-client-"));
-  const login = Buffer.from(`${ADMIN.username}:${ADMIN.password}`).toString("base64");
+  const login = Buffer.from(`${username}:${password}`).toString("base64");
   const config = join(home, ".npmrc");
   const settings = ["audit=true", "fund=false", "update-notifier=false", "fetch-retries=0", `cache=${join(home, "cache")}`];
   writeFileSync(config, [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:_auth=${login}`, ...settings, ""].join("\n"));

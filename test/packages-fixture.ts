@@ -27,8 +27,8 @@ export function createFiller({ url, authorization }: Login) {
     async deploy(repo: string, packageName: string, version: string, files: Record<string, string | Uint8Array> = { ".jar": `jar of ${packageName} ${version}`, ".pom": pom(packageName, version) }): Promise<void> {
       for (const [end, content] of Object.entries(files)) await file(repo, mavenPath(packageName, version, end), content);
     },
-    publish: (repo: string, name: string, version: string, options: Parameters<typeof publication>[3] & { content?: string } = {}) =>
-      put(`/npm/${repo}/${name.replace("/", "%2f")}`, JSON.stringify(publication(name, version, Buffer.from(options.content ?? `tarball of ${name} ${version}`), options)), "application/json"),
+    publish: (repo: string, name: string, version: string, options: Parameters<typeof publication>[3] & { content?: string; tarball?: Buffer } = {}) =>
+      put(`/npm/${repo}/${name.replace("/", "%2f")}`, JSON.stringify(publication(name, version, options.tarball ?? Buffer.from(options.content ?? `tarball of ${name} ${version}`), options)), "application/json"),
     async push(repo: string, image: string, tag: string | null, content: TestManifest = makeImage()): Promise<TestManifest> {
       await pushImage(url, `${repo}/${image}`, tag, content, { authorization });
       return content;

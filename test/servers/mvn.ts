@@ -42,6 +42,14 @@ export async function mvnClient({ url, username, password, group }: { url: strin
     return null;
   }
   const forget = () => rmSync(join(PLUGINS, ...group.split(".")), { recursive: true, force: true });
+  const build = (goal: string, files: Record<string, string>): Promise<string> => {
+    const cwd = mkdtempSync(join(home, "build-"));
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(join(cwd, name, ".."), { recursive: true });
+      writeFileSync(join(cwd, name), text);
+    }
+    return run(goal, {}, { cwd });
+  };
   return {
     home,
     /** A file of the client's machine. */
@@ -57,15 +65,19 @@ export async function mvnClient({ url, username, password, group }: { url: strin
       await run(`${DEPENDENCY}:get`, { artifact: `${group}:${coordinates}`, remoteRepositories: `hosted::default::${url}`, transitive: "true" });
       return join(PLUGINS, ...group.split("."));
     },
-    /** Any goal in a folder with these files. */
-    build(goal: string, files: Record<string, string>): Promise<string> {
-      const cwd = mkdtempSync(join(home, "build-"));
-      for (const [name, text] of Object.entries(files)) {
-        mkdirSync(join(cwd, name, ".."), { recursive: true });
-        writeFileSync(join(cwd, name), text);
-      }
-      return run(goal, {}, { cwd });
+    /** Resolves the jars of `artifact:version`s, all in one go and anew; answers the folder they are in. */
+    async resolveAll(artifacts: string[]): Promise<string> {
+      forget();
+      const folder = mkdtempSync(join(home, "resolved-"));
+      const dependencies = artifacts.map((each) => each.split(":")).map(([artifact, version]) => `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`);
+      const project = `<project><modelVersion>4.0.0</modelVersion><groupId>resolving</groupId><artifactId>all</artifactId><version>1</version>
+        <properties><outputDirectory>${folder}</outputDirectory></properties>
+        <repositories><repository><id>hosted</id><url>${url}</url></repository></repositories><dependencies>${dependencies.join("")}</dependencies></project>`;
+      await build(`${DEPENDENCY}:copy-dependencies`, { "pom.xml": project });
+      return folder;
     },
+    /** Any goal in a folder with these files. */
+    build,
     close(): void {
       forget();
       rmSync(home, { recursive: true, force: true });

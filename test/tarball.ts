@@ -1,0 +1,25 @@
+import { gzipSync } from "node:zlib";
+
+const BLOCK = 512;
+
+/** An npm package as `npm pack` makes it: a gzipped tar with everything below `package/`. */
+export function npmTarball(files: Record<string, string | Buffer>): Buffer {
+  const entries = Object.entries(files).flatMap(([name, text]) => {
+    const content = Buffer.from(text);
+    return [header(`package/${name}`, content.length), content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)];
+  });
+  return gzipSync(Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]));
+}
+
+/** POSIX.1-1988 (ustar): a regular file. */
+function header(name: string, size: number): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, "0")}\0`;
+  block.write(name, 0);
+  block.write(octal(0o644, 8) + octal(0, 8) + octal(0, 8) + octal(size, 12) + octal(0, 12), 100);
+  block.write(`${" ".repeat(8)}0`, 148);
+  block.write("ustar\u000000", 257);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return block;
+}
