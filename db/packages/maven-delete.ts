@@ -1,56 +1,68 @@
-import { and, asc, eq, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { mavenFolder } from "../../domain/maven.ts";
 import { foldersAbove } from "../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { packages, version } from "../schema/packages.ts";
 import { recordMavenFiles } from "./maven-record.ts";
-import { deleteVersionRow, findPackage, type PackageRepository, type VersionRow } from "./versions.ts";
+import { findPackage, findVersion, type PackageRepository } from "./versions.ts";
 
-/** Files of one transaction, so that nobody waits for long. */
-const FILES = 500;
+/** Versions and files of one transaction, so that nobody waits for long. */
 const VERSIONS = 100;
+const FILES = 500;
 
 /** Deletes a version with all that is in its folder, and the package with its last version. False: it is not there. */
 export function deleteMavenVersion(db: Db, repository: PackageRepository, packageName: string, name: string, now: number): boolean {
-  return deleteVersions(db, repository, packageName, name, now);
+  const owner = findPackage(db, repository.id, packageName);
+  if (!owner || !findVersion(db, owner.id, name)) return false;
+  deleteVersions(db, { repository, packageName, now }, [name]);
+  return true;
 }
 
 /** The same of all versions of a package. What was interrupted is finished by asking again. */
 export function deleteMavenPackage(db: Db, repository: PackageRepository, packageName: string, now: number): boolean {
-  return deleteVersions(db, repository, packageName, null, now);
+  const owner = findPackage(db, repository.id, packageName);
+  if (!owner) return false;
+  const names = db.select({ name: version.name }).from(version).where(eq(version.packageId, owner.id)).all();
+  deleteVersions(db, { repository, packageName, now }, names.map(({ name }) => name));
+  return true;
 }
 
-function deleteVersions(db: Db, repository: PackageRepository, packageName: string, name: string | null, now: number): boolean {
-  const step = () =>
-    write(db, (tx) => {
-      const owner = findPackage(tx, repository.id, packageName);
-      if (!owner) return 0;
-      const named = and(eq(version.packageId, owner.id), name === null ? undefined : eq(version.name, name));
-      const rows = tx.select().from(version).where(named).orderBy(asc(version.id)).limit(VERSIONS).all();
-      let left = FILES;
-      for (const row of rows) if (left > 0) left -= deleteFiles(tx, repository, packageName, row, left, now);
-      tx.update(packages).set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` }).where(eq(packages.id, owner.id)).run();
-      return rows.length;
-    });
-  for (let found = false; ; found = true) if (step() === 0) return found;
+type Deletion = { repository: PackageRepository; packageName: string; now: number };
+
+function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): void {
+  for (let at = 0; at < names.length; at += VERSIONS) {
+    const some = names.slice(at, at + VERSIONS);
+    while (write(db, (tx) => deleteSome(tx, deletion, some)) === FILES);
+  }
 }
 
-/** At most `limit` files, the version's row and its folders with the last of them; answers how many. */
-function deleteFiles(tx: DbOrTx, repository: PackageRepository, packageName: string, row: VersionRow, limit: number, now: number): number {
-  const folder = mavenFolder(packageName, row.name);
-  const below = sql`repository_id = ${repository.id} AND full_path > ${`${folder}/`} AND full_path < ${`${folder}0`}`;
-  const files = tx.all<{ id: number; path: string; sha256: string }>(sql`SELECT id, full_path AS path, sha256 FROM node WHERE ${below} AND folder = 0 ORDER BY full_path LIMIT ${limit}`);
+/** At most FILES files of the versions; with the last of them their rows and folders. Answers how many files went. */
+function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[]): number {
+  const folders = JSON.stringify(names.map((name) => mavenFolder(packageName, name)));
+  // "0" is what follows "/".
+  const files = tx.all<{ id: number; path: string; sha256: string }>(sql`
+    SELECT node.id, full_path AS path, sha256 FROM json_each(${folders}) AS wanted
+    CROSS JOIN node ON repository_id = ${repository.id} AND full_path > wanted.value || '/' AND full_path < wanted.value || '0'
+    WHERE folder = 0 LIMIT ${FILES}`);
   tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ sha256 }) => sha256))}))`);
   tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ id }) => id))}))`);
-  if (tx.get(sql`SELECT 1 FROM node WHERE ${below} AND folder = 0 LIMIT 1`)) {
-    const { createdBy, createdDate, lastModifiedBy } = row;
-    recordMavenFiles(tx, repository, files.map(({ path }) => path), { createdBy, createdDate, lastModifiedBy, lastModifiedDate: now }, now);
-    return files.length;
-  }
-  deleteVersionRow(tx, row);
-  tx.run(sql`DELETE FROM node WHERE ${below}`);
-  deleteEmptyFolders(tx, repository.id, [...foldersAbove(folder), folder]);
+  if (files.length < FILES) deleteRows(tx, { repository, packageName, now }, names, folders);
+  else recordMavenFiles(tx, repository, files.map(({ path }) => path), { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now }, now);
   return files.length;
+}
+
+function deleteRows(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[], folders: string): void {
+  tx.run(sql`
+    DELETE FROM node WHERE folder = 1 AND id IN (
+      SELECT node.id FROM json_each(${folders}) AS gone
+      CROSS JOIN node ON repository_id = ${repository.id} AND full_path >= gone.value AND full_path < gone.value || '0' AND (full_path = gone.value OR full_path > gone.value || '/')
+    )`);
+  deleteEmptyFolders(tx, repository.id, foldersAbove(mavenFolder(packageName, "any")));
+  const owner = findPackage(tx, repository.id, packageName);
+  if (!owner) return;
+  tx.run(sql`DELETE FROM version WHERE package_id = ${owner.id} AND name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`);
+  tx.update(packages).set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` }).where(eq(packages.id, owner.id)).run();
+  tx.run(sql`DELETE FROM package WHERE id = ${owner.id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`);
 }
 
 /** From the innermost on, up to one that has something in it. */
