@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startInstance, type Instance } from "./instance.ts";
 import { createFiller, mavenPath, pom } from "./packages-fixture.ts";
-import { createCleanup, openProduct, unique, UTC, type Product, type TaskDraft, type TaskObject } from "./run-fixture.ts";
+import { createCleanup, openProduct, unique, UTC, type Product, type RecordInfo, type TaskDraft, type TaskObject } from "./run-fixture.ts";
 
 const cleanup = createCleanup();
 let rig: { center: Instance; edge: Instance; product: Product; cluster: string };
@@ -44,6 +44,26 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   };
   return { repo, read, until, sent, fill: createFiller({ url: center.url, authorization: login(center) }) };
 }
+
+test("a run-once task sends one version of a package to another instance, as the original's users ask for it", async () => {
+  const { center, edge, product, cluster } = rig;
+  const projectId = unique("p");
+  await product.project(projectId);
+  await product.hosted(projectId, "maven-local", "MAVEN");
+  const fill = createFiller({ url: center.url, authorization: login(center) });
+  for (const version of ["1.2.47", "1.2.83"]) await fill.deploy(`${projectId}/maven-local`, "com.alibaba:fastjson", version);
+  const at = "/replication/api/remote/distribution";
+  const place = `${projectId}/maven-local`;
+  const body = { name: "fastjson", clusterId: cluster, remoteProjectId: projectId, remoteRepoName: "maven-copies", packageName: "com.alibaba:fastjson", versions: ["1.2.83"] };
+  await product.call("POST", `${at}/create/runOnceTask/${place}`, body);
+  await product.call("POST", `${at}/execute/runOnceTask/${place}?name=fastjson`);
+  const status = () => product.call<RecordInfo | null>("GET", `${at}/get/runOnceTaskStatus/${place}?name=fastjson`);
+  await expect.poll(async () => (await status())?.status, { timeout: 60_000 }).toBe("SUCCESS");
+  const read = async (version: string) => (await fetch(`${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`, { headers: { authorization: login(edge) } })).status;
+  expect([await read("1.2.83"), await read("1.2.47")]).toEqual([200, 404]);
+  const [detail] = await product.details((await status())?.id ?? "");
+  expect(detail).toMatchObject({ artifactName: "com.alibaba:fastjson", version: "1.2.83", repoType: "MAVEN", status: "SUCCESS" });
+});
 
 type Packument = { "dist-tags": Record<string, string>; versions: Record<string, { deprecated?: string; dist: { tarball: string } }> };
 
