@@ -33,7 +33,8 @@ export function parseMavenPath(fullPath: string): MavenFile | null {
   if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version)) return null;
   const rest = afterVersion(name, artifact, version);
   const named = rest && splitRest(rest.text);
-  return rest && named ? { group: group.reverse().join("."), artifact, version, ...named, build: rest.build } : null;
+  if (!rest || !named) return null;
+  return { group: group.reverse().join("."), artifact, version, classifier: named.classifier, extension: named.extension, build: rest.build };
 }
 
 /** What follows the version in a file's name: `.jar`, `-sources.jar`. */

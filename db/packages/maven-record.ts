@@ -22,9 +22,12 @@ export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string
     .from(node)
     .where(where)
     .all()
-    .flatMap((row) => {
+    .flatMap((row): MavenNode[] => {
       const file = isChecksum(row.path) ? null : parseMavenPath(row.path);
-      return file && row.sha256 !== null ? [{ ...row, ...file, sha256: row.sha256 }] : [];
+      if (!file || row.sha256 === null) return [];
+      // Field by field: a snapshot may have thousands of files, and spreading is what they would wait for.
+      const { group, artifact, classifier, extension, build } = file;
+      return [{ group, artifact, version: file.version, classifier, extension, build, path: row.path, sha256: row.sha256, size: row.size, lastModifiedDate: row.lastModifiedDate }];
     });
 }
 
