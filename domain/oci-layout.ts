@@ -1,13 +1,10 @@
-/** Where the parts of a hosted image lie as files: `image` is its name inside its repository, digests are `sha256:{hex}`. */
-const ALGORITHM = "sha256:";
-
-export const hexOf = (digest: string): string => digest.slice(ALGORITHM.length);
-export const digestOf = (hex: string): string => `${ALGORITHM}${hex}`;
+/** Where the parts of a hosted image lie as files: `image` is its name inside its repository, digests are `{algorithm}:{hex}`. */
+const fileOf = (digest: string): string => digest.replace(":", "__");
 
 export const blobFolder = (image: string): string => `/${image}/blobs`;
 export const manifestFolder = (image: string): string => `/${image}/manifests`;
-export const blobPath = (image: string, digest: string): string => `${blobFolder(image)}/sha256__${hexOf(digest)}`;
-export const manifestPath = (image: string, digest: string): string => `${manifestFolder(image)}/sha256__${hexOf(digest)}`;
+export const blobPath = (image: string, digest: string): string => `${blobFolder(image)}/${fileOf(digest)}`;
+export const manifestPath = (image: string, digest: string): string => `${manifestFolder(image)}/${fileOf(digest)}`;
 
 /** `{projectId}/{repoName}/{image}`, the name by which clients know a hosted image. */
 export type ImageName = { projectId: string; repoName: string; image: string };

@@ -97,8 +97,7 @@ function list(json: Json, field: string): ManifestPart[] {
 function part(value: unknown, where: string, manifest: boolean): ManifestPart {
   if (!isObject(value)) throw new ManifestError(`${where} must be a descriptor with mediaType, digest and size`);
   const { digest, size, mediaType, urls } = value;
-  if (!isDigest(digest)) throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits`);
-  if (digest.startsWith("sha512:")) throw new ManifestError(`${where}.digest is a sha512: only sha256 is supported here`);
+  if (!isDigest(digest)) throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) throw new ManifestError(`${where}.size must be a number of bytes`);
   const foreign = !manifest && (/\.foreign\.|nondistributable/.test(text(mediaType)) || (Array.isArray(urls) && urls.length > 0));
   return { digest, size, manifest, foreign };

@@ -43,7 +43,7 @@ export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity,
     if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, { expect, md5 });
   }
   const content = Buffer.concat(start);
-  const summary = summarise(content);
+  const summary = summarise(content, { sha512: expect.sha512 !== undefined });
   verify(summary, expect);
   return stagedContent(stager, content, summary);
 }
@@ -72,7 +72,7 @@ export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, 
 
 async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, { expect, md5 }: { expect: Expected; md5: boolean }): Promise<Staged> {
   const file = temporaryFile(stager.layout);
-  const digests = createDigests({ md5 });
+  const digests = createDigests({ md5, sha512: expect.sha512 !== undefined });
   try {
     const handle = await open(file, "wx", 0o600);
     await withFile(handle, async () => {

@@ -3,11 +3,12 @@ import { durable } from "../../db/durable.ts";
 import { putBlobs } from "../../db/blobs.ts";
 import { write } from "../../db/open.ts";
 import { deleteManifest, deleteTag } from "../../db/packages/image-delete.ts";
-import { findImageManifest, findTag } from "../../db/packages/image-find.ts";
+import { findManifestContent, findTag } from "../../db/packages/image-find.ts";
 import { putImageManifest } from "../../db/packages/image-put.ts";
+import { digestParts } from "../../domain/digest.ts";
 import { readManifest, type ManifestFacts } from "../../domain/oci-manifest.ts";
 import { bodyOf } from "../sync/body.ts";
-import { isDigestLike, sha256Of, tagOf } from "./digests.ts";
+import { isDigestLike, digestOf, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 import { sendContent } from "./send.ts";
@@ -18,10 +19,10 @@ const MOST_TAGS = 100;
 /** GET and HEAD: the manifest as it was pushed, whatever Accept says: a client may ask for less than it understands. */
 export async function getManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { reference } = target;
-  const digest = isDigestLike(reference) ? sha256Of(reference) : findTag(deps.db, place.key, tagOf(reference));
-  const row = digest === undefined ? undefined : findImageManifest(deps.db, place.key, digest);
+  const digest = isDigestLike(reference) ? digestOf(reference) : findTag(deps.db, place.key, tagOf(reference));
+  const row = digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
   if (!row) throw unknownManifest(place.name, reference);
-  return sendContent(c, deps.store, { digest: row.digest, size: row.size, contentType: row.mediaType }, { ranges: false });
+  return sendContent(c, deps.store, { digest: row.digest, sha256: row.sha256, size: row.size, contentType: row.mediaType }, { ranges: false });
 }
 
 const unknownManifest = (name: string, reference: string) =>
@@ -32,9 +33,10 @@ export async function putManifest(request: ImageRequest): Promise<Response> {
   const { reference } = target;
   const tags = isDigestLike(reference) ? (c.req.queries("tag") ?? []).map(tagOf) : [tagOf(reference)];
   if (tags.length > MOST_TAGS) throw new OciError(414, "MANIFEST_INVALID", `a manifest may be given at most ${MOST_TAGS} tags at once`);
-  const wanted = isDigestLike(reference) ? sha256Of(reference) : null;
+  const wanted = isDigestLike(reference) ? digestOf(reference) : null;
   const bytes = await manifestBody(request);
-  const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+  const algorithm = wanted === null ? "sha256" : digestParts(wanted).algorithm;
+  const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
   if (wanted !== null && wanted !== digest) throw new OciError(400, "DIGEST_INVALID", `the manifest has the digest ${digest}, not ${wanted}`);
   const facts = readManifest(bytes, c.req.header("content-type"));
   await keepManifest(request, bytes, digest, facts, tags);
@@ -64,7 +66,7 @@ async function keepManifest({ c, deps, place }: ImageRequest, bytes: Buffer, dig
       const at = now();
       putBlobs(tx, blobs, at);
       const { repository, image } = placeOf(deps, place.name);
-      const result = putImageManifest(db, repository, { image, digest, size: bytes.length, facts, tags }, { user: c.get("user"), now: at });
+      const result = putImageManifest(db, repository, { image, digest, sha256: blobs[0]?.sha256 ?? "", size: bytes.length, facts, tags }, { user: c.get("user"), now: at });
       if (result.kind === "lacking") throw lackingParts(result.digests);
       if (result.kind === "blocked") throw blockedName(place.name);
     }),
@@ -84,7 +86,7 @@ function lackingParts(digests: string[]): OciError {
 export async function removeManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { db, now } = deps;
   const { reference } = target;
-  const gone = isDigestLike(reference) ? deleteManifest(db, place.key, sha256Of(reference), now()) : deleteTag(db, place.key, tagOf(reference));
+  const gone = isDigestLike(reference) ? deleteManifest(db, place.key, digestOf(reference), now()) : deleteTag(db, place.key, tagOf(reference));
   if (!gone) throw unknownManifest(place.name, reference);
   await durable(db);
   return c.body(null, 202);

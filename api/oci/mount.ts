@@ -3,7 +3,7 @@ import { write } from "../../db/open.ts";
 import { findImageBlob } from "../../db/packages/image-find.ts";
 import { putImageBlob } from "../../db/packages/image-put.ts";
 import { isImageName } from "../../domain/reference.ts";
-import { sha256Of } from "./digests.ts";
+import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
@@ -12,13 +12,14 @@ export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promi
   const { db, now } = deps;
   const wanted = c.req.query("mount");
   if (wanted === undefined) return null;
-  const digest = sha256Of(wanted, "the digest to mount");
+  const digest = digestOf(wanted, "the digest to mount");
   const from = c.req.query("from") ?? place.name;
   const source = isImageName(from) && rights(from, "pull") ? sourceOf(deps, from) : null;
   if (!source) return null;
   const mounted = write(db, () => {
-    if (!findImageBlob(db, source.key, digest)) return false;
-    const { kind } = putImageBlob(db, place.repository, place.image, digest, { user: c.get("user"), now: now() });
+    const found = findImageBlob(db, source.key, digest);
+    if (!found) return false;
+    const { kind } = putImageBlob(db, place.repository, { image: place.image, digest, sha256: found.sha256 }, { user: c.get("user"), now: now() });
     if (kind === "blocked") throw blockedName(place.name);
     return kind !== "missing";
   });

@@ -1,16 +1,16 @@
 import type { Context } from "hono";
 import { INLINE_LIMIT } from "../../activities/store/layout.ts";
 import type { Store } from "../../activities/store/store.ts";
-import { hexOf } from "../../domain/oci-layout.ts";
 import { matchesTag, parseRange } from "../byte-range.ts";
 import type { Env } from "../deps.ts";
 import { toWebStream } from "../send-file.ts";
 import { OciError } from "./errors.ts";
 
-export type Sent = { digest: string; size: number; contentType: string };
+/** `sha256`: of the content, where the store has it. */
+export type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
 /** Answers GET and HEAD of a content: whole, a part of it where `ranges`, or not when the client has it. */
-export async function sendContent(c: Context<Env>, store: Store, { digest, size, contentType }: Sent, { ranges }: { ranges: boolean }): Promise<Response> {
+export async function sendContent(c: Context<Env>, store: Store, { digest, sha256, size, contentType }: Sent, { ranges }: { ranges: boolean }): Promise<Response> {
   const headers: Record<string, string> = {
     "content-type": contentType,
     "docker-content-digest": digest,
@@ -26,19 +26,18 @@ export async function sendContent(c: Context<Env>, store: Store, { digest, size,
   if (wanted !== "whole") headers["content-range"] = `bytes ${start}-${end}/${size}`;
   const status = wanted === "whole" ? 200 : 206;
   if (c.req.method === "HEAD" || size === 0) return c.body(null, status, headers);
-  return c.body(await contentOf(store, digest, size, start, end), status, headers);
+  return c.body(await contentOf(store, sha256, size, start, end), status, headers);
 }
 
 const holds = (ifRange: string | undefined, digest: string): boolean => ifRange === undefined || ifRange.replaceAll('"', "") === digest;
 
-async function contentOf(store: Store, digest: string, size: number, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
-  const sha256 = hexOf(digest);
+async function contentOf(store: Store, sha256: string, size: number, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
   const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(start, end + 1));
   try {
     return toWebStream((await store.openToSend(sha256, { start, end })).chunks);
   } catch (error) {
     // The row is there, its content is not: a fault of the disk, to be told the operator.
-    throw new Error(`the content ${digest} cannot be read`, { cause: error });
+    throw new Error(`the content sha256:${sha256} cannot be read`, { cause: error });
   }
 }

@@ -4,10 +4,10 @@ import { putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { putImageBlob } from "../../db/packages/image-put.ts";
+import { type Digest, digestParts } from "../../domain/digest.ts";
 import { TransferError } from "../../domain/failure.ts";
-import { hexOf } from "../../domain/oci-layout.ts";
 import { bodyOf } from "../sync/body.ts";
-import { sha256Of } from "./digests.ts";
+import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
@@ -19,11 +19,11 @@ const AT_ONCE = 1024 * 1024;
 export async function beginUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const algorithm = c.req.query("digest-algorithm") ?? "sha256";
-  if (algorithm !== "sha256") throw new OciError(400, "DIGEST_INVALID", `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: only sha256 is here`);
+  if (algorithm !== "sha256" && algorithm !== "sha512") throw new OciError(400, "DIGEST_INVALID", `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: sha256 and sha512 are`);
   const mounted = await mountBlob(request);
   if (mounted !== null) return created(request, mounted);
   const digest = c.req.query("digest");
-  if (digest !== undefined) return takeWhole(request, sha256Of(digest));
+  if (digest !== undefined) return takeWhole(request, digestOf(digest));
   const id = await deps.store.sessions.open();
   return c.body(null, 202, stand(request, id, 0));
 }
@@ -45,7 +45,7 @@ export async function appendUpload(request: ImageRequest): Promise<Response> {
 export async function closeUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const id = sessionOf(request);
-  const digest = sha256Of(c.req.query("digest"));
+  const digest = digestOf(c.req.query("digest"));
   const offset = await offsetOf(request, id);
   const length = lengthOf(request);
   if (offset === 0 && length !== undefined && length <= AT_ONCE && (chunkOf(request)?.start ?? 0) === 0) {
@@ -53,7 +53,7 @@ export async function closeUpload(request: ImageRequest): Promise<Response> {
     return answer;
   }
   if (length !== 0) await append(request, id, offset);
-  return keep(request, await deps.store.sessions.finish(id, { sha256: hexOf(digest) }), digest);
+  return keep(request, await deps.store.sessions.finish(id, expected(digest)), digest);
 }
 
 export async function abortUpload(request: ImageRequest): Promise<Response> {
@@ -63,12 +63,14 @@ export async function abortUpload(request: ImageRequest): Promise<Response> {
   return request.c.body(null, 204);
 }
 
-async function takeWhole(request: ImageRequest, digest: string): Promise<Response> {
+const expected = (digest: Digest) => ({ [digestParts(digest).algorithm]: digestParts(digest).hex });
+
+async function takeWhole(request: ImageRequest, digest: Digest): Promise<Response> {
   const { c, deps } = request;
   const size = lengthOf(request);
   refuseTooLarge(request, size ?? 0);
   const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, sha256: hexOf(digest) }, md5: false });
+  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, ...expected(digest) }, md5: false });
   return keep(request, staged, digest);
 }
 
@@ -104,7 +106,7 @@ async function keep(request: ImageRequest, staged: Staged, digest: string): Prom
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(db, repository, image, digest, { user: c.get("user"), now: now() });
+      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, { user: c.get("user"), now: now() });
       if (kind === "blocked") throw blockedName(place.name);
     }),
   );

@@ -23,6 +23,20 @@ export function findImageManifest(db: DbOrTx, key: ImageKey, digest: string): Im
   return byDigest(db).get({ ...key, digest });
 }
 
+const contentByDigest = prepared((db) =>
+  db
+    .select({ digest: imageManifest.digest, mediaType: imageManifest.mediaType, size: imageManifest.size, sha256: sql<string>`${node.sha256}` })
+    .from(imageManifest)
+    .innerJoin(node, eq(node.id, imageManifest.nodeId))
+    .where(and(eq(imageManifest.repositoryId, placeholder("repositoryId")), eq(imageManifest.image, placeholder("image")), eq(imageManifest.digest, placeholder("digest"))))
+    .prepare(),
+);
+
+/** What it takes to send a manifest; `sha256`: where the store has its bytes. */
+export function findManifestContent(db: DbOrTx, key: ImageKey, digest: string): (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string }) | undefined {
+  return contentByDigest(db).get({ ...key, digest });
+}
+
 const byTag = prepared((db) =>
   db
     .select({ digest: version.digest })
@@ -37,11 +51,11 @@ export function findTag(db: DbOrTx, key: ImageKey, tag: string): string | undefi
   return byTag(db).get({ ...key, tag })?.digest;
 }
 
-export type ImageBlob = { id: number; size: number; lastModifiedDate: number };
+export type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
 
 const blobAt = prepared((db) =>
   db
-    .select({ id: node.id, size: node.size, lastModifiedDate: node.lastModifiedDate })
+    .select({ id: node.id, sha256: sql<string>`${node.sha256}`, size: node.size, lastModifiedDate: node.lastModifiedDate })
     .from(node)
     .where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), eq(node.folder, false)))
     .prepare(),

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { blobPath, hexOf, manifestPath } from "../../domain/oci-layout.ts";
+import { blobPath, manifestPath } from "../../domain/oci-layout.ts";
 import type { ManifestFacts, ManifestPart } from "../../domain/oci-manifest.ts";
 import { attachedTo } from "../../domain/reference.ts";
 import { getNode, statPaths } from "../nodes.ts";
@@ -12,8 +12,10 @@ import { type PackageRepository, putVersion, tellVersion } from "./versions.ts";
 
 type By = { user: string; now: number };
 
-/** A manifest to be, with the tags that name it; its content is registered. */
-export type ManifestEntry = { image: string; digest: string; size: number; facts: ManifestFacts; tags: readonly string[] };
+/** A part of an image; `sha256`: of its content, which is registered. */
+export type ImagePart = { image: string; digest: string; sha256: string };
+/** A manifest to be, with the tags that name it. */
+export type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
 
 /** `blocked`: a name of the image is that of a file. */
 export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
@@ -26,7 +28,7 @@ export function putImageManifest(db: Db, repository: PackageRepository, entry: M
     const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !here.has(digest));
     if (lacking.length > 0) return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
     const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
-    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.digest, by).kind === "blocked") return { kind: "blocked" };
+    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by).kind === "blocked") return { kind: "blocked" };
     putRow(db, repository, entry, parts, by.now);
     for (const tag of entry.tags) putTag(db, repository, entry, tag, by);
     if (isNew && entry.facts.subject) tellAbove(db, repository, entry.image, entry.facts.subject, by.now);
@@ -35,12 +37,12 @@ export function putImageManifest(db: Db, repository: PackageRepository, entry: M
 }
 
 /** Makes a registered content a blob of an image. */
-export function putImageBlob(db: Db, repository: PackageRepository, image: string, digest: string, by: By): PutResult {
-  return putPart(db, repository, blobPath(image, digest), digest, by);
+export function putImageBlob(db: Db, repository: PackageRepository, { image, digest, sha256 }: ImagePart, by: By): PutResult {
+  return putPart(db, repository, blobPath(image, digest), sha256, by);
 }
 
-function putPart(db: Db, repository: PackageRepository, fullPath: string, digest: string, { user, now }: By): PutResult {
-  const [result] = putNodes(db, repository, [{ fullPath, sha256: hexOf(digest), metadata: {}, partOfVersion: true }], { overwrite: true, user, now });
+function putPart(db: Db, repository: PackageRepository, fullPath: string, sha256: string, { user, now }: By): PutResult {
+  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: {}, partOfVersion: true }], { overwrite: true, user, now });
   return result ?? { kind: "missing" };
 }
 

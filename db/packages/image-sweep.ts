@@ -1,5 +1,4 @@
 import { sql } from "drizzle-orm";
-import { digestOf } from "../../domain/oci-layout.ts";
 import { type Db, write } from "../open.ts";
 import { dropEmptyFolders, dropFiles, isNamed } from "./image-delete.ts";
 
@@ -17,7 +16,7 @@ export function sweepImageBlobs(db: Db, after: number, now: number): number | nu
     const page = sql`SELECT id, repository_id, full_path, parent, name, folder, last_modified_date FROM node WHERE id > ${after} ORDER BY id LIMIT ${STEP}`;
     const last = tx.get<{ id: number | null; n: number }>(sql`SELECT max(id) AS id, count(*) AS n FROM (${page})`);
     const image = sql`substr(page.parent, 2, length(page.parent) - 7)`;
-    const digest = sql`${digestOf("")} || substr(page.name, 9)`;
+    const digest = sql`replace(page.name, '__', ':')`;
     const loose = tx.all<Row>(sql`
       SELECT page.id AS id, page.repository_id AS repositoryId, page.full_path AS path, page.parent AS parent FROM (${page}) AS page
       JOIN repository ON repository.id = page.repository_id AND repository.type IN ('DOCKER', 'OCI')
