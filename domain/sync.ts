@@ -79,13 +79,13 @@ export type Statement = {
  * What became of one file.
  * - made, replaced: the node is there now; `same`: it was there before.
  * - conflict: other content is there and stays; `need`: send the content, then state the file again.
- * - refused: this file cannot be there (an API code and message); `damaged`: the attached bytes are not what was stated.
+ * - refused: this file cannot be there (an API code and message), with `existing` since what is there must not change; `damaged`: the attached bytes are not what was stated.
  * - stopped: not decided, since an earlier file met a conflict under FAST_FAIL.
  */
 export type FileAnswer =
   | { result: "made" | "same" | "need" | "stopped" | "damaged" }
   | { result: "replaced" | "conflict"; existing: string }
-  | { result: "refused"; code: number; message: string };
+  | { result: "refused"; code: number; message: string; existing?: string };
 
 export type FilesAnswer = { files: FileAnswer[] };
 

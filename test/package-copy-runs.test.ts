@@ -169,7 +169,7 @@ describe("a run of a MAVEN repository to another instance", () => {
     await rig.partner.call("DELETE", `/repository/api/node/delete/${rig.projectId}/files/com/acme/lib/2.0/lib-2.0.pom`);
     await there("files").putFile("/com/acme/lib/2.0/lib-2.0.pom", other);
     const refused = await closed(rig.product, await run(repoName, "MAVEN", { type: "PATH", object: { pathConstraints, remoteRepoName: "files" }, setting: { conflictStrategy: "OVERWRITE" } }));
-    expect(refused).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 2, failed: 1 } });
+    expect(refused).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 2, failed: 1, conflict: 1 } });
     const row = detailOf(await rig.product.details(refused.id), "/com/acme/lib/2.0/lib-2.0.pom", null);
     expect(row).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining("must not change") });
   });

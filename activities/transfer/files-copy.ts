@@ -87,12 +87,17 @@ function settleAnswer(copy: Copy, item: Item, answer: Exclude<FileAnswer, { resu
     case "conflict":
       return settleConflict(copy, item, answer.existing);
     case "refused":
-      return settleTrouble(copy, item, new TransferError("invalid", `${copy.target.url} refuses it: ${answer.message}`));
+      return settle(copy, item, refusedOutcome(copy, item, answer));
     case "damaged":
       return settleTrouble(copy, item, new TransferError("digestMismatch", `its bytes arrived changed at ${copy.target.url}`));
     case "stopped":
       copy.stopped = true;
   }
+}
+
+function refusedOutcome(copy: Copy, { source, sent }: Item, { message, existing }: FileAnswer & { result: "refused" }): ArtifactOutcome {
+  const reason = `${source.fullPath}: ${copy.target.url} refuses it: ${message}`;
+  return fileOutcome(source, { kind: "failed", reason, conflict: existing !== undefined, stopsCluster: false }, "failed", "failed", sent);
 }
 
 function settleConflict(copy: Copy, item: Item, existing: string): void {

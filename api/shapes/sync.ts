@@ -51,7 +51,7 @@ export const SyncStatement = z
 
 const fileAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
-  existing: sha256.optional().openapi({ description: "replaced, conflict: what was or is there" }),
+  existing: sha256.optional().openapi({ description: "replaced, conflict, refused: what was or is there" }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });

@@ -17,7 +17,7 @@ export const isInLayout = (path: string): boolean => parseMavenPath(path) !== nu
 export function judgeReplacing({ allowOverwrite }: StatableRepository, path: string, existing: string): FileAnswer | undefined {
   const file = parseMavenPath(path);
   if (file === null || allowOverwrite || !isRelease(file.version)) return undefined;
-  return unchangeable(`${path} is released there with other content`, `sha256:${existing}`);
+  return unchangeable(`${path} is released there with other content`, existing);
 }
 
 /** A file's metadata changed, and with it its version, where that is there. */

@@ -58,7 +58,8 @@ function readFileAnswer(data: unknown): FileAnswer | null {
     case "conflict":
       return typeof existing === "string" ? { result, existing } : null;
     case "refused":
-      return typeof code === "number" && typeof message === "string" ? { result, code, message } : null;
+      if (typeof code !== "number" || typeof message !== "string") return null;
+      return { result, code, message, ...(typeof existing === "string" ? { existing } : {}) };
     default:
       return null;
   }
