@@ -35,6 +35,8 @@ export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "inst
       () => resolve(starting),
     );
   });
+  // Both ends share this thread: a long stretch of work must not pass for an idle connection.
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = 60_000;
   const address = server.address() as AddressInfo;
 
   return {
