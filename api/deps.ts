@@ -66,6 +66,8 @@ export type ApiDeps = {
   /** Bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;
+  /** Whether a transfer worker, on this machine or another, has lately asked for work. */
+  hasTransferWorker: () => Promise<boolean>;
   executions: Executions;
   /** What workers ask, mounted under /internal/v1. */
   internal: Hono;

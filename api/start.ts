@@ -17,6 +17,7 @@ import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { keepActivityWorker } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
+import { hasWorker } from "../temporal/pollers.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
@@ -94,6 +95,7 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
+  hasTransferWorker: () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now()),
   executions,
   internal,
   checkCluster,

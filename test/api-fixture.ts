@@ -41,6 +41,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     maxJsonBody: 64 * 1024,
     maxUpload: null,
     processes: () => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 }),
+    hasTransferWorker: async () => false,
     executions: {
       start: async (key) => void started.push(`start ${key}`),
       stop: async (key) => started.push(`stop ${key}`) > 0,

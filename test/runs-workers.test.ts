@@ -8,10 +8,12 @@ import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
 import { runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
-import { closed, createGate, newest } from "./run-fixture.ts";
+import { startInstance } from "./instance.ts";
+import { closed, createGate, newest, UTC } from "./run-fixture.ts";
 import { readHistories } from "./run-histories.ts";
 import { expectWhole, filesSentAgain } from "./run-judge.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
+import { freePort } from "./servers/process.ts";
 import { fillRepository, type Listing } from "./run-sources.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -39,8 +41,8 @@ afterAll(async () => {
 });
 
 /** `npm run worker` with nothing but the control plane's address and the key. */
-function startWorker(secretKey: string) {
-  const env = { ...Object.fromEntries(INHERITED), API_URL: rig.center.url, SECRET_KEY: secretKey, DATA_DIR: elsewhere };
+function startWorker(secretKey: string, url = rig.center.url) {
+  const env = { ...Object.fromEntries(INHERITED), API_URL: url, SECRET_KEY: secretKey, DATA_DIR: elsewhere };
   const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
   workers.push(child);
   let output = "";
@@ -72,6 +74,14 @@ describe("a transfer worker on another machine", { timeout: 180_000 }, () => {
     const [code] = await ended;
     expect(code).toBe(1);
     expect(output()).toMatch(/SECRET_KEY|secret key/);
+  });
+
+  test("is enough for an instance that has none of its own to be ready", async () => {
+    const [port, secretKey] = [await freePort(), "a key that both of them were given"];
+    startWorker(secretKey, `http://127.0.0.1:${port}`);
+    const instance = await startInstance({ env: { ...UTC, PORT: String(port), SECRET_KEY: secretKey, TRANSFER_WORKERS: "0" } });
+    expect(instance.pids().workers).toEqual([]);
+    await instance.remove();
   });
 
   test("shares the runs with the one beside the data, and gives its work back when it is stopped", async () => {

@@ -27,12 +27,13 @@ const ready = createRoute({
   responses: { 200: json("All are", Ready), 503: json("Those in `missing` are not", Ready) },
 });
 
-export function healthRoutes({ processes }: ApiDeps) {
+export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {
   return new OpenAPIHono<Env>()
     .openapi(live, (c) => ok(c, { status: "UP" as const }))
-    .openapi(ready, (c) => {
+    .openapi(ready, async (c) => {
       const { temporal, orchestrator, workers } = processes();
-      const missing = [...(temporal ? [] : ["temporal"]), ...(orchestrator ? [] : ["orchestrator"]), ...(workers > 0 ? [] : ["transfer worker"])];
+      const works = workers > 0 || (temporal && (await hasTransferWorker()));
+      const missing = [...(temporal ? [] : ["temporal"]), ...(orchestrator ? [] : ["orchestrator"]), ...(works ? [] : ["transfer worker"])];
       const up = missing.length === 0;
       const data = { status: up ? ("UP" as const) : ("DOWN" as const), missing };
       return c.json({ code: 0 as const, message: null, data, traceId: c.get("traceId") }, up ? 200 : 503);
