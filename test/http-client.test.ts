@@ -69,8 +69,7 @@ describe("a connection", () => {
       const waiting = new AbortController();
       const read = async () => {
         const response = await client.request({ method, url, what: "the thing", signal: waiting.signal });
-        if (method === "HEAD") await response.discard();
-        else expect(await response.bytes(SIZE)).toHaveLength(SIZE);
+        await (method === "HEAD" ? response.discard() : response.bytes(SIZE));
       };
       await use(read, () => waiting.abort());
     }
