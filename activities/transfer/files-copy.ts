@@ -1,8 +1,9 @@
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
-import { TransferError, toTransferError } from "../../domain/failure.ts";
+import { TransferError } from "../../domain/failure.ts";
 import type { FileAnswer, StatedFile, Statement, SyncLimits } from "../../domain/sync.ts";
 import type { CopyFile, CopyFiles, SourceFile } from "./files.ts";
 import { fileOutcome, troubleOutcome } from "./files-outcome.ts";
+import { guardedBy, settle } from "./settling.ts";
 
 /** One file on its way. */
 export type Item = CopyFile & {
@@ -19,26 +20,11 @@ export type Copy = CopyFiles & { limits: SyncLimits; stopped: boolean };
 
 export const toItem = (file: CopyFile, index: number): Item => ({ ...file, index, settled: false, sent: 0, carried: false });
 
-export function settle(copy: CopyFiles, item: Item, outcome: ArtifactOutcome): void {
-  if (item.settled) return;
-  item.settled = true;
-  copy.report(item.index, outcome);
-}
-
 export function settleTrouble(copy: CopyFiles, item: Item, error: TransferError): void {
   settle(copy, item, troubleOutcome(item.source, error, item.uploads, item.sent));
 }
 
-/** A trouble ends those of `items` that have not ended; an abort goes through. */
-export async function guarded<T>(copy: CopyFiles, items: Item[], work: () => Promise<T[]>): Promise<T[]> {
-  try {
-    return await work();
-  } catch (error) {
-    copy.hooks.signal.throwIfAborted();
-    for (const item of items) settleTrouble(copy, item, toTransferError(error));
-    return [];
-  }
-}
+export const guarded = guardedBy(settleTrouble);
 
 /**
  * States files at the target, the content of those in `contents` (by sha256) behind the statement, and settles what the target

@@ -1,4 +1,3 @@
-import pLimit from "p-limit";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { InstanceClient } from "../registries/instance/client.ts";
@@ -7,6 +6,7 @@ import type { ContentSource } from "../store/source.ts";
 import { guarded, state, toItem, type Copy, type Item } from "./files-copy.ts";
 import { sendSmall, SMALL_BYTES } from "./files-small.ts";
 import { sendBig } from "./files-upload.ts";
+import { together } from "./settling.ts";
 
 const STATED_AT_ONCE = 200;
 /** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
@@ -72,14 +72,6 @@ async function copyItems(copy: Copy, items: Item[]): Promise<void> {
   const big = groups.filter((group) => !isSmall(group));
   const sends = [...small.map((group) => ({ group, send: sendSmall })), ...big.map((group) => ({ group, send: sendBig }))];
   await together(copy, sends, SENDS_AT_ONCE, ({ group, send }) => guarded(copy, group, () => send(copy, group)));
-}
-
-/** Runs `work` on each, some at once; returns when none runs any more. */
-async function together<T>(copy: Copy, list: T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
-  const limit = pLimit(width);
-  const ended = await Promise.allSettled(list.map((each) => limit(async () => (copy.stopped || copy.hooks.signal.aborted ? undefined : work(each)))));
-  copy.hooks.signal.throwIfAborted();
-  for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
 function groupsOf(items: Item[], size: number): Item[][] {

@@ -1,10 +1,10 @@
-import pLimit from "p-limit";
-import { TransferError, toTransferError } from "../../domain/failure.ts";
+import { TransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import type { SyncLimits } from "../../domain/sync.ts";
 import type { StatedVersion, VersionAnswer, VersionsAnswer } from "../../domain/sync-versions.ts";
 import type { CopyVersion, CopyVersions } from "./versions.ts";
 import { troubleOutcome, versionOutcome } from "./versions-outcome.ts";
+import { guardedBy, settle } from "./settling.ts";
 
 /** One version on its way. */
 export type Item = CopyVersion & {
@@ -30,34 +30,11 @@ export const toItem = (version: CopyVersion, index: number): Item => ({
   needs: [],
 });
 
-export function settle(copy: CopyVersions, item: Item, outcome: ArtifactOutcome): void {
-  if (item.settled) return;
-  item.settled = true;
-  copy.report(item.index, outcome);
-}
-
 export function settleTrouble(copy: CopyVersions, item: Item, error: TransferError): void {
   settle(copy, item, troubleOutcome(item.stated, error, item.uploads, item.sent));
 }
 
-/** A trouble ends those of `items` that have not ended; an abort goes through. */
-export async function guarded<T>(copy: CopyVersions, items: Item[], work: () => Promise<T[]>): Promise<T[]> {
-  try {
-    return await work();
-  } catch (error) {
-    copy.hooks.signal.throwIfAborted();
-    for (const item of items) settleTrouble(copy, item, toTransferError(error));
-    return [];
-  }
-}
-
-/** Runs `work` on each, some at once; returns when none runs any more. */
-export async function together<T>(copy: Copy, list: T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
-  const limit = pLimit(width);
-  const ended = await Promise.allSettled(list.map((each) => limit(async () => (copy.stopped || copy.hooks.signal.aborted ? undefined : work(each)))));
-  copy.hooks.signal.throwIfAborted();
-  for (const end of ended) if (end.status === "rejected") throw end.reason;
-}
+export const guarded = guardedBy(settleTrouble);
 
 /** States versions at the target with these contents (by sha256) behind them, and settles what it decided. Returns the versions that need more. */
 export async function state(copy: Copy, items: Item[], contents: Map<string, Buffer>): Promise<Item[]> {

@@ -2,7 +2,8 @@ import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { StatedContent } from "../../domain/sync-versions.ts";
 import { readTiny, readWhole, SMALL_BYTES } from "./files-small.ts";
 import { upload, type UploadItem } from "./files-upload.ts";
-import { type Copy, guarded, type Item, send, settleTrouble, state, together } from "./versions-copy.ts";
+import { together } from "./settling.ts";
+import { type Copy, guarded, type Item, send, settleTrouble, state } from "./versions-copy.ts";
 
 /** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
 const REQUEST_BYTES = 2 * 1024 * 1024;

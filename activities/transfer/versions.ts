@@ -4,7 +4,8 @@ import type { StatedType, StatedVersion } from "../../domain/sync-versions.ts";
 import type { InstanceClient } from "../registries/instance/client.ts";
 import type { RemoteRepository } from "../registries/instance/send.ts";
 import type { ContentSource } from "../store/source.ts";
-import { type Copy, guarded, settleTrouble, state, toItem, together, type Item } from "./versions-copy.ts";
+import { together } from "./settling.ts";
+import { type Copy, guarded, settleTrouble, state, toItem, type Item } from "./versions-copy.ts";
 import { sendNeeded } from "./versions-send.ts";
 
 /** Of one request's JSON, in characters; a version that has more goes alone. */

@@ -1,0 +1,34 @@
+import pLimit from "p-limit";
+import { type TransferError, toTransferError } from "../../domain/failure.ts";
+import type { ArtifactOutcome, CopyHooks } from "../../domain/outcome.ts";
+
+/** What copies of many things to another instance have in common: each is settled once, and a trouble is the outcome of those it touches. */
+type Settled = { index: number; settled: boolean };
+type Reporting = { hooks: Pick<CopyHooks, "signal">; report: (index: number, outcome: ArtifactOutcome) => void };
+
+export function settle(copy: Reporting, item: Settled, outcome: ArtifactOutcome): void {
+  if (item.settled) return;
+  item.settled = true;
+  copy.report(item.index, outcome);
+}
+
+/** Work whose trouble ends those of `items` that have not ended; an abort goes through. */
+export function guardedBy<C extends Reporting, I>(settleTrouble: (copy: C, item: I, error: TransferError) => void) {
+  return async <T>(copy: C, items: readonly I[], work: () => Promise<T[]>): Promise<T[]> => {
+    try {
+      return await work();
+    } catch (error) {
+      copy.hooks.signal.throwIfAborted();
+      for (const item of items) settleTrouble(copy, item, toTransferError(error));
+      return [];
+    }
+  };
+}
+
+/** Runs `work` on each, some at once, and begins nothing more once the copy was stopped; returns when none runs any more. */
+export async function together<T>(copy: Reporting & { stopped: boolean }, list: readonly T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
+  const limit = pLimit(width);
+  const ended = await Promise.allSettled(list.map((each) => limit(async () => (copy.stopped || copy.hooks.signal.aborted ? undefined : work(each)))));
+  copy.hooks.signal.throwIfAborted();
+  for (const end of ended) if (end.status === "rejected") throw end.reason;
+}
