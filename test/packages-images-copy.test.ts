@@ -99,6 +99,16 @@ async function hosted(type: "OCI" | "DOCKER" = "OCI") {
 
 const atEdge = () => ({ url: rig.edge.instance.url, options: { authorization: rig.edge.authorization } });
 const digestAtEdge = async (name: string, tag: string) => (await readManifest(atEdge().url, name, tag, atEdge().options))?.digest ?? null;
+/** Lets the edge be asked for a tag only when `change` is done, once: it comes between the plan and the copy. */
+function beforeCopy(tag: string, change: () => Promise<unknown>): void {
+  let changed: Promise<void> | null = null;
+  rig.edgeProxy.fault = ({ method, path }) => {
+    if (changed || method !== "HEAD" || !path.endsWith(`/manifests/${tag}`)) return null;
+    changed = change().then(() => undefined);
+    return { kind: "hold", until: changed };
+  };
+}
+const deleteVersion = (repo: string, name: string, tag: string) => rig.center.product.call("DELETE", `/repository/api/version/delete/${repo}?packageKey=oci://${name}&version=${tag}`);
 const writes = ({ requests }: FaultProxy) => requests.filter(({ method, path }) => !["GET", "HEAD"].includes(method) && path.includes("/v2/"));
 const bytesOf = (image: TestManifest): number => image.bytes.length + [...image.blobs, ...image.children.map((child) => ({ bytes: Buffer.alloc(bytesOf(child)) }))].reduce((sum, { bytes }) => sum + bytes.length, 0);
 
@@ -181,10 +191,11 @@ describe("images of a hosted repository", () => {
   });
 
   test.each([
-    ["SKIP", { success: 2, skip: 1, conflict: 1, failed: 0 }, "theirs"],
-    ["OVERWRITE", { success: 2, skip: 0, conflict: 1, failed: 0 }, "ours"],
-    ["FAST_FAIL", { conflict: 1, failed: 1 }, "theirs"],
-  ] as const)("that differ at the instance are conflicts: %s", async (conflictStrategy, counts, winner) => {
+    ["SKIP", "SUCCESS", { success: 2, skip: 1, conflict: 1, failed: 0 }, "theirs"],
+    ["OVERWRITE", "SUCCESS", { success: 2, skip: 0, conflict: 1, failed: 0 }, "ours"],
+    // What had begun beside it fails with it.
+    ["FAST_FAIL", "FAILED", { conflict: 1 }, "theirs"],
+  ] as const)("that differ at the instance are conflicts: %s", async (conflictStrategy, status, counts, winner) => {
     const { start, push, repo, projectId } = await hosted();
     const images = { ours: await push("app", "1"), theirs: makeImage() };
     await push("app", "2");
@@ -192,7 +203,7 @@ describe("images of a hosted repository", () => {
     await rig.edge.product.hosted(projectId, "images", "OCI");
     await pushImage(atEdge().url, `${repo}/app`, "1", images.theirs, atEdge().options);
     const record = await closed(rig.center.product, await start({ setting: { conflictStrategy } }));
-    expect(record.counts).toMatchObject(counts);
+    expect(record).toMatchObject({ status, counts });
     expect(await digestAtEdge(`${repo}/app`, "1")).toBe(images[winner].digest);
   });
 
@@ -203,6 +214,19 @@ describe("images of a hosted repository", () => {
     await rig.edge.product.hosted(projectId, "images");
     const record = await closed(rig.center.product, await start());
     expect(record).toMatchObject({ status: "FAILED", counts: { failed: 1 }, errorReason: expect.stringMatching(/app:1: .*hosted GENERIC repository; a hosted OCI repository is needed/) as string });
+  });
+
+  test("that are moved or deleted while they are sent are looked at again: the new content goes, and what is gone is told", async () => {
+    const { start, push, repo } = await hosted();
+    for (const tag of ["deleted", "moved"]) await push("app", tag);
+    let moved: TestManifest | undefined;
+    beforeCopy("moved", async () => {
+      for (const tag of ["deleted", "moved"]) await deleteVersion(repo, "app", tag);
+      moved = await push("app", "moved");
+    });
+    const record = await closed(rig.center.product, await start());
+    expect(record).toMatchObject({ status: "FAILED", counts: { success: 1, failed: 1 }, errorReason: expect.stringMatching(/image app:deleted is no longer in .*: it was deleted after the run was planned/) as string });
+    expect(await digestAtEdge(`${repo}/app`, "moved")).toBe(moved?.digest);
   });
 
   test("go on where a large blob was cut off, when the instance is back", async () => {
@@ -271,6 +295,19 @@ describe("REAL_TIME of a hosted image repository", () => {
     const details = (await Promise.all(records.map(({ id }) => rig.center.product.details(id)))).flat();
     const rows = new Set(details.map(({ artifactName, version }: RecordDetail) => `${artifactName}:${version}`));
     expect([...rows]).toEqual(["app:latest"]);
+  });
+
+  test("what is deleted while it is sent is no failure", async () => {
+    const { start, push, repo } = await hosted();
+    const key = await start({ replicaType: "REAL_TIME" });
+    await push("app", "kept");
+    await until(async () => (await digestAtEdge(`${repo}/app`, "kept")) !== null, "the first tag arrives");
+    beforeCopy("brief", () => deleteVersion(repo, "app", "brief"));
+    await push("app", "brief");
+    const records = () => rig.center.product.records(key);
+    await until(async () => (await records()).length > 1 && (await records()).every(({ status }) => status !== "RUNNING"), "the drain ends");
+    expect((await records()).map(({ status, errorReason }) => ({ status, errorReason }))).toEqual((await records()).map(() => ({ status: "SUCCESS", errorReason: null })));
+    expect(await digestAtEdge(`${repo}/app`, "brief")).toBeNull();
   });
 
   test("many tags at once are all there, each once in a record", async () => {
