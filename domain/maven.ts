@@ -30,6 +30,8 @@ const SIGNATURE = /(?:^|\.)(?:asc|sig|sigstore|sigstore\.json)$/;
 export function parseMavenPath(fullPath: string): MavenFile | null {
   const [, ...segments] = fullPath.split("/");
   const [name = "", version = "", artifact = "", ...group] = segments.reverse();
+  // The name is taken, whatever the artifact and its version are called.
+  if (name === METADATA) return null;
   if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version)) return null;
   const rest = afterVersion(name, artifact, version);
   const named = rest && splitRest(rest.text);

@@ -64,7 +64,7 @@ test.each([
   expect(path.startsWith(`${mavenFolder(name, version)}/`)).toBe(true);
 });
 
-test.each(["/app-1.0.jar", "/app/1.0/app-1.0.jar", "/x/app/1.0/app-2.0.jar", "/x/app/1.0/app-1.0", "/x/app/1.0/app-1.0.", "/x/app/1.0/README.md", "/a.b/app/1/app-1.jar", "/x/a:b/1/a:b-1.jar", "/x/app/1 0/app-1 0.jar", "/x/app/maven-metadata.xml"])(
+test.each(["/app-1.0.jar", "/app/1.0/app-1.0.jar", "/x/app/1.0/app-2.0.jar", "/x/app/1.0/app-1.0", "/x/app/1.0/app-1.0.", "/x/app/1.0/README.md", "/a.b/app/1/app-1.jar", "/x/a:b/1/a:b-1.jar", "/x/app/1 0/app-1 0.jar", "/x/app/maven-metadata.xml", "/x/maven/metadata/maven-metadata.xml"])(
   "%s is outside of it",
   (path) => expect(parseMavenPath(path)).toBeNull(),
 );
