@@ -181,6 +181,7 @@ describe("a Maven version that another instance states", () => {
     ["an encoded path out of it", (version) => changePath(version, "/com/acme/lib/1.0/%2e%2e"), 251011],
     ["a checksum as a file", (version) => changePath(version, "/com/acme/lib/1.0/lib-1.0.jar.sha1"), 251011],
     ["metadata as a file", (version) => changePath(version, "/com/acme/lib/1.0/maven-metadata.xml"), 251011],
+    ["metadata that is named as its file would be", (version) => changePath({ ...version, package: "com.acme:maven", version: "metadata" }, "/com/acme/maven/metadata/maven-metadata.xml"), 251011],
     ["a digest that is not theirs", (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }), 251003],
   ])("with %s is refused, the others are not", async (_, change, code) => {
     const built = mavenVersion("com.acme:lib", "1.0");
@@ -274,6 +275,19 @@ describe("an npm version that another instance states", () => {
     expect((await packument("lib"))?.["dist-tags"]["latest"]).toBe("3.0.0");
     await stateAll("NPM", [version("1.0.0", 0, [])], {}, []);
     expect((await packument("lib"))?.versions["1.0.0"]).not.toHaveProperty("deprecated");
+  });
+
+  it("stays as it was published but for its deprecation, whatever another document says of the same tarball", async () => {
+    const tarball = randomBytes(10);
+    await stateAll("NPM", [npmVersion("lib", "1.0.0", { tarball, more: { license: "MIT" } })]);
+    const before = (await packument("lib"))?.versions["1.0.0"];
+    const other = npmVersion("lib", "1.0.0", { tarball, more: { deprecated: "old", dependencies: { evil: "*" } } }).stated;
+    const stated = { ...other, document: { ...other.document, dist: { integrity: "sha512-AAAA" } } };
+    expect(await stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([{ result: "same" }]);
+    expect((await packument("lib"))?.versions["1.0.0"]).toEqual({ ...before, deprecated: "old" });
+    expect(events(npm)).toHaveLength(2);
+    expect(await stateAll("NPM", [{ stated, bytes: new Map() }])).toEqual([{ result: "same" }]);
+    expect(events(npm)).toHaveLength(2);
   });
 
   it("without includeMetadata gets a missing latest and nothing more", async () => {

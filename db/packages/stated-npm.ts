@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { storedDocument, tagsToSet, tarballFile, withDeprecation } from "../../domain/npm.ts";
+import { deprecationOf, storedDocument, tagsToSet, tarballFile, withDeprecation } from "../../domain/npm.ts";
 import type { StatedVersion, VersionAnswer, VersionFile } from "../../domain/sync-versions.ts";
 import { distTagsOf, putNpmVersion } from "./npm-record.ts";
 import { type Applying, auditOf, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "./stated-applying.ts";
@@ -8,7 +8,7 @@ import { findPackage, tellVersion, type VersionRow } from "./versions.ts";
 /** An npm version as it was judged: it has its tarball and its document. */
 type Npm = StatedVersion & { document: Record<string, unknown> };
 
-/** Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata: document and dist-tags. */
+/** Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata: deprecation and dist-tags. */
 export function applyNpmVersion(applying: Applying, stated: StatedVersion): VersionAnswer {
   const { rules, has } = applying;
   const [tarball] = stated.files;
@@ -31,7 +31,8 @@ export function applyNpmVersion(applying: Applying, stated: StatedVersion): Vers
 
 function settleSame(applying: Applying, npm: Npm, tarball: VersionFile, before: VersionRow): void {
   const { tx, repository, rules } = applying;
-  const document = rules.includeMetadata ? npm.document : (before.document ?? npm.document);
+  const kept = before.document ?? npm.document;
+  const document = rules.includeMetadata ? withDeprecation(kept, deprecationOf(npm.document)) : kept;
   const stored = storedDocument(document, npm.package, npm.version, tarballFile(npm.package, npm.version));
   const marked = rules.includeMetadata && setMetadata(applying, npm.files, pairFiles(applying, npm.files).there);
   if (!isDeepStrictEqual(stored, before.document) || chosenTags(applying, npm).length > 0) put(applying, { ...npm, document }, tarball);
