@@ -15,13 +15,16 @@ export function metadataXml({ artifact, plugins }: { artifact: ArtifactMetadata 
   return documentOf([...(artifact ? artifactElements(artifact) : []), ...(plugins.length > 0 ? [pluginElements(plugins)] : [])]);
 }
 
-function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMetadata): string[] {
+/** The newest of the `sorted` that is complete, else the newest: one whose files still come is not what a client should get that asks for the newest. */
+export function newestOf(sorted: readonly string[], versions: ArtifactMetadata["versions"]): string | undefined {
   const complete = new Set(versions.flatMap((version) => (version.complete ? [version.name] : [])));
+  return sorted.findLast((name) => complete.has(name)) ?? sorted.at(-1);
+}
+
+function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMetadata): string[] {
   const sorted = sortMavenVersions(versions.map(({ name }) => name));
-  // One whose files still come is not what a client should get that asks for the newest.
-  const newest = (among: string[]) => among.findLast((name) => complete.has(name)) ?? among.at(-1);
-  const latest = newest(sorted);
-  const release = newest(sorted.filter(isRelease));
+  const latest = newestOf(sorted, versions);
+  const release = newestOf(sorted.filter(isRelease), versions);
   const versioning = [
     ...(latest === undefined ? [] : [element("latest", latest)]),
     ...(release === undefined ? [] : [element("release", release)]),

@@ -77,6 +77,15 @@ describe("packages of a MAVEN repository", () => {
     expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([2, ["1.9"]]);
   });
 
+  test("have a latest that is complete, as in maven-metadata.xml, while files of a newer one still come", async () => {
+    const repo = await repository("maven-coming", "MAVEN");
+    await fill.deploy(repo, "com.acme:lib", "1.0");
+    await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".jar"), "jar");
+    expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "1.0", versions: 2 });
+    await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".pom"), "<project/>");
+    expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "2.0" });
+  });
+
   test("deleted, are gone for Maven's clients at once", async () => {
     const repo = await repository("maven-deleted", "MAVEN");
     for (const version of ["1", "2"]) await fill.deploy(repo, "com.acme:lib", version);

@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
 import { compareBuilds, isMainArtifact, isPom } from "../../domain/maven.ts";
+import { newestOf } from "../../domain/maven-metadata.ts";
 import { sortMavenVersions } from "../../domain/maven-order.ts";
 import { latestVersion } from "../../domain/npm.ts";
 import { manifestPath } from "../../domain/oci-layout.ts";
@@ -35,19 +36,21 @@ export function readPackage(db: DbOrTx, repository: PackageRepository, name: str
 const ownVersions = (packageId: number, type: RepositoryType): SQL | undefined => and(eq(version.packageId, packageId), isOwnVersion(version.name, type));
 
 function toView(db: DbOrTx, type: RepositoryType, row: PackageRow): PackageView {
-  const { name, lastModifiedDate } = version;
-  const found = db.select({ name, lastModifiedDate }).from(version).where(ownVersions(row.id, type)).orderBy(asc(lastModifiedDate), asc(version.id)).all();
+  const { name, complete, lastModifiedDate } = version;
+  const found = db.select({ name, complete }).from(version).where(ownVersions(row.id, type)).orderBy(asc(lastModifiedDate), asc(version.id)).all();
   const versions = found.map((each) => each.name);
   const tags = type === "NPM" ? distTagsOf(db, row.id) : new Map<string, string>();
-  const latest = latestOf(type, versions, tags);
+  const latest = latestOf(type, found, tags);
   const description = type === "NPM" && latest !== null ? findVersion(db, row.id, latest)?.document?.["description"] : null;
   return { ...row, versions, latest, tags, description: typeof description === "string" ? description : null };
 }
 
 /** By the rule of the type; of images, the tag that was pushed last. */
-function latestOf(type: RepositoryType, oldestFirst: readonly string[], tags: ReadonlyMap<string, string>): string | null {
-  if (type === "NPM") return latestVersion(tags.get("latest"), oldestFirst);
-  return (type === "MAVEN" ? sortMavenVersions(oldestFirst) : oldestFirst).at(-1) ?? null;
+function latestOf(type: RepositoryType, oldestFirst: readonly Pick<VersionRow, "name" | "complete">[], tags: ReadonlyMap<string, string>): string | null {
+  const names = oldestFirst.map(({ name }) => name);
+  if (type === "NPM") return latestVersion(tags.get("latest"), names);
+  if (type === "MAVEN") return newestOf(sortMavenVersions(names), oldestFirst) ?? null;
+  return names.at(-1) ?? null;
 }
 
 /** `name`: the beginning of it; null when there is no such package. The newest first. */
