@@ -118,8 +118,10 @@ test("a version and a package are deleted whole, with what else lies in their fo
   for (const version of ["1.0", "1.1", "1.2"]) await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
   await server.put("/org/example/app/1.0/notes/README", "text");
   await server.put("/org/example/app/child/2.0/child-2.0.jar", "of another package");
+  await server.put("/org/example/app/1.0/3/1.0-3.jar", "of the package org.example.app:1.0");
   expect(deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(true);
   expect(deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(false);
+  expect(server.versions().filter((version) => version.startsWith("org.example.app:1.0"))).toEqual([]);
   expect([elements(await server.text(METADATA), "version"), await server.text("/org/example/app/1.0/notes/README")]).toEqual([["1.1", "1.2"], "404"]);
   expect(deleteMavenPackage(server.db, repository, "org.example:app", Date.now())).toBe(true);
   expect([deleteMavenPackage(server.db, repository, "org.example:app", Date.now()), server.versions(), await server.text(METADATA)]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);

@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import { mavenFolder } from "../../domain/maven.ts";
-import { foldersAbove } from "../../domain/path.ts";
+import { foldersAbove, parentOf } from "../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { packages, version } from "../schema/packages.ts";
 import { recordMavenFiles } from "./maven-record.ts";
@@ -38,7 +38,8 @@ function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): v
 
 /** At most FILES files of the versions; with the last of them their rows and folders. Answers how many files went. */
 function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[]): number {
-  const folders = JSON.stringify(names.map((name) => mavenFolder(packageName, name)));
+  const own = names.map((name) => mavenFolder(packageName, name));
+  const folders = JSON.stringify(own);
   // "0" is what follows "/".
   const files = tx.all<{ id: number; path: string; sha256: string }>(sql`
     SELECT node.id, full_path AS path, sha256 FROM json_each(${folders}) AS wanted
@@ -46,8 +47,11 @@ function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, name
     WHERE folder = 0 LIMIT ${FILES}`);
   tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ sha256 }) => sha256))}))`);
   tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ id }) => id))}))`);
-  if (files.length < FILES) deleteRows(tx, { repository, packageName, now }, names, folders);
-  else recordMavenFiles(tx, repository, files.map(({ path }) => path), { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now }, now);
+  const last = files.length < FILES;
+  if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
+  // A folder inside may be a version of another package.
+  const left = files.map(({ path }) => path).filter((path) => !last || !own.includes(parentOf(path)));
+  recordMavenFiles(tx, repository, left, { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now }, now);
   return files.length;
 }
 
