@@ -62,7 +62,9 @@ export function createImageMemory(): ImageMemory {
         return await mine;
       } catch (error) {
         const { retryable, kind } = toTransferError(error);
-        if ((retryable || kind === "cancelled") && placed.get(key) === mine) placed.delete(key);
+        // What the source lacks may be pushed while a run goes on.
+        const passes = retryable || kind === "cancelled" || kind === "notFound";
+        if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }
     },

@@ -119,11 +119,12 @@ function conflict({ target }: ImageCopy, tags: readonly string[]): ArtifactResul
   return { kind: "failed", reason, conflict: true, stopsCluster: true };
 }
 
-async function troubleOf(copy: ImageCopy, { resume }: CopyImage, failure: TransferError): Promise<ArtifactResult> {
+async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferError): Promise<ArtifactResult> {
+  const { resume } = input;
   const { seen, target, tally } = copy;
   const keys = new Set([...resume.map(({ digest }) => `${target.name}@${digest}`), ...[...tally.blobs].map((digest) => partKey(copy, digest))]);
   const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
-  if (failure.retryable) {
+  if (failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)))) {
     const tries = failure.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {};
     const { message: reason, notBefore = null } = failure;
     const unreachable = failure.kind === "unreachable" || failure.kind === "timeout";
@@ -133,6 +134,13 @@ async function troubleOf(copy: ImageCopy, { resume }: CopyImage, failure: Transf
   for (const key of keys) seen.uploads.delete(key);
   if (tally.parts.blob.failed === 0) tally.parts.node.failed += 1;
   return { kind: "failed", reason: failure.message, conflict: false, stopsCluster: false };
+}
+
+/** Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is looked at again. */
+async function isOutdated({ source, tag, sourceDigest, hooks }: CopyImage): Promise<boolean> {
+  if (!isDigest(sourceDigest)) return false;
+  const now = await source.registry.headManifest(source.name, tag, hooks.signal).catch(() => undefined);
+  return now?.digest !== sourceDigest;
 }
 
 function outcome({ tally }: ImageCopy, { digest }: Learnt, result: ArtifactResult): ArtifactOutcome {
