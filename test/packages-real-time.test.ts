@@ -77,6 +77,25 @@ describe("what a drain takes of a repository of packages", () => {
     expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 1, success: 1 });
   });
 
+  test("has nothing to do for what was deleted while it was being sent, also under FAST_FAIL; what failed and is there has failed", async () => {
+    const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } = follow({}, { setting: { errorStrategy: "FAST_FAIL" }, objects: [FILES, { ...FILES, localRepoName: "packages", repoType: "NPM" }] });
+    release("a:1");
+    release("a:2");
+    uploadAll([["/file", "content"]]);
+    const { recordId } = drain();
+    const batches = [take(recordId, 0), take(recordId, 1)].flat();
+    withdraw("a:1");
+    await remove("/file");
+    for (const { report } of batches) expect(report((label) => (label === "a:2" ? SENT : BROKEN))).toBeNull();
+    expect(details(recordId).map(({ status }) => status)).toEqual(["SUCCESS", "SUCCESS", "SUCCESS"]);
+    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 3, success: 3 });
+    release("a:3");
+    const next = drain();
+    expect(take(next.recordId, 1)[0]?.report(() => BROKEN)).toMatch(/FAST_FAIL.*a:3: refused/);
+    expect(await close(next.recordId)).toMatchObject({ status: "FAILED", planned: 1, failed: 1 });
+    expect(begin()).toEqual(IDLE);
+  });
+
   test("grows by what happens meanwhile: again what had ended, later what is just being sent", async () => {
     const { release, drain, grow, take, send, close, waiting } = follow();
     release("a:1");

@@ -1,5 +1,6 @@
-import { and, eq } from "drizzle-orm";
-import type { BatchArtifact } from "../../domain/worker-messages.ts";
+import { and, eq, sql } from "drizzle-orm";
+import { noParts } from "../../domain/outcome.ts";
+import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { planTotals } from "../runs/plan-hosted.ts";
 import { detail, type dispatch, plan, planObject, record } from "../schema/replication.ts";
@@ -27,4 +28,19 @@ export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoNa
   }
   tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
   return artifacts.filter((artifact) => !gone.includes(artifact));
+}
+
+/** The same of what was deleted after its batch was handed out, and so could not be sent: there is nothing to do any more. */
+export function excuseGone(tx: DbOrTx, place: { projectId: string; repoName: string }, report: ArtifactReport): ArtifactReport {
+  const { outcome } = report;
+  if (outcome?.result.kind !== "failed" || outcome.result.conflict || !isGone(tx, place, report)) return report;
+  return { ...report, outcome: { ...outcome, result: { kind: "same" }, parts: noParts() } };
+}
+
+function isGone(tx: DbOrTx, { projectId, repoName }: { projectId: string; repoName: string }, { name, version }: Pick<ArtifactReport, "name" | "version">): boolean {
+  const there =
+    version === ""
+      ? sql`SELECT 1 FROM node WHERE repository_id = r.id AND full_path = ${name} AND folder = 0`
+      : sql`SELECT 1 FROM package k JOIN version v ON v.package_id = k.id WHERE k.repository_id = r.id AND k.name = ${name} AND v.name = ${version}`;
+  return tx.get(sql`SELECT 1 FROM repository r WHERE r.project_id = ${projectId} AND r.name = ${repoName} AND NOT EXISTS (${there})`) !== undefined;
 }

@@ -12,6 +12,7 @@ import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
 /** Within one transaction that takes in what a worker says of a drain's batch. */
 export type DrainReports = CursorKey & {
   recordId: string;
+  projectId: string;
   repoName: string;
   now: number;
   /** When the cluster last took or refused something; null: there is no cursor any more, so nothing has to be kept. */
@@ -31,7 +32,7 @@ export function openReports(tx: DbOrTx, batch: typeof dispatch.$inferSelect, sna
   const cursor = findCursor(tx, key);
   const waited = tx.select({ path: pending.path }).from(pending).where(eq(pending.recordId, recordId)).limit(1).get() !== undefined;
   const repoName = snapshot.objects[batch.object]?.localRepoName ?? "";
-  return { ...key, recordId, repoName, now, answeredTime: cursor && (cursor.answeredTime ?? 0), waited };
+  return { ...key, recordId, projectId: snapshot.projectId, repoName, now, answeredTime: cursor && (cursor.answeredTime ?? 0), waited };
 }
 
 /**

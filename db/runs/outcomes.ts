@@ -3,6 +3,7 @@ import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
+import { excuseGone } from "../drains/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch, halt } from "../schema/replication.ts";
@@ -29,7 +30,7 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
     if (batch.lease !== lease) return { stop: "another worker has taken the batch over" };
     const drain = openReports(tx, batch, snapshot, request.reports, now);
     const context = { batch, setting: snapshot.setting, retryWindow: drain ? DRAIN_WINDOW : retryWindow, now, drain };
-    for (const report of request.reports) takeReport(db, tx, context, report);
+    for (const report of request.reports) takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
     return { stop: haltReason(tx, recordId, batch.clusterId) };
   });
 }
