@@ -3,7 +3,7 @@ import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from
 import { write } from "../db/open.ts";
 import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "../db/tasks.ts";
 import { isSameEnd } from "../domain/endpoint-url.ts";
-import { packageKeyOf } from "../domain/package-key.ts";
+import { packageKeyOf, parsePackageKey } from "../domain/package-key.ts";
 import { nextExecution } from "../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType, RepositoryType } from "../domain/vocabulary.ts";
@@ -55,7 +55,8 @@ export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, 
   if (!byPath && !packageName?.trim()) fail(250105, "packageName", "name a package with its versions, or paths with pathConstraints");
   if (!byPath && (versions ?? []).length === 0) fail(250105, "versions", "name the versions to send");
   if (!byPath && targetVersions?.length && versions?.length !== 1) fail(250105, "targetVersions", "they need exactly one version");
-  const packages = byPath ? null : [{ packageKey: packageKeyOf(type, packageName ?? ""), versions, targetVersions }];
+  const name = packageName ?? "";
+  const packages = byPath ? null : [{ packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name), versions, targetVersions }];
   const config: Distribution = {
     ...body,
     packageConstraints: packages,

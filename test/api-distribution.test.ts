@@ -228,6 +228,15 @@ describe("a run-once task", () => {
     expect(taskNamed("p/files/push")).toMatchObject({ replicaObjectType: "PATH" });
   });
 
+  test.each(["com.acme:lib", "gav://com.acme:lib"])("takes the package %s, by name or by key", async (packageName) => {
+    addRepository(api.db, "p", "libs", "MAVEN");
+    const body = { name: "push", clusterId: INSTANCE, remoteProjectId: "xxxx", remoteRepoName: "xxxx", packageName, versions: ["1.1"] };
+    expect(await once(body, "p/libs")).toMatchObject(done);
+    const detail = (await api.call("GET", `${TASK}/detail/${taskNamed("p/libs/push")?.key}`)).data;
+    expect(detail).toMatchObject({ objects: [{ packageConstraints: [{ packageKey: "gav://com.acme:lib" }] }] });
+    expect(await once({ ...body, packageName: "npm://lib" }, "p/libs")).toMatchObject({ status: 400, code: 250105 });
+  });
+
   test("is executed on demand, shows its newest execution and is deleted when that has ended", async () => {
     await once(ONCE_PATH);
     expect(await status()).toMatchObject(done);

@@ -39,7 +39,7 @@ export const RunOnceCreate = z
   .object({
     name: z.string().openapi({ example: "push-nginx" }),
     ...destination,
-    packageName: optional(z.string()).openapi({ description: "With versions; of Maven packages group:artifact", example: "nginx" }),
+    packageName: optional(z.string()).openapi({ description: "With versions; of Maven packages group:artifact, also as package key", example: "nginx" }),
     versions: optional(z.array(z.string())),
     targetVersions: optional(z.array(z.string())).openapi({ description: "Images only, with exactly one version: the tags it is put under instead" }),
     pathConstraints: optional(z.array(PathConstraintIn)),
