@@ -8,7 +8,7 @@ import { fail } from "./errors.ts";
 
 /** False: it is not there. */
 type Deletes = {
-  package: (db: Db, repository: PackageRepository, packageName: string, now: number) => boolean;
+  package: (db: Db, repository: PackageRepository, packageName: string, now: number) => boolean | Promise<boolean>;
   version: (db: Db, repository: PackageRepository, packageName: string, version: string, now: number) => boolean;
 };
 
@@ -24,8 +24,8 @@ const DELETES: Partial<Record<RepositoryType, Deletes>> = {
 export type Named = { key: string; packageName: string };
 
 /** Deletes a package with all its versions; native clients see it at once. ApiError 251017 where there is none. */
-export function deletePackage(db: Db, repository: PackageRepository, { key, packageName }: Named, now: number): void {
-  if (!DELETES[repository.type]?.package(db, repository, packageName, now)) fail(251017, key);
+export async function deletePackage(db: Db, repository: PackageRepository, { key, packageName }: Named, now: number): Promise<void> {
+  if (!(await DELETES[repository.type]?.package(db, repository, packageName, now))) fail(251017, key);
 }
 
 /** The same of one version, 251019; with its last version the package goes. */

@@ -127,11 +127,31 @@ describe("deleting a version", () => {
     await api.push(NAME, null, two);
     const inner = makeImage();
     await api.push(`${NAME}/blobs`, "v1", inner);
-    expect(deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
-    expect(deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(false);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(false);
     expect(await api.tags(NAME)).toBeNull();
     expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/manifests/v1`)).bytes)).toBe(inner.digest);
     expect(files().every((path) => path.startsWith(`/${IMAGE}/blobs/`))).toBe(true);
+  });
+
+  test("an image that has lost its tags can still be deleted, and then the repository is empty", async () => {
+    for (const image of [makeImage(), makeImage()]) await api.push(NAME, "latest", image);
+    expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
+    const remove = () => api.http("DELETE", `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`);
+    expect((await remove()).status).toBe(200);
+    expect([files(), folders().filter((path) => path !== "/"), rows("SELECT * FROM image_manifest")]).toEqual([[], [], []]);
+    expect((await remove()).status).toBe(404);
+  });
+
+  test("what is pushed while the image is deleted is refused, gone or whole", async () => {
+    await Promise.all(Array.from({ length: 300 }, (_, at) => api.push(NAME, `old${at}`, makeImage({ layers: [10] }))));
+    const index = makeIndex([makeImage(), makeImage({ architecture: "arm64" })]);
+    const over = deleteImage(api.db, repository(), IMAGE, Date.now());
+    for (let at = 0; at < 5; at += 1) await api.push(NAME, `new${at}`, index).catch(() => undefined);
+    await over;
+    const tags = (await api.tags(NAME)) ?? [];
+    expect(tags.filter((tag) => tag.startsWith("old"))).toEqual([]);
+    if (tags.length > 0) expectFiles(index);
   });
 
   test("1,200 tags go in bounded transactions", async () => {
@@ -140,7 +160,7 @@ describe("deleting a version", () => {
     const tags = Array.from({ length: 12 }, (_, i) => Array.from({ length: 100 }, (_each, j) => `tag=v${i}-${j}`).join("&"));
     for (const query of tags) expect((await api.putManifest(NAME, `${image.digest}?${query}`, image)).status).toBe(201);
     expect((await api.tags(NAME))?.length).toBe(1_200);
-    expect(deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
     expect([rows("SELECT * FROM version"), files()]).toEqual([[], []]);
   });
 });

@@ -92,7 +92,7 @@ export function packageRoutes(deps: ApiDeps) {
     })
     .openapi(packageDelete, async (c) => {
       const { repository, named } = find(c.req.valid("param"), c.req.valid("query").packageKey);
-      deletePackage(db, repository, named, now());
+      await deletePackage(db, repository, named, now());
       await durable(db);
       return ok(c, null);
     })

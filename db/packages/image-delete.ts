@@ -2,13 +2,15 @@ import { eq, sql } from "drizzle-orm";
 import { blobFolder, blobPath, manifestFolder, manifestPath } from "../../domain/oci-layout.ts";
 import { parentOf } from "../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
+import { inPages } from "../pages.ts";
 import { imageManifest, version } from "../schema/packages.ts";
 import { findImageBlob, findImageManifest, type ImageKey } from "./image-find.ts";
+import { hasImage } from "./image-lists.ts";
 import { attachedTags, manifestsBelow } from "./image-tree.ts";
 import { deleteVersionRow, findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
 
 /** Rows of one transaction, so that nobody waits for long. */
-const BATCH = 500;
+const BATCH = 200;
 
 /** Takes a tag away; what it named stays, by its digest. False: there is none. */
 export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string): boolean {
@@ -54,28 +56,39 @@ export function deleteImageVersion(db: Db, { id }: PackageRepository, image: str
   });
 }
 
-/** Takes an image away with all its tags, manifests and blobs, in bounded transactions. False: there is none. */
-export function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): boolean {
+/**
+ * Takes an image away with all its tags, manifests and blobs, also what no tag is left for, in bounded transactions; others have their turn between them.
+ * What is pushed meanwhile goes too, or stays whole. What was interrupted is finished by asking again. False: there is none.
+ */
+export async function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): Promise<boolean> {
   const key = { repositoryId: id, image };
-  const owner = findPackage(db, id, image);
-  if (!owner) return false;
-  const some = <T>(query: ReturnType<typeof sql>) => db.all<T>(sql`${query} LIMIT ${BATCH}`);
-  repeat(() => {
-    const rows = some<Pick<VersionRow, "id" | "packageId" | "name">>(sql`SELECT id, package_id AS packageId, name FROM version WHERE package_id = ${owner.id}`);
-    return write(db, (tx) => rows.map((row) => deleteVersionRow(tx, row)).length);
-  });
-  for (const folder of [manifestFolder(image), blobFolder(image)]) {
-    repeat(() => {
-      const rows = some<{ path: string }>(sql`SELECT full_path AS path FROM node WHERE repository_id = ${id} AND parent = ${folder} AND folder = 0`);
-      return write(db, (tx) => dropFiles(tx, id, rows.map(({ path }) => path), now));
-    });
-  }
-  write(db, (tx) => dropEmptyFolders(tx, key));
+  if (!findPackage(db, id, image) && !hasImage(db, key)) return false;
+  for (const step of [dropSomeTags, dropSomeManifests, dropSomeBlobs]) await inPages(() => write(db, (tx) => step(tx, key, now)));
   return true;
 }
 
-function repeat(step: () => number): void {
-  while (step() === BATCH);
+function dropSomeTags(tx: DbOrTx, { repositoryId, image }: ImageKey): number {
+  const owner = findPackage(tx, repositoryId, image)?.id ?? 0;
+  const { changes } = tx.run(sql`DELETE FROM version WHERE id IN (SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`);
+  tx.run(sql`DELETE FROM package WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`);
+  return changes;
+}
+
+function dropSomeManifests(tx: DbOrTx, key: ImageKey, now: number): number {
+  const rows = tx.all<{ digest: string }>(sql`SELECT digest FROM image_manifest WHERE repository_id = ${key.repositoryId} AND image = ${key.image} LIMIT ${BATCH}`);
+  if (rows.length > 0) dropManifests(tx, key, rows.map(({ digest }) => digest), now);
+  return rows.length;
+}
+
+function dropSomeBlobs(tx: DbOrTx, key: ImageKey, now: number): number {
+  const { repositoryId, image } = key;
+  const digest = sql`replace(node.name, '__', ':')`;
+  const rows = tx.all<{ path: string }>(sql`
+    SELECT full_path AS path FROM node
+    WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)} AND folder = 0 AND NOT ${isNamed(digest, sql`${repositoryId}`, sql`${image}`)} LIMIT ${BATCH}`);
+  const gone = dropFiles(tx, repositoryId, rows.map(({ path }) => path), now);
+  if (gone < BATCH) dropEmptyFolders(tx, key);
+  return gone;
 }
 
 function versionOf(tx: DbOrTx, { repositoryId, image }: ImageKey, tag: string): VersionRow | undefined {
