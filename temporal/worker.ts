@@ -9,8 +9,9 @@ const LEVELS = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERR
 
 /** Once in each process that has a Worker, before its first connection: the SDK logs as we do, and leaves signals to the process. */
 export function installRuntime(log: Logger): void {
-  const logger = new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", ({ level, message, meta }) => {
-    log[EXPECTED.test(message) ? "debug" : LEVELS[level]](meta ?? {}, message);
+  const logger = new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", ({ level, message, meta: { error, ...meta } = {} }) => {
+    // Only as `err` is an error written with its message.
+    log[EXPECTED.test(message) ? "debug" : LEVELS[level]]({ ...meta, ...(error === undefined ? {} : { err: error }) }, message);
   });
   Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging: { forward: { level: "WARN" } } } });
 }
