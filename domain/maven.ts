@@ -81,6 +81,11 @@ export function mavenFolder(packageName: string, version?: string): string {
   return ["", ...group.split("."), artifact, ...(version === undefined ? [] : [version])].join("/");
 }
 
+const PACKAGING = /^[A-Za-z0-9_.-]{1,100}$/;
+
+/** Whether it can be what a POM says of its packaging. */
+export const isPackaging = (text: unknown): text is string => typeof text === "string" && PACKAGING.test(text);
+
 export const isPom = ({ classifier, extension }: MavenFile): boolean => classifier === null && extension === "pom";
 
 /** What a version is there for: not its POM, Gradle's description of it, something beside it, or a signature. */

@@ -99,6 +99,13 @@ describe("a Maven version that another instance states", () => {
     expect(events(maven).map(({ subject }) => subject)).toEqual(["gav://com.acme:parent"]);
   });
 
+  it("has of its packaging kept what can be one", async () => {
+    const { stated, bytes } = mavenVersion("com.acme:odd", "1", {}, "pom");
+    const [sha] = Object.keys(stated.document?.["packagings"] ?? {});
+    await stateAll("MAVEN", [{ stated: { ...stated, document: { packagings: { [sha ?? ""]: "x".repeat(1_000_000) } } }, bytes }]);
+    expect(rowOf(maven, "com.acme:odd", "1")).toMatchObject({ complete: false, document: { packagings: {} } });
+  });
+
   it("grows by files that it lacks, released or not, and keeps those that are more", async () => {
     const jar = randomBytes(100);
     const sources = randomBytes(90);

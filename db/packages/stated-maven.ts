@@ -1,4 +1,4 @@
-import { isRelease } from "../../domain/maven.ts";
+import { isPackaging, isRelease } from "../../domain/maven.ts";
 import { decideVersion, type StatedVersion, type VersionAnswer } from "../../domain/sync-versions.ts";
 import { recordMavenFiles } from "./maven-record.ts";
 import { type Applying, auditOf, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "./stated-applying.ts";
@@ -47,5 +47,5 @@ function record({ tx, repository, rules }: Applying, stated: StatedVersion, path
 function packagingsOf({ document }: StatedVersion): Map<string, string> {
   const told = document?.["packagings"];
   const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];
-  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+  return new Map(entries.filter((entry): entry is [string, string] => isPackaging(entry[1])));
 }
