@@ -51,7 +51,8 @@ export function readManifest(bytes: Uint8Array, contentType: string | undefined)
 function parseObject(bytes: Uint8Array): Json {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    // A byte order mark is none of JSON (RFC 8259, 8.1): no client could read the manifest.
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     throw new ManifestError("it is no JSON", { cause: error });
   }

@@ -226,6 +226,7 @@ describe("pushing manifests", () => {
 
   test.each<[string, Partial<TestManifest>, string]>([
     ["no JSON", { bytes: Buffer.from("{") }, "MANIFEST_INVALID"],
+    ["JSON after a byte order mark", { bytes: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), makeImage().bytes]) }, "MANIFEST_INVALID"],
     ["not UTF-8", { bytes: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) }, "MANIFEST_INVALID"],
     ["an unknown media type", { mediaType: "application/vnd.example+json" }, "MANIFEST_INVALID"],
     ["another media type than its own", { mediaType: "application/vnd.docker.distribution.manifest.v2+json" }, "MANIFEST_INVALID"],
