@@ -9,7 +9,7 @@ import { fail } from "./errors.ts";
 /** False: it is not there. */
 type Deletes = {
   package: (db: Db, repository: PackageRepository, packageName: string, now: number) => boolean | Promise<boolean>;
-  version: (db: Db, repository: PackageRepository, packageName: string, version: string, now: number) => boolean;
+  version: (db: Db, repository: PackageRepository, packageName: string, version: string, now: number) => boolean | Promise<boolean>;
 };
 
 const IMAGES: Deletes = { package: deleteImage, version: deleteImageVersion };
@@ -29,7 +29,7 @@ export async function deletePackage(db: Db, repository: PackageRepository, { key
 }
 
 /** The same of one version, 251019; with its last version the package goes. */
-export function deleteVersion(db: Db, repository: PackageRepository, { key, packageName }: Named, version: string, now: number): void {
+export async function deleteVersion(db: Db, repository: PackageRepository, { key, packageName }: Named, version: string, now: number): Promise<void> {
   if (!findPackage(db, repository.id, packageName)) fail(251017, key);
-  if (!DELETES[repository.type]?.version(db, repository, packageName, version, now)) fail(251019, version);
+  if (!(await DELETES[repository.type]?.version(db, repository, packageName, version, now))) fail(251019, version);
 }

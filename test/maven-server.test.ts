@@ -119,18 +119,18 @@ test("a version and a package are deleted whole, with what else lies in their fo
   await server.put("/org/example/app/1.0/notes/README", "text");
   await server.put("/org/example/app/child/2.0/child-2.0.jar", "of another package");
   await server.put("/org/example/app/1.0/3/1.0-3.jar", "of the package org.example.app:1.0");
-  expect(deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(true);
-  expect(deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(false);
+  expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(true);
+  expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(false);
   expect(server.versions().filter((version) => version.startsWith("org.example.app:1.0"))).toEqual([]);
   expect([elements(await server.text(METADATA), "version"), await server.text("/org/example/app/1.0/notes/README")]).toEqual([["1.1", "1.2"], "404"]);
-  expect(deleteMavenPackage(server.db, repository, "org.example:app", Date.now())).toBe(true);
-  expect([deleteMavenPackage(server.db, repository, "org.example:app", Date.now()), server.versions(), await server.text(METADATA)]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
+  expect(await deleteMavenPackage(server.db, repository, "org.example:app", Date.now())).toBe(true);
+  expect([await deleteMavenPackage(server.db, repository, "org.example:app", Date.now()), server.versions(), await server.text(METADATA)]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
 });
 
 test("a large version is deleted in steps, and nothing of it is left", async () => {
   const puts = Array.from({ length: 1100 }, (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`);
   for (const path of puts) await server.put(path, "text");
-  expect(deleteMavenVersion(server.db, { id: 2, projectId: "demo", name: "maven", type: "MAVEN" }, "org.example:app", "1.0", Date.now())).toBe(true);
+  expect(await deleteMavenVersion(server.db, { id: 2, projectId: "demo", name: "maven", type: "MAVEN" }, "org.example:app", "1.0", Date.now())).toBe(true);
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 

@@ -100,7 +100,7 @@ export function packageRoutes(deps: ApiDeps) {
       const { packageKey: key, version } = c.req.valid("query");
       if (version === "") fail(250104, "version");
       const { repository, named } = find(c.req.valid("param"), key);
-      deleteVersion(db, repository, named, version, now());
+      await deleteVersion(db, repository, named, version, now());
       await durable(db);
       return ok(c, null);
     });

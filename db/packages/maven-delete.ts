@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { eq, sql } from "drizzle-orm";
 import { mavenFolder } from "../../domain/maven.ts";
 import { foldersAbove, parentOf } from "../../domain/path.ts";
@@ -11,28 +12,30 @@ const VERSIONS = 100;
 const FILES = 500;
 
 /** Deletes a version with all that is in its folder, and the package with its last version. False: it is not there. */
-export function deleteMavenVersion(db: Db, repository: PackageRepository, packageName: string, name: string, now: number): boolean {
+export async function deleteMavenVersion(db: Db, repository: PackageRepository, packageName: string, name: string, now: number): Promise<boolean> {
   const owner = findPackage(db, repository.id, packageName);
   if (!owner || !findVersion(db, owner.id, name)) return false;
-  deleteVersions(db, { repository, packageName, now }, [name]);
+  await deleteVersions(db, { repository, packageName, now }, [name]);
   return true;
 }
 
 /** The same of all versions of a package. What was interrupted is finished by asking again. */
-export function deleteMavenPackage(db: Db, repository: PackageRepository, packageName: string, now: number): boolean {
+export async function deleteMavenPackage(db: Db, repository: PackageRepository, packageName: string, now: number): Promise<boolean> {
   const owner = findPackage(db, repository.id, packageName);
   if (!owner) return false;
   const names = db.select({ name: version.name }).from(version).where(eq(version.packageId, owner.id)).all();
-  deleteVersions(db, { repository, packageName, now }, names.map(({ name }) => name));
+  await deleteVersions(db, { repository, packageName, now }, names.map(({ name }) => name));
   return true;
 }
 
 type Deletion = { repository: PackageRepository; packageName: string; now: number };
 
-function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): void {
+async function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): Promise<void> {
   for (let at = 0; at < names.length; at += VERSIONS) {
     const some = names.slice(at, at + VERSIONS);
-    while (write(db, (tx) => deleteSome(tx, deletion, some)) === FILES);
+    // What is deployed after the last step of a version is a new version, and stays.
+    while (write(db, (tx) => deleteSome(tx, deletion, some)) === FILES) await setImmediate();
+    await setImmediate();
   }
 }
 
