@@ -112,8 +112,8 @@ const app = createApp({
   },
 });
 
-/** Uploads take as long as they take; how long headers may take stays limited. */
-const serverOptions = { requestTimeout: 0 };
+/** Uploads take as long as they take; how long headers may take stays limited. Idle connections outlive those that proxies (60 s is usual) keep to us. */
+const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
 installRuntime(logger);
@@ -138,6 +138,7 @@ const child = superviseChild({
     for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
     await stopHousekeeping();
     await worker.stop();
+    if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
     inline.close();
     db.$client.close();

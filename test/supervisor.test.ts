@@ -55,6 +55,11 @@ describe("a whole instance with its own Temporal server", () => {
     expect((await fetch(String(temporalUi))).status).toBe(200);
   });
 
+  test("keeps an idle connection for longer than the proxies before it do", async () => {
+    const { headers } = await fetch(`${instance.endpoints().api}/health`);
+    expect(headers.get("keep-alive")).toBe("timeout=75");
+  });
+
   test("a second start on the same data directory names the holder", async () => {
     const { code, output } = await run({ DATA_DIR: instance.dataDir, PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" });
     expect(code).toBe(1);
