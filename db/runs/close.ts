@@ -104,8 +104,10 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
     .orderBy(detail.id)
     .limit(1)
     .get();
-  const subject = row?.version ? `${row.name}:${row.version}` : row?.name;
-  return `${failed} of ${planned} artifacts failed, first ${subject}: ${row?.reason}`;
+  const { name = "", version = null, reason = null } = row ?? {};
+  const names = reason?.startsWith(name) && reason.includes(version ?? name);
+  const subject = version === null ? name : `${name}:${version}`;
+  return `${failed} of ${planned} artifacts failed, first ${names ? reason : `${subject}: ${reason}`}`;
 }
 
 /**

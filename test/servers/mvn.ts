@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { findTool, type Tool } from "./tools.ts";
+import { CACHE_DIR, findTool, type Tool } from "./tools.ts";
 
 const MVN: Tool = {
   name: "mvn",
@@ -15,7 +15,7 @@ const MVN: Tool = {
 const DEPLOY = "org.apache.maven.plugins:maven-deploy-plugin:3.1.4";
 const DEPENDENCY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 /** Plugins are kept between runs; what is judged never is. */
-const PLUGINS = join(process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "artifact-replication"), "mvn-plugins");
+const PLUGINS = join(CACHE_DIR, "mvn-plugins");
 
 export type Mvn = Awaited<ReturnType<typeof mvnClient>>;
 

@@ -1,9 +1,9 @@
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { loadConfig } from "../../config.ts";
 
 /** A program that tests run, and how it is had; sizes and times are told before they are spent. */
 export type Tool = {
@@ -19,7 +19,9 @@ export type Tool = {
 };
 
 const run = promisify(execFile);
-const CACHE = join(process.env["CACHE_DIR"] ?? join(homedir(), ".cache", "artifact-replication"), "bin");
+/** Where what tests fetch or build is kept between runs, as the product keeps what it needs. */
+export const CACHE_DIR = loadConfig(process.env).cacheDir;
+const CACHE = join(CACHE_DIR, "bin");
 const LONGEST_BUILD_MS = 15 * 60_000;
 const found = new Map<string, Promise<string | null>>();
 
