@@ -36,7 +36,7 @@ export async function skopeoSync(): Promise<((from: TestRegistry, to: TestRegist
 
 export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
 
-/** nginx with WebDAV, and rclone that copies a folder into a folder of it, as fast as it can; null when one of them cannot be had. */
+/** nginx with WebDAV, and rclone, its pacer off, that copies a folder into a folder of it; null when one of them cannot be had. */
 export async function startWebDav() {
   const [nginx, rclone] = [await findTool(NGINX), await findTool(RCLONE)];
   if (nginx === null || rclone === null) return null;
@@ -47,10 +47,9 @@ export async function startWebDav() {
   writeFileSync(config, configuration(folder, new URL(url).host));
   const ready = async () => (await fetch(url, { method: "OPTIONS" })).status < 500;
   const server = await startServer({ command: nginx, args: ["-p", folder, "-c", config, "-e", "stderr"], log: join(folder, "log.txt"), ready });
-  const atOnce = ["--transfers", "16", "--checkers", "16"];
   const remote = ["--webdav-url", url, "--webdav-vendor", "other", "--webdav-pacer-min-sleep", "0", "--config", "/dev/null"];
   return {
-    copy: (source: string, target: string) => run(rclone, ["copy", ...atOnce, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
+    copy: (source: string, target: string, options: string[]) => run(rclone, ["copy", ...options, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
     forget: (target: string) => rmSync(join(folder, "data", target), { recursive: true, force: true }),
     stop: async () => {
       await server.stop();
