@@ -48,7 +48,8 @@ export type Capabilities = {
 };
 
 export type EnsureRequest = { type: RepositoryType };
-export type EnsureAnswer = { created: boolean };
+/** `empty`: it has no files; who has many small ones to send need not ask which are there. */
+export type EnsureAnswer = { created: boolean; empty: boolean };
 
 /** One file as the source has it. Dates are epoch ms, digests lower-case hex, `path` begins with "/". */
 export type StatedFile = {

@@ -67,6 +67,19 @@ describe("copying files to another instance", () => {
     expect(bytes).toBe(files.reduce((sum, file) => sum + file.size, 0));
   });
 
+  it("sends tiny files to an empty repository without asking first, and files with more metadata than a statement holds in several", async () => {
+    const tiny = await seed(Array.from({ length: 400 }, () => 100));
+    await run(tiny, { isEmpty: true });
+    expect(target.requests).toHaveLength(1);
+    await expectCopies(tiny);
+
+    const metadata = { remark: '"'.repeat(12_000) };
+    const files = await source.addAll(Array.from({ length: 400 }, (_, i) => ({ fullPath: `/told/${i}.bin`, bytes: randomBytes(10), metadata })));
+    const { outcomes } = await run(files);
+    expect(new Set(outcomes.map((outcome) => outcome?.result.kind))).toEqual(new Set(["sent"]));
+    expect(nodeAt("/told/399.bin")).toMatchObject({ metadata });
+  });
+
   it("keeps who made a file and when, and its metadata", async () => {
     const [file] = await seed([100]);
     await run([file as SourceFile]);

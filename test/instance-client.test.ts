@@ -90,8 +90,8 @@ describe("the check of a connection", () => {
 describe("making a repository at another instance", () => {
   it("makes project and repository once", async () => {
     const client = clientOf(target.url);
-    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true });
-    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false });
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true, empty: true });
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false, empty: true });
     expect(findProject(target.db, REMOTE.projectId)).not.toBeNull();
     expect(findRepository(target.db, REMOTE.projectId, REMOTE.repoName)).toMatchObject({ type: "GENERIC", category: "LOCAL" });
     await client.close();

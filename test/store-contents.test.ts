@@ -95,7 +95,7 @@ test("equal content is kept once, even when it comes from many at the same time"
 test("many contents are committed at once, small ones and files, and read back in one go", async () => {
   const { store, db } = content();
   const contents = [random(0), random(10), random(16 * 1024), random(16 * 1024 + 1), random(300_000)];
-  const blobs = await store.putAll(contents.map((each) => ({ content: each, expect: { sha256: sha256(each) } })), (made) => {
+  const blobs = await store.putAll(contents.map((each) => ({ content: each })), (made) => {
     putBlobs(db, made, NOW);
     return made;
   });
@@ -103,7 +103,6 @@ test("many contents are committed at once, small ones and files, and read back i
   for (const each of contents) expect(await read((await store.open(sha256(each))).stream)).toEqual(each);
   const small = await store.readSmall([...contents.map(sha256), sha256("absent"), "no digest"]);
   expect([...small.values()]).toEqual(contents.slice(0, 3));
-  await expect(store.putAll([{ content: random(5), expect: { sha256: sha256("x") } }], () => undefined)).rejects.toMatchObject({ kind: "digestMismatch" });
 });
 
 test("what a process left behind in the staging folder is swept away by the next, but not sessions", async () => {

@@ -52,6 +52,8 @@ export type TargetRunInput = {
   /** What the run says of itself in Temporal's UI. */
   label: string;
   queues: Queues;
+  /** The object is one of single files. */
+  files?: true;
   /** The objects from `object` up to, without, `objectsEnd`. */
   object: number;
   objectsEnd: number;

@@ -13,7 +13,7 @@ import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
 import { type Bell, createBell } from "./bell.ts";
 import { MORE, type TargetRunInput } from "./contract.ts";
-import { CONTROL, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
+import { CONTROL, FILES_WINDOW, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
 
 type Counts = TargetRunInput["counts"];
 export type Batch = { number: number; summary: string };
@@ -40,6 +40,7 @@ export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: 
 /** A sliding window of batches over one object. False: the history is long enough, the window is empty, and something is left. */
 async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }, bell: Bell): Promise<boolean> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const most = input.files ? FILES_WINDOW : WINDOW;
   const inFlight = new Set<Promise<void>>();
   const window: { probing: boolean; left: boolean; due: number | null; broken: unknown } = { probing: false, left: true, due: null, broken: undefined };
 
@@ -57,11 +58,11 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
       .finally(() => inFlight.delete(sent));
     inFlight.add(sent);
   };
-  const cutNext = async (most: number) => {
+  const cutNext = async (room: number) => {
     const { recordId, clusterId } = input;
     // A batch that ends while the cut is asked for may leave something that the answer does not know of.
     window.left = false;
-    const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most });
+    const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most: room });
     cut.batches.forEach(start);
     window.left ||= cut.left;
     window.due = cut.due;
@@ -76,7 +77,7 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
 
   const slide = async () => {
     while (window.broken === undefined && (isLeft() || inFlight.size > 0)) {
-      const room = (window.probing ? PROBE : WINDOW) - inFlight.size;
+      const room = (window.probing ? PROBE : most) - inFlight.size;
       if (window.left && room > 0) {
         if (workflowInfo().continueAsNewSuggested) return;
         if ((await cutNext(room)) > 0) continue;

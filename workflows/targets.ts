@@ -14,7 +14,7 @@ type Run = { runId: string; recordId: string; objects: number; cut: number };
 export function targetOptions(
   { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
   { runId, recordId, objects, cut }: Run,
-  { object, clusterId, label }: Target,
+  { object, clusterId, label, files }: Target,
 ): { workflowId: string; staticSummary: string; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
   const attributes = [
     { key: task, value: taskName },
@@ -31,6 +31,7 @@ export function targetOptions(
         clusterId,
         label,
         queues,
+        ...(files ? { files } : {}),
         object: object ?? 0,
         objectsEnd: object === null ? objects : object + 1,
         cut,

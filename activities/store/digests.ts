@@ -1,4 +1,5 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { TransferError } from "../../domain/failure.ts";
 
 /** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
@@ -28,10 +29,26 @@ export function createDigests({ md5: wantsMd5 = true, sha512: wantsSha512 = fals
   };
 }
 
-export function summarise(content: Uint8Array, wanted: Wanted = {}): Summary {
-  const digests = createDigests(wanted);
-  digests.update(content);
-  return digests.summary();
+/** The same of a content in memory. */
+export function summarise(content: Uint8Array, { sha512 = false }: Pick<Wanted, "sha512"> = {}): Summary {
+  const more = sha512 ? { sha512: hash("sha512", content) } : {};
+  return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
+}
+
+const HASHED_AT_ONCE = 1024 * 1024;
+
+/** Of many, in their order; others get their turn after each MiB. */
+export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
+  const summaries: Summary[] = [];
+  let hashed = 0;
+  for (const content of contents) {
+    summaries.push(summarise(content));
+    hashed += content.length;
+    if (hashed < HASHED_AT_ONCE) continue;
+    hashed = 0;
+    await setImmediate();
+  }
+  return summaries;
 }
 
 /** Throws when the content is not what was announced. */

@@ -1,8 +1,7 @@
 import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import { summarise, verify, type Expected } from "./digests.ts";
+import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
@@ -10,8 +9,8 @@ import { createLocalSource, type LocalSource } from "./source.ts";
 import { stage, type PutInline, type StageLimits, type Staged, type StoredBlob, writeFiles } from "./stage.ts";
 import type { Chunks } from "./writer.ts";
 
-/** `expect` is checked. */
-export type Content = { content: Uint8Array; expect?: Expected };
+/** `summary`: what is known of it already. */
+export type Content = { content: Uint8Array; summary?: Summary | undefined };
 
 /**
  * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it knows nothing
@@ -19,7 +18,7 @@ export type Content = { content: Uint8Array; expect?: Expected };
  */
 export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & {
   stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
-  /** Commits many contents that are in memory at once; see Staged.commit. Nothing is kept when one is not what it is expected to be. */
+  /** Commits many contents that are in memory at once; see Staged.commit. */
   putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
   sessions: Sessions;
   /** Whether a commit of this content is under way: it must not be collected now. */
@@ -49,7 +48,7 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     stage: (body, limits) => stage(stager, body, limits),
 
     async putAll(contents, register) {
-      const blobs = await summariseAll(contents);
+      const blobs = contents.map(({ content, summary = summarise(content) }) => ({ ...summary, inline: content.length <= INLINE_LIMIT, content }));
       const digests = blobs.map(({ sha256 }) => sha256);
       return holds.hold(digests, async () => {
         await inline.put(blobs.filter((blob) => blob.inline));
@@ -76,24 +75,6 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     },
   };
 }
-
-/** Others get their turn after each MiB of hashing. */
-async function summariseAll(contents: readonly Content[]): Promise<(StoredBlob & { content: Uint8Array })[]> {
-  const blobs: (StoredBlob & { content: Uint8Array })[] = [];
-  let hashed = 0;
-  for (const { content, expect } of contents) {
-    const summary = summarise(content);
-    verify(summary, expect ?? {});
-    blobs.push({ ...summary, inline: content.length <= INLINE_LIMIT, content });
-    hashed += content.length;
-    if (hashed < HASHED_AT_ONCE) continue;
-    hashed = 0;
-    await setImmediate();
-  }
-  return blobs;
-}
-
-const HASHED_AT_ONCE = 1024 * 1024;
 
 /** The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to block. */
 async function unlink(layout: Layout, file: string): Promise<void> {

@@ -15,8 +15,8 @@ const SHOWN_BYTES = 1024 ** 2;
 /** Sends files of a hosted repository to another instance. */
 export function createFileSender(content: ContentSource, end: OpenedEndpoint): Sender {
   const target = createInstanceClient(end);
-  /** Repositories that are there for certain. */
-  const ensured = new Set<string>();
+  /** Repositories that are there for certain, and whether they had no file then. */
+  const ensured = new Map<string, boolean>();
 
   async function send(work: Work): Promise<void> {
     const { object, projectId, setting } = work.batch;
@@ -26,10 +26,12 @@ export function createFileSender(content: ContentSource, end: OpenedEndpoint): S
     };
     const present = beginAll(work);
     if (present.length === 0) return;
+    const name = `${remote.projectId}/${remote.repoName}`;
     try {
-      const name = `${remote.projectId}/${remote.repoName}`;
-      if (!ensured.has(name) && setting.automaticCreateRemoteRepo) await target.ensureRepository(remote, object.repoType, work.signal);
-      ensured.add(name);
+      if (!ensured.has(name) && setting.automaticCreateRemoteRepo) {
+        const { empty } = await target.ensureRepository(remote, object.repoType, work.signal);
+        ensured.set(name, empty);
+      }
     } catch (error) {
       work.signal.throwIfAborted();
       for (const { artifact, file } of present) work.end(artifact, troubleOutcome(file.source, toTransferError(error), file.uploads, 0));
@@ -39,6 +41,7 @@ export function createFileSender(content: ContentSource, end: OpenedEndpoint): S
       content,
       target,
       remote,
+      isEmpty: ensured.get(name) ?? false,
       type: object.repoType,
       rules: setting,
       files: present.map(({ file }) => file),

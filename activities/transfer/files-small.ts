@@ -5,7 +5,7 @@ import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
 /** Contents up to this size travel behind a statement, bigger ones through an upload session. */
 export const SMALL_BYTES = 1024 * 1024;
 /** Contents up to this size are read many at once. */
-const TINY_BYTES = 16 * 1024;
+export const TINY_BYTES = 16 * 1024;
 /** What the source reads at once. */
 const READ_AT_ONCE = 256;
 

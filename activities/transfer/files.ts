@@ -4,11 +4,15 @@ import type { InstanceClient } from "../registries/instance/client.ts";
 import type { RemoteRepository } from "../registries/instance/send.ts";
 import type { ContentSource } from "../store/source.ts";
 import { guarded, state, toItem, type Copy, type Item } from "./files-copy.ts";
-import { sendSmall, SMALL_BYTES } from "./files-small.ts";
+import { sendSmall, SMALL_BYTES, TINY_BYTES } from "./files-small.ts";
 import { sendBig } from "./files-upload.ts";
 import { together } from "./settling.ts";
 
-const STATED_AT_ONCE = 200;
+const STATED_AT_ONCE = 500;
+/** Of one content; more files that share it are stated with it again. */
+const SHARING_AT_ONCE = 100;
+/** What a statement says of a file besides path and metadata, at most: names of 256 letters, digests, dates. */
+const OTHER_FACTS_BYTES = 4_000;
 /** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
 const REQUEST_BYTES = 2 * 1024 * 1024;
 const STATEMENTS_AT_ONCE = 4;
@@ -39,6 +43,8 @@ export type CopyFiles = {
   target: InstanceClient;
   /** Made by `ensureRepository` before. */
   remote: RemoteRepository;
+  /** It had no file when this run began with it: tiny contents are sent without asking first whether they are there. */
+  isEmpty?: boolean;
   /** Of that repository; GENERIC unless said otherwise. */
   type?: RepositoryType;
   rules: Pick<CopyRules, "conflictStrategy" | "includeMetadata">;
@@ -62,25 +68,28 @@ export async function copyFiles(input: CopyFiles): Promise<void> {
 }
 
 async function copyItems(copy: Copy, items: Item[]): Promise<void> {
-  const lacking: Item[] = [];
-  await together(copy, groupsOf(items, STATED_AT_ONCE), STATEMENTS_AT_ONCE, async (group) => {
+  const { limits } = copy;
+  const stated = Math.min(STATED_AT_ONCE, limits.files);
+  const isLacking = ({ source, mayHaveSent }: Item) => copy.isEmpty === true && !mayHaveSent && source.size <= TINY_BYTES;
+  const lacking = items.filter(isLacking);
+  const asked = pack(items.filter((item) => !isLacking(item)), (item) => [1, statedBytes(item)], [stated, limits.statementBytes]);
+  await together(copy, asked, STATEMENTS_AT_ONCE, async (group) => {
     lacking.push(...(await guarded(copy, group, () => state(copy, group, new Map()))));
   });
   const groups = byContent(lacking);
-  const isSmall = ([{ source }]: Group) => source.size <= Math.min(SMALL_BYTES, copy.limits.fileBytes);
-  const small = bySize(groups.filter(isSmall), Math.min(REQUEST_BYTES, copy.limits.contentBytes));
+  const isSmall = ([{ source }]: Group) => source.size <= Math.min(SMALL_BYTES, limits.fileBytes);
+  const small = pack(groups.filter(isSmall), weights, [stated, limits.statementBytes, Math.min(REQUEST_BYTES, limits.contentBytes)]);
   const big = groups.filter((group) => !isSmall(group));
-  const sends = [...small.map((group) => ({ group, send: sendSmall })), ...big.map((group) => ({ group, send: sendBig }))];
+  const sends = [...small.map((packed) => ({ group: packed.flat(), send: sendSmall })), ...big.map((group) => ({ group, send: sendBig }))];
   await together(copy, sends, SENDS_AT_ONCE, ({ group, send }) => guarded(copy, group, () => send(copy, group)));
 }
 
-function groupsOf(items: Item[], size: number): Item[][] {
-  const groups: Item[][] = [];
-  for (let at = 0; at < items.length; at += size) groups.push(items.slice(at, at + size));
-  return groups;
-}
+/** What a file takes of a statement, rather too much than too little. */
+const statedBytes = ({ source }: Item): number => Buffer.byteLength(JSON.stringify([source.fullPath, source.metadata])) + OTHER_FACTS_BYTES;
 
 type Group = [Item, ...Item[]];
+
+const weights = (group: Group) => [group.length, group.reduce((sum, item) => sum + statedBytes(item), 0), group[0].source.size];
 
 /** Files with one content together: it is sent once. */
 function byContent(items: Item[]): Group[] {
@@ -89,7 +98,7 @@ function byContent(items: Item[]): Group[] {
   for (const item of items) {
     const { sha256 } = item.source;
     const group = open.get(sha256);
-    if (group && group.length < STATED_AT_ONCE) {
+    if (group && group.length < SHARING_AT_ONCE) {
       group.push(item);
       continue;
     }
@@ -100,22 +109,21 @@ function byContent(items: Item[]): Group[] {
   return whole;
 }
 
-/** As many contents together as go into one request. */
-function bySize(groups: Group[], most: number): Item[][] {
-  const requests: Item[][] = [];
-  let current: Item[] = [];
-  let bytes = 0;
-  for (const group of groups) {
-    const { size } = group[0].source;
-    const full = bytes + size > most || current.length + group.length > STATED_AT_ONCE;
-    if (full && current.length > 0) {
-      requests.push(current);
-      current = [];
-      bytes = 0;
+/** In their order, as many together as keep to all of the limits; what is beyond one by itself is alone. */
+function pack<T>(things: T[], weigh: (thing: T) => number[], limits: number[]): T[][] {
+  const packs: T[][] = [];
+  let sums: number[] = [];
+  for (const thing of things) {
+    const own = weigh(thing);
+    const grown = own.map((weight, i) => weight + (sums[i] ?? 0));
+    const current = packs.at(-1);
+    if (current && grown.every((sum, i) => sum <= (limits[i] ?? Infinity))) {
+      current.push(thing);
+      sums = grown;
+    } else {
+      packs.push([thing]);
+      sums = own;
     }
-    current.push(...group);
-    bytes += size;
   }
-  if (current.length > 0) requests.push(current);
-  return requests;
+  return packs;
 }

@@ -23,7 +23,7 @@ export const SyncCapabilities = z
   .openapi("SyncCapabilities");
 
 export const SyncRepository = z.object({ type: z.enum(REPOSITORY_TYPES) }).openapi("SyncRepository");
-export const SyncEnsured = z.object({ created: z.boolean() }).openapi("SyncEnsured");
+export const SyncEnsured = z.object({ created: z.boolean(), empty: z.boolean() }).openapi("SyncEnsured");
 
 const audit = { createdBy: z.string(), createdDate: epochMs, lastModifiedBy: z.string(), lastModifiedDate: epochMs };
 

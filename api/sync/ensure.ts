@@ -1,4 +1,5 @@
 import { type Db, type DbOrTx, write } from "../../db/open.ts";
+import { hasFiles } from "../../db/nodes.ts";
 import { findProject, insertProject } from "../../db/projects.ts";
 import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
 import { isImageType } from "../../domain/capabilities.ts";
@@ -16,14 +17,14 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
     const found = findRepository(tx, projectId, repoName);
     if (found) {
       checkKind(found, type);
-      return { created: false };
+      return { created: false, empty: !hasFiles(tx, found.id) };
     }
     if (isImageType(type) && !isImageName(`${projectId}/${repoName}`)) {
       fail(250105, "repoName", `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`);
     }
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", public: false, description: null, displayName: null, ...UNLINKED }, by);
-    return { created: true };
+    return { created: true, empty: true };
   });
 }
 

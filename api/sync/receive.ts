@@ -1,5 +1,4 @@
-import { hash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
+import { type Summary, summariseAll } from "../../activities/store/digests.ts";
 import type { StoredBlob } from "../../activities/store/stage.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { durable } from "../../db/durable.ts";
@@ -15,8 +14,6 @@ import { readPackagings } from "./versions-packagings.ts";
 
 /** Types whose files are stated one by one. */
 const FILE_TYPES: RepositoryType[] = ["GENERIC", "MAVEN"];
-/** Hashed before others get their turn. */
-const HASHED_AT_ONCE = 1024 * 1024;
 
 export type Receiver = { db: Db; store: Store; now: () => number };
 
@@ -25,11 +22,9 @@ type Sender = { user: string; body: Buffer };
 /** What becomes of the files that another instance states (domain/sync.ts, Statement). Durable when it resolves. */
 export async function receiveFiles({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
-  const files = await judge(stated, contents);
-  const arrived = files.flatMap(({ verdict }, i) => {
-    const content = contents[i];
-    return content && !verdict ? [{ content }] : [];
-  });
+  const summaries = await summariesOf(contents);
+  const files = stated.map((file, i) => judge(file, summaries.get(contents[i])));
+  const kept = contents.flatMap((content, i) => (content && !files[i]?.verdict ? [{ content, summary: summaries.get(content) }] : []));
   const packagings = type === "MAVEN" ? await readPackagings(store, stated, contents) : new Map<string, string>();
   const apply = (blobs: StoredBlob[]) => {
     // Looked up here: it may have been deleted while the body came.
@@ -38,24 +33,21 @@ export async function receiveFiles({ db, store, now }: Receiver, named: Named, {
     if (!FILE_TYPES.includes(type)) fail(250112, `files are stated for ${FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
     return applyStatement(db, repository, files, blobs, { ...rules, user, now: now(), packagings });
   };
-  const answers = arrived.length > 0 ? await store.putAll(arrived, apply) : apply([]);
+  const answers = kept.length > 0 ? await store.putAll(kept, apply) : apply([]);
   await durable(db);
   return answers;
 }
 
-/** Finds what cannot be whatever is there: bad paths and damaged bytes. */
-async function judge(stated: StatedFile[], contents: (Buffer | undefined)[]): Promise<Judged[]> {
-  const judged: Judged[] = [];
-  let hashed = 0;
-  for (const [i, file] of stated.entries()) {
-    const content = contents[i];
-    judged.push({ ...file, verdict: refusePath(file.path) ?? (content ? refuseContent(file, content) : undefined) });
-    hashed += content?.length ?? 0;
-    if (hashed < HASHED_AT_ONCE) continue;
-    hashed = 0;
-    await setImmediate();
-  }
-  return judged;
+async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer | undefined, Summary>> {
+  const attached = contents.filter((content) => content !== undefined);
+  const summaries = await summariseAll(attached);
+  return new Map(summaries.map((summary, i) => [attached[i], summary]));
+}
+
+/** Finds what cannot be whatever is there: a bad path, damaged bytes. */
+function judge(file: StatedFile, arrived: Summary | undefined): Judged {
+  const damaged = arrived !== undefined && arrived.sha256 !== file.sha256;
+  return { ...file, verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined) };
 }
 
 function refusePath(path: string): FileAnswer | undefined {
@@ -66,8 +58,4 @@ function refusePath(path: string): FileAnswer | undefined {
     if (error instanceof PathError) return { result: "refused", code: 251011, message: error.message };
     throw error;
   }
-}
-
-function refuseContent({ sha256 }: StatedFile, content: Buffer): FileAnswer | undefined {
-  return hash("sha256", content) === sha256 ? undefined : { result: "damaged" };
 }

@@ -1,18 +1,16 @@
-import { hash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
+import { summariseAll } from "../../activities/store/digests.ts";
 import { putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { applyVersions, type JudgedVersion } from "../../db/packages/stated-versions.ts";
-import { STATED_TYPES, type StatedContent, type StatedVersion, type VersionAnswer, type VersionsAnswer } from "../../domain/sync-versions.ts";
+import { STATED_TYPES, type StatedVersion, type VersionAnswer, type VersionsAnswer } from "../../domain/sync-versions.ts";
 import { fail } from "../errors.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
 import type { Receiver } from "./receive.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
 
-/** Hashed before others get their turn. */
-const HASHED_AT_ONCE = 1024 * 1024;
 /** Versions of one transaction: others get their turn after it. */
 const APPLIED_AT_ONCE = 20;
 
@@ -21,9 +19,10 @@ type Sender = { user: string; body: Buffer };
 /** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
 export async function receiveVersions({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
-  const damaged = await findDamaged(contents, bytes);
+  const summaries = await summariseAll(bytes);
+  const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
   const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
-  const arrived = bytes.filter((_, i) => !damaged.has(contents[i]?.sha256 ?? "")).map((content) => ({ content }));
+  const arrived = bytes.map((content, i) => ({ content, summary: summaries[i] })).filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
   // Looked up in each transaction: it may have been deleted while the body came.
   const find = () => {
     const repository = statableRepository(db, named);
@@ -48,20 +47,6 @@ export function statableRepository(db: Receiver["db"], named: Named) {
   const known = STATED_TYPES.some((type) => type === repository.type);
   if (!known) fail(250112, `${named.projectId}/${named.repoName} is of type ${repository.type}; versions are stated for ${STATED_TYPES.join(" and ")}`);
   return repository;
-}
-
-async function findDamaged(contents: StatedContent[], bytes: Buffer[]): Promise<Set<string>> {
-  const damaged = new Set<string>();
-  let hashed = 0;
-  for (const [i, content] of bytes.entries()) {
-    const sha256 = contents[i]?.sha256 ?? "";
-    if (hash("sha256", content) !== sha256) damaged.add(sha256);
-    hashed += content.length;
-    if (hashed < HASHED_AT_ONCE) continue;
-    hashed = 0;
-    await setImmediate();
-  }
-  return damaged;
 }
 
 function arrivedDamaged({ files }: StatedVersion, damaged: Set<string>): JudgedVersion["verdict"] {

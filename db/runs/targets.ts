@@ -1,5 +1,5 @@
 import { and, eq } from "drizzle-orm";
-import { transferProblem } from "../../domain/capabilities.ts";
+import { isImageType, transferProblem } from "../../domain/capabilities.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
@@ -8,7 +8,8 @@ import { cluster, planObject, record } from "../schema/replication.ts";
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects (design.md §5.2). */
 const MOST_CHILDREN = 300;
 
-export type Target = { object: number | null; clusterId: string; label: string };
+/** `object` null: all of them. `files`: the object is one of single files, of which a batch is soon sent. */
+export type Target = { object: number | null; clusterId: string; label: string; files?: true };
 
 /** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
@@ -28,7 +29,7 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
       const from = snapshot.objects[object];
       const reason = from && problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: types.get(to.id) });
       if (reason) problems.add(reason);
-      else if (from) targets.push({ object, clusterId: to.id, label: `${from.localRepoName} → ${to.name}`.slice(0, 80) });
+      else if (from) targets.push({ object, clusterId: to.id, label: `${from.localRepoName} → ${to.name}`.slice(0, 80), ...(isImageType(from.repoType) ? {} : { files: true }) });
     }
   }
   if (targets.length <= MOST_CHILDREN) return { problems: [...problems], targets };

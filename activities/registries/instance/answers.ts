@@ -28,7 +28,7 @@ function readLimits(data: unknown): SyncLimits {
 
 export function readEnsured(data: unknown, what: string): EnsureAnswer {
   if (!isRecord(data) || typeof data["created"] !== "boolean") throw malformed(what);
-  return { created: data["created"] };
+  return { created: data["created"], empty: data["empty"] === true };
 }
 
 export function readSession(data: unknown, what: string): UploadSession {
