@@ -54,7 +54,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { blob: { success: 2 } } });
     expect(outcome.bytesSent).toBeLessThan(2_000);
     expect(here.count("GET", new RegExp(base.digest))).toBe(0);
-    expect(there.count("POST", /mount=/)).toBe(1);
+    expect(there.count("POST", new RegExp(`mount=${encodeURIComponent(base.digest)}`))).toBe(1);
   });
 
   test("for a new small image are few: no HEAD at the source, two for each small blob at the target", async () => {
@@ -65,7 +65,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     forget(here, there);
     await copy({ ...ends, seen, name: "cold", tag: "two" });
     expect(summary(here)).toEqual({ "GET manifests": 1, "GET blobs": 3 });
-    expect(summary(there)).toEqual({ "HEAD manifests": 1, "HEAD blobs": 3, "POST blobs": 3, "PUT blobs": 3, "PUT manifests": 1 });
+    expect(summary(there)).toEqual({ "HEAD manifests": 1, "POST blobs": 3, "PUT blobs": 3, "PUT manifests": 1 });
   });
 
   test("ask nothing of the source when planning knew the digest and the target has it", async () => {

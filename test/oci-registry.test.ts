@@ -3,7 +3,7 @@ import { createOciRegistry, type OciRegistry } from "../activities/registries/oc
 import { digestOf } from "../activities/registries/verified.ts";
 import { isDigest, type Digest } from "../domain/digest.ts";
 import { TransferError } from "../domain/failure.ts";
-import { makeBlob, makeImage, makeIndex, missingParts, pushBlob, pushImage, readManifest } from "./servers/images.ts";
+import { makeBlob, makeImage, makeIndex, missingParts, pushBlob, pushImage, readManifest, type TestBlob } from "./servers/images.ts";
 import { startProxy, type FaultProxy } from "./servers/proxy.ts";
 import { startRegistry, type RegistryKind, type TestRegistry } from "./servers/registries.ts";
 
@@ -15,6 +15,9 @@ describe.each(rigs)("a client of $kind", ({ kind, rig }) => {
     conformance(kind, rig);
   });
 });
+
+const placeBlob = (registry: OciRegistry, name: string, { digest, bytes }: TestBlob) =>
+  registry.putSmallBlob(name, { digest: asDigest(digest), size: bytes.length }, async () => bytes, new AbortController().signal);
 
 function conformance(kind: RegistryKind, rig: TestRegistry): void {
   let registry: OciRegistry;
@@ -73,14 +76,31 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const blob = makeBlob(50_000);
     const digest = asDigest(blob.digest);
     expect(await registry.headBlob("small", digest)).toBeNull();
-    await registry.putBlob("small", digest, blob.bytes);
-    await registry.putBlob("small", asDigest(makeBlob(0).digest), Buffer.alloc(0));
+    expect(await placeBlob(registry, "small", blob)).toBe("sent");
+    expect(await placeBlob(registry, "small", makeBlob(0))).toBe("sent");
+    expect(await placeBlob(registry, "small", blob)).toBe("found");
     expect(await registry.headBlob("small", digest)).toEqual({ size: 50_000 });
     for (const offset of [0, 1, 30_000, 49_999]) {
       const read = await collect(await registry.openBlob("small", { digest, size: 50_000 }, offset));
       expect(read.equals(blob.bytes.subarray(offset))).toBe(true);
     }
     expect(await failureOf(registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0))).toMatchObject({ kind: "notFound" });
+  });
+
+  test.each([null, 400, 404])("asks for small blobs in as few requests as it can where a mount from the name itself is answered %s", async (status) => {
+    const name = `own-mounts/${status}`;
+    const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
+    const asking = createOciRegistry({ url: proxy.url, pushes: true });
+    proxy.clear();
+    proxy.fault = ({ path }) => (status !== null && path.includes("mount=") ? { kind: "answer", status } : null);
+    for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("sent");
+    for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("found");
+    proxy.fault = () => null;
+    await asking.close();
+    const mountsTell = kind !== "gcr" && status === null;
+    const asked = (method: string) => proxy.requests.filter((request) => request.method === method).length;
+    expect({ head: asked("HEAD"), post: asked("POST"), put: asked("PUT") }).toEqual({ head: mountsTell ? 1 : 6, post: mountsTell ? 7 : 4, put: 3 });
+    for (const { digest, bytes } of blobs) expect(await registry.headBlob(name, asDigest(digest))).toEqual({ size: bytes.length });
   });
 
   test("reads from an offset where the server ignores Range", async () => {

@@ -29,25 +29,31 @@ export async function copyBlob(copy: ImageCopy, blob: Descriptor): Promise<void>
 }
 
 async function place(copy: ImageCopy, blob: Descriptor): Promise<Placed> {
-  const { target, seen, signal } = copy;
-  const found = await target.registry.headBlob(target.name, blob.digest, signal);
-  const whole = found !== null && (found.size === null || found.size === blob.size);
-  if (!whole) await send(copy, blob);
+  const { target, seen } = copy;
+  const home = seen.homes.get(blob.digest) ?? target.name;
+  const placed = blob.size <= SMALL_BYTES && home === target.name ? await placeSmall(copy, blob) : await placeFrom(copy, blob, home);
   keep(seen.homes, blob.digest, target.name);
   seen.uploads.delete(partKey(copy, blob.digest));
-  return whole ? "found" : "sent";
+  return placed;
 }
 
-async function send(copy: ImageCopy, blob: Descriptor): Promise<void> {
-  const { target, seen, signal } = copy;
-  const home = seen.homes.get(blob.digest);
-  let session: UploadSession | null = null;
-  if (home !== undefined && home !== target.name) {
-    const begun = await target.registry.startUpload(target.name, blob.digest, home, signal);
-    if (begun === "mounted") return;
-    session = begun;
-  }
-  if (blob.size <= SMALL_BYTES) return sendSmall(copy, blob, session);
+async function placeSmall(copy: ImageCopy, blob: Descriptor): Promise<Placed> {
+  const { target, signal } = copy;
+  return target.registry.putSmallBlob(target.name, blob, () => readSmall(copy, blob), signal);
+}
+
+/** `home`: a name that has the blob, if it is another than the target's. */
+async function placeFrom(copy: ImageCopy, blob: Descriptor, home: string): Promise<Placed> {
+  const { registry, name } = copy.target;
+  const found = await registry.headBlob(name, blob.digest, copy.signal);
+  if (found !== null && (found.size === null || found.size === blob.size)) return "found";
+  const begun = home === name ? null : await registry.startUpload(name, blob.digest, home, copy.signal);
+  if (begun !== "mounted") await send(copy, blob, begun);
+  return "sent";
+}
+
+async function send(copy: ImageCopy, blob: Descriptor, session: UploadSession | null): Promise<void> {
+  const { seen } = copy;
   await seen.streams(async () => {
     const chunked = blob.size > CHUNK_BYTES && !seen.wholeBlobs;
     const done = chunked && (await sendInChunks(copy, blob, session));
@@ -55,15 +61,13 @@ async function send(copy: ImageCopy, blob: Descriptor): Promise<void> {
   });
 }
 
-async function sendSmall(copy: ImageCopy, blob: Descriptor, session: UploadSession | null): Promise<void> {
-  const { target, signal } = copy;
+async function readSmall(copy: ImageCopy, blob: Descriptor): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for await (const chunk of verifiedSource(copy, blob, signal)) chunks.push(chunk);
+  for await (const chunk of verifiedSource(copy, blob, copy.signal)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   await copy.hooks.throttle(bytes.length);
-  if (session === null) await target.registry.putBlob(target.name, blob.digest, bytes, signal);
-  else await target.registry.finishUpload(target.name, session, blob, { body: bytes, length: bytes.length }, signal);
   sent(copy, bytes.length);
+  return bytes;
 }
 
 /** One stream through one request: for blobs up to a chunk, and for registries that take no chunks. */

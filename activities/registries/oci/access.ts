@@ -23,6 +23,6 @@ export function createAccess(address: RegistryAddress, pushes: boolean): Access 
     path,
     pull: (name) => (pushes ? push(name) : [scope(name, "pull")]),
     push,
-    mount: (name, from) => [...push(name), scope(from, "pull")],
+    mount: (name, from) => (name === from ? push(name) : [...push(name), scope(from, "pull")]),
   };
 }

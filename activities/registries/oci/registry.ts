@@ -8,6 +8,7 @@ import { createRegistryClient, type Credentials } from "./client.ts";
 import { createListing, type Listing } from "./listing.ts";
 import { createManifests, type Manifests } from "./manifests.ts";
 import { createReferrers, type Referrers } from "./referrers.ts";
+import { createSmallBlobs, type SmallBlobs } from "./small-blobs.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
@@ -23,6 +24,7 @@ export type OciRegistry = Manifests &
   Referrers &
   Blobs &
   Uploads &
+  SmallBlobs &
   Listing & {
     readonly host: string;
     check: (scope: CheckScope, signal?: AbortSignal) => Promise<RegistryCheck>;
@@ -40,14 +42,16 @@ export function createOciRegistryAt(address: RegistryAddress, options: Omit<OciR
   const http = createHttpClient({ ...options, secrets: secretsOf(options) });
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
+  const blobs = createBlobs(client, access);
   const uploads = createUploads(client, access);
   return {
     host: client.origin.host,
     ...createManifests(client, access),
     ...createReferrers(client, access),
-    ...createBlobs(client, access),
+    ...blobs,
     ...createListing(client, access, address),
     ...uploads,
+    ...createSmallBlobs({ ...blobs, ...uploads }),
     check: (scope, signal) => checkRegistry(http, client, access, uploads, scope, signal),
     close: http.close,
   };

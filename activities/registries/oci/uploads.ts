@@ -19,8 +19,6 @@ export type Uploads = {
   finishUpload: (name: string, session: UploadSession, blob: { digest: Digest; size: number }, rest: UploadRest | null, signal?: AbortSignal) => Promise<void>;
   /** Lets go of an upload that will not be finished; best effort, never throws. */
   cancelUpload: (name: string, session: UploadSession) => Promise<void>;
-  /** A whole small blob: in one request where the registry can, else in two. */
-  putBlob: (name: string, digest: Digest, bytes: Buffer, signal?: AbortSignal) => Promise<void>;
 };
 
 export type UploadRest = { body: HttpBody; length: number };
@@ -34,20 +32,12 @@ type Wire = { client: RegistryClient; access: Access };
 
 export function createUploads(client: RegistryClient, access: Access): Uploads {
   const wire: Wire = { client, access };
-  let singlePost: boolean | undefined;
-
   return {
     startUpload: (name, digest, mountFrom, signal) => startUpload(wire, name, digest, mountFrom, signal),
     uploadStatus: (name, location, signal) => uploadStatus(wire, name, location, signal),
     appendChunk: (name, session, body, length, signal) => appendChunk(wire, name, session, { body, length }, signal),
     finishUpload: (name, session, blob, rest, signal) => finishUpload(wire, name, session, blob, rest, signal),
     cancelUpload: (name, { location }) => cancelUpload(wire, name, location).catch(() => undefined),
-    async putBlob(name, digest, bytes, signal) {
-      const answer = singlePost === false ? await startUpload(wire, name, digest, null, signal) : await postWhole(wire, name, digest, bytes, signal);
-      singlePost = answer === "stored";
-      if (answer === "stored" || answer === "mounted") return;
-      await finishUpload(wire, name, answer, { digest, size: bytes.length }, { body: bytes, length: bytes.length }, signal);
-    },
   };
 }
 
@@ -68,30 +58,6 @@ async function startUpload(
   });
   await response.discard();
   return mountFrom !== null && response.status === 201 ? "mounted" : sessionOf(client, response, 0, 0);
-}
-
-/** One request for the whole blob (distribution-spec, "Single POST"); a registry without it answers 202 and drops the body. */
-async function postWhole(
-  wire: Wire,
-  name: string,
-  digest: Digest,
-  bytes: Buffer,
-  signal?: AbortSignal,
-): Promise<UploadSession | "stored" | "mounted"> {
-  const { client, access } = wire;
-  const response = await client.request({
-    method: "POST",
-    to: `${access.path(name)}/blobs/uploads/?${new URLSearchParams({ digest })}`,
-    what: blobLabel(name, digest),
-    scopes: access.push(name),
-    headers: { "content-type": OCTETS },
-    body: bytes,
-    accept: [400, 404, 405, 411, 415, 501],
-    signal,
-  });
-  await response.discard();
-  if (response.status === 201) return "stored";
-  return response.status === 202 ? sessionOf(client, response, 0, 0) : startUpload(wire, name, digest, null, signal);
 }
 
 async function uploadStatus({ client, access }: Wire, name: string, location: string, signal?: AbortSignal): Promise<UploadSession | null> {

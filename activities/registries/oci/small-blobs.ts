@@ -1,0 +1,46 @@
+import type { Digest } from "../../../domain/digest.ts";
+import type { Blobs } from "./blobs.ts";
+import type { Uploads, UploadSession } from "./uploads.ts";
+
+export type SmallBlobs = {
+  /** Puts a blob that fits in memory where it is not there already; `read` is asked for it only then. */
+  putSmallBlob: (name: string, blob: SmallBlob, read: () => Promise<Buffer>, signal: AbortSignal) => Promise<"found" | "sent">;
+};
+
+export type SmallBlob = { digest: Digest; size: number };
+
+/**
+ * Asking for a blob and beginning its upload is one request where the registry takes a mount from the name itself: "mounted" says that the
+ * blob is there. Some ignore `mount`, so it is tried once with a blob that is there for certain, and until then they are asked by HEAD.
+ */
+export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
+  let mountsTell: boolean | null = null;
+
+  async function begin(name: string, { digest, size }: SmallBlob, signal: AbortSignal): Promise<UploadSession | "mounted"> {
+    if (mountsTell) return registry.startUpload(name, digest, name, signal);
+    const found = await registry.headBlob(name, digest, signal);
+    const whole = found !== null && (found.size === null || found.size === size);
+    return whole ? "mounted" : registry.startUpload(name, digest, null, signal);
+  }
+
+  async function tryMount(name: string, digest: Digest, signal: AbortSignal): Promise<void> {
+    mountsTell = false;
+    const answer = await registry.startUpload(name, digest, name, signal).catch(() => null);
+    mountsTell = answer === "mounted";
+    if (answer !== null && answer !== "mounted") await registry.cancelUpload(name, answer);
+  }
+
+  return {
+    async putSmallBlob(name, blob, read, signal) {
+      const session = await begin(name, blob, signal);
+      if (session === "mounted") return "found";
+      const body = await read().catch(async (error: unknown) => {
+        if (!signal.aborted) await registry.cancelUpload(name, session);
+        throw error;
+      });
+      await registry.finishUpload(name, session, blob, { body, length: body.length }, signal);
+      if (mountsTell === null) await tryMount(name, blob.digest, signal);
+      return "sent";
+    },
+  };
+}
