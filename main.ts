@@ -28,7 +28,7 @@ const HEAP = [
   "--max-semi-space-size=4",
   "--max-old-space-size=256",
   // Without it the buffers of an upload, gone as soon as they are written, start a collection of everything each 30 MiB.
-  "--initial-old-space-size=128",
+  "--initial-old-space-size=64",
 ];
 
 /** Given only to the children that need them; no other process inherits them. */
