@@ -47,6 +47,8 @@ export type BatchAnswer =
       source: Endpoint & { repositoryId: number };
       target: Endpoint & { type: ClusterType };
       setting: TaskSetting;
+      /** FAST_FAIL: nothing more is begun after a failure. Of a drain the control plane decides, for not all that fails counts there. */
+      endsAtFailure: boolean;
       artifacts: BatchArtifact[];
     };
 

@@ -31,7 +31,9 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     reporter.end(artifact, outcome);
     result.total += 1;
     if (outcome.result.kind === "again") result.again += 1;
-    if (outcome.result.kind === "failed") result.failed += 1;
+    if (outcome.result.kind !== "failed") return;
+    result.failed += 1;
+    if (batch.endsAtFailure) stop.abort(new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"));
   };
   try {
     const key = `${recordId}/${batch.clusterId}/${batch.object.localRepoName}`;

@@ -41,6 +41,7 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
       source,
       target,
       setting: snapshot.setting,
+      endsAtFailure: snapshot.setting.errorStrategy === "FAST_FAIL" && snapshot.replicaType !== "REAL_TIME",
       artifacts: snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
     };
   });
