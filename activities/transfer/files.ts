@@ -16,7 +16,7 @@ const OTHER_FACTS_BYTES = 4_000;
 /** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
 const REQUEST_BYTES = 2 * 1024 * 1024;
 const STATEMENTS_AT_ONCE = 4;
-const SENDS_AT_ONCE = 3;
+const SENDS_AT_ONCE = 2;
 
 /** A file of a hosted repository, as it was when it was planned. Digests in lower-case hex, dates epoch ms. */
 export type SourceFile = {
