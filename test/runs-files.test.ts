@@ -68,6 +68,7 @@ describe("a run of files to another instance", () => {
     const wanted = new Map([...files].filter(([path]) => path.startsWith("/kept/") || path.startsWith("/folder 3/") || /^\/folder 1\/sub\/.*5\.bin$/.test(path)));
     expect(sorted(await there("chosen"))).toEqual(sorted(wanted));
     expect(record).toMatchObject({ status: "FAILED", counts: { planned: wanted.size + 2, success: wanted.size, failed: 2, notDone: 0 } });
+    expect(record.errorReason).toMatch(/^2 of \d+ artifacts failed, first (\/no\/such\.bin|\/folder 2\/nothing-\*\.bin): nothing matches path \1/);
     const details = await rig.product.details(record.id);
     for (const path of paths.slice(3)) {
       expect(byPath(details, path)).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining(`nothing matches path ${path}`) });

@@ -104,9 +104,9 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
     .orderBy(detail.id)
     .limit(1)
     .get();
-  const { name = "", version = null, reason = null } = row ?? {};
-  const names = reason?.startsWith(name) && reason.includes(version ?? name);
-  const subject = version === null ? name : `${name}:${version}`;
+  const { name = "", version = "", reason = null } = row ?? {};
+  const names = reason?.startsWith(name) && reason.includes(version);
+  const subject = version === "" ? name : `${name}:${version}`;
   return `${failed} of ${planned} artifacts failed, first ${names ? reason : `${subject}: ${reason}`}`;
 }
 
