@@ -138,6 +138,7 @@ const child = superviseChild({
     for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
     await stopHousekeeping();
     await worker.stop();
+    // A connection that has got its last answer is not kept.
     if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
     inline.close();

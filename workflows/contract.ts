@@ -52,7 +52,7 @@ export type TargetRunInput = {
   /** What the run says of itself in Temporal's UI. */
   label: string;
   queues: Queues;
-  /** The object is one of single files. */
+  /** The object is of files or of packages made of them, no images. */
   files?: true;
   /** The objects from `object` up to, without, `objectsEnd`. */
   object: number;

@@ -20,7 +20,7 @@ export const TRANSFER: ActivityOptions = {
 
 /** Batches of one cluster in flight at once. */
 export const WINDOW = 4;
-/** The same of batches of single files: they are short, and none shall wait for the next to be cut. */
+/** The same of batches of files and of packages made of them: they are short, and none shall wait for the next to be cut. */
 export const FILES_WINDOW = 8;
 /** The same for a cluster where a whole batch came back to be tried again. */
 export const PROBE = 1;

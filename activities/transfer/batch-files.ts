@@ -1,4 +1,5 @@
 import { toTransferError } from "../../domain/failure.ts";
+import { remoteRepository } from "../../domain/remote-names.ts";
 import { createInstanceClient } from "../registries/instance/client.ts";
 import type { ContentSource } from "../store/source.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
@@ -20,10 +21,7 @@ export function createFileSender(content: ContentSource, end: OpenedEndpoint): S
 
   async function send(work: Work): Promise<void> {
     const { object, projectId, setting } = work.batch;
-    const remote = {
-      projectId: object.remoteProjectId?.trim() || projectId,
-      repoName: object.remoteRepoName?.trim() || object.localRepoName,
-    };
+    const remote = remoteRepository(object, projectId);
     const present = beginAll(work);
     if (present.length === 0) return;
     const name = `${remote.projectId}/${remote.repoName}`;

@@ -1,4 +1,5 @@
 import { toTransferError, TransferError } from "../../domain/failure.ts";
+import { remoteRepository } from "../../domain/remote-names.ts";
 import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
 import { STATED_TYPES, type SourceVersion, type StatedType } from "../../domain/sync-versions.ts";
@@ -54,7 +55,7 @@ export function createVersionSender({ content, controlPlane }: Deps, end: Opened
 
   async function sendVersions(work: Work, artifacts: BatchArtifact[], isStopped: () => boolean): Promise<void> {
     const { object, projectId, source } = work.batch;
-    const remote = { projectId: object.remoteProjectId?.trim() || projectId, repoName: object.remoteRepoName?.trim() || object.localRepoName };
+    const remote = remoteRepository(object, projectId);
     for (let rest = artifacts; rest.length > 0 && !isStopped(); ) {
       const asked = rest.slice(0, ASKED_AT_ONCE);
       const keys = asked.map(({ name, version }) => ({ name, version }));

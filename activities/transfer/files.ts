@@ -6,7 +6,7 @@ import type { ContentSource } from "../store/source.ts";
 import { guarded, state, toItem, type Copy, type Item } from "./files-copy.ts";
 import { sendSmall, SMALL_BYTES, TINY_BYTES } from "./files-small.ts";
 import { sendBig } from "./files-upload.ts";
-import { together } from "./settling.ts";
+import { pack, together } from "./settling.ts";
 
 const STATED_AT_ONCE = 500;
 /** Of one content; more files that share it are stated with it again. */
@@ -107,23 +107,4 @@ function byContent(items: Item[]): Group[] {
     whole.push(begun);
   }
   return whole;
-}
-
-/** In their order, as many together as keep to all of the limits; what is beyond one by itself is alone. */
-function pack<T>(things: T[], weigh: (thing: T) => number[], limits: number[]): T[][] {
-  const packs: T[][] = [];
-  let sums: number[] = [];
-  for (const thing of things) {
-    const own = weigh(thing);
-    const grown = own.map((weight, i) => weight + (sums[i] ?? 0));
-    const current = packs.at(-1);
-    if (current && grown.every((sum, i) => sum <= (limits[i] ?? Infinity))) {
-      current.push(thing);
-      sums = grown;
-    } else {
-      packs.push([thing]);
-      sums = own;
-    }
-  }
-  return packs;
 }

@@ -45,8 +45,7 @@ async function placeSmall(copy: ImageCopy, blob: Descriptor): Promise<Placed> {
 /** `home`: a name that has the blob, if it is another than the target's. */
 async function placeFrom(copy: ImageCopy, blob: Descriptor, home: string): Promise<Placed> {
   const { registry, name } = copy.target;
-  const found = await registry.headBlob(name, blob.digest, copy.signal);
-  if (found !== null && (found.size === null || found.size === blob.size)) return "found";
+  if (await registry.hasBlob(name, blob, copy.signal)) return "found";
   const begun = home === name ? null : await registry.startUpload(name, blob.digest, home, copy.signal);
   if (begun !== "mounted") await send(copy, blob, begun);
   return "sent";

@@ -32,3 +32,22 @@ export async function together<T>(copy: Reporting & { stopped: boolean }, list: 
   copy.hooks.signal.throwIfAborted();
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
+
+/** In their order, as many together as keep to all of the limits; what is beyond one by itself is alone. */
+export function pack<T>(things: T[], weigh: (thing: T) => number[], limits: number[]): T[][] {
+  const packs: T[][] = [];
+  let sums: number[] = [];
+  for (const thing of things) {
+    const own = weigh(thing);
+    const grown = own.map((weight, i) => weight + (sums[i] ?? 0));
+    const current = packs.at(-1);
+    if (current && grown.every((sum, i) => sum <= (limits[i] ?? Infinity))) {
+      current.push(thing);
+      sums = grown;
+    } else {
+      packs.push([thing]);
+      sums = own;
+    }
+  }
+  return packs;
+}

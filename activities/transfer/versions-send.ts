@@ -2,7 +2,7 @@ import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { StatedContent } from "../../domain/sync-versions.ts";
 import { readTiny, readWhole, SMALL_BYTES } from "./files-small.ts";
 import { upload, type UploadItem } from "./files-upload.ts";
-import { together } from "./settling.ts";
+import { pack, together } from "./settling.ts";
 import { type Copy, guarded, type Item, send, settleTrouble, state } from "./versions-copy.ts";
 
 /** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
@@ -15,7 +15,8 @@ const SENDS_AT_ONCE = 3;
 export async function sendNeeded(copy: Copy, items: Item[]): Promise<void> {
   const light = items.filter((item) => isLight(copy, item));
   const heavy = items.filter((item) => !light.includes(item));
-  const sends = [...byRequest(light, requestBytes(copy)).map((group) => ({ group, work: sendTogether })), ...heavy.map((item) => ({ group: [item], work: sendInPieces }))];
+  const requests = pack(light, (item) => [1, item.length, bytesOf(contentsOf(item))], [STATED_AT_ONCE, STATEMENT_LENGTH, requestBytes(copy)]);
+  const sends = [...requests.map((group) => ({ group, work: sendTogether })), ...heavy.map((item) => ({ group: [item], work: sendInPieces }))];
   await together(copy, sends, SENDS_AT_ONCE, ({ group, work }) => guarded(copy, group, () => work(copy, group)));
 }
 
@@ -32,29 +33,6 @@ function contentsOf({ stated, needs }: Item): StatedContent[] {
 function isLight(copy: Copy, item: Item): boolean {
   const contents = contentsOf(item);
   return contents.every((content) => isSmall(copy, content)) && bytesOf(contents) <= requestBytes(copy);
-}
-
-/** As many versions together as go into one request. */
-function byRequest(items: Item[], most: number): Item[][] {
-  const requests: Item[][] = [];
-  let current: Item[] = [];
-  let bytes = 0;
-  let length = 0;
-  for (const item of items) {
-    const more = bytesOf(contentsOf(item));
-    const full = bytes + more > most || length + item.length > STATEMENT_LENGTH || current.length >= STATED_AT_ONCE;
-    if (full && current.length > 0) {
-      requests.push(current);
-      current = [];
-      bytes = 0;
-      length = 0;
-    }
-    current.push(item);
-    bytes += more;
-    length += item.length;
-  }
-  if (current.length > 0) requests.push(current);
-  return requests;
 }
 
 async function sendTogether(copy: Copy, items: Item[]): Promise<Item[]> {

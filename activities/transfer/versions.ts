@@ -4,7 +4,7 @@ import type { StatedType, StatedVersion } from "../../domain/sync-versions.ts";
 import type { InstanceClient } from "../registries/instance/client.ts";
 import type { RemoteRepository } from "../registries/instance/send.ts";
 import type { ContentSource } from "../store/source.ts";
-import { together } from "./settling.ts";
+import { pack, together } from "./settling.ts";
 import { type Copy, guarded, settleTrouble, state, toItem, type Item } from "./versions-copy.ts";
 import { sendNeeded } from "./versions-send.ts";
 
@@ -47,7 +47,7 @@ export async function copyVersions(input: CopyVersions): Promise<void> {
     const copy: Copy = { ...input, limits, stopped: false, uploading: new Map() };
     const fitting = items.filter((item) => fits(copy, item));
     const needed: Item[] = [];
-    await together(copy, groupsOf(fitting), STATEMENTS_AT_ONCE, async (group) => {
+    await together(copy, pack(fitting, ({ length }) => [1, length], [STATED_AT_ONCE, STATEMENT_LENGTH]), STATEMENTS_AT_ONCE, async (group) => {
       needed.push(...(await guarded(copy, group, () => state(copy, group, new Map()))));
     });
     await sendNeeded(copy, needed);
@@ -70,19 +70,3 @@ function fits(copy: Copy, item: Item): boolean {
 
 /** What a statement has around its versions. */
 const STATEMENT_RESERVE = 1024;
-
-function groupsOf(items: Item[]): Item[][] {
-  const groups: Item[][] = [];
-  let length = Infinity;
-  for (const item of items) {
-    const last = groups.at(-1);
-    length += item.length;
-    if (last && last.length < STATED_AT_ONCE && length <= STATEMENT_LENGTH) {
-      last.push(item);
-      continue;
-    }
-    groups.push([item]);
-    length = item.length;
-  }
-  return groups;
-}

@@ -8,7 +8,7 @@ import { cluster, planObject, record } from "../schema/replication.ts";
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects (design.md §5.2). */
 const MOST_CHILDREN = 300;
 
-/** `object` null: all of them. `files`: the object is one of single files, of which a batch is soon sent. */
+/** `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. */
 export type Target = { object: number | null; clusterId: string; label: string; files?: true };
 
 /** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */

@@ -6,6 +6,8 @@ import type { RegistryClient } from "./client.ts";
 export type Blobs = {
   /** The blob's size, or null when the registry does not have it under this name. `size` is null where it does not say. */
   headBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<{ size: number | null } | null>;
+  /** Whether the registry has the whole blob under this name, as far as it says. */
+  hasBlob: (name: string, blob: { digest: Digest; size: number }, signal?: AbortSignal) => Promise<boolean>;
   /** The blob from `offset` on, also where the server ignores Range. Throws `notFound` when it is missing. */
   openBlob: (name: string, blob: { digest: Digest; size: number }, offset: number, signal?: AbortSignal) => Promise<AsyncGenerator<Buffer, void, undefined>>;
 };
@@ -22,13 +24,19 @@ export function createBlobs(client: RegistryClient, access: Access): Blobs {
       signal,
     });
 
+  async function headBlob(name: string, digest: Digest, signal?: AbortSignal): Promise<{ size: number | null } | null> {
+    const response = await request("HEAD", name, digest, {}, signal);
+    await response.discard();
+    if (response.status === 404) return null;
+    const length = response.header("content-length");
+    return { size: length === undefined ? null : Number(length) };
+  }
+
   return {
-    async headBlob(name, digest, signal) {
-      const response = await request("HEAD", name, digest, {}, signal);
-      await response.discard();
-      if (response.status === 404) return null;
-      const length = response.header("content-length");
-      return { size: length === undefined ? null : Number(length) };
+    headBlob,
+    async hasBlob(name, { digest, size }, signal) {
+      const found = await headBlob(name, digest, signal);
+      return found !== null && (found.size === null || found.size === size);
     },
     async openBlob(name, { digest, size }, offset, signal) {
       // go-containerregistry's server knows no open end, and others no Range at all.

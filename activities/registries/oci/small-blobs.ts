@@ -16,11 +16,10 @@ export type SmallBlob = { digest: Digest; size: number };
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;
 
-  async function begin(name: string, { digest, size }: SmallBlob, signal: AbortSignal): Promise<UploadSession | "mounted"> {
-    if (mountsTell) return registry.startUpload(name, digest, name, signal);
-    const found = await registry.headBlob(name, digest, signal);
-    const whole = found !== null && (found.size === null || found.size === size);
-    return whole ? "mounted" : registry.startUpload(name, digest, null, signal);
+  async function begin(name: string, blob: SmallBlob, signal: AbortSignal): Promise<UploadSession | "mounted"> {
+    if (mountsTell) return registry.startUpload(name, blob.digest, name, signal);
+    const there = await registry.hasBlob(name, blob, signal);
+    return there ? "mounted" : registry.startUpload(name, blob.digest, null, signal);
   }
 
   async function tryMount(name: string, digest: Digest, signal: AbortSignal): Promise<void> {
