@@ -5,6 +5,7 @@ import {
   CLUSTER_STATUSES,
   CLUSTER_TYPES,
   EXECUTION_STATUSES,
+  LANES,
   REPLICA_OBJECT_TYPES,
   REPLICA_TYPES,
   REPOSITORY_TYPES,
@@ -107,6 +108,8 @@ export const record = sqliteTable(
     snapshot: text({ mode: "json" }).$type<RunSnapshot>().notNull(),
     /** Set once by stop or by a delete; the run ends FAILED with it. */
     stopReason: text(),
+    /** What keeps the run from going on or its record from being certain; null when nothing is known to. */
+    problem: text(),
   },
   (t) => [
     uniqueIndex("record_running").on(t.taskKey, t.clusterId).where(sql`status = 'RUNNING'`),
@@ -170,10 +173,22 @@ export const dispatch = sqliteTable(
     fromSeq: integer(),
     toSeq: integer(),
     lease: integer().notNull().default(0),
+    /** Which slots it goes to; null: it was cut before there were several kinds. */
+    lane: text({ enum: LANES }),
+    /** `project/repository` where the source is linked, an end that may be slow by itself. */
+    source: text(),
+    /** When a worker first took it (epoch ms). */
+    takenTime: integer(),
+    /** Its worker has handed it in, whole or in part. */
+    done: integer({ mode: "boolean" }).notNull().default(false),
+    /** It was handed in before all of its range had begun; what had not is cut anew. */
+    rest: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [
     primaryKey({ columns: [t.recordId, t.number] }),
     index("dispatch_cut").on(t.recordId, t.object, t.clusterId, t.cut),
+    index("dispatch_open").on(t.clusterId).where(sql`done = 0 AND lane IS NOT NULL`),
+    index("dispatch_rest").on(t.recordId, t.clusterId, t.object).where(sql`rest = 1`),
   ],
 );
 
