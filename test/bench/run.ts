@@ -10,6 +10,7 @@ import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { oneFile } from "./one-file.ts";
+import { planPages } from "./plan-pages.ts";
 import { realTime } from "./real-time.ts";
 import { type Bench, createRig } from "./rig.ts";
 import { smallFiles } from "./small-files.ts";
@@ -28,6 +29,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "many-files": manyFiles,
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
+  "plan-pages": planPages,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
