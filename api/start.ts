@@ -34,7 +34,8 @@ import { repeat } from "./repeat.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
 
-const CONTROL_SLOTS = 16;
+/** State work is short, or takes turns (db/turns.ts): none waits for a slot that a long plan holds. */
+const CONTROL_SLOTS = 200;
 const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
 

@@ -1,7 +1,6 @@
-import { Context } from "@temporalio/activity";
 import { eq } from "drizzle-orm";
 import { type FiringRules, takeFiring } from "../../db/firings.ts";
-import { closeRecord, type Closed } from "../../db/runs/close.ts";
+import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
 import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
 import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
@@ -9,12 +8,11 @@ import { listingState } from "../../db/runs/plan-listed.ts";
 import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { record } from "../../db/schema/replication.ts";
+import { inTurn } from "../../db/turns.ts";
+import { heartbeating } from "./heartbeating.ts";
 
 /** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
 const TARGETS_PAGE = 12;
-/** Characters of a run's reason that its history tells; the record has all of it. */
-const TOLD_REASON = 1_000;
-const HEARTBEAT_MS = 2_000;
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type TargetPage = { targets: Target[]; next: number | null };
@@ -46,10 +44,10 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       // An object that can be sent to none of the run's clusters needs no plan.
       if (snapshot.clusters.every(({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null)) return true;
       if (from.category === "REMOTE") return false;
-      while (!planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now())) {
-        Context.current().heartbeat();
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      const place = { ...from, projectId: snapshot.projectId };
+      await heartbeating(async () => {
+        while (!(await inTurn(() => planHostedPage(db, recordId, object, place, now()))));
+      });
       return true;
     },
 
@@ -60,7 +58,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {
-      return cutBatches(db, request, now());
+      return inTurn(() => cutBatches(db, request, now()), "answer");
     },
 
     /** Fails what has no outcome in a batch that no worker could finish. */
@@ -72,7 +70,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
-      return result && { ...result, errorReason: result.errorReason?.slice(0, TOLD_REASON) ?? null };
+      return toldClosed(result);
     },
   };
 }
@@ -82,15 +80,4 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);
   return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "stale" };
-}
-
-/** For work that yields now and then, however long it takes. */
-async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
 }
