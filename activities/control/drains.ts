@@ -4,7 +4,8 @@ import { planCatchUp } from "../../db/drains/plan.ts";
 import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
 import { type Cut, cutBatches } from "../../db/runs/cut.ts";
-import { snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import type { Target } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
 

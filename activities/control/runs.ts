@@ -5,17 +5,17 @@ import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
 import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
-import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { record } from "../../db/schema/replication.ts";
 import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
+import { createTargetPages, type TargetPage } from "./target-pages.ts";
 
-/** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
-const TARGETS_PAGE = 12;
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
-export type TargetPage = { targets: Target[]; next: number | null };
+export type { TargetPage };
 
 export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "window"> & {
   db: Db;
@@ -26,6 +26,7 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
 
 /** What the control plane does for workflows: state only, no network. */
 export function createRunActivities({ db, now, closed, ...rules }: RunActivityDeps) {
+  const targetPage = createTargetPages(db);
   return {
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
@@ -52,9 +53,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
     },
 
     async readTargets(recordId: string, from: number): Promise<TargetPage> {
-      const { targets } = runTargets(db, recordId);
-      const page = targets.slice(from, from + TARGETS_PAGE);
-      return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
+      return inTurn(() => targetPage(recordId, from), "answer");
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {

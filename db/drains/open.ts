@@ -2,7 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { haltReason } from "../runs/halts.ts";
-import { readSnapshot, startRecord } from "../runs/open.ts";
+import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
+import { snapshotOf } from "../runs/snapshots.ts";
 import type { Target } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
 import { planObject, record, task } from "../schema/replication.ts";
@@ -58,7 +59,7 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
 function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   const { recordId, snapshot } = drain;
   insertRecord(tx, opening, drain);
-  for (const object of snapshot.objects.keys()) tx.insert(planObject).values({ recordId, object }).run();
+  insertPlanObjects(tx, recordId, snapshot.objects.length);
   tx.update(eventCursor).set({ catchUpRecord: recordId }).where(cursorOf(opening)).run();
   return { kind: "drain", recordId, targets: null, plan: true, more: false };
 }
@@ -71,13 +72,15 @@ const FULL: Grown = { targets: [], more: false, full: true };
 /** Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One transaction. */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
-    const row = tx.select().from(record).where(eq(record.id, recordId)).get();
+    const { taskKey, clusterId, startTime } = record;
+    const row = tx.select({ taskKey, clusterId, startTime }).from(record).where(eq(record.id, recordId)).get();
+    const snapshot = snapshotOf(tx, recordId);
     const cursor = row && findCursor(tx, row);
-    if (!row || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
+    if (!row || !snapshot || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
     // A repository that was not there when the drain began is for the next one.
-    const lacking = row.snapshot.objects.some(({ category }) => category === null);
+    const lacking = snapshot.objects.some(({ category }) => category === null);
     if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return FULL;
-    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot: row.snapshot };
+    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot };
     const taken = takeNews(tx, drain, cursor.planned, 0, now);
     tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(row)).run();
     return { targets: toTargets(drain, taken.gained), more: taken.more, full: false };

@@ -1,45 +1,76 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { isImageType, transferProblem } from "../../domain/capabilities.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import { cluster, planObject, record } from "../schema/replication.ts";
+import { cluster, planObject } from "../schema/replication.ts";
+import { snapshotOf } from "./snapshots.ts";
 
-/** Above this many object × cluster pairs, a cluster gets one child that walks all objects (design.md §5.2). */
+export { snapshotOf };
+
+/** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */
 const MOST_CHILDREN = 300;
+/** Reasons that are told of a run in which pairs cannot be sent. */
+const MOST_PROBLEMS = 10;
 
 /** `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. */
 export type Target = { object: number | null; clusterId: string; label: string; files?: true };
 
-/** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */
+type From = RunSnapshot["objects"][number];
+/** `type`: undefined when there is no such cluster any more. */
+type To = { id: string; name: string; type: ClusterType | undefined };
+
+type Planned = { object: number; from: From; problem: string | null };
+
+/** What a run sends where: the pairs that can be sent, and the first reasons why others cannot. Of a drain, objects without a plan take no part. */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
-  const types = new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
-  const planned = db
-    .select({ object: planObject.object, problem: planObject.problem })
-    .from(planObject)
-    .where(eq(planObject.recordId, recordId))
-    .orderBy(planObject.object)
-    .all();
+  const { projectId } = snapshot;
+  const planned = plannedObjects(db, recordId, snapshot);
   const problems = new Set<string>();
-  const targets: Target[] = [];
-  for (const to of snapshot.clusters) {
-    for (const { object, problem } of planned) {
-      const from = snapshot.objects[object];
-      const reason = from && problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: types.get(to.id) });
-      if (reason) problems.add(reason);
-      else if (from) targets.push({ object, clusterId: to.id, label: `${from.localRepoName} → ${to.name}`.slice(0, 80), ...(isImageType(from.repoType) ? {} : { files: true }) });
-    }
+  const sendable: { to: To; objects: Planned[] }[] = [];
+  const byType = new Map<ClusterType | undefined, ReturnType<typeof divide>>();
+  for (const to of currentClusters(db, snapshot)) {
+    const { suited, unsuited } = byType.get(to.type) ?? divide(planned, to, projectId);
+    byType.set(to.type, { suited, unsuited });
+    if (suited.length > 0) sendable.push({ to, objects: suited });
+    for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
   }
-  if (targets.length <= MOST_CHILDREN) return { problems: [...problems], targets };
-  const sendable = new Set(targets.map(({ clusterId }) => clusterId));
-  const clusters = snapshot.clusters.filter(({ id }) => sendable.has(id));
-  return { problems: [...problems], targets: clusters.map((to) => ({ object: null, clusterId: to.id, label: `${snapshot.projectId} → ${to.name}`.slice(0, 80) })) };
+  const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
+  const targets =
+    pairs <= MOST_CHILDREN
+      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }) => toTarget(object, from, to)))
+      : sendable.map(({ to: { id, name } }): Target => ({ object: null, clusterId: id, label: `${projectId} → ${name}`.slice(0, 80) }));
+  return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
-export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
-  return db.select({ snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get()?.snapshot ?? null;
+/** Which objects can be sent to a cluster is the same for all clusters of a type. */
+function divide(planned: readonly Planned[], to: To, projectId: string): { suited: Planned[]; unsuited: Planned[] } {
+  const divided = { suited: [] as Planned[], unsuited: [] as Planned[] };
+  for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
+  return divided;
+}
+
+const toTarget = (object: number, { localRepoName, repoType }: From, { id, name }: To): Target => ({
+  object,
+  clusterId: id,
+  label: `${localRepoName} → ${name}`.slice(0, 80),
+  ...(isImageType(repoType) ? {} : { files: true }),
+});
+
+function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Planned[] {
+  const rows = db.all<{ object: number; problem: string | null }>(sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`);
+  return rows.flatMap((row) => {
+    const from = snapshot.objects[row.object];
+    return from ? [{ ...row, from }] : [];
+  });
+}
+
+/** The run's clusters with their types as they are now. */
+function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
+  const types = new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
+  return snapshot.clusters.map(({ id, name }) => ({ id, name, type: types.get(id) }));
 }
 
 /** Why an object cannot be sent to a cluster at all, null when it can. */
@@ -55,12 +86,8 @@ export function pairProblem(db: DbOrTx, snapshot: RunSnapshot, recordId: string,
   return problemOf(snapshot.projectId, { from, problem: planned?.problem ?? null }, { id: clusterId, name: to?.name ?? clusterId, type: to?.type });
 }
 
-/** `problem`: why the object could not be planned; `type`: undefined when there is no such cluster any more. */
-function problemOf(
-  projectId: string,
-  { from, problem }: { from: RunSnapshot["objects"][number]; problem: string | null },
-  to: { id: string; name: string; type: ClusterType | undefined },
-): string | null {
+/** `problem`: why the object could not be planned. */
+function problemOf(projectId: string, { from, problem }: Pick<Planned, "from" | "problem">, to: To): string | null {
   if (!to.type) return `cluster ${to.id} does not exist any more`;
   if (problem) return problem;
   if (!from.category) return `repository ${projectId}/${from.localRepoName} does not exist`;
