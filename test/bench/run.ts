@@ -7,6 +7,7 @@ import { bigImage } from "./big-image.ts";
 import { bulkUpload } from "./bulk-upload.ts";
 import { detailPages } from "./detail-pages.ts";
 import { hostedImages } from "./hosted-images.ts";
+import { infoBeside } from "./info-beside.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { oneFile } from "./one-file.ts";
@@ -30,6 +31,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
   "plan-pages": planPages,
+  "info-beside": infoBeside,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
