@@ -111,6 +111,8 @@ const settings = z.object({
 
   transferWorkers: whole(0, 64).prefault("2"),
   transferConcurrency: whole(1, 256).prefault("16"),
+  batchSlice: duration(1_000).prefault("20s"),
+  heartbeatInterval: duration(1_000).optional(),
   catchUpWindow: duration(10_000).prefault("1h"),
   retryWindow: duration(0).prefault("15m"),
   allowedAddresses: addressRanges.default([]),

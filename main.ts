@@ -184,10 +184,14 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     CACHE_DIR: config.cacheDir,
     INSTANCE_ID: instance.id,
     TEMPORAL_ADDRESS: temporal.address,
+    HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
     // The embedded server has neither, whatever is set for another one.
     ...(config.temporalAddress === undefined && { TEMPORAL_TLS: "false", TEMPORAL_API_KEY: "" }),
   };
 }
+
+/** They cost nothing with a server of our own, and money with one that somebody else runs. */
+const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefined ? 2_000 : 10_000);
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   const entry = fileURLToPath(new URL(ENTRIES[kind], import.meta.url));

@@ -6,7 +6,7 @@ import { openRecord } from "../db/runs/open.ts";
 import { record, task } from "../db/schema/replication.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
-import { type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { fairness, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
@@ -83,6 +83,7 @@ export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: s
         taskQueue: deps.queues.orchestrate,
         args: [input],
         staticSummary: row.name.slice(0, 100),
+        priority: fairness(row.projectId),
         ...(searchAttributes ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
       }),
     );

@@ -4,7 +4,7 @@ import { findCluster } from "../db/clusters.ts";
 import type { CursorKey } from "../db/drains/cursors.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
-import { ATTRIBUTES, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
+import { ATTRIBUTES, fairness, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
 export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
@@ -25,7 +25,7 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
       args: [input],
       signal: WAKE,
       // Before scheduled runs where they wait for the same workers; its children and activities inherit it.
-      priority: { priorityKey: 1 },
+      priority: { priorityKey: 1, ...fairness(row.projectId) },
       staticSummary: `${row.name} → ${findCluster(db, clusterId)?.name ?? clusterId}`.slice(0, 100),
       ...(shown ? { typedSearchAttributes: attributes } : {}),
     }),

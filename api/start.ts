@@ -5,7 +5,10 @@ import { serve } from "@hono/node-server";
 import { pino } from "pino";
 import { Client } from "@temporalio/client";
 import { createDrainActivities } from "../activities/control/drains.ts";
+import { createListings } from "../activities/control/listings.ts";
+import { createPaces } from "../activities/control/paces.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
+import { createTurns } from "../activities/control/turns.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
@@ -15,7 +18,7 @@ import { createStore } from "../activities/store/store.ts";
 import { loadConfig, superviseChild } from "../config.ts";
 import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
-import { keepActivityWorker } from "../temporal/activity-worker.ts";
+import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
 import { installRuntime } from "../temporal/worker.ts";
@@ -29,14 +32,20 @@ import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
+import { createWorkers } from "./internal/workers.ts";
 import { reconcileRuns } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
+import { createWake } from "./wake.ts";
 
 const CONTROL_SLOTS = 16;
 const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
+/** How late a turn may be that nothing else has given. */
+const TURNS_MS = 5_000;
+/** With a Temporal that somebody else runs, heartbeats may cost money; the supervisor says what holds. */
+const HEARTBEAT_MS = 10_000;
 
 const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
 const logger = pino({ level: config.logLevel, base: { process: "control", pid: process.pid } });
@@ -47,6 +56,7 @@ const inline = openInlineBlobs(content.inlineFile);
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
+const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
 const inTemporal: ScheduleDeps = {
@@ -65,9 +75,18 @@ const schedules = createSchedules(inTemporal);
 const doorbell = createDoorbell(inTemporal);
 const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
+
+const workers = createWorkers(Date.now, logger);
+const workerCount = () => Math.max(processes.workers, workers.count());
+const paces = createPaces(Date.now);
+const turns = createTurns({ db, paces, workers: workerCount, wake: createWake(inTemporal.client, logger), now: Date.now });
 const internal = internalRoutes({
   db,
   store,
+  workers,
+  paces,
+  listings: createListings(paces, workerCount, Date.now),
+  freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,
@@ -75,6 +94,7 @@ const internal = internalRoutes({
     instanceId: config.instanceId,
     temporal: { address: config.temporalAddress, namespace: config.temporalNamespace },
     searchAttributes: processes.searchAttributes,
+    heartbeatInterval,
   }),
 });
 
@@ -117,25 +137,26 @@ const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
 installRuntime(logger);
-const worker = keepActivityWorker({
+const activities = {
+  ...createRunActivities({ ...execution, turns, died: () => {}, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+  ...createDrainActivities({ ...execution, turns, asked: doorbell.asked }),
+};
+const worker = keepActivityWorkers({
   settings: config,
   namespace: config.temporalNamespace,
-  taskQueue: execution.queues.control,
-  activities: {
-    ...createRunActivities({ ...execution, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
-    ...createDrainActivities({ ...execution, asked: doorbell.asked }),
-  },
-  slots: CONTROL_SLOTS,
+  queues: [{ taskQueue: execution.queues.control, activities, slots: CONTROL_SLOTS }],
+  heartbeatInterval,
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, paces, now: Date.now, logger }));
+const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciler, clusterWatch, turnWatch, upkeep]) stop();
     await stopHousekeeping();
     await worker.stop();
     // A connection that has got its last answer is not kept.

@@ -5,7 +5,7 @@ import type { DbOrTx } from "./open.ts";
 import { startsWith } from "./prefix.ts";
 import { detail, record, tally } from "./schema/replication.ts";
 
-export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned">;
+export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole">;
 
 const columns = {
   id: detail.id,

@@ -47,10 +47,3 @@ export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
 
 export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
-
-/**
- * Kinds of slots of a transfer worker. SHARED: for any batch; QUICK: kept for small batches to ends that are not known to be slow;
- * ALONE: one batch in a process of its own, for batches whose workers died.
- */
-export const LANES = ["SHARED", "QUICK", "ALONE"] as const;
-export type Lane = (typeof LANES)[number];

@@ -1,3 +1,5 @@
+import type { Lane } from "../domain/lanes.ts";
+
 /** Queue names carry the instance's id, so that instances may share one Temporal (design.md §4). */
 export const queues = (instanceId: string) => ({
   control: `control-${instanceId}`,
@@ -5,6 +7,9 @@ export const queues = (instanceId: string) => ({
   transfer: `transfer-${instanceId}`,
 });
 export type Queues = ReturnType<typeof queues>;
+
+/** Each kind of slots of a transfer worker has a queue of its own. */
+export const laneQueue = (transfer: string, lane: Lane) => (lane === "SHARED" ? transfer : `${transfer}-${lane.toLowerCase()}`);
 
 /** Workflow types, as Temporal's UI shows them. */
 export const TASK_RUN = "taskRun";
@@ -23,6 +28,9 @@ export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
 export const targetWorkflowId = (runId: string, clusterId: string, object: number | null) =>
   object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+
+/** What waits in a queue is taken in turns by project; of a key the server takes 64 bytes. */
+export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
 
 /** Search attributes, all Keyword. */
 export const ATTRIBUTES = {

@@ -18,6 +18,11 @@ export const TRANSFER: ActivityOptions = {
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 };
 
+/** A batch whose worker dies is tried again by its workflow, which counts the deaths. */
+export const ONE_TRY: ActivityOptions = { ...TRANSFER, retry: { maximumAttempts: 1 } };
+/** After so many deaths of workers a batch goes to a process of its own: it may be what kills them. */
+export const MOST_DEATHS = 2;
+
 /** Batches of one cluster in flight at once. */
 export const WINDOW = 4;
 /** The same of batches of files and of packages made of them: they are short, and none shall wait for the next to be cut. */

@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
-import { ATTRIBUTES, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import { ATTRIBUTES, fairness, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
 
 const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
 const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
@@ -15,7 +15,7 @@ export function targetOptions(
   { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
   { runId, recordId, objects, cut }: Run,
   { object, clusterId, label, files }: Target,
-): { workflowId: string; staticSummary: string; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
+): { workflowId: string; staticSummary: string; priority: { fairnessKey: string }; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
   const attributes = [
     { key: task, value: taskName },
     { key: project, value: projectId },
@@ -24,6 +24,7 @@ export function targetOptions(
   return {
     workflowId: targetWorkflowId(runId, clusterId, object),
     staticSummary: label,
+    priority: fairness(projectId),
     ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
     args: [
       {

@@ -2,13 +2,16 @@ import { Context } from "@temporalio/activity";
 import { eq } from "drizzle-orm";
 import { type FiringRules, takeFiring } from "../../db/firings.ts";
 import { closeRecord, type Closed } from "../../db/runs/close.ts";
-import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
-import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
+import { failBatch } from "../../db/runs/fail-batch.ts";
+import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
 import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
+import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
+import { cutInTurn } from "./cut-in-turn.ts";
+import type { Turns } from "./turns.ts";
 
 /** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
 const TARGETS_PAGE = 12;
@@ -24,10 +27,13 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
   now: () => number;
   /** Told after a run of the task was closed; must not throw. */
   closed: (taskKey: string) => void;
+  turns: Turns;
+  /** Told of workers' and processes' deaths over a batch, for numbers. */
+  died: (deaths: number) => void;
 };
 
 /** What the control plane does for workflows: state only, no network. */
-export function createRunActivities({ db, now, closed, ...rules }: RunActivityDeps) {
+export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
   return {
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
@@ -60,7 +66,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {
-      return cutBatches(db, request, now());
+      return cutInTurn(db, turns, request, Context.current().info.workflowExecution?.workflowId ?? "", now());
     },
 
     /** Fails what has no outcome in a batch that no worker could finish. */
@@ -68,10 +74,24 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return failBatch(db, recordId, number, now());
     },
 
+    /** Gives a batch over which workers have died to a process of its own; `deaths`: how many so far. */
+    async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
+      died(deaths);
+      isolateBatch(db, recordId, number);
+      turns.freed();
+    },
+
+    /** Halves a batch whose own process has died, too, or fails the one artifact that is left of it. */
+    async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
+      died(1);
+      return splitBatch(db, recordId, number, reason, now());
+    },
+
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {
       const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
+      turns.freed();
       return result && { ...result, errorReason: result.errorReason?.slice(0, TOLD_REASON) ?? null };
     },
   };

@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { LANES } from "../../domain/lanes.ts";
 import type { RunSnapshot, TaskSetting, PackageConstraint, PathConstraint } from "../../domain/task.ts";
 import {
   CLUSTER_STATUSES,
   CLUSTER_TYPES,
   EXECUTION_STATUSES,
-  LANES,
   REPLICA_OBJECT_TYPES,
   REPLICA_TYPES,
   REPOSITORY_TYPES,
@@ -183,10 +183,13 @@ export const dispatch = sqliteTable(
     done: integer({ mode: "boolean" }).notNull().default(false),
     /** It was handed in before all of its range had begun; what had not is cut anew. */
     rest: integer({ mode: "boolean" }).notNull().default(false),
+    /** The batch that it is a half of. */
+    halfOf: integer(),
   },
   (t) => [
     primaryKey({ columns: [t.recordId, t.number] }),
-    index("dispatch_cut").on(t.recordId, t.object, t.clusterId, t.cut),
+    index("dispatch_cut").on(t.recordId, t.clusterId, t.cut),
+    index("dispatch_range").on(t.recordId, t.clusterId, t.object, t.toSeq),
     index("dispatch_open").on(t.clusterId).where(sql`done = 0 AND lane IS NOT NULL`),
     index("dispatch_rest").on(t.recordId, t.clusterId, t.object).where(sql`rest = 1`),
   ],
@@ -230,6 +233,8 @@ export const detail = sqliteTable(
     firstFailure: integer(),
     uploads: text({ mode: "json" }).$type<{ digest: string; location: string; offset: number }[] | null>(),
     tries: integer().notNull().default(0),
+    /** It has a large blob that an end takes in one request only. */
+    whole: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [
     uniqueIndex("detail_artifact").on(t.recordId, t.clusterId, t.object, t.seq),
