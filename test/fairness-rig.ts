@@ -14,7 +14,7 @@ export const IMAGES = 100;
 /** Far longer than the small work takes; only a test that fails waits for it. */
 const SMALL_WITHIN_MS = 90_000;
 /** All that the product sends to a held end has been sent once no more came for so long. */
-const SETTLED_LOOKS = 8;
+const SETTLED_LOOKS = 20;
 const LOOK_MS = 500;
 
 export const PROJECT = "crowd";

@@ -27,7 +27,6 @@ if (!(minutes > 0) || !Number.isInteger(seed)) {
 }
 
 const random = randomOf(seed);
-const end = Date.now() + minutes * 60_000;
 const troubleMs = Math.min(Math.max((minutes * 60_000) / 5, TROUBLE_MS.least), TROUBLE_MS.most);
 /** So long a round took so far; one that cannot end in time is not begun. */
 let longestRoundMs = troubleMs;
@@ -59,6 +58,7 @@ async function soak(world: World): Promise<boolean> {
   const followed = await startSlots(world, over.signal);
   for (const { task, name } of followed) watch.add(task, name);
   for (const [task, name] of probes.tasks) watch.add(task, name);
+  const end = Date.now() + minutes * 60_000;
   for (let round = 1; round === 1 || Date.now() + longestRoundMs / 2 < end; round += 1) {
     const begun = Date.now();
     await troubledRound(world, { round, probes, watch, followed });

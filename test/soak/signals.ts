@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { isAlive, type ProcessName } from "../instance.ts";
 import type { Journal } from "./journal.ts";
 import type { End, EndName } from "./world.ts";
@@ -18,9 +19,10 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
 
   function pidOf({ end, process, number }: Victim): number | null {
     try {
-      const pids = ends[end].instance.pids();
+      const { dataDir, pids: read } = ends[end].instance;
+      const pids = read();
       const pid = process === "worker" ? pids.workers[number % pids.workers.length] : pids[process];
-      return pid && isAlive(pid) ? pid : null;
+      return pid && isAlive(pid) && isOf(pid, dataDir) ? pid : null;
     } catch {
       return null;
     }
@@ -86,4 +88,9 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     /** Whether no process was troubled from shortly before `time` on until now. */
     quietSince: (time: number) => frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
   };
+}
+
+/** Pids are used again: only a process that was started with this data directory is one of the instance. */
+function isOf(pid: number, dataDir: string): boolean {
+  return process.platform !== "linux" || readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${dataDir}\0`);
 }
