@@ -6,6 +6,7 @@ import { bigBlob } from "./big-blob.ts";
 import { bigImage } from "./big-image.ts";
 import { bulkUpload } from "./bulk-upload.ts";
 import { detailPages } from "./detail-pages.ts";
+import { fairness } from "./fairness.ts";
 import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
@@ -28,6 +29,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "many-files": manyFiles,
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
+  fairness,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));

@@ -4,6 +4,8 @@ import { createServer as createTlsServer } from "node:https";
 import { Transform, type TransformCallback } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
+const BREATH_MS = 5_000;
+
 /** What happens to a request instead of being passed on as it is. */
 export type Fault =
   | { kind: "answer"; status: number; headers?: Record<string, string>; body?: string | Buffer }
@@ -12,8 +14,8 @@ export type Fault =
   /** The connection is reset at once, as by a machine where nobody listens. */
   | { kind: "reset" }
   | { kind: "latency"; ms: number }
-  /** Passed on when this resolves. */
-  | { kind: "hold"; until: Promise<void> }
+  /** Passed on when this resolves; `breathing`: said to be under way every few seconds, so that nobody gives it up for its silence. */
+  | { kind: "hold"; until: Promise<void>; breathing?: boolean }
   /** Both connections are reset once this much of the request's body went through. */
   | { kind: "cutRequest"; afterBytes: number }
   /** The same for the answer's body. */
@@ -75,7 +77,9 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
       return;
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
-    if (fault?.kind === "hold") await fault.until;
+    if (fault?.kind === "hold") await held(response, fault);
+    // Whoever asked has gone meanwhile.
+    if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
     const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers: request.headers, agent: false });
@@ -115,6 +119,15 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
         server.closeAllConnections();
       }),
   });
+}
+
+async function held(response: ServerResponse, { until, breathing = false }: Extract<Fault, { kind: "hold" }>): Promise<void> {
+  const breath = setInterval(() => void (breathing && !response.destroyed && response.writeProcessing()), BREATH_MS);
+  try {
+    await until;
+  } finally {
+    clearInterval(breath);
+  }
 }
 
 /** Lets `limit` bytes pass, waits until they are on their way, then calls `cut`. */
