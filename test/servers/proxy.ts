@@ -26,6 +26,8 @@ export type SeenRequest = {
   path: string;
   status: number | null;
   headers: IncomingMessage["headers"];
+  /** The port that it came from: of the connection's other end. */
+  port: number;
   /** Arrival, epoch ms. */
   time: number;
   /** When its answer was over, or its connection gone. */
@@ -45,7 +47,7 @@ export type FaultProxy = {
   count: (method: string, path: RegExp) => number;
   clear: () => void;
   /** Asked for each request; null lets it pass. Settable at any time. */
-  fault: (request: { method: string; path: string }) => Fault | null;
+  fault: (request: { method: string; path: string; port: number }) => Fault | null;
   /** Added to every answer that comes from behind. */
   answerHeaders: Record<string, string>;
   stop: () => Promise<void>;
@@ -61,7 +63,7 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
-    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, time: Date.now(), closed: null, bytes: 0, body: [] };
+    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, port: request.socket.remotePort ?? 0, time: Date.now(), closed: null, bytes: 0, body: [] };
     requests.push(seen);
     response.once("close", () => (seen.closed = Date.now()));
     void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
