@@ -6,6 +6,7 @@ import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed } from "../../db/runs/close.ts";
 import { type Cut, cutBatches } from "../../db/runs/cut.ts";
 import { snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { whole } from "./answers.ts";
 
 /** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
 export type FirstTarget = Target & { first?: Cut };
@@ -28,7 +29,7 @@ export type DrainActivityDeps = {
 /** What the control plane does for the workflows that follow uploads: state only, no network. */
 export function createDrainActivities({ db, localCluster, now, asked }: DrainActivityDeps) {
   function cutFirst({ recordId, targets }: Extract<DrainStep, { kind: "drain" }>, most: number): FirstTarget[] | null {
-    if (!targets || targets.length > CUT_AT_ONCE) return targets;
+    if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
     return targets.map((target) => {
       const { object, clusterId } = target;
       return object === null ? target : { ...target, first: cutBatches(db, { recordId, object, clusterId, cut: 1, most }, now()) };
@@ -48,9 +49,11 @@ export function createDrainActivities({ db, localCluster, now, asked }: DrainAct
       }
     },
 
-    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<{ targets: Target[]; more: boolean }> {
+    /** `targets` null: there are too many for one answer; ask for all of the drain. */
+    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<{ targets: Target[] | null; more: boolean }> {
       asked({ taskKey, clusterId });
-      return growDrain(db, recordId, now());
+      const { targets, more } = growDrain(db, recordId, now());
+      return { targets: whole(targets), more };
     },
 
     /** Plans all objects of a drain that catches up, to the end. */

@@ -9,9 +9,8 @@ import { listingState } from "../../db/runs/plan-listed.ts";
 import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { record } from "../../db/schema/replication.ts";
+import { firstOf } from "./answers.ts";
 
-/** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
-const TARGETS_PAGE = 12;
 /** Characters of a run's reason that its history tells; the record has all of it. */
 const TOLD_REASON = 1_000;
 const HEARTBEAT_MS = 2_000;
@@ -55,7 +54,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
 
     async readTargets(recordId: string, from: number): Promise<TargetPage> {
       const { targets } = runTargets(db, recordId);
-      const page = targets.slice(from, from + TARGETS_PAGE);
+      const page = firstOf(targets.slice(from));
       return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
     },
 
