@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { dueTime, firingId, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
+import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
 import { formatTime } from "../domain/time.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { insertRecord, readSnapshot } from "./runs/open.ts";
@@ -17,17 +17,21 @@ export type Firing = { taskKey: string; workflowId: string; schedule: string };
 /** `stale`: the task was deleted, disabled or changed, or this firing has its record already; `missed`: too late. */
 export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
-/** Drawn from the workflow's id, so that a repeated first activity finds its record again. */
-const recordIdOf = (workflowId: string) => createHash("sha256").update(workflowId).digest("hex").slice(0, 24);
+/** Drawn from the task and the time, so that a repeated first activity finds its record again, and a firing that is there under two names has one. */
+function recordIdOf(taskKey: string, workflowId: string): string {
+  const due = dueTime(workflowId);
+  const seed = due === null ? workflowId : firingSeed(taskKey, due);
+  return createHash("sha256").update(seed).digest("hex").slice(0, 24);
+}
 
 /** Opens the RUNNING record of a firing, if it may run; settles it in the same transaction. */
 export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, rules: FiringRules): Taken {
   const { now, localCluster } = rules;
-  const recordId = recordIdOf(workflowId);
+  const recordId = recordIdOf(taskKey, workflowId);
   const due = dueTime(workflowId) ?? now;
   return write(db, (tx) => {
-    const known = tx.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
-    if (known) return known.status === "RUNNING" ? { kind: "opened", recordId } : { kind: "stale" };
+    const known = tx.select({ status: record.status, workflowId: record.workflowId }).from(record).where(eq(record.id, recordId)).get();
+    if (known) return known.status === "RUNNING" && known.workflowId === workflowId ? { kind: "opened", recordId } : { kind: "stale" };
     const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
     const timing = row?.enabled ? timingOf(row, rules.zone) : null;
     if (!row || timing?.text !== schedule) return { kind: "stale" };
@@ -36,7 +40,7 @@ export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, ru
       else insertMissed(tx, row, timing.once, rules);
       return { kind: "missed" };
     }
-    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId, workflowId);
+    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId);
     settle(tx, taskKey, due);
     if (opened.kind === "opened") return { kind: "opened", recordId };
     countSkips(tx, taskKey, 1, due);
@@ -96,11 +100,11 @@ export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRul
 }
 
 function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
-  const workflowId = firingId(row.key, once);
+  const workflowId = firingId(row, once);
   const snapshot = readSnapshot(tx, row.key, localCluster);
   if (!snapshot) return;
   const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
-  const id = recordIdOf(workflowId);
+  const id = recordIdOf(row.key, workflowId);
   tx.insert(record).values({ id, taskKey: row.key, workflowId, status: "FAILED", startTime: now, endTime: now, errorReason, snapshot }).onConflictDoNothing().run();
   const last = row.lastExecutionStatus === "RUNNING" ? {} : { lastExecutionStatus: "FAILED" as const, lastExecutionTime: now };
   tx.update(task)

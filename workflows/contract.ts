@@ -1,4 +1,5 @@
 import type { Lane } from "../domain/lanes.ts";
+import { runBase } from "../domain/run-names.ts";
 
 /** Queue names carry the instance's id, so that instances may share one Temporal (design.md §4). */
 export const queues = (instanceId: string) => ({
@@ -20,14 +21,18 @@ export const REAL_TIME_RUN = "realTimeRun";
 export const WAKE = "wake";
 export const MORE = "more";
 
-export const runWorkflowId = (taskKey: string, recordId: string) => `repl/${taskKey}/${recordId}`;
+export const runWorkflowId = ({ taskName, taskKey, recordId }: { taskName: string; taskKey: string; recordId: string }) =>
+  `${runBase({ name: taskName, key: taskKey })}/${recordId}`;
 export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 /** The key of the task that a schedule belongs to; null when it is none of ours. */
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
-export const targetWorkflowId = (runId: string, clusterId: string, object: number | null) =>
-  object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+/** `id`: what tells a child from the others of its run, in names; runs that began before there were names keep their numbers. */
+export function targetWorkflowId(runId: string, { id, clusterId, object }: { id?: string; clusterId: string; object: number | null }): string {
+  if (id !== undefined) return `${runId}/${id}`;
+  return object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+}
 
 /** What waits in a queue is taken in turns by project; of a key the server takes 64 bytes. */
 export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });

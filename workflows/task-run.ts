@@ -10,10 +10,11 @@ import {
   workflowInfo,
 } from "@temporalio/workflow";
 import { defineSearchAttributeKey, rootCause } from "@temporalio/common";
-import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
+import type { TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
 import { ATTRIBUTES, type TaskRunInput } from "./contract.ts";
-import { CONTROL, LONGEST_RETRY_AFTER_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
+import { clock, control } from "./control.ts";
+import { LONGEST_RETRY_AFTER_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 import { targetRun } from "./target-run.ts";
 import { targetOptions } from "./targets.ts";
 
@@ -29,9 +30,8 @@ const NOT_BEGUN = {
 
 /** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   // Stopped in its first moment it must still learn of its record, to close it.
-  const begun = await CancellationScope.nonCancellable(() => control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
+  const begun = await CancellationScope.nonCancellable(() => control(input, input.recordId === null ? "open a record" : "find the record").beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
   if (begun.kind !== "go") {
     setCurrentDetails(NOT_BEGUN[begun.kind]);
     return { status: "SKIPPED", planned: 0, success: 0 };
@@ -45,7 +45,7 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
     interruption = error;
   }
   const reason = interruption === undefined ? null : describe(interruption);
-  const closed = await CancellationScope.nonCancellable(() => control.closeRun(recordId, reason));
+  const closed = await CancellationScope.nonCancellable(() => control(input, "close the record").closeRun(recordId, reason));
   tell(input, closed?.status ?? "FAILED");
   setCurrentDetails(closed ? `${closed.status}: ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
   if (isCancellation(interruption)) throw interruption;
@@ -64,23 +64,24 @@ async function planObjects(input: TaskRunInput, recordId: string, objects: numbe
 }
 
 async function planObject(input: TaskRunInput, recordId: string, object: number): Promise<void> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
-  if (await control.planHosted(recordId, object)) return;
+  if (await control(input, `plan object ${object + 1}`).planHosted(recordId, object)) return;
   for (;;) {
     const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
     if (complete) return;
-    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS));
+    if (retryAt !== null) {
+      const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
+      await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS), { summary });
+    }
   }
 }
 
 /** Children end on their own; one that breaks does not stop the others. */
 async function sendToTargets(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const children: Promise<unknown>[] = [];
   let broken: unknown;
   for (let from: number | null = 0; from !== null; ) {
-    const page: TargetPage = await control.readTargets(recordId, from);
+    const page: TargetPage = await control(input, `targets from ${from + 1}`).readTargets(recordId, from);
     for (const target of page.targets) {
       const run = { runId: workflowInfo().workflowId, recordId, objects, cut: 1 };
       const child = executeChild(targetRun, targetOptions(input, run, target)).catch((error: unknown) => {

@@ -8,6 +8,7 @@ import type { Cut } from "../../db/runs/cutting.ts";
 import { snapshotOf, type Target } from "../../db/runs/targets.ts";
 import { cutOnce } from "./cut-in-turn.ts";
 import type { Turns } from "./turns.ts";
+import { whole } from "./answers.ts";
 
 /** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
 export type FirstTarget = Target & { first?: Cut };
@@ -31,7 +32,7 @@ export type DrainActivityDeps = {
 /** What the control plane does for the workflows that follow uploads: state only, no network. */
 export function createDrainActivities({ db, localCluster, now, asked, turns }: DrainActivityDeps) {
   function cutFirst({ recordId, targets }: Extract<DrainStep, { kind: "drain" }>, most: number, workflowId: string): FirstTarget[] | null {
-    if (!targets || targets.length > CUT_AT_ONCE) return targets;
+    if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
     return targets.map((target) => {
       const { object, clusterId } = target;
       return object === null ? target : { ...target, first: cutOnce(db, turns, { recordId, object, clusterId, cut: 1, most }, workflowId, now()) };
@@ -51,9 +52,11 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
       }
     },
 
-    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<{ targets: Target[]; more: boolean }> {
+    /** `targets` null: there are too many for one answer; ask for all of the drain. */
+    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<{ targets: Target[] | null; more: boolean }> {
       asked({ taskKey, clusterId });
-      return growDrain(db, recordId, now());
+      const { targets, more } = growDrain(db, recordId, now());
+      return { targets: whole(targets), more };
     },
 
     /** Plans all objects of a drain that catches up, to the end. */

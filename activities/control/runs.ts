@@ -12,9 +12,8 @@ import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db
 import { record } from "../../db/schema/replication.ts";
 import { cutInTurn } from "./cut-in-turn.ts";
 import type { Turns } from "./turns.ts";
+import { firstOf } from "./answers.ts";
 
-/** Child descriptors in one answer, which stays below 4 KiB (design.md §4) also where names are no ASCII. */
-const TARGETS_PAGE = 12;
 /** Characters of a run's reason that its history tells; the record has all of it. */
 const TOLD_REASON = 1_000;
 const HEARTBEAT_MS = 2_000;
@@ -61,7 +60,7 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
 
     async readTargets(recordId: string, from: number): Promise<TargetPage> {
       const { targets } = runTargets(db, recordId);
-      const page = targets.slice(from, from + TARGETS_PAGE);
+      const page = firstOf(targets.slice(from));
       return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
     },
 

@@ -1,5 +1,6 @@
 import { and, eq } from "drizzle-orm";
 import { isImageType, transferProblem } from "../../domain/capabilities.ts";
+import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
@@ -8,8 +9,11 @@ import { cluster, planObject, record } from "../schema/replication.ts";
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects (design.md §5.2). */
 const MOST_CHILDREN = 300;
 
-/** `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. */
-export type Target = { object: number | null; clusterId: string; label: string; files?: true };
+/**
+ * `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. `id`: the
+ * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither.
+ */
+export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string };
 
 /** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
@@ -23,19 +27,37 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
     .orderBy(planObject.object)
     .all();
   const problems = new Set<string>();
-  const targets: Target[] = [];
+  const pairs: { object: number; to: NamedCluster }[] = [];
   for (const to of snapshot.clusters) {
     for (const { object, problem } of planned) {
       const from = snapshot.objects[object];
       const reason = from && problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: types.get(to.id) });
       if (reason) problems.add(reason);
-      else if (from) targets.push({ object, clusterId: to.id, label: `${from.localRepoName} → ${to.name}`.slice(0, 80), ...(isImageType(from.repoType) ? {} : { files: true }) });
+      else if (from) pairs.push({ object, to });
     }
   }
-  if (targets.length <= MOST_CHILDREN) return { problems: [...problems], targets };
-  const sendable = new Set(targets.map(({ clusterId }) => clusterId));
-  const clusters = snapshot.clusters.filter(({ id }) => sendable.has(id));
-  return { problems: [...problems], targets: clusters.map((to) => ({ object: null, clusterId: to.id, label: `${snapshot.projectId} → ${to.name}`.slice(0, 80) })) };
+  const target = targetWriter(snapshot);
+  if (pairs.length <= MOST_CHILDREN) return { problems: [...problems], targets: pairs.map(({ object, to }) => ({ ...target(object, to), ...filesOf(snapshot, object) })) };
+  const sendable = new Set(pairs.map(({ to }) => to.id));
+  return { problems: [...problems], targets: snapshot.clusters.filter(({ id }) => sendable.has(id)).map((to) => target(null, to)) };
+}
+
+type NamedCluster = { id: string; name: string };
+
+const filesOf = ({ objects }: RunSnapshot, object: number): Pick<Target, "files"> => {
+  const type = objects[object]?.repoType;
+  return type === undefined || isImageType(type) ? {} : { files: true };
+};
+
+/** How the children of a run are called, and what they say of themselves. */
+export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: NamedCluster) => Target {
+  const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
+  const clusterNames = new Map(distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]));
+  return (object, to) => {
+    const from = object === null ? projectId : (objects[object]?.localRepoName ?? "");
+    const [cluster, name] = [clusterNames.get(to.id) ?? to.id, object === null ? null : (objectNames[object] ?? String(object))];
+    return { object, clusterId: to.id, label: cut(`${from} → ${to.name}`, 80), id: name === null ? cluster : `${cluster}/${name}`, cluster: to.name };
+  };
 }
 
 export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApplicationFailure, Client } from "@temporalio/client";
 import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
 import { clientConnection } from "../../temporal/connect.ts";
-import { firingBase } from "../../domain/firing.ts";
-import { realTimeWorkflowId, runWorkflowId, targetWorkflowId, TASK_RUN } from "../../workflows/contract.ts";
+import { runBase } from "../../domain/run-names.ts";
+import { realTimeWorkflowId, TASK_RUN } from "../../workflows/contract.ts";
 import { closed, createGate, follow, unique, type Product, type TaskDraft } from "../run-fixture.ts";
 import { readHistories, type History } from "../run-histories.ts";
 import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../run-rig.ts";
@@ -55,8 +55,8 @@ const shapes: Record<string, () => Promise<void>> = {
     const { until } = createGate();
     breakTarget(({ method, path }) => (method === "PUT" && path.includes("/manifests/") ? { kind: "hold", until } : null));
     const key = await sendImages("lost");
-    const { id } = await follow(images.product, key, () => images.target.proxy.requests.some(({ path, closed: ended }) => path.includes("/lost/") && ended === null));
-    const workflowId = targetWorkflowId(runWorkflowId(key, id), images.cluster, 0);
+    const record = await follow(images.product, key, () => images.target.proxy.requests.some(({ path, closed: ended }) => path.includes("/lost/") && ended === null));
+    const workflowId = `${record.workflowId}/target/images`;
     const { raw } = await client.workflow.getHandle(workflowId).describe();
     for (const { activityId } of raw.pendingActivities ?? []) await client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"));
     await save("images-batch-lost", images.product, key);
@@ -143,14 +143,15 @@ async function untilFired(key: string, times: number): Promise<void> {
 
 /** The newest run of a task and its children. */
 async function save(name: string, product: Product, key: string): Promise<void> {
-  const { id } = await closed(product, key);
-  write(name, await readHistories(server.address, runWorkflowId(key, id)));
+  const { workflowId } = await closed(product, key);
+  write(name, await readHistories(server.address, workflowId));
 }
 
 /** One firing that ran, and where there is one, one that found a run under way. */
 async function saveFirings(name: string, key: string): Promise<void> {
   const kinds = new Map<string, Map<string, History>>();
-  for await (const { workflowId } of client.workflow.list({ query: `WorkflowType = '${TASK_RUN}' AND ExecutionStatus = 'Completed' AND WorkflowId STARTS_WITH '${firingBase(key)}-'` })) {
+  const base = runBase(await files.product.task(key));
+  for await (const { workflowId } of client.workflow.list({ query: `WorkflowType = '${TASK_RUN}' AND ExecutionStatus = 'Completed' AND WorkflowId STARTS_WITH '${base}-'` })) {
     const histories = await readHistories(server.address, workflowId);
     kinds.set(histories.size > 1 ? name : `${name}-busy`, histories);
   }
