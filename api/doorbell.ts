@@ -84,8 +84,8 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
   }, TICK_MS);
 
   const sweeps = repeat(sweepMs, "following uploads", logger, async () => {
-    forwardCursors(db, mostLag);
-    const { due, draining } = listDue(db, now());
+    await forwardCursors(db, mostLag);
+    const { due, draining } = await listDue(db, now());
     want(due);
     await ringAll();
     // Where the workflow of a drain is gone, its record is the reconciler's.

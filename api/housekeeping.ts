@@ -5,6 +5,7 @@ import { durable } from "../db/durable.ts";
 import { deletePassedEvents } from "../db/events.ts";
 import type { Db } from "../db/open.ts";
 import { sweepImageBlobs } from "../db/packages/image-sweep.ts";
+import { turn } from "../db/turns.ts";
 import type { Logger } from "./deps.ts";
 
 const MINUTE = 60_000;
@@ -27,7 +28,7 @@ export function createHousekeeping(deps: HousekeepingDeps) {
   const keeping: Keeping = {
     ...deps,
     async breathe() {
-      await new Promise<void>((resolve) => void setImmediate(resolve));
+      await turn();
       stopping.signal.throwIfAborted();
     },
   };

@@ -39,7 +39,8 @@ import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { createWake } from "./wake.ts";
 
-const CONTROL_SLOTS = 16;
+/** State work is short, or takes turns (db/turns.ts): none waits for a slot that a long plan holds. */
+const CONTROL_SLOTS = 200;
 const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
 /** How late a turn may be that nothing else has given. */

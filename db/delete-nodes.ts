@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { getNode } from "./nodes.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
+import { turn } from "./turns.ts";
 
 /** Rows of one transaction, so that nobody waits for long. */
 const BATCH = 500;
@@ -36,7 +37,7 @@ async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, 
     const last = rows.at(-1);
     if (!last || rows.length < BATCH) return total;
     after = last.path;
-    await breathe();
+    await turn();
   }
 }
 
@@ -51,7 +52,7 @@ async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnTy
     const last = rows.at(-1);
     if (!last || rows.length < BATCH) return;
     before = last.path;
-    await breathe();
+    await turn();
   }
 }
 
@@ -74,6 +75,3 @@ export function deleteExpired(db: Db, now: number): number {
   const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE expire_date IS NOT NULL AND expire_date <= ${now} LIMIT ${BATCH}`;
   return deleteRows(db, (tx) => tx.all<Row>(page), now, () => undefined).length;
 }
-
-/** Lets other work of this thread go first. */
-const breathe = () => new Promise<void>((resolve) => void setImmediate(resolve));

@@ -4,6 +4,7 @@ import type { ExecutionStatus } from "../domain/vocabulary.ts";
 import type { DbOrTx } from "./open.ts";
 import { startsWith } from "./prefix.ts";
 import { detail, record, tally } from "./schema/replication.ts";
+import { turn } from "./turns.ts";
 
 export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole">;
 
@@ -51,7 +52,7 @@ export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator
     const last = rows.at(-1);
     if (last === undefined || rows.length < LIST_PAGE) return;
     before = last.id;
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn("answer");
   }
 }
 
@@ -113,7 +114,7 @@ export async function searchDetails(db: DbOrTx, recordId: string, filter: Detail
     }
     if (end.n < SLICE) break;
     before = end.last;
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn("answer");
   }
   return { total, rows: readRows(db, ids) };
 }

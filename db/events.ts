@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { type Db, write } from "./open.ts";
 
-const BATCH = 5_000;
+const BATCH = 1_000;
 
 /** One step of deleting events that every cursor has passed, or all when there is no cursor; answers how many went. */
 export function deletePassedEvents(db: Db): number {

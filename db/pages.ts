@@ -1,4 +1,6 @@
-/** Repeats a bounded transaction until it changes nothing more; between them others have their turn. */
-export async function inPages(page: () => number): Promise<void> {
-  while (page() > 0) await new Promise((resolve) => setImmediate(resolve));
+import { inTurn, type Lane } from "./turns.ts";
+
+/** Repeats a bounded transaction until it changes nothing more; each is a stretch in its turn. */
+export async function inPages(page: () => number, lane: Lane = "work"): Promise<void> {
+  while ((await inTurn(page, lane)) > 0);
 }

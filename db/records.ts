@@ -113,7 +113,7 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
 }
 
 /** Rows deleted in one transaction, so that other answers need not wait long. */
-const DELETE_PAGE = 2_000;
+const DELETE_PAGE = 500;
 
 /**
  * Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. First what plans and outcomes

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { putBlobs } from "../db/blobs.ts";
 import type { Db } from "../db/open.ts";
 import { putNodes } from "../db/put-nodes.ts";
@@ -32,4 +33,33 @@ export function addFiles(db: Db, list: string[], now: number): void {
   putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], now);
   const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
   putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, { overwrite: true, user: "tester", now });
+}
+
+const AUDIT = sql`'tester', 0, 'tester', 0`;
+const numbers = (count: number) => sql`WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${count})`;
+/** As text, for SQLite takes a bound number for a real one and answers the rest of a division as such. */
+const rest = (of: number) => sql.raw(`(i % ${of})`);
+const idOf = (db: Db, repoName: string) => findRepository(db, "p", repoName)?.id ?? 0;
+
+/** The files /folder-{i % folders}/file-{i} of a repository of p, by one statement: a million take some seconds. What they hold is in no store. */
+export function addManyNodes(db: Db, repoName: string, count: number, { folders = 50 } = {}): void {
+  const id = idOf(db, repoName);
+  db.run(sql`
+    ${numbers(folders)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, metadata, created_by, created_date, last_modified_by, last_modified_date)
+    SELECT ${id}, '/folder-' || i, '/', 'folder-' || i, 1, 0, '{}', ${AUDIT} FROM n`);
+  db.run(sql`
+    ${numbers(count)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, created_by, created_date, last_modified_by, last_modified_date)
+    SELECT ${id}, '/folder-' || ${rest(folders)} || '/file-' || i, '/folder-' || ${rest(folders)}, 'file-' || i, 0, i % 100, ${SHA256}, ${"0".repeat(32)}, '{}', ${AUDIT} FROM n`);
+}
+
+/** Versions 1.0.{i} of package-{i % packages} of a repository of p; `attached`: tags that are part of another artifact instead. */
+export function addManyVersions(db: Db, repoName: string, count: number, { packages = 5, attached = false } = {}): void {
+  const id = idOf(db, repoName);
+  const name = attached ? sql`'sha256-' || printf('%064d', i) || '.sig'` : sql`'1.0.' || i`;
+  db.run(sql`
+    ${numbers(packages)} INSERT INTO package (repository_id, name, created_by, created_date, last_modified_by, last_modified_date)
+    SELECT ${id}, 'package-' || i, ${AUDIT} FROM n WHERE true ON CONFLICT DO NOTHING`);
+  db.run(sql`
+    ${numbers(count)} INSERT INTO version (package_id, name, digest, size, complete, created_by, created_date, last_modified_by, last_modified_date)
+    SELECT k.id, ${name}, ${`sha256:${SHA256}`}, 10, 1, ${AUDIT} FROM n JOIN package k ON k.repository_id = ${id} AND k.name = 'package-' || ${rest(packages)}`);
 }

@@ -72,18 +72,18 @@ describe("what a drain takes", () => {
     expect(overview(recordId)).toMatchObject({ planned: 1, success: 1, skip: 1, failed: 0 });
   });
 
-  test("is bounded: 5,000 in one transaction, 10,000 in one drain, the rest in the next", async () => {
+  test("is bounded: 1,000 in one transaction, 10,000 in one drain, the rest in the next", async () => {
     const { uploadAll, drain, grow, planned, send, close } = follow();
     const files = Array.from({ length: 12_000 }, (_, at): [string, string] => [`/f${at}`, "x"]);
     for (let at = 0; at < files.length; at += 1_000) uploadAll(files.slice(at, at + 1_000));
     const { recordId, more } = drain();
-    expect([planned(recordId).length, more]).toEqual([5_000, true]);
-    grow(recordId);
+    expect([planned(recordId).length, more]).toEqual([1_000, true]);
+    for (let pages = 1; pages < 10; pages += 1) expect(grow(recordId)).toMatchObject({ more: true, full: false });
     expect(planned(recordId)).toHaveLength(10_000);
-    expect(grow(recordId)).toEqual({ targets: [], more: false });
+    expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
     while (send(recordId).length > 0);
     expect(await close(recordId)).toMatchObject({ planned: 10_000, success: 10_000 });
-    expect(planned(drain().recordId)).toHaveLength(2_000);
+    expect(planned(drain().recordId)[0]).toBe("/f10000");
   });
 
   test("is answered again while it goes on", () => {
@@ -146,9 +146,9 @@ describe("what happens while a drain goes on", () => {
     time.now += 1;
     update([paths("/b")]);
     upload("/b");
-    expect(grow(recordId)).toEqual({ targets: [], more: false });
+    expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
     toggle(false);
-    expect(grow(recordId)).toEqual({ targets: [], more: false });
+    expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
   });
 });
 

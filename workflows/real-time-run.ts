@@ -69,13 +69,15 @@ async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objec
   const sending = createSending(input, { recordId, objects });
   try {
     (targets ?? (await readTargets(input, recordId))).forEach(sending.send);
-    for (let left = more; ; ) {
-      if (!left) await condition(() => sending.isOver() || (bell.isRung() && mayGrow()));
+    for (let left = more, full = false; ; ) {
+      if (!left) await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
       if (!left && sending.isOver()) return sending.end();
       bell.heard();
       const grown = await control(input, "take in what is new").growDrain(input.taskKey, input.clusterId, recordId);
       (grown.targets ?? (await readTargets(input, recordId))).forEach(sending.send);
       left = grown.more && mayGrow();
+      // Histories of before it was said have none.
+      full = grown.full === true;
     }
   } finally {
     // A drain that was cancelled is closed when nothing of it is sent any more.

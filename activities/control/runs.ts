@@ -1,7 +1,7 @@
 import { Context } from "@temporalio/activity";
 import { eq } from "drizzle-orm";
 import { type FiringRules, takeFiring } from "../../db/firings.ts";
-import { closeRecord, type Closed } from "../../db/runs/close.ts";
+import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
 import { failBatch } from "../../db/runs/fail-batch.ts";
 import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
@@ -10,13 +10,11 @@ import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/
 import type { Db } from "../../db/open.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
-import { cutInTurn } from "./cut-in-turn.ts";
-import type { Turns } from "./turns.ts";
+import { inTurn } from "../../db/turns.ts";
 import { firstOf } from "./answers.ts";
-
-/** Characters of a run's reason that its history tells; the record has all of it. */
-const TOLD_REASON = 1_000;
-const HEARTBEAT_MS = 2_000;
+import { cutInTurn } from "./cut-in-turn.ts";
+import { heartbeating } from "./heartbeating.ts";
+import type { Turns } from "./turns.ts";
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type TargetPage = { targets: Target[]; next: number | null };
@@ -51,10 +49,10 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
       // An object that can be sent to none of the run's clusters needs no plan.
       if (snapshot.clusters.every(({ id }) => pairProblem(db, snapshot, recordId, object, id) !== null)) return true;
       if (from.category === "REMOTE") return false;
-      while (!planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now())) {
-        Context.current().heartbeat();
-        await new Promise((resolve) => setImmediate(resolve));
-      }
+      const place = { ...from, projectId: snapshot.projectId };
+      await heartbeating(async () => {
+        while (!(await inTurn(() => planHostedPage(db, recordId, object, place, now()))));
+      });
       return true;
     },
 
@@ -65,7 +63,8 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {
-      return cutInTurn(db, turns, request, Context.current().info.workflowExecution?.workflowId ?? "", now());
+      const { workflowId = "" } = Context.current().info.workflowExecution ?? {};
+      return inTurn(() => cutInTurn(db, turns, request, workflowId, now()), "answer");
     },
 
     /** Fails what has no outcome in a batch that no worker could finish. */
@@ -91,7 +90,7 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
       turns.freed();
-      return result && { ...result, errorReason: result.errorReason?.slice(0, TOLD_REASON) ?? null };
+      return toldClosed(result);
     },
   };
 }
@@ -101,15 +100,4 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);
   return snapshot ? { kind: "go", recordId, objects: snapshot.objects.length } : { kind: "stale" };
-}
-
-/** For work that yields now and then, however long it takes. */
-async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const timer = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
 }

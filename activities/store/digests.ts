@@ -1,5 +1,4 @@
 import { createHash, hash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { TransferError } from "../../domain/failure.ts";
 
 /** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
@@ -37,8 +36,8 @@ export function summarise(content: Uint8Array, { sha512 = false }: Pick<Wanted, 
 
 const HASHED_AT_ONCE = 1024 * 1024;
 
-/** Of many, in their order; others get their turn after each MiB. */
-export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
+/** Of many, in their order; `turn` is awaited after each MiB, so that others get theirs. */
+export async function summariseAll(contents: readonly Uint8Array[], turn: () => Promise<void>): Promise<Summary[]> {
   const summaries: Summary[] = [];
   let hashed = 0;
   for (const content of contents) {
@@ -46,7 +45,7 @@ export async function summariseAll(contents: readonly Uint8Array[]): Promise<Sum
     hashed += content.length;
     if (hashed < HASHED_AT_ONCE) continue;
     hashed = 0;
-    await setImmediate();
+    await turn();
   }
   return summaries;
 }

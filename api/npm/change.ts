@@ -1,10 +1,10 @@
-import { setImmediate } from "node:timers/promises";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { changeDistTags, changedDeprecations, setDeprecations } from "../../db/packages/npm-change.ts";
 import { deleteNpmPackage, deleteNpmVersions } from "../../db/packages/npm-delete.ts";
 import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../db/packages/npm-find.ts";
 import { findPackage, type PackageRow } from "../../db/packages/versions.ts";
+import { turn } from "../../db/turns.ts";
 import { deprecationOf, record } from "../../domain/npm.ts";
 import { NpmError } from "./errors.ts";
 import { parse, readPublication } from "./publication.ts";
@@ -41,8 +41,8 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   const wanted = new Map(Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]));
   const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
   for (let at = 0; at < changed.length; at += STEP) {
+    await turn("answer");
     write(deps.db, (tx) => setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)));
-    await setImmediate();
   }
   await durable(deps.db);
   return done(request, name, 200);

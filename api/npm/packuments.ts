@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import type { Db } from "../../db/open.ts";
 import { revisionOf, shownTags, type VersionText, versionTexts } from "../../db/packages/npm-find.ts";
 import type { PackageRow } from "../../db/packages/versions.ts";
+import { turn } from "../../db/turns.ts";
 import type { NpmDocument } from "../../domain/npm.ts";
 import { abbreviatedVersion, aboutPackage, fullVersion } from "../../domain/npm-packument.ts";
 
@@ -72,7 +72,7 @@ async function make(db: Db, owner: PackageRow, base: string, form: Form): Promis
     const parsed = JSON.parse(document) as NpmDocument;
     if (name === tags.get("latest")) latest = parsed;
     versions.push(`${JSON.stringify(name)}:${JSON.stringify(shape(parsed, base))}`);
-    if (i % STEP === STEP - 1) await setImmediate();
+    if (i % STEP === STEP - 1) await turn("answer");
   }
   const head = { name: owner.name, "dist-tags": Object.fromEntries(tags) };
   const modified = new Date(owner.lastModifiedDate).toISOString();

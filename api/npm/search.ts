@@ -1,6 +1,6 @@
-import { setImmediate } from "node:timers/promises";
 import { findVersionOrTag, packagesById, type SearchRow, searchRows } from "../../db/packages/npm-find.ts";
 import type { PackageRow } from "../../db/packages/versions.ts";
+import { turn } from "../../db/turns.ts";
 import type { NpmRequest } from "./request.ts";
 
 /** Packages that are looked at before others get their turn. */
@@ -15,7 +15,7 @@ export async function search(request: NpmRequest): Promise<Response> {
   const size = numberOf(c.req.query("size"), 20, MOST_RESULTS);
   const found: number[] = [];
   let total = 0;
-  for (let after = "", page: SearchRow[] = []; ; await setImmediate()) {
+  for (let after = "", page: SearchRow[] = []; ; await turn("answer")) {
     page = searchRows(deps.db, repository.id, after, STEP);
     for (const row of page.filter((each) => matches(each, words))) {
       if (total >= from && found.length < size) found.push(row.id);

@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import { summariseAll } from "../../activities/store/digests.ts";
 import { putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { applyVersions, type JudgedVersion } from "../../db/packages/stated-versions.ts";
+import { turn } from "../../db/turns.ts";
 import { STATED_TYPES, type StatedVersion, type VersionAnswer, type VersionsAnswer } from "../../domain/sync-versions.ts";
 import { fail } from "../errors.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
@@ -19,7 +19,7 @@ type Sender = { user: string; body: Buffer };
 /** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
 export async function receiveVersions({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
-  const summaries = await summariseAll(bytes);
+  const summaries = await summariseAll(bytes, () => turn("answer"));
   const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
   const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
   const arrived = bytes.map((content, i) => ({ content, summary: summaries[i] })).filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
@@ -33,9 +33,9 @@ export async function receiveVersions({ db, store, now }: Receiver, named: Named
   await store.putAll(arrived, (blobs) => write(db, (tx) => putBlobs(tx, blobs, now())));
   const answers: VersionAnswer[] = [];
   for (let at = 0; at < judged.length; at += APPLIED_AT_ONCE) {
+    await turn("answer");
     const stopped = rules.conflictStrategy === "FAST_FAIL" && answers.some(({ result }) => result === "conflict");
     answers.push(...applyVersions(db, find(), judged.slice(at, at + APPLIED_AT_ONCE), { ...rules, user, now: now() }, stopped));
-    await setImmediate();
   }
   await durable(db);
   return { versions: answers, damaged: [...damaged] };

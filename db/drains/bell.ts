@@ -1,10 +1,9 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, isNull, lte, or, sql } from "drizzle-orm";
 import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/object-matcher.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
-import { task } from "../schema/replication.ts";
-import { readObjects } from "../tasks.ts";
+import { task, taskObject } from "../schema/replication.ts";
 import type { CursorKey } from "./cursors.ts";
 import { toChanged } from "./news.ts";
 
@@ -14,14 +13,31 @@ const PAGE = 5_000;
 /** The clusters of enabled tasks that mean something of what happened after the event `after`; not those that wait after a failure. */
 export function findConcerned(db: DbOrTx, after: number, now: number, page = PAGE): CursorKey[] {
   const { changes, full } = readChanges(db, after, page);
-  const tasks = db
-    .select({ key: task.key, projectId: task.projectId })
-    .from(task)
-    .where(and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true)))
+  const keys = full ? null : concernedTasks(db, changes);
+  const { taskKey, clusterId, notBefore } = eventCursor;
+  return db
+    .select({ taskKey, clusterId })
+    .from(eventCursor)
+    .innerJoin(task, eq(task.key, taskKey))
+    .where(and(FOLLOWING, or(isNull(notBefore), lte(notBefore, now)), keys === null ? undefined : sql`${taskKey} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`))
     .all();
-  const isConcerned = (projectId: string, object: TaskObject) => changes.get(`${projectId}/${object.localRepoName}`)?.some(mayMean(object)) ?? false;
-  const concerned = tasks.filter(({ key, projectId }) => full || readObjects(db, key).some((object) => isConcerned(projectId, object)));
-  return concerned.flatMap(({ key }) => cursorsOf(db, key).filter(({ notBefore }) => (notBefore ?? 0) <= now));
+}
+
+const FOLLOWING = and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true));
+
+/** Keys of the tasks of which an object means one of the changes. Only objects of repositories in which something changed are read. */
+function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
+  if (changes.size === 0) return [];
+  const place = sql<string>`${task.projectId} || '/' || ${taskObject.localRepoName}`;
+  const names = [...changes.keys()].map((each) => each.slice(each.indexOf("/") + 1));
+  const rows = db
+    .select({ place, object: taskObject })
+    .from(taskObject)
+    .innerJoin(task, eq(task.key, taskObject.taskKey))
+    .where(and(FOLLOWING, sql`${taskObject.localRepoName} IN (SELECT value FROM json_each(${JSON.stringify(names)}))`))
+    .all();
+  const concerned = rows.filter(({ place: at, object }) => changes.get(at)?.some(mayMean(object)));
+  return [...new Set(concerned.map(({ object }) => object.taskKey))];
 }
 
 /** Which of a version's files changed is found out later. */

@@ -3,6 +3,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { eventCursor } from "../schema/content.ts";
 import { record, task } from "../schema/replication.ts";
+import { inTurn } from "../turns.ts";
 
 export type CursorRow = typeof eventCursor.$inferSelect;
 /** One task at one cluster. */
@@ -37,7 +38,9 @@ export function forgetAbsence(db: DbOrTx, clusterId: string): void {
     WHERE cluster_id = ${clusterId} AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
 }
 
-const PAGE = 5_000;
+/** Rows of one transaction, and cursors that are looked at in one. */
+const PAGE = 1_000;
+const CURSORS = 100;
 
 /** Forgets the files of a task that wait for clusters which have left it; yields between transactions. */
 export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
@@ -62,36 +65,55 @@ type Follower = { cursor: CursorRow; enabled: boolean; projectId: string };
 
 /**
  * Brings cursors forward that have nothing to do: past events that are none of their repositories, and, when more than `mostLag` behind,
- * past all, with a full plan of the task to come instead. So the log stays bounded. One transaction.
+ * past all, with a full plan of the task to come instead. So the log stays bounded. Yields between transactions.
  */
-export function forwardCursors(db: Db, mostLag: number): void {
-  write(db, (tx) => {
-    const newest = newestEvent(tx);
-    for (const { cursor, projectId } of followers(tx)) {
-      if (cursor.position >= newest) continue;
-      const far = newest - cursor.position > mostLag;
-      if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId }))) continue;
-      const catchUp = far ? { catchUp: true, catchUpRecord: null } : {};
-      tx.update(eventCursor).set({ position: newest, planned: newest, ...catchUp }).where(cursorOf(cursor)).run();
-    }
+export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
+  const newest = newestEvent(db);
+  await eachFollower(db, (tx, { cursor, projectId }) => {
+    if (cursor.position >= newest) return;
+    const far = newest - cursor.position > mostLag;
+    if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId }))) return;
+    const catchUp = far ? { catchUp: true, catchUpRecord: null } : {};
+    tx.update(eventCursor).set({ position: newest, planned: newest, ...catchUp }).where(cursorOf(cursor)).run();
   });
 }
 
-/** Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. */
-export function listDue(db: DbOrTx, now: number): { due: CursorKey[]; draining: CursorKey[] } {
-  const ready = followers(db)
-    .filter(({ enabled, cursor }) => enabled && (cursor.notBefore ?? 0) <= now)
-    .filter(({ cursor, projectId }) => cursor.catchUp || hasEvents(db, { ...cursor, projectId }) || nextPending(db, cursor, now) === 0)
-    .map(({ cursor: { taskKey, clusterId } }) => ({ taskKey, clusterId }));
-  const draining = ready.filter((key) => isDraining(db, key));
-  return { due: ready.filter((key) => !draining.includes(key)), draining };
+/** Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. Yields now and then. */
+export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; draining: CursorKey[] }> {
+  const [due, draining]: [CursorKey[], CursorKey[]] = [[], []];
+  await eachFollower(db, (tx, { cursor, enabled, projectId }) => {
+    if (!enabled || (cursor.notBefore ?? 0) > now) return;
+    if (!cursor.catchUp && !hasEvents(tx, { ...cursor, projectId }) && nextPending(tx, cursor, now) !== 0) return;
+    const { taskKey, clusterId } = cursor;
+    (isDraining(tx, cursor) ? draining : due).push({ taskKey, clusterId });
+  });
+  return { due, draining };
 }
 
-function followers(db: DbOrTx): Follower[] {
+/** Looks at one follower after the other, some of them in a transaction. */
+async function eachFollower(db: Db, look: (tx: DbOrTx, follower: Follower) => void): Promise<void> {
+  for (let after: CursorKey | undefined = { taskKey: "", clusterId: "" }; after !== undefined; ) {
+    const from: CursorKey = after;
+    const some = await inTurn(() =>
+      write(db, (tx) => {
+        const rows = nextFollowers(tx, from);
+        for (const row of rows) look(tx, row);
+        return rows;
+      }),
+    );
+    after = some.length === CURSORS ? some.at(-1)?.cursor : undefined;
+  }
+}
+
+function nextFollowers(db: DbOrTx, after: CursorKey): Follower[] {
+  const { taskKey, clusterId } = eventCursor;
   return db
     .select({ cursor: eventCursor, enabled: task.enabled, projectId: task.projectId })
     .from(eventCursor)
-    .innerJoin(task, eq(task.key, eventCursor.taskKey))
+    .innerJoin(task, eq(task.key, taskKey))
+    .where(sql`(${taskKey}, ${clusterId}) > (${after.taskKey}, ${after.clusterId})`)
+    .orderBy(taskKey, clusterId)
+    .limit(CURSORS)
     .all();
 }
 

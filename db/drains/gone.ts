@@ -2,8 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
-import { planTotals } from "../runs/plan-hosted.ts";
-import { detail, type dispatch, plan, planObject, record } from "../schema/replication.ts";
+import { addPlanned } from "../runs/plan-rows.ts";
+import { detail, type dispatch, plan, record } from "../schema/replication.ts";
 import { pass } from "./outcomes.ts";
 
 /**
@@ -22,11 +22,11 @@ export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoNa
         .where(and(eq(detail.recordId, recordId), eq(detail.clusterId, clusterId), eq(detail.object, object), eq(detail.seq, seq)))
         .run();
     } else {
-      tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq))).run();
+      const row = tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq))).returning({ size: plan.size }).get();
+      if (row) addPlanned(tx, batch, -1, -(row.size ?? 0));
     }
     pass(tx, { taskKey, clusterId, recordId, repoName }, { path: name, version });
   }
-  tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
   return artifacts.filter((artifact) => !gone.includes(artifact));
 }
 

@@ -8,7 +8,7 @@ import { findRepository } from "../repositories.ts";
 import { type CursorKey, newestEvent } from "./cursors.ts";
 
 /** Events looked at, and files and versions that wait, in one transaction. */
-export const NEWS_PAGE = 5_000;
+export const NEWS_PAGE = 1_000;
 /** Objects that one page of news may concern, so that what is answered about it stays small. */
 const MOST_OBJECTS = 20;
 

@@ -63,19 +63,24 @@ function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   return { kind: "drain", recordId, targets: null, plan: true, more: false };
 }
 
+/** `full`: the drain takes in nothing any more, so that there is no use in asking again. */
+export type Grown = { targets: Target[]; more: boolean; full: boolean };
+
+const FULL: Grown = { targets: [], more: false, full: true };
+
 /** Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One transaction. */
-export function growDrain(db: Db, recordId: string, now: number): { targets: Target[]; more: boolean } {
+export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
     const row = tx.select().from(record).where(eq(record.id, recordId)).get();
     const cursor = row && findCursor(tx, row);
-    if (!row || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return { targets: [], more: false };
+    if (!row || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
     // A repository that was not there when the drain began is for the next one.
     const lacking = row.snapshot.objects.some(({ category }) => category === null);
-    if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return { targets: [], more: false };
+    if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return FULL;
     const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot: row.snapshot };
     const taken = takeNews(tx, drain, cursor.planned, 0, now);
     tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(row)).run();
-    return { targets: toTargets(drain, taken.gained), more: taken.more };
+    return { targets: toTargets(drain, taken.gained), more: taken.more, full: false };
   });
 }
 

@@ -1,13 +1,13 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { transferProblem } from "../../domain/capabilities.ts";
 import type { Changed } from "../../domain/object-matcher.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
-import { type Db, type DbOrTx, write } from "../open.ts";
+import type { Db, DbOrTx } from "../open.ts";
 import { findRepository } from "../repositories.ts";
-import { planHostedPage, planTotals } from "../runs/plan-hosted.ts";
-import { lastSeq } from "../runs/plan-rows.ts";
+import { planHostedPage } from "../runs/plan-hosted.ts";
+import { addPlanned, countingPlanned, lastSeq } from "../runs/plan-rows.ts";
 import { pairProblem, snapshotOf } from "../runs/targets.ts";
-import { plan, planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/replication.ts";
 import type { News } from "./news.ts";
 
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
@@ -26,12 +26,12 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
     const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
     if (!from?.category || !to || !repository) continue;
     const sendable = transferProblem({ category: from.category, repoType: from.repoType }, to.type) === null;
-    if (sendable && planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...changes.values()]) === 0) continue;
-    tx.insert(planObject)
-      .values({ recordId, object, complete: true })
-      .onConflictDoNothing()
-      .run();
-    tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
+    const joins = tx.insert(planObject).values({ recordId, object, complete: true }).onConflictDoNothing().run().changes > 0;
+    if (sendable && planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...changes.values()]) === 0) {
+      // An object of which nothing is sent takes no part in the drain.
+      if (joins) tx.delete(planObject).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
+      continue;
+    }
     if (sendable) gained.push(object);
     takesPart = true;
   }
@@ -45,21 +45,21 @@ function planChanges(tx: DbOrTx, where: Where, repoName: string, changes: readon
   const { recordId, object } = where;
   const list = JSON.stringify(changes);
   const again = replan(tx, where, repoName, list);
-  const inserted = tx.run(sql`
+  const insert = sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
     SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key), t.path, t.version, t.size, t.digest
     FROM (${there(where, list)}) t
-    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = t.path AND p.version = t.version)`);
-  return again + inserted.changes;
+    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = t.path AND p.version = t.version)`;
+  return again + countingPlanned(tx, where, () => void tx.run(insert));
 }
 
-/** What there is now of a JSON list of files and versions, with size and digest. */
+/** What there is now of a JSON list of files and versions, with size and digest; `seq` as in the list. */
 const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list: string) => sql`
-  SELECT j.key, n.full_path AS path, '' AS version, n.size, 'sha256:' || n.sha256 AS digest FROM json_each(${list}) j
+  SELECT j.key, j.value ->> 'seq' AS seq, n.full_path AS path, '' AS version, n.size, 'sha256:' || n.sha256 AS digest FROM json_each(${list}) j
   CROSS JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value ->> 'path' AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
   WHERE j.value ->> 'version' = ''
   UNION ALL
-  SELECT j.key, k.name AS path, v.name AS version, v.size, v.digest FROM json_each(${list}) j
+  SELECT j.key, j.value ->> 'seq' AS seq, k.name AS path, v.name AS version, v.size, v.digest FROM json_each(${list}) j
   CROSS JOIN package k ON k.repository_id = ${repositoryId} AND k.name = j.value ->> 'path'
   CROSS JOIN version v ON v.package_id = k.id AND v.name = j.value ->> 'version'`;
 
@@ -82,9 +82,13 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
     UPDATE detail SET status = 'RUNNING', again = 1, not_before = ${now}, end_time = NULL, error_reason = NULL, first_failure = NULL, tries = 0,
       conflict = 0, skip = 0, conflict_strategy = NULL
     WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ detail }) => detail))}))`);
+  const again = sql`record_id = ${recordId} AND object = ${object} AND seq IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ seq }) => seq))}))`;
+  const bytes = () => tx.get<{ n: number }>(sql`SELECT coalesce(sum(size), 0) AS n FROM plan WHERE ${again}`).n;
+  const before = bytes();
   tx.run(sql`
-    UPDATE plan SET (size, digest) = (SELECT t.size, t.digest FROM (${there(where, JSON.stringify(ended))}) t WHERE t.path = plan.name AND t.version = plan.version)
-    WHERE record_id = ${recordId} AND object = ${object} AND seq IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ seq }) => seq))}))`);
+    UPDATE plan SET size = t.size, digest = t.digest FROM (${there(where, JSON.stringify(ended))}) t
+    WHERE record_id = ${recordId} AND object = ${object} AND plan.seq = t.seq`);
+  addPlanned(tx, where, 0, bytes() - before);
   const beingSent = known.filter(({ status, again }) => status === null || (status === "RUNNING" && again === 0));
   tx.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
@@ -102,10 +106,5 @@ export function planCatchUp(db: Db, recordId: string, object: number, now: numbe
   const from = snapshot?.objects[object];
   const to = snapshot?.clusters[0];
   if (!from || !to || pairProblem(db, snapshot, recordId, object, to.id) !== null) return true;
-  if (!planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now)) return false;
-  write(db, (tx) => {
-    const missing = tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), isNotNull(plan.problem))).run();
-    if (missing.changes > 0) tx.update(planObject).set(planTotals(recordId, object)).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
-  });
-  return true;
+  return planHostedPage(db, recordId, object, { ...from, projectId: snapshot.projectId }, now, { lacking: "passes" });
 }

@@ -5,8 +5,9 @@ import { eventCursor, pending } from "../schema/content.ts";
 import { halt, planObject, record } from "../schema/replication.ts";
 import { cursorOf, findCursor } from "./cursors.ts";
 import { isAway } from "./outcomes.ts";
+import { inTurn } from "../turns.ts";
 
-const PAGE = 5_000;
+const PAGE = 1_000;
 
 type RecordRow = typeof record.$inferSelect;
 
@@ -22,8 +23,7 @@ export async function keepUnfinished(db: Db, recordId: string, now: () => number
   for (const { object } of objects) {
     const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.seq ?? 0;
     for (let from = 0; from < last; from += PAGE) {
-      keepRange(db, row, object, from, now());
-      await new Promise((resolve) => setImmediate(resolve));
+      await inTurn(() => keepRange(db, row, object, from, now()));
     }
   }
 }

@@ -1,9 +1,9 @@
-import { setImmediate } from "node:timers/promises";
 import { eq, sql } from "drizzle-orm";
 import { mavenFolder } from "../../domain/maven.ts";
 import { foldersAbove, parentOf } from "../../domain/path.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { packages, version } from "../schema/packages.ts";
+import { inTurn } from "../turns.ts";
 import { recordMavenFiles } from "./maven-record.ts";
 import { findPackage, findVersion, type PackageRepository } from "./versions.ts";
 
@@ -34,8 +34,7 @@ async function deleteVersions(db: Db, deletion: Deletion, names: readonly string
   for (let at = 0; at < names.length; at += VERSIONS) {
     const some = names.slice(at, at + VERSIONS);
     // What is deployed after the last step of a version is a new version, and stays.
-    while (write(db, (tx) => deleteSome(tx, deletion, some)) === FILES) await setImmediate();
-    await setImmediate();
+    while ((await inTurn(() => write(db, (tx) => deleteSome(tx, deletion, some)))) === FILES);
   }
 }
 

@@ -1,15 +1,25 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { keepUnfinished, settleDrain } from "../drains/settle.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { detail, halt, planObject, record, tally, task } from "../schema/replication.ts";
+import { inTurn } from "../turns.ts";
 import { runTargets } from "./targets.ts";
 
-/** Rows changed in one transaction, so that other answers need not wait long. */
-const PAGE = 5_000;
-const MIN_RANGE = 100;
+/** Rows changed in one transaction: some milliseconds, since nothing else is answered meanwhile. */
+const PAGE = 1_000;
+const MIN_ROWS = 100;
+const NOT_ENDED = "the run ended before this artifact did";
 
 export type Closed = { status: "SUCCESS" | "FAILED"; errorReason: string | null; planned: number; success: number; failed: number };
+
+/** Characters of a run's reason that a history tells; the record has all of it. */
+const TOLD_REASON = 1_000;
+
+/** What a workflow is told of a closed run. */
+export function toldClosed(closed: Closed | null): Closed | null {
+  return closed && { ...closed, errorReason: closed.errorReason?.slice(0, TOLD_REASON) ?? null };
+}
 
 /** Writes once why the run must end; the first reason stays. */
 export function requestStop(db: DbOrTx, recordId: string, reason: string): boolean {
@@ -28,9 +38,8 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
 export async function closeRecord(db: Db, recordId: string, interrupted: string | null, now: () => number): Promise<Closed | null> {
   if (interrupted !== null) requestStop(db, recordId, interrupted);
   await keepUnfinished(db, recordId, now);
-  const reasons = haltReasons(db, recordId);
-  await inPages(() => failUnfinished(db, recordId, reasons, now()));
-  const closed = write(db, (tx) => closeRow(tx, recordId, now()));
+  await inPages(() => failUnfinished(db, recordId, now()));
+  const closed = await inTurn(() => write(db, (tx) => closeRow(tx, recordId, now())));
   await dropPlan(db, recordId);
   await inPages(() => dropDispatches(db, recordId));
   await inPages(() => dropUnwantedDetails(db, recordId));
@@ -42,22 +51,13 @@ function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
   return new Map(rows.map((row) => [row.clusterId, row.reason]));
 }
 
-function failUnfinished(db: Db, recordId: string, reasons: Map<string, string>, now: number): number {
-  return write(db, (tx) => {
-    const stop = tx.select({ reason: record.stopReason }).from(record).where(eq(record.id, recordId)).get()?.reason;
-    const rows = tx
-      .select({ id: detail.id, clusterId: detail.clusterId, last: detail.errorReason })
-      .from(detail)
-      .where(and(eq(detail.recordId, recordId), eq(detail.status, "RUNNING")))
-      .limit(PAGE)
-      .all();
-    for (const { id, clusterId, last } of rows) {
-      const reason = stop ?? reasons.get(clusterId) ?? "the run ended before this artifact did";
-      const errorReason = last ? `${reason}; before that: ${last}` : reason;
-      tx.update(detail).set({ status: "FAILED", endTime: now, errorReason, again: false, uploads: null }).where(eq(detail.id, id)).run();
-    }
-    return rows.length;
-  });
+/** By one statement: for each row the reason is that of the run, of its cluster, or none that is known. */
+function failUnfinished(db: Db, recordId: string, now: number): number {
+  return db.run(sql`
+    UPDATE detail SET status = 'FAILED', end_time = ${now}, again = 0, uploads = NULL, error_reason =
+      coalesce((SELECT stop_reason FROM record WHERE id = ${recordId}), (SELECT reason FROM halt h WHERE h.record_id = ${recordId} AND h.cluster_id = detail.cluster_id), ${NOT_ENDED})
+      || coalesce('; before that: ' || nullif(error_reason, ''), '')
+    WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} AND status = 'RUNNING' LIMIT ${PAGE})`).changes;
 }
 
 function closeRow(tx: DbOrTx, recordId: string, now: number): Closed | null {
@@ -110,28 +110,44 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
   return `${failed} of ${planned} artifacts failed, first ${names ? reason : `${subject}: ${reason}`}`;
 }
 
+type PlanKey = { object: number; seq: number };
+
 /**
- * Plan rows of failed artifacts stay as long as the record, so that they can be retried (design.md §5.3). Goes by ranges of `seq`, in which
- * the failed ones are found by an index, however many they are.
+ * Plan rows of failed artifacts stay as long as the record, so that they can be retried. Goes through the plan from key to key, over all its
+ * objects; the failed ones are found by an index, however many they are.
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
-  const clusters = db.get<{ n: number }>(sql`SELECT count(*) AS n FROM tally WHERE record_id = ${recordId}`).n;
-  const width = Math.max(MIN_RANGE, Math.ceil(PAGE / Math.max(1, clusters)));
-  const objects = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).all();
-  for (const { object } of objects) {
-    const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`).seq ?? 0;
-    for (let from = 0; from < last; from += width) {
-      dropRange(db, recordId, object, { from, to: from + width });
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+  const { clusters, failed } = db.get<{ clusters: number; failed: number }>(
+    sql`SELECT count(*) AS clusters, coalesce(sum(failed), 0) AS failed FROM tally WHERE record_id = ${recordId}`,
+  );
+  const rows = failed === 0 ? PAGE : Math.max(MIN_ROWS, Math.ceil(PAGE / clusters));
+  const drop = failed === 0 ? dropRange : dropRangeButFailed;
+  for (let from: PlanKey = { object: -1, seq: 0 }, last: PlanKey | undefined; ; from = last) {
+    last = await inTurn(() => {
+      const end = endOfPage(db, recordId, from, rows);
+      if (end) drop(db, recordId, from, end);
+      return end;
+    });
+    if (last === undefined) return;
   }
 }
 
-function dropRange(db: Db, recordId: string, object: number, { from, to }: { from: number; to: number }): void {
+/** The key of the last of the next rows behind `from`. */
+const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
+  db.all<PlanKey>(sql`SELECT object, seq FROM plan WHERE ${behind(recordId, from)} ORDER BY object, seq LIMIT ${rows}`).at(-1);
+
+const behind = (recordId: string, { object, seq }: PlanKey) => sql`record_id = ${recordId} AND (object, seq) > (${object}, ${seq})`;
+const between = (recordId: string, from: PlanKey, to: PlanKey) => sql`${behind(recordId, from)} AND (object, seq) <= (${to.object}, ${to.seq})`;
+
+function dropRange(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
+  db.run(sql`DELETE FROM plan WHERE ${between(recordId, from, to)}`);
+}
+
+function dropRangeButFailed(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
   db.run(sql`
-    DELETE FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${from} AND seq <= ${to} AND seq NOT IN (
-      SELECT d.seq FROM tally t
-      CROSS JOIN detail d ON d.record_id = t.record_id AND d.cluster_id = t.cluster_id AND d.object = ${object} AND d.seq > ${from} AND d.seq <= ${to}
+    DELETE FROM plan WHERE ${between(recordId, from, to)} AND NOT EXISTS (
+      SELECT 1 FROM tally t
+      CROSS JOIN detail d ON d.record_id = t.record_id AND d.cluster_id = t.cluster_id AND d.object = plan.object AND d.seq = plan.seq
       WHERE t.record_id = ${recordId} AND d.status = 'FAILED')`);
 }
 
@@ -143,6 +159,5 @@ function dropDispatches(db: Db, recordId: string): number {
 function dropUnwantedDetails(db: Db, recordId: string): number {
   const kept = db.select({ snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get()?.snapshot.record ?? true;
   if (kept) return 0;
-  const ids = db.select({ id: detail.id }).from(detail).where(eq(detail.recordId, recordId)).limit(PAGE).all();
-  return ids.length === 0 ? 0 : db.delete(detail).where(inArray(detail.id, ids.map((row) => row.id))).run().changes;
+  return db.run(sql`DELETE FROM detail WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
 }

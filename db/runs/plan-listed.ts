@@ -1,9 +1,10 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { plan, planObject, record } from "../schema/replication.ts";
+import { planObject, record } from "../schema/replication.ts";
 import { readSource } from "./batch.ts";
-import { endPlan, planTotals } from "./plan-hosted.ts";
+import { endPlan } from "./plan-hosted.ts";
+import { countingPlanned, insertPlanned, type PlannedRow } from "./plan-rows.ts";
 import { snapshotOf } from "./targets.ts";
 
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
@@ -36,13 +37,10 @@ export function takePage(db: Db, recordId: string, object: number, page: number,
   write(db, (tx) => {
     const state = listingState(tx, recordId, object);
     if (!state || state.complete || state.page !== page) return;
-    let seq = tx.get<{ last: number }>(sql`SELECT coalesce(max(seq), 0) AS last FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.last ?? 0;
-    for (const { name, version, problem = null } of artifacts) {
-      const values = { recordId, object, seq: seq + 1, name, version, problem };
-      seq += tx.insert(plan).values(values).onConflictDoNothing().run().changes;
-    }
+    const rows = artifacts.map(({ name, version, problem }): PlannedRow => ({ name, version, size: null, digest: null, problem: problem ?? null }));
+    countingPlanned(tx, { recordId, object }, () => insertPlanned(tx, { recordId, object }, rows));
     tx.update(planObject)
-      .set({ pages: page + 1, cursor: next, complete: next === null, firstFailure: null, tries: 0, ...planTotals(recordId, object) })
+      .set({ pages: page + 1, cursor: next, complete: next === null, firstFailure: null, tries: 0 })
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
       .run();
   });

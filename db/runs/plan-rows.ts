@@ -1,40 +1,68 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
+import { planObject } from "../schema/replication.ts";
 
-/** Rows looked at in one transaction (design.md §5.3). */
-export const PAGE = 5_000;
+/** Rows looked at in one transaction: some milliseconds, since nothing else is answered meanwhile. */
+export const PAGE = 1_000;
 
-/** The object that is planned; `place`: its repository, for messages. */
-export type Where = { recordId: string; object: number; repositoryId: number; place: string; now: number };
+export type ObjectKey = { recordId: string; object: number };
 
-/** How far one step of a plan is: a node's id, a name with a version of it, or a name where only one folder is looked at; and whether anything was there. */
-export type Cursor = { step: number; afterNode: number; afterName: string; afterVersion: string; found: boolean };
+/** The object that is planned; `place`: its repository, for messages; `lacking`: what becomes of that which is asked for and not there. */
+export type Where = ObjectKey & { repositoryId: number; place: string; now: number; lacking: "fails" | "passes" };
 
-/** `goesOn`: there is more of it. */
-export type Progress = { goesOn: boolean; cursor: Cursor };
+/**
+ * How far one step of a plan is: a path or a package's name, with a version of it, or how many of the named versions; and whether anything was there.
+ * Nothing in it is a row's id: what is planned lies in the plan as it lies in the repository, so a page costs the same in a large one.
+ */
+export type Cursor = { step: number; afterName: string; afterVersion: string; chosen: number; found: boolean };
 
-export type PlannedRow = { name: string; version: string; size: number; digest: string };
+/** `looked`: how many rows; `goesOn`: there is more of it. */
+export type Progress = { looked: number; goesOn: boolean; cursor: Cursor };
 
-/** The next number of an object's plan, less one. */
-export const lastSeq = ({ recordId, object }: Pick<Where, "recordId" | "object">) =>
-  sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
+export type PlannedRow = { name: string; version: string; size: number | null; digest: string | null; problem?: string | null };
 
-/** Plans artifacts; what is planned already stays as it is. */
-export function insertPlanned(tx: DbOrTx, where: Where, rows: readonly PlannedRow[]): void {
+/** The number of an object's last plan row, 0 without any; for use in a statement. */
+export const lastSeq = ({ recordId, object }: ObjectKey) => sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
+
+/** Runs `insert` and adds what it planned to what `plan_object` says of the plan, counting only that. Answers how many rows came. */
+export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void): number {
+  const { recordId, object } = key;
+  const { last } = tx.get<{ last: number }>(sql`SELECT ${lastSeq(key)} AS last`);
+  insert();
+  const { n, bytes } = tx.get<{ n: number; bytes: number }>(
+    sql`SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${last}`,
+  );
+  addPlanned(tx, key, n, bytes);
+  return n;
+}
+
+/** Changes what `plan_object` says of the plan; call it in the transaction that changes the plan. */
+export function addPlanned(tx: DbOrTx, { recordId, object }: ObjectKey, rows: number, bytes: number): void {
+  if (rows === 0 && bytes === 0) return;
+  tx.update(planObject)
+    .set({ planned: sql`${planObject.planned} + ${rows}`, bytes: sql`${planObject.bytes} + ${bytes}` })
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .run();
+}
+
+/** Plans artifacts; what is planned already stays as it is, and what is named twice comes once. */
+export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly PlannedRow[]): void {
   const { recordId, object } = where;
   if (rows.length === 0) return;
-  const list = JSON.stringify(rows.map(({ name, version, size, digest }) => [name, version, size, digest]));
+  const distinct = new Map<string, PlannedRow>();
+  for (const row of rows) {
+    const id = JSON.stringify([row.name, row.version]);
+    if (!distinct.has(id)) distinct.set(id, row);
+  }
+  const list = JSON.stringify([...distinct.values()].map(({ name, version, size, digest, problem = null }) => [name, version, size, digest, problem]));
   tx.run(sql`
-    INSERT OR IGNORE INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY j.key), j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3
+    INSERT INTO plan (record_id, object, seq, name, version, size, digest, problem)
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (), j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
     FROM json_each(${list}) j
     WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value ->> 0 AND p.version = j.value ->> 1)`);
 }
 
 /** Plans something that was asked for and is not there: it will fail with that text. */
 export function insertProblem(tx: DbOrTx, where: Where, { name, version = "" }: { name: string; version?: string }, problem: string): void {
-  const { recordId, object } = where;
-  tx.run(sql`
-    INSERT OR IGNORE INTO plan (record_id, object, seq, name, version, problem)
-    VALUES (${recordId}, ${object}, ${lastSeq(where)} + 1, ${name}, ${version}, ${problem})`);
+  if (where.lacking === "fails") insertPlanned(tx, where, [{ name, version, size: null, digest: null, problem }]);
 }

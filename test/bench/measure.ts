@@ -29,6 +29,13 @@ export function against(work: string, ours: readonly number[], peer: { name: str
   return { work, ours: spread(ours), peer: spread(peer.times), ratio: ratio.toFixed(2), budget, met: ratio <= most };
 }
 
+/** Very many measurements of one thing beside as many of another, of which the medians are compared. */
+export function compared(work: string, ours: readonly number[], other: { name: string; times: readonly number[] }, most: number): Row {
+  const text = (times: readonly number[]) => `${median(times).toFixed(2)} ms`;
+  const ratio = median(ours) / median(other.times);
+  return { work, ours: text(ours), peer: `${other.name}: ${text(other.times)}`, ratio: ratio.toFixed(2), budget: `≤ ${most} ×`, met: ratio <= most };
+}
+
 /** A duration with an absolute budget. */
 export function within(work: string, ms: number, most: number, all: readonly number[] = []): Row {
   const detail = all.length > 1 ? ` (${Math.round(Math.min(...all))}–${Math.round(Math.max(...all))} ms)` : "";

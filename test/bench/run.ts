@@ -11,6 +11,7 @@ import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { oneFile } from "./one-file.ts";
+import { planPages } from "./plan-pages.ts";
 import { realTime } from "./real-time.ts";
 import { type Bench, createRig } from "./rig.ts";
 import { smallFiles } from "./small-files.ts";
@@ -30,6 +31,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
   fairness,
+  "plan-pages": planPages,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));

@@ -1,0 +1,75 @@
+import { sql } from "drizzle-orm";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
+import type { DbOrTx } from "../open.ts";
+import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./plan-rows.ts";
+
+type Sql = ReturnType<typeof sql>;
+/** `meant`: which nodes can be planned at all. */
+type Paths = Where & { meant: Sql };
+
+/** Each MAVEN repository computes its checksums and metadata itself. */
+const NOT_COMPUTED = sql`(name <> 'maven-metadata.xml' AND name NOT GLOB '*.md5' AND name NOT GLOB '*.sha1' AND name NOT GLOB '*.sha256' AND name NOT GLOB '*.sha512')`;
+
+/** The next page of a folder with all below it, of a file, or of the files that match. */
+export function planPath(tx: DbOrTx, where: Where, type: RepositoryType, path: string, cursor: Cursor, room: number): Progress {
+  const live = sql`(expire_date IS NULL OR expire_date > ${where.now})`;
+  const paths: Paths = { ...where, meant: type === "MAVEN" ? sql`${live} AND ${NOT_COMPUTED}` : live };
+  const rest = planNodes(tx, paths, path, cursor, room);
+  if (!rest.goesOn && !rest.cursor.found) insertProblem(tx, where, { name: path }, `nothing matches path ${path} in ${where.place}`);
+  return rest;
+}
+
+function planNodes(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
+  const node = tx.get<{ folder: number } | undefined>(
+    sql`SELECT folder FROM node WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND ${where.meant}`,
+  );
+  if (path === "/" || node?.folder) return planBelow(tx, where, path, cursor, room);
+  if (!node) return planMatches(tx, where, path, cursor, room);
+  insertFiles(tx, where, sql`full_path = ${path}`, sql`full_path`);
+  return { looked: 1, goesOn: false, cursor: { ...cursor, found: true } };
+}
+
+/** The next files below `folder`, in the order of their paths: only what is below it is looked at. */
+function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor, room: number): Progress {
+  const prefix = folder === "/" ? "/" : `${folder}/`;
+  const after = cursor.afterName || prefix;
+  const page = pageOf(tx, sql`full_path`, sql`repository_id = ${where.repositoryId} AND full_path > ${after} AND full_path < ${afterPrefix(prefix)}`, room);
+  if (page.last !== null) insertFiles(tx, where, sql`full_path > ${after} AND full_path <= ${page.last}`, sql`full_path`);
+  return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last ?? after, found: true } };
+}
+
+/** The next files of a folder in which `*` in the last segment matches files. What an earlier path has planned is found nevertheless. */
+function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
+  const slash = path.lastIndexOf("/");
+  const pattern = path.slice(slash + 1);
+  if (!pattern.includes("*")) return { looked: 1, goesOn: false, cursor };
+  const inFolder = sql`parent = ${path.slice(0, slash) || "/"} AND name > ${cursor.afterName}`;
+  const page = pageOf(tx, sql`name`, sql`repository_id = ${where.repositoryId} AND ${inFolder}`, room);
+  if (page.last === null) return { looked: 1, goesOn: false, cursor };
+  const matches = sql`${inFolder} AND name <= ${page.last} AND wildcard(${pattern}, name)`;
+  insertFiles(tx, where, matches, sql`name`);
+  const found = cursor.found || hasFile(tx, where, matches);
+  return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last, found } };
+}
+
+/** The smallest string after all that begin with `prefix` (which ends with "/"). */
+const afterPrefix = (prefix: string) => `${prefix.slice(0, -1)}0`;
+
+const pageOf = (tx: DbOrTx, key: Sql, condition: Sql, room: number) =>
+  tx.get<{ last: string | null; n: number }>(
+    sql`SELECT max(at) AS last, count(*) AS n FROM (SELECT ${key} AS at FROM node WHERE ${condition} ORDER BY ${key} LIMIT ${room})`,
+  );
+
+const files = ({ repositoryId, meant }: Paths, condition: Sql) => sql`FROM node WHERE repository_id = ${repositoryId} AND ${condition} AND folder = 0 AND ${meant}`;
+
+const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) => tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
+
+/** In the order of an index that `condition` uses, too. */
+function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {
+  const { recordId, object } = where;
+  tx.run(sql`
+    INSERT INTO plan (record_id, object, seq, name, version, size, digest)
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY ${order}), full_path, '', size, 'sha256:' || sha256
+    ${files(where, condition)}
+      AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = full_path AND p.version = '')`);
+}
