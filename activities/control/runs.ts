@@ -6,10 +6,11 @@ import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
 import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
-import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { pairProblem, snapshotOf, type Target, targetsAfter } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { record } from "../../db/schema/replication.ts";
 import { firstOf } from "./answers.ts";
+import { createPlanActivities } from "./plans.ts";
 
 /** Characters of a run's reason that its history tells; the record has all of it. */
 const TOLD_REASON = 1_000;
@@ -28,6 +29,8 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
 /** What the control plane does for workflows: state only, no network. */
 export function createRunActivities({ db, now, closed, ...rules }: RunActivityDeps) {
   return {
+    ...createPlanActivities({ db, now }),
+
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
       if (recordId !== null) return begun(db, recordId);
@@ -36,7 +39,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
-    /** Plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
+    /** For runs that began before there was `planAllHosted`: plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
     async planHosted(recordId: string, object: number): Promise<boolean> {
       const snapshot = snapshotOf(db, recordId);
       const from = snapshot?.objects[object];
@@ -52,8 +55,9 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return true;
     },
 
-    async readTargets(recordId: string, from: number): Promise<TargetPage> {
-      const { targets } = runTargets(db, recordId);
+    /** The targets from number `from` on; `after`: of those of the clusters that come after this one. */
+    async readTargets(recordId: string, from: number, after: string | null = null): Promise<TargetPage> {
+      const targets = targetsAfter(db, recordId, after);
       const page = firstOf(targets.slice(from));
       return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
     },

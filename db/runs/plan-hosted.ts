@@ -6,7 +6,11 @@ import { planLoose, planPackage, planVersions } from "../packages/plan-versions.
 import { findRepository } from "../repositories.ts";
 import { planObject } from "../schema/replication.ts";
 import { isEnding } from "./halts.ts";
+import { snapshotOf } from "./targets.ts";
 import { type Cursor, insertProblem, lastSeq, PAGE, type Progress, type Where } from "./plan-rows.ts";
+
+/** Characters of the reason why an object has no plan. */
+const MOST_REASON = 1_000;
 
 const START: Omit<Cursor, "step"> = { afterNode: 0, afterName: "", afterVersion: "", found: false };
 
@@ -44,6 +48,17 @@ export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: s
     .set({ complete: true, problem, planned: 0, bytes: 0 })
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .run();
+}
+
+/** Ends the plan of an object that breaks whoever works on it; one that came to its end meanwhile stays. */
+export function failPlan(db: Db, recordId: string, object: number, reason: string): void {
+  write(db, (tx) => {
+    const which = and(eq(planObject.recordId, recordId), eq(planObject.object, object));
+    const state = tx.select({ complete: planObject.complete }).from(planObject).where(which).get();
+    if (!state || state.complete || isEnding(tx, recordId)) return;
+    const snapshot = snapshotOf(tx, recordId);
+    endPlan(tx, recordId, object, `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(0, MOST_REASON));
+  });
 }
 
 /** Count and size of the plan as they are, for the same transaction's update of `plan_object`. */
