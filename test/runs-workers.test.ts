@@ -61,7 +61,7 @@ async function run(): Promise<{ key: string; repository: string }> {
 async function workersOf(task: string): Promise<Set<number>> {
   const { workflowId } = await newest(rig.product, task);
   const histories = await readHistories(rig.center.endpoints().temporal, workflowId);
-  const events = [...histories].filter(([id]) => id !== workflowId).flatMap(([, { events = [] }]) => events ?? []);
+  const events = [...histories].filter(([id]) => !id.startsWith(`${workflowId} `)).flatMap(([, { events = [] }]) => events ?? []);
   const batches = new Set(events.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch").map(({ eventId }) => String(eventId)));
   const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) => (begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : []));
   return new Set(started);

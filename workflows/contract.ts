@@ -54,10 +54,12 @@ export type TaskRunInput = {
   schedule: string | null;
   queues: Queues;
   searchAttributes: boolean;
+  /** Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did. */
+  sent?: { to: string; broken: string | null };
 };
 
 /** One task at one cluster. */
-export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule"> & { clusterId: string };
+export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sent"> & { clusterId: string };
 
 export type TargetRunInput = {
   recordId: string;

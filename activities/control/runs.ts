@@ -6,7 +6,7 @@ import { failBatch } from "../../db/runs/fail-batch.ts";
 import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
-import { pairProblem, runTargets, snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { pairProblem, snapshotOf, type Target, targetsAfter } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
@@ -15,6 +15,7 @@ import { firstOf } from "./answers.ts";
 import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { Turns } from "./turns.ts";
+import { createPlanActivities } from "./plans.ts";
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type TargetPage = { targets: Target[]; next: number | null };
@@ -32,6 +33,8 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
 /** What the control plane does for workflows: state only, no network. */
 export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
   return {
+    ...createPlanActivities({ db, now }),
+
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
       if (recordId !== null) return begun(db, recordId);
@@ -40,7 +43,7 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
-    /** Plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
+    /** For runs that began before there was `planAllHosted`: plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
     async planHosted(recordId: string, object: number): Promise<boolean> {
       const snapshot = snapshotOf(db, recordId);
       const from = snapshot?.objects[object];
@@ -56,8 +59,9 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
       return true;
     },
 
-    async readTargets(recordId: string, from: number): Promise<TargetPage> {
-      const { targets } = runTargets(db, recordId);
+    /** The targets from number `from` on; `after`: of those of the clusters that come after this one. */
+    async readTargets(recordId: string, from: number, after: string | null = null): Promise<TargetPage> {
+      const targets = targetsAfter(db, recordId, after);
       const page = firstOf(targets.slice(from));
       return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
     },

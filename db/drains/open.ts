@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { haltReason } from "../runs/halts.ts";
-import { readSnapshot, startRecord } from "../runs/open.ts";
+import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
 import { type Target, targetWriter } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
 import { planObject, record, task } from "../schema/replication.ts";
@@ -58,7 +58,7 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
 function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   const { recordId, snapshot } = drain;
   insertRecord(tx, opening, drain);
-  for (const object of snapshot.objects.keys()) tx.insert(planObject).values({ recordId, object }).run();
+  insertPlanObjects(tx, recordId, snapshot.objects.length);
   tx.update(eventCursor).set({ catchUpRecord: recordId }).where(cursorOf(opening)).run();
   return { kind: "drain", recordId, targets: null, plan: true, more: false };
 }

@@ -3,7 +3,7 @@ import { newId } from "../../domain/ids.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
-import { cluster, planObject, record, task, taskCluster, taskObject } from "../schema/replication.ts";
+import { cluster, record, task, taskCluster, taskObject } from "../schema/replication.ts";
 
 export type OpenedRecord =
   | { kind: "opened"; recordId: string; workflowId: string }
@@ -31,10 +31,13 @@ export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): Op
   if (!found?.enabled) return { kind: "disabled" };
   const workflowId = opening.workflowId({ taskName: snapshot.taskName, taskKey, recordId });
   if (!startRecord(tx, { id: recordId, taskKey, workflowId, startTime: now, snapshot })) return { kind: "running" };
-  tx.insert(planObject)
-    .values(snapshot.objects.map((_, object) => ({ recordId, object })))
-    .run();
+  insertPlanObjects(tx, recordId, snapshot.objects.length);
   return { kind: "opened", recordId, workflowId };
+}
+
+/** One for each object of the run, however many. */
+export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number): void {
+  if (objects > 0) tx.run(sql`INSERT INTO plan_object (record_id, object) WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${objects}) SELECT ${recordId}, i FROM n`);
 }
 
 /** The RUNNING record, and what the task shows of it; false while another one runs. */

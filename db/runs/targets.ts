@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, gte } from "drizzle-orm";
 import { isImageType, transferProblem } from "../../domain/capabilities.ts";
 import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
@@ -19,7 +19,7 @@ export type Target = { object: number | null; clusterId: string; label: string; 
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
-  const types = new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
+  const types = clusterTypes(db);
   const planned = db
     .select({ object: planObject.object, problem: planObject.problem })
     .from(planObject)
@@ -27,19 +27,52 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
     .orderBy(planObject.object)
     .all();
   const problems = new Set<string>();
+  const sendable = new Set<string>();
   const pairs: { object: number; to: NamedCluster }[] = [];
   for (const to of snapshot.clusters) {
+    const toType = types.get(to.id);
     for (const { object, problem } of planned) {
       const from = snapshot.objects[object];
-      const reason = from && problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: types.get(to.id) });
+      if (!from) continue;
+      const reason = problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: toType });
       if (reason) problems.add(reason);
-      else if (from) pairs.push({ object, to });
+      else sendable.add(to.id);
+      if (!reason && pairs.length <= MOST_CHILDREN) pairs.push({ object, to });
     }
   }
   const target = targetWriter(snapshot);
   if (pairs.length <= MOST_CHILDREN) return { problems: [...problems], targets: pairs.map(({ object, to }) => ({ ...target(object, to), ...filesOf(snapshot, object) })) };
-  const sendable = new Set(pairs.map(({ to }) => to.id));
   return { problems: [...problems], targets: snapshot.clusters.filter(({ id }) => sendable.has(id)).map((to) => target(null, to)) };
+}
+
+/** The targets of the clusters that come after `clusterId` in the run's order; null: all. */
+export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | null): Target[] {
+  const { targets } = runTargets(db, recordId);
+  if (clusterId === null) return targets;
+  const clusters = snapshotOf(db, recordId)?.clusters ?? [];
+  const later = new Set(clusters.slice(clusters.findIndex(({ id }) => id === clusterId) + 1).map(({ id }) => id));
+  return targets.filter((target) => later.has(target.clusterId));
+}
+
+const clusterTypes = (db: DbOrTx) => new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
+
+/** Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`: they are listed, not planned here. */
+export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
+  const snapshot = snapshotOf(db, recordId);
+  if (!snapshot) return [];
+  const types = clusterTypes(db);
+  const incomplete = db
+    .select({ object: planObject.object })
+    .from(planObject)
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.complete, false), gte(planObject.object, first)))
+    .orderBy(planObject.object)
+    .all();
+  return incomplete.flatMap(({ object }) => {
+    const from = snapshot.objects[object];
+    if (!from) return [];
+    const fits = snapshot.clusters.some(({ id, name }) => problemOf(snapshot.projectId, { from, problem: null }, { id, name, type: types.get(id) }) === null);
+    return fits ? { object, linked: from.category === "REMOTE" } : [];
+  });
 }
 
 type NamedCluster = { id: string; name: string };
