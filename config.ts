@@ -93,6 +93,7 @@ const settings = z.object({
   adminUsername: text.regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank").default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
+  metricsToken: text.regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks").optional(),
   localClusterName: text.min(2, "must have 2 to 256 characters").max(256, "must have 2 to 256 characters").default("center"),
   timeZone: timeZone.default(Intl.DateTimeFormat().resolvedOptions().timeZone),
 

@@ -32,7 +32,7 @@ const HEAP = [
 ];
 
 /** Given only to the children that need them; no other process inherits them. */
-const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY"];
+const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
 type Supervisor = {
   config: Config;
@@ -157,6 +157,7 @@ function startControl(supervisor: Supervisor): Started {
     ...childEnvironment(supervisor),
     ADMIN_PASSWORD: instance.adminPassword,
     SECRET_KEY: instance.secretKey,
+    METRICS_TOKEN: config.metricsToken,
     PORT: apiUrl === undefined ? String(config.port) : new URL(apiUrl).port,
   });
   return {

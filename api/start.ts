@@ -29,6 +29,8 @@ import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
+import { createSignals } from "./metrics/signals.ts";
+import { createWatch } from "./metrics/watch.ts";
 import { reconcileRuns } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
@@ -81,6 +83,18 @@ const internal = internalRoutes({
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
 const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
+const hasTransferWorker = () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now());
+const signals = createSignals(Date.now);
+const watch = createWatch({
+  db,
+  dataDir: config.dataDir,
+  zone: config.timeZone,
+  localClusterName: config.localClusterName,
+  now: Date.now,
+  processes: () => processes,
+  hasTransferWorker,
+  signals,
+});
 
 const app = createApp({
   db,
@@ -95,7 +109,7 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
-  hasTransferWorker: () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now()),
+  hasTransferWorker,
   executions,
   internal,
   checkCluster,
@@ -104,6 +118,8 @@ const app = createApp({
     proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
   }),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
+  watch,
+  metricsToken: config.metricsToken ?? null,
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -129,13 +145,15 @@ const worker = keepActivityWorker({
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, checked: signals.checked, now: Date.now, logger }));
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
+const stopWatch = watch.start();
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
     for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
+    stopWatch();
     await stopHousekeeping();
     await worker.stop();
     // A connection that has got its last answer is not kept.
