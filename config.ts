@@ -209,6 +209,8 @@ export type ProcessesMessage = {
   searchAttributes: boolean;
   orchestrator: boolean;
   workers: number;
+  /** Where on loopback the numbers of each process stand. */
+  metrics: { process: string; port: number }[];
 };
 
 const STOP_DEADLINE_MS = 25_000;
@@ -234,7 +236,8 @@ export function superviseChild(options: { stop: () => Promise<void>; onProcesses
     if (message.type === "processes") options.onProcesses?.(message);
   });
   return {
-    /** Says that this process does its work now; the control plane says at which address. */
-    ready: (facts: { url?: string } = {}) => void process.send?.({ type: "ready", ...facts }),
+    supervised,
+    /** Says that this process does its work now; the control plane says at which address, the others at which port their numbers stand. */
+    ready: (facts: { url?: string; metrics?: number } = {}) => void process.send?.({ type: "ready", ...facts }),
   };
 }

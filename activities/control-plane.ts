@@ -57,6 +57,7 @@ export function createControlPlane({ apiUrl, secretKey }: { apiUrl: string; secr
       call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),
     lease: (recordId: string, clusterId: string, bytes: number) =>
       call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
+    metrics: (worker: string, text: string) => call<{ taken: boolean }>("POST", "/internal/v1/metrics", { worker, text }),
     close: () => agent.close(),
   };
 }

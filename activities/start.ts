@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { loadConfig, superviseChild } from "../config.ts";
 import { toTransferError } from "../domain/failure.ts";
 import { keepActivityWorker } from "../temporal/activity-worker.ts";
-import { installRuntime } from "../temporal/worker.ts";
+import { installRuntime, ownMetrics } from "../temporal/worker.ts";
 import { queues } from "../workflows/contract.ts";
 import { createControlPlane } from "./control-plane.ts";
 import { createRegistryTokens } from "./secrets/registry-token.ts";
@@ -20,6 +21,7 @@ import type { Line } from "./transfer/line.ts";
 
 /** Batches at once; many, so that those of a slow cluster leave room for others. */
 const SLOTS = 32;
+const METRICS_MS = 15_000;
 
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
@@ -28,7 +30,7 @@ const controlPlane = createControlPlane({ apiUrl: config.apiUrl, secretKey: conf
 let worker: ReturnType<typeof keepActivityWorker> | undefined;
 const life = superviseChild({ stop: async () => worker?.stop() });
 
-installRuntime(log);
+const metrics = await installRuntime(log);
 const settings = await learnSettings();
 const instanceFile = join(config.dataDir, "instance-id");
 const beside = existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === settings.instanceId;
@@ -56,8 +58,18 @@ worker = keepActivityWorker(
     slots: SLOTS,
     log,
   },
-  () => life.ready(),
+  () => life.ready({ metrics }),
 );
+// A worker elsewhere is not asked for its numbers; it tells them.
+if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
+
+async function tellMetrics(): Promise<void> {
+  try {
+    await controlPlane.metrics(`${hostname()}/${process.pid}`, await ownMetrics(metrics));
+  } catch (error) {
+    log.debug({ err: error }, "the numbers could not be told");
+  }
+}
 
 /** Asks until the control plane answers; a wrong secret key is said at once and ends the worker. */
 async function learnSettings() {

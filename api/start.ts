@@ -29,6 +29,7 @@ import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
+import { createOthers, type MetricsPort } from "./metrics/others.ts";
 import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { reconcileRuns } from "./reconcile.ts";
@@ -49,6 +50,8 @@ const inline = openInlineBlobs(content.inlineFile);
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
+const metricsPort = await installRuntime(logger);
+let ports: MetricsPort[] = [];
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
 const inTemporal: ScheduleDeps = {
@@ -67,12 +70,14 @@ const schedules = createSchedules(inTemporal);
 const doorbell = createDoorbell(inTemporal);
 const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
+const others = createOthers({ ports: () => [{ process: "control", port: metricsPort }, ...ports], now: Date.now });
 const internal = internalRoutes({
   db,
   store,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,
+  tellMetrics: others.tell,
   settings: () => ({
     instanceId: config.instanceId,
     temporal: { address: config.temporalAddress, namespace: config.temporalNamespace },
@@ -94,6 +99,7 @@ const watch = createWatch({
   processes: () => processes,
   hasTransferWorker,
   signals,
+  others,
 });
 
 const app = createApp({
@@ -132,7 +138,6 @@ const app = createApp({
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
-installRuntime(logger);
 const worker = keepActivityWorker({
   settings: config,
   namespace: config.temporalNamespace,
@@ -165,6 +170,7 @@ const child = superviseChild({
   onProcesses: (message) => {
     const isBack = message.temporal && !processes.temporal;
     processes = message;
+    ports = message.metrics;
     if (!isBack) return;
     upkeep.temporalIsBack();
     doorbell.temporalIsBack();

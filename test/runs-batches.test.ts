@@ -46,7 +46,7 @@ beforeEach(async () => {
   const settings = () => ({ instanceId: "0123456789ab", temporal: { address: "", namespace: "" }, searchAttributes: false });
   const app = new Hono()
     .use("/internal/v1/reports", (c, next) => (refuseReports ? Promise.resolve(c.text("not understood", 400)) : next()))
-    .route("/internal/v1", internalRoutes({ db, store: content.store, signer: createInternalSigner(KEY), settings, retryWindow: 0, now: () => NOW }));
+    .route("/internal/v1", internalRoutes({ db, store: content.store, signer: createInternalSigner(KEY), settings, retryWindow: 0, tellMetrics: () => true, now: () => NOW }));
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
   });

@@ -21,13 +21,15 @@ export type InternalDeps = {
   settings: () => WorkerSettings;
   retryWindow: number;
   now: () => number;
+  /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
+  tellMetrics: (worker: string, text: string) => boolean;
 };
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
 const MOST_BODY = 16 * 1024 ** 2;
 
 /** What workers ask of the control plane and tell it (design.md §4). Only our own workers speak it: bodies are trusted once signed. */
-export function internalRoutes({ db, store, signer, settings, retryWindow, now }: InternalDeps): Hono {
+export function internalRoutes({ db, store, signer, settings, retryWindow, now, tellMetrics }: InternalDeps): Hono {
   const lease = createBandwidth(now);
   return new Hono()
     .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }))
@@ -55,6 +57,10 @@ export function internalRoutes({ db, store, signer, settings, retryWindow, now }
       const failure = await c.req.json<{ reason: string; retryable: boolean; notBefore: number | null }>();
       const retry = (first: number, tries: number, notBefore: number | null) => nextTry(now(), retryWindow, first, tries, notBefore);
       return c.json({ retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()) });
+    })
+    .post("/metrics", async (c) => {
+      const { worker, text } = await c.req.json<{ worker: string; text: string }>();
+      return c.json({ taken: tellMetrics(worker, text) });
     })
     .post("/leases", async (c) => {
       const { recordId, clusterId, bytes } = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();

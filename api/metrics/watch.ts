@@ -1,5 +1,6 @@
 import { writeFamilies } from "./exposition.ts";
 import { toFamilies } from "./families.ts";
+import type { Others } from "./others.ts";
 import { createProblems, type Problem } from "./problems.ts";
 import { createProcessMetrics } from "./process.ts";
 import { createSignals, type Signals, type Sources } from "./signals.ts";
@@ -15,13 +16,13 @@ export type Watch = {
   start: () => () => void;
 };
 
-export type WatchDeps = SampleDeps & { localClusterName: string; signals?: Signals; sources?: Sources };
+export type WatchDeps = SampleDeps & { localClusterName: string; signals?: Signals; sources?: Sources; others?: Pick<Others, "read"> };
 
 const NOTHING_KNOWN: Sources = { slow: () => [], workers: () => [] };
 const LOOK_MS = 15_000;
 const FRESH_MS = 1_000;
 
-export function createWatch({ signals, sources = NOTHING_KNOWN, ...deps }: WatchDeps): Watch {
+export function createWatch({ signals, sources = NOTHING_KNOWN, others, ...deps }: WatchDeps): Watch {
   const survey = createSurvey({ ...deps, signals: signals ?? createSignals(deps.now), sources });
   const problems = createProblems();
   let own: ReturnType<typeof createProcessMetrics> | undefined;
@@ -31,7 +32,8 @@ export function createWatch({ signals, sources = NOTHING_KNOWN, ...deps }: Watch
     own ??= createProcessMetrics();
     const seen = await survey();
     problems(seen);
-    return writeFamilies(toFamilies(seen, deps.localClusterName)) + (await own.text());
+    const families = [...toFamilies(seen, deps.localClusterName), ...((await others?.read()) ?? [])];
+    return writeFamilies(families) + (await own.text());
   }
 
   return {
