@@ -3,6 +3,7 @@ import { record, task, taskCluster, taskObject } from "../db/schema/replication.
 import type { RunSnapshot, TaskSetting } from "../domain/task.ts";
 import { newId, newKey } from "../domain/ids.ts";
 import { addDetails, endRecord } from "./api-rows.ts";
+import type { Instance } from "./instance.ts";
 
 /** A series of a scrape with its labels. */
 export type Series = { name: string; labels: Record<string, string>; value: number };
@@ -86,4 +87,13 @@ export async function statementsOf(db: Db, work: () => Promise<unknown>): Promis
 export function planOf(db: Db, statement: string): string[] {
   const parameters = (statement.match(/\?/g) ?? []).map(() => null);
   return db.$client.prepare(`EXPLAIN QUERY PLAN ${statement}`).all(...parameters).map((row) => (row as { detail: string }).detail);
+}
+
+/** What a real instance says of itself, with the admin's login. */
+export async function scrapeOf({ url, username, password }: Pick<Instance, "url" | "username" | "password">): Promise<string> {
+  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization } });
+  const text = await answer.text();
+  if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
+  return text;
 }
