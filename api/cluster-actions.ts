@@ -93,6 +93,7 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
   setClusterHealth(deps.db, row, problem?.reason ?? null, deps.now());
+  deps.watch.checked(row.id, problem?.refused ?? false);
   if (problem !== null) fail(250301, name, problem.reason);
 }
 

@@ -150,7 +150,7 @@ const worker = keepActivityWorker({
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, checked: signals.checked, now: Date.now, logger }));
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, checked: watch.checked, now: Date.now, logger }));
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
 const stopWatch = watch.start();
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();

@@ -31,7 +31,7 @@ beforeEach(() => {
   processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
   signals = createSignals(() => time);
   const directory = mkdtempSync(join(tmpdir(), "problems-"));
-  const later: Watch = { metrics: () => watch.metrics(), problems: () => watch.problems(), start: () => watch.start() };
+  const later: Watch = { metrics: () => watch.metrics(), problems: () => watch.problems(), checked: (...said) => watch.checked(...said), start: () => watch.start() };
   api = createTestApi({ now: () => time, zone: "UTC", processes: () => processes, watch: later }, directory);
   watch = createWatch({ ...api.deps, dataDir: directory, signals, sources: { slow: () => slow, workers: () => workers } });
   cluster = addCluster(api.db, "shanghai");

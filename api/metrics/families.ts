@@ -60,7 +60,7 @@ function addReadings(survey: Survey, named: Named, add: Add): void {
     for (const { labels, value } of READINGS[alert](survey)) family.add(taskNamed(labels, named), value);
   }
   add("replication_disk_wanted_bytes", "gauge", "Below this much free space the disk is low").add({}, wantedFree(survey.sample.disk.size));
-  const deaths = survey.signals.deaths();
+  const { deaths } = survey.signals;
   const died = add("replication_batch_deaths_total", "counter", "Batches that were lost with their worker; again: not for the first time");
   for (const [again, count] of [["false", deaths.first], ["true", deaths.again]] as const) died.add({ again }, count);
 }
@@ -145,9 +145,9 @@ function addPending({ running, tallies, clusters, sample }: Survey, named: Named
   for (const { clusterId, held } of sample.behind) pending.add({ cluster: named.cluster(clusterId), state: "held" }, held);
 }
 
-function addMachine({ sample, sources }: Survey, add: Add): void {
+function addMachine({ sample, workers }: Survey, add: Add): void {
   const slots = add("replication_worker_slots", "gauge", "Slots of the transfer workers that were heard of");
-  for (const { slots: known } of sources.workers()) {
+  for (const { slots: known } of workers) {
     for (const kind of LANES) {
       const { total = 0, used = 0 } = known[kind] ?? {};
       slots.add({ kind, state: "used" }, used);

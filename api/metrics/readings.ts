@@ -56,16 +56,14 @@ export const READINGS = {
         return { labels: { cluster: name }, value: status === "HEALTHY" ? 1 : 0, since: null, subject: name, tell };
       }),
 
-  ClusterSlow: ({ clusters, sources }) => {
-    const slow = new Set(sources.slow());
-    return [...clusters.values()].map(({ id, name }) => {
+  ClusterSlow: ({ clusters, slow }) =>
+    [...clusters.values()].map(({ id, name }) => {
       return { labels: { cluster: name }, value: slow.has(id) ? 1 : 0, since: null, subject: name, tell: () => `cluster ${name} answers slowly` };
-    });
-  },
+    }),
 
   CredentialsRefused: ({ clusters, signals }) =>
     [...clusters.values()].map(({ id, name, url, errorReason }) => {
-      const since = signals.credentialsRefused(id);
+      const since = signals.credentials.get(id) ?? null;
       const tell = () => `cluster ${name} (${url}) refuses our credentials: ${errorReason ?? "no reason is known"}`;
       return { labels: { cluster: name }, value: since === null ? 0 : 1, since, subject: name, tell };
     }),
@@ -79,12 +77,12 @@ export const READINGS = {
   },
 
   WorkerRefused: ({ signals }) =>
-    signals.refusals().map(({ reason, worker, since }) => {
+    signals.refusals.map(({ reason, worker, since }) => {
       return { labels: { reason }, value: 1, since, subject: worker, tell: () => `the transfer worker ${worker} is given no work: ${REFUSED[reason]}` };
     }),
 
   BatchKillsWorkers: ({ now, signals }) =>
-    signals.deaths().recent.map(({ subject, deaths, at }) => {
+    signals.deaths.recent.map(({ subject, deaths, at }) => {
       return { labels: { again: "true" }, value: 1, since: at, subject, tell: () => `${subject} was lost with its worker ${deaths} times, at last ${ago(now - at)} ago` };
     }),
 

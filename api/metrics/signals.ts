@@ -15,8 +15,8 @@ export type Sources = {
 export const REFUSALS = ["clock", "key", "protocol"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-export type Refused = { reason: Refusal; worker: string; since: number };
-export type Death = { subject: string; deaths: number; at: number };
+type Refused = { reason: Refusal; worker: string; since: number };
+type Death = { subject: string; deaths: number; at: number };
 export type Signals = ReturnType<typeof createSignals>;
 
 const MOST_KEPT = 1_000;
@@ -48,9 +48,11 @@ export function createSignals(now: () => number) {
       else if (!credentials.has(clusterId)) credentials.set(clusterId, now());
     },
 
-    refusals: (): Refused[] => [...refusals.values()].filter(({ last }) => now() - last < REFUSALS_TOLD_FOR),
-    deaths: () => ({ ...died, recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR) }),
-    /** Since when its credentials are refused; null: they are not. */
-    credentialsRefused: (clusterId: string): number | null => credentials.get(clusterId) ?? null,
+    /** As it is now. `credentials`: since when those of a cluster are refused. */
+    look: () => ({
+      refusals: [...refusals.values()].filter(({ last }) => now() - last < REFUSALS_TOLD_FOR),
+      deaths: { ...died, recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR) },
+      credentials: new Map(credentials),
+    }),
   };
 }

@@ -27,8 +27,10 @@ export type Survey = {
   conflictsLeft: ReturnType<typeof readConflictsLeft>;
   processes: Processes;
   sample: Sample;
-  signals: Signals;
-  sources: Sources;
+  signals: ReturnType<Signals["look"]>;
+  /** Ids of clusters. */
+  slow: ReadonlySet<string>;
+  workers: ReturnType<Sources["workers"]>;
 };
 
 export type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
@@ -55,8 +57,9 @@ export function createSurvey(deps: SurveyDeps) {
       conflictsLeft: readConflictsLeft(db),
       processes: processes(),
       sample,
-      signals,
-      sources,
+      signals: signals.look(),
+      slow: new Set(sources.slow()),
+      workers: sources.workers(),
     };
     return last;
   };

@@ -12,6 +12,8 @@ export type Watch = {
   /** In Prometheus' text format; at most a second old. */
   metrics: () => Promise<string>;
   problems: () => Promise<Problem[]>;
+  /** Told of each test of a connection whether the cluster refuses the credentials. */
+  checked: Signals["checked"];
   /** Looks regularly, also when nobody asks, so that what has made no progress is known. What it returns ends that. */
   start: () => () => void;
 };
@@ -22,8 +24,9 @@ const NOTHING_KNOWN: Sources = { slow: () => [], workers: () => [] };
 const LOOK_MS = 15_000;
 const FRESH_MS = 1_000;
 
-export function createWatch({ signals, sources = NOTHING_KNOWN, others, ...deps }: WatchDeps): Watch {
-  const survey = createSurvey({ ...deps, signals: signals ?? createSignals(deps.now), sources });
+export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, ...deps }: WatchDeps): Watch {
+  const signals = given ?? createSignals(deps.now);
+  const survey = createSurvey({ ...deps, signals, sources });
   const problems = createProblems();
   let own: ReturnType<typeof createProcessMetrics> | undefined;
   let last: { at: number; text: Promise<string> } | null = null;
@@ -47,6 +50,7 @@ export function createWatch({ signals, sources = NOTHING_KNOWN, others, ...deps 
       return last.text;
     },
     problems: async () => problems(await survey()),
+    checked: signals.checked,
     start() {
       // Whatever a look lacks, a scrape will say.
       const timer = setInterval(() => void survey().then(problems, () => undefined), LOOK_MS);
