@@ -1,5 +1,6 @@
 import { Agent, request } from "undici";
 import { TransferError } from "../domain/failure.ts";
+import type { Lane } from "../domain/lanes.ts";
 import type { SourceVersion, VersionKey } from "../domain/sync-versions.ts";
 import {
   type BatchAnswer,
@@ -57,6 +58,8 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
 
   return {
     open,
+    /** Says that this worker works, and how many of its slots. */
+    hello: (used: Record<Lane, number>) => call<WorkerSettings>("POST", "/internal/v1/worker", { used }),
     settings: () => call<WorkerSettings>("GET", "/internal/v1/worker"),
     takeBatch: (recordId: string, number: number) => call<BatchAnswer>("POST", `/internal/v1/batches/${recordId}/${number}`, {}),
     /** The first of these versions of a hosted repository, as many as one answer holds. */
@@ -72,6 +75,7 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
       call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),
     lease: (recordId: string, clusterId: string, bytes: number) =>
       call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
+    metrics: (worker: string, text: string) => call<{ taken: boolean }>("POST", "/internal/v1/metrics", { worker, text }),
     close: () => agent.close(),
   };
 }

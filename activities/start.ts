@@ -6,11 +6,12 @@ import { toTransferError } from "../domain/failure.ts";
 import { SLOTS } from "../domain/lanes.ts";
 import type { Refusal, WorkerSettings } from "../domain/worker-messages.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
-import { installRuntime } from "../temporal/worker.ts";
+import { installRuntime, ownMetrics } from "../temporal/worker.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createAloneActivities } from "./alone/activities.ts";
 import { createControlPlane } from "./control-plane.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
+import { createUse } from "./use.ts";
 import { openBatchDeps } from "./worker-deps.ts";
 
 /** A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries. */
@@ -18,15 +19,17 @@ import { openBatchDeps } from "./worker-deps.ts";
 const HELLO_MS = 15_000;
 const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
+const METRICS_MS = 15_000;
 
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
 const stopping = new AbortController();
 let refused = new AbortController();
 let lastRefusal: Refusal | undefined;
+const name = `${hostname()}/${process.pid}`;
 const controlPlane = createControlPlane({
   ...config,
-  name: `${hostname()}/${process.pid}`,
+  name,
   onRefused: (reason, refusal) => {
     lastRefusal = refusal;
     refused.abort(reason);
@@ -40,9 +43,19 @@ const life = superviseChild({
     await working;
   },
 });
-installRuntime(log);
+const metrics = await installRuntime(log);
+// A worker elsewhere is not asked for its numbers; it tells them.
+if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();
 await working;
+
+async function tellMetrics(): Promise<void> {
+  try {
+    await controlPlane.metrics(name, await ownMetrics(metrics));
+  } catch (error) {
+    log.debug({ err: error }, "the numbers could not be told");
+  }
+}
 
 /** Takes work for as long as the control plane lets it in, and again when it does so again. */
 async function work(): Promise<void> {
@@ -63,21 +76,22 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
   const { transfer } = queues(settings.instanceId);
   const activities = createTransferActivities(deps);
   const alone = createAloneActivities(log);
-  const hello = setInterval(() => void controlPlane.settings().catch(() => undefined), HELLO_MS);
+  const { used, counted } = createUse();
+  const hello = setInterval(() => void controlPlane.hello(used).catch(() => undefined), HELLO_MS);
   const workers = keepActivityWorkers(
     {
       settings: { ...config, temporalAddress: config.temporalAddress ?? seenFromHere(settings.temporal.address) },
       namespace: config.temporalAddress ? config.temporalNamespace : settings.temporal.namespace,
       heartbeatInterval: config.heartbeatInterval ?? settings.heartbeatInterval,
       queues: [
-        { taskQueue: laneQueue(transfer, "SHARED"), activities, slots: SLOTS.SHARED },
-        { taskQueue: laneQueue(transfer, "QUICK"), activities, slots: SLOTS.QUICK },
-        { taskQueue: laneQueue(transfer, "WHOLE"), activities, slots: SLOTS.WHOLE },
-        { taskQueue: laneQueue(transfer, "ALONE"), activities: alone, slots: SLOTS.ALONE },
+        { taskQueue: laneQueue(transfer, "SHARED"), activities: counted("SHARED", activities), slots: SLOTS.SHARED },
+        { taskQueue: laneQueue(transfer, "QUICK"), activities: counted("QUICK", activities), slots: SLOTS.QUICK },
+        { taskQueue: laneQueue(transfer, "WHOLE"), activities: counted("WHOLE", activities), slots: SLOTS.WHOLE },
+        { taskQueue: laneQueue(transfer, "ALONE"), activities: counted("ALONE", alone), slots: SLOTS.ALONE },
       ],
       log,
     },
-    () => life.ready(),
+    () => life.ready({ metrics }),
   );
   return {
     async stop() {

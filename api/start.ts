@@ -33,6 +33,9 @@ import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
 import { createWorkers } from "./internal/workers.ts";
+import { createOthers, type MetricsPort } from "./metrics/others.ts";
+import { createSignals } from "./metrics/signals.ts";
+import { createWatch } from "./metrics/watch.ts";
 import { reconcileRuns } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
@@ -58,6 +61,8 @@ const store = createStore(content, inline);
 await store.sweep(Date.now());
 
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
+const metricsPort = await installRuntime(logger);
+let ports: MetricsPort[] = [];
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
 const inTemporal: ScheduleDeps = {
@@ -77,7 +82,9 @@ const doorbell = createDoorbell(inTemporal);
 const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
 
-const workers = createWorkers(Date.now, logger);
+const others = createOthers({ ports: () => [{ process: "control", port: metricsPort }, ...ports], now: Date.now });
+const signals = createSignals(Date.now);
+const workers = createWorkers(Date.now, logger, signals.refused);
 const workerCount = () => Math.max(processes.workers, workers.count());
 const paces = createPaces(Date.now);
 const turns = createTurns({ db, paces, workers: workerCount, wake: createWake(inTemporal.client, logger), now: Date.now });
@@ -91,6 +98,7 @@ const internal = internalRoutes({
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,
+  tellMetrics: others.tell,
   settings: () => ({
     instanceId: config.instanceId,
     temporal: { address: config.temporalAddress, namespace: config.temporalNamespace },
@@ -102,6 +110,19 @@ const internal = internalRoutes({
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
 const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
+const hasTransferWorker = () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now());
+const watch = createWatch({
+  db,
+  dataDir: config.dataDir,
+  zone: config.timeZone,
+  localClusterName: config.localClusterName,
+  now: Date.now,
+  processes: () => processes,
+  hasTransferWorker,
+  signals,
+  others,
+  sources: { slow: () => [...paces.slow().keys()], workers: workers.list },
+});
 
 const app = createApp({
   db,
@@ -116,7 +137,7 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
-  hasTransferWorker: () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now()),
+  hasTransferWorker,
   executions,
   internal,
   checkCluster,
@@ -125,6 +146,8 @@ const app = createApp({
     proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
   }),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
+  watch,
+  metricsToken: config.metricsToken ?? null,
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -137,9 +160,8 @@ const app = createApp({
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
-installRuntime(logger);
 const activities = {
-  ...createRunActivities({ ...execution, turns, died: () => {}, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+  ...createRunActivities({ ...execution, turns, died: signals.batchDied, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
   ...createDrainActivities({ ...execution, turns, asked: doorbell.asked }),
 };
 const worker = keepActivityWorkers({
@@ -150,14 +172,17 @@ const worker = keepActivityWorkers({
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, paces, now: Date.now, logger }));
+const checkAll = () => checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
 const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
+const stopWatch = watch.start();
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
     for (const { stop } of [doorbell, reconciler, clusterWatch, turnWatch, upkeep]) stop();
+    stopWatch();
     await stopHousekeeping();
     await worker.stop();
     // A connection that has got its last answer is not kept.
@@ -169,6 +194,7 @@ const child = superviseChild({
   onProcesses: (message) => {
     const isBack = message.temporal && !processes.temporal;
     processes = message;
+    ports = message.metrics;
     if (!isBack) return;
     upkeep.temporalIsBack();
     doorbell.temporalIsBack();

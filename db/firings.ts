@@ -4,7 +4,7 @@ import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from
 import { formatTime } from "../domain/time.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { insertRecord, readSnapshot } from "./runs/open.ts";
-import { record, task } from "./schema/replication.ts";
+import { record, runTotal, task } from "./schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 
@@ -36,7 +36,7 @@ export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, ru
     const timing = row?.enabled ? timingOf(row, rules.zone) : null;
     if (!row || timing?.text !== schedule) return { kind: "stale" };
     if (isTooLate(timing, due, rules)) {
-      if (timing.once === null) settle(tx, taskKey, due);
+      if (timing.once === null) settleMissed(tx, row, due, now);
       else insertMissed(tx, row, timing.once, rules);
       return { kind: "missed" };
     }
@@ -58,6 +58,17 @@ function settle(tx: DbOrTx, taskKey: string, due: number): void {
     .set({ settledTime: sql`max(coalesce(${task.settledTime}, 0), ${due})` })
     .where(eq(task.key, taskKey))
     .run();
+}
+
+/** Of a schedule that goes on; counted once, however often its first activity is tried. */
+function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void {
+  if (isSettled(row, due)) return;
+  const again = sql`${runTotal.runs} + 1`;
+  tx.insert(runTotal)
+    .values({ taskKey: row.key, cause: "SCHEDULED", result: "MISSED", runs: 1, lastEnd: now })
+    .onConflictDoUpdate({ target: [runTotal.taskKey, runTotal.cause, runTotal.result], set: { runs: again, lastEnd: now } })
+    .run();
+  settle(tx, row.key, due);
 }
 
 export function isSettled({ settledTime }: Pick<TaskRow, "settledTime">, due: number): boolean {

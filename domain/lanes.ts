@@ -41,6 +41,9 @@ export function sliceOf(lane: Lane, slice: number): SliceLimits {
   return { begins: lane === "SHARED" ? slice : Number.POSITIVE_INFINITY, ends: null };
 }
 
+/** After so many deaths of workers over it a batch goes to a process of its own: it may be what kills them. */
+export const MOST_DEATHS = 2;
+
 /** Types of failures with which a worker gives a batch back untried; it has not died over it. */
 export const STOPPING = "WorkerStopping";
 export const REFUSED = "WorkerRefused";

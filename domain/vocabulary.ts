@@ -17,6 +17,14 @@ export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
 export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
+/** What began a run: somebody, a schedule, or an upload. */
+export const RUN_CAUSES = ["MANUAL", "SCHEDULED", "REAL_TIME"] as const;
+export type RunCause = (typeof RUN_CAUSES)[number];
+
+/** What became of a run; MISSED: it should have begun while nothing could begin it. */
+export const RUN_RESULTS = ["SUCCESS", "FAILED", "MISSED"] as const;
+export type RunResult = (typeof RUN_RESULTS)[number];
+
 export const TASK_STATUSES = ["WAITING", "REPLICATING", "COMPLETED"] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 

@@ -22,7 +22,7 @@ beforeEach(() => {
   api = createTestApi({
     checkCluster: async (access) => {
       tried.push(access);
-      return problem;
+      return problem === null ? null : { reason: problem, refused: false };
     },
   });
 });
@@ -38,7 +38,7 @@ const secretsOf = (name?: string) => {
 };
 
 const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
-const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? "connection refused" : null);
+const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? { reason: "connection refused", refused: false } : null);
 
 describe("attaching a cluster", () => {
   test("keeps its secrets sealed and shows none of them", async () => {

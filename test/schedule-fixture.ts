@@ -32,7 +32,7 @@ import { createTurns } from "../activities/control/turns.ts";
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const log = pino({ level: "silent" });
 // Of lost connections the SDK writes a line for every call.
-installRuntime(log);
+await installRuntime(log);
 
 export type Plan = { cron: string } | { at: string } | "immediately";
 type Draft = { enabled?: boolean; timeZone?: string; blocked?: boolean; recordReserveDays?: number };

@@ -23,8 +23,6 @@ export const TRANSFER: ActivityOptions = {
 
 /** A batch whose worker dies is tried again by its workflow, which counts the deaths. */
 export const ONE_TRY: ActivityOptions = { ...TRANSFER, retry: { maximumAttempts: 1 } };
-/** After so many deaths of workers a batch goes to a process of its own: it may be what kills them. */
-export const MOST_DEATHS = 2;
 
 /** Batches of one cluster in flight at once. */
 export const WINDOW = 4;

@@ -2,9 +2,9 @@ import { ActivityFailure, ApplicationFailure, isCancellation, patched, proxyActi
 import { rootCause } from "@temporalio/common";
 import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
-import { type Lane, REFUSED, STOPPING } from "../domain/lanes.ts";
+import { type Lane, MOST_DEATHS, REFUSED, STOPPING } from "../domain/lanes.ts";
 import { laneQueue, type Queues } from "./contract.ts";
-import { CONTROL, MOST_DEATHS, ONE_TRY, TRANSFER } from "./options.ts";
+import { CONTROL, ONE_TRY, TRANSFER } from "./options.ts";
 
 export type Batch = { number: number; summary: string; lane?: Lane };
 type Place = { queues: Queues; recordId: string };
@@ -29,7 +29,8 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
   if (sent.result) return sent.result;
   if (sent.untried) return transferAlone(input, batch);
   const split = await control.splitBatch.executeWithOptions({ summary: `halve batch ${batch.number}` }, [input.recordId, batch.number, sent.reason]);
-  if (split.kind === "failed") return split.counts;
+  // What an attempt has put off before it died is counted by none.
+  if (split.kind === "failed") return { ...split.counts, rest: 1 };
   const sum: BatchResult = { total: 0, again: 0, failed: 0 };
   for (const number of split.numbers) {
     const half = await transferAlone(input, { ...batch, number, summary: `half of ${batch.summary}`.slice(0, 190) });

@@ -8,8 +8,10 @@ import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
 import { pairProblem, snapshotOf, type Target, targetsAfter } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
+import { batchEnds } from "../../db/runs/end-batch.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
+import { MOST_DEATHS } from "../../domain/lanes.ts";
 import { inTurn } from "../../db/turns.ts";
 import { firstOf } from "./answers.ts";
 import { cutInTurn } from "./cut-in-turn.ts";
@@ -27,7 +29,7 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
   closed: (taskKey: string) => void;
   turns: Turns;
   /** Told of workers' and processes' deaths over a batch, for numbers. */
-  died: (deaths: number) => void;
+  died: (death: { subject: string; deaths: number }) => void;
 };
 
 /** What the control plane does for workflows: state only, no network. */
@@ -78,14 +80,14 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
 
     /** Gives a batch over which workers have died to a process of its own; `deaths`: how many so far. */
     async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
-      died(deaths);
+      for (let nth = 1; nth <= deaths; nth += 1) died({ subject: batchName(db, recordId, number), deaths: nth });
       isolateBatch(db, recordId, number);
       turns.freed();
     },
 
     /** Halves a batch whose own process has died, too, or fails the one artifact that is left of it. */
     async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
-      died(1);
+      died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });
       return splitBatch(db, recordId, number, reason, now());
     },
 
@@ -100,6 +102,14 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
 }
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
+
+/** For people: which batch it is. */
+function batchName(db: Db, recordId: string, number: number): string {
+  const snapshot = snapshotOf(db, recordId);
+  const end = batchEnds(db, recordId, number);
+  const to = snapshot?.clusters.find(({ id }) => id === end?.clusterId)?.name ?? "";
+  return `batch ${number} of ${snapshot?.taskName ?? recordId} → ${to}`;
+}
 
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);

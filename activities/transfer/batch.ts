@@ -54,7 +54,8 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   } finally {
     slice.close();
     const rest = await reporter.close(broken ? null : { interrupted: stop.signal.aborted });
-    if (rest > 0) result.rest = rest;
+    // What an attempt has put off before it died is counted by none: the next cut finds it.
+    if (rest > 0 || batch.lease > 1) result.rest = Math.max(rest, 1);
   }
   return result;
 }

@@ -13,7 +13,7 @@ import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
 import { listingRoutes } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
-import type { Workers } from "./workers.ts";
+import type { Used, Workers } from "./workers.ts";
 
 export type InternalDeps = {
   db: Db;
@@ -27,6 +27,8 @@ export type InternalDeps = {
   listings: Listings;
   /** Told when batches were handed in, or an end has another pace. */
   freed: () => void;
+  /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
+  tellMetrics: (worker: string, text: string) => boolean;
 };
 
 /** What is known of how quickly ends answer (ms). */
@@ -45,6 +47,11 @@ export function internalRoutes(deps: InternalDeps): Hono {
     .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }))
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
+    .post("/worker", async (c) => {
+      const { used } = await c.req.json<{ used: Used }>();
+      workers.seen(c.req.header("x-internal-worker") ?? "", used);
+      return c.json(settings());
+    })
     .route("/blobs", blobRoutes(store))
     .route("/versions", versionRoutes(db, now))
     .post("/batches/:recordId/:number", (c) => {
@@ -61,6 +68,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
       return c.json(answer);
     })
     .route("/listings", listingRoutes(deps))
+    .post("/metrics", async (c) => {
+      const { worker, text } = await c.req.json<{ worker: string; text: string }>();
+      return c.json({ taken: deps.tellMetrics(worker, text) });
+    })
     .post("/leases", async (c) => {
       const { recordId, clusterId, bytes } = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();
       const rate = snapshotOf(db, recordId)?.setting.rateLimit ?? 0;

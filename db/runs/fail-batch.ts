@@ -8,5 +8,6 @@ const REASON = "no transfer worker could finish the batch: each that tried died 
 export function failBatch(db: Db, recordId: string, number: number, now: number): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };
-  return failAll(db, { recordId, number, lease: batch.lease }, batch.artifacts, REASON, now);
+  // What an attempt has put off before it died is counted by none.
+  return { ...failAll(db, { recordId, number, lease: batch.lease }, batch.artifacts, REASON, now), rest: 1 };
 }

@@ -9,7 +9,7 @@ import type { BatchRow } from "./end-batch.ts";
 import { takeReports } from "./outcomes.ts";
 import { snapshotOf } from "./targets.ts";
 
-export type BatchCounts = { total: number; again: number; failed: number };
+export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
 /** `halves`: numbers of the batches that stand for it; `failed`: it had one artifact, or none, left. */
 export type Split = { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
 
