@@ -11,7 +11,6 @@ const REPOSITORIES = 4;
 const FILES = 200;
 const HUGE = 20_000;
 const FOLLOWING = 10;
-const TURNS = 7;
 const LOOK_MS = 10;
 const SETTLED_LOOKS = 20;
 const LONGEST_MS = 300_000;
@@ -28,7 +27,7 @@ export async function fairness(bench: Bench): Promise<Row[]> {
   try {
     const small = await prepareSmall(bench);
     const followed = await follow(bench);
-    const alone = await measure(small, followed);
+    const alone = await measure(bench, small, followed);
     say(`alone: ${text(alone.small)}; REAL_TIME ${text(alone.realTime)}`);
     keys.push(...(await crowd(bench, slow.url)));
     await slow.busy();
@@ -36,7 +35,7 @@ export async function fairness(bench: Bench): Promise<Row[]> {
     keys.push(huge);
     const over = new AbortController();
     const again = keepRunning(product, huge, over.signal);
-    const beside = await measure(small, followed).finally(() => over.abort());
+    const beside = await measure(bench, small, followed).finally(() => over.abort());
     await again;
     say(`beside: ${text(beside.small)}; REAL_TIME ${text(beside.realTime)}`);
     const running = await stillRunning(product, keys);
@@ -105,9 +104,9 @@ async function follow({ product, other, second }: Bench): Promise<() => Promise<
   };
 }
 
-async function measure(small: () => Promise<number>, followed: () => Promise<number>): Promise<Measured> {
+async function measure({ times }: Bench, small: () => Promise<number>, followed: () => Promise<number>): Promise<Measured> {
   const measured: Measured = { small: [], realTime: [] };
-  for (let turn = 0; turn < TURNS; turn += 1) {
+  for (let turn = 0; turn < 2 * times + 1; turn += 1) {
     measured.small.push(await small());
     measured.realTime.push(await followed());
   }
