@@ -55,6 +55,8 @@ export function createJournal(folder: string) {
     persist,
     count: (what: string, number = 1) => void counts.set(what, (counts.get(what) ?? 0) + number),
     counts: () => [...counts],
+    /** Of all rules together. */
+    violationCount: () => [...violations.values()].reduce((sum, cases) => sum + cases.length, 0),
     violations: (): ReadonlyMap<string, readonly string[]> => violations,
     seconds: () => (Date.now() - begun) / 1000,
   };

@@ -18,7 +18,7 @@ export type Followed = {
 
 type Kind = { name: string; setting?: Record<string, unknown>; replicaType?: TaskDraft["replicaType"]; slots: number; everyMs: number; executes?: true };
 
-/** Small ones, some with a request of their own, a few that go in pieces. */
+/** Small ones mostly, some with a request of their own, a few that go in pieces: an hour of them fits a disk. */
 const SIZES = [200, 200, 2_000, 2_000, 30_000, 300_000, 1_500_000];
 const OVERWRITE = { conflictStrategy: "OVERWRITE" };
 const CRON = { ...OVERWRITE, executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression: "*/15 * * * * ?" } };
@@ -70,7 +70,7 @@ async function uploadAll(world: World, { slots, everyMs }: Kind, followed: Follo
 /** The same bytes until they are acknowledged, so that it is known what is there. */
 async function uploadOne({ journal, product, random }: World, { name, contents, ever }: Followed, slots: number): Promise<void> {
   const path = `/slot-${Math.floor(random() * slots)}.bin`;
-  const bytes = randomBytes(SIZES[Math.floor(random() ** 2 * SIZES.length)] ?? 200);
+  const bytes = randomBytes(SIZES[Math.floor(random() ** 5 * SIZES.length)] ?? 200);
   const digest = sha256(bytes);
   ever.set(path, (ever.get(path) ?? new Set()).add(digest));
   await journal.persist(`the upload of ${name}${path}`, () => product.upload(PROJECT, name, path, bytes, { "X-BKREPO-OVERWRITE": "true" }));

@@ -4,6 +4,7 @@ import type { World } from "./world.ts";
 /** What holds, with what is told when it does not. */
 const RULES = [
   "counts add up",
+  "nothing planned is dropped",
   "nothing done is undone",
   "what has ended stays so",
   "SUCCESS is all of it",
@@ -11,6 +12,7 @@ const RULES = [
   "an execution has one record",
   "every artifact is recorded once",
   "details agree with their record",
+  "both ends can be compared",
   "nothing is lost, foreign or different",
   "only what was there is sent",
   "every run ends",
@@ -24,8 +26,8 @@ const RULES = [
 ];
 
 /** Prints what was done and what held; true when something did not. */
-export function report({ journal, folder }: World, probes: Probes | null, seed: number): boolean {
-  const fairness = probes === null ? [] : judgeFairness({ journal }, probes);
+export function report({ journal, folder }: World, probes: Probes, seed: number): boolean {
+  const fairness = judgeFairness({ journal }, probes);
   console.log(`\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`);
   const rows = journal.counts().toSorted(([a], [b]) => (a < b ? -1 : 1));
   console.log(["| what | times |", "|---|---|", ...rows.map(([what, number]) => `| ${what} | ${number} |`)].join("\n"));

@@ -17,6 +17,7 @@ import { startWorld, type World } from "./world.ts";
 
 const TROUBLE_MS = { least: 40_000, most: 120_000 };
 const CHECK_MS = 1_000;
+const LATE_MS = 10_000;
 
 const option = (name: string) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const minutes = Number(option("minutes") ?? 60);
@@ -38,9 +39,6 @@ process.once("SIGINT", () => void world.remove(true).then(() => process.exit(130
 let failed = true;
 try {
   failed = await soak(world);
-} catch (error) {
-  world.journal.violated("the soak itself goes on", error instanceof Error ? (error.stack ?? error.message) : String(error));
-  report(world, null, seed);
 } finally {
   over.abort();
   await world.remove(failed);
@@ -56,13 +54,12 @@ async function soak(world: World): Promise<boolean> {
   const checkCrashes = createCrashCheck(world);
   const crashes = setInterval(checkCrashes, CHECK_MS);
   const followed = await startSlots(world, over.signal);
-  for (const { task, name } of followed) watch.add(task, name);
-  for (const [task, name] of probes.tasks) watch.add(task, name);
-  const end = Date.now() + minutes * 60_000;
-  for (let round = 1; round === 1 || Date.now() + longestRoundMs / 2 < end; round += 1) {
-    const begun = Date.now();
-    await troubledRound(world, { round, probes, watch, followed });
-    longestRoundMs = Math.max(longestRoundMs, Date.now() - begun);
+  for (const { task, name } of followed) watch.add(task, name, { realTime: name === "live" });
+  for (const [task, name] of probes.tasks) watch.add(task, name, { realTime: name === "probe live" });
+  try {
+    await rounds(world, { probes, watch, followed });
+  } catch (error) {
+    journal.violated("the soak itself goes on", error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
   clearInterval(crashes);
   checkCrashes();
@@ -70,12 +67,22 @@ async function soak(world: World): Promise<boolean> {
   return report(world, probes, seed);
 }
 
-type Parts = { round: number; probes: Probes; watch: Watch; followed: Followed[] };
+type Parts = { probes: Probes; watch: Watch; followed: Followed[] };
+
+async function rounds(world: World, parts: Parts): Promise<void> {
+  const end = Date.now() + minutes * 60_000;
+  for (let round = 1; round === 1 || Date.now() + longestRoundMs / 2 < end; round += 1) {
+    const begun = Date.now();
+    await troubledRound(world, { round, ...parts });
+    longestRoundMs = Math.max(longestRoundMs, Date.now() - begun);
+  }
+}
 
 /** Begins runs of every kind, troubles them, lets everything come to rest, and compares. Odd rounds trouble the ends only, and fairness is measured; even ones the processes, too. */
-async function troubledRound(world: World, { round, probes, watch, followed }: Parts): Promise<void> {
+async function troubledRound(world: World, { round, probes, watch, followed }: Parts & { round: number }): Promise<void> {
   const { journal, signals, ways } = world;
   const name = `r${round}`;
+  const violations = journal.violationCount();
   const processes = round % 2 === 0 ? drawProcessTroubles(random, troubleMs) : [];
   const ends = drawEndTroubles(random, troubleMs);
   const begun = await startRound(world, name);
@@ -91,7 +98,8 @@ async function troubledRound(world: World, { round, probes, watch, followed }: P
   const inTurn = async <T extends { at: number }>(troubles: readonly T[], make: (trouble: T) => unknown) => {
     for (const trouble of troubles) {
       await sleep(Math.max(0, start + trouble.at - Date.now()));
-      await make(trouble);
+      // What had to wait too long for the one before it is left out, lest all of them come at once.
+      if (Date.now() < start + trouble.at + LATE_MS) await make(trouble);
     }
   };
   const made = (trouble: (typeof processes)[number]) =>
@@ -104,9 +112,10 @@ async function troubledRound(world: World, { round, probes, watch, followed }: P
   await probing;
   await Promise.all(followed.map((one) => one.pause()));
   await converge(world, runs, followed);
-  await verifyRound(world, begun, runs, followed);
+  await verifyRound(world, begun, runs, followed).catch((error: unknown) => journal.violated("both ends can be compared", String(error instanceof Error ? error.stack : error)));
   journal.note(`round ${round} is verified`);
   for (const run of runs) watch.drop(run.task);
-  await endRound(world, begun, crowd);
+  // What went wrong stays to be looked at.
+  if (journal.violationCount() === violations) await endRound(world, begun, crowd);
   for (const way of Object.values(ways)) way.clear();
 }

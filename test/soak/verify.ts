@@ -99,7 +99,7 @@ async function listNpm({ name, npm }: Round, get: Get): Promise<Listing> {
 async function listHostedImages({ name, hostedImages }: Round, get: Get): Promise<Listing> {
   const found: Listing = new Map();
   await each([...new Set([...hostedImages.keys()].map((key) => key.split(":")[0]))], 4, async (image) => {
-    const { tags } = await json<{ tags: string[] }>(get(`/v2/${PROJECT}/${name}-oci/${image}/tags/list`));
+    const { tags = [] } = await json<{ tags?: string[] }>(get(`/v2/${PROJECT}/${name}-oci/${image}/tags/list`));
     for (const tag of tags) {
       const bytes = await (await get(`/v2/${PROJECT}/${name}-oci/${image}/manifests/${tag}`)).arrayBuffer();
       found.set(`${image}:${tag}`, `sha256:${sha256(Buffer.from(bytes))}`);
