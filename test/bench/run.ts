@@ -9,6 +9,7 @@ import { detailPages } from "./detail-pages.ts";
 import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
+import { manyObjects } from "./many-objects.ts";
 import { oneFile } from "./one-file.ts";
 import { realTime } from "./real-time.ts";
 import { type Bench, createRig } from "./rig.ts";
@@ -26,6 +27,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "big-image": bigImage,
   "big-blob": bigBlob,
   "many-files": manyFiles,
+  "many-objects": manyObjects,
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
 };
