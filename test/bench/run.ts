@@ -10,6 +10,7 @@ import { fairness } from "./fairness.ts";
 import { hostedImages } from "./hosted-images.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
+import { manyObjects } from "./many-objects.ts";
 import { oneFile } from "./one-file.ts";
 import { planPages } from "./plan-pages.ts";
 import { realTime } from "./real-time.ts";
@@ -28,6 +29,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "big-image": bigImage,
   "big-blob": bigBlob,
   "many-files": manyFiles,
+  "many-objects": manyObjects,
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
   fairness,
