@@ -3,6 +3,7 @@ import type { RunSnapshot } from "../domain/task.ts";
 import type { ExecutionStatus } from "../domain/vocabulary.ts";
 import type { DbOrTx } from "./open.ts";
 import { startsWith } from "./prefix.ts";
+import { snapshotOf } from "./runs/snapshots.ts";
 import { detail, record, tally } from "./schema/replication.ts";
 import { turn } from "./turns.ts";
 
@@ -37,8 +38,9 @@ const columns = {
 
 /** What is common to a record's details; null when there is no such record. `kept`: whether its details are kept. */
 export function detailContext(db: DbOrTx, recordId: string): { snapshot: RunSnapshot; kept: boolean } | null {
-  const row = db.select({ snapshot: record.snapshot, status: record.status }).from(record).where(eq(record.id, recordId)).get();
-  return row ? { snapshot: row.snapshot, kept: row.snapshot.record || row.status === "RUNNING" } : null;
+  const snapshot = snapshotOf(db, recordId);
+  const row = db.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
+  return snapshot && row ? { snapshot, kept: snapshot.record || row.status === "RUNNING" } : null;
 }
 
 const LIST_PAGE = 500;

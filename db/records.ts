@@ -30,7 +30,7 @@ type RecordRow = {
 };
 export type RecordView = RecordRow & RecordBytes & { overview: Overview };
 
-/** Without the snapshot, which may be long; of it only the number of clusters. */
+/** Without the snapshot, which may be long. */
 const columns = {
   id: record.id,
   taskKey: record.taskKey,
@@ -39,7 +39,7 @@ const columns = {
   startTime: record.startTime,
   endTime: record.endTime,
   errorReason: record.errorReason,
-  clusters: sql<number>`CASE ${record.clusterId} WHEN '' THEN json_array_length(${record.snapshot}, '$.clusters') ELSE 1 END`,
+  clusters: record.clusters,
 };
 
 export function findRecord(db: DbOrTx, id: string): RecordView | null {

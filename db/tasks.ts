@@ -47,7 +47,11 @@ export function updateTask(db: Db, key: string, changes: TaskChanges, objects: r
 }
 
 function insertParts(tx: DbOrTx, taskKey: string, objects: readonly TaskObject[], clusterIds: readonly string[]): void {
-  for (const [position, object] of objects.entries()) tx.insert(taskObject).values({ ...object, taskKey, position }).run();
+  // One statement, however many: a task may have ten thousand.
+  tx.run(sql`
+    INSERT INTO task_object (task_key, position, local_repo_name, repo_type, remote_project_id, remote_repo_name, package_constraints, path_constraints)
+    SELECT ${taskKey}, key, value ->> 'localRepoName', value ->> 'repoType', value ->> 'remoteProjectId', value ->> 'remoteRepoName',
+      value ->> 'packageConstraints', value ->> 'pathConstraints' FROM json_each(${JSON.stringify(objects)})`);
   for (const [position, clusterId] of clusterIds.entries()) tx.insert(taskCluster).values({ taskKey, position, clusterId }).run();
 }
 

@@ -16,6 +16,7 @@ import { FILES } from "./drain-fixture.ts";
 import { addFiles, openRun } from "./planned-run.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
+const RUNNING = { sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [] };
 const KILLER = "/file-13";
 
 let directory: string;
@@ -50,7 +51,10 @@ function send(number: number): boolean {
   const { artifacts, lease } = take(number);
   if (artifacts.some(({ name }) => name === KILLER)) return false;
   const reports = artifacts.map(({ seq, name, version }) => ({
-    ...{ seq, name, version, sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [] },
+    ...RUNNING,
+    seq,
+    name,
+    version,
     outcome: { result: { kind: "sent" as const }, digest: null, size: 0, parts: noParts(), bytesSent: 0 },
   }));
   takeReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 60_000, NOW);
@@ -80,7 +84,10 @@ test("the same holds for what waits to be tried again, which keeps what is known
   const { artifacts, lease } = take(number);
   const again = { kind: "again" as const, reason: "503", notBefore: null, uploads: [], throttled: false, untried: true };
   const reports = artifacts.map(({ seq, name, version }) => ({
-    ...{ seq, name, version, sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [{ digest: "sha256:1", location: "there", offset: 7 }] },
+    ...RUNNING,
+    seq,
+    name,
+    version,
     outcome: { result: { ...again, uploads: [{ digest: "sha256:1", location: "there", offset: 7 }] }, digest: null, size: null, parts: noParts(), bytesSent: 0 },
   }));
   takeReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 60_000, NOW);

@@ -18,7 +18,7 @@ const SETTING: TaskSetting = {
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
 };
-const TASK = { kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
+export const TASK = { kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
 
 /** The RUNNING record of a new task of project p; nothing is planned yet. */
 export function openRun(db: Db, objects: TaskObject | TaskObject[], clusterIds: string[], now: number): string {

@@ -6,21 +6,22 @@ import { failBatch } from "../../db/runs/fail-batch.ts";
 import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
-import { pairProblem, snapshotOf, type Target, targetsAfter } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { batchEnds } from "../../db/runs/end-batch.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
 import { MOST_DEATHS } from "../../domain/lanes.ts";
 import { inTurn } from "../../db/turns.ts";
-import { firstOf } from "./answers.ts";
 import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { Turns } from "./turns.ts";
 import { createPlanActivities } from "./plans.ts";
+import { createTargetPages, type TargetPage } from "./target-pages.ts";
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
-export type TargetPage = { targets: Target[]; next: number | null };
+export type { TargetPage };
 
 export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "window"> & {
   db: Db;
@@ -34,6 +35,7 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
 
 /** What the control plane does for workflows: state only, no network. */
 export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
+  const targetPage = createTargetPages(db);
   return {
     ...createPlanActivities({ db, now }),
 
@@ -63,9 +65,7 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
 
     /** The targets from number `from` on; `after`: of those of the clusters that come after this one. */
     async readTargets(recordId: string, from: number, after: string | null = null): Promise<TargetPage> {
-      const targets = targetsAfter(db, recordId, after);
-      const page = firstOf(targets.slice(from));
-      return { targets: page, next: from + page.length < targets.length ? from + page.length : null };
+      return inTurn(() => targetPage(recordId, from, after), "answer");
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {

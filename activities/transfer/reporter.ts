@@ -34,9 +34,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
   let closed: { rest: number } | undefined;
 
   const stop = (reason: string) => {
-    if (stopped) return;
+    if (!stopped) onStop(reason);
     stopped = true;
-    onStop(reason);
   };
 
   const change = (seq: number, values: Partial<ArtifactReport>) => {
@@ -60,9 +59,7 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     } catch (error) {
       for (const seq of seqs) dirty.add(seq);
       const failure = toTransferError(error);
-      if (failure.retryable) return;
-      refused = failure;
-      stop(failure.message);
+      if (!failure.retryable) stop((refused = failure).message);
     }
   }
 
@@ -73,9 +70,9 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
   };
   const timer = setInterval(tick, TICK_MS);
 
-  const begin = ({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime = Date.now()) => {
-    current.set(seq, { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null });
-    dirty.add(seq);
+  const begin = (artifact: BatchArtifact, startTime = Date.now()) => {
+    current.set(artifact.seq, toReport(artifact, startTime));
+    dirty.add(artifact.seq);
   };
 
   return {
@@ -108,17 +105,21 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
         for (;;) {
           // What Temporal has told to end may be given to another: it is not handed in.
           const last = signal.aborted ? null : done;
-          if (refused || closed || (last === null && dirty.size === 0)) return;
+          const isTold = () => refused !== undefined || closed !== undefined || (last === null && dirty.size === 0);
           if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
-          if (Date.now() > deadline) return;
+          if (isTold() || Date.now() > deadline) return;
           await flush(last ?? undefined);
-          if (!closed && !refused && (last !== null || dirty.size > 0)) await sleep(1_000);
+          if (!isTold()) await sleep(1_000);
         }
       });
       if (refused) throw refused;
       return closed?.rest ?? 0;
     },
   };
+}
+
+function toReport({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime: number): ArtifactReport {
+  return { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null };
 }
 
 /** A control plane that hangs answers late; the batch is alive meanwhile. */

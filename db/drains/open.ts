@@ -3,6 +3,7 @@ import { newId } from "../../domain/ids.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { haltReason } from "../runs/halts.ts";
 import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
+import { snapshotOf } from "../runs/snapshots.ts";
 import { type Target, targetWriter } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
 import { planObject, record, task } from "../schema/replication.ts";
@@ -71,13 +72,15 @@ const FULL: Grown = { targets: [], more: false, full: true };
 /** Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One transaction. */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
-    const row = tx.select().from(record).where(eq(record.id, recordId)).get();
+    const { taskKey, clusterId, startTime } = record;
+    const row = tx.select({ taskKey, clusterId, startTime }).from(record).where(eq(record.id, recordId)).get();
+    const snapshot = snapshotOf(tx, recordId);
     const cursor = row && findCursor(tx, row);
-    if (!row || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
+    if (!row || !snapshot || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
     // A repository that was not there when the drain began is for the next one.
-    const lacking = row.snapshot.objects.some(({ category }) => category === null);
+    const lacking = snapshot.objects.some(({ category }) => category === null);
     if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return FULL;
-    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot: row.snapshot };
+    const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot };
     const taken = takeNews(tx, drain, cursor.planned, 0, now);
     tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(row)).run();
     return { targets: toTargets(drain, taken.gained), more: taken.more, full: false };

@@ -6,7 +6,8 @@ import type { Db, DbOrTx } from "../open.ts";
 import { findRepository } from "../repositories.ts";
 import { planHostedPage } from "../runs/plan-hosted.ts";
 import { addPlanned, countingPlanned, lastSeq } from "../runs/plan-rows.ts";
-import { pairProblem, snapshotOf } from "../runs/targets.ts";
+import { snapshotOf } from "../runs/snapshots.ts";
+import { pairProblem } from "../runs/targets.ts";
 import { planObject } from "../schema/replication.ts";
 import type { News } from "./news.ts";
 

@@ -1,40 +1,45 @@
 import { eq, sql } from "drizzle-orm";
 import { drainDelay } from "../../domain/retry.ts";
 import type { Db, DbOrTx } from "../open.ts";
+import { snapshotOf } from "../runs/snapshots.ts";
 import { eventCursor, pending } from "../schema/content.ts";
 import { halt, planObject, record } from "../schema/replication.ts";
-import { cursorOf, findCursor } from "./cursors.ts";
-import { isAway } from "./outcomes.ts";
 import { inTurn } from "../turns.ts";
+import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
+import { isAway } from "./outcomes.ts";
 
 const PAGE = 1_000;
 
-type RecordRow = typeof record.$inferSelect;
+type RecordRow = Pick<typeof record.$inferSelect, "id" | "taskKey" | "clusterId" | "stopReason">;
 
 /**
  * Before the record of a drain that FAST_FAIL ended is closed: what it had not come to waits for the next drain, so that the cursor can go
  * past the file that failed. Yields between transactions; may be repeated.
  */
 export async function keepUnfinished(db: Db, recordId: string, now: () => number): Promise<void> {
-  const row = db.select().from(record).where(eq(record.id, recordId)).get();
+  const { taskKey, clusterId, status, stopReason } = record;
+  const row = db.select({ taskKey, clusterId, status, stopReason }).from(record).where(eq(record.id, recordId)).get();
   const halted = db.select({ away: halt.away }).from(halt).where(eq(halt.recordId, recordId)).get();
   if (!row?.clusterId || row.status !== "RUNNING" || row.stopReason !== null || halted?.away !== false) return;
+  const repositories = snapshotOf(db, recordId)?.objects ?? [];
   const objects = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).all();
   for (const { object } of objects) {
     const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.seq ?? 0;
     for (let from = 0; from < last; from += PAGE) {
-      await inTurn(() => keepRange(db, row, object, from, now()));
+      await inTurn(() => keepRange(db, { recordId, object, repoName: repositories[object]?.localRepoName ?? "" }, row, from, now()));
     }
   }
 }
 
-function keepRange(db: Db, { id, taskKey, clusterId, snapshot }: RecordRow, object: number, from: number, now: number): void {
+type PlannedOf = { recordId: string; object: number; repoName: string };
+
+function keepRange(db: Db, { recordId, object, repoName }: PlannedOf, { taskKey, clusterId }: CursorKey, from: number, now: number): void {
   db.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
-    SELECT c.task_key, c.cluster_id, ${snapshot.objects[object]?.localRepoName ?? ""}, p.name, p.version, ${now}, ${now}
+    SELECT c.task_key, c.cluster_id, ${repoName}, p.name, p.version, ${now}, ${now}
     FROM plan p JOIN event_cursor c ON c.task_key = ${taskKey} AND c.cluster_id = ${clusterId}
     LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = c.cluster_id AND d.object = p.object AND d.seq = p.seq
-    WHERE p.record_id = ${id} AND p.object = ${object} AND p.seq > ${from} AND p.seq <= ${from + PAGE} AND (d.id IS NULL OR d.status = 'RUNNING')
+    WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.seq > ${from} AND p.seq <= ${from + PAGE} AND (d.id IS NULL OR d.status = 'RUNNING')
     ON CONFLICT DO UPDATE SET record_id = NULL`);
 }
 

@@ -1,9 +1,10 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, eq, getTableColumns, sql } from "drizzle-orm";
 import { keepUnfinished, settleDrain } from "../drains/settle.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { detail, halt, planObject, record, tally, task } from "../schema/replication.ts";
 import { inTurn } from "../turns.ts";
+import { snapshotOf } from "./snapshots.ts";
 import { runTargets } from "./targets.ts";
 
 /** Rows changed in one transaction: some milliseconds, since nothing else is answered meanwhile. */
@@ -60,10 +61,12 @@ function failUnfinished(db: Db, recordId: string, now: number): number {
     WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} AND status = 'RUNNING' LIMIT ${PAGE})`).changes;
 }
 
+const { snapshot: _snapshot, ...WITHOUT_SNAPSHOT } = getTableColumns(record);
+
 function closeRow(tx: DbOrTx, recordId: string, now: number): Closed | null {
-  const row = tx.select().from(record).where(eq(record.id, recordId)).get();
+  const row = tx.select(WITHOUT_SNAPSHOT).from(record).where(eq(record.id, recordId)).get();
   if (!row) return null;
-  const counts = runCounts(tx, recordId, row.snapshot.clusters.length);
+  const counts = runCounts(tx, recordId, row.clusters);
   if (row.status !== "RUNNING") return { ...counts, status: row.status, errorReason: row.errorReason };
   const errorReason = row.stopReason ?? failureSummary(tx, recordId, counts);
   const status = errorReason === null ? "SUCCESS" : "FAILED";
@@ -74,7 +77,7 @@ function closeRow(tx: DbOrTx, recordId: string, now: number): Closed | null {
 }
 
 /** Drains of several clusters overlap; the task shows the one that began last. */
-const isNewest = ({ id, taskKey, startTime }: typeof record.$inferSelect) =>
+const isNewest = ({ id, taskKey, startTime }: Pick<typeof record.$inferSelect, "id" | "taskKey" | "startTime">) =>
   sql`NOT EXISTS (SELECT 1 FROM record r WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
 
 /** Planned, over all clusters, and what became of it. */
@@ -157,7 +160,7 @@ function dropDispatches(db: Db, recordId: string): number {
 
 /** `record: false` keeps the record and its overview only. */
 function dropUnwantedDetails(db: Db, recordId: string): number {
-  const kept = db.select({ snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get()?.snapshot.record ?? true;
+  const kept = snapshotOf(db, recordId)?.record ?? true;
   if (kept) return 0;
   return db.run(sql`DELETE FROM detail WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
 }

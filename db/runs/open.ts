@@ -1,9 +1,8 @@
-import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { asc, eq, inArray, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { repository } from "../schema/content.ts";
-import { cluster, record, task, taskCluster, taskObject } from "../schema/replication.ts";
+import { cluster, record, task, taskCluster } from "../schema/replication.ts";
 
 export type OpenedRecord =
   | { kind: "opened"; recordId: string; workflowId: string }
@@ -35,14 +34,18 @@ export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): Op
   return { kind: "opened", recordId, workflowId };
 }
 
-/** One for each object of the run, however many. */
+/** The objects of a run, of which nothing is planned yet, by one statement however many. */
 export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number): void {
-  if (objects > 0) tx.run(sql`INSERT INTO plan_object (record_id, object) WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${objects}) SELECT ${recordId}, i FROM n`);
+  if (objects === 0) return;
+  tx.run(sql`
+    WITH RECURSIVE n (object) AS (SELECT 0 UNION ALL SELECT object + 1 FROM n WHERE object + 1 < ${objects})
+    INSERT INTO plan_object (record_id, object) SELECT ${recordId}, object FROM n`);
 }
 
 /** The RUNNING record, and what the task shows of it; false while another one runs. */
-export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status">): boolean {
-  const inserted = tx.insert(record).values({ ...values, status: "RUNNING" }).onConflictDoNothing().run();
+export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status" | "clusters">): boolean {
+  const clusters = values.snapshot.clusters.length;
+  const inserted = tx.insert(record).values({ ...values, clusters, status: "RUNNING" }).onConflictDoNothing().run();
   if (inserted.changes === 0) return false;
   tx.update(task)
     .set({
@@ -59,13 +62,6 @@ export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert,
 export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string): RunSnapshot | null {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
   if (!row) return null;
-  const objects = tx
-    .select({ object: taskObject, category: repository.category })
-    .from(taskObject)
-    .leftJoin(repository, and(eq(repository.projectId, row.projectId), eq(repository.name, taskObject.localRepoName)))
-    .where(eq(taskObject.taskKey, taskKey))
-    .orderBy(asc(taskObject.position))
-    .all();
   return {
     taskName: row.name,
     projectId: row.projectId,
@@ -75,16 +71,25 @@ export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string):
     record: row.record,
     localCluster,
     clusters: readClusters(tx, taskKey),
-    objects: objects.map(({ object, category }) => ({
-      localRepoName: object.localRepoName,
-      repoType: object.repoType,
-      remoteProjectId: object.remoteProjectId,
-      remoteRepoName: object.remoteRepoName,
-      packageConstraints: object.packageConstraints,
-      pathConstraints: object.pathConstraints,
-      category,
-    })),
+    objects: readObjects(tx, row),
   };
+}
+
+type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints"> & { packages: string | null; paths: string | null };
+
+/** Read as they are: there may be ten thousand. */
+function readObjects(tx: DbOrTx, { key, projectId }: typeof task.$inferSelect): RunSnapshot["objects"] {
+  const rows = tx.all<ObjectRow>(sql`
+    SELECT o.local_repo_name AS localRepoName, o.repo_type AS repoType, o.remote_project_id AS remoteProjectId, o.remote_repo_name AS remoteRepoName,
+      o.package_constraints AS packages, o.path_constraints AS paths, r.category
+    FROM task_object o LEFT JOIN repository r ON r.project_id = ${projectId} AND r.name = o.local_repo_name
+    WHERE o.task_key = ${key} ORDER BY o.position`);
+  return rows.map(({ packages, paths, category, ...object }) => ({
+    ...object,
+    packageConstraints: packages === null ? null : JSON.parse(packages),
+    pathConstraints: paths === null ? null : JSON.parse(paths),
+    category,
+  }));
 }
 
 function readClusters(tx: DbOrTx, taskKey: string): RunSnapshot["clusters"] {

@@ -5,7 +5,7 @@ import { planObject, record } from "../schema/replication.ts";
 import { readSource } from "./batch.ts";
 import { endPlan } from "./plan-hosted.ts";
 import { countingPlanned, insertPlanned, type PlannedRow } from "./plan-rows.ts";
-import { snapshotOf } from "./targets.ts";
+import { snapshotOf } from "./snapshots.ts";
 
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
 

@@ -1,13 +1,18 @@
-import { and, eq, gte } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { isImageType, transferProblem } from "../../domain/capabilities.ts";
 import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import { cluster, planObject, record } from "../schema/replication.ts";
+import { cluster, planObject } from "../schema/replication.ts";
+import { snapshotOf } from "./snapshots.ts";
 
-/** Above this many object × cluster pairs, a cluster gets one child that walks all objects (design.md §5.2). */
+export { snapshotOf };
+
+/** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */
 const MOST_CHILDREN = 300;
+/** Reasons that are told of a run in which pairs cannot be sent. */
+const MOST_PROBLEMS = 10;
 
 /**
  * `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. `id`: the
@@ -15,34 +20,34 @@ const MOST_CHILDREN = 300;
  */
 export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string };
 
-/** What a run sends where: the pairs that can be sent, and the reasons why the others cannot. Of a drain, objects without a plan take no part. */
+type From = RunSnapshot["objects"][number];
+/** `type`: undefined when there is no such cluster any more. */
+type To = { id: string; name: string; type: ClusterType | undefined };
+
+type Planned = { object: number; from: From; problem: string | null };
+
+/** What a run sends where: the pairs that can be sent, and the first reasons why others cannot. Of a drain, objects without a plan take no part. */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
-  const types = clusterTypes(db);
-  const planned = db
-    .select({ object: planObject.object, problem: planObject.problem })
-    .from(planObject)
-    .where(eq(planObject.recordId, recordId))
-    .orderBy(planObject.object)
-    .all();
+  const { projectId } = snapshot;
+  const planned = plannedObjects(db, recordId, snapshot);
   const problems = new Set<string>();
-  const sendable = new Set<string>();
-  const pairs: { object: number; to: NamedCluster }[] = [];
-  for (const to of snapshot.clusters) {
-    const toType = types.get(to.id);
-    for (const { object, problem } of planned) {
-      const from = snapshot.objects[object];
-      if (!from) continue;
-      const reason = problemOf(snapshot.projectId, { from, problem }, { id: to.id, name: to.name, type: toType });
-      if (reason) problems.add(reason);
-      else sendable.add(to.id);
-      if (!reason && pairs.length <= MOST_CHILDREN) pairs.push({ object, to });
-    }
+  const sendable: { to: To; objects: Planned[] }[] = [];
+  const byType = new Map<ClusterType | undefined, ReturnType<typeof divide>>();
+  for (const to of currentClusters(db, snapshot)) {
+    const { suited, unsuited } = byType.get(to.type) ?? divide(planned, to, projectId);
+    byType.set(to.type, { suited, unsuited });
+    if (suited.length > 0) sendable.push({ to, objects: suited });
+    for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
   }
+  const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
   const target = targetWriter(snapshot);
-  if (pairs.length <= MOST_CHILDREN) return { problems: [...problems], targets: pairs.map(({ object, to }) => ({ ...target(object, to), ...filesOf(snapshot, object) })) };
-  return { problems: [...problems], targets: snapshot.clusters.filter(({ id }) => sendable.has(id)).map((to) => target(null, to)) };
+  const targets =
+    pairs <= MOST_CHILDREN
+      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from) })))
+      : sendable.map(({ to, objects }): Target => ({ ...target(null, to), ...(objects.every(({ from }) => filesOf(from).files) ? { files: true } : {}) }));
+  return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
 /** The targets of the clusters that come after `clusterId` in the run's order; null: all. */
@@ -54,36 +59,26 @@ export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | n
   return targets.filter((target) => later.has(target.clusterId));
 }
 
-const clusterTypes = (db: DbOrTx) => new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
-
 /** Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`: they are listed, not planned here. */
 export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return [];
-  const types = clusterTypes(db);
-  const incomplete = db
-    .select({ object: planObject.object })
-    .from(planObject)
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.complete, false), gte(planObject.object, first)))
-    .orderBy(planObject.object)
-    .all();
+  const clusters = currentClusters(db, snapshot);
+  const incomplete = db.all<{ object: number }>(
+    sql`SELECT object FROM plan_object WHERE record_id = ${recordId} AND complete = 0 AND object >= ${first} ORDER BY object`,
+  );
   return incomplete.flatMap(({ object }) => {
     const from = snapshot.objects[object];
     if (!from) return [];
-    const fits = snapshot.clusters.some(({ id, name }) => problemOf(snapshot.projectId, { from, problem: null }, { id, name, type: types.get(id) }) === null);
+    const fits = clusters.some((to) => problemOf(snapshot.projectId, { from, problem: null }, to) === null);
     return fits ? { object, linked: from.category === "REMOTE" } : [];
   });
 }
 
-type NamedCluster = { id: string; name: string };
-
-const filesOf = ({ objects }: RunSnapshot, object: number): Pick<Target, "files"> => {
-  const type = objects[object]?.repoType;
-  return type === undefined || isImageType(type) ? {} : { files: true };
-};
+const filesOf = ({ repoType }: From): Pick<Target, "files"> => (isImageType(repoType) ? {} : { files: true });
 
 /** How the children of a run are called, and what they say of themselves. */
-export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: NamedCluster) => Target {
+export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
   const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
   const clusterNames = new Map(distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]));
   return (object, to) => {
@@ -93,8 +88,25 @@ export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (ob
   };
 }
 
-export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
-  return db.select({ snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get()?.snapshot ?? null;
+/** Which objects can be sent to a cluster is the same for all clusters of a type. */
+function divide(planned: readonly Planned[], to: To, projectId: string): { suited: Planned[]; unsuited: Planned[] } {
+  const divided = { suited: [] as Planned[], unsuited: [] as Planned[] };
+  for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
+  return divided;
+}
+
+function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Planned[] {
+  const rows = db.all<{ object: number; problem: string | null }>(sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`);
+  return rows.flatMap((row) => {
+    const from = snapshot.objects[row.object];
+    return from ? [{ ...row, from }] : [];
+  });
+}
+
+/** The run's clusters with their types as they are now. */
+function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
+  const types = new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
+  return snapshot.clusters.map(({ id, name }) => ({ id, name, type: types.get(id) }));
 }
 
 /** Why an object cannot be sent to a cluster at all, null when it can. */
@@ -110,12 +122,8 @@ export function pairProblem(db: DbOrTx, snapshot: RunSnapshot, recordId: string,
   return problemOf(snapshot.projectId, { from, problem: planned?.problem ?? null }, { id: clusterId, name: to?.name ?? clusterId, type: to?.type });
 }
 
-/** `problem`: why the object could not be planned; `type`: undefined when there is no such cluster any more. */
-function problemOf(
-  projectId: string,
-  { from, problem }: { from: RunSnapshot["objects"][number]; problem: string | null },
-  to: { id: string; name: string; type: ClusterType | undefined },
-): string | null {
+/** `problem`: why the object could not be planned. */
+function problemOf(projectId: string, { from, problem }: Pick<Planned, "from" | "problem">, to: To): string | null {
   if (!to.type) return `cluster ${to.id} does not exist any more`;
   if (problem) return problem;
   if (!from.category) return `repository ${projectId}/${from.localRepoName} does not exist`;

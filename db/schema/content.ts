@@ -68,7 +68,6 @@ export const node = sqliteTable(
   },
   (t) => [
     uniqueIndex("node_path").on(t.repositoryId, t.fullPath),
-    index("node_repository").on(t.repositoryId, t.id),
     index("node_parent").on(t.repositoryId, t.parent, t.name),
     index("node_sha256").on(t.sha256),
     index("node_expiry").on(t.expireDate).where(sql`expire_date IS NOT NULL`),

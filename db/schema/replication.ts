@@ -108,6 +108,8 @@ export const record = sqliteTable(
     endTime: integer(),
     errorReason: text(),
     snapshot: text({ mode: "json" }).$type<RunSnapshot>().notNull(),
+    /** How many clusters the snapshot names, so that it need not be read to be counted. */
+    clusters: integer().notNull().default(0),
     /** Set once by stop or by a delete; the run ends FAILED with it. */
     stopReason: text(),
     /** What keeps the run from going on or its record from being certain; null when nothing is known to. */

@@ -1,0 +1,26 @@
+import type { Db } from "../../db/open.ts";
+import { type Target, targetsAfter } from "../../db/runs/targets.ts";
+import { firstOf } from "./answers.ts";
+
+/** Runs whose targets are being read at a time and kept meanwhile; of others they are found anew. */
+const MOST_RUNS = 100;
+
+/** `next`: from where on there are more. */
+export type TargetPage = { targets: Target[]; next: number | null };
+
+/** Reads the targets of a run page by page, those of the clusters behind `after`; they are found once for all pages. */
+export function createTargetPages(db: Db) {
+  const reading = new Map<string, Target[]>();
+
+  return function page(recordId: string, from: number, after: string | null = null): TargetPage {
+    const key = `${recordId}/${after ?? ""}`;
+    const targets = (from > 0 ? reading.get(key) : undefined) ?? targetsAfter(db, recordId, after);
+    reading.delete(key);
+    const read = firstOf(targets.slice(from));
+    const next = from + read.length < targets.length ? from + read.length : null;
+    if (next !== null) reading.set(key, targets);
+    const [oldest] = reading.keys();
+    if (reading.size > MOST_RUNS && oldest !== undefined) reading.delete(oldest);
+    return { targets: read, next };
+  };
+}

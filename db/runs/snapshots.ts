@@ -1,0 +1,39 @@
+import { sql } from "drizzle-orm";
+import type { RunSnapshot } from "../../domain/task.ts";
+import type { DbOrTx } from "../open.ts";
+
+/** Characters of JSON whose values are kept in memory, over all records. */
+const MOST_KEPT = 4_000_000;
+
+type Kept = { taskKey: string; startTime: number; length: number; snapshot: RunSnapshot };
+
+/** By record, the least used first. What a record keeps of its task never changes, so it is parsed once, however often it is asked for. */
+const kept = new Map<string, Kept>();
+let length = 0;
+
+/** What the run keeps of its task; null when there is no such record. Everybody gets the same value: it must not be changed. */
+export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
+  const row = db.get<{ taskKey: string; startTime: number } | undefined>(sql`SELECT task_key AS taskKey, start_time AS startTime FROM record WHERE id = ${recordId}`);
+  const known = forget(recordId);
+  if (!row) return null;
+  // A record that was deleted and made again under its id is another one.
+  if (known && known.taskKey === row.taskKey && known.startTime === row.startTime) return keep(recordId, known);
+  const { text } = db.get<{ text: string }>(sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`);
+  return keep(recordId, { ...row, length: text.length, snapshot: JSON.parse(text) as RunSnapshot });
+}
+
+function forget(recordId: string): Kept | undefined {
+  const known = kept.get(recordId);
+  if (known && kept.delete(recordId)) length -= known.length;
+  return known;
+}
+
+function keep(recordId: string, value: Kept): RunSnapshot {
+  kept.set(recordId, value);
+  length += value.length;
+  for (const oldest of kept.keys()) {
+    if (length <= MOST_KEPT || oldest === recordId) break;
+    forget(oldest);
+  }
+  return value.snapshot;
+}
