@@ -93,6 +93,7 @@ const settings = z.object({
   adminUsername: text.regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank").default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
+  metricsToken: text.regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks").optional(),
   localClusterName: text.min(2, "must have 2 to 256 characters").max(256, "must have 2 to 256 characters").default("center"),
   timeZone: timeZone.default(Intl.DateTimeFormat().resolvedOptions().timeZone),
 
@@ -111,6 +112,8 @@ const settings = z.object({
 
   transferWorkers: whole(0, 64).prefault("2"),
   transferConcurrency: whole(1, 256).prefault("16"),
+  batchSlice: duration(1_000).prefault("20s"),
+  heartbeatInterval: duration(1_000).optional(),
   catchUpWindow: duration(10_000).prefault("1h"),
   retryWindow: duration(0).prefault("15m"),
   allowedAddresses: addressRanges.default([]),
@@ -208,6 +211,8 @@ export type ProcessesMessage = {
   searchAttributes: boolean;
   orchestrator: boolean;
   workers: number;
+  /** Where on loopback the numbers of each process stand. */
+  metrics: { process: string; port: number }[];
 };
 
 const STOP_DEADLINE_MS = 25_000;
@@ -233,7 +238,8 @@ export function superviseChild(options: { stop: () => Promise<void>; onProcesses
     if (message.type === "processes") options.onProcesses?.(message);
   });
   return {
-    /** Says that this process does its work now; the control plane says at which address. */
-    ready: (facts: { url?: string } = {}) => void process.send?.({ type: "ready", ...facts }),
+    supervised,
+    /** Says that this process does its work now; the control plane says at which address, the others at which port their numbers stand. */
+    ready: (facts: { url?: string; metrics?: number } = {}) => void process.send?.({ type: "ready", ...facts }),
   };
 }

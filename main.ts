@@ -32,7 +32,7 @@ const HEAP = [
 ];
 
 /** Given only to the children that need them; no other process inherits them. */
-const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY"];
+const SECRETS = ["ADMIN_PASSWORD", "SECRET_KEY", "METRICS_TOKEN"];
 
 type Supervisor = {
   config: Config;
@@ -41,6 +41,8 @@ type Supervisor = {
   ledger: Ledger;
   stopping: AbortSignal;
   kept: Record<Kind, Kept[]>;
+  /** The port of each process' numbers, by its name. */
+  metrics: Map<string, number>;
   /** What is known of Temporal, embedded or not. */
   temporal: { address: string; ui: string | null; searchAttributes: boolean; isUp: () => boolean };
   /** The control plane's address once it had one; it keeps the port. */
@@ -68,6 +70,7 @@ async function main(): Promise<void> {
     ledger,
     stopping: stopping.signal,
     kept: { worker: [], orchestrator: [], control: [], temporal: [] },
+    metrics: new Map(),
     temporal: { address: "", ui: null, searchAttributes: false, isUp: () => false },
     apiUrl: undefined,
     announced: false,
@@ -144,6 +147,7 @@ function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, name: st
     start: () => {
       const started = begin();
       if (started.child.pid !== undefined) supervisor.ledger.note(name, started.child.pid);
+      started.child.on("message", ({ metrics }: ReadyMessage) => void (metrics === undefined || supervisor.metrics.set(name, metrics)));
       return started;
     },
   });
@@ -157,6 +161,7 @@ function startControl(supervisor: Supervisor): Started {
     ...childEnvironment(supervisor),
     ADMIN_PASSWORD: instance.adminPassword,
     SECRET_KEY: instance.secretKey,
+    METRICS_TOKEN: config.metricsToken,
     PORT: apiUrl === undefined ? String(config.port) : new URL(apiUrl).port,
   });
   return {
@@ -184,10 +189,14 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
     CACHE_DIR: config.cacheDir,
     INSTANCE_ID: instance.id,
     TEMPORAL_ADDRESS: temporal.address,
+    HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
     // The embedded server has neither, whatever is set for another one.
     ...(config.temporalAddress === undefined && { TEMPORAL_TLS: "false", TEMPORAL_API_KEY: "" }),
   };
 }
+
+/** They cost nothing with a server of our own, and money with one that somebody else runs. */
+const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefined ? 2_000 : 10_000);
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   const entry = fileURLToPath(new URL(ENTRIES[kind], import.meta.url));
@@ -195,9 +204,11 @@ function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   return { child, ready: readyMessage(child) };
 }
 
+type ReadyMessage = { type: string; url?: string; metrics?: number };
+
 const readyMessage = (child: ChildProcess) =>
-  new Promise<{ url?: string }>((resolve) => {
-    child.on("message", (message: { type: string; url?: string }) => {
+  new Promise<ReadyMessage>((resolve) => {
+    child.on("message", (message: ReadyMessage) => {
       if (message.type === "ready") resolve(message);
     });
   });
@@ -214,6 +225,10 @@ function changed(supervisor: Supervisor): void {
     searchAttributes: temporal.searchAttributes,
     orchestrator: orchestrator.isUp(),
     workers: kept.worker.filter((one) => one.isUp()).length,
+    metrics: [...kept.orchestrator, ...kept.worker].flatMap((one) => {
+      const port = one.isUp() ? supervisor.metrics.get(one.name) : undefined;
+      return port === undefined ? [] : [{ process: one.name, port }];
+    }),
   };
   control.send(message);
   const allUp = temporal.isUp() && Object.values(kept).flat().every((one) => one.isUp());

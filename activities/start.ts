@@ -1,76 +1,131 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { loadConfig, superviseChild } from "../config.ts";
 import { toTransferError } from "../domain/failure.ts";
-import { keepActivityWorker } from "../temporal/activity-worker.ts";
-import { installRuntime } from "../temporal/worker.ts";
-import { queues } from "../workflows/contract.ts";
+import { SLOTS } from "../domain/lanes.ts";
+import type { Refusal, WorkerSettings } from "../domain/worker-messages.ts";
+import { keepActivityWorkers } from "../temporal/activity-worker.ts";
+import { installRuntime, ownMetrics } from "../temporal/worker.ts";
+import { laneQueue, queues } from "../workflows/contract.ts";
+import { createAloneActivities } from "./alone/activities.ts";
 import { createControlPlane } from "./control-plane.ts";
-import { createRegistryTokens } from "./secrets/registry-token.ts";
-import { createSealer } from "./secrets/seal.ts";
-import { layout } from "./store/layout.ts";
-import { createContentSource } from "./store/source.ts";
 import { createTransferActivities } from "./transfer/activities.ts";
-import { createPool } from "./transfer/pool.ts";
-import type { Line } from "./transfer/line.ts";
+import { createUse } from "./use.ts";
+import { openBatchDeps } from "./worker-deps.ts";
 
 /** A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries. */
 
-/** Batches at once; many, so that those of a slow cluster leave room for others. */
-const SLOTS = 32;
+const HELLO_MS = 15_000;
+const ASK_AGAIN_MS = 2_000;
+const TELL_AGAIN_MS = 60_000;
+const METRICS_MS = 15_000;
 
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
-const controlPlane = createControlPlane({ apiUrl: config.apiUrl, secretKey: config.secretKey });
-
-let worker: ReturnType<typeof keepActivityWorker> | undefined;
-const life = superviseChild({ stop: async () => worker?.stop() });
-
-installRuntime(log);
-const settings = await learnSettings();
-const instanceFile = join(config.dataDir, "instance-id");
-const beside = existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === settings.instanceId;
-log.info({ beside, apiUrl: config.apiUrl }, beside ? "reading content from disk" : "reading content through the control plane");
-
-const activities = createTransferActivities({
-  controlPlane,
-  sealer: createSealer(config.secretKey),
-  content: createContentSource({ local: beside ? layout(config.dataDir) : null, call: controlPlane.open }),
-  images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
-  network: {
-    allowedAddresses: config.allowedAddresses,
-    proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
+const stopping = new AbortController();
+let refused = new AbortController();
+let lastRefusal: Refusal | undefined;
+const name = `${hostname()}/${process.pid}`;
+const controlPlane = createControlPlane({
+  ...config,
+  name,
+  onRefused: (reason, refusal) => {
+    lastRefusal = refusal;
+    refused.abort(reason);
   },
-  concurrency: config.transferConcurrency,
-  lines: createPool<Line>((line) => line.close()),
 });
 
-worker = keepActivityWorker(
-  {
-    settings: { ...config, temporalAddress: config.temporalAddress ?? seenFromHere(settings.temporal.address) },
-    namespace: config.temporalAddress ? config.temporalNamespace : settings.temporal.namespace,
-    taskQueue: queues(settings.instanceId).transfer,
-    activities,
-    slots: SLOTS,
-    log,
+let working = Promise.resolve();
+const life = superviseChild({
+  async stop() {
+    stopping.abort();
+    await working;
   },
-  () => life.ready(),
-);
+});
+const metrics = await installRuntime(log);
+// A worker elsewhere is not asked for its numbers; it tells them.
+if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
+working = work();
+await working;
 
-/** Asks until the control plane answers; a wrong secret key is said at once and ends the worker. */
-async function learnSettings() {
-  for (;;) {
+async function tellMetrics(): Promise<void> {
+  try {
+    await controlPlane.metrics(name, await ownMetrics(metrics));
+  } catch (error) {
+    log.debug({ err: error }, "the numbers could not be told");
+  }
+}
+
+/** Takes work for as long as the control plane lets it in, and again when it does so again. */
+async function work(): Promise<void> {
+  for (let first = true; !stopping.signal.aborted; first = false) {
+    const settings = await learnSettings(first);
+    if (settings === null) return;
+    refused = new AbortController();
+    const workers = takeWork(settings);
+    await untilAborted(refused.signal, stopping.signal);
+    if (refused.signal.aborted) log.error({ reason: refused.signal.reason }, "The control plane does not let this worker in any more; it takes no work until it does");
+    await workers.stop();
+  }
+}
+
+function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
+  const { beside, ...deps } = openBatchDeps(config, controlPlane, settings);
+  log.info({ beside, apiUrl: config.apiUrl }, beside ? "reading content from disk" : "reading content through the control plane");
+  const { transfer } = queues(settings.instanceId);
+  const activities = createTransferActivities(deps);
+  const alone = createAloneActivities(log);
+  const { used, counted } = createUse();
+  const hello = setInterval(() => void controlPlane.hello(used).catch(() => undefined), HELLO_MS);
+  const workers = keepActivityWorkers(
+    {
+      settings: { ...config, temporalAddress: config.temporalAddress ?? seenFromHere(settings.temporal.address) },
+      namespace: config.temporalAddress ? config.temporalNamespace : settings.temporal.namespace,
+      heartbeatInterval: config.heartbeatInterval ?? settings.heartbeatInterval,
+      queues: [
+        { taskQueue: laneQueue(transfer, "SHARED"), activities: counted("SHARED", activities), slots: SLOTS.SHARED },
+        { taskQueue: laneQueue(transfer, "QUICK"), activities: counted("QUICK", activities), slots: SLOTS.QUICK },
+        { taskQueue: laneQueue(transfer, "WHOLE"), activities: counted("WHOLE", activities), slots: SLOTS.WHOLE },
+        { taskQueue: laneQueue(transfer, "ALONE"), activities: counted("ALONE", alone), slots: SLOTS.ALONE },
+      ],
+      log,
+    },
+    () => life.ready({ metrics }),
+  );
+  return {
+    async stop() {
+      clearInterval(hello);
+      await workers.stop();
+    },
+  };
+}
+
+/** Asks until the control plane answers and lets this worker in; null when it is to stop. At first, a wrong secret key ends the worker: it will not become right. */
+async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
+  for (let told = 0; ; ) {
     try {
       return await controlPlane.settings();
     } catch (error) {
-      const { message, retryable } = toTransferError(error);
-      if (!retryable) throw error;
-      log.warn(`${message}; trying again`);
-      await sleep(2_000);
+      const { message, retryable, kind } = toTransferError(error);
+      const mayPass = retryable || (kind === "refused" && !(first && lastRefusal === "key"));
+      if (!mayPass) throw error;
+      if (Date.now() - told > TELL_AGAIN_MS) {
+        log[retryable ? "warn" : "error"](`${message}; trying again`);
+        told = Date.now();
+      }
     }
+    await sleep(ASK_AGAIN_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    if (stopping.signal.aborted) return null;
   }
+}
+
+function untilAborted(...signals: AbortSignal[]): Promise<void> {
+  const any = AbortSignal.any(signals);
+  if (any.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    any.addEventListener("abort", () => resolve(), { once: true });
+  });
 }
 
 /** The embedded Temporal names itself by its own machine's loopback address; elsewhere that machine is the one of the control plane. */

@@ -12,6 +12,7 @@ import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
 import { plainErrorAnswer } from "./maven/answers.ts";
 import { mavenRoutes } from "./maven/routes.ts";
+import { metricsRoutes } from "./metrics/routes.ts";
 import { npmRoutes } from "./npm/routes.ts";
 import { ociRoutes } from "./oci/routes.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
@@ -24,6 +25,7 @@ import { projectRoutes } from "./routes/projects.ts";
 import { recordRoutes } from "./routes/records.ts";
 import { repositoryRoutes } from "./routes/repositories.ts";
 import { syncRoutes } from "./routes/sync.ts";
+import { systemRoutes } from "./routes/system.ts";
 import { taskRoutes } from "./routes/tasks.ts";
 
 /** Everything the control plane answers over HTTP. */
@@ -36,6 +38,7 @@ export function createApp(deps: ApiDeps) {
     .route("/replication/api/task", taskRoutes(deps))
     .route("/replication/api/task/record", recordRoutes(deps))
     .route("/replication/api/cluster", clusterRoutes(deps))
+    .route("/replication/api/system", systemRoutes(deps))
     .route("/replication/api/remote/distribution", distributionRoutes(deps))
     .route(SYNC_PREFIX, syncRoutes(deps))
     .route("/repository/api/project", projectRoutes(deps))
@@ -46,6 +49,7 @@ export function createApp(deps: ApiDeps) {
     .route("/maven", mavenRoutes(deps))
     .route("/npm", npmRoutes({ ...deps, login }))
     .route("/v2", ociRoutes({ ...deps, login }))
+    .route("/", metricsRoutes({ ...deps, login }))
     .route("/", docsRoutes(() => app));
 }
 
@@ -87,7 +91,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
 const inForm = (c: Context<Env>) => (c.req.path.startsWith("/maven/") ? plainErrorAnswer : errorAnswer);
 
 /** Answered often by design; logged on demand. */
-const QUIET = /^\/(?:health|internal)\//;
+const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
 /** Routes that limit their bodies themselves: contents are streamed. */
 const STREAMED = /^\/(?:generic|v2|npm|maven|helm|pypi|internal)\/|^\/replication\/sync\//;
 

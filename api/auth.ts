@@ -9,8 +9,8 @@ const SIGNED = /^\/internal\/v1\//;
 
 export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
-/** They log in themselves, to answer in their protocol's form (api/oci/rights.ts, api/npm/routes.ts). */
-const OWN_LOGIN = /^\/(?:v2|npm)(?:\/|$)/;
+/** They log in themselves, to answer in their protocol's form (api/oci/rights.ts, api/npm/routes.ts, api/metrics/routes.ts). */
+const OWN_LOGIN = /^\/(?:(?:v2|npm)(?:\/|$)|metrics$)/;
 
 /** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;

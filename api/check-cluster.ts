@@ -3,7 +3,7 @@ import { createInstanceClient } from "../activities/registries/instance/client.t
 import { createOciRegistry } from "../activities/registries/oci/registry.ts";
 import { toTransferError } from "../domain/failure.ts";
 import { parseRegistryUrl } from "../domain/reference.ts";
-import type { ApiDeps, ClusterAccess } from "./deps.ts";
+import type { ApiDeps, ClusterAccess, ClusterProblem } from "./deps.ts";
 
 const DEADLINE_MS = 15_000;
 /** Whatever a server answers, it is reachable. */
@@ -18,22 +18,25 @@ export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
     try {
       return await (access.type === "REMOTE" ? checkRegistry(access, options, signal) : checkInstance(access, options, signal));
     } catch (error) {
-      return signal.aborted ? `no answer within ${DEADLINE_MS / 1000} s` : toTransferError(error).message;
+      if (signal.aborted) return { reason: `no answer within ${DEADLINE_MS / 1000} s`, refused: false };
+      const { kind, message } = toTransferError(error);
+      return { reason: message, refused: kind === "auth" };
     }
   };
 }
 
-async function checkInstance({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<string | null> {
+async function checkInstance({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<null> {
   const client = createInstanceClient({ ...options, ...access });
   try {
-    return (await client.check(signal)).reason;
+    await client.capabilities(signal);
+    return null;
   } finally {
     await client.close();
   }
 }
 
 /** Any answer will do; with credentials, an image registry must take them. */
-async function checkRegistry({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<string | null> {
+async function checkRegistry({ type: _type, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<ClusterProblem | null> {
   const http = createHttpClient({ ...options, certificate: access.certificate, insecureSkipVerify: access.insecureSkipVerify });
   try {
     const url = new URL(access.url);
@@ -46,11 +49,11 @@ async function checkRegistry({ type: _type, ...access }: ClusterAccess, options:
   return hasLogin && parseRegistryUrl(access.url) !== null ? loginProblem(access, options, signal) : null;
 }
 
-async function loginProblem(access: Omit<ClusterAccess, "type">, options: Options, signal: AbortSignal): Promise<string | null> {
+async function loginProblem(access: Omit<ClusterAccess, "type">, options: Options, signal: AbortSignal): Promise<ClusterProblem | null> {
   const registry = createOciRegistry({ ...options, ...access });
   try {
     const { reachable, authenticated } = await registry.check({ name: null, push: false }, signal);
-    return reachable.ok === true && authenticated.ok === false ? authenticated.message : null;
+    return reachable.ok === true && authenticated.ok === false ? { reason: authenticated.message, refused: true } : null;
   } finally {
     await registry.close();
   }

@@ -91,9 +91,10 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
 /** Tests the connection of a saved cluster and keeps what it found. */
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
-  const reason = await deps.checkCluster(accessOf(deps.sealer, row));
-  setClusterHealth(deps.db, row, reason, deps.now());
-  if (reason !== null) fail(250301, name, reason);
+  const problem = await deps.checkCluster(accessOf(deps.sealer, row));
+  setClusterHealth(deps.db, row, problem?.reason ?? null, deps.now());
+  deps.watch.checked(row.id, problem?.refused ?? false);
+  if (problem !== null) fail(250301, name, problem.reason);
 }
 
 export function removeCluster({ db }: ApiDeps, id: string): void {
@@ -103,8 +104,8 @@ export function removeCluster({ db }: ApiDeps, id: string): void {
 }
 
 async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {
-  const reason = await checkCluster(access);
-  if (reason !== null) fail(250301, name, reason);
+  const problem = await checkCluster(access);
+  if (problem !== null) fail(250301, name, problem.reason);
 }
 
 /** The url as it is kept. */

@@ -5,6 +5,7 @@ import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
 import type { ClusterType, RepositoryType } from "../domain/vocabulary.ts";
+import type { Watch } from "./metrics/watch.ts";
 
 /** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
 export type Env = {
@@ -42,6 +43,9 @@ export type ClusterAccess = {
   insecureSkipVerify: boolean;
 };
 
+/** Why a cluster cannot be used; `refused`: it answers, and does not take the credentials. */
+export type ClusterProblem = { reason: string; refused: boolean };
+
 /** How to reach the registry behind a linked repository; for testing it only. */
 export type LinkedAccess = Omit<ClusterAccess, "type"> & { type: RepositoryType };
 
@@ -72,10 +76,13 @@ export type ApiDeps = {
   /** What workers ask, mounted under /internal/v1. */
   internal: Hono;
   /** Why the cluster cannot be used, or null when it answers and takes the credentials. */
-  checkCluster: (access: ClusterAccess) => Promise<string | null>;
+  checkCluster: (access: ClusterAccess) => Promise<ClusterProblem | null>;
   /** Whether the registry behind a linked repository answers, takes the credentials and lets us list or pull. */
   checkLinked: (access: LinkedAccess) => Promise<LinkedCheck>;
   /** Throws a TransferError for literal addresses that must not be connected to. */
   checkHost: (host: string) => void;
+  watch: Watch;
+  /** Lets Prometheus ask for the numbers without the admin's login; null: there is none. */
+  metricsToken: string | null;
   logger: Logger;
 };

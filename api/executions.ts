@@ -6,7 +6,8 @@ import { openRecord } from "../db/runs/open.ts";
 import { record, task } from "../db/schema/replication.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
-import { type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { cut } from "../domain/run-names.ts";
+import { fairness, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
@@ -32,7 +33,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   const { db, client, now } = deps;
 
   async function start(taskKey: string): Promise<void> {
-    const opened = openRecord(db, { taskKey, localCluster: deps.localCluster, now: now(), workflowId: (recordId) => runWorkflowId(taskKey, recordId) });
+    const opened = openRecord(db, { taskKey, localCluster: deps.localCluster, now: now(), workflowId: runWorkflowId });
     if (opened.kind !== "opened") return opened.kind === "unknown" ? fail(250310, taskKey) : fail(opened.kind === "disabled" ? 250304 : 250303);
     await startRun(deps, taskKey, opened.recordId, opened.workflowId);
   }
@@ -82,7 +83,8 @@ export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: s
         workflowId,
         taskQueue: deps.queues.orchestrate,
         args: [input],
-        staticSummary: row.name.slice(0, 100),
+        staticSummary: cut(row.name, 100),
+        priority: fairness(row.projectId),
         ...(searchAttributes ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
       }),
     );

@@ -4,7 +4,8 @@ import { findCluster } from "../db/clusters.ts";
 import type { CursorKey } from "../db/drains/cursors.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
-import { ATTRIBUTES, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
+import { cut } from "../domain/run-names.ts";
+import { ATTRIBUTES, fairness, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
 export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
@@ -17,7 +18,8 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
   if (!row) return;
   const shown = searchAttributes();
   const input: RealTimeRunInput = { taskKey, taskName: row.name, projectId: row.projectId, clusterId, queues, searchAttributes: shown };
-  const attributes = [...taskAttributes(row), { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: clusterId }];
+  const cluster = findCluster(db, clusterId)?.name ?? clusterId;
+  const attributes = [...taskAttributes(row), { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: cluster }];
   await client.withDeadline(Date.now() + DEADLINE_MS, () =>
     client.workflow.signalWithStart(REAL_TIME_RUN, {
       workflowId: realTimeWorkflowId(taskKey, clusterId),
@@ -25,8 +27,9 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
       args: [input],
       signal: WAKE,
       // Before scheduled runs where they wait for the same workers; its children and activities inherit it.
-      priority: { priorityKey: 1 },
-      staticSummary: `${row.name} → ${findCluster(db, clusterId)?.name ?? clusterId}`.slice(0, 100),
+      priority: { priorityKey: 1, ...fairness(row.projectId) },
+      staticSummary: cut(`${row.name} → ${cluster}`, 100),
+      memo: { task: row.name, project: row.projectId, cluster },
       ...(shown ? { typedSearchAttributes: attributes } : {}),
     }),
   );

@@ -63,7 +63,7 @@ async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<v
 /** Under the id that Temporal would have given it, so that no firing runs twice. */
 async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: number): Promise<void> {
   const { type: _type, workflowType, ...action } = firingAction(row, timing, deps);
-  const options = { ...action, workflowId: firingId(row.key, due), workflowIdReusePolicy: "REJECT_DUPLICATE" } as const;
+  const options = { ...action, workflowId: firingId(row, due), workflowIdReusePolicy: "REJECT_DUPLICATE" } as const;
   await deps.client.workflow.start(workflowType, options).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   });

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ScheduleDescription, ScheduleOptionsStartWorkflowAction, ScheduleUpdateOptions } from "@temporalio/client";
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
-import { firingBase, type Timing } from "../domain/firing.ts";
+import type { Timing } from "../domain/firing.ts";
+import { cut, runBase } from "../domain/run-names.ts";
 import { ATTRIBUTES, type Queues, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 
 /** What of a task shows in Temporal. */
@@ -18,7 +19,7 @@ export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): Sch
     policies: { overlap: "SKIP", catchupWindow: deps.catchUpWindow, pauseOnFailure: false },
     state: {
       paused: !row.enabled,
-      note: `${row.enabled ? "" : "The task is disabled. "}It fires ${timing.text}`.slice(0, 1000),
+      note: `${row.name}: ${row.enabled ? "" : "the task is disabled; "}it fires ${timing.text}`.slice(0, 1000),
       ...(timing.once === null ? {} : { remainingActions: 1 }),
     },
     ...(deps.searchAttributes() ? { typedSearchAttributes: taskAttributes(row) } : {}),
@@ -32,10 +33,10 @@ export function firingAction(row: ShownTask, timing: Timing, { queues, searchAtt
   return {
     type: "startWorkflow",
     workflowType: TASK_RUN,
-    workflowId: firingBase(row.key),
+    workflowId: runBase(row),
     taskQueue: queues.orchestrate,
     args: [input],
-    staticSummary: row.name.slice(0, 100),
+    staticSummary: cut(row.name, 100),
     ...(shown ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
   };
 }

@@ -5,7 +5,10 @@ import { serve } from "@hono/node-server";
 import { pino } from "pino";
 import { Client } from "@temporalio/client";
 import { createDrainActivities } from "../activities/control/drains.ts";
+import { createListings } from "../activities/control/listings.ts";
+import { createPaces } from "../activities/control/paces.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
+import { createTurns } from "../activities/control/turns.ts";
 import { createAddressGuard } from "../activities/registries/addresses.ts";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
@@ -15,7 +18,7 @@ import { createStore } from "../activities/store/store.ts";
 import { loadConfig, superviseChild } from "../config.ts";
 import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
-import { keepActivityWorker } from "../temporal/activity-worker.ts";
+import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
 import { installRuntime } from "../temporal/worker.ts";
@@ -29,15 +32,24 @@ import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
+import { createWorkers } from "./internal/workers.ts";
+import { createOthers, type MetricsPort } from "./metrics/others.ts";
+import { createSignals } from "./metrics/signals.ts";
+import { createWatch } from "./metrics/watch.ts";
 import { reconcileRuns } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
+import { createWake } from "./wake.ts";
 
 /** State work is short, or takes turns (db/turns.ts): none waits for a slot that a long plan holds. */
 const CONTROL_SLOTS = 200;
 const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
+/** How late a turn may be that nothing else has given. */
+const TURNS_MS = 5_000;
+/** With a Temporal that somebody else runs, heartbeats may cost money; the supervisor says what holds. */
+const HEARTBEAT_MS = 10_000;
 
 const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
 const logger = pino({ level: config.logLevel, base: { process: "control", pid: process.pid } });
@@ -48,6 +60,9 @@ const inline = openInlineBlobs(content.inlineFile);
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
+const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
+const metricsPort = await installRuntime(logger);
+let ports: MetricsPort[] = [];
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
 const inTemporal: ScheduleDeps = {
@@ -66,22 +81,48 @@ const schedules = createSchedules(inTemporal);
 const doorbell = createDoorbell(inTemporal);
 const execution: ExecutionDeps = { ...inTemporal, schedules, doorbell };
 const executions = createExecutions(execution);
+
+const others = createOthers({ ports: () => [{ process: "control", port: metricsPort }, ...ports], now: Date.now });
+const signals = createSignals(Date.now);
+const workers = createWorkers(Date.now, logger, signals.refused);
+const workerCount = () => Math.max(processes.workers, workers.count());
+const paces = createPaces(Date.now);
+const turns = createTurns({ db, paces, workers: workerCount, wake: createWake(inTemporal.client, logger), now: Date.now });
 const internal = internalRoutes({
   db,
   store,
+  workers,
+  paces,
+  listings: createListings(paces, workerCount, Date.now),
+  freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
   now: Date.now,
+  tellMetrics: others.tell,
   settings: () => ({
     instanceId: config.instanceId,
     temporal: { address: config.temporalAddress, namespace: config.temporalNamespace },
     searchAttributes: processes.searchAttributes,
+    heartbeatInterval,
   }),
 });
 
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
 const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
+const hasTransferWorker = () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now());
+const watch = createWatch({
+  db,
+  dataDir: config.dataDir,
+  zone: config.timeZone,
+  localClusterName: config.localClusterName,
+  now: Date.now,
+  processes: () => processes,
+  hasTransferWorker,
+  signals,
+  others,
+  sources: { slow: () => [...paces.slow().keys()], workers: workers.list },
+});
 
 const app = createApp({
   db,
@@ -96,7 +137,7 @@ const app = createApp({
   maxJsonBody: config.maxJsonBody,
   maxUpload: config.maxUpload ?? null,
   processes: () => processes,
-  hasTransferWorker: () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now()),
+  hasTransferWorker,
   executions,
   internal,
   checkCluster,
@@ -105,6 +146,8 @@ const app = createApp({
     proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
   }),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
+  watch,
+  metricsToken: config.metricsToken ?? null,
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -117,26 +160,29 @@ const app = createApp({
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
-installRuntime(logger);
-const worker = keepActivityWorker({
+const activities = {
+  ...createRunActivities({ ...execution, turns, died: signals.batchDied, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+  ...createDrainActivities({ ...execution, turns, asked: doorbell.asked }),
+};
+const worker = keepActivityWorkers({
   settings: config,
   namespace: config.temporalNamespace,
-  taskQueue: execution.queues.control,
-  activities: {
-    ...createRunActivities({ ...execution, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
-    ...createDrainActivities({ ...execution, asked: doorbell.asked }),
-  },
-  slots: CONTROL_SLOTS,
+  queues: [{ taskQueue: execution.queues.control, activities, slots: CONTROL_SLOTS }],
+  heartbeatInterval,
   log: logger,
 });
 const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
-const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
+const checkAll = () => checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
+const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
+const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
+const stopWatch = watch.start();
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciler, clusterWatch, turnWatch, upkeep]) stop();
+    stopWatch();
     await stopHousekeeping();
     await worker.stop();
     // A connection that has got its last answer is not kept.
@@ -148,6 +194,7 @@ const child = superviseChild({
   onProcesses: (message) => {
     const isBack = message.temporal && !processes.temporal;
     processes = message;
+    ports = message.metrics;
     if (!isBack) return;
     upkeep.temporalIsBack();
     doorbell.temporalIsBack();

@@ -7,7 +7,7 @@ import { snapshotOf } from "./runs/snapshots.ts";
 import { detail, record, tally } from "./schema/replication.ts";
 import { turn } from "./turns.ts";
 
-export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned">;
+export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole">;
 
 const columns = {
   id: detail.id,

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { dueTime, firingId, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
+import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
 import { formatTime } from "../domain/time.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { insertRecord, readSnapshot } from "./runs/open.ts";
-import { record, task } from "./schema/replication.ts";
+import { record, runTotal, task } from "./schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 
@@ -17,26 +17,30 @@ export type Firing = { taskKey: string; workflowId: string; schedule: string };
 /** `stale`: the task was deleted, disabled or changed, or this firing has its record already; `missed`: too late. */
 export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
-/** Drawn from the workflow's id, so that a repeated first activity finds its record again. */
-const recordIdOf = (workflowId: string) => createHash("sha256").update(workflowId).digest("hex").slice(0, 24);
+/** Drawn from the task and the time, so that a repeated first activity finds its record again, and a firing that is there under two names has one. */
+function recordIdOf(taskKey: string, workflowId: string): string {
+  const due = dueTime(workflowId);
+  const seed = due === null ? workflowId : firingSeed(taskKey, due);
+  return createHash("sha256").update(seed).digest("hex").slice(0, 24);
+}
 
 /** Opens the RUNNING record of a firing, if it may run; settles it in the same transaction. */
 export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, rules: FiringRules): Taken {
   const { now, localCluster } = rules;
-  const recordId = recordIdOf(workflowId);
+  const recordId = recordIdOf(taskKey, workflowId);
   const due = dueTime(workflowId) ?? now;
   return write(db, (tx) => {
-    const known = tx.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
-    if (known) return known.status === "RUNNING" ? { kind: "opened", recordId } : { kind: "stale" };
+    const known = tx.select({ status: record.status, workflowId: record.workflowId }).from(record).where(eq(record.id, recordId)).get();
+    if (known) return known.status === "RUNNING" && known.workflowId === workflowId ? { kind: "opened", recordId } : { kind: "stale" };
     const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
     const timing = row?.enabled ? timingOf(row, rules.zone) : null;
     if (!row || timing?.text !== schedule) return { kind: "stale" };
     if (isTooLate(timing, due, rules)) {
-      if (timing.once === null) settle(tx, taskKey, due);
+      if (timing.once === null) settleMissed(tx, row, due, now);
       else insertMissed(tx, row, timing.once, rules);
       return { kind: "missed" };
     }
-    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId, workflowId);
+    const opened = insertRecord(tx, { taskKey, localCluster, now, workflowId: () => workflowId }, recordId);
     settle(tx, taskKey, due);
     if (opened.kind === "opened") return { kind: "opened", recordId };
     countSkips(tx, taskKey, 1, due);
@@ -54,6 +58,17 @@ function settle(tx: DbOrTx, taskKey: string, due: number): void {
     .set({ settledTime: sql`max(coalesce(${task.settledTime}, 0), ${due})` })
     .where(eq(task.key, taskKey))
     .run();
+}
+
+/** Of a schedule that goes on; counted once, however often its first activity is tried. */
+function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void {
+  if (isSettled(row, due)) return;
+  const again = sql`${runTotal.runs} + 1`;
+  tx.insert(runTotal)
+    .values({ taskKey: row.key, cause: "SCHEDULED", result: "MISSED", runs: 1, lastEnd: now })
+    .onConflictDoUpdate({ target: [runTotal.taskKey, runTotal.cause, runTotal.result], set: { runs: again, lastEnd: now } })
+    .run();
+  settle(tx, row.key, due);
 }
 
 export function isSettled({ settledTime }: Pick<TaskRow, "settledTime">, due: number): boolean {
@@ -96,11 +111,11 @@ export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRul
 }
 
 function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
-  const workflowId = firingId(row.key, once);
+  const workflowId = firingId(row, once);
   const snapshot = readSnapshot(tx, row.key, localCluster);
   if (!snapshot) return;
   const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
-  const id = recordIdOf(workflowId);
+  const id = recordIdOf(row.key, workflowId);
   tx.insert(record).values({ id, taskKey: row.key, workflowId, status: "FAILED", startTime: now, endTime: now, errorReason, snapshot }).onConflictDoNothing().run();
   const last = row.lastExecutionStatus === "RUNNING" ? {} : { lastExecutionStatus: "FAILED" as const, lastExecutionTime: now };
   tx.update(task)

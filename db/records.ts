@@ -22,6 +22,7 @@ export type Overview = {
 type RecordRow = {
   id: string;
   taskKey: string;
+  workflowId: string;
   status: ExecutionStatus;
   startTime: number;
   endTime: number | null;
@@ -33,6 +34,7 @@ export type RecordView = RecordRow & RecordBytes & { overview: Overview };
 const columns = {
   id: record.id,
   taskKey: record.taskKey,
+  workflowId: record.workflowId,
   status: record.status,
   startTime: record.startTime,
   endTime: record.endTime,

@@ -7,7 +7,7 @@ import { type Db, type DbOrTx, write } from "./open.ts";
 import { startsWith } from "./prefix.ts";
 import { newestRecordBytes, type RecordBytes } from "./records.ts";
 import { eventCursor, project, repository } from "./schema/content.ts";
-import { cluster, task, taskCluster, taskObject } from "./schema/replication.ts";
+import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from "./schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 export type NewTask = Pick<
@@ -143,6 +143,7 @@ export function deleteTask(db: Db, key: string): void {
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
     tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
     tx.delete(eventCursor).where(eq(eventCursor.taskKey, key)).run();
+    for (const table of [runTotal, artifactTotal]) tx.delete(table).where(eq(table.taskKey, key)).run();
     tx.delete(cluster).where(eq(cluster.ownerTaskKey, key)).run();
     tx.delete(task).where(eq(task.key, key)).run();
   });

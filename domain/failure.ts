@@ -14,6 +14,12 @@ export const FAILURE_KINDS = [
   "unsupported",
   "immutable",
   "cancelled",
+  /** The batch's time was over; what it concerns goes on in a later one. */
+  "yielded",
+  /** The same of a large blob that goes in one request: it needs a batch with all the time that it takes. */
+  "yieldedWhole",
+  /** The control plane does not let this worker take part. */
+  "refused",
 ] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];
 

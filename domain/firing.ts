@@ -1,6 +1,7 @@
 import { type Calendar, toCalendars } from "./cron/calendars.ts";
 import { nextTimes } from "./cron/next.ts";
 import { parseCron } from "./cron/parse.ts";
+import { type NamedTask, runBase } from "./run-names.ts";
 import type { TaskSetting } from "./task.ts";
 import { parseTime } from "./time.ts";
 import type { ReplicaType } from "./vocabulary.ts";
@@ -67,11 +68,13 @@ export function lastFiring({ next }: Timing, from: number, to: number): number |
   return last * 1000;
 }
 
-/** What the ids of a schedule's runs begin with; Temporal adds the time at which each was due. */
-export const firingBase = (taskKey: string) => `repl/${taskKey}`;
+const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "Z");
 
-/** The workflow id of the run that was due then. */
-export const firingId = (taskKey: string, due: number) => `${firingBase(taskKey)}-${new Date(due).toISOString().replace(".000Z", "Z")}`;
+/** The workflow id of the run that was due then: Temporal adds the time to what a schedule names. */
+export const firingId = (task: NamedTask, due: number) => `${runBase(task)}-${toSecond(due)}`;
+
+/** What tells a firing from all others, whatever its task was called when its schedule was made. It is the whole id of those that older releases started. */
+export const firingSeed = (taskKey: string, due: number) => `repl/${taskKey}-${toSecond(due)}`;
 
 const DUE = /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
 

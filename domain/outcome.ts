@@ -20,9 +20,12 @@ export type UploadState = { digest: string; location: string; offset: number };
  * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
  * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given (digest mismatch: 3).
  *   `unreachable`: an end did not answer at all; `untried`: so others found, and this one was left for later.
+ * - yielded: no outcome; its batch's time was over at a point from which a later one goes on at once. `whole`: it has a large blob that must
+ *   go in one request, which a batch with all the time it takes does.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
+  | { kind: "yielded"; whole: boolean }
   | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
   | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; unreachable?: boolean; untried?: boolean; maxTries?: number };
 
@@ -45,9 +48,18 @@ export type CopyRules = {
   mayHaveSent: boolean;
 };
 
+/** How much of a worker's time a batch may still have. */
+export type Slice = {
+  /** Nothing new is to be begun; a large blob stops at its next chunk (`yieldTime`). */
+  isOver: () => boolean;
+  /** Large blobs that cannot be put off half-way may be begun. */
+  whole: boolean;
+};
+
 /** Hooks every copy function calls while bytes move. */
 export type CopyHooks = {
   signal: AbortSignal;
+  slice: Slice;
   /** Resolves when `bytes` body bytes may be sent to the target (rate limit); call before each chunk. */
   throttle: (bytes: number) => Promise<void>;
   /** After each confirmed chunk of a large blob; must be quick. */

@@ -17,6 +17,14 @@ export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
 export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
+/** What began a run: somebody, a schedule, or an upload. */
+export const RUN_CAUSES = ["MANUAL", "SCHEDULED", "REAL_TIME"] as const;
+export type RunCause = (typeof RUN_CAUSES)[number];
+
+/** What became of a run; MISSED: it should have begun while nothing could begin it. */
+export const RUN_RESULTS = ["SUCCESS", "FAILED", "MISSED"] as const;
+export type RunResult = (typeof RUN_RESULTS)[number];
+
 export const TASK_STATUSES = ["WAITING", "REPLICATING", "COMPLETED"] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
@@ -47,10 +55,3 @@ export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
 
 export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
-
-/**
- * Kinds of slots of a transfer worker. SHARED: for any batch; QUICK: kept for small batches to ends that are not known to be slow;
- * ALONE: one batch in a process of its own, for batches whose workers died.
- */
-export const LANES = ["SHARED", "QUICK", "ALONE"] as const;
-export type Lane = (typeof LANES)[number];

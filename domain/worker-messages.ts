@@ -1,8 +1,19 @@
+import type { Lane } from "./lanes.ts";
 import type { ArtifactOutcome, UploadState } from "./outcome.ts";
 import type { RunSnapshot, TaskSetting } from "./task.ts";
 import type { ClusterType } from "./vocabulary.ts";
 
 /** What workers and the control plane say to each other under /internal/v1 (design.md §4). */
+
+/**
+ * The form of what they say. Worker and control plane must have the same; their releases may differ. It grows with every change that the
+ * other side must know of.
+ */
+export const INTERNAL_PROTOCOL = 2;
+
+/** Why a worker is not let in: it has another key, its clock is off, or it speaks another protocol. */
+export const REFUSALS = ["key", "clock", "protocol"] as const;
+export type Refusal = (typeof REFUSALS)[number];
 
 /** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key opens it. */
 export type Endpoint = {
@@ -36,11 +47,14 @@ export type BatchArtifact = {
   lastModifiedDate: number | null;
 };
 
+/** `done`: it was handed in already; what it had left is to be cut anew. */
 export type BatchAnswer =
   | { kind: "halted"; reason: string }
+  | { kind: "done" }
   | {
       kind: "batch";
       lease: number;
+      lane: Lane;
       clusterId: string;
       projectId: string;
       object: RunSnapshot["objects"][number];
@@ -62,12 +76,28 @@ export type ArtifactReport = {
   startTime: number;
   bytesSent: number;
   uploads: UploadState[];
+  /** It was put off because of a large blob that must go in one request. */
+  whole?: true;
   outcome: ArtifactOutcome | null;
 };
 
-export type ReportRequest = { recordId: string; number: number; lease: number; reports: ArtifactReport[] };
-/** `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. */
-export type ReportAnswer = { stop: string | null };
+/** How long (ms) the ends of a batch lately took to answer; null: they were not asked. */
+export type Waits = { target: number | null; source: number | null };
+
+/** `done`: the batch is handed in; `interrupted`: what was under way was broken off. */
+export type ReportRequest = {
+  recordId: string;
+  number: number;
+  lease: number;
+  reports: ArtifactReport[];
+  waits?: Waits;
+  done?: { interrupted: boolean };
+};
+/**
+ * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. `handBack`: an end has become slow, and
+ * the slot is for those that are not. `rest`: artifacts without an outcome of a batch that was handed in.
+ */
+export type ReportAnswer = { stop: string | null; handBack?: boolean; rest?: number };
 
 export type ListingAnswer =
   | { kind: "over" }
@@ -78,7 +108,9 @@ export type ListingAnswer =
       projectId: string;
       object: RunSnapshot["objects"][number];
       source: Endpoint;
-    };
+    }
+  /** Its source is slow and is listed for others already: ask again at that time (epoch ms). */
+  | { kind: "later"; retryAt: number };
 
 /** An artifact as a listing found it; with `problem`, something that was asked for and is not there. */
 export type ListedArtifact = { name: string; version: string; problem?: string };
@@ -89,4 +121,6 @@ export type WorkerSettings = {
   instanceId: string;
   temporal: { address: string; namespace: string };
   searchAttributes: boolean;
+  /** How often (ms) activities may heartbeat. */
+  heartbeatInterval: number;
 };

@@ -4,44 +4,53 @@ import type { Logger } from "pino";
 import type { TemporalSettings } from "./connect.ts";
 import { workerConnection } from "./worker.ts";
 
+/** One queue: its activities, and how many of them at once. */
+type Queue = { taskQueue: string; activities: object; slots: number };
+
 type Options = {
   settings: TemporalSettings;
   namespace: string;
-  taskQueue: string;
-  activities: object;
-  /** Activities at once. */
-  slots: number;
+  queues: readonly Queue[];
+  /** How often (ms) an activity's heartbeats reach Temporal: progress in its UI, and cancellation there, are at most this late. */
+  heartbeatInterval: number;
   log: Logger;
 };
 
-/** Runs activities of one queue until it is stopped; connects again when Temporal was away for too long. `onUp` is called at the first connection. */
-export function keepActivityWorker({ settings, namespace, taskQueue, activities, slots, log }: Options, onUp: () => void = () => {}) {
-  let worker: Worker | undefined;
+/** Runs activities of some queues until it is stopped; connects again when Temporal was away for too long. `onUp` is called at the first connection. */
+export function keepActivityWorkers({ settings, namespace, queues, heartbeatInterval, log }: Options, onUp: () => void = () => {}) {
+  let workers: Worker[] = [];
   const stopping = new AbortController();
+  const endAll = () => workers.filter((worker) => worker.getState() === "RUNNING").forEach((worker) => worker.shutdown());
 
   async function runOnce(): Promise<void> {
     const connection = await workerConnection(settings, log);
-    worker = await Worker.create({
-      connection,
-      namespace,
-      taskQueue,
-      activities,
-      maxConcurrentActivityTaskExecutions: slots,
-      // Progress and cancellation are at most this late (design.md §5.5).
-      maxHeartbeatThrottleInterval: "2s",
-      defaultHeartbeatThrottleInterval: "2s",
-      shutdownGraceTime: "1s",
-      shutdownForceTime: "10s",
-    });
+    workers = await Promise.all(
+      queues.map(({ taskQueue, activities, slots }) =>
+        Worker.create({
+          connection,
+          namespace,
+          taskQueue,
+          activities,
+          maxConcurrentActivityTaskExecutions: slots,
+          maxHeartbeatThrottleInterval: heartbeatInterval,
+          defaultHeartbeatThrottleInterval: heartbeatInterval,
+          shutdownGraceTime: "1s",
+          shutdownForceTime: "10s",
+        }),
+      ),
+    );
     if (stopping.signal.aborted) return;
     onUp();
-    await worker.run();
+    // One that breaks takes the others with it: they begin again together.
+    const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(endAll)));
     await connection.close();
+    for (const end of ended) if (end.status === "rejected") throw end.reason;
   }
 
   const running = (async () => {
     while (!stopping.signal.aborted) {
-      await runOnce().catch((error: unknown) => log.error({ err: error, taskQueue }, "the worker broke off and starts again"));
+      const names = queues.map(({ taskQueue }) => taskQueue);
+      await runOnce().catch((error: unknown) => log.error({ err: error, queues: names }, "the worker broke off and starts again"));
       if (!stopping.signal.aborted) await sleep(1_000);
     }
   })();
@@ -49,7 +58,7 @@ export function keepActivityWorker({ settings, namespace, taskQueue, activities,
   return {
     async stop(): Promise<void> {
       stopping.abort();
-      if (worker?.getState() === "RUNNING") worker.shutdown();
+      endAll();
       await running;
     },
   };

@@ -12,7 +12,12 @@ import { choosePorts, reachable } from "./ports.ts";
 const START_WITHIN_MS = 120_000;
 const CLOSED_RUNS_STAY = "30 days";
 /** The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each workflow would wait for that. */
-const DYNAMIC_CONFIG = ["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`);
+const DYNAMIC_CONFIG = [
+  ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
+  // What queues is handed out in turns by project. Fairness holds within a partition, so there is one.
+  "matching.enableFairness=true",
+  ...["Read", "Write"].map((kind) => `matching.numTaskqueue${kind}Partitions=1`),
+];
 const SWITCHES = ["--ui-disable-news-fetch", "--disable-config-env", "--disable-config-file"];
 const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
 

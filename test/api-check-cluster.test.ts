@@ -34,7 +34,8 @@ afterAll(async () => {
   instance.close();
 });
 
-const check = createClusterCheck({});
+const ask = createClusterCheck({});
+const check = async (given: ClusterAccess) => (await ask(given))?.reason ?? null;
 const access = (changes: Partial<ClusterAccess>): ClusterAccess => ({
   type: "STANDALONE",
   url: urls.instance,
@@ -51,6 +52,7 @@ test("an instance is one when it answers and takes the password", async () => {
   const refused = await check(access({ password: "s3cret guess" }));
   expect(refused).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
   expect(refused).not.toContain("s3cret");
+  expect([(await ask(access({ password: "another" })))?.refused, (await ask(access({ url: urls.closed })))?.refused]).toEqual([true, false]);
   expect(await check(access({ url: urls.website }))).toMatch(/127\.0\.0\.1/);
   expect(await check(access({ url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
@@ -67,6 +69,7 @@ test.skipIf(!registry.available)("an image registry must take the credentials th
   const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
   expect(await check(access({ ...at, ...USER }))).toBeNull();
   expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
+  expect((await ask(access({ ...at, ...USER, password: "another" })))?.refused).toBe(true);
   expect(await check(access({ ...at, username: null, password: null }))).toBeNull();
 });
 

@@ -8,6 +8,7 @@ import { cluster } from "../db/schema/replication.ts";
 import { createTestApi, type TestApi } from "./api-fixture.ts";
 import { addCluster, addRepository } from "./api-rows.ts";
 import { FILES, taskBody, TASK } from "./api-task-fixture.ts";
+import { createPaces } from "../activities/control/paces.ts";
 
 const CLUSTER = "/replication/api/cluster";
 const HUB = { name: "hub", type: "REMOTE", url: "https://registry.example/mirror", username: "u", password: "s3cret" };
@@ -21,7 +22,7 @@ beforeEach(() => {
   api = createTestApi({
     checkCluster: async (access) => {
       tried.push(access);
-      return problem;
+      return problem === null ? null : { reason: problem, refused: false };
     },
   });
 });
@@ -37,7 +38,7 @@ const secretsOf = (name?: string) => {
 };
 
 const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
-const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? "connection refused" : null);
+const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? { reason: "connection refused", refused: false } : null);
 
 describe("attaching a cluster", () => {
   test("keeps its secrets sealed and shows none of them", async () => {
@@ -229,13 +230,13 @@ describe("the watch over clusters", () => {
   test("writes down which are healthy and why others are not, and leaves reporting ones alone", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
-    await checkClusters({ ...api.deps, checkCluster: isDown });
+    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });
     expect(listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [name, status, errorReason, lastReportTime !== null])).toEqual([
       ["down", "UNHEALTHY", "connection refused", true],
       ["fine", "HEALTHY", null, true],
       ["reports", "HEALTHY", null, false],
     ]);
-    await checkClusters({ ...api.deps, checkCluster: async () => null });
+    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: async () => null });
     expect(row("down")).toMatchObject({ status: "HEALTHY", errorReason: null });
     expect(api.logs.filter(({ message }) => message.includes("healthy")).map(({ message }) => message)).toEqual(["cluster is unhealthy", "cluster is healthy again"]);
   });

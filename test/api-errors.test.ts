@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import type { ClusterProblem } from "../api/deps.ts";
 import { type Code, MESSAGES } from "../api/messages.ts";
 import { TransferError } from "../domain/failure.ts";
 import { type Answer, createTestApi, type TestApi } from "./api-fixture.ts";
@@ -57,10 +58,10 @@ const ELSEWHERE: Partial<Record<Code, string>> = { 250124: "api-envelope.test.ts
 /** Of what is not built yet (roles), and of packages that native clients are told about in their own form. No answer has them. */
 const LATER: Code[] = [250113, 250307, 251018, 251020];
 
-async function checkCluster({ url }: { url: string }): Promise<string | null> {
+async function checkCluster({ url }: { url: string }): Promise<ClusterProblem | null> {
   if (url.includes("faulty")) throw new Error("a fault");
   if (url.includes("refusing")) throw new TransferError("server", "the other side broke off");
-  return url.includes("down") ? "connection refused" : null;
+  return url.includes("down") ? { reason: "connection refused", refused: false } : null;
 }
 
 let api: TestApi;

@@ -10,6 +10,7 @@ import { createStore } from "../activities/store/store.ts";
 import { createApp } from "../api/app.ts";
 import { createLinkedCheck } from "../api/check-linked.ts";
 import type { ApiDeps } from "../api/deps.ts";
+import { createWatch } from "../api/metrics/watch.ts";
 import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 
@@ -28,20 +29,23 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
   const logs: Log[] = [];
   const started: string[] = [];
   const write = (level: string) => (facts: object, message: string) => void logs.push({ level, facts: { ...facts }, message });
-  const deps: ApiDeps = {
+  const watched = {
     db,
+    zone: "Asia/Shanghai",
+    localClusterName: "center",
+    now: overrides.now ?? Date.now,
+    processes: overrides.processes ?? (() => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 })),
+    hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
+  };
+  const deps: ApiDeps = {
     store,
     sealer: createSealer("0123456789abcdef0123456789abcdef"),
     registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef"),
-    now: Date.now,
-    zone: "Asia/Shanghai",
-    localClusterName: "center",
+    ...watched,
     publicUrl: null,
     admin: ADMIN,
     maxJsonBody: 64 * 1024,
     maxUpload: null,
-    processes: () => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 }),
-    hasTransferWorker: async () => false,
     executions: {
       start: async (key) => void started.push(`start ${key}`),
       stop: async (key) => started.push(`stop ${key}`) > 0,
@@ -53,6 +57,8 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     checkCluster: async () => null,
     checkLinked: createLinkedCheck({}),
     checkHost: createAddressGuard([]).checkHost,
+    watch: createWatch({ ...watched, dataDir: directory }),
+    metricsToken: null,
     logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
     ...overrides,
   };

@@ -37,6 +37,7 @@ describe("one execution", () => {
       record: {
         id,
         taskKey: key,
+        workflowId: expect.stringMatching(new RegExp(`^repl/.+/${key}/${id}$`)),
         status: "RUNNING",
         startTime: "2030-01-01T08:00:00.000",
         endTime: null,

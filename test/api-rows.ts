@@ -5,6 +5,7 @@ import { project, repository } from "../db/schema/content.ts";
 import { cluster, detail, planObject, record, tally, task } from "../db/schema/replication.ts";
 import { newId } from "../domain/ids.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../domain/vocabulary.ts";
+import { runWorkflowId } from "../workflows/contract.ts";
 
 const audit = { createdBy: "admin", createdDate: 1_600_000_000_000, lastModifiedBy: "admin", lastModifiedDate: 1_600_000_000_000 };
 
@@ -21,7 +22,7 @@ export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE
 
 /** Opens a record as a run does; at most one is RUNNING for a task. */
 export function addRecord(db: Db, taskKey: string, now: number): string {
-  const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: (id) => `repl/${taskKey}/${id}` });
+  const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: runWorkflowId });
   if (opened.kind !== "opened") throw new Error(`the record is not opened: ${opened.kind}`);
   return opened.recordId;
 }

@@ -30,6 +30,7 @@ describe("configuration", () => {
       temporalBind: "127.0.0.1",
       transferWorkers: 2,
       transferConcurrency: 16,
+      batchSlice: 20_000,
       catchUpWindow: 3_600_000,
       retryWindow: 900_000,
       allowedAddresses: [],

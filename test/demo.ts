@@ -9,7 +9,6 @@ import { pino } from "pino";
 import { loadConfig } from "../config.ts";
 import { encodePath } from "../domain/path.ts";
 import { findBinary } from "../temporal/binary.ts";
-import { runWorkflowId } from "../workflows/contract.ts";
 import { type Instance, startInstance } from "./instance.ts";
 import { newest, openProduct, type Product, type RecordInfo } from "./run-fixture.ts";
 import { each } from "./run-sources.ts";
@@ -144,9 +143,9 @@ function show(first: Instance, second: Instance, records: RecordInfo[]): void {
     say(`  ${JSON.stringify(replicaOverview)}`);
   }
   const { temporalUi, docs } = first.endpoints();
-  const [{ taskKey, id }] = records as [RecordInfo];
+  const [{ workflowId }] = records as [RecordInfo];
   say("\nTo look at:");
-  say(`  the run in Temporal  ${temporalUi}/namespaces/default/workflows/${encodeURIComponent(runWorkflowId(taskKey, id))}`);
+  say(`  the run in Temporal  ${temporalUi}/namespaces/default/workflows/${encodeURIComponent(workflowId)}`);
   say(`  the API              ${docs} (login ${first.username}, password ${first.password})`);
   say(`  the second instance  ${second.url} (login ${second.username}, password ${second.password})`);
   say(`  the log              ${logFile}`);

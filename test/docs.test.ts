@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { createTestApi } from "./api-fixture.ts";
 
-const pages = ["README.md", ...readdirSync("docs").map((name) => join("docs", name))].filter((name) => name.endsWith(".md"));
+const pages = ["README.md", ...readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name))].filter((name) => name.endsWith(".md"));
 const textOf = (page: string) => readFileSync(page, "utf8");
 
 test("the README explains every setting", () => {

@@ -109,7 +109,7 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
     const { batches } = cutBatches(db, { recordId, object, clusterId: to, cut, most: 100 }, time.now);
     return batches.flatMap(({ number }) => {
       const batch = takeBatch(db, recordId, number, time.now);
-      if (batch.kind === "halted") return [];
+      if (batch.kind !== "batch") return [];
       const report = (result: (path: string) => ArtifactResult) => {
         const reports = batch.artifacts.map(({ seq, name, version, size, sha256 }) => ({
           seq,

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blobFile, layout } from "../activities/store/layout.ts";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
 import type { SourceFile } from "../activities/transfer/files.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 import { findRepository } from "../db/repositories.ts";
 import { getNode } from "../db/nodes.ts";
 import { sha256 } from "./content-fixture.ts";
@@ -286,4 +287,4 @@ async function uploadsLeft(): Promise<string[]> {
   return readdir(layout(target.dataDir).staging);
 }
 
-const quiet = { signal: new AbortController().signal, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
 import type { SourceFile } from "../activities/transfer/files.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 import { sha256 } from "./content-fixture.ts";
 import { clientOf, copy, createSource, REMOTE, startInstance, startProxy, type Instance } from "./instance-fixture.ts";
 
@@ -178,4 +179,4 @@ async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-const quiet = { signal: new AbortController().signal, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };

@@ -2,6 +2,7 @@ import { copyImage, type CopyImage } from "../activities/transfer/image.ts";
 import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
 import { createOciRegistry, type OciRegistry, type OciRegistryOptions } from "../activities/registries/oci/registry.ts";
 import type { ArtifactOutcome, CopyRules, UploadState } from "../domain/outcome.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 
 /** What the engine would give one copy, with every rule and hook settable. */
 export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
@@ -26,6 +27,7 @@ export function copy({ from, to, name, targetName = name, rules, signal, throttl
     rules: { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: false, ...rules },
     hooks: {
       signal: signal ?? new AbortController().signal,
+      slice: UNHURRIED,
       throttle: throttle ?? (async () => undefined),
       onUpload: onUpload ?? (() => undefined),
       onBytes: () => undefined,

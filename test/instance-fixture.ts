@@ -13,6 +13,7 @@ import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
 import { encodePath } from "../domain/path.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { createContent, md5, openContent, sha256 } from "./content-fixture.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 
 export const REMOTE = { projectId: "copies", repoName: "files" };
 const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
@@ -134,6 +135,7 @@ export async function copy(files: SourceFile[], { mayHaveSent = false, uploads =
     files: items,
     hooks: {
       signal: new AbortController().signal,
+      slice: UNHURRIED,
       throttle: async () => undefined,
       ...hooks,
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),

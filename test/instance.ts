@@ -22,6 +22,8 @@ export type InstanceOptions = {
   temporalAddress?: string;
   /** `npm start` instead of the entry file itself. */
   throughNpm?: boolean;
+  /** It will lack something for ever: only that it answers is waited for. */
+  neverReady?: boolean;
   /** Where all that it prints is written, too. */
   logFile?: string;
 };
@@ -37,7 +39,7 @@ export async function startInstance(options: InstanceOptions = {}) {
   const endpoints = (): Endpoints => JSON.parse(readFileSync(join(dataDir, "endpoints.json"), "utf8")) as Endpoints;
   const pids = (): Pids => endpoints().pids;
   const ready = async () => {
-    for (const end = Date.now() + READY_WITHIN_MS; !(await isReady(endpoints)); await sleep(100)) {
+    for (const end = Date.now() + READY_WITHIN_MS; !(await isReady(endpoints, options)); await sleep(100)) {
       if (supervisor.ended()) throw new Error(`The instance ended (${supervisor.ended()}):\n${supervisor.output()}`);
       if (Date.now() > end) throw new Error(`The instance is not ready:\n${supervisor.output()}`);
     }
@@ -149,11 +151,11 @@ function watch(child: ChildProcess, logFile: string | undefined) {
   return { child, end, ended: () => ended, output: () => output };
 }
 
-async function isReady(endpoints: () => Endpoints): Promise<boolean> {
+async function isReady(endpoints: () => Endpoints, { neverReady = false }: InstanceOptions): Promise<boolean> {
   try {
     const { api: url, pids } = endpoints();
     const all = [pids.supervisor, pids.control, pids.orchestrator, ...pids.workers, ...(pids.temporal === null ? [] : [pids.temporal])];
-    return all.every(isAlive) && (await fetch(`${url}/health/ready`)).status === 200;
+    return all.every(isAlive) && (await fetch(`${url}/health/${neverReady ? "live" : "ready"}`)).status === 200;
   } catch {
     return false;
   }

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
 import { blobFile, layout } from "../activities/store/layout.ts";
 import { copyVersions, type CopyVersions } from "../activities/transfer/versions.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 import { putBlobs } from "../db/blobs.ts";
 import { SYNC_LIMITS } from "../domain/sync.ts";
 import type { StatedType } from "../domain/sync-versions.ts";
@@ -66,6 +67,7 @@ async function run(built: Built[], { mayHaveSent = false, uploads = [], hooks, r
     versions: built.map(({ stated }) => ({ stated, mayHaveSent, uploads })),
     hooks: {
       signal: new AbortController().signal,
+      slice: UNHURRIED,
       throttle: async () => undefined,
       ...hooks,
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
@@ -96,7 +98,7 @@ const fails = (fault: Fault, path: RegExp, times = 1) => {
   let left = times;
   proxy.fault = (request) => (path.test(request.path) && left-- > 0 ? fault : null);
 };
-const quiet = { signal: new AbortController().signal, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
 
 describe("copying versions to another instance", () => {
   it("makes each there with all its files, small, empty or large, byte by byte", async () => {

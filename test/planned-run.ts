@@ -21,8 +21,8 @@ const SETTING: TaskSetting = {
 export const TASK = { kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
 
 /** The RUNNING record of a new task of project p; nothing is planned yet. */
-export function openRun(db: Db, object: TaskObject, clusterIds: string[], now: number): string {
-  const key = insertTask(db, { ...TASK, name: newId() }, [object], clusterIds, { user: "tester", now }) ?? "";
+export function openRun(db: Db, objects: TaskObject | TaskObject[], clusterIds: string[], now: number): string {
+  const key = insertTask(db, { ...TASK, name: newId() }, [objects].flat(), clusterIds, { user: "tester", now }) ?? "";
   return addRecord(db, key, now);
 }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { Client, Connection } from "@temporalio/client";
 import { expect, test } from "vitest";
-import { runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
 import { closed, epoch } from "./run-fixture.ts";
 import { startFileRig } from "./run-rig.ts";
 
@@ -38,7 +37,7 @@ test("rateLimit holds over all workers that share a run", { timeout: 180_000 }, 
       expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: FILES, success: FILES, fileSuccess: FILES } });
       const seconds = (epoch(record.endTime) - epoch(record.startTime)) / 1000;
       expect((FILES * BYTES) / seconds).toBeLessThan(RATE * 1.1);
-      workers = (await workersOf(center.endpoints().temporal, targetWorkflowId(runWorkflowId(key, record.id), cluster, 0))).size;
+      workers = (await workersOf(center.endpoints().temporal, `${record.workflowId}/edge/files`)).size;
     }
     expect(workers).toBe(2);
   } finally {

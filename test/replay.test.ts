@@ -1,5 +1,4 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DefaultLogger, Runtime, Worker } from "@temporalio/worker";
 import { DeterminismViolationError } from "@temporalio/workflow";
@@ -7,16 +6,23 @@ import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { loadConfig } from "../config.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
+import { createDrainActivities } from "../activities/control/drains.ts";
+import { createRunActivities } from "../activities/control/runs.ts";
+import { createTransferActivities } from "../activities/transfer/activities.ts";
+import { MORE, WAKE } from "../workflows/contract.ts";
 import * as workflows from "../workflows/index.ts";
+import { readRelease, RELEASE, releases, type SavedHistory, SUPPORTED } from "./histories/releases.ts";
+import { REQUIRED, RETIRED } from "./histories/required.ts";
+import { type Shape, shapeOf } from "./histories/shape.ts";
 
-/** Histories of every shape of every workflow, made by test/histories/record.ts; runs that are under way at an upgrade look like these. */
-const FOLDER = join(import.meta.dirname, "histories");
-const NAMES = readdirSync(FOLDER).filter((name) => name.endsWith(".json"));
+/** Histories of every shape of every workflow by release, made by test/histories/record.ts; runs that are under way at an upgrade look like these. */
+const RELEASES = releases();
+const NEWEST = RELEASES.at(-1) ?? "";
+const HISTORIES = RELEASES.flatMap(readRelease);
+const SHAPES = HISTORIES.filter(({ release }) => release === NEWEST).map(shapeOf);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-
-type Saved = { events: { workflowExecutionStartedEventAttributes?: { workflowId: string }; activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[] };
-const read = (name: string): Saved => JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as Saved;
-const idOf = ({ events }: Saved) => events[0]?.workflowExecutionStartedEventAttributes?.workflowId ?? "";
+const idOf = ({ history: { events } }: SavedHistory) => (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
+const copyOf = (saved: SavedHistory): SavedHistory => JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
 let bundle: { codePath: string };
 beforeAll(async () => {
@@ -26,22 +32,48 @@ beforeAll(async () => {
   bundle = { codePath };
 });
 
-test("every workflow has saved histories", () => {
-  const types = new Set(NAMES.map((name) => name.split(".")[1]?.replace(/-\d+$/, "")));
-  expect([...types].toSorted()).toEqual(Object.keys(workflows).toSorted());
+test("the newest histories are of this release, and those of the last two are there", () => {
+  expect(NEWEST).toBe(RELEASE);
+  expect(RELEASES.length).toBeGreaterThanOrEqual(SUPPORTED);
+  expect(RELEASES.filter((release) => readRelease(release).length === 0)).toEqual([]);
+  const described = readFileSync(path("histories/README.md"), "utf8");
+  for (const release of RELEASES) expect(described).toContain(`\`${release}\``);
+});
+
+test("every shape that a run can have is among the newest histories", () => {
+  const lacking = Object.entries(REQUIRED).filter(([, { type, has, lacks = [] }]) => {
+    const fits = ({ features }: Shape) => has.every((feature) => features.has(feature)) && !lacks.some((feature) => features.has(feature));
+    return !SHAPES.some((shape) => shape.type === type && fits(shape));
+  });
+  expect(lacking.map(([name]) => name)).toEqual([]);
+});
+
+test("every workflow, activity, signal and patch that the code knows is among the newest histories", () => {
+  const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
+  const none = {} as never;
+  const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap((all) => Object.keys(all));
+  const sources = readdirSync(path("../workflows")).map((file) => readFileSync(path(`../workflows/${file}`), "utf8"));
+  const patches = sources.flatMap((text) => [...text.matchAll(/\bpatched\("([^"]+)"\)/g)].map(([, id]) => `patch ${id}`));
+  const known = [...Object.keys(workflows), ...activities, ...patches, `signal ${WAKE}`, `signal ${MORE}`];
+  expect(patches.length).toBeGreaterThan(0);
+  expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
 });
 
 test("every saved history replays", async () => {
-  const histories = NAMES.map((name) => ({ workflowId: idOf(read(name)), history: read(name) }));
   const failed: string[] = [];
+  const histories = HISTORIES.map((saved) => ({ workflowId: idOf(saved), history: saved.history }));
   for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
-    if (error) failed.push(`${NAMES.filter((name) => idOf(read(name)) === workflowId).join(" or ")}: ${error.message}`);
+    const names = HISTORIES.filter((saved) => idOf(saved) === workflowId).map(({ release, name }) => `${release}/${name}`);
+    if (error) failed.push(`${names.join(" or ")}: ${error.message}`);
   }
   expect(failed).toEqual([]);
 });
 
-test("a history of other code does not", async () => {
-  const history = read(NAMES.find((name) => name.startsWith("files-sent.targetRun")) ?? "");
-  for (const { activityTaskScheduledEventAttributes: scheduled } of history.events) if (scheduled) scheduled.activityType.name = "somethingElse";
-  await expect(Worker.runReplayHistory({ workflowBundle: bundle }, history, idOf(history))).rejects.toThrow(DeterminismViolationError);
+test.each([
+  ["asks for another activity", "activityTaskScheduledEventAttributes", "activityType", { name: "somethingElse" }],
+  ["gives its child another id", "startChildWorkflowExecutionInitiatedEventAttributes", "workflowId", "another"],
+])("a history of code that %s does not", async (_what, attributes, field, value) => {
+  const saved = copyOf(HISTORIES.find(({ release, name }) => release === NEWEST && name.startsWith("files-sent.taskRun")) as SavedHistory);
+  for (const event of saved.history.events) if (event[attributes]) Object.assign(event[attributes] as object, { [field]: value });
+  await expect(Worker.runReplayHistory({ workflowBundle: bundle }, saved.history, idOf(saved))).rejects.toThrow(DeterminismViolationError);
 });

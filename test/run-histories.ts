@@ -4,15 +4,17 @@ import { clientConnection } from "../temporal/connect.ts";
 
 export type History = temporal.api.history.v1.IHistory;
 
-/** The history of a workflow (of its newest run, where none is named) as the server has it, and those of all that it began: children, and runs that go on as new. */
+/** The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new. Where no run is named, from the first one on that led to the newest. */
 export async function readHistories(address: string, workflowId: string, runId?: string): Promise<Map<string, History>> {
   const connection = clientConnection({ temporalAddress: address });
   const { workflow } = new Client({ connection });
   const found = new Map<string, History>();
-  const waiting = [{ id: workflowId, runId }];
+  const newest = runId === undefined ? await workflow.getHandle(workflowId).fetchHistory() : null;
+  const first = newest?.events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? undefined;
+  const waiting = [{ id: workflowId, runId: runId ?? first }];
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const history = await workflow.getHandle(next.id, next.runId).fetchHistory();
-    found.set(next.runId === undefined ? next.id : `${next.id} ${next.runId}`, history);
+    found.set(`${next.id} ${next.runId ?? ""}`, history);
     waiting.push(...begunBy(next.id, history));
   }
   await connection.close();

@@ -25,6 +25,9 @@ import { addCluster, addRepository } from "./api-rows.ts";
 import { createContent } from "./content-fixture.ts";
 import { FILES } from "./drain-fixture.ts";
 import { addFiles, openRun } from "./planned-run.ts";
+import { createListings } from "../activities/control/listings.ts";
+import { createPaces } from "../activities/control/paces.ts";
+import { createWorkers } from "../api/internal/workers.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const NOW = Date.parse("2030-01-01T00:00:00Z");
@@ -43,14 +46,30 @@ beforeEach(async () => {
   db = openDb(join(directory, "replication.db"));
   content = createContent();
   refuseReports = false;
-  const settings = () => ({ instanceId: "0123456789ab", temporal: { address: "", namespace: "" }, searchAttributes: false });
+  const settings = () => ({ instanceId: "0123456789ab", temporal: { address: "", namespace: "" }, searchAttributes: false, heartbeatInterval: 2_000 });
+  const paces = createPaces(() => NOW);
   const app = new Hono()
     .use("/internal/v1/reports", (c, next) => (refuseReports ? Promise.resolve(c.text("not understood", 400)) : next()))
-    .route("/internal/v1", internalRoutes({ db, store: content.store, signer: createInternalSigner(KEY), settings, retryWindow: 0, now: () => NOW }));
+    .route(
+      "/internal/v1",
+      internalRoutes({
+        db,
+        store: content.store,
+        signer: createInternalSigner(KEY),
+        settings,
+        retryWindow: 0,
+        now: () => NOW,
+        workers: createWorkers(() => NOW, { error: () => {} }),
+        paces,
+        listings: createListings(paces, () => 1, () => NOW),
+        freed: () => {},
+        tellMetrics: () => true,
+      }),
+    );
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
   });
-  plane = createControlPlane({ apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, secretKey: KEY });
+  plane = createControlPlane({ apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, secretKey: KEY, name: "test" });
 
   addRepository(db, "p", "files", "GENERIC");
   addFiles(db, ["/a", "/b"], NOW);
@@ -74,7 +93,7 @@ afterEach(async () => {
 function work() {
   const none = () => Promise.reject(new Error("nothing is read here"));
   const source = { open: none, readSmall: none, close: async () => {} };
-  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, lines: createPool<Line>((line) => line.close()) };
+  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, lines: createPool<Line>((line) => line.close()), batchSlice: 20_000 };
   return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
 }
 

@@ -2,7 +2,7 @@ import { Client } from "@temporalio/client";
 import { defineSearchAttributeKey } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
-import { ATTRIBUTES, runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
+import { ATTRIBUTES } from "../workflows/contract.ts";
 import { closed, createGate, follow, newest, type RecordDetail, type TaskDraft } from "./run-fixture.ts";
 import { contentsOf, readHistories } from "./run-histories.ts";
 import { expectWhole, listImages, listingOf, sorted } from "./run-judge.ts";
@@ -69,19 +69,20 @@ describe("a run of images from a linked repository to a registry", () => {
 
   test("is legible in Temporal: ids, attributes, and what each batch sends where", async () => {
     const key = await run({ type: "PACKAGE", packages: [{ packageKey: "docker://library/redis" }], to: "legible" });
-    const { id } = await closed(rig.product, key);
+    const { id, workflowId } = await closed(rig.product, key);
     const { name } = await rig.product.task(key);
     const address = rig.instance.endpoints().temporal;
     const connection = clientConnection({ temporalAddress: address });
     const { workflow } = new Client({ connection });
-    const described = await workflow.getHandle(runWorkflowId(key, id)).describe();
-    const child = await workflow.getHandle(targetWorkflowId(runWorkflowId(key, id), rig.cluster, 0)).describe();
+    const described = await workflow.getHandle(workflowId).describe();
+    const child = await workflow.getHandle(`${workflowId}/target/images`).describe();
     await connection.close();
     const attribute = (of: typeof described, attributeName: string) => of.typedSearchAttributes.get(defineSearchAttributeKey(attributeName, "KEYWORD"));
     expect([attribute(described, ATTRIBUTES.task), attribute(described, ATTRIBUTES.project), attribute(described, ATTRIBUTES.status)]).toEqual([name, rig.projectId, "SUCCESS"]);
-    expect([attribute(child, ATTRIBUTES.task), attribute(child, ATTRIBUTES.cluster)]).toEqual([name, rig.cluster]);
+    expect([attribute(child, ATTRIBUTES.task), attribute(child, ATTRIBUTES.cluster)]).toEqual([name, "target"]);
+    expect(workflowId).toBe(`repl/${name}/${key}/${id}`);
     expect(await described.staticSummary()).toBe(name);
-    const { payloads } = contentsOf({ events: [...(await readHistories(address, runWorkflowId(key, id))).values()].flatMap(({ events }) => events ?? []) });
+    const { payloads } = contentsOf({ events: [...(await readHistories(address, workflowId)).values()].flatMap(({ events }) => events ?? []) });
     expect(payloads).toContain(`"library/redis: ${TAGS} images → target"`);
   });
 

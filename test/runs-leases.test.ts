@@ -39,7 +39,7 @@ afterEach(() => {
 const cut = (number: number, now = NOW) => cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);
 const take = (number = 1) => {
   const batch = takeBatch(db, recordId, number, NOW);
-  if (batch.kind !== "batch") throw new Error(batch.reason);
+  if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
   return batch;
 };
 const tell = (number: number, lease: number, seq: number, result: ArtifactResult | null, now = NOW) => {

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
-import { runWorkflowId } from "../workflows/contract.ts";
 import { closed, createGate, epoch, follow, newest } from "./run-fixture.ts";
 import { expectWhole, imagesSentAgain, listImages, sorted } from "./run-judge.ts";
 import { startImageRig, type ImageRig } from "./run-rig.ts";
@@ -25,14 +24,14 @@ test("a run that Temporal lost is begun again and sends only what is left; one t
   const run = (to: string) => product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: to }], clusters: [cluster] });
   const [lost, ended] = [await run("lost"), await run("ended")];
   for (const key of [lost, ended]) await follow(product, key, ({ counts }) => counts.success === 120);
-  const { id } = await newest(product, lost);
+  const { workflowId } = await newest(product, lost);
   const terminated = await newest(product, ended);
   await sleep(Math.max(0, epoch(terminated.startTime) + SETTLED_MS - Date.now()));
 
   const connection = clientConnection({ temporalAddress: instance.endpoints().temporal });
   const client = new Client({ connection });
-  await client.workflow.getHandle(runWorkflowId(ended, terminated.id)).terminate("by hand");
-  const workflowExecution = { workflowId: runWorkflowId(lost, id) };
+  await client.workflow.getHandle(terminated.workflowId).terminate("by hand");
+  const workflowExecution = { workflowId };
   await client.workflowService.deleteWorkflowExecution({ namespace: "default", workflowExecution });
   await expect.poll(() => client.workflow.getHandle(workflowExecution.workflowId).describe().then(() => "there", () => "lost"), { timeout: 20_000 }).toBe("lost");
   await connection.close();

@@ -122,6 +122,15 @@ test("what comes late leaves nothing behind a record that is being deleted", asy
   expect(db.select().from(detail).where(eq(detail.recordId, recordId)).all()).toEqual([]);
 });
 
+test("no two targets of a run have one id, whatever their clusters and repositories are called", () => {
+  const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
+  addRepository(db, "p", "others", "GENERIC");
+  const recordId = openRun(db, [FILES, { ...FILES, remoteRepoName: "again" }, { ...FILES, localRepoName: "others" }], clusterIds, NOW);
+  const { targets } = runTargets(db, recordId);
+  expect(targets.map(({ id }) => id)).toEqual(["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [`${to}/files~1`, `${to}/files~2`, `${to}/others`]));
+  expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
+});
+
 test("more than 300 pairs of objects and clusters become one child for each cluster", () => {
   const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
   const recordId = open(FILES, clusterIds);

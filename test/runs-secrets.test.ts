@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runWorkflowId } from "../workflows/contract.ts";
 import { startInstance, type Instance } from "./instance.ts";
 import { closed, createCleanup, newest, openProduct, UTC, type Product } from "./run-fixture.ts";
 import { contentsOf, readHistories } from "./run-histories.ts";
@@ -22,7 +21,7 @@ const FILES = 120;
 const cleanup = createCleanup();
 let center: Instance;
 let product: Product;
-const runs: { key: string; recordId: string; status: string }[] = [];
+const runs: { key: string; recordId: string; workflowId: string; status: string }[] = [];
 
 beforeAll(async () => {
   const env = { ...UTC, LOG_LEVEL: "trace", RETRY_WINDOW: "0s" };
@@ -49,8 +48,8 @@ beforeAll(async () => {
   const files = { localRepoName: "files", repoType: "GENERIC" } as const;
   for (const [object, cluster] of [[images, registry], [images, stranger], [{ ...images, localRepoName: "locked" }, registry], [files, partner], [files, enemy]] as const) {
     const key = await product.run({ projectId: "local", objects: [object], clusters: [cluster] });
-    const { id, status } = await closed(product, key);
-    runs.push({ key, recordId: id, status });
+    const { id, workflowId, status } = await closed(product, key);
+    runs.push({ key, recordId: id, workflowId, status });
   }
 }, 240_000);
 afterAll(cleanup.all);
@@ -63,8 +62,8 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
   });
 
   test("are in no history, nor is a manifest or a listing; payloads are small", async () => {
-    for (const { key, recordId } of runs) {
-      const histories = await readHistories(center.endpoints().temporal, runWorkflowId(key, recordId));
+    for (const { workflowId } of runs) {
+      const histories = await readHistories(center.endpoints().temporal, workflowId);
       const contents = [...histories.values()].map(contentsOf);
       const texts = contents.flatMap((content) => [...content.texts, ...content.payloads]);
       expect(texts.length).toBeGreaterThan(20);

@@ -1,6 +1,5 @@
 import { Client, Connection } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runWorkflowId } from "../workflows/contract.ts";
 import { startInstance, type Instance } from "./instance.ts";
 import { closed, openProduct, unique, UTC, type Product } from "./run-fixture.ts";
 
@@ -30,7 +29,7 @@ test("a run that is stopped in its first moments closes its own record, however 
     const { stopped } = await product.stop(key);
     const record = await closed(product, key);
     expect(record).toMatchObject({ status: "FAILED", errorReason: expect.stringMatching(stopped ? /^stopped by/ : /REMOTE/) });
-    const { events } = await client.workflow.getHandle(runWorkflowId(key, record.id)).fetchHistory();
+    const { events } = await client.workflow.getHandle(record.workflowId).fetchHistory();
     const activities = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? []);
     expect(activities).toContain("closeRun");
   }

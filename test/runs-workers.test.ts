@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
-import { runWorkflowId, targetWorkflowId } from "../workflows/contract.ts";
 import { startInstance } from "./instance.ts";
 import { closed, createGate, newest, UTC } from "./run-fixture.ts";
 import { readHistories } from "./run-histories.ts";
@@ -60,9 +59,9 @@ async function run(): Promise<{ key: string; repository: string }> {
 
 /** Who did the batches of a run: pids. */
 async function workersOf(task: string): Promise<Set<number>> {
-  const { id } = await newest(rig.product, task);
-  const histories = await readHistories(rig.center.endpoints().temporal, runWorkflowId(task, id));
-  const events = [...histories].filter(([workflowId]) => workflowId.includes(rig.cluster)).flatMap(([, { events = [] }]) => events ?? []);
+  const { workflowId } = await newest(rig.product, task);
+  const histories = await readHistories(rig.center.endpoints().temporal, workflowId);
+  const events = [...histories].filter(([id]) => !id.startsWith(`${workflowId} `)).flatMap(([, { events = [] }]) => events ?? []);
   const batches = new Set(events.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch").map(({ eventId }) => String(eventId)));
   const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) => (begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : []));
   return new Set(started);
@@ -152,9 +151,9 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
 
 /** Pids of the workers that have a batch of the run now. */
 async function holders(task: string): Promise<number[]> {
-  const { id } = await newest(rig.product, task);
+  const { workflowId } = await newest(rig.product, task);
   const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
-  const { raw } = await new Client({ connection }).workflow.getHandle(targetWorkflowId(runWorkflowId(task, id), rig.cluster, 0)).describe();
+  const { raw } = await new Client({ connection }).workflow.getHandle(`${workflowId}/edge/files`).describe();
   await connection.close();
   return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) => Number(lastWorkerIdentity?.split("@")[0]));
 }

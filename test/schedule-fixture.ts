@@ -26,11 +26,13 @@ import { choosePlace, startServer } from "../temporal/server.ts";
 import { ATTRIBUTES, queues, scheduleId } from "../workflows/contract.ts";
 import { createTestApi } from "./api-fixture.ts";
 import { addCluster, addRepository } from "./api-rows.ts";
+import { createPaces } from "../activities/control/paces.ts";
+import { createTurns } from "../activities/control/turns.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const log = pino({ level: "silent" });
 // Of lost connections the SDK writes a line for every call.
-installRuntime(log);
+await installRuntime(log);
 
 export type Plan = { cron: string } | { at: string } | "immediately";
 type Draft = { enabled?: boolean; timeZone?: string; blocked?: boolean; recordReserveDays?: number };
@@ -108,7 +110,7 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     records: (key: string): RecordRow[] => db.select().from(record).where(eq(record.taskKey, key)).orderBy(asc(record.startTime)).all(),
     schedule: (key: string) => client.schedule.getHandle(scheduleId(key)),
     /** What carries out runs; without it they wait in Temporal. */
-    startRuns: () => startWorkers(address, ours, { db, localCluster: "center", zone, window: catchUpWindow, now: Date.now, closed: schedules.runClosed }),
+    startRuns: () => startWorkers(address, ours, { db, localCluster: "center", zone, window: catchUpWindow, now: Date.now, closed: schedules.runClosed, turns: openTurns(db), died: () => {} }),
     async close(): Promise<void> {
       for (const { key } of db.select({ key: task.key }).from(task).all()) await schedules.remove(key);
       doorbell.stop();
@@ -188,3 +190,5 @@ export async function startTemporal() {
     },
   };
 }
+
+const openTurns = (db: Parameters<typeof createTurns>[0]["db"]) => createTurns({ db, paces: createPaces(Date.now), workers: () => 1, wake: () => {}, now: Date.now });

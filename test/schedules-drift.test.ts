@@ -99,9 +99,9 @@ test(`what is in line is not touched, whatever its cron (CRON_SEED=${seed})`, as
 test("the schedules show their task, and carry no secret", async () => {
   const key = await control.create({ at: "2040-02-29T12:30:15.250+05:30" });
   const { spec, state, action, typedSearchAttributes, raw } = await describe(key);
-  expect(state).toMatchObject({ note: "It fires once at 2040-02-29T07:00:16.000Z", remainingActions: 1 });
+  expect(state).toMatchObject({ note: `${control.row(key).name}: it fires once at 2040-02-29T07:00:16.000Z`, remainingActions: 1 });
   expect(spec.timezone).toBe("UTC");
-  expect(action).toMatchObject({ workflowType: "taskRun", workflowId: `repl/${key}`, staticSummary: control.row(key).name });
+  expect(action).toMatchObject({ workflowType: "taskRun", workflowId: `repl/${control.row(key).name}/${key}`, staticSummary: control.row(key).name });
   expect(typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value])).toEqual(expect.arrayContaining([["ReplTask", control.row(key).name], ["ReplProject", "shop"]]));
   expect(JSON.stringify(raw)).not.toContain("password");
   expect(control.schedule(key).scheduleId).toBe(scheduleId(key));

@@ -73,8 +73,9 @@ describe("a task for one time", () => {
 
 test("a run's id tells when it was due", () => {
   const due = Date.parse("2027-03-04T05:06:07Z");
-  expect(firingId("abc", due)).toBe("repl/abc-2027-03-04T05:06:07Z");
-  expect(dueTime(firingId("abc", due))).toBe(due);
+  const task = { key: "abc", name: "nightly/镜像" };
+  expect(firingId(task, due)).toBe("repl/nightly_镜像/abc-2027-03-04T05:06:07Z");
+  expect(dueTime(firingId(task, due))).toBe(due);
   expect(dueTime("repl/abc/5f1e2d3c4b5a69788796a5b4")).toBeNull();
 });
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { dueTime } from "../domain/firing.ts";
+import { dueTime, firingId } from "../domain/firing.ts";
 import { type Control, startControl, startTemporal, until } from "./schedule-fixture.ts";
 
 const EVERY_2_S = { cron: "*/2 * * * * ?" };
@@ -115,6 +115,26 @@ test("when Temporal has forgotten everything, all schedules come back, and what 
   expect(control.records(once)).toMatchObject([{ status: "SUCCESS" }]);
   await until("the cron to go on", () => dueTimes(control, often).some((time) => time > made + 2_000), 60_000);
   expect(dueBetween(control, often, down, made)).toHaveLength(1);
+});
+
+test("a firing that an older release's schedule has started is not run again under its id of today", async () => {
+  const control = await open(120_000);
+  const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
+  const [key, plain] = [await control.create(cronAt(due)), await control.create(cronAt(due))];
+  const older = `repl/${key}`;
+  await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, action: { ...previous.action, workflowId: older } }));
+  for (const one of [key, plain]) await until("it to wait", async () => (await control.schedule(one).describe()).info.runningActions.length === 1);
+  await control.schedules.reconcile();
+  const ids = [`${older}-${new Date(due).toISOString().replace(".000Z", "Z")}`, firingId(control.row(key), due)];
+  const states = () => Promise.all(ids.map(async (id) => (await control.client.workflow.getHandle(id).describe()).status.name));
+  expect(await states()).toEqual(["RUNNING", "RUNNING"]);
+  await startRuns(control);
+  await until("the end of both", async () => (await states()).every((state) => state === "COMPLETED"));
+  for (const one of [key, plain]) {
+    await finished(control, one);
+    expect(control.records(one)).toMatchObject([{ status: "SUCCESS" }]);
+    expect(control.row(one)).toMatchObject({ executionTimes: 1, skippedTimes: 0 });
+  }
 });
 
 test("what is saved while Temporal does not answer is answered in good time, and mended when it does", async () => {

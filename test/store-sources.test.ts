@@ -10,6 +10,7 @@ import { unpack } from "../activities/store/remote-source.ts";
 import { internalAuth } from "../api/internal/auth.ts";
 import { blobRoutes } from "../api/internal/blobs.ts";
 import { createContent, random, read, sha256 } from "./content-fixture.ts";
+import { createWorkers } from "../api/internal/workers.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 const contents = [random(0), random(1), random(16 * 1024), random(16 * 1024 + 1), random(3_000_000)];
@@ -22,13 +23,13 @@ let stop: (() => Promise<void>)[];
 beforeEach(async () => {
   content = createContent();
   await content.store.putAll(contents.map((each) => ({ content: each })), () => undefined);
-  const app = new Hono().use("/internal/v1/*", internalAuth(createInternalSigner(KEY))).route("/internal/v1/blobs", blobRoutes(content.store));
+  const app = new Hono().use("/internal/v1/*", internalAuth(createInternalSigner(KEY), createWorkers(Date.now, { error: () => {} }))).route("/internal/v1/blobs", blobRoutes(content.store));
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
   });
   const apiUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const plane = createControlPlane({ apiUrl, secretKey: KEY });
-  const stranger = createControlPlane({ apiUrl, secretKey: KEY.replace("0", "1") });
+  const plane = createControlPlane({ apiUrl, secretKey: KEY, name: "ours" });
+  const stranger = createControlPlane({ apiUrl, secretKey: KEY.replace("0", "1"), name: "stranger" });
   stop = [() => plane.close(), () => stranger.close()];
   sources = [
     { name: "disk", source: createContentSource({ local: layout(content.dataDir), call: plane.open }) },

@@ -124,7 +124,7 @@ test("next execution times follow another configured zone, where the task has no
 
 describe("a firing", () => {
   const RULES = { localCluster: "center", zone: "UTC", window: 3_600_000 };
-  const take = (key: string, due: number, schedule: string) => takeFiring(api.db, { taskKey: key, workflowId: firingId(key, due), schedule }, { ...RULES, now });
+  const take = (key: string, due: number, schedule: string) => takeFiring(api.db, { taskKey: key, workflowId: firingId({ key, name: row(key)?.name ?? "" }, due), schedule }, { ...RULES, now });
   const daily = "0 0 12 * * ? in UTC";
 
   test("opens one record however often its first step is repeated, and none once that is closed", async () => {
@@ -136,6 +136,18 @@ describe("a firing", () => {
     if (first.kind === "opened") endRecord(api.db, first.recordId, "SUCCESS", now);
     expect(take(key, NOW, daily)).toEqual({ kind: "stale" });
     expect(row(key)).toMatchObject({ executionTimes: 1, settledTime: NOW });
+  });
+
+  test("is one under the id that an older release gave it, under that of today and after a rename", async () => {
+    const key = await create(cron("0 0 12 * * ?"));
+    const named = (workflowId: string) => takeFiring(api.db, { taskKey: key, workflowId, schedule: daily }, { ...RULES, now });
+    const older = `repl/${key}-2027-06-15T12:00:00Z`;
+    const first = named(older);
+    expect(first.kind).toBe("opened");
+    expect(take(key, NOW, daily)).toEqual({ kind: "stale" });
+    expect(named(firingId({ key, name: "renamed" }, NOW))).toEqual({ kind: "stale" });
+    expect(named(older)).toEqual(first);
+    expect(row(key)).toMatchObject({ executionTimes: 1, skippedTimes: 0 });
   });
 
   test("is refused when the task is gone, disabled, or fires at other times now", async () => {

@@ -1,3 +1,6 @@
+import type { Lane } from "../domain/lanes.ts";
+import { runBase } from "../domain/run-names.ts";
+
 /** Queue names carry the instance's id, so that instances may share one Temporal (design.md §4). */
 export const queues = (instanceId: string) => ({
   control: `control-${instanceId}`,
@@ -5,6 +8,9 @@ export const queues = (instanceId: string) => ({
   transfer: `transfer-${instanceId}`,
 });
 export type Queues = ReturnType<typeof queues>;
+
+/** Each kind of slots of a transfer worker has a queue of its own. */
+export const laneQueue = (transfer: string, lane: Lane) => (lane === "SHARED" ? transfer : `${transfer}-${lane.toLowerCase()}`);
 
 /** Workflow types, as Temporal's UI shows them. */
 export const TASK_RUN = "taskRun";
@@ -15,14 +21,21 @@ export const REAL_TIME_RUN = "realTimeRun";
 export const WAKE = "wake";
 export const MORE = "more";
 
-export const runWorkflowId = (taskKey: string, recordId: string) => `repl/${taskKey}/${recordId}`;
+export const runWorkflowId = ({ taskName, taskKey, recordId }: { taskName: string; taskKey: string; recordId: string }) =>
+  `${runBase({ name: taskName, key: taskKey })}/${recordId}`;
 export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 /** The key of the task that a schedule belongs to; null when it is none of ours. */
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
-export const targetWorkflowId = (runId: string, clusterId: string, object: number | null) =>
-  object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+/** `id`: what tells a child from the others of its run, in names; runs that began before there were names keep their numbers. */
+export function targetWorkflowId(runId: string, { id, clusterId, object }: { id?: string; clusterId: string; object: number | null }): string {
+  if (id !== undefined) return `${runId}/${id}`;
+  return object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
+}
+
+/** What waits in a queue is taken in turns by project; of a key the server takes 64 bytes. */
+export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
 
 /** Search attributes, all Keyword. */
 export const ATTRIBUTES = {
@@ -41,10 +54,12 @@ export type TaskRunInput = {
   schedule: string | null;
   queues: Queues;
   searchAttributes: boolean;
+  /** Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did. */
+  sent?: { to: string; broken: string | null };
 };
 
 /** One task at one cluster. */
-export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule"> & { clusterId: string };
+export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sent"> & { clusterId: string };
 
 export type TargetRunInput = {
   recordId: string;

@@ -4,24 +4,23 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
-  proxyActivities,
   setCurrentDetails,
   setHandler,
   workflowInfo,
 } from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
-import type { Drained, DrainActivities, Ended, FirstTarget, Step } from "../activities/control/drains.ts";
-import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
+import type { Drained, Ended, FirstTarget, Step } from "../activities/control/drains.ts";
+import type { TargetPage } from "../activities/control/runs.ts";
 import { type Bell, createBell } from "./bell.ts";
 import { type RealTimeRunInput, WAKE } from "./contract.ts";
-import { CONTROL, LONGEST_HISTORY, QUIET_MS, WINDOW } from "./options.ts";
+import { clock, control } from "./control.ts";
+import { LONGEST_HISTORY, QUIET_MS, WINDOW } from "./options.ts";
 import { createSending } from "./sending.ts";
 
 export const wakeSignal = defineSignal(WAKE);
 
 /** Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for the bell, and ends when that is long silent. */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
-  const { beginDrain } = proxyActivities<DrainActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const { workflowId } = workflowInfo();
   const bell = createBell();
   setHandler(wakeSignal, bell.ring);
@@ -29,7 +28,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   for (let silent = false; ; ) {
     bell.heard();
     // Cancelled while it opens a record, it must still learn of it, to close it.
-    const step: Step = await CancellationScope.nonCancellable(() => beginDrain(input.taskKey, input.clusterId, workflowId, ended, WINDOW));
+    const step: Step = await CancellationScope.nonCancellable(() => control(input, ended ? "close the drain, look for the next" : "look for a drain").beginDrain(input.taskKey, input.clusterId, workflowId, ended, WINDOW));
     setCurrentDetails(tell(step));
     ended = null;
     if (step.kind === "gone") return;
@@ -41,21 +40,22 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
       continue;
     }
     if (silent && step.wait === null && !bell.isRung()) return;
-    silent = !(await condition(bell.isRung, Math.max(step.wait ?? QUIET_MS, 1)));
+    const wait = Math.max(step.wait ?? QUIET_MS, 1);
+    const summary = step.wait === null ? "end when nothing is uploaded" : `look again at ${clock(Date.now() + wait)}`;
+    silent = !(await condition(bell.isRung, wait, { summary }));
   }
 }
 
 /** Sends what a drain has, and what happens meanwhile. Its record is closed by whoever takes the answer, whatever happened. */
 async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<Ended> {
-  const control = proxyActivities<DrainActivities & RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const { recordId } = begun;
   try {
-    if (begun.plan) await control.planDrain(recordId);
+    if (begun.plan) await control(input, "plan everything").planDrain(recordId);
     await sendAll(input, begun, bell);
     return { recordId, reason: null };
   } catch (error) {
     if (!isCancellation(error)) return { recordId, reason: `the run broke off: ${rootCause(error) ?? String(error)}` };
-    await CancellationScope.nonCancellable(() => control.closeRun(recordId, "stopped: the run was cancelled in Temporal"));
+    await CancellationScope.nonCancellable(() => control(input, "close the drain").closeRun(recordId, "stopped: the run was cancelled in Temporal"));
     throw error;
   }
 }
@@ -66,7 +66,6 @@ function tell({ kind, closed }: Step): string {
 }
 
 async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objects }: Drained, bell: Bell): Promise<void> {
-  const { growDrain } = proxyActivities<DrainActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const sending = createSending(input, { recordId, objects });
   try {
     (targets ?? (await readTargets(input, recordId))).forEach(sending.send);
@@ -74,8 +73,8 @@ async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objec
       if (!left) await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
       if (!left && sending.isOver()) return sending.end();
       bell.heard();
-      const grown = await growDrain(input.taskKey, input.clusterId, recordId);
-      grown.targets.forEach(sending.send);
+      const grown = await control(input, "take in what is new").growDrain(input.taskKey, input.clusterId, recordId);
+      (grown.targets ?? (await readTargets(input, recordId))).forEach(sending.send);
       left = grown.more && mayGrow();
       // Histories of before it was said have none.
       full = grown.full === true;
@@ -89,10 +88,9 @@ async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objec
 const mayGrow = () => workflowInfo().historyLength < LONGEST_HISTORY;
 
 async function readTargets(input: RealTimeRunInput, recordId: string): Promise<FirstTarget[]> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const targets: FirstTarget[] = [];
   for (let from: number | null = 0; from !== null; ) {
-    const page: TargetPage = await control.readTargets(recordId, from);
+    const page: TargetPage = await control(input, `targets from ${from + 1}`).readTargets(recordId, from);
     targets.push(...page.targets);
     from = page.next;
   }

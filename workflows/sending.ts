@@ -1,8 +1,9 @@
 import { type ChildWorkflowHandle, isCancellation, startChild, workflowInfo } from "@temporalio/workflow";
 import type { FirstTarget } from "../activities/control/drains.ts";
 import type { RealTimeRunInput } from "./contract.ts";
-import { moreSignal, targetRun, transfer } from "./target-run.ts";
+import { moreSignal, targetRun } from "./target-run.ts";
 import { targetOptions } from "./targets.ts";
+import { transfer } from "./transfer.ts";
 
 type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
 
@@ -32,7 +33,7 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
     if (!first) return sendTo(target);
     cuts.set(target.object, 2);
     const results = await Promise.all(first.batches.map((batch) => transfer({ queues: input.queues, recordId }, batch)));
-    if (first.left || results.some(({ again }) => again > 0)) await sendTo(target);
+    if (first.left || results.some(({ again, rest = 0 }) => again + rest > 0)) await sendTo(target);
   }
 
   async function sendTo(target: FirstTarget): Promise<void> {

@@ -21,7 +21,7 @@ const life = superviseChild({
   },
 });
 
-installRuntime(log);
+const metrics = await installRuntime(log);
 const [codePath, connection] = await Promise.all([
   bundleWorkflows({ entry: path("index.ts"), sources: [path("."), path("../domain")], cacheDir: config.cacheDir, log }),
   workerConnection(config, log),
@@ -39,5 +39,5 @@ worker = await Worker.create({
   shutdownForceTime: "20s",
 });
 running = worker.run();
-life.ready();
+life.ready({ metrics });
 await running;

@@ -3,6 +3,7 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
+  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -10,35 +11,40 @@ import {
   workflowInfo,
 } from "@temporalio/workflow";
 import type { RunActivities } from "../activities/control/runs.ts";
-import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
+import type { BatchResult } from "../activities/transfer/activities.ts";
 import { type Bell, createBell } from "./bell.ts";
 import { MORE, type TargetRunInput } from "./contract.ts";
-import { CONTROL, FILES_WINDOW, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, TRANSFER, WINDOW } from "./options.ts";
+import { CONTROL, FILES_WINDOW, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, WINDOW } from "./options.ts";
+import { type Batch, transfer } from "./transfer.ts";
 
 type Counts = TargetRunInput["counts"];
-export type Batch = { number: number; summary: string };
 
 /** A drain has taken in more of the object that is being sent. */
 export const moreSignal = defineSignal(MORE);
 
 /**
- * Sends one object, or all of them one after the other, to one cluster. Ends when nothing is left to be tried; `cut` is then the next that
+ * Sends one object, or all of them, to one cluster. Ends when nothing is left to be tried; `cut` is then the next that
  * has not been asked for.
  */
 export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: number }> {
   const position = { object: input.object, cut: input.cut, counts: { ...input.counts } };
   const bell = createBell();
   setHandler(moreSignal, bell.ring);
+  // Runs that began before cuts went over several objects send one after the other.
+  const atOnce = patched("cut-across-objects");
   while (position.object < input.objectsEnd) {
-    const sent = await sendObject(input, position, bell);
+    const objectsEnd = atOnce ? input.objectsEnd : position.object + 1;
+    const sent = await sendObjects(input, position, objectsEnd, bell);
     if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position });
-    position.object += 1;
+    position.object = objectsEnd;
   }
   return { ...position.counts, cut: position.cut };
 }
 
-/** A sliding window of batches over one object. False: the history is long enough, the window is empty, and something is left. */
-async function sendObject(input: TargetRunInput, position: { object: number; cut: number; counts: Counts }, bell: Bell): Promise<boolean> {
+type Position = { object: number; cut: number; counts: Counts };
+
+/** A sliding window of batches over some objects. False: the history is long enough, the window is empty, and something is left. */
+async function sendObjects(input: TargetRunInput, position: Position, objectsEnd: number, bell: Bell): Promise<boolean> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const most = input.files ? FILES_WINDOW : WINDOW;
   const inFlight = new Set<Promise<void>>();
@@ -47,7 +53,7 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
   const send = async (batch: Batch) => {
     const result = await transfer(input, batch);
     window.probing = result.total > 0 && result.again === result.total;
-    window.left ||= result.again > 0;
+    window.left ||= result.again > 0 || (result.rest ?? 0) > 0;
     count(position.counts, input.label, result);
   };
   const start = (batch: Batch) => {
@@ -62,7 +68,9 @@ async function sendObject(input: TargetRunInput, position: { object: number; cut
     const { recordId, clusterId } = input;
     // A batch that ends while the cut is asked for may leave something that the answer does not know of.
     window.left = false;
-    const cut = await control.cutBatches({ recordId, object: position.object, clusterId, cut: position.cut++, most: room });
+    const number = position.cut++;
+    const request = { recordId, object: position.object, objectsEnd, clusterId, cut: number, most: room };
+    const cut = await control.cutBatches.executeWithOptions({ summary: `cut ${number}` }, [request]);
     cut.batches.forEach(start);
     window.left ||= cut.left;
     window.due = cut.due;
@@ -105,18 +113,6 @@ async function nextChange(inFlight: Set<Promise<void>>, due: number | null, bell
   });
   await Promise.race([...inFlight, bell.rings(), slept]);
   timer.cancel();
-}
-
-/** A batch whose worker dies again and again fails as a whole, so that the others go on. */
-export async function transfer(input: Pick<TargetRunInput, "queues" | "recordId">, batch: Batch): Promise<BatchResult> {
-  const { transferBatch } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
-  try {
-    return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
-  } catch (error) {
-    if (isCancellation(error)) throw error;
-    const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-    return control.failBatch(input.recordId, batch.number);
-  }
 }
 
 function count(counts: Counts, label: string, result: BatchResult): void {

@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
-import { ATTRIBUTES, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import { ATTRIBUTES, fairness, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
 
 const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
 const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
@@ -14,16 +14,19 @@ type Run = { runId: string; recordId: string; objects: number; cut: number };
 export function targetOptions(
   { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
   { runId, recordId, objects, cut }: Run,
-  { object, clusterId, label, files }: Target,
-): { workflowId: string; staticSummary: string; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
+  { object, clusterId, label, files, id, cluster: clusterName }: Target,
+): { workflowId: string; staticSummary: string; priority: { fairnessKey: string }; memo: Record<string, string>; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
   const attributes = [
     { key: task, value: taskName },
     { key: project, value: projectId },
-    { key: cluster, value: clusterId },
+    { key: cluster, value: clusterName ?? clusterId },
   ];
   return {
-    workflowId: targetWorkflowId(runId, clusterId, object),
+    workflowId: targetWorkflowId(runId, { object, clusterId, ...(id === undefined ? {} : { id }) }),
     staticSummary: label,
+    priority: fairness(projectId),
+    // Stays where a run goes on as new, which loses the summary.
+    memo: { task: taskName, sends: label },
     ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
     args: [
       {

@@ -1,21 +1,19 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  executeChild,
+  continueAsNew,
   isCancellation,
-  proxyActivities,
+  patched,
   setCurrentDetails,
-  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
 import { defineSearchAttributeKey, rootCause } from "@temporalio/common";
-import type { RunActivities, TargetPage } from "../activities/control/runs.ts";
-import type { TransferActivities } from "../activities/transfer/activities.ts";
+import type { Begun } from "../activities/control/runs.ts";
 import { ATTRIBUTES, type TaskRunInput } from "./contract.ts";
-import { CONTROL, LONGEST_RETRY_AFTER_MS, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
-import { targetRun } from "./target-run.ts";
-import { targetOptions } from "./targets.ts";
+import { control } from "./control.ts";
+import { sendToTargets } from "./fan-out.ts";
+import { planEach, planRun } from "./planning.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
 
@@ -29,23 +27,23 @@ const NOT_BEGUN = {
 
 /** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   // Stopped in its first moment it must still learn of its record, to close it.
-  const begun = await CancellationScope.nonCancellable(() => control.beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
+  const begun = await CancellationScope.nonCancellable(() => control(input, input.recordId === null ? "open a record" : "find the record").beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
   if (begun.kind !== "go") {
     setCurrentDetails(NOT_BEGUN[begun.kind]);
     return { status: "SKIPPED", planned: 0, success: 0 };
   }
   const { recordId } = begun;
   let interruption: unknown;
+  let next: TaskRunInput | null = null;
   try {
-    await planObjects(input, recordId, begun.objects);
-    await sendToTargets(input, recordId, begun.objects);
+    next = await planAndSend({ ...input, recordId }, begun);
   } catch (error) {
     interruption = error;
   }
+  if (next) return continueAsNew<typeof taskRun>(next);
   const reason = interruption === undefined ? null : describe(interruption);
-  const closed = await CancellationScope.nonCancellable(() => control.closeRun(recordId, reason));
+  const closed = await CancellationScope.nonCancellable(() => control(input, "close the record").closeRun(recordId, reason));
   tell(input, closed?.status ?? "FAILED");
   setCurrentDetails(closed ? `${closed.status}: ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
   if (isCancellation(interruption)) throw interruption;
@@ -53,46 +51,12 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   return { status: "SUCCESS", planned: closed.planned, success: closed.success };
 }
 
-async function planObjects(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
-  const waiting = Array.from({ length: objects }, (_, object) => object);
-  const plan = async () => {
-    for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
-      await planObject(input, recordId, object);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(PLANS, objects) }, plan));
-}
-
-async function planObject(input: TaskRunInput, recordId: string, object: number): Promise<void> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
-  if (await control.planHosted(recordId, object)) return;
-  for (;;) {
-    const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
-    if (complete) return;
-    if (retryAt !== null) await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS));
-  }
-}
-
-/** Children end on their own; one that breaks does not stop the others. */
-async function sendToTargets(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
-  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  const children: Promise<unknown>[] = [];
-  let broken: unknown;
-  for (let from: number | null = 0; from !== null; ) {
-    const page: TargetPage = await control.readTargets(recordId, from);
-    for (const target of page.targets) {
-      const run = { runId: workflowInfo().workflowId, recordId, objects, cut: 1 };
-      const child = executeChild(targetRun, targetOptions(input, run, target)).catch((error: unknown) => {
-        broken ??= error;
-      });
-      children.push(child);
-    }
-    from = page.next;
-  }
-  setCurrentDetails(`sending to ${children.length} targets`);
-  await Promise.all(children);
-  if (broken !== undefined) throw broken;
+/** Answers what the run goes on with as new, null when all is sent. */
+async function planAndSend(input: TaskRunInput, run: Extract<Begun, { kind: "go" }>): Promise<TaskRunInput | null> {
+  const bounded = patched("plan-at-once");
+  if (!bounded) await planEach(input, run.recordId, run.objects);
+  else if (!(await planRun(input, run.recordId))) return input;
+  return sendToTargets(input, run, bounded);
 }
 
 function tell(input: TaskRunInput, value: string): void {

@@ -3,11 +3,14 @@ import { beginDrain, type DrainStep, type Grown, growDrain } from "../../db/drai
 import { planCatchUp } from "../../db/drains/plan.ts";
 import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
-import { type Cut, cutBatches } from "../../db/runs/cut.ts";
+import type { Cut } from "../../db/runs/cutting.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import type { Target } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
+import { whole } from "./answers.ts";
+import { cutOnce } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
+import type { Turns } from "./turns.ts";
 
 /** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
 export type FirstTarget = Target & { first?: Cut };
@@ -28,15 +31,16 @@ export type DrainActivityDeps = {
   now: () => number;
   /** Told before anything is read: what happened until now is about to be seen. */
   asked: (key: CursorKey) => void;
+  turns: Turns;
 };
 
 /** What the control plane does for the workflows that follow uploads: state only, no network. */
-export function createDrainActivities({ db, localCluster, now, asked }: DrainActivityDeps) {
-  function cutFirst({ recordId, targets }: Extract<DrainStep, { kind: "drain" }>, most: number): FirstTarget[] | null {
-    if (!targets || targets.length > CUT_AT_ONCE) return targets;
+export function createDrainActivities({ db, localCluster, now, asked, turns }: DrainActivityDeps) {
+  function cutFirst({ recordId, targets }: Extract<DrainStep, { kind: "drain" }>, most: number, workflowId: string): FirstTarget[] | null {
+    if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
     return targets.map((target) => {
       const { object, clusterId } = target;
-      return object === null ? target : { ...target, first: cutBatches(db, { recordId, object, clusterId, cut: 1, most }, now()) };
+      return object === null ? target : { ...target, first: cutOnce(db, turns, { recordId, object, clusterId, cut: 1, most }, workflowId, now()) };
     });
   }
 
@@ -58,15 +62,17 @@ export function createDrainActivities({ db, localCluster, now, asked }: DrainAct
         asked({ taskKey, clusterId });
         for (;;) {
           const step = await inTurn(() => beginDrain(db, { taskKey, clusterId, workflowId, localCluster, now: now() }), "answer");
-          if (step.kind === "drain") return { ...step, targets: cutFirst(step, window), objects: snapshotOf(db, step.recordId)?.objects.length ?? 0, closed };
+          if (step.kind === "drain") return { ...step, targets: cutFirst(step, window, workflowId), objects: snapshotOf(db, step.recordId)?.objects.length ?? 0, closed };
           if (step.kind !== "look") return { ...step, closed };
         }
       });
     },
 
-    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<Grown> {
+    /** `targets` null: there are too many for one answer; ask for all of the drain. */
+    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<Omit<Grown, "targets"> & { targets: Target[] | null }> {
       asked({ taskKey, clusterId });
-      return heartbeating(() => grow(recordId));
+      const { targets, ...grown } = await heartbeating(() => grow(recordId));
+      return { ...grown, targets: whole(targets) };
     },
 
     /** Plans all objects of a drain that catches up, to the end. */

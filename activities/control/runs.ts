@@ -1,18 +1,24 @@
+import { Context } from "@temporalio/activity";
 import { eq } from "drizzle-orm";
 import { type FiringRules, takeFiring } from "../../db/firings.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
-import { type BatchCounts, failBatch } from "../../db/runs/fail-batch.ts";
-import { type Cut, type CutRequest, cutBatches } from "../../db/runs/cut.ts";
+import { failBatch } from "../../db/runs/fail-batch.ts";
+import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { listingState } from "../../db/runs/plan-listed.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
+import { batchEnds } from "../../db/runs/end-batch.ts";
+import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
+import { MOST_DEATHS } from "../../domain/lanes.ts";
 import { inTurn } from "../../db/turns.ts";
+import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
+import type { Turns } from "./turns.ts";
+import { createPlanActivities } from "./plans.ts";
 import { createTargetPages, type TargetPage } from "./target-pages.ts";
-
 
 export type Begun = { kind: "go"; recordId: string; objects: number } | { kind: "busy" | "missed" | "stale" };
 export type { TargetPage };
@@ -22,12 +28,17 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
   now: () => number;
   /** Told after a run of the task was closed; must not throw. */
   closed: (taskKey: string) => void;
+  turns: Turns;
+  /** Told of workers' and processes' deaths over a batch, for numbers. */
+  died: (death: { subject: string; deaths: number }) => void;
 };
 
 /** What the control plane does for workflows: state only, no network. */
-export function createRunActivities({ db, now, closed, ...rules }: RunActivityDeps) {
+export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
   const targetPage = createTargetPages(db);
   return {
+    ...createPlanActivities({ db, now }),
+
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
       if (recordId !== null) return begun(db, recordId);
@@ -36,7 +47,7 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
-    /** Plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
+    /** For runs that began before there was `planAllHosted`: plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
     async planHosted(recordId: string, object: number): Promise<boolean> {
       const snapshot = snapshotOf(db, recordId);
       const from = snapshot?.objects[object];
@@ -52,12 +63,14 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return true;
     },
 
-    async readTargets(recordId: string, from: number): Promise<TargetPage> {
-      return inTurn(() => targetPage(recordId, from), "answer");
+    /** The targets from number `from` on; `after`: of those of the clusters that come after this one. */
+    async readTargets(recordId: string, from: number, after: string | null = null): Promise<TargetPage> {
+      return inTurn(() => targetPage(recordId, from, after), "answer");
     },
 
     async cutBatches(request: CutRequest): Promise<Cut> {
-      return inTurn(() => cutBatches(db, request, now()), "answer");
+      const { workflowId = "" } = Context.current().info.workflowExecution ?? {};
+      return inTurn(() => cutInTurn(db, turns, request, workflowId, now()), "answer");
     },
 
     /** Fails what has no outcome in a batch that no worker could finish. */
@@ -65,16 +78,38 @@ export function createRunActivities({ db, now, closed, ...rules }: RunActivityDe
       return failBatch(db, recordId, number, now());
     },
 
+    /** Gives a batch over which workers have died to a process of its own; `deaths`: how many so far. */
+    async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
+      for (let nth = 1; nth <= deaths; nth += 1) died({ subject: batchName(db, recordId, number), deaths: nth });
+      isolateBatch(db, recordId, number);
+      turns.freed();
+    },
+
+    /** Halves a batch whose own process has died, too, or fails the one artifact that is left of it. */
+    async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
+      died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });
+      return splitBatch(db, recordId, number, reason, now());
+    },
+
     async closeRun(recordId: string, interrupted: string | null): Promise<Closed | null> {
       const result = await heartbeating(() => closeRecord(db, recordId, interrupted, now));
       const row = db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, recordId)).get();
       if (row) closed(row.taskKey);
+      turns.freed();
       return toldClosed(result);
     },
   };
 }
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
+
+/** For people: which batch it is. */
+function batchName(db: Db, recordId: string, number: number): string {
+  const snapshot = snapshotOf(db, recordId);
+  const end = batchEnds(db, recordId, number);
+  const to = snapshot?.clusters.find(({ id }) => id === end?.clusterId)?.name ?? "";
+  return `batch ${number} of ${snapshot?.taskName ?? recordId} → ${to}`;
+}
 
 function begun(db: Db, recordId: string): Begun {
   const snapshot = snapshotOf(db, recordId);

@@ -4,6 +4,7 @@ import { Agent, buildConnector, EnvHttpProxyAgent, type Dispatcher } from "undic
 import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { connectionFailure, excerpt, redactUrl, statusFailure } from "./http-failure.ts";
+import { type Pace, thenSent } from "./pace.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
@@ -24,6 +25,8 @@ export type HttpOptions = {
   secrets?: readonly string[] | undefined;
   connectTimeoutMs?: number | undefined;
   idleTimeoutMs?: number | undefined;
+  /** Told how long each answer takes to begin. */
+  pace?: Pace | undefined;
 };
 
 export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
@@ -73,16 +76,19 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   async function send(request: HttpRequest, url: URL, headers: Record<string, string>): Promise<HttpResponse> {
     const silence = request.idleTimeoutMs ?? idleMs;
+    // A request that is given longer waits for work that it asked for.
+    const measured = request.idleTimeoutMs === undefined ? options.pace?.request() : undefined;
     const fail = (error: unknown) => connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
     try {
       guard.checkHost(url.hostname);
+      const body = measured ? followed(request.body, measured.sent) : request.body;
       const answer = await dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
         method: request.method as Dispatcher.HttpMethod,
         headers,
-        body: (request.body ?? null) as Dispatcher.DispatchOptions["body"] & null,
+        body: (body ?? null) as Dispatcher.DispatchOptions["body"] & null,
         signal: request.signal,
         headersTimeout: silence,
         bodyTimeout: silence,
@@ -93,6 +99,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       return toResponse(answer, url, request, secrets, fail);
     } catch (error) {
       throw fail(error);
+    } finally {
+      measured?.over();
     }
   }
 
@@ -113,6 +121,13 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   }
 
   return { request, close: () => dispatcher.destroy() };
+}
+
+/** What a stream takes to send depends on more than the end that it goes to: only what follows is its own time. */
+function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
+  if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) return thenSent(body, sent);
+  sent();
+  return body;
 }
 
 function createDispatcher(options: HttpOptions, lookup: ReturnType<typeof createAddressGuard>["lookup"], idleMs: number): Dispatcher {

@@ -1,12 +1,15 @@
 import { createHash } from "node:crypto";
+import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 
 /** A signature older or newer than this is refused. */
 const MOST_SKEW_SECONDS = 300;
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
+export type InternalRequest = { method: string; path: string; body: Buffer; header: (name: string) => string };
+export type Problem = { refusal: Refusal; message: string };
 
-/** Signs and checks internal requests (design.md §4): HMAC over method, path with query, seconds since 1970 and sha256 of the body. */
+/** Signs and checks internal requests: HMAC over method, path with query, seconds since 1970 and sha256 of the body. */
 export function createInternalSigner(secretKey: string) {
   const key = deriveKey(secretKey, "internal-api");
   const signature = (method: string, path: string, seconds: string, body: string | Buffer) =>
@@ -14,15 +17,23 @@ export function createInternalSigner(secretKey: string) {
   return {
     headers(method: string, path: string, body: string | Buffer) {
       const seconds = String(Math.floor(Date.now() / 1000));
-      return { "x-internal-time": seconds, "x-internal-signature": signature(method, path, seconds, body) };
+      return { "x-internal-time": seconds, "x-internal-signature": signature(method, path, seconds, body), "x-internal-protocol": String(INTERNAL_PROTOCOL) };
     },
-    /** Null when the request is genuine, else why not. */
-    problem(method: string, path: string, body: Buffer, seconds: string, given: string): string | null {
-      if (!sameSecret(given, signature(method, path, seconds, body))) {
-        return "the signature is wrong: does this worker have the instance's secret key?";
+    /** Null when the request is genuine and of our protocol, else why not. */
+    problem({ method, path, body, header }: InternalRequest): Problem | null {
+      const seconds = header("x-internal-time");
+      if (!sameSecret(header("x-internal-signature"), signature(method, path, seconds, body))) {
+        return { refusal: "key", message: "the signature is wrong: does this worker have the instance's secret key?" };
       }
       const skew = Math.abs(Date.now() / 1000 - Number(seconds));
-      return skew <= MOST_SKEW_SECONDS ? null : "the signature is too old: do the clocks of worker and control plane agree?";
+      if (!(skew <= MOST_SKEW_SECONDS)) {
+        const message = `the clocks of worker and control plane are ${Math.round(skew)} s apart, at most ${MOST_SKEW_SECONDS} s are allowed: set the clock`;
+        return { refusal: "clock", message };
+      }
+      const protocol = header("x-internal-protocol");
+      if (protocol === String(INTERNAL_PROTOCOL)) return null;
+      const message = `this worker speaks version ${protocol || "1"} of the internal protocol, the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
+      return { refusal: "protocol", message };
     },
   };
 }

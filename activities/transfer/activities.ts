@@ -1,5 +1,7 @@
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import { runBatch, type BatchResult } from "./batch.ts";
+import { TransferError } from "../../domain/failure.ts";
+import { type Lane, REFUSED, STOPPING } from "../../domain/lanes.ts";
 import type { BatchDeps } from "./work.ts";
 import { listObject, type Listed } from "./listing.ts";
 
@@ -12,8 +14,8 @@ export function createTransferActivities(deps: BatchDeps) {
       return heartbeating((signal, heartbeat) => runBatch(deps, { recordId, number, signal, heartbeat }));
     },
     /** Lists a linked object on from where it stands, for a while. */
-    async listPages(recordId: string, object: number): Promise<Listed> {
-      return heartbeating((signal, heartbeat) => listObject(deps, { recordId, object, signal, heartbeat }));
+    async listPages(recordId: string, object: number, lane: Lane = "SHARED"): Promise<Listed> {
+      return heartbeating((signal, heartbeat) => listObject(deps, { recordId, object, lane, signal, heartbeat }));
     },
   };
 }
@@ -28,8 +30,10 @@ async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void
     context.cancellationSignal.throwIfAborted();
     return result;
   } catch (error) {
+    // Nothing was tried: the batch goes to a worker that is let in.
+    if (error instanceof TransferError && error.kind === "refused") throw ApplicationFailure.create({ message: error.message, type: REFUSED, nextRetryDelay: "10 seconds" });
     if (!context.cancellationSignal.aborted) throw error;
-    if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", "WorkerStopping");
+    if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
     throw new CancelledFailure("the run was cancelled");
   }
 }

@@ -82,6 +82,7 @@ function batchHooks(work: Work, artifacts: BatchArtifact[]) {
   const whole = first && work.hooks(first);
   return {
     signal: work.signal,
+    slice: work.slice,
     throttle: async (bytes: number) => whole?.throttle(bytes),
     onUpload: (state: UploadState) => hooks.filter(({ digest }) => digest === state.digest).forEach((hook) => hook.onUpload(state)),
     onBytes: (bytes: number) => {

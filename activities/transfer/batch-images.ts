@@ -17,7 +17,7 @@ export function createImageSender(source: ImageSource, target: ImageTarget): Sen
   const memory = createImageMemory();
 
   const sendAll = async (work: Work) => {
-    const { batch, hooks, rules, signal, begin, end, concurrency } = work;
+    const { batch, hooks, rules, signal, slice, begin, end, concurrency } = work;
     const artifacts = source.hosted ? failGone(work) : work.artifacts;
     const trouble = artifacts.length === 0 ? null : await target.prepare(batch, signal).then(() => null, toTransferError);
     signal.throwIfAborted();
@@ -45,7 +45,7 @@ export function createImageSender(source: ImageSource, target: ImageTarget): Sen
     };
     const sendOrLeave = async (artifact: BatchArtifact) => {
       const silence = await pulse.silence();
-      if (signal.aborted) return;
+      if (signal.aborted || slice.isOver()) return;
       if (silence === null) return pulse.watch(send(artifact));
       begin(artifact);
       end(artifact, notTried(artifact, silence));

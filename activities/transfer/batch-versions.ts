@@ -56,7 +56,7 @@ export function createVersionSender({ content, controlPlane }: Deps, end: Opened
   async function sendVersions(work: Work, artifacts: BatchArtifact[], isStopped: () => boolean): Promise<void> {
     const { object, projectId, source } = work.batch;
     const remote = remoteRepository(object, projectId);
-    for (let rest = artifacts; rest.length > 0 && !isStopped(); ) {
+    for (let rest = artifacts; rest.length > 0 && !isStopped() && !work.slice.isOver(); ) {
       const asked = rest.slice(0, ASKED_AT_ONCE);
       const keys = asked.map(({ name, version }) => ({ name, version }));
       const told = await whenReachable({ signal: work.signal, heartbeat: () => {} }, () => controlPlane.versions(source.repositoryId, keys));
@@ -118,6 +118,7 @@ function batchHooks(work: Work, present: Present[]): CopyHooks {
   const sharing = ({ digest }: UploadState) => present.filter(({ version }) => version.stated.files.some(({ sha256 }) => `sha256:${sha256}` === digest));
   return {
     signal: work.signal,
+    slice: work.slice,
     throttle: async (bytes) => whole?.throttle(bytes),
     onUpload: (state) => sharing(state).forEach(({ artifact }) => work.hooks(artifact).onUpload(state)),
     onBytes: (bytes) => {

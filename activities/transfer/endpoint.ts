@@ -1,13 +1,14 @@
 import { TransferError } from "../../domain/failure.ts";
 import type { Endpoint } from "../../domain/worker-messages.ts";
+import type { Pace } from "../registries/pace.ts";
 import type { BatchDeps } from "./work.ts";
 
 export type OpenedEndpoint = ReturnType<typeof openEndpoint>;
 
 /** An end with its credentials in the clear; these never leave this process but to that end. */
-export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, { secret, sealedFor, ...endpoint }: Endpoint) {
+export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, { secret, sealedFor, ...endpoint }: Endpoint, pace: Pace) {
   const opened = secret ? credentials(() => sealer.open(secret, sealedFor), endpoint.url) : {};
-  return { ...endpoint, password: opened.password ?? null, token: opened.token ?? null, ...network };
+  return { ...endpoint, password: opened.password ?? null, token: opened.token ?? null, ...network, pace };
 }
 
 /** Safe: only what the API sealed can be opened. */

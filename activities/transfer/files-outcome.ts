@@ -1,5 +1,6 @@
 import type { TransferError } from "../../domain/failure.ts";
 import { noParts, type ArtifactOutcome, type ArtifactResult, type PartCounts, type UploadState } from "../../domain/outcome.ts";
+import { yieldedResult } from "./slice.ts";
 
 /** A digest mismatch in transit is tried three times in all (design.md §6, Retry). */
 const MISMATCH_TRIES = 3;
@@ -18,6 +19,8 @@ export function fileOutcome(file: Told, result: ArtifactResult, node: Part | nul
 /** What a trouble means for one file: tried again later when that makes sense, else failed. */
 export function troubleOutcome(file: Told, error: TransferError, uploads: UploadState[], bytesSent: number): ArtifactOutcome {
   const reason = `${file.fullPath}: ${error.message}`;
+  const yielded = yieldedResult(error);
+  if (yielded) return fileOutcome(file, yielded, null, null, bytesSent);
   if (!error.retryable) {
     return fileOutcome(file, { kind: "failed", reason, conflict: false, stopsCluster: false }, "failed", "failed", bytesSent);
   }

@@ -4,6 +4,7 @@ import { toTransferError, TransferError } from "../../domain/failure.ts";
 import type { UploadSession } from "../../domain/sync.ts";
 import { settleTrouble, state, type Copy, type Item } from "./files-copy.ts";
 import { damagedSource } from "./files-small.ts";
+import { yieldTime } from "./slice.ts";
 
 /** Throttled one by one, so none may hold more than a lease gives. */
 const SLICE = 1024 * 1024;
@@ -49,7 +50,7 @@ export async function upload(copy: Uploading, item: UploadItem): Promise<void> {
 async function letGo({ target, hooks }: Uploading, item: UploadItem, id: string, error: unknown): Promise<void> {
   if (hooks.signal.aborted) return;
   const { kind, retryable } = toTransferError(error);
-  if (retryable && kind !== "digestMismatch") return;
+  if (kind === "yielded" || (retryable && kind !== "digestMismatch")) return;
   item.uploads = [];
   // The target itself ends a session whose digest is wrong.
   if (!retryable) await target.dropUpload(id, hooks.signal).catch(() => undefined);
@@ -81,6 +82,7 @@ async function sendChunks(copy: Uploading, item: UploadItem, from: UploadSession
       if (next.offset !== session.offset + length) throw new TransferError("server", `${target.url} kept only ${next.offset} bytes of the upload`);
       keep(copy, item, next);
       session = next;
+      if (session.offset < size) yieldTime(hooks.slice);
     }
   } finally {
     stream.destroy();

@@ -6,6 +6,7 @@ import { verified } from "../registries/verified.ts";
 import { linkedAbort, metered, partKey, sent, type ImageCopy } from "./image-copy.ts";
 import { keep, type Placed } from "./image-memory.ts";
 import { CHUNK_BYTES, sendInChunks } from "./image-chunks.ts";
+import { yieldedResult, yieldWhole } from "./slice.ts";
 
 /** Up to this size a blob is held in memory: one buffer and as few requests as the target allows. */
 const SMALL_BYTES = 64 * 1024;
@@ -19,8 +20,8 @@ export async function copyBlob(copy: ImageCopy, blob: Descriptor): Promise<void>
     const placed = await copy.seen.once(partKey(copy, blob.digest), copy.signal, () => place(copy, blob));
     tally.count("blob", placed === "sent" ? "success" : "skip", blob.digest, blob.size);
   } catch (error) {
-    const { kind, retryable } = toTransferError(error);
-    if (!retryable && kind !== "cancelled") {
+    const failure = toTransferError(error);
+    if (!failure.retryable && failure.kind !== "cancelled" && yieldedResult(failure) === null) {
       tally.count("blob", "failed", blob.digest, blob.size);
       copy.giveUp();
     }
@@ -52,11 +53,14 @@ async function placeFrom(copy: ImageCopy, blob: Descriptor, home: string): Promi
 }
 
 async function send(copy: ImageCopy, blob: Descriptor, session: UploadSession | null): Promise<void> {
-  const { seen } = copy;
+  const { seen, hooks } = copy;
+  const isLarge = blob.size > CHUNK_BYTES;
   await seen.streams(async () => {
-    const chunked = blob.size > CHUNK_BYTES && !seen.wholeBlobs;
+    const chunked = isLarge && !seen.wholeBlobs;
     const done = chunked && (await sendInChunks(copy, blob, session));
-    if (!done) await sendWhole(copy, blob, chunked ? null : session);
+    if (done) return;
+    if (isLarge) yieldWhole(hooks.slice);
+    await sendWhole(copy, blob, chunked ? null : session);
   });
 }
 

@@ -4,6 +4,7 @@ import type { Descriptor } from "../registries/oci/manifest.ts";
 import type { UploadSession } from "../registries/oci/uploads.ts";
 import { verified } from "../registries/verified.ts";
 import { linkedAbort, metered, partKey, type ImageCopy } from "./image-copy.ts";
+import { yieldTime } from "./slice.ts";
 
 /** What a registry confirms at a time; the most that a cut connection costs. */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
@@ -64,6 +65,7 @@ async function sendRest(copy: ImageCopy, blob: Descriptor, progress: Progress, r
     const state = { digest: blob.digest, location: progress.session.location, offset: progress.session.offset };
     copy.seen.uploads.set(partKey(copy, blob.digest), state);
     copy.hooks.onUpload(state);
+    if (state.offset < blob.size) yieldTime(copy.hooks.slice);
   }
 }
 
@@ -101,7 +103,7 @@ function cutter(source: AsyncGenerator<Buffer, void, undefined>, onFailure: () =
 /** Throws unless the target merely refuses chunks. What can go on later keeps its session; everything else is let go of. */
 async function judge(copy: ImageCopy, blob: Descriptor, progress: Progress, error: unknown): Promise<void> {
   const { kind, retryable, message } = toTransferError(error);
-  if (kind === "cancelled" || (retryable && kind !== "digestMismatch")) throw error;
+  if (kind === "cancelled" || kind === "yielded" || (retryable && kind !== "digestMismatch")) throw error;
   await abandon(copy, blob, progress.session);
   if (progress.sourceFailed || !REFUSALS.has(kind)) throw error;
   if (progress.resumed) throw new TransferError("server", `${message}; the upload is begun anew`, { cause: error });

@@ -5,6 +5,7 @@ import { createInstanceClient } from "../registries/instance/client.ts";
 import { authorizationOf, instanceUrl } from "../registries/instance/wire.ts";
 import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "../registries/oci/registry.ts";
 import { REGISTRY_ACTIONS, type RegistryScope } from "../secrets/registry-token.ts";
+import type { Pace } from "../registries/pace.ts";
 import { openEndpoint, type OpenedEndpoint } from "./endpoint.ts";
 import type { Batch, BatchDeps } from "./work.ts";
 
@@ -24,8 +25,8 @@ export type ImageTarget = {
 /** Long enough for clocks that differ; each request gets a token of its own. */
 const TOKEN_SECONDS = 900;
 
-export function openImageSource(deps: BatchDeps, { object, projectId, source }: Batch): ImageSource {
-  if (object.category !== "LOCAL") return { registry: createOciRegistry(openEndpoint(deps, source)), hosted: false };
+export function openImageSource(deps: BatchDeps, { object, projectId, source }: Batch, pace: Pace): ImageSource {
+  if (object.category !== "LOCAL") return { registry: createOciRegistry(openEndpoint(deps, source, pace)), hosted: false };
   const { apiUrl, tokens } = deps.images;
   const authorization = (scopes: readonly string[]) => `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
   const network = { ...deps.network, proxy: null };
@@ -39,8 +40,8 @@ function toScope(scope: string): RegistryScope {
   return { name, actions: REGISTRY_ACTIONS.filter((action) => asked.includes(action)) };
 }
 
-export function openImageTarget(deps: BatchDeps, { type, ...target }: Batch["target"]): ImageTarget {
-  const end = openEndpoint(deps, target);
+export function openImageTarget(deps: BatchDeps, { type, ...target }: Batch["target"], pace: Pace): ImageTarget {
+  const end = openEndpoint(deps, target, pace);
   return type === "REMOTE" ? toRegistry(end) : toInstance(end);
 }
 

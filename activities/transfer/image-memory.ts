@@ -63,7 +63,7 @@ export function createImageMemory(): ImageMemory {
       } catch (error) {
         const { retryable, kind } = toTransferError(error);
         // What the source lacks may be pushed while a run goes on.
-        const passes = retryable || kind === "cancelled" || kind === "notFound";
+        const passes = retryable || ["cancelled", "yielded", "yieldedWhole", "notFound"].includes(kind);
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }

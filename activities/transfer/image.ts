@@ -7,6 +7,7 @@ import { createTally, linkedAbort, partKey, type ImageCopy, type ImageEnd } from
 import type { ManifestHead } from "../registries/oci/manifests.ts";
 import type { ImageMemory } from "./image-memory.ts";
 import { putManifest, sendBelow } from "./image-manifests.ts";
+import { yieldedResult } from "./slice.ts";
 
 /** A digest mismatch in transit is tried three times in all (design.md §6, Retry). */
 const MISMATCH_TRIES = 3;
@@ -124,6 +125,8 @@ async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferErr
   const { seen, target, tally } = copy;
   const keys = new Set([...resume.map(({ digest }) => `${target.name}@${digest}`), ...[...tally.blobs].map((digest) => partKey(copy, digest))]);
   const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
+  const yielded = yieldedResult(failure);
+  if (yielded) return yielded;
   if (failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)))) {
     const tries = failure.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {};
     const { message: reason, notBefore = null } = failure;

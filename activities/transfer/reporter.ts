@@ -12,16 +12,18 @@ const LAST_WORDS_MS = 10_000;
 export type Reporter = ReturnType<typeof createReporter>;
 
 type Options = {
-  send: (reports: ArtifactReport[]) => Promise<ReportAnswer>;
+  send: (reports: ArtifactReport[], done?: { interrupted: boolean }) => Promise<ReportAnswer>;
   heartbeat: () => void;
   /** Called once, when the control plane says that the batch must not go on. */
   onStop: (reason: string) => void;
+  /** Called when the slot is wanted for others; what is under way is to be broken off. */
+  onHandBack: () => void;
   /** The batch was told to end by Temporal. */
   signal: AbortSignal;
 };
 
 /** Hands in what happens in a batch, at least once a second, and keeps what could not be handed in until it could. */
-export function createReporter({ send, heartbeat, onStop, signal }: Options) {
+export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: Options) {
   const current = new Map<number, ArtifactReport>();
   const dirty = new Set<number>();
   const opened = Date.now();
@@ -29,11 +31,11 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
   let sending: Promise<void> | undefined;
   let stopped = false;
   let refused: TransferError | undefined;
+  let closed: { rest: number } | undefined;
 
   const stop = (reason: string) => {
-    if (stopped) return;
+    if (!stopped) onStop(reason);
     stopped = true;
-    onStop(reason);
   };
 
   const change = (seq: number, values: Partial<ArtifactReport>) => {
@@ -43,21 +45,21 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
     dirty.add(seq);
   };
 
-  async function flush(): Promise<void> {
+  async function flush(done?: { interrupted: boolean }): Promise<void> {
     const seqs = [...dirty];
     dirty.clear();
     lastSent = Date.now();
     const reports = seqs.flatMap((seq) => current.get(seq) ?? []);
     try {
-      const answer = await send(reports);
+      const answer = await send(reports, done);
       for (const report of reports) if (report.outcome) current.delete(report.seq);
       if (answer.stop !== null) stop(answer.stop);
+      else if (answer.handBack) onHandBack();
+      if (done) closed = { rest: answer.rest ?? 0 };
     } catch (error) {
       for (const seq of seqs) dirty.add(seq);
       const failure = toTransferError(error);
-      if (failure.retryable) return;
-      refused = failure;
-      stop(failure.message);
+      if (!failure.retryable) stop((refused = failure).message);
     }
   }
 
@@ -68,9 +70,9 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
   };
   const timer = setInterval(tick, TICK_MS);
 
-  const begin = ({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime = Date.now()) => {
-    current.set(seq, { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null });
-    dirty.add(seq);
+  const begin = (artifact: BatchArtifact, startTime = Date.now()) => {
+    current.set(artifact.seq, toReport(artifact, startTime));
+    dirty.add(artifact.seq);
   };
 
   return {
@@ -82,27 +84,42 @@ export function createReporter({ send, heartbeat, onStop, signal }: Options) {
       const others = current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ?? [];
       change(seq, { uploads: [...others, state] });
     },
+    /** Its batch had to let go of it: no outcome. */
+    yielded({ seq }: BatchArtifact, whole: boolean): void {
+      if (whole) change(seq, { whole });
+    },
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): void {
       if (!current.has(artifact.seq)) begin(artifact, opened);
       const moved = current.get(artifact.seq)?.bytesSent ?? 0;
       change(artifact.seq, { outcome, bytesSent: Math.max(moved, outcome.bytesSent) });
     },
-    /** Waits until everything is handed in; while the control plane is away that takes as long as it takes. Throws when it refuses what it is told. */
-    async close(): Promise<void> {
+    /**
+     * Hands in everything that is known, and the batch itself unless `done` is null (it broke); answers how many of its artifacts have no
+     * outcome. While the control plane is away that takes as long as it takes. Throws when it refuses what it is told.
+     */
+    async close(done: { interrupted: boolean } | null): Promise<number> {
       clearInterval(timer);
       let deadline = Number.POSITIVE_INFINITY;
       await beating(heartbeat, async () => {
         await sending;
-        while (dirty.size > 0 && !refused) {
+        for (;;) {
+          // What Temporal has told to end may be given to another: it is not handed in.
+          const last = signal.aborted ? null : done;
+          const isTold = () => refused !== undefined || closed !== undefined || (last === null && dirty.size === 0);
           if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
-          if (Date.now() > deadline) return;
-          await flush();
-          if (dirty.size > 0 && !refused) await sleep(1_000);
+          if (isTold() || Date.now() > deadline) return;
+          await flush(last ?? undefined);
+          if (!isTold()) await sleep(1_000);
         }
       });
       if (refused) throw refused;
+      return closed?.rest ?? 0;
     },
   };
+}
+
+function toReport({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime: number): ArtifactReport {
+  return { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null };
 }
 
 /** A control plane that hangs answers late; the batch is alive meanwhile. */

@@ -4,7 +4,7 @@ import type { ArtifactOutcome, CopyHooks } from "../../domain/outcome.ts";
 
 /** What copies of many things to another instance have in common: each is settled once, and a trouble is the outcome of those it touches. */
 type Settled = { index: number; settled: boolean };
-type Reporting = { hooks: Pick<CopyHooks, "signal">; report: (index: number, outcome: ArtifactOutcome) => void };
+type Reporting = { hooks: Pick<CopyHooks, "signal" | "slice">; report: (index: number, outcome: ArtifactOutcome) => void };
 
 export function settle(copy: Reporting, item: Settled, outcome: ArtifactOutcome): void {
   if (item.settled) return;
@@ -25,11 +25,13 @@ export function guardedBy<C extends Reporting, I>(settleTrouble: (copy: C, item:
   };
 }
 
-/** Runs `work` on each, some at once, and begins nothing more once the copy was stopped; returns when none runs any more. */
+/** Runs `work` on each, some at once, and begins nothing more once the copy was stopped or its time is over; returns when none runs any more. */
 export async function together<T>(copy: Reporting & { stopped: boolean }, list: readonly T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
   const limit = pLimit(width);
-  const ended = await Promise.allSettled(list.map((each) => limit(async () => (copy.stopped || copy.hooks.signal.aborted ? undefined : work(each)))));
-  copy.hooks.signal.throwIfAborted();
+  const { signal, slice } = copy.hooks;
+  const isOver = () => copy.stopped || signal.aborted || slice.isOver();
+  const ended = await Promise.allSettled(list.map((each) => limit(async () => (isOver() ? undefined : work(each)))));
+  signal.throwIfAborted();
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 

@@ -2,6 +2,7 @@ import type { TransferError } from "../../domain/failure.ts";
 import { noParts, type ArtifactOutcome, type ArtifactResult, type PartCounts, type UploadState } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { StatedVersion } from "../../domain/sync-versions.ts";
+import { yieldedResult } from "./slice.ts";
 
 /** A digest mismatch in transit is tried three times in all (design.md §6, Retry). */
 const MISMATCH_TRIES = 3;
@@ -16,7 +17,7 @@ export function versionOutcome(stated: StatedVersion, result: ArtifactResult, fi
 
 /** What a trouble means for one version: tried again later when that makes sense, else failed. */
 export function troubleOutcome(stated: StatedVersion, error: TransferError, uploads: UploadState[], bytesSent: number): ArtifactOutcome {
-  const failed = error.retryable ? 0 : stated.files.length;
+  const failed = error.retryable || yieldedResult(error) ? 0 : stated.files.length;
   return versionOutcome(stated, troubleResult(`${stated.package} ${stated.version}`, error, uploads), { failed }, bytesSent);
 }
 
@@ -29,6 +30,8 @@ export function earlyOutcome({ name, version, uploads }: BatchArtifact, error: T
 
 function troubleResult(name: string, error: TransferError, uploads: UploadState[]): ArtifactResult {
   const reason = `${name}: ${error.message}`;
+  const yielded = yieldedResult(error);
+  if (yielded) return yielded;
   if (!error.retryable) return { kind: "failed", reason, conflict: false, stopsCluster: false };
   return {
     kind: "again",

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { toTransferError } from "../../domain/failure.ts";
-import { noParts, type ArtifactOutcome, type CopyHooks, type CopyRules } from "../../domain/outcome.ts";
+import { noParts, type ArtifactOutcome, type CopyHooks, type CopyRules, type Slice } from "../../domain/outcome.ts";
 import type { BatchAnswer, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import type { HttpOptions } from "../registries/http.ts";
@@ -25,6 +25,8 @@ export type BatchDeps = {
   /** Artifacts of a batch that are handled at once. */
   concurrency: number;
   lines: Pool<Line>;
+  /** How long (ms) a batch begins new artifacts. */
+  batchSlice: number;
 };
 
 /** What a kind of artifact is sent with. */
@@ -34,6 +36,7 @@ export type Work = {
   hooks: (artifact: BatchArtifact) => CopyHooks;
   rules: (artifact: BatchArtifact) => CopyRules;
   signal: AbortSignal;
+  slice: Slice;
   begin: (artifact: BatchArtifact) => void;
   end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void;
   concurrency: number;

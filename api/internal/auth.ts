@@ -1,13 +1,23 @@
 import type { MiddlewareHandler } from "hono";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
+import type { Workers } from "./workers.ts";
 
-/** Lets in only what is signed with the instance's secret key; a login does not help here. */
-export function internalAuth(signer: InternalSigner): MiddlewareHandler {
+/** A worker that speaks another protocol is asked to upgrade (RFC 9110 §15.5.22); what is not signed rightly has no business here. */
+const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
+
+/** Lets in only what is signed with the instance's secret key; a login does not help here. Notes who came, and who was refused. */
+export function internalAuth(signer: InternalSigner, workers: Pick<Workers, "seen" | "refused">): MiddlewareHandler {
   return async (c, next) => {
     const { pathname, search } = new URL(c.req.url);
     const body = Buffer.from(await c.req.arrayBuffer());
     const header = (name: string) => c.req.header(name) ?? "";
-    const problem = signer.problem(c.req.method, pathname + search, body, header("x-internal-time"), header("x-internal-signature"));
-    return problem === null ? next() : c.text(problem, 401);
+    const worker = header("x-internal-worker");
+    const problem = signer.problem({ method: c.req.method, path: pathname + search, body, header });
+    if (problem === null) {
+      workers.seen(worker);
+      return next();
+    }
+    workers.refused(problem, worker);
+    return c.text(problem.message, STATUS[problem.refusal], { "x-refused": problem.refusal });
   };
 }

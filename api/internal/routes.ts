@@ -1,18 +1,19 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
-import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
+import { batchEnds } from "../../db/runs/end-batch.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
-import { nextTry } from "../../domain/retry.ts";
-import type { ListedArtifact, ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
+import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
+import { listingRoutes } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
+import type { Used, Workers } from "./workers.ts";
 
 export type InternalDeps = {
   db: Db;
@@ -21,44 +22,75 @@ export type InternalDeps = {
   settings: () => WorkerSettings;
   retryWindow: number;
   now: () => number;
+  workers: Pick<Workers, "seen" | "refused">;
+  paces: Pacing;
+  listings: Listings;
+  /** Told when batches were handed in, or an end has another pace. */
+  freed: () => void;
+  /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
+  tellMetrics: (worker: string, text: string) => boolean;
 };
+
+/** What is known of how quickly ends answer (ms). */
+export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
+/** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
+export type Listings = { begin: (source: string, key: string) => number | null; end: (key: string) => void };
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
 const MOST_BODY = 16 * 1024 ** 2;
 
 /** What workers ask of the control plane and tell it (design.md §4). Only our own workers speak it: bodies are trusted once signed. */
-export function internalRoutes({ db, store, signer, settings, retryWindow, now }: InternalDeps): Hono {
+export function internalRoutes(deps: InternalDeps): Hono {
+  const { db, store, signer, settings, retryWindow, now, workers } = deps;
   const lease = createBandwidth(now);
   return new Hono()
     .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }))
-    .use("*", internalAuth(signer))
+    .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
+    .post("/worker", async (c) => {
+      const { used } = await c.req.json<{ used: Used }>();
+      workers.seen(c.req.header("x-internal-worker") ?? "", used);
+      return c.json(settings());
+    })
     .route("/blobs", blobRoutes(store))
     .route("/versions", versionRoutes(db, now))
     .post("/batches/:recordId/:number", (c) => {
       const { recordId, number } = c.req.param();
-      return c.json(takeBatch(db, recordId, Number(number), now()));
+      const batch = takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow);
+      if (batch.kind !== "batch") deps.freed();
+      return c.json(batch);
     })
-    .post("/reports", async (c) => c.json(takeReports(db, await c.req.json<ReportRequest>(), retryWindow, now())))
-    .post("/listings/:recordId/:object", (c) => {
-      const { recordId, object } = c.req.param();
-      return c.json(listingRequest(db, recordId, Number(object)));
+    .post("/reports", async (c) => {
+      const request = await c.req.json<ReportRequest>();
+      noteWaits(deps, request);
+      const answer = takeReports(db, request, retryWindow, now(), deps.paces.isSlow);
+      if (request.done) deps.freed();
+      return c.json(answer);
     })
-    .post("/listings/:recordId/:object/pages/:page", async (c) => {
-      const { recordId, object, page } = c.req.param();
-      const body = await c.req.json<{ artifacts: ListedArtifact[]; next: string | null }>();
-      takePage(db, recordId, Number(object), Number(page), body.artifacts, body.next);
-      return c.json({ taken: true });
-    })
-    .post("/listings/:recordId/:object/failure", async (c) => {
-      const { recordId, object } = c.req.param();
-      const failure = await c.req.json<{ reason: string; retryable: boolean; notBefore: number | null }>();
-      const retry = (first: number, tries: number, notBefore: number | null) => nextTry(now(), retryWindow, first, tries, notBefore);
-      return c.json({ retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()) });
+    .route("/listings", listingRoutes(deps))
+    .post("/metrics", async (c) => {
+      const { worker, text } = await c.req.json<{ worker: string; text: string }>();
+      return c.json({ taken: deps.tellMetrics(worker, text) });
     })
     .post("/leases", async (c) => {
       const { recordId, clusterId, bytes } = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();
       const rate = snapshotOf(db, recordId)?.setting.rateLimit ?? 0;
       return c.json(lease(`${recordId}/${clusterId}`, rate, bytes));
     });
+}
+
+/** How quickly the ends of a batch answer is said with its reports. */
+function noteWaits({ db, paces, freed }: InternalDeps, { recordId, number, waits }: ReportRequest): void {
+  const ends = waits && batchEnds(db, recordId, number);
+  if (!ends) return;
+  const told = [
+    { end: ends.clusterId, wait: waits.target },
+    { end: ends.source, wait: waits.source },
+  ];
+  for (const { end, wait } of told) {
+    if (end === null || wait === null) continue;
+    const wasSlow = paces.isSlow(end);
+    paces.note(end, wait);
+    if (wasSlow && !paces.isSlow(end)) freed();
+  }
 }

@@ -27,6 +27,7 @@ export const RecordInfo = z
   .object({
     id: recordId,
     taskKey,
+    workflowId: z.string().openapi({ description: "What Temporal's UI calls the execution; drains of a task to one cluster share one" }),
     status: z.enum(EXECUTION_STATUSES),
     startTime: time,
     endTime: time.nullable(),
@@ -84,10 +85,11 @@ export const RecordDetail = z
   .openapi("RecordDetail");
 
 export function toRecord(record: RecordView, zone: string): z.output<typeof RecordInfo> {
-  const { id, taskKey, status, startTime, endTime, errorReason, replicatedBytes, totalBytes, overview } = record;
+  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, replicatedBytes, totalBytes, overview } = record;
   return {
     id,
     taskKey,
+    workflowId,
     status,
     startTime: formatTime(startTime, zone),
     endTime: endTime === null ? null : formatTime(endTime, zone),

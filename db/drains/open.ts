@@ -4,7 +4,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { haltReason } from "../runs/halts.ts";
 import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
 import { snapshotOf } from "../runs/snapshots.ts";
-import type { Target } from "../runs/targets.ts";
+import { type Target, targetWriter } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
 import { planObject, record, task } from "../schema/replication.ts";
 import { type CursorKey, cursorOf, findCursor, nextPending } from "./cursors.ts";
@@ -130,6 +130,6 @@ function isFull(tx: DbOrTx, recordId: string): boolean {
 
 /** What the children that send are told. */
 function toTargets({ clusterId, snapshot }: Drain, objects: readonly number[]): Target[] {
-  const to = snapshot.clusters[0]?.name ?? clusterId;
-  return objects.map((object) => ({ object, clusterId, label: `${snapshot.objects[object]?.localRepoName ?? ""} → ${to}`.slice(0, 80) }));
+  const target = targetWriter(snapshot);
+  return objects.map((object) => target(object, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }));
 }

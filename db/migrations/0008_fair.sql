@@ -5,5 +5,4 @@ ALTER TABLE `dispatch` ADD `done` integer DEFAULT false NOT NULL;--> statement-b
 ALTER TABLE `dispatch` ADD `rest` integer DEFAULT false NOT NULL;--> statement-breakpoint
 CREATE INDEX `dispatch_open` ON `dispatch` (`cluster_id`) WHERE done = 0 AND lane IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `dispatch_rest` ON `dispatch` (`record_id`,`cluster_id`,`object`) WHERE rest = 1;--> statement-breakpoint
-ALTER TABLE `record` ADD `problem` text;--> statement-breakpoint
-CREATE INDEX `node_repository` ON `node` (`repository_id`,`id`);
+ALTER TABLE `record` ADD `problem` text;

@@ -5,24 +5,33 @@ import type { ClusterType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
-import { haltReason } from "./halts.ts";
+import { type BatchRow, endBatch, endsOf } from "./end-batch.ts";
+import { haltReason, isOver } from "./halts.ts";
 import { snapshotOf } from "./targets.ts";
+
+/** Whether an end (a cluster's id, or `project/repository` of a linked one) is known to be slow. */
+export type IsSlow = (end: string) => boolean;
 
 /**
  * Hands a batch to whoever asks last: each asking raises the lease, and outcomes under an older lease are dropped.
- * Answers only the artifacts that have no outcome yet.
+ * Answers only the artifacts that have no outcome yet. A batch for the slots of quick ends is handed back at once when one of its ends is not.
  */
-export function takeBatch(db: Db, recordId: string, number: number, now: number): BatchAnswer {
+export function takeBatch(db: Db, recordId: string, number: number, now: number, isSlow: IsSlow = () => false): BatchAnswer {
   return write(db, (tx) => {
-    const batch = tx
-      .update(dispatch)
-      .set({ lease: sql`${dispatch.lease} + 1` })
-      .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
-      .returning()
-      .get();
+    const place = and(eq(dispatch.recordId, recordId), eq(dispatch.number, number));
+    const found = tx.select().from(dispatch).where(place).get();
     const snapshot = snapshotOf(tx, recordId);
-    const halted = batch ? haltReason(tx, recordId, batch.clusterId) : "the run is over";
-    if (!batch || !snapshot || halted) return { kind: "halted", reason: halted ?? "the run is over" };
+    if (!found || !snapshot || isOver(tx, recordId)) return { kind: "halted", reason: "the run is over" };
+    if (found.done) return { kind: "done" };
+    if (found.lane === "QUICK" && endsOf(found).some(isSlow)) {
+      // Whoever took it before has died over it.
+      endBatch(tx, found, { interrupted: true }, now);
+      return { kind: "done" };
+    }
+    const batch = { ...found, lease: found.lease + 1 };
+    tx.update(dispatch).set({ lease: batch.lease, takenTime: now }).where(place).run();
+    const halted = haltReason(tx, recordId, batch.clusterId);
+    if (halted) return leave(tx, batch, halted);
     const object = snapshot.objects[batch.object];
     const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
     const target = readTarget(tx, batch.clusterId);
@@ -30,11 +39,12 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
       const problem = `repository ${snapshot.projectId}/${object.localRepoName} was deleted while the run went on`;
       tx.update(planObject).set({ problem }).where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object))).run();
     }
-    if (!object || !source || !target) return { kind: "halted", reason: "the repository or the cluster was deleted" };
+    if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
     const artifacts = readArtifacts(tx, batch, source.repositoryId, now);
     return {
       kind: "batch",
       lease: batch.lease,
+      lane: batch.lane ?? "SHARED",
       clusterId: batch.clusterId,
       projectId: snapshot.projectId,
       object,
@@ -45,6 +55,11 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number)
       artifacts: snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
     };
   });
+}
+
+function leave(tx: DbOrTx, { recordId, number }: BatchRow, reason: string): BatchAnswer {
+  tx.update(dispatch).set({ done: true }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+  return { kind: "halted", reason };
 }
 
 /** A linked or hosted repository as an end to read from. */

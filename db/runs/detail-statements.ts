@@ -30,12 +30,13 @@ export type DetailValues = DetailKey & {
   firstFailure: number | null;
   uploads: string | null;
   tries: number;
+  whole: 0 | 1;
 };
 
 const KEYS = ["recordId", "clusterId", "object", "seq", "artifactName", "version", "sizePlanned", "startTime"];
 const CHANGING = [
   "status", "dispatch", "lease", "size", "digest", "conflict", "skip", "conflictStrategy", "blobSuccess", "blobSkip", "blobFailed",
-  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "endTime", "errorReason", "again", "notBefore", "firstFailure", "uploads", "tries",
+  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "endTime", "errorReason", "again", "notBefore", "firstFailure", "uploads", "tries", "whole",
 ];
 /** What is learnt once stays known when a later report does not tell it. */
 const KEPT = new Set(["size", "digest", "firstFailure"]);

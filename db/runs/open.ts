@@ -12,22 +12,23 @@ type Opening = {
   taskKey: string;
   localCluster: string;
   now: number;
-  workflowId: (recordId: string) => string;
+  workflowId: (run: { taskName: string; taskKey: string; recordId: string }) => string;
 };
 
 /** Opens the RUNNING record of a manual or immediate start; the partial unique index allows one for a task. */
 export function openRecord(db: Db, opening: Opening): OpenedRecord {
   const recordId = newId();
-  return write(db, (tx) => insertRecord(tx, opening, recordId, opening.workflowId(recordId)));
+  return write(db, (tx) => insertRecord(tx, opening, recordId));
 }
 
 /** Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules: db/firings.ts. */
-export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string, workflowId: string): OpenedRecord {
+export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): OpenedRecord {
   const { taskKey, now } = opening;
   const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
   if (!snapshot) return { kind: "unknown" };
   const found = tx.select({ enabled: task.enabled }).from(task).where(eq(task.key, taskKey)).get();
   if (!found?.enabled) return { kind: "disabled" };
+  const workflowId = opening.workflowId({ taskName: snapshot.taskName, taskKey, recordId });
   if (!startRecord(tx, { id: recordId, taskKey, workflowId, startTime: now, snapshot })) return { kind: "running" };
   insertPlanObjects(tx, recordId, snapshot.objects.length);
   return { kind: "opened", recordId, workflowId };

@@ -7,6 +7,8 @@ import { excuseGone } from "../drains/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch, halt } from "../schema/replication.ts";
+import type { IsSlow } from "./batch.ts";
+import { endBatch, endsOf } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
 import { snapshotOf } from "./targets.ts";
@@ -17,8 +19,8 @@ const MOST_REASON = 2_000;
  * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is dropped, and
  * an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
  */
-export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number): ReportAnswer {
-  const { recordId, number, lease } = request;
+export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number, isSlow: IsSlow = () => false): ReportAnswer {
+  const { recordId, number, lease, done } = request;
   return write(db, (tx) => {
     const batch = tx
       .select()
@@ -27,11 +29,13 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
       .get();
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || isOver(tx, recordId)) return { stop: "the run is over" };
-    if (batch.lease !== lease) return { stop: "another worker has taken the batch over" };
+    if (batch.lease !== lease || batch.done) return { stop: "another worker has taken the batch over" };
     const drain = openReports(tx, batch, snapshot, request.reports, now);
     const context = { batch, setting: snapshot.setting, retryWindow: drain ? DRAIN_WINDOW : retryWindow, now, drain };
     for (const report of request.reports) takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
-    return { stop: haltReason(tx, recordId, batch.clusterId) };
+    const stop = haltReason(tx, recordId, batch.clusterId);
+    if (done) return { stop, rest: endBatch(tx, batch, done, now) };
+    return { stop, ...(batch.lane === "QUICK" && endsOf(batch).some(isSlow) ? { handBack: true } : {}) };
   });
 }
 
@@ -84,6 +88,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     firstFailure: null,
     uploads: JSON.stringify(report.uploads),
     tries: 0,
+    whole: report.whole ? 1 : 0,
   };
 }
 
@@ -92,6 +97,7 @@ type Known = { tries: number; firstFailure: number | null } | undefined;
 function outcomeOf(context: Context, { outcome }: ArtifactReport, known: Known): Partial<DetailValues> {
   if (!outcome) return {};
   const { result } = outcome;
+  if (result.kind === "yielded") return {};
   if (result.kind === "again") return postponed(context, result, known?.tries ?? 0, known?.firstFailure ?? context.now);
   const failed = result.kind === "failed";
   const conflict = result.kind === "replaced" || result.kind === "skipped" || (failed && result.conflict);

@@ -8,6 +8,10 @@ import { planObject } from "../schema/replication.ts";
 import { isEnding } from "./halts.ts";
 import { planPath } from "./plan-paths.ts";
 import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./plan-rows.ts";
+import { snapshotOf } from "./targets.ts";
+
+/** Characters of the reason why an object has no plan. */
+const MOST_REASON = 1_000;
 
 const START: Omit<Cursor, "step"> = { afterName: "", afterVersion: "", chosen: 0, found: false };
 /** A step that finds next to nothing costs as much as so many rows. */
@@ -52,6 +56,16 @@ const rowOf = ({ recordId, object }: ObjectKey) => and(eq(planObject.recordId, r
 /** Ends an object's plan with the reason why it cannot be listed; half a plan is none, and nothing of it will be sent. */
 export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: string): void {
   tx.update(planObject).set({ complete: true, problem, planned: 0, bytes: 0 }).where(rowOf({ recordId, object })).run();
+}
+
+/** Ends the plan of an object that breaks whoever works on it; one that came to its end meanwhile stays. */
+export function failPlan(db: Db, recordId: string, object: number, reason: string): void {
+  write(db, (tx) => {
+    const state = tx.select({ complete: planObject.complete }).from(planObject).where(rowOf({ recordId, object })).get();
+    if (!state || state.complete || isEnding(tx, recordId)) return;
+    const snapshot = snapshotOf(tx, recordId);
+    endPlan(tx, recordId, object, `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(0, MOST_REASON));
+  });
 }
 
 /** What an object means, one after the other; `loose`: files that belong to no version. */

@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import { isImageType, transferProblem } from "../../domain/capabilities.ts";
+import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
@@ -13,8 +14,11 @@ const MOST_CHILDREN = 300;
 /** Reasons that are told of a run in which pairs cannot be sent. */
 const MOST_PROBLEMS = 10;
 
-/** `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. */
-export type Target = { object: number | null; clusterId: string; label: string; files?: true };
+/**
+ * `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. `id`: the
+ * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither.
+ */
+export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string };
 
 type From = RunSnapshot["objects"][number];
 /** `type`: undefined when there is no such cluster any more. */
@@ -38,11 +42,50 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
     for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
   }
   const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
+  const target = targetWriter(snapshot);
   const targets =
     pairs <= MOST_CHILDREN
-      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }) => toTarget(object, from, to)))
-      : sendable.map(({ to: { id, name } }): Target => ({ object: null, clusterId: id, label: `${projectId} → ${name}`.slice(0, 80) }));
+      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from) })))
+      : sendable.map(({ to, objects }): Target => ({ ...target(null, to), ...(objects.every(({ from }) => filesOf(from).files) ? { files: true } : {}) }));
   return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
+}
+
+/** The targets of the clusters that come after `clusterId` in the run's order; null: all. */
+export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | null): Target[] {
+  const { targets } = runTargets(db, recordId);
+  if (clusterId === null) return targets;
+  const clusters = snapshotOf(db, recordId)?.clusters ?? [];
+  const later = new Set(clusters.slice(clusters.findIndex(({ id }) => id === clusterId) + 1).map(({ id }) => id));
+  return targets.filter((target) => later.has(target.clusterId));
+}
+
+/** Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`: they are listed, not planned here. */
+export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
+  const snapshot = snapshotOf(db, recordId);
+  if (!snapshot) return [];
+  const clusters = currentClusters(db, snapshot);
+  const incomplete = db.all<{ object: number }>(
+    sql`SELECT object FROM plan_object WHERE record_id = ${recordId} AND complete = 0 AND object >= ${first} ORDER BY object`,
+  );
+  return incomplete.flatMap(({ object }) => {
+    const from = snapshot.objects[object];
+    if (!from) return [];
+    const fits = clusters.some((to) => problemOf(snapshot.projectId, { from, problem: null }, to) === null);
+    return fits ? { object, linked: from.category === "REMOTE" } : [];
+  });
+}
+
+const filesOf = ({ repoType }: From): Pick<Target, "files"> => (isImageType(repoType) ? {} : { files: true });
+
+/** How the children of a run are called, and what they say of themselves. */
+export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
+  const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
+  const clusterNames = new Map(distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]));
+  return (object, to) => {
+    const from = object === null ? projectId : (objects[object]?.localRepoName ?? "");
+    const [cluster, name] = [clusterNames.get(to.id) ?? to.id, object === null ? null : (objectNames[object] ?? String(object))];
+    return { object, clusterId: to.id, label: cut(`${from} → ${to.name}`, 80), id: name === null ? cluster : `${cluster}/${name}`, cluster: to.name };
+  };
 }
 
 /** Which objects can be sent to a cluster is the same for all clusters of a type. */
@@ -51,13 +94,6 @@ function divide(planned: readonly Planned[], to: To, projectId: string): { suite
   for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
   return divided;
 }
-
-const toTarget = (object: number, { localRepoName, repoType }: From, { id, name }: To): Target => ({
-  object,
-  clusterId: id,
-  label: `${localRepoName} → ${name}`.slice(0, 80),
-  ...(isImageType(repoType) ? {} : { files: true }),
-});
 
 function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Planned[] {
   const rows = db.all<{ object: number; problem: string | null }>(sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`);

@@ -1,14 +1,16 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { LANES } from "../../domain/lanes.ts";
 import type { RunSnapshot, TaskSetting, PackageConstraint, PathConstraint } from "../../domain/task.ts";
 import {
   CLUSTER_STATUSES,
   CLUSTER_TYPES,
   EXECUTION_STATUSES,
-  LANES,
   REPLICA_OBJECT_TYPES,
   REPLICA_TYPES,
   REPOSITORY_TYPES,
+  RUN_CAUSES,
+  RUN_RESULTS,
 } from "../../domain/vocabulary.ts";
 
 const audit = {
@@ -185,10 +187,13 @@ export const dispatch = sqliteTable(
     done: integer({ mode: "boolean" }).notNull().default(false),
     /** It was handed in before all of its range had begun; what had not is cut anew. */
     rest: integer({ mode: "boolean" }).notNull().default(false),
+    /** The batch that it is a half of. */
+    halfOf: integer(),
   },
   (t) => [
     primaryKey({ columns: [t.recordId, t.number] }),
-    index("dispatch_cut").on(t.recordId, t.object, t.clusterId, t.cut),
+    index("dispatch_cut").on(t.recordId, t.clusterId, t.cut),
+    index("dispatch_range").on(t.recordId, t.clusterId, t.object, t.toSeq),
     index("dispatch_open").on(t.clusterId).where(sql`done = 0 AND lane IS NOT NULL`),
     index("dispatch_rest").on(t.recordId, t.clusterId, t.object).where(sql`rest = 1`),
   ],
@@ -232,6 +237,8 @@ export const detail = sqliteTable(
     firstFailure: integer(),
     uploads: text({ mode: "json" }).$type<{ digest: string; location: string; offset: number }[] | null>(),
     tries: integer().notNull().default(0),
+    /** It has a large blob that an end takes in one request only. */
+    whole: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [
     uniqueIndex("detail_artifact").on(t.recordId, t.clusterId, t.object, t.seq),
@@ -275,4 +282,46 @@ export const halt = sqliteTable(
     away: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
+);
+
+/**
+ * Runs of a task that have ended, kept by triggers (db/migrations), so that the numbers do not fall when records are deleted. `le…`: those that
+ * took at most so many seconds.
+ */
+export const runTotal = sqliteTable(
+  "run_total",
+  {
+    taskKey: text().notNull(),
+    cause: text({ enum: RUN_CAUSES }).notNull(),
+    result: text({ enum: RUN_RESULTS }).notNull(),
+    runs: integer().notNull().default(0),
+    seconds: real().notNull().default(0),
+    lastEnd: integer().notNull(),
+    le1: integer("le_1").notNull().default(0),
+    le10: integer("le_10").notNull().default(0),
+    le60: integer("le_60").notNull().default(0),
+    le600: integer("le_600").notNull().default(0),
+    le3600: integer("le_3600").notNull().default(0),
+    le21600: integer("le_21600").notNull().default(0),
+    le86400: integer("le_86400").notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.taskKey, t.cause, t.result] })],
+);
+
+/** Sums of `tally` over the runs of a task that have ended, kept by the same triggers. */
+export const artifactTotal = sqliteTable(
+  "artifact_total",
+  {
+    taskKey: text().notNull(),
+    clusterId: text().notNull(),
+    success: integer().notNull().default(0),
+    failed: integer().notNull().default(0),
+    skip: integer().notNull().default(0),
+    conflict: integer().notNull().default(0),
+    bytesSent: integer().notNull().default(0),
+    /** Conflicts that the newest run left alone (SKIP), of REAL_TIME the runs of a day; and when that run ended. */
+    conflictsLeft: integer().notNull().default(0),
+    conflictsTime: integer().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.taskKey, t.clusterId] })],
 );

@@ -43,8 +43,8 @@ export async function createRig(times: number, say: Bench["say"]): Promise<Bench
 }
 
 /** A hosted repository with these files, put there the fastest way there is. */
-export async function hosted({ first, product }: Pick<Bench, "first" | "product">, name: string, files: Iterable<{ path: string; content: Buffer }>): Promise<void> {
-  await product.hosted(PROJECT, name);
+export async function hosted({ first, product }: Pick<Bench, "first" | "product">, name: string, files: Iterable<{ path: string; content: Buffer }>, projectId = PROJECT): Promise<void> {
+  await product.hosted(projectId, name);
   const client = createInstanceClient({ url: first.url, username: first.username, password: first.password });
   const signal = new AbortController().signal;
   const hooks = { signal, throttle: async () => undefined, onBytes: () => undefined };
@@ -55,7 +55,7 @@ export async function hosted({ first, product }: Pick<Bench, "first" | "product"
       return { path, size: content.length, sha256, metadata: {}, attached: true, createdBy: "bench", createdDate: now, lastModifiedBy: "bench", lastModifiedDate: now };
     });
     const rules = { type: "GENERIC" as const, conflictStrategy: "SKIP" as const, includeMetadata: true };
-    const answers = await client.sendFiles({ projectId: PROJECT, repoName: name }, { ...rules, files }, group.map(({ content }) => content), hooks);
+    const answers = await client.sendFiles({ projectId, repoName: name }, { ...rules, files }, group.map(({ content }) => content), hooks);
     if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be made`);
   };
   let group: { path: string; content: Buffer }[] = [];

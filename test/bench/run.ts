@@ -6,10 +6,12 @@ import { bigBlob } from "./big-blob.ts";
 import { bigImage } from "./big-image.ts";
 import { bulkUpload } from "./bulk-upload.ts";
 import { detailPages } from "./detail-pages.ts";
+import { fairness } from "./fairness.ts";
 import { hostedImages } from "./hosted-images.ts";
 import { infoBeside } from "./info-beside.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
+import { manyObjects } from "./many-objects.ts";
 import { oneFile } from "./one-file.ts";
 import { planPages } from "./plan-pages.ts";
 import { realTime } from "./real-time.ts";
@@ -28,8 +30,10 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "big-image": bigImage,
   "big-blob": bigBlob,
   "many-files": manyFiles,
+  "many-objects": manyObjects,
   "hosted-images": hostedImages,
   "detail-pages": detailPages,
+  fairness,
   "plan-pages": planPages,
   "info-beside": infoBeside,
 };

@@ -4,6 +4,8 @@ import { createServer as createTlsServer } from "node:https";
 import { Transform, type TransformCallback } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
+const BREATH_MS = 5_000;
+
 /** What happens to a request instead of being passed on as it is. */
 export type Fault =
   | { kind: "answer"; status: number; headers?: Record<string, string>; body?: string | Buffer }
@@ -12,8 +14,8 @@ export type Fault =
   /** The connection is reset at once, as by a machine where nobody listens. */
   | { kind: "reset" }
   | { kind: "latency"; ms: number }
-  /** Passed on when this resolves. */
-  | { kind: "hold"; until: Promise<void> }
+  /** Passed on when this resolves; `breathing`: said to be under way every few seconds, so that nobody gives it up for its silence. */
+  | { kind: "hold"; until: Promise<void>; breathing?: boolean }
   /** Both connections are reset once this much of the request's body went through. */
   | { kind: "cutRequest"; afterBytes: number }
   /** The same for the answer's body. */
@@ -24,6 +26,8 @@ export type SeenRequest = {
   path: string;
   status: number | null;
   headers: IncomingMessage["headers"];
+  /** The port that it came from: of the connection's other end. */
+  port: number;
   /** Arrival, epoch ms. */
   time: number;
   /** When its answer was over, or its connection gone. */
@@ -43,7 +47,7 @@ export type FaultProxy = {
   count: (method: string, path: RegExp) => number;
   clear: () => void;
   /** Asked for each request; null lets it pass. Settable at any time. */
-  fault: (request: { method: string; path: string }) => Fault | null;
+  fault: (request: { method: string; path: string; port: number }) => Fault | null;
   /** Added to every answer that comes from behind. */
   answerHeaders: Record<string, string>;
   stop: () => Promise<void>;
@@ -59,7 +63,7 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
-    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, time: Date.now(), closed: null, bytes: 0, body: [] };
+    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, port: request.socket.remotePort ?? 0, time: Date.now(), closed: null, bytes: 0, body: [] };
     requests.push(seen);
     response.once("close", () => (seen.closed = Date.now()));
     void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
@@ -75,7 +79,9 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
       return;
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
-    if (fault?.kind === "hold") await fault.until;
+    if (fault?.kind === "hold") await held(response, fault);
+    // Whoever asked has gone meanwhile.
+    if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
     const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers: request.headers, agent: false });
@@ -115,6 +121,15 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
         server.closeAllConnections();
       }),
   });
+}
+
+async function held(response: ServerResponse, { until, breathing = false }: Extract<Fault, { kind: "hold" }>): Promise<void> {
+  const breath = setInterval(() => void (breathing && !response.destroyed && response.writeProcessing()), BREATH_MS);
+  try {
+    await until;
+  } finally {
+    clearInterval(breath);
+  }
 }
 
 /** Lets `limit` bytes pass, waits until they are on their way, then calls `cut`. */

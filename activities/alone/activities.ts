@@ -1,0 +1,67 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
+import type { Logger } from "pino";
+import { STOPPING } from "../../domain/lanes.ts";
+import type { BatchResult } from "../transfer/batch.ts";
+import type { AloneMessage } from "./messages.ts";
+
+const ENTRY = fileURLToPath(new URL("start.ts", import.meta.url));
+/** A process that says nothing for so long does nothing any more. */
+const SILENT_MS = 30_000;
+const LOOK_MS = 1_000;
+
+/**
+ * Runs one batch in a process of its own, so that a batch over which workers die takes nothing along. The failure says how the process
+ * ended; Temporal does not try it again by itself.
+ */
+export function createAloneActivities(log: Pick<Logger, "warn">) {
+  return {
+    async transferBatch(recordId: string, number: number): Promise<BatchResult> {
+      const context = Context.current();
+      const child = fork(ENTRY, [recordId, String(number)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const kill = () => void child.kill("SIGKILL");
+      context.cancellationSignal.addEventListener("abort", kill);
+      try {
+        return await outcomeOf(child, () => context.heartbeat());
+      } catch (error) {
+        if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
+        if (context.cancellationSignal.aborted) throw new CancelledFailure("the run was cancelled");
+        const reason = error instanceof Error ? error.message : String(error);
+        log.warn({ recordId, number, reason }, "a batch broke the process that it had for itself");
+        throw ApplicationFailure.nonRetryable(reason, "BatchFailed");
+      } finally {
+        context.cancellationSignal.removeEventListener("abort", kill);
+        kill();
+      }
+    },
+  };
+}
+
+/** What the process answers; rejects with how it ended without an answer. */
+async function outcomeOf(child: ChildProcess, heartbeat: () => void): Promise<BatchResult> {
+  let heard = Date.now();
+  let silent = false;
+  const timer = setInterval(() => {
+    if (Date.now() - heard < SILENT_MS) return;
+    silent = true;
+    child.kill("SIGKILL");
+  }, LOOK_MS);
+  try {
+    return await new Promise<BatchResult>((resolve, reject) => {
+      child.on("message", (message: AloneMessage) => {
+        heard = Date.now();
+        heartbeat();
+        if (message.type === "done") resolve(message.result);
+        if (message.type === "failed") reject(new Error(message.reason));
+      });
+      child.once("error", reject);
+      child.once("exit", (code, signal) => {
+        const how = silent ? `did nothing for ${SILENT_MS / 1_000} s` : `ended with ${signal ?? `exit code ${code}`}`;
+        reject(new Error(`the process that had it alone ${how}`));
+      });
+    });
+  } finally {
+    clearInterval(timer);
+  }
+}

@@ -1,0 +1,36 @@
+import { cutBatches } from "../../db/runs/cut.ts";
+import { type Cut, type CutRequest, sourceOf } from "../../db/runs/cutting.ts";
+import { snapshotOf } from "../../db/runs/targets.ts";
+import type { Db } from "../../db/open.ts";
+import type { Asker, Turns } from "./turns.ts";
+
+/** Whoever waits for a turn asks again after this by itself, should the call be lost. */
+const PATIENCE_MS = 60_000;
+
+/** Cuts as much as it is the workflow's turn to; one that wants more is woken when it may. */
+export function cutInTurn(db: Db, turns: Turns, request: CutRequest, workflowId: string, now: number): Cut {
+  const asker = askerOf(db, request, workflowId);
+  if (!asker) return { batches: [], left: false, due: null };
+  const { blocked, ...cut } = cutBatches(db, request, now, turns.ask(asker, request.most));
+  turns.took(asker, countShared(cut), blocked);
+  return blocked ? { ...cut, left: true, due: now + PATIENCE_MS } : cut;
+}
+
+/** The same for who does not wait: what it may not cut now is asked for by somebody else. */
+export function cutOnce(db: Db, turns: Turns, request: CutRequest, workflowId: string, now: number): Cut {
+  const asker = askerOf(db, request, workflowId);
+  if (!asker) return { batches: [], left: false, due: null };
+  const { blocked, ...cut } = cutBatches(db, request, now, turns.ask(asker, request.most));
+  turns.took(asker, countShared(cut), false);
+  return blocked ? { ...cut, left: true, due: null } : cut;
+}
+
+const countShared = ({ batches }: Cut): number => batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
+
+/** Null when the record is gone. Of several objects at once the sources may be many; then only the cluster counts. */
+function askerOf(db: Db, { recordId, object, objectsEnd = object + 1, clusterId }: CutRequest, workflowId: string): Asker | null {
+  const snapshot = snapshotOf(db, recordId);
+  if (!snapshot) return null;
+  const source = objectsEnd === object + 1 ? sourceOf(snapshot, object) : null;
+  return { workflowId, projectId: snapshot.projectId, recordId, ends: source === null ? [clusterId] : [clusterId, source] };
+}

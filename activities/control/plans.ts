@@ -1,0 +1,62 @@
+import { Context } from "@temporalio/activity";
+import type { Db } from "../../db/open.ts";
+import { isEnding } from "../../db/runs/halts.ts";
+import { failPlan, planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { snapshotOf, unplannedObjects } from "../../db/runs/targets.ts";
+import { inTurn } from "../../db/turns.ts";
+import { heartbeating } from "./heartbeating.ts";
+
+/** Numbers of objects in one answer, which stays below 4 KiB. */
+const OBJECTS_PAGE = 500;
+/** An object whose plan breaks so often has a problem, and the rest is planned without it. */
+const MOST_TRIES = 3;
+
+export type Unlisted = { objects: number[]; next: number | null };
+
+/** Plans whole runs: state only, no network. */
+export function createPlanActivities({ db, now }: { db: Db; now: () => number }) {
+  async function planHosted(recordId: string, object: number): Promise<void> {
+    const snapshot = snapshotOf(db, recordId);
+    const from = snapshot?.objects[object];
+    if (!from) return;
+    try {
+      const place = { ...from, projectId: snapshot.projectId };
+      while (!(await inTurn(() => planHostedPage(db, recordId, object, place, now()))));
+    } catch (error) {
+      if (Context.current().info.attempt < MOST_TRIES || isPassing(error)) throw error;
+      failPlan(db, recordId, object, `cannot be planned: ${String(error)}`);
+    }
+  }
+
+  return {
+    /** Plans every hosted object to the end, on from where an earlier attempt came; answers how many linked ones are to be listed. */
+    async planAllHosted(recordId: string): Promise<{ linked: number }> {
+      const unplanned = unplannedObjects(db, recordId);
+      await heartbeating(async () => {
+        for (const { object, linked } of unplanned) {
+          if (linked) continue;
+          if (isEnding(db, recordId)) break;
+          await planHosted(recordId, object);
+        }
+      });
+      return { linked: unplanned.filter(({ linked }) => linked).length };
+    },
+
+    /** Linked objects, from number `from` on, that are not listed to the end. */
+    async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
+      const objects = unplannedObjects(db, recordId, from).flatMap(({ object, linked }) => (linked ? object : []));
+      const page = objects.slice(0, OBJECTS_PAGE);
+      return { objects: page, next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null };
+    },
+
+    /** Says of a linked object that no worker could list it. */
+    async failListing(recordId: string, object: number, reason: string): Promise<void> {
+      failPlan(db, recordId, object, `cannot be listed: ${reason}`);
+    },
+  };
+}
+
+export type PlanActivities = ReturnType<typeof createPlanActivities>;
+
+/** What is wrong with the disk is nobody's plan's fault, and is waited for. */
+const isPassing = (error: unknown) => error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));

@@ -1,0 +1,43 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { WorkerSettings } from "../domain/worker-messages.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { createRegistryTokens } from "./secrets/registry-token.ts";
+import { createSealer } from "./secrets/seal.ts";
+import { layout } from "./store/layout.ts";
+import { createContentSource } from "./store/source.ts";
+import type { Line } from "./transfer/line.ts";
+import { createPool } from "./transfer/pool.ts";
+import type { BatchDeps } from "./transfer/work.ts";
+
+/** Settings of a transfer worker's process, as its configuration has them. */
+export type WorkerConfig = {
+  apiUrl: string;
+  secretKey: string;
+  dataDir: string;
+  allowedAddresses: readonly string[];
+  httpsProxy?: string | undefined;
+  noProxy?: string | undefined;
+  transferConcurrency: number;
+  batchSlice: number;
+};
+
+/** What moves bytes in this process. `beside`: the content of hosted repositories lies on this machine's disk. */
+export function openBatchDeps(config: WorkerConfig, controlPlane: ControlPlane, { instanceId }: Pick<WorkerSettings, "instanceId">): BatchDeps & { beside: boolean } {
+  const instanceFile = join(config.dataDir, "instance-id");
+  const beside = existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === instanceId;
+  return {
+    beside,
+    controlPlane,
+    sealer: createSealer(config.secretKey),
+    content: createContentSource({ local: beside ? layout(config.dataDir) : null, call: controlPlane.open }),
+    images: { apiUrl: config.apiUrl, tokens: createRegistryTokens(config.secretKey) },
+    network: {
+      allowedAddresses: config.allowedAddresses,
+      proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
+    },
+    concurrency: config.transferConcurrency,
+    lines: createPool<Line>((line) => line.close()),
+    batchSlice: config.batchSlice,
+  };
+}

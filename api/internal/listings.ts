@@ -1,0 +1,39 @@
+import { Hono } from "hono";
+import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
+import { nextTry } from "../../domain/retry.ts";
+import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
+import type { InternalDeps } from "./routes.ts";
+
+type Failure = { reason: string; retryable: boolean; notBefore: number | null };
+
+/** What workers ask and tell of the listing of linked repositories; mounted at /internal/v1/listings. */
+export function listingRoutes({ db, retryWindow, now, paces, listings }: Pick<InternalDeps, "db" | "retryWindow" | "now" | "paces" | "listings">): Hono {
+  return new Hono()
+    .post("/:recordId/:object", async (c) => {
+      const { recordId, object } = c.req.param();
+      const { waitMs = null } = await c.req.json<{ waitMs?: number | null }>();
+      const answer = listingRequest(db, recordId, Number(object));
+      if (answer.kind !== "list") return c.json(answer);
+      const source = `${answer.projectId}/${answer.object.localRepoName}`;
+      if (waitMs !== null) paces.note(source, waitMs);
+      const retryAt = listings.begin(source, `${recordId}/${object}`);
+      return c.json(retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer));
+    })
+    .post("/:recordId/:object/end", (c) => {
+      const { recordId, object } = c.req.param();
+      listings.end(`${recordId}/${object}`);
+      return c.json({ ended: true });
+    })
+    .post("/:recordId/:object/pages/:page", async (c) => {
+      const { recordId, object, page } = c.req.param();
+      const body = await c.req.json<{ artifacts: ListedArtifact[]; next: string | null }>();
+      takePage(db, recordId, Number(object), Number(page), body.artifacts, body.next);
+      return c.json({ taken: true });
+    })
+    .post("/:recordId/:object/failure", async (c) => {
+      const { recordId, object } = c.req.param();
+      const failure = await c.req.json<Failure>();
+      const retry = (first: number, tries: number, notBefore: number | null) => nextTry(now(), retryWindow, first, tries, notBefore);
+      return c.json({ retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()) });
+    });
+}

@@ -1,0 +1,79 @@
+import { type Family, type Labels, type MetricType, writeLabels } from "./exposition.ts";
+
+/** A process of this instance on this machine whose numbers stand at a port of loopback. */
+export type MetricsPort = { process: string; port: number };
+
+const DEADLINE_MS = 1_000;
+/** Workers elsewhere tell theirs every 15 s. */
+const FORGET_MS = 60_000;
+const MOST_WORKERS = 200;
+/** Of one process (characters). */
+export const MOST_TEXT = 1024 ** 2;
+const TYPES: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies MetricType[];
+
+/** The numbers of all other processes, those of Temporal's SDK: asked for at each scrape on this machine, told by workers elsewhere. */
+export function createOthers({ ports, now }: { ports: () => readonly MetricsPort[]; now: () => number }) {
+  const told = new Map<string, { at: number; families: Family[] }>();
+  return {
+    /** What a worker elsewhere says of itself; false when it is too much, or too many say something. */
+    tell(worker: string, text: string): boolean {
+      for (const [name, { at }] of told) if (now() - at > FORGET_MS) told.delete(name);
+      const isTooMuch = text.length > MOST_TEXT || (!told.has(worker) && told.size >= MOST_WORKERS);
+      if (!isTooMuch) told.set(worker, { at: now(), families: readFamilies(text, { process: `worker ${worker}` }) });
+      return !isTooMuch;
+    },
+    /** A process that does not answer at once is left out. */
+    async read(): Promise<Family[]> {
+      const asked = ports().map(async ({ process, port }) => {
+        const text = await askAt(port).catch(() => "");
+        return readFamilies(text, { process });
+      });
+      const here = (await Promise.all(asked)).flat();
+      const elsewhere = [...told.values()].filter(({ at }) => now() - at <= FORGET_MS).flatMap(({ families }) => families);
+      return mergeFamilies([...here, ...elsewhere]);
+    },
+  };
+}
+export type Others = ReturnType<typeof createOthers>;
+
+async function askAt(port: number): Promise<string> {
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(DEADLINE_MS) });
+  const text = await answer.text();
+  return answer.ok && text.length <= MOST_TEXT ? text : "";
+}
+
+const HEAD = /^# (HELP|TYPE) ([A-Za-z_:][\w:]*) ?(.*)$/;
+const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+
+/** The families of a text, with these labels added to each sample. What is no line of the format is left out. */
+export function readFamilies(text: string, labels: Labels): Family[] {
+  const families = new Map<string, Family>();
+  const added = writeLabels(labels).slice(1, -1);
+  let current: Family | undefined;
+  for (const line of text.split("\n")) {
+    const [, kind, name = "", rest = ""] = HEAD.exec(line) ?? [];
+    if (kind !== undefined) {
+      current = families.get(name) ?? { name, type: "untyped", help: "", samples: new Map() };
+      families.set(name, kind === "HELP" ? { ...current, help: rest } : { ...current, type: typeOf(rest) });
+      current = families.get(name);
+      continue;
+    }
+    const [, series, given = "", value = ""] = SAMPLE.exec(line) ?? [];
+    if (series === undefined || !current || !series.startsWith(current.name)) continue;
+    current.samples.set(`${series}{${[added, given].filter(Boolean).join(",")}}`, Number(value.replace("Inf", "Infinity")));
+  }
+  return [...families.values()];
+}
+
+const typeOf = (text: string) => (TYPES.includes(text) ? (text as MetricType) : "untyped");
+
+/** Each name once. Where processes of several releases do not agree about its type, the first is right. */
+function mergeFamilies(families: readonly Family[]): Family[] {
+  const merged = new Map<string, Family>();
+  for (const family of families) {
+    const known = merged.get(family.name);
+    if (!known) merged.set(family.name, { ...family, samples: new Map(family.samples) });
+    else if (known.type === family.type) for (const [series, value] of family.samples) known.samples.set(series, value);
+  }
+  return [...merged.values()];
+}

@@ -1,0 +1,27 @@
+import { type Alert, ALERT_RULES, ALERTS, SEVERITIES, type Severity } from "../../domain/alerts.ts";
+import { isTold, READINGS } from "./readings.ts";
+import type { Survey } from "./survey.ts";
+
+/** An alert's condition that is met now. `since` in epoch ms. */
+export type Problem = { alert: Alert; severity: Severity; subject: string; since: number; message: string; hint: string };
+
+/** The worst first, of these the longest first. Remembers when each was first seen, for those that do not know since when they are. */
+export function createProblems() {
+  let firstSeen = new Map<string, number>();
+  return (survey: Survey): Problem[] => {
+    const seen: typeof firstSeen = new Map();
+    const problems = ALERTS.flatMap((alert) => {
+      const { severity, hint } = ALERT_RULES[alert];
+      return READINGS[alert](survey).flatMap((reading): Problem[] => {
+        if (!isTold(alert, reading)) return [];
+        const { subject, tell } = reading;
+        const key = `${alert} ${subject}`;
+        const since = reading.since ?? firstSeen.get(key) ?? survey.now;
+        seen.set(key, since);
+        return [{ alert, severity, subject, since, message: tell(), hint }];
+      });
+    });
+    firstSeen = seen;
+    return problems.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || a.since - b.since);
+  };
+}

@@ -1,0 +1,44 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { sameSecret } from "../../activities/secrets/seal.ts";
+import { basicCredentials, CHALLENGE, type Login } from "../auth.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { ApiError } from "../errors.ts";
+
+const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+const text = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
+
+const scrape = createRoute({
+  method: "get",
+  path: "/metrics",
+  tags: ["system"],
+  summary: "The numbers, for Prometheus",
+  description: "In Prometheus' text format. With `METRICS_TOKEN` as Bearer, or the admin's login.",
+  responses: { 200: text("The numbers, at most a second old"), 401: text("No credentials, or wrong ones") },
+});
+
+type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
+
+/** Answers in plain text, refusals too: those who ask are programs that know no envelope. */
+export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
+  return new OpenAPIHono<Env>().openapi(scrape, async (c) => {
+    const refusal = await refusalOf(c, metricsToken, login);
+    if (refusal !== null) return c.text(`${refusal.message}\n`, 401, { ...refusal.headers });
+    return c.text(await watch.metrics(), 200, { "content-type": CONTENT_TYPE });
+  });
+}
+
+/** Null lets in. A wrong token is a wrong login, and as slow as one. */
+async function refusalOf(c: Context<Env>, token: string | null, login: Login): Promise<ApiError | null> {
+  const header = c.req.header("authorization");
+  if (header === undefined) return new ApiError(250114, [], { headers: CHALLENGE });
+  const [, given] = /^bearer +(\S+) *$/i.exec(header) ?? [];
+  if (token !== null && given !== undefined && sameSecret(given, token)) return null;
+  try {
+    await login(c, basicCredentials(header));
+    return null;
+  } catch (error) {
+    if (error instanceof ApiError) return error;
+    throw error;
+  }
+}

@@ -1,0 +1,58 @@
+import { DEATHS_TOLD_FOR, REFUSALS_TOLD_FOR } from "../../domain/alerts.ts";
+import type { Lane } from "../../domain/lanes.ts";
+
+/** A transfer worker, wherever it runs, as it was last heard of (epoch ms). */
+export type WorkerSeen = { id: string; lastSeen: number; slots: Partial<Record<Lane, { total: number; used: number }>> };
+
+/** What other parts of the control plane know and the numbers ask for. */
+export type Sources = {
+  /** Ids of the clusters that are known to be slow. */
+  slow: () => readonly string[];
+  workers: () => readonly WorkerSeen[];
+};
+
+/** Why a worker is given no work. */
+export const REFUSALS = ["clock", "key", "protocol"] as const;
+export type Refusal = (typeof REFUSALS)[number];
+
+type Refused = { reason: Refusal; worker: string; since: number };
+type Death = { subject: string; deaths: number; at: number };
+export type Signals = ReturnType<typeof createSignals>;
+
+const MOST_KEPT = 1_000;
+
+/** What happens in this process and stands in no table. `now` in epoch ms. */
+export function createSignals(now: () => number) {
+  const refusals = new Map<string, Refused & { last: number }>();
+  const credentials = new Map<string, number>();
+  let died = { first: 0, again: 0 };
+  let deaths: Death[] = [];
+  return {
+    /** A worker was refused; `worker`: its address, or what else it is known by. */
+    refused(reason: Refusal, worker: string): void {
+      const key = `${reason} ${worker}`;
+      const known = refusals.get(key);
+      const goesOn = known !== undefined && now() - known.last < REFUSALS_TOLD_FOR;
+      refusals.delete(key);
+      if (refusals.size >= MOST_KEPT) refusals.delete(refusals.keys().next().value ?? key);
+      refusals.set(key, { reason, worker, since: goesOn ? known.since : now(), last: now() });
+    },
+    /** A batch was lost with its worker, for the `deaths`-th time; `subject` names it for people. */
+    batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
+      died = times > 1 ? { ...died, again: died.again + 1 } : { ...died, first: died.first + 1 };
+      if (times > 1) deaths = [...deaths.filter((death) => death.subject !== subject), { subject, deaths: times, at: now() }].slice(-MOST_KEPT);
+    },
+    /** A test of the connection has ended; `refused`: the other end does not take the credentials. */
+    checked(clusterId: string, refused: boolean): void {
+      if (!refused) credentials.delete(clusterId);
+      else if (!credentials.has(clusterId)) credentials.set(clusterId, now());
+    },
+
+    /** As it is now. `credentials`: since when those of a cluster are refused. */
+    look: () => ({
+      refusals: [...refusals.values()].filter(({ last }) => now() - last < REFUSALS_TOLD_FOR),
+      deaths: { ...died, recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR) },
+      credentials: new Map(credentials),
+    }),
+  };
+}

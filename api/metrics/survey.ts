@@ -1,0 +1,85 @@
+import { readRunning, readRunningTallies, type RunningRecord, type RunningTally } from "../../db/watch/running.ts";
+import {
+  type ArtifactTotal,
+  readArtifactTotals,
+  readConflictsLeft,
+  readRunTotals,
+  readWatchedClusters,
+  readWatchedTasks,
+  type RunTotal,
+  type WatchedCluster,
+  type WatchedTask,
+} from "../../db/watch/totals.ts";
+import type { Processes } from "../deps.ts";
+import { createSampler, type Sample, type SampleDeps } from "./sample.ts";
+import type { Signals, Sources } from "./signals.ts";
+
+/** Everything that numbers and problems are made of, as it is at one moment. */
+export type Survey = {
+  now: number;
+  tasks: Map<string, WatchedTask>;
+  clusters: Map<string, WatchedCluster>;
+  /** `progress`: when it last had an outcome, moved a byte or planned something (epoch ms). */
+  running: (RunningRecord & { progress: number })[];
+  tallies: RunningTally[];
+  runTotals: RunTotal[];
+  artifactTotals: ArtifactTotal[];
+  conflictsLeft: ReturnType<typeof readConflictsLeft>;
+  processes: Processes;
+  sample: Sample;
+  signals: ReturnType<Signals["look"]>;
+  /** Ids of clusters. */
+  slow: ReadonlySet<string>;
+  workers: ReturnType<Sources["workers"]>;
+};
+
+export type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
+
+/** Each answer is at most 1 s old; what is dear to look up, at most 15 s. */
+export function createSurvey(deps: SurveyDeps) {
+  const { db, now, processes, signals, sources } = deps;
+  const sampler = createSampler(deps);
+  const progressOf = createProgress();
+  let last: Survey | null = null;
+
+  return async (): Promise<Survey> => {
+    const sample = await sampler();
+    if (last !== null && now() - last.now < 1_000) return last;
+    const tallies = readRunningTallies(db);
+    last = {
+      now: now(),
+      tasks: new Map(readWatchedTasks(db).map((task) => [task.key, task])),
+      clusters: new Map(readWatchedClusters(db).map((cluster) => [cluster.id, cluster])),
+      running: progressOf(readRunning(db), tallies, sample, now()),
+      tallies,
+      runTotals: readRunTotals(db),
+      artifactTotals: readArtifactTotals(db),
+      conflictsLeft: readConflictsLeft(db),
+      processes: processes(),
+      sample,
+      signals: signals.look(),
+      slow: new Set(sources.slow()),
+      workers: sources.workers(),
+    };
+    return last;
+  };
+}
+
+/** A run makes progress when its sums grow. What was before the first look is taken from its details. */
+function createProgress() {
+  let known = new Map<string, { sum: number; at: number }>();
+  return (running: readonly RunningRecord[], tallies: readonly RunningTally[], { runs }: Sample, now: number): Survey["running"] => {
+    const sums = new Map<string, number>();
+    for (const { recordId, success, failed, bytesSent } of tallies) sums.set(recordId, (sums.get(recordId) ?? 0) + success + failed + bytesSent);
+    const next: typeof known = new Map();
+    for (const { id, startTime } of running) {
+      const sampled = runs.get(id);
+      const sum = (sums.get(id) ?? 0) + (sampled?.steps ?? 0);
+      const before = known.get(id);
+      const first = Math.max(startTime, sampled?.lastOutcome ?? 0);
+      next.set(id, before === undefined ? { sum, at: first } : before.sum === sum ? before : { sum, at: now });
+    }
+    known = next;
+    return running.map((row) => ({ ...row, progress: known.get(row.id)?.at ?? row.startTime }));
+  };
+}

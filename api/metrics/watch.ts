@@ -1,0 +1,63 @@
+import { writeFamilies } from "./exposition.ts";
+import { toFamilies } from "./families.ts";
+import type { Others } from "./others.ts";
+import { createProblems, type Problem } from "./problems.ts";
+import { createProcessMetrics } from "./process.ts";
+import { createSignals, type Signals, type Sources } from "./signals.ts";
+import type { SampleDeps } from "./sample.ts";
+import { createSurvey } from "./survey.ts";
+
+/** What the instance is watched by: its numbers, and the conditions of its alerts in words. */
+export type Watch = {
+  /** In Prometheus' text format; at most a second old. */
+  metrics: () => Promise<string>;
+  problems: () => Promise<Problem[]>;
+  /** Told of each test of a connection whether the cluster refuses the credentials. */
+  checked: Signals["checked"];
+  /** Looks regularly, also when nobody asks, so that what has made no progress is known. What it returns ends that. */
+  start: () => () => void;
+};
+
+export type WatchDeps = SampleDeps & { localClusterName: string; signals?: Signals; sources?: Sources; others?: Pick<Others, "read"> };
+
+const NOTHING_KNOWN: Sources = { slow: () => [], workers: () => [] };
+const LOOK_MS = 15_000;
+const FRESH_MS = 1_000;
+
+export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, ...deps }: WatchDeps): Watch {
+  const signals = given ?? createSignals(deps.now);
+  const survey = createSurvey({ ...deps, signals, sources });
+  const problems = createProblems();
+  let own: ReturnType<typeof createProcessMetrics> | undefined;
+  let last: { at: number; text: Promise<string> } | null = null;
+
+  async function write(): Promise<string> {
+    own ??= createProcessMetrics();
+    const seen = await survey();
+    problems(seen);
+    const families = [...toFamilies(seen, deps.localClusterName), ...((await others?.read()) ?? [])];
+    return writeFamilies(families) + (await own.text());
+  }
+
+  return {
+    metrics() {
+      if (last === null || deps.now() - last.at >= FRESH_MS) {
+        const text = write();
+        const taken = { at: deps.now(), text };
+        last = taken;
+        text.catch(() => last === taken && (last = null));
+      }
+      return last.text;
+    },
+    problems: async () => problems(await survey()),
+    checked: signals.checked,
+    start() {
+      // Whatever a look lacks, a scrape will say.
+      const timer = setInterval(() => void survey().then(problems, () => undefined), LOOK_MS);
+      return () => {
+        clearInterval(timer);
+        own?.stop();
+      };
+    },
+  };
+}

@@ -1,0 +1,154 @@
+import { and, asc, eq, sql } from "drizzle-orm";
+import type { Lane } from "../../domain/lanes.ts";
+import type { RunSnapshot } from "../../domain/task.ts";
+import type { DbOrTx } from "../open.ts";
+import { detail, dispatch, planObject } from "../schema/replication.ts";
+import { type Batch, type Cutting, isOfImages, sourceOf } from "./cutting.ts";
+import { pairProblem } from "./targets.ts";
+
+/** An image is many requests; of files and of other packages' versions, a request takes hundreds. */
+const MOST_ARTIFACTS = { images: 200, files: 1_000 };
+/** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
+const SHARES = 8;
+const LEAST_ARTIFACTS = 25;
+const MOST_BYTES = 1024 ** 3;
+/** A file of this size or more is a batch of its own. */
+const ALONE_BYTES = 256 * 1024 ** 2;
+
+/** The next part of a plan; `bytes` as far as they are known. */
+export type Planned = { object: number; fromSeq: number; toSeq: number; artifacts: number; bytes: number };
+type Due = { object: number; whole: boolean };
+
+const mostArtifacts = (snapshot: RunSnapshot, object: number) => (isOfImages(snapshot, object) ? MOST_ARTIFACTS.images : MOST_ARTIFACTS.files);
+
+const rangeOf = ({ recordId, clusterId, object, objectsEnd }: Cutting) =>
+  sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
+
+/** What waits to be tried again and is due: first what was not kept back for a large blob. */
+export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
+  const row = tx.get<{ object: number; whole: number } | undefined>(sql`
+    SELECT object, whole FROM detail WHERE ${rangeOf(cutting)} AND again = 1 AND not_before <= ${cutting.now} ORDER BY whole, object LIMIT 1`);
+  return row ? { object: row.object, whole: row.whole === 1 } : null;
+}
+
+/** Gives what is due to be tried again a new dispatch number. */
+export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, lane: Lane): number {
+  const { recordId, clusterId, now, snapshot } = cutting;
+  const most = whole ? 1 : mostArtifacts(snapshot, object);
+  const which = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now} AND whole = ${whole ? 1 : 0}`;
+  const due = tx.select({ id: detail.id, size: detail.size }).from(detail).where(which).orderBy(asc(detail.notBefore)).limit(most).all();
+  const number = insertDispatch(tx, cutting, { object, lane, fromSeq: null, toSeq: null, lease: 0 });
+  for (const { id } of fitting(due)) {
+    tx.update(detail).set({ dispatch: number, lease: 0, again: false }).where(eq(detail.id, id)).run();
+  }
+  return number;
+}
+
+export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
+  return tx.get(sql`SELECT 1 FROM dispatch WHERE ${rangeOf(cutting)} AND rest = 1 LIMIT 1`) !== undefined;
+}
+
+/** Gives the part of a batch that was handed back before it had begun a new dispatch number. */
+export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
+  const batch = tx.select().from(dispatch).where(sql`${rangeOf(cutting)} AND rest = 1`).orderBy(dispatch.number).limit(1).get();
+  if (!batch) return null;
+  const { recordId, number, object, fromSeq, toSeq } = batch;
+  tx.update(dispatch).set({ rest: false }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+  // Its lease counts tries that may have sent something: the next taker must hear of these.
+  return insertDispatch(tx, cutting, { object, lane: "SHARED", fromSeq, toSeq, lease: Math.max(0, batch.lease - 1) });
+}
+
+/** The next part of the plan that was never cut for this cluster; objects are gone through in their order. `peek`: only whether there is one. */
+export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned | null {
+  const { recordId, clusterId } = cutting;
+  const last = tx.get<{ object: number; seq: number } | undefined>(sql`
+    SELECT object, max(to_seq) AS seq FROM dispatch
+    WHERE record_id = ${recordId} AND cluster_id = ${clusterId}
+      AND object = (SELECT max(object) FROM dispatch WHERE ${rangeOf(cutting)} AND to_seq IS NOT NULL)
+    GROUP BY object`);
+  for (let from = last?.object ?? cutting.object; ; ) {
+    const object = nextObject(tx, cutting, from);
+    if (object === null) return null;
+    const part = partAfter(tx, cutting, { object, after: object === last?.object ? last.seq : 0, peek });
+    if (part) return part;
+    from = object + 1;
+  }
+}
+
+/** The first object from `from` on that has something planned and can be sent to the cluster. */
+function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: Cutting, from: number): number | null {
+  for (let next = from; ; ) {
+    const row = tx.get<{ object: number } | undefined>(sql`
+      SELECT object FROM plan_object
+      WHERE record_id = ${recordId} AND object >= ${next} AND object < ${objectsEnd} AND planned > 0 ORDER BY object LIMIT 1`);
+    if (!row) return null;
+    if (pairProblem(tx, snapshot, recordId, row.object, clusterId) === null) return row.object;
+    next = row.object + 1;
+  }
+}
+
+type Part = { object: number; after: number; peek: boolean };
+
+function partAfter(tx: DbOrTx, { recordId, snapshot }: Cutting, { object, after, peek }: Part): Planned | null {
+  const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object));
+  const planned = tx.all<{ seq: number; size: number | null }>(
+    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
+  );
+  const rows = fitting(planned);
+  const first = rows[0];
+  if (!first) return null;
+  const bytes = rows.reduce((sum, { size }) => sum + (size ?? 0), 0);
+  return { object, fromSeq: first.seq, toSeq: rows.at(-1)?.seq ?? first.seq, artifacts: rows.length, bytes };
+}
+
+export function cutPlan(tx: DbOrTx, cutting: Cutting, { object, fromSeq, toSeq }: Planned, lane: Lane): number {
+  return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, lease: 0 });
+}
+
+function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): number {
+  const row = tx
+    .select({ planned: planObject.planned })
+    .from(planObject)
+    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+    .get();
+  return Math.min(most, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
+}
+
+/** The first of `rows` that make one batch: at most 1 GiB, and what is big goes alone. */
+function fitting<T extends { size: number | null }>(rows: T[]): T[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ size }, at) => {
+    bytes += size ?? 0;
+    return at > 0 && (bytes > MOST_BYTES || (size ?? 0) >= ALONE_BYTES || (rows[at - 1]?.size ?? 0) >= ALONE_BYTES);
+  });
+  return end < 0 ? rows : rows.slice(0, end);
+}
+
+type Row = Pick<typeof dispatch.$inferInsert, "object" | "lane" | "fromSeq" | "toSeq" | "lease" | "halfOf">;
+
+type Place = Pick<Cutting, "recordId" | "clusterId" | "cut" | "snapshot">;
+
+export function insertDispatch(tx: DbOrTx, { recordId, clusterId, cut, snapshot }: Place, row: Row): number {
+  const last = tx.get<{ last: number | null }>(sql`SELECT max(number) AS last FROM dispatch WHERE record_id = ${recordId}`);
+  const number = (last?.last ?? 0) + 1;
+  tx.insert(dispatch).values({ ...row, recordId, number, clusterId, cut, source: sourceOf(snapshot, row.object) }).run();
+  return number;
+}
+
+/** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */
+export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, number: number): Batch {
+  const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
+  const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+  if (!batch) return { number, summary: `→ ${to}` };
+  const rows =
+    batch.fromSeq === null
+      ? sql`SELECT artifact_name AS name, version FROM detail WHERE record_id = ${recordId} AND dispatch = ${number}`
+      : sql`SELECT name, version FROM plan WHERE record_id = ${recordId} AND object = ${batch.object} AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
+  const { n, least, most, versions } = tx.get<{ n: number; least: string; most: string; versions: number }>(
+    sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions FROM (${rows})`,
+  );
+  const subject = versions && least === most ? least : (snapshot.objects[batch.object]?.localRepoName ?? "");
+  const kind = versions ? (isOfImages(snapshot, batch.object) ? "image" : "version") : "file";
+  const summary = `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
+  return { number, summary, ...(batch.lane && batch.lane !== "SHARED" ? { lane: batch.lane } : {}) };
+}

@@ -1,0 +1,38 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { DbOrTx } from "../open.ts";
+import { dispatch } from "../schema/replication.ts";
+
+export type BatchRow = typeof dispatch.$inferSelect;
+
+/** What a batch depends on the pace of: its cluster, and the linked repository that it is read from. */
+export const endsOf = ({ clusterId, source }: Pick<BatchRow, "clusterId" | "source">): string[] => (source === null ? [clusterId] : [clusterId, source]);
+
+/**
+ * Ends a batch that its worker hands in. What has no outcome is due now and will be cut anew; answers how many artifacts that are.
+ * `interrupted`: what was under way was broken off, so it may be at the target unknown to anybody.
+ */
+export function endBatch(tx: DbOrTx, { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRow, { interrupted }: { interrupted: boolean }, now: number): number {
+  const begun = tx.run(sql`
+    UPDATE detail SET again = 1, not_before = ${now}
+    WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0`).changes;
+  const untouched = fromSeq === null ? 0 : countUntouched(tx, { recordId, object, clusterId, fromSeq, toSeq });
+  tx.update(dispatch)
+    .set({ done: true, rest: untouched > 0, ...(interrupted ? { lease: sql`${dispatch.lease} + 1` } : {}) })
+    .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+    .run();
+  return begun + untouched;
+}
+
+function countUntouched(tx: DbOrTx, { recordId, object, clusterId, fromSeq, toSeq }: Pick<BatchRow, "recordId" | "object" | "clusterId" | "fromSeq" | "toSeq">): number {
+  return tx.get<{ n: number }>(sql`
+    SELECT count(*) AS n FROM plan p
+    WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.seq BETWEEN ${fromSeq} AND ${toSeq} AND NOT EXISTS (
+      SELECT 1 FROM detail d WHERE d.record_id = ${recordId} AND d.cluster_id = ${clusterId} AND d.object = ${object} AND d.seq = p.seq)`).n;
+}
+
+/** Null when there is no such batch. */
+export function batchEnds(db: DbOrTx, recordId: string, number: number): Pick<BatchRow, "clusterId" | "source"> | null {
+  const { clusterId, source } = dispatch;
+  const row = db.select({ clusterId, source }).from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+  return row ?? null;
+}

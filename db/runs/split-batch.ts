@@ -1,0 +1,84 @@
+import { and, eq, sql } from "drizzle-orm";
+import { noParts } from "../../domain/outcome.ts";
+import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { dispatch } from "../schema/replication.ts";
+import { takeBatch } from "./batch.ts";
+import { insertDispatch } from "./cut-rows.ts";
+import type { BatchRow } from "./end-batch.ts";
+import { takeReports } from "./outcomes.ts";
+import { snapshotOf } from "./targets.ts";
+
+export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
+/** `halves`: numbers of the batches that stand for it; `failed`: it had one artifact, or none, left. */
+export type Split = { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
+
+/** Sends a batch to the slots for one batch at a time: it counts no more among those that share. */
+export function isolateBatch(db: Db, recordId: string, number: number): void {
+  db.update(dispatch).set({ lane: "ALONE" }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+}
+
+/** Halves what has no outcome in a batch over which a process has died; of one artifact alone that is the end, for this reason. */
+export function splitBatch(db: Db, recordId: string, number: number, reason: string, now: number): Split {
+  const before = halvesOf(db, recordId, number);
+  if (before.length > 0) return { kind: "halves", numbers: before };
+  const batch = takeBatch(db, recordId, number, now);
+  if (batch.kind !== "batch") return { kind: "failed", counts: NONE };
+  const { artifacts } = batch;
+  const middle = artifacts.map(({ seq }) => seq).toSorted((a, b) => a - b)[Math.ceil(artifacts.length / 2) - 1];
+  if (artifacts.length > 1 && middle !== undefined) return { kind: "halves", numbers: halve(db, recordId, number, middle) };
+  return { kind: "failed", counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now) };
+}
+
+/** Asked twice, it was halved before. */
+function halvesOf(db: Db, recordId: string, number: number): number[] {
+  const rows = db.all<{ number: number }>(sql`SELECT number FROM dispatch WHERE record_id = ${recordId} AND half_of = ${number} ORDER BY number`);
+  return rows.map((row) => row.number);
+}
+
+const NONE: BatchCounts = { total: 0, again: 0, failed: 0 };
+
+/** Two batches in the place of one: artifacts up to and with `middle`, and those after it. */
+function halve(db: Db, recordId: string, number: number, middle: number): number[] {
+  return write(db, (tx) => {
+    const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+    const snapshot = snapshotOf(tx, recordId);
+    if (!batch || !snapshot || batch.done) return [];
+    const half = (fromSeq: number | null, toSeq: number | null, which: ReturnType<typeof sql>) => {
+      // It may be at the target already, unknown to anybody: the lease says so to the next taker.
+      const row = { object: batch.object, lane: "ALONE", fromSeq, toSeq, lease: batch.lease, halfOf: number } as const;
+      const half = insertDispatch(tx, { ...batch, snapshot }, row);
+      moveBegun(tx, batch, half, which);
+      return half;
+    };
+    const isRange = batch.fromSeq !== null;
+    const numbers = [half(batch.fromSeq, isRange ? middle : null, sql`seq <= ${middle}`), half(isRange ? middle + 1 : null, batch.toSeq, sql`seq > ${middle}`)];
+    tx.update(dispatch).set({ done: true }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+    return numbers;
+  });
+}
+
+function moveBegun(tx: DbOrTx, { recordId, number, clusterId }: BatchRow, to: number, which: ReturnType<typeof sql>): void {
+  tx.run(sql`
+    UPDATE detail SET dispatch = ${to}, lease = 0
+    WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0 AND ${which}`);
+}
+
+/** Fails these artifacts of a batch as a worker of its own would report it, and hands it in. */
+export function failAll(db: Db, batch: { recordId: string; number: number; lease: number }, artifacts: BatchArtifact[], reason: string, now: number): BatchCounts {
+  const reports = artifacts.map(
+    ({ seq, name, version, size, plannedSize, uploads }): ArtifactReport => ({
+      seq,
+      name,
+      version,
+      sizePlanned: plannedSize !== null,
+      size: size ?? plannedSize,
+      startTime: now,
+      bytesSent: 0,
+      uploads,
+      outcome: { result: { kind: "failed", reason, conflict: false, stopsCluster: false }, digest: null, size: null, parts: noParts(), bytesSent: 0 },
+    }),
+  );
+  takeReports(db, { ...batch, reports, done: { interrupted: false } }, 0, now);
+  return { total: reports.length, again: 0, failed: reports.length };
+}

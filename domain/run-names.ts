@@ -1,0 +1,29 @@
+/** Characters that a name takes in the id of a workflow. With keys, a time and three names an id stays below the 255 that Temporal's SQL databases keep. */
+const LONGEST = 60;
+
+export type NamedTask = { key: string; name: string };
+
+/** What the ids of a task's runs begin with. */
+export const runBase = ({ key, name }: NamedTask) => `repl/${safeName(name)}/${key}`;
+
+/** A name as part of a workflow's id: letters and digits of every script stay, what separates parts, needs quotes or cannot be seen becomes `_`. */
+export function safeName(name: string): string {
+  const seen = name.normalize("NFC").replace(/[^\p{L}\p{M}\p{N} ._+@()-]/gu, "_").trim();
+  return cut(seen, LONGEST) || "_";
+}
+
+/** The same of several, no two of them equal: those that would be carry their number, from 1, after a `~`. */
+export function distinctNames(names: readonly string[]): string[] {
+  const times = new Map<string, number>();
+  const safe = names.map((name) => safeName(name));
+  for (const name of safe) times.set(name, (times.get(name) ?? 0) + 1);
+  return safe.map((name, at) => {
+    const number = `~${at + 1}`;
+    return times.get(name) === 1 ? name : cut(name, LONGEST - number.length) + number;
+  });
+}
+
+/** The beginning of a text, never half a character. */
+export function cut(text: string, longest: number): string {
+  return text.length <= longest ? text : Array.from(text).slice(0, longest).join("");
+}

@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** The process of this machine that has a TCP connection from this local port (proc(5), Linux only); undefined when none has any more. */
+export function ownerOf(port: number): number | undefined {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => readFileSync(file, "utf8").split("\n"));
+  const row = rows.find((line) => line.trim().split(/\s+/)[1]?.endsWith(`:${hex}`));
+  const inode = row?.trim().split(/\s+/)[9];
+  if (inode === undefined || inode === "0") return undefined;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => linksOf(pid).includes(`socket:[${inode}]`));
+}
+
+function linksOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
+      } catch {
+        return [];
+      }
+    });
+  } catch {
+    return [];
+  }
+}

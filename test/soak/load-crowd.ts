@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { createInstanceClient } from "../../activities/registries/instance/client.ts";
+import type { TaskObject } from "../run-fixture.ts";
+import { PROJECT, type World } from "./world.ts";
+
+const REPOSITORIES = 4;
+const FILES = 100;
+const HUGE = 4_000;
+const STATED_AT_ONCE = 1_000;
+
+/** A run of a round, and how many artifacts for each cluster it must record. */
+export type RoundRun = { name: string; task: string; details: number };
+
+/** What makes it hard to be fair: repositories for many slow clusters, and one huge repository for a healthy one. */
+export async function prepareCrowd(world: World): Promise<void> {
+  for (let at = 0; at < REPOSITORIES; at += 1) await fill(world, `crowd-${at}`, FILES);
+  await fill(world, "huge", HUGE);
+}
+
+/** One run to all slow clusters, and one of the huge repository to a place of this round. */
+export async function startCrowd({ product, clusters }: World, round: string): Promise<RoundRun[]> {
+  const objects = Array.from({ length: REPOSITORIES }, (_, at): TaskObject => ({ localRepoName: `crowd-${at}`, repoType: "GENERIC", remoteRepoName: `${round}-crowd-${at}` }));
+  const crowd = await product.run({ projectId: PROJECT, objects, clusters: clusters.crowd });
+  const huge = await product.run({ projectId: PROJECT, objects: [{ localRepoName: "huge", repoType: "GENERIC", remoteRepoName: `${round}-huge` }], clusters: [clusters.direct] });
+  return [
+    { name: "crowd", task: crowd, details: REPOSITORIES * FILES * clusters.crowd.length },
+    { name: "huge", task: huge, details: HUGE },
+  ];
+}
+
+/** Repositories that a round's crowd makes at the target: name and number of files. */
+export const crowdTargets = (round: string): [string, number][] => [
+  ...Array.from({ length: REPOSITORIES }, (_, at): [string, number] => [`${round}-crowd-${at}`, FILES]),
+  [`${round}-huge`, HUGE],
+];
+
+async function fill({ ends, product }: World, repoName: string, count: number): Promise<void> {
+  await product.hosted(PROJECT, repoName);
+  const { url, username, password } = ends.first.instance;
+  const client = createInstanceClient({ url, username, password });
+  const hooks = { signal: new AbortController().signal, throttle: async () => undefined, onBytes: () => undefined };
+  for (let from = 0; from < count; from += STATED_AT_ONCE) {
+    const contents = Array.from({ length: Math.min(STATED_AT_ONCE, count - from) }, (_, at) => Buffer.from(`${repoName} ${from + at}`));
+    const now = Date.now();
+    const files = contents.map((content, at) => ({
+      path: `/folder-${at % 20}/file-${from + at}.txt`,
+      size: content.length,
+      sha256: createHash("sha256").update(content).digest("hex"),
+      metadata: {},
+      attached: true,
+      createdBy: "soak",
+      createdDate: now,
+      lastModifiedBy: "soak",
+      lastModifiedDate: now,
+    }));
+    await client.sendFiles({ projectId: PROJECT, repoName }, { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files }, contents, hooks);
+  }
+  await client.close();
+}

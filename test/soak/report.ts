@@ -1,0 +1,43 @@
+import { judgeFairness, type Probes } from "./probes.ts";
+import type { World } from "./world.ts";
+
+/** What holds, with what is told when it does not. */
+const RULES = [
+  "counts add up",
+  "nothing planned is dropped",
+  "nothing done is undone",
+  "what has ended stays so",
+  "SUCCESS is all of it",
+  "no record is lost",
+  "an execution has one record",
+  "every artifact is recorded once",
+  "details agree with their record",
+  "both ends can be compared",
+  "nothing is lost, foreign or different",
+  "only what was there is sent",
+  "every run ends",
+  "runs succeed once troubles have passed",
+  "what is followed arrives",
+  "everything is ready again",
+  "what is asked for is done",
+  "SIGTERM ends everything in order",
+  "nothing crashes",
+  "fairness",
+];
+
+/** Prints what was done and what held; true when something did not. */
+export function report({ journal, folder }: World, probes: Probes, seed: number): boolean {
+  const fairness = judgeFairness({ journal }, probes);
+  console.log(`\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`);
+  const rows = journal.counts().toSorted(([a], [b]) => (a < b ? -1 : 1));
+  console.log(["| what | times |", "|---|---|", ...rows.map(([what, number]) => `| ${what} | ${number} |`)].join("\n"));
+  console.log(`\n${fairness.join("\n")}\n`);
+  const violations = journal.violations();
+  const names = [...new Set([...RULES, ...violations.keys()])];
+  console.log(["| rule | held |", "|---|---|", ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`)].join("\n"));
+  for (const [rule, cases] of violations) console.log(`\nVIOLATED ${rule}, ${cases.length} times:\n${cases.slice(0, 5).map((text) => `  - ${text.slice(0, 1_500)}`).join("\n")}`);
+  console.log(violations.size === 0 ? "\nEverything held." : `\n${violations.size} rules were violated; the timeline is in ${folder}.`);
+  return violations.size > 0;
+}
+
+const verdict = (cases: readonly string[] | undefined): string => (cases === undefined ? "yes" : `NO, ${cases.length} times`);

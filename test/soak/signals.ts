@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import { isAlive, type ProcessName } from "../instance.ts";
+import type { Journal } from "./journal.ts";
+import type { End, EndName } from "./world.ts";
+
+export type Victim = { end: EndName; process: ProcessName; number: number };
+export type Signals = ReturnType<typeof createSignals>;
+
+/** After a signal, the processes take this long to be as before. */
+const RECOVERY_MS = 60_000;
+
+/** Sends signals to processes of the product and remembers them: what was ended by us is no crash, and what was troubled is not measured. */
+export function createSignals(ends: Record<EndName, End>, journal: Journal) {
+  const frozen = new Map<number, NodeJS.Timeout>();
+  /** Kills so far by end and kind of process. */
+  const kills = new Map<string, number>();
+  const restarting = new Set<EndName>();
+  let last = 0;
+
+  function pidOf({ end, process, number }: Victim): number | null {
+    try {
+      const { dataDir, pids: read } = ends[end].instance;
+      const pids = read();
+      const pid = process === "worker" ? pids.workers[number % pids.workers.length] : pids[process];
+      return pid && isAlive(pid) && isOf(pid, dataDir) ? pid : null;
+    } catch {
+      return null;
+    }
+  }
+
+  function send(pid: number, signal: NodeJS.Signals): void {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+
+  function thaw(pid: number): void {
+    if (!frozen.has(pid)) return;
+    clearTimeout(frozen.get(pid));
+    frozen.delete(pid);
+    last = Date.now();
+    if (isAlive(pid)) send(pid, "SIGCONT");
+  }
+
+  const nameOf = ({ end, process, number }: Victim) => `${end}'s ${process}${process === "worker" ? ` ${(number % 2) + 1}` : ""}`;
+
+  return {
+    pidOf,
+    /** SIGKILL; false when it has no process just now. */
+    kill(victim: Victim): boolean {
+      const pid = pidOf(victim);
+      if (pid === null) return false;
+      last = Date.now();
+      const key = `${victim.end} ${victim.process}`;
+      kills.set(key, (kills.get(key) ?? 0) + 1);
+      send(pid, "SIGKILL");
+      frozen.delete(pid);
+      journal.count(`SIGKILL ${victim.process}`);
+      journal.note(`SIGKILL ${nameOf(victim)} (${pid})`);
+      return true;
+    },
+    /** SIGSTOP, and SIGCONT after that time; false as above. */
+    freeze(victim: Victim, ms: number): boolean {
+      const pid = pidOf(victim);
+      if (pid === null || frozen.has(pid)) return false;
+      last = Date.now();
+      send(pid, "SIGSTOP");
+      frozen.set(pid, setTimeout(() => thaw(pid), ms));
+      journal.count(`SIGSTOP ${victim.process}`);
+      journal.note(`SIGSTOP ${nameOf(victim)} (${pid}) for ${Math.round(ms / 1000)} s`);
+      return true;
+    },
+    thaw,
+    thawAll: () => [...frozen.keys()].forEach(thaw),
+    /** What happens to its processes until `work` ends is ours. */
+    async restart(names: EndName[], work: () => Promise<void>): Promise<void> {
+      names.forEach((name) => restarting.add(name));
+      last = Date.now();
+      await work().finally(() => {
+        names.forEach((name) => restarting.delete(name));
+        last = Date.now();
+      });
+    },
+    isRestarting: (name: EndName) => restarting.has(name),
+    kills: (end: EndName, process: string) => kills.get(`${end} ${process}`) ?? 0,
+    /** Whether no process was troubled from shortly before `time` on until now. */
+    quietSince: (time: number) => frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
+  };
+}
+
+/** Pids are used again: only a process that was started with this data directory is one of the instance. */
+function isOf(pid: number, dataDir: string): boolean {
+  return process.platform !== "linux" || readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${dataDir}\0`);
+}

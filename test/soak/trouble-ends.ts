@@ -1,0 +1,49 @@
+import type { Fault } from "../servers/proxy.ts";
+import type { WayName, World } from "./world.ts";
+
+export const END_KINDS = ["slow", "silent", "503", "429", "reset", "cut"] as const;
+export type EndTrouble = { at: number; way: Exclude<WayName, "crowd">; kind: (typeof END_KINDS)[number]; ms: number };
+
+const WAYS = ["edge", "registry", "source"] as const;
+const SLOWEST_MS = 15_000;
+
+/** Draws which ends are slow (up to 15 s for a request), silent, refusing or cutting connections, and for how long. */
+export function drawEndTroubles(random: () => number, lengthMs: number): EndTrouble[] {
+  const troubles: EndTrouble[] = [];
+  for (let at = 1_000 + random() * 5_000; at < lengthMs; at += 5_000 + random() * 12_000) {
+    const [way, kind, length] = [random(), random(), random()];
+    const ms = Math.min(4_000 + length * 50_000, lengthMs - at);
+    troubles.push({ at, way: WAYS[Math.floor(way * WAYS.length)] ?? "edge", kind: END_KINDS[Math.floor(kind * END_KINDS.length)] ?? "slow", ms });
+  }
+  return troubles;
+}
+
+const FAULTS: Record<EndTrouble["kind"], (random: () => number) => Fault> = {
+  slow: (random) => ({ kind: "latency", ms: random() * SLOWEST_MS }),
+  silent: () => ({ kind: "hang" }),
+  "503": () => ({ kind: "answer", status: 503 }),
+  "429": () => ({ kind: "answer", status: 429, headers: { "retry-after": "5" } }),
+  reset: () => ({ kind: "reset" }),
+  // Of the answers, and now and then of what is sent.
+  cut: (random) => (random() < 0.5 ? { kind: "cutRequest", afterBytes: 500 } : { kind: "cutAnswer", afterBytes: 20 }),
+};
+
+/** The way behaves like that for its time; the latest trouble of a way holds. */
+export function makeEndTrouble({ ways, journal, random }: World, { way, kind, ms }: EndTrouble): void {
+  const fault = () => FAULTS[kind](random);
+  ways[way].fault = fault;
+  journal.count(`${kind} end`);
+  journal.note(`the ${way} is ${kind} for ${Math.round(ms / 1000)} s`);
+  setTimeout(() => {
+    if (ways[way].fault === fault) ways[way].fault = () => null;
+  }, ms).unref();
+}
+
+/** The crowd's end answers each request after 15 s. */
+export function slowCrowd({ ways }: World): void {
+  ways.crowd.fault = () => ({ kind: "latency", ms: SLOWEST_MS });
+}
+
+export function healEnds({ ways }: World): void {
+  for (const way of Object.values(ways)) way.fault = () => null;
+}

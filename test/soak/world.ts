@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startInstance, type Instance } from "../instance.ts";
+import { createCleanup, openProduct, randomOf, UTC, type Product } from "../run-fixture.ts";
+import { oneOf } from "../run-rig.ts";
+import { freePort } from "../servers/process.ts";
+import { startProxy, type FaultProxy } from "../servers/proxy.ts";
+import type { TestRegistry } from "../servers/registries.ts";
+import { createJournal, type Journal } from "./journal.ts";
+import { createSignals, type Signals } from "./signals.ts";
+
+export type EndName = "first" | "second";
+export type End = { name: EndName; instance: Instance; product: Product; log: string };
+/** Ways on which ends are made slow, silent or refusing. */
+export type WayName = "edge" | "registry" | "source" | "crowd";
+
+export type World = {
+  folder: string;
+  journal: Journal;
+  /** Of the load; troubles are drawn apart from it, so that they are the same for the same seed. */
+  random: () => number;
+  /** The first has its own Temporal and sends to the second, which is attached to the same server. */
+  ends: Record<EndName, End>;
+  product: Product;
+  partner: Product;
+  source: TestRegistry;
+  target: TestRegistry;
+  ways: Record<WayName, FaultProxy>;
+  /** `direct` leads to the second instance and is never troubled; `crowd` are many names of one slow end. */
+  clusters: { edge: string; direct: string; registry: string; crowd: string[] };
+  signals: Signals;
+  remove: (keep: boolean) => Promise<void>;
+};
+
+export const PROJECT = "soak";
+const CROWD = 10;
+
+/** Two instances on one Temporal, two registries, and a proxy before each end that is to be troubled. */
+export async function startWorld(seed: number): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), "soak-"));
+  const journal = createJournal(folder);
+  const cleanup = createCleanup();
+  try {
+    const [first, second, source, target] = await startEnds(folder, cleanup);
+    const proxy = (url: string) => cleanup.keep(startProxy(url), (one) => one.stop());
+    const ways = { edge: await proxy(second.instance.url), registry: await proxy(target.url), source: await proxy(source.url), crowd: await proxy(second.instance.url) };
+    const { product } = first;
+    for (const { product } of [first, second]) await product.project(PROJECT);
+    const crowd = Array.from({ length: CROWD }, (_, at) => product.partner(`crowd-${at}`, second.instance, ways.crowd.url));
+    const clusters = {
+      edge: await product.partner("edge", second.instance, ways.edge.url),
+      direct: await product.partner("direct", second.instance),
+      registry: await product.registry("registry", ways.registry.url),
+      crowd: await Promise.all(crowd),
+    };
+    const ends = { first, second };
+    const signals = createSignals(ends, journal);
+    const remove = (keep: boolean) => endWorld({ folder, ends, signals, keep, all: cleanup.all });
+    return { folder, journal, random: randomOf(seed + 1), ends, product, partner: second.product, source, target, ways, clusters, signals, remove };
+  } catch (error) {
+    await cleanup.all();
+    throw error;
+  }
+}
+
+async function startEnds(folder: string, cleanup: ReturnType<typeof createCleanup>): Promise<[End, End, TestRegistry, TestRegistry]> {
+  const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
+  const source = await registry("gcr", "docker-registry");
+  const target = await registry("distribution", "docker-registry");
+  const start = async (name: EndName, env: Record<string, string>, temporalAddress?: string): Promise<End> => {
+    const log = join(folder, `${name}.log`);
+    const options = { logFile: log, env: { ...UTC, LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: name, ...env } };
+    const instance = await startInstance(temporalAddress === undefined ? { ...options, embedded: true } : { ...options, temporalAddress });
+    return { name, instance, product: openProduct(instance), log };
+  };
+  // A fixed port: the second instance finds the server again when the first was started anew.
+  const port = String(await freePort());
+  const first = await start("first", { TEMPORAL_PORT: port });
+  return [first, await start("second", {}, `127.0.0.1:${port}`), source, target];
+}
+
+type Ending = Pick<World, "folder" | "ends" | "signals"> & { keep: boolean; all: () => Promise<void> };
+
+/** Ends everything; `keep`: data and logs stay. */
+async function endWorld({ folder, ends: { first, second }, signals, keep, all }: Ending): Promise<void> {
+  signals.thawAll();
+  for (const { instance } of [second, first]) await (keep ? instance.stop() : instance.remove()).catch(() => undefined);
+  await all();
+  if (keep) console.log(`Kept: ${[folder, first.instance.dataDir, second.instance.dataDir].join(" ")}`);
+  else rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,78 @@
+import { isCancellation, proxyActivities, setCurrentDetails, sleep, workflowInfo } from "@temporalio/workflow";
+import { rootCause } from "@temporalio/common";
+import type { PlanActivities } from "../activities/control/plans.ts";
+import type { TransferActivities } from "../activities/transfer/activities.ts";
+import type { TaskRunInput } from "./contract.ts";
+import { clock, control } from "./control.ts";
+import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
+
+/** Plans what a run sends: the hosted objects in one step, the linked ones by listing them. False: the history is long enough, and the run is to go on as new. */
+export async function planRun(input: TaskRunInput, recordId: string): Promise<boolean> {
+  const planning = (summary: string) => proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
+  setCurrentDetails("planning");
+  const { linked } = await planning("plan all hosted objects").planAllHosted(recordId);
+  if (linked === 0) return true;
+  const [waiting, progress] = [createWaiting(planning("which objects to list").readUnlisted, recordId), { listed: 0 }];
+  const isLong = () => progress.listed > 0 && workflowInfo().continueAsNewSuggested;
+  const list = async () => {
+    while (!isLong()) {
+      const object = await waiting.take();
+      if (object === undefined) return;
+      await listObject(input, recordId, object, isLong);
+      setCurrentDetails(`listed ${(progress.listed += 1)} of ${linked} linked objects`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PLANS, linked) }, list));
+  return !isLong() && workflowInfo().historyLength < LONGEST_PLAN;
+}
+
+/** The objects that are to be listed, read page by page as they are taken. */
+function createWaiting(read: PlanActivities["readUnlisted"], recordId: string) {
+  const objects: number[] = [];
+  const pages: { from: number | null; reading: Promise<void> | null } = { from: 0, reading: null };
+  const readPage = async (from: number) => {
+    const page = await read(recordId, from);
+    objects.push(...page.objects);
+    pages.from = page.next;
+    pages.reading = null;
+  };
+  return {
+    async take(): Promise<number | undefined> {
+      while (objects.length === 0 && pages.from !== null) await (pages.reading ??= readPage(pages.from));
+      return objects.shift();
+    },
+  };
+}
+
+/** An object whose listing breaks for good has a problem of its own; the others go on. */
+async function listObject(input: TaskRunInput, recordId: string, object: number, isLong: () => boolean): Promise<void> {
+  try {
+    while (!(await listOnce(input, recordId, object)) && !isLong());
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    await control(input, `object ${object + 1} cannot be listed`).failListing(recordId, object, rootCause(error) ?? String(error));
+  }
+}
+
+/** Lists for a while; true at the end of the object. What is to be tried later has waited when this returns. */
+async function listOnce(input: TaskRunInput, recordId: string, object: number): Promise<boolean> {
+  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
+  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
+  if (!complete && retryAt !== null) {
+    const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
+    await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS), { summary });
+  }
+  return complete;
+}
+
+/** As runs were planned that began before `planRun`: object by object, and what breaks one breaks the run. */
+export async function planEach(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
+  const waiting = Array.from({ length: objects }, (_, object) => object);
+  const plan = async () => {
+    for (let object = waiting.shift(); object !== undefined; object = waiting.shift()) {
+      if (await control(input, `plan object ${object + 1}`).planHosted(recordId, object)) continue;
+      while (!(await listOnce(input, recordId, object)));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(PLANS, objects) }, plan));
+}

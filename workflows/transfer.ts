@@ -1,0 +1,70 @@
+import { ActivityFailure, ApplicationFailure, isCancellation, patched, proxyActivities } from "@temporalio/workflow";
+import { rootCause } from "@temporalio/common";
+import type { RunActivities } from "../activities/control/runs.ts";
+import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
+import { type Lane, MOST_DEATHS, REFUSED, STOPPING } from "../domain/lanes.ts";
+import { laneQueue, type Queues } from "./contract.ts";
+import { CONTROL, ONE_TRY, TRANSFER } from "./options.ts";
+
+export type Batch = { number: number; summary: string; lane?: Lane };
+type Place = { queues: Queues; recordId: string };
+
+/** Sends a batch. One over which workers die again and again is sent by a process of its own and halved, until what kills them is found. */
+export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
+  if (!patched("isolate-batches")) return transferOrFail(input, batch);
+  for (let deaths = 0; deaths < MOST_DEATHS; ) {
+    const sent = await tryOnce(input, batch);
+    if (sent.result) return sent.result;
+    if (!sent.untried) deaths += 1;
+  }
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  await control.isolateBatch.executeWithOptions({ summary: `alone: ${batch.summary}`.slice(0, 190) }, [input.recordId, batch.number, MOST_DEATHS]);
+  return transferAlone(input, { ...batch, lane: "ALONE" });
+}
+
+/** Halves are sent one after the other: each has a process, and a worker has room for one such. */
+async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
+  const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+  const sent = await tryOnce(input, batch);
+  if (sent.result) return sent.result;
+  if (sent.untried) return transferAlone(input, batch);
+  const split = await control.splitBatch.executeWithOptions({ summary: `halve batch ${batch.number}` }, [input.recordId, batch.number, sent.reason]);
+  // What an attempt has put off before it died is counted by none.
+  if (split.kind === "failed") return { ...split.counts, rest: 1 };
+  const sum: BatchResult = { total: 0, again: 0, failed: 0 };
+  for (const number of split.numbers) {
+    const half = await transferAlone(input, { ...batch, number, summary: `half of ${batch.summary}`.slice(0, 190) });
+    sum.total += half.total;
+    sum.again += half.again;
+    sum.failed += half.failed;
+    sum.rest = (sum.rest ?? 0) + (half.rest ?? 0);
+  }
+  return sum;
+}
+
+type Tried = { result: BatchResult } | { result: null; untried: boolean; reason: string };
+
+/** `untried`: its worker gave it back without having died over it. */
+async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "SHARED" }: Batch): Promise<Tried> {
+  const { transferBatch } = proxyActivities<TransferActivities>({ ...ONE_TRY, taskQueue: laneQueue(queues.transfer, lane) });
+  try {
+    return { result: await transferBatch.executeWithOptions({ summary }, [recordId, number]) };
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const cause = error instanceof ActivityFailure ? error.cause : undefined;
+    const untried = cause instanceof ApplicationFailure && (cause.type === STOPPING || cause.type === REFUSED);
+    return { result: null, untried, reason: rootCause(error) ?? String(error) };
+  }
+}
+
+/** As runs did that began before batches were halved: one whose worker dies again and again fails as a whole. */
+async function transferOrFail(input: Place, batch: Batch): Promise<BatchResult> {
+  const { transferBatch } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: laneQueue(input.queues.transfer, batch.lane ?? "SHARED") });
+  try {
+    return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
+    return control.failBatch(input.recordId, batch.number);
+  }
+}
