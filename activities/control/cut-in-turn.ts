@@ -1,6 +1,6 @@
 import { cutBatches } from "../../db/runs/cut.ts";
 import { type Cut, type CutRequest, sourceOf } from "../../db/runs/cutting.ts";
-import { snapshotOf } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
 import type { Db } from "../../db/open.ts";
 import type { Asker, Turns } from "./turns.ts";
 

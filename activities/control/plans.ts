@@ -2,7 +2,8 @@ import { Context } from "@temporalio/activity";
 import type { Db } from "../../db/open.ts";
 import { isEnding } from "../../db/runs/halts.ts";
 import { failPlan, planHostedPage } from "../../db/runs/plan-hosted.ts";
-import { snapshotOf, unplannedObjects } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { unplannedObjects } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
 

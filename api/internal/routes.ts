@@ -2,8 +2,9 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { batchEnds } from "../../db/runs/end-batch.ts";
-import { takeReports } from "../../db/runs/outcomes.ts";
-import { snapshotOf } from "../../db/runs/targets.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { takeAllReports } from "../../db/runs/take-reports.ts";
+import { inTurn } from "../../db/turns.ts";
 import type { Db } from "../../db/open.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
@@ -54,16 +55,16 @@ export function internalRoutes(deps: InternalDeps): Hono {
     })
     .route("/blobs", blobRoutes(store))
     .route("/versions", versionRoutes(db, now))
-    .post("/batches/:recordId/:number", (c) => {
+    .post("/batches/:recordId/:number", async (c) => {
       const { recordId, number } = c.req.param();
-      const batch = takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow);
+      const batch = await inTurn(() => takeBatch(db, recordId, Number(number), now(), deps.paces.isSlow), "answer");
       if (batch.kind !== "batch") deps.freed();
       return c.json(batch);
     })
     .post("/reports", async (c) => {
       const request = await c.req.json<ReportRequest>();
       noteWaits(deps, request);
-      const answer = takeReports(db, request, retryWindow, now(), deps.paces.isSlow);
+      const answer = await takeAllReports(db, request, retryWindow, now, deps.paces.isSlow);
       if (request.done) deps.freed();
       return c.json(answer);
     })

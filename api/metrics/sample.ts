@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Followed, readBehind, readFollowed } from "../../db/watch/lag.ts";
 import { readAgain, readLastOutcome, readPlanned, readRunClusters, readRunning } from "../../db/watch/running.ts";
 import { readTiming, readWatchedTasks, type WatchedTask } from "../../db/watch/totals.ts";
+import { turn } from "../../db/turns.ts";
 import { type Timing, timingOf } from "../../domain/firing.ts";
 import type { ApiDeps } from "../deps.ts";
 
@@ -82,7 +83,7 @@ async function sizeOf(dataDir: string, name: string): Promise<number> {
 
 async function inTurns<T>(items: readonly T[], work: (item: T) => void): Promise<void> {
   for (const [at, item] of items.entries()) {
-    if (at % PAGE === PAGE - 1) await new Promise((resolve) => setImmediate(resolve));
+    if (at % PAGE === PAGE - 1) await turn();
     work(item);
   }
 }

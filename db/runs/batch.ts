@@ -7,7 +7,7 @@ import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
 import { type BatchRow, endBatch, endsOf } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
-import { snapshotOf } from "./targets.ts";
+import { snapshotOf } from "./snapshots.ts";
 
 /** Whether an end (a cluster's id, or `project/repository` of a linked one) is known to be slow. */
 export type IsSlow = (end: string) => boolean;

@@ -4,7 +4,7 @@ import { laneOf, type Rooms, takeRoom, UNLIMITED } from "./cut-lanes.ts";
 import { cutAgain, cutPlan, cutRest, dueAgain, hasRest, nextPlanned, summarize } from "./cut-rows.ts";
 import type { Cut, CutRequest, Cutting } from "./cutting.ts";
 import { haltReason } from "./halts.ts";
-import { snapshotOf } from "./targets.ts";
+import { snapshotOf } from "./snapshots.ts";
 
 /** `blocked`: something could have been cut at once, had there been room. */
 export type RoomyCut = Cut & { blocked: boolean };

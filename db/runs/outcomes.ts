@@ -11,7 +11,7 @@ import type { IsSlow } from "./batch.ts";
 import { endBatch, endsOf } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
-import { snapshotOf } from "./targets.ts";
+import { snapshotOf } from "./snapshots.ts";
 
 const MOST_REASON = 2_000;
 

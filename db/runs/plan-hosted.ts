@@ -8,7 +8,7 @@ import { planObject } from "../schema/replication.ts";
 import { isEnding } from "./halts.ts";
 import { planPath } from "./plan-paths.ts";
 import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./plan-rows.ts";
-import { snapshotOf } from "./targets.ts";
+import { snapshotOf } from "./snapshots.ts";
 
 /** Characters of the reason why an object has no plan. */
 const MOST_REASON = 1_000;

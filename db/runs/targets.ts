@@ -7,8 +7,6 @@ import type { DbOrTx } from "../open.ts";
 import { cluster, planObject } from "../schema/replication.ts";
 import { snapshotOf } from "./snapshots.ts";
 
-export { snapshotOf };
-
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */
 const MOST_CHILDREN = 300;
 /** Reasons that are told of a run in which pairs cannot be sent. */
