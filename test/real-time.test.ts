@@ -208,6 +208,43 @@ describe("a task", () => {
     expect(await download(rig.one, "/wanted/b")).toBeNull();
   });
 
+  test("that changes in the middle of a drain is asked once whether there is more for it, and not again at each upload", async () => {
+    const { key, repo, upload, arrival, records } = await following();
+    rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
+    const bytes = randomBytes(2_000_000);
+    await upload("/a", bytes);
+    await newestOf(records, ({ status }) => status === "RUNNING", "a drain goes on");
+    const { name } = await rig.product.task(key);
+    await rig.product.call("POST", "/replication/api/task/update", {
+      key,
+      name,
+      localProjectId: "local",
+      replicaObjectType: "REPOSITORY",
+      replicaTaskObjects: [{ localRepoName: repo, repoType: "GENERIC" }],
+      remoteClusterIds: [rig.one.cluster],
+    });
+    const connection = await Connection.connect({ address: inject("temporalAddress") });
+    const handle = new Client({ connection }).workflow.getHandle(realTimeWorkflowId(key, rig.one.cluster));
+    const history = async () => (await handle.fetchHistory()).events ?? [];
+    const asked = async () => (await history()).filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain").length;
+    /** The workflow has looked at everything that it was told. */
+    const isCalm = async () => {
+      const events = await history();
+      const last = events.findLastIndex((event) => event.workflowExecutionSignaledEventAttributes || event.activityTaskCompletedEventAttributes);
+      return events.slice(last).some((event) => event.workflowTaskCompletedEventAttributes);
+    };
+    const rings = async () => (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+    await until(async () => (await asked()) === 1 && (await isCalm()), "it was asked, for the task was saved");
+    const rung = await rings();
+    await upload("/b", bytes);
+    await until(async () => (await rings()) > rung && (await isCalm()), "the next upload rang");
+    expect(await asked()).toBe(1);
+    await connection.close();
+    await rig.product.stop(key);
+    rig.one.proxy.fault = () => null;
+    await Promise.all([arrival(rig.one, "/a", bytes, 120_000), arrival(rig.one, "/b", bytes, 120_000)]);
+  }, 300_000);
+
   test("that is deleted in the middle is gone, and its workflow ends", async () => {
     const { key, upload } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
