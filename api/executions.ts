@@ -1,5 +1,6 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { and, eq } from "drizzle-orm";
+import pLimit from "p-limit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../db/runs/close.ts";
 import { openRecord } from "../db/runs/open.ts";
@@ -10,6 +11,8 @@ import { type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../work
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
+import { endRun } from "./runs/end-run.ts";
+import { lookAtRun } from "./runs/look.ts";
 import { statusAttribute, taskAttributes } from "./schedule-shape.ts";
 import type { Schedules } from "./schedules.ts";
 
@@ -27,6 +30,7 @@ export type ExecutionDeps = {
 
 /** How long a start or a stop waits for Temporal; after that the record stands, and the reconciler starts or cancels its run. */
 const DEADLINE_MS = 5_000;
+const DELETES_AT_ONCE = 8;
 
 export function createExecutions(deps: ExecutionDeps): Executions {
   const { db, client, now } = deps;
@@ -49,12 +53,24 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     return running.length > 0;
   }
 
+  /** A run whose code fails never learns that it was cancelled, and with its record it would be forgotten. */
+  async function endBroken(workflowId: string): Promise<void> {
+    const limit = pLimit(DELETES_AT_ONCE);
+    try {
+      const { troubles, children } = await lookAtRun(client, workflowId, limit);
+      if (troubles.some(({ activity }) => activity === null)) await endRun(client, workflowId, children, "stopped: the task was deleted", limit);
+    } catch (error) {
+      deps.logger.warn({ err: error, workflowId }, "the run of a deleted task could not be looked at; it ends by itself or is found later");
+    }
+  }
+
   return {
     start,
     stop,
     async cancelAndWait(taskKey, ms) {
       await stop(taskKey, "stopped: the task was deleted");
       for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end; ) await sleep(50);
+      await Promise.all(runningRecords(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);

@@ -29,13 +29,14 @@ import { createDoorbell } from "./doorbell.ts";
 import { createExecutions, type ExecutionDeps } from "./executions.ts";
 import { createHousekeeping } from "./housekeeping.ts";
 import { internalRoutes } from "./internal/routes.ts";
-import { reconcileRuns } from "./reconcile.ts";
+import { createReconciler } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
+import { paceOf } from "./runs/pace.ts";
+import { createStopWatch } from "./runs/stop-watch.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
 
 const CONTROL_SLOTS = 16;
-const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
 
 const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
@@ -128,14 +129,17 @@ const worker = keepActivityWorker({
   slots: CONTROL_SLOTS,
   log: logger,
 });
-const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
+const pace = paceOf(config.reconcileInterval);
+const watching = { ...execution, zone: config.timeZone, pace, closed: schedules.runClosed };
+const reconciler = repeat(pace.interval, "bringing runs in line", logger, createReconciler(watching).look);
+const stopWatch = repeat(pace.beat, "looking after runs that are to end", logger, createStopWatch(watching));
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, () => checkClusters({ db, sealer, checkCluster, now: Date.now, logger }));
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });
 const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }).start();
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciler, clusterWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciler, stopWatch, clusterWatch, upkeep]) stop();
     await stopHousekeeping();
     await worker.stop();
     // A connection that has got its last answer is not kept.

@@ -26,6 +26,7 @@ type RecordRow = {
   startTime: number;
   endTime: number | null;
   errorReason: string | null;
+  problem: string | null;
 };
 export type RecordView = RecordRow & RecordBytes & { overview: Overview };
 
@@ -37,6 +38,7 @@ const columns = {
   startTime: record.startTime,
   endTime: record.endTime,
   errorReason: record.errorReason,
+  problem: record.problem,
   clusters: sql<number>`CASE ${record.clusterId} WHEN '' THEN json_array_length(${record.snapshot}, '$.clusters') ELSE 1 END`,
 };
 
