@@ -86,8 +86,10 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   };
 }
 
+export type StartDeps = Pick<ExecutionDeps, "db" | "client" | "queues" | "searchAttributes" | "logger">;
+
 /** Starts a run for a record that is RUNNING; a run that is there already is left as it is. */
-export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
+export async function startRun(deps: StartDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
   const row = deps.db.select({ name: task.name, projectId: task.projectId }).from(task).where(eq(task.key, taskKey)).get();
   if (!row) return;
   const searchAttributes = deps.searchAttributes();

@@ -4,7 +4,7 @@ import { closeAsAnswered } from "../db/runs/restore.ts";
 import { countStuck, type RunningRecord, runningRecords, setProblem } from "../db/runs/problems.ts";
 import { findTask } from "../db/tasks.ts";
 import { troubleText } from "../domain/trouble.ts";
-import { type ExecutionDeps, startRun } from "./executions.ts";
+import { type StartDeps, startRun } from "./executions.ts";
 import { ring } from "./ring.ts";
 import { answerOf } from "./runs/answer.ts";
 import { endRun } from "./runs/end-run.ts";
@@ -12,7 +12,8 @@ import { type Look, lookAtRun } from "./runs/look.ts";
 import type { Pace } from "./runs/pace.ts";
 import { type BrokenInput, type BrokenRun, brokenRuns } from "./runs/unrecorded.ts";
 
-export type ReconcilerDeps = ExecutionDeps & {
+export type ReconcilerDeps = StartDeps & {
+  now: () => number;
   /** IANA name of the configured zone. */
   zone: string;
   pace: Pace;
