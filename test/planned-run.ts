@@ -36,25 +36,24 @@ export function addFiles(db: Db, list: string[], now: number): void {
 }
 
 const AUDIT = sql`'tester', 0, 'tester', 0`;
-const numbers = (count: number) => sql`WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${count})`;
-/** As text, for SQLite takes a bound number for a real one and answers the rest of a division as such. */
+const numbers = (count: number, from = 0) => sql.raw(`WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`);
+/** As text, for SQLite takes a bound number for a real one. */
 const rest = (of: number) => sql.raw(`(i % ${of})`);
-const idOf = (db: Db, repoName: string) => findRepository(db, "p", repoName)?.id ?? 0;
 
-/** The files /folder-{i % folders}/file-{i} of a repository of p, by one statement: a million take some seconds. What they hold is in no store. */
-export function addManyNodes(db: Db, repoName: string, count: number, { folders = 50 } = {}): void {
-  const id = idOf(db, repoName);
+/** The files /folder-{i % folders}/file-{i} of a repository, by one statement: a million take some seconds. What they hold is in no store. `from`: the first i. */
+export function addManyNodes(db: Db, repoName: string, count: number, { folders = 50, from = 0, projectId = "p" } = {}): void {
+  const id = findRepository(db, projectId, repoName)?.id ?? 0;
   db.run(sql`
     ${numbers(folders)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, metadata, created_by, created_date, last_modified_by, last_modified_date)
-    SELECT ${id}, '/folder-' || i, '/', 'folder-' || i, 1, 0, '{}', ${AUDIT} FROM n`);
+    SELECT ${id}, '/folder-' || i, '/', 'folder-' || i, 1, 0, '{}', ${AUDIT} FROM n WHERE true ON CONFLICT DO NOTHING`);
   db.run(sql`
-    ${numbers(count)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, created_by, created_date, last_modified_by, last_modified_date)
+    ${numbers(count, from)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, created_by, created_date, last_modified_by, last_modified_date)
     SELECT ${id}, '/folder-' || ${rest(folders)} || '/file-' || i, '/folder-' || ${rest(folders)}, 'file-' || i, 0, i % 100, ${SHA256}, ${"0".repeat(32)}, '{}', ${AUDIT} FROM n`);
 }
 
 /** Versions 1.0.{i} of package-{i % packages} of a repository of p; `attached`: tags that are part of another artifact instead. */
 export function addManyVersions(db: Db, repoName: string, count: number, { packages = 5, attached = false } = {}): void {
-  const id = idOf(db, repoName);
+  const id = findRepository(db, "p", repoName)?.id ?? 0;
   const name = attached ? sql`'sha256-' || printf('%064d', i) || '.sig'` : sql`'1.0.' || i`;
   db.run(sql`
     ${numbers(packages)} INSERT INTO package (repository_id, name, created_by, created_date, last_modified_by, last_modified_date)

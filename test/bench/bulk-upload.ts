@@ -1,12 +1,10 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { percentile, within, type Row } from "./measure.ts";
-import { type Bench, fromHosted, runTask } from "./rig.ts";
+import { askInfo, type Bench, fromHosted, runTask } from "./rig.ts";
 
 const ASKED = 600;
-const PAUSE_MS = 20;
 const UPLOADER = fileURLToPath(new URL("./uploader.ts", import.meta.url));
 
 /** How long the API's other answers take while another process uploads files as fast as it can. */
@@ -18,13 +16,7 @@ export async function bulkUpload({ first, product, target, say }: Bench): Promis
   const uploaded = { files: 0 };
   uploader.on("message", (files: number) => (uploaded.files = files));
   await once(uploader, "message");
-  const all: number[] = [];
-  for (let asked = 0; asked < ASKED; asked += 1) {
-    const begun = performance.now();
-    await product.task(key);
-    all.push(performance.now() - begun);
-    await sleep(PAUSE_MS);
-  }
+  const all = await askInfo(product, key, (asked) => asked < ASKED);
   uploader.kill();
   await ended;
   say(`${uploaded.files} files were uploaded meanwhile; median ${Math.round(percentile(all, 50))} ms`);

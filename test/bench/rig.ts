@@ -82,6 +82,20 @@ export async function runTask(product: Product, draft: Omit<TaskDraft, "projectI
   return { key, ...(await closedSince(product, key, begun)) };
 }
 
+const ASK_PAUSE_MS = 20;
+
+/** How long the API took each time to answer what a task is, asked again and again while `goesOn`. */
+export async function askInfo(product: Product, key: string, goesOn: (asked: number) => boolean): Promise<number[]> {
+  const all: number[] = [];
+  while (goesOn(all.length)) {
+    const begun = performance.now();
+    await product.task(key);
+    all.push(performance.now() - begun);
+    await sleep(ASK_PAUSE_MS);
+  }
+  return all;
+}
+
 /** Runs a task again. */
 export async function runAgain(product: Product, key: string): Promise<Run> {
   const begun = performance.now();

@@ -8,6 +8,7 @@ import { bulkUpload } from "./bulk-upload.ts";
 import { detailPages } from "./detail-pages.ts";
 import { fairness } from "./fairness.ts";
 import { hostedImages } from "./hosted-images.ts";
+import { infoBeside } from "./info-beside.ts";
 import { manyFiles } from "./many-files.ts";
 import { type Row, table } from "./measure.ts";
 import { manyObjects } from "./many-objects.ts";
@@ -34,6 +35,7 @@ const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "detail-pages": detailPages,
   fairness,
   "plan-pages": planPages,
+  "info-beside": infoBeside,
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
