@@ -95,6 +95,7 @@ const internal = internalRoutes({
   workers,
   paces,
   listings: createListings(paces, workerCount, Date.now),
+  mustYield: ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : lane === "SHARED" && turns.isExcess(batch)),
   freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,

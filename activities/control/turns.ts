@@ -21,6 +21,8 @@ export type Turns = {
   ask: (asker: Asker, most: number) => Rooms;
   /** What came of it; `blocked`: it wants more, and is woken when it is its turn. */
   took: (asker: Asker, shared: number, blocked: boolean) => void;
+  /** Whether a batch is to give its slot back: its end is slow, and has more than its part. */
+  isExcess: (batch: { id: string; ends: readonly string[] }) => boolean;
   /** Batches have ended, or an end has another pace: whoever waits for that gets its turn. */
   freed: () => void;
 };
@@ -38,6 +40,8 @@ const GONE_MS = 180_000;
 export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns {
   const waiters = new Map<string, Waiter>();
   const served = createServed();
+  /** Batches that were told to give their slots back, and when (epoch ms). */
+  const told = new Map<string, number>();
 
   /** Places as they are now, turns that were given but not taken yet included. */
   function places() {
@@ -61,7 +65,8 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       all < slots * AHEAD_SHARE &&
       (!ends.some(isSlow) || slow < slots * SLOW_SHARE) &&
       ends.every((end) => (taken.get(end) ?? 0) < (isSlow(end) ? MOST_OPEN_SLOW : MOST_OPEN));
-    return { open, isSlow, take, has };
+    const excess = (ends: readonly string[]) => Math.max(slow - slots * SLOW_SHARE, ...ends.filter(isSlow).map((end) => (taken.get(end) ?? 0) - MOST_OPEN_SLOW));
+    return { open, isSlow, take, has, excess };
   }
 
   /** Gives the places that there are to those whose turn it is, one batch at a time. */
@@ -104,6 +109,13 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       if (blocked) waiters.set(asker.workflowId, { ...mine, granted: 0, since: now() });
       else waiters.delete(asker.workflowId);
       if (unused > 0 && !blocked) this.freed();
+    },
+    isExcess({ id, ends }) {
+      for (const [other, at] of told) if (now() - at > TURN_MS) told.delete(other);
+      if (told.has(id)) return true;
+      if (!ends.some(paces.isSlow) || places().excess(ends) - told.size <= 0) return false;
+      told.set(id, now());
+      return true;
     },
     freed() {
       forget();

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { batchEnds } from "../../db/runs/end-batch.ts";
-import { takeReports } from "../../db/runs/outcomes.ts";
+import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
@@ -25,6 +25,7 @@ export type InternalDeps = {
   workers: Pick<Workers, "seen" | "refused">;
   paces: Pacing;
   listings: Listings;
+  mustYield: MustYield;
   /** Told when batches were handed in, or an end has another pace. */
   freed: () => void;
   /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
@@ -34,7 +35,7 @@ export type InternalDeps = {
 /** What is known of how quickly ends answer (ms). */
 export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
 /** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
-export type Listings = { begin: (source: string, key: string) => number | null; end: (key: string) => void };
+export type Listings = { begin: (source: string, key: string) => number | null; alive: (key: string) => void; end: (key: string) => void };
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
 const MOST_BODY = 16 * 1024 ** 2;
@@ -63,7 +64,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
     .post("/reports", async (c) => {
       const request = await c.req.json<ReportRequest>();
       noteWaits(deps, request);
-      const answer = takeReports(db, request, retryWindow, now(), deps.paces.isSlow);
+      const answer = takeReports(db, request, retryWindow, now(), deps.mustYield);
       if (request.done) deps.freed();
       return c.json(answer);
     })
