@@ -190,6 +190,7 @@ describe("what a batch had no time for", () => {
 
 test("slow linked repositories are listed few at a time, quick ones as many as there are", () => {
   const listings = createListings(paces, () => 2, () => time.now);
+  for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
   for (let at = 0; at < 40; at += 1) expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
   paces.note("p/slow", SLOW_MS);
   expect([1, 2, 3].map((at) => listings.begin("p/slow", `slow/${at}`))).toEqual([null, null, time.now + 10_000]);

@@ -108,8 +108,9 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       const { raw } = await client.workflow.getHandle(workflowId).describe();
       for (const { activityId, activityType, state } of raw.pendingActivities ?? []) {
         if (activityType?.name !== type || state !== STARTED) continue;
-        await client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"));
-        failed += 1;
+        // One that has ended meanwhile has a successor.
+        const isFailed = client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died")).then(() => 1, () => 0);
+        failed += await isFailed;
       }
     }
   }
