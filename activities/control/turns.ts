@@ -49,23 +49,19 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     const slots = Math.max(1, workers()) * SLOTS.SHARED;
     const overstayed = overstayedEnds(open, now());
     const isSlow = (end: string) => paces.isSlow(end) || overstayed.has(end);
-    const taken = new Map<string, number>();
-    let all = 0;
-    let slow = 0;
+    const [all, slow] = [createCount(), createCount()];
     const take = (ends: readonly string[], n: number) => {
-      all += n;
-      if (ends.some(isSlow)) slow += n;
-      for (const end of ends) taken.set(end, (taken.get(end) ?? 0) + n);
+      all.add(ends, n);
+      if (ends.some(isSlow)) slow.add(ends, n);
     };
     for (const { lane, clusterId, source, n } of open) {
       if (lane === "SHARED") take(source === null ? [clusterId] : [clusterId, source], n);
     }
     for (const { ends, granted } of waiters.values()) take(ends, granted);
+    /** Of what is slow by one of its ends, no other end has more than a slow one may have: a slow source fills no quick cluster. */
+    const excess = (ends: readonly string[]) => Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
     const has = (ends: readonly string[]) =>
-      all < slots * AHEAD_SHARE &&
-      (!ends.some(isSlow) || slow < slots * SLOW_SHARE) &&
-      ends.every((end) => (taken.get(end) ?? 0) < (isSlow(end) ? MOST_OPEN_SLOW : MOST_OPEN));
-    const excess = (ends: readonly string[]) => Math.max(slow - slots * SLOW_SHARE, ...ends.filter(isSlow).map((end) => (taken.get(end) ?? 0) - MOST_OPEN_SLOW));
+      all.total() < slots * AHEAD_SHARE && ends.every((end) => all.of(end) < MOST_OPEN) && (!ends.some(isSlow) || excess(ends) < 0);
     return { open, isSlow, take, has, excess };
   }
 
@@ -122,6 +118,20 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       if (waiters.size === 0) return;
       for (const { workflowId } of allot(places())) wake(workflowId);
     },
+  };
+}
+
+/** Batches, in all and by end. */
+function createCount() {
+  const byEnd = new Map<string, number>();
+  let total = 0;
+  return {
+    add(ends: readonly string[], n: number): void {
+      total += n;
+      for (const end of ends) byEnd.set(end, (byEnd.get(end) ?? 0) + n);
+    },
+    of: (end: string) => byEnd.get(end) ?? 0,
+    total: () => total,
   };
 }
 
