@@ -4,7 +4,9 @@ import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 
-const UNITS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+const UNITS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+type Unit = keyof typeof UNITS;
+const isUnit = (unit: string | undefined): unit is Unit => unit !== undefined && Object.hasOwn(UNITS, unit);
 const SIZES = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 } as const;
 
 const text = z.string();
@@ -18,15 +20,15 @@ const whole = (min: number, max: number, what = "a whole number") =>
   );
 const port = whole(0, 65_535, "a port (0 = any free one)");
 
-/** `90s`, `15m` or `1h`, as milliseconds. */
+/** `90s`, `15m`, `1h` or `7d`, as milliseconds. */
 const duration = (minimumMs: number) =>
   text.transform((value, context) => {
-    const match = /^(\d{1,7})([smh])$/.exec(value);
+    const match = /^(\d{1,7})([smhd])$/.exec(value);
     const unit = match?.[2];
-    const ms = unit === "s" || unit === "m" || unit === "h" ? Number(match?.[1]) * UNITS[unit] : Number.NaN;
+    const ms = isUnit(unit) ? Number(match?.[1]) * UNITS[unit] : Number.NaN;
     if (ms >= minimumMs) return ms;
     const least = minimumMs > 0 ? `, of at least ${minimumMs / 1_000}s` : "";
-    context.addIssue(`must be a duration such as 90s, 15m or 1h${least}`);
+    context.addIssue(`must be a duration such as 90s, 15m, 1h or 7d${least}`);
     return z.NEVER;
   });
 
@@ -109,6 +111,7 @@ const settings = z.object({
   temporalPort: port.prefault("7233"),
   temporalUiPort: port.prefault("8233"),
   temporalBind: text.refine((ip) => isIP(ip) > 0, "must be an IP address").default("127.0.0.1"),
+  temporalRetention: duration(3_600_000).prefault("7d"),
 
   transferWorkers: whole(0, 64).prefault("2"),
   transferConcurrency: whole(1, 256).prefault("16"),
@@ -116,6 +119,7 @@ const settings = z.object({
   heartbeatInterval: duration(1_000).optional(),
   catchUpWindow: duration(10_000).prefault("1h"),
   retryWindow: duration(0).prefault("15m"),
+  reconcileInterval: duration(1_000).prefault("60s"),
   allowedAddresses: addressRanges.default([]),
   maxJsonBody: bytes.prefault("1MiB"),
   maxUpload: bytes.optional(),

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Connection } from "@temporalio/client";
 import { pino, type Logger } from "pino";
 import { openInstance, type Instance } from "./activities/secrets/instance.ts";
 import { loadConfig, type Config, type ProcessesMessage } from "./config.ts";
@@ -110,31 +111,35 @@ async function start(supervisor: Supervisor): Promise<void> {
   changed(supervisor);
 }
 
-/** The server of TEMPORAL_ADDRESS, or one of our own. */
+/** The server of TEMPORAL_ADDRESS, or one of our own; up is one that answers. */
 async function attachTemporal(supervisor: Supervisor): Promise<void> {
   const { config, log, temporal, stopping } = supervisor;
   const namespace = config.temporalNamespace;
-  if (config.temporalAddress !== undefined) {
-    const connection = clientConnection({ ...config, temporalAddress: config.temporalAddress });
+  const watch = (connection: Connection) => {
     const onUp = async () => {
       temporal.searchAttributes = await ensureSearchAttributes(connection, namespace, Object.values(ATTRIBUTES), log);
     };
-    const watch = watchTemporal(connection, { namespace, log, onUp, onChange: () => changed(supervisor) });
-    Object.assign(temporal, { address: config.temporalAddress, isUp: watch.isUp });
+    const watched = watchTemporal(connection, { namespace, log, onUp, onChange: () => changed(supervisor) });
+    stopping.addEventListener("abort", watched.stop, { once: true });
+    return watched;
+  };
+  if (config.temporalAddress !== undefined) {
+    const { isUp } = watch(clientConnection({ ...config, temporalAddress: config.temporalAddress }));
+    Object.assign(temporal, { address: config.temporalAddress, isUp });
     return;
   }
   const binary = await findBinary({ cliPath: config.temporalCliPath, cacheDir: config.cacheDir, proxy: config, log, signal: stopping });
   const place = await choosePlace(config, log);
   stopping.throwIfAborted();
-  const connection = clientConnection({ temporalAddress: place.address });
-  const server = keep(supervisor, "temporal", () => {
-    const { child, ready } = startServer({ binary, place, dataDir: config.dataDir, namespace, log, stopping });
-    const prepared = ready.then(async () => {
-      temporal.searchAttributes = await ensureSearchAttributes(connection, namespace, Object.values(ATTRIBUTES), log);
-    });
-    return { child, ready: prepared };
-  });
-  Object.assign(temporal, { address: place.address, ui: place.ui, isUp: server.isUp });
+  const start = () => startServer({ binary, place, dataDir: config.dataDir, namespace, retention: config.temporalRetention, log, stopping });
+  const server = keep(supervisor, "temporal", start);
+  // A server that has come up may hang later.
+  let answers: (() => boolean) | undefined;
+  void server.firstUp.then(
+    () => (answers = watch(clientConnection({ temporalAddress: place.address })).isUp),
+    () => undefined,
+  );
+  Object.assign(temporal, { address: place.address, ui: place.ui, isUp: () => server.isUp() && answers?.() === true });
 }
 
 /** Keeps a process running and on the ledger, so that a later start finds it. */

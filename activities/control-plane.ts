@@ -67,7 +67,9 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
       (await call<{ versions: SourceVersion[] }>("POST", `/internal/v1/versions/${repositoryId}`, { keys })).versions,
     report: (message: ReportRequest) => call<ReportAnswer>("POST", "/internal/v1/reports", message),
     /** `waitMs`: what answers of the source lately took. */
-    listing: (recordId: string, object: number, waitMs: number | null) => call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, { waitMs }),
+    listing: (recordId: string, object: number, waitMs: number | null, lane: Lane) =>
+      call<ListingAnswer>("POST", `/internal/v1/listings/${recordId}/${object}`, { waitMs, lane }),
+    listingWaits: (recordId: string, object: number, waitMs: number) => call<{ noted: true }>("POST", `/internal/v1/listings/${recordId}/${object}/waits`, { waitMs }),
     listingEnded: (recordId: string, object: number) => call<{ ended: true }>("POST", `/internal/v1/listings/${recordId}/${object}/end`, {}),
     handInPage: (recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null) =>
       call<{ taken: true }>("POST", `/internal/v1/listings/${recordId}/${object}/pages/${page}`, { artifacts, next }),

@@ -1,5 +1,6 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { and, eq } from "drizzle-orm";
+import pLimit from "p-limit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../db/runs/close.ts";
 import { openRecord } from "../db/runs/open.ts";
@@ -11,6 +12,8 @@ import { fairness, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } fro
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
+import { endRun } from "./runs/end-run.ts";
+import { lookAtRun } from "./runs/look.ts";
 import { statusAttribute, taskAttributes } from "./schedule-shape.ts";
 import type { Schedules } from "./schedules.ts";
 
@@ -28,6 +31,7 @@ export type ExecutionDeps = {
 
 /** How long a start or a stop waits for Temporal; after that the record stands, and the reconciler starts or cancels its run. */
 const DEADLINE_MS = 5_000;
+const DELETES_AT_ONCE = 8;
 
 export function createExecutions(deps: ExecutionDeps): Executions {
   const { db, client, now } = deps;
@@ -50,12 +54,24 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     return running.length > 0;
   }
 
+  /** A run whose code fails never learns that it was cancelled, and with its record it would be forgotten. */
+  async function endBroken(workflowId: string): Promise<void> {
+    const limit = pLimit(DELETES_AT_ONCE);
+    try {
+      const { troubles, children } = await lookAtRun(client, workflowId, limit);
+      if (troubles.some(({ activity }) => activity === null)) await endRun(client, workflowId, children, "stopped: the task was deleted", limit);
+    } catch (error) {
+      deps.logger.warn({ err: error, workflowId }, "the run of a deleted task could not be looked at; it ends by itself or is found later");
+    }
+  }
+
   return {
     start,
     stop,
     async cancelAndWait(taskKey, ms) {
       await stop(taskKey, "stopped: the task was deleted");
       for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end; ) await sleep(50);
+      await Promise.all(runningRecords(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
@@ -71,8 +87,10 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   };
 }
 
+export type StartDeps = Pick<ExecutionDeps, "db" | "client" | "queues" | "searchAttributes" | "logger">;
+
 /** Starts a run for a record that is RUNNING; a run that is there already is left as it is. */
-export async function startRun(deps: ExecutionDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
+export async function startRun(deps: StartDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
   const row = deps.db.select({ name: task.name, projectId: task.projectId }).from(task).where(eq(task.key, taskKey)).get();
   if (!row) return;
   const searchAttributes = deps.searchAttributes();

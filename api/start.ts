@@ -36,15 +36,16 @@ import { createWorkers } from "./internal/workers.ts";
 import { createOthers, type MetricsPort } from "./metrics/others.ts";
 import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
-import { reconcileRuns } from "./reconcile.ts";
+import { createReconciler } from "./reconcile.ts";
 import { repeat } from "./repeat.ts";
+import { paceOf } from "./runs/pace.ts";
+import { createStopWatch } from "./runs/stop-watch.ts";
 import { createSchedules, type ScheduleDeps } from "./schedules.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { createWake } from "./wake.ts";
 
 /** State work is short, or takes turns (db/turns.ts): none waits for a slot that a long plan holds. */
 const CONTROL_SLOTS = 200;
-const RECONCILE_MS = 60_000;
 const CLUSTER_CHECK_MS = 60_000;
 /** How late a turn may be that nothing else has given. */
 const TURNS_MS = 5_000;
@@ -94,6 +95,7 @@ const internal = internalRoutes({
   workers,
   paces,
   listings: createListings(paces, workerCount, Date.now),
+  mustYield: ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : lane === "SHARED" && turns.isExcess(batch)),
   freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
@@ -171,7 +173,10 @@ const worker = keepActivityWorkers({
   heartbeatInterval,
   log: logger,
 });
-const reconciler = repeat(RECONCILE_MS, "bringing runs in line", logger, () => reconcileRuns(execution));
+const pace = paceOf(config.reconcileInterval);
+const watching = { ...execution, zone: config.timeZone, pace, closed: schedules.runClosed };
+const reconciler = repeat(pace.interval, "bringing runs in line", logger, createReconciler(watching).look);
+const stops = repeat(pace.beat, "looking after runs that are to end", logger, createStopWatch(watching));
 const checkAll = () => checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
 const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
@@ -181,7 +186,7 @@ const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciler, clusterWatch, turnWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciler, stops, clusterWatch, turnWatch, upkeep]) stop();
     stopWatch();
     await stopHousekeeping();
     await worker.stop();

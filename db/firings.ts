@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
 import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
+import { restoredText } from "../domain/restored.ts";
 import { formatTime } from "../domain/time.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { insertRecord, readSnapshot } from "./runs/open.ts";
+import type { RunAnswer } from "./runs/restore.ts";
 import { record, runTotal, task } from "./schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
@@ -111,16 +113,39 @@ export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRul
 }
 
 function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
-  const workflowId = firingId(row, once);
+  const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
+  insertClosed(tx, row, once, { status: "FAILED", errorReason, startTime: now, endTime: now, problem: null }, localCluster);
+}
+
+/** Records a firing that had run and whose record was lost with a newer database, as it had answered. Once, however often it is called. */
+export function restoreFiring(db: Db, taskKey: string, due: number, answer: RunAnswer, { localCluster }: Pick<FiringRules, "localCluster">): void {
+  const { status, errorReason, startTime, endTime } = answer;
+  const problem = restoredText(answer, { planned: 0, success: 0, failed: 0 });
+  write(db, (tx) => {
+    const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
+    if (row) insertClosed(tx, row, due, { status, errorReason, startTime, endTime, problem }, localCluster);
+  });
+}
+
+export function hasFiringRecord(db: DbOrTx, taskKey: string, due: number): boolean {
+  return db.select({ id: record.id }).from(record).where(eq(record.id, recordIdOf(taskKey, firingSeed(taskKey, due)))).get() !== undefined;
+}
+
+type End = Required<Pick<typeof record.$inferInsert, "errorReason" | "startTime" | "endTime" | "problem">> & { status: "SUCCESS" | "FAILED" };
+
+/** The record of a firing that is over, and what the task shows of it. */
+function insertClosed(tx: DbOrTx, row: TaskRow, due: number, end: End, localCluster: string): void {
+  const workflowId = firingId(row, due);
   const snapshot = readSnapshot(tx, row.key, localCluster);
   if (!snapshot) return;
-  const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
-  const id = recordIdOf(row.key, workflowId);
-  tx.insert(record).values({ id, taskKey: row.key, workflowId, status: "FAILED", startTime: now, endTime: now, errorReason, snapshot }).onConflictDoNothing().run();
-  const last = row.lastExecutionStatus === "RUNNING" ? {} : { lastExecutionStatus: "FAILED" as const, lastExecutionTime: now };
-  tx.update(task)
-    .set({ ...last, executionTimes: sql`${task.executionTimes} + 1` })
-    .where(eq(task.key, row.key))
-    .run();
-  settle(tx, row.key, once);
+  const inserted = tx.insert(record).values({ ...end, id: recordIdOf(row.key, workflowId), taskKey: row.key, workflowId, snapshot }).onConflictDoNothing().run();
+  const newest = row.lastExecutionStatus !== "RUNNING" && end.startTime >= (row.lastExecutionTime ?? 0);
+  const last = newest ? { lastExecutionStatus: end.status, lastExecutionTime: end.startTime } : {};
+  if (inserted.changes > 0) {
+    tx.update(task)
+      .set({ ...last, executionTimes: sql`${task.executionTimes} + 1` })
+      .where(eq(task.key, row.key))
+      .run();
+  }
+  settle(tx, row.key, due);
 }

@@ -27,6 +27,7 @@ type RecordRow = {
   startTime: number;
   endTime: number | null;
   errorReason: string | null;
+  problem: string | null;
 };
 export type RecordView = RecordRow & RecordBytes & { overview: Overview };
 
@@ -39,6 +40,7 @@ const columns = {
   startTime: record.startTime,
   endTime: record.endTime,
   errorReason: record.errorReason,
+  problem: record.problem,
   clusters: record.clusters,
 };
 

@@ -109,8 +109,8 @@ export type ListingAnswer =
       object: RunSnapshot["objects"][number];
       source: Endpoint;
     }
-  /** Its source is slow and is listed for others already: ask again at that time (epoch ms). */
-  | { kind: "later"; retryAt: number };
+  /** There is no room for it now: ask again at that time (epoch ms), null = at once in the slots that all share. */
+  | { kind: "later"; retryAt: number | null };
 
 /** An artifact as a listing found it; with `problem`, something that was asked for and is not there. */
 export type ListedArtifact = { name: string; version: string; problem?: string };

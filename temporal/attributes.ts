@@ -20,8 +20,19 @@ export async function ensureSearchAttributes(
     }
     return true;
   } catch (error) {
+    // Who may neither list nor make them may use those that an administrator has made.
+    if (await areThere(connection, namespace, names)) return true;
     const reason = error instanceof Error ? error.message : String(error);
     log.warn({ reason }, `Search attributes cannot be made in ${namespace}; runs go without: ${names.join(", ")} (all Keyword)`);
     return false;
   }
+}
+
+/** A query that names an attribute which is not there, or is of a type that has no equality with text, is refused. */
+async function areThere({ workflowService }: Connection, namespace: string, names: readonly string[]): Promise<boolean> {
+  const query = names.map((name) => `${name} = 'x'`).join(" AND ");
+  return workflowService.countWorkflowExecutions({ namespace, query }).then(
+    () => true,
+    () => false,
+  );
 }

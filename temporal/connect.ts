@@ -44,14 +44,21 @@ export async function untilItAnswers(connection: Connection, namespace: string, 
 export type Watch = { isUp: () => boolean; stop: () => void };
 export type WatchOptions = { namespace: string; log: Logger; onUp: () => Promise<void>; onChange: () => void };
 
-/** Looks every 3 s whether a server that somebody else runs answers; `onUp` ends before it counts as up. */
+const LOOK_MS = 3_000;
+const LOOK_AGAIN_MS = 500;
+/** One answer that comes late is no outage. */
+const MISSES = 2;
+
+/** Looks every 3 s whether a server answers, whoever runs it; `onUp` ends before it counts as up. */
 export function watchTemporal(connection: Connection, { namespace, log, onUp, onChange }: WatchOptions): Watch {
   let up: boolean | undefined;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
+  let missed = 0;
   const look = async () => {
     const problem = await problemOf(connection, namespace);
-    const now = problem === undefined;
+    missed = problem === undefined ? 0 : missed + 1;
+    const now = problem === undefined || (up === true && missed < MISSES);
     if (stopped) return;
     if (now && !up) await onUp();
     if (now !== up) {
@@ -60,7 +67,7 @@ export function watchTemporal(connection: Connection, { namespace, log, onUp, on
       else log.warn({ reason: problem }, `Temporal at ${connection.options.address} does not answer`);
       onChange();
     }
-    timer = setTimeout(look, 3_000);
+    timer = setTimeout(look, missed > 0 && now ? LOOK_AGAIN_MS : LOOK_MS);
   };
   void look();
   return {

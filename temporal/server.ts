@@ -10,7 +10,6 @@ import type { Started } from "./keep.ts";
 import { choosePorts, reachable } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
-const CLOSED_RUNS_STAY = "30 days";
 /** The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each workflow would wait for that. */
 const DYNAMIC_CONFIG = [
   ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
@@ -45,13 +44,15 @@ export type ServerOptions = {
   /** The folder of its database. */
   dataDir: string;
   namespace: string;
+  /** How long (ms) closed runs stay in its history. */
+  retention: number;
   log: Logger;
   /** Once it aborts, the server's complaints about its own end are for debugging only. */
   stopping: AbortSignal;
 };
 
-/** Starts the embedded server; ready when it answers and keeps closed runs for 30 days. It is no part of our process group: Ctrl-C does not reach it before the workers have ended. */
-export function startServer({ binary, place, dataDir, namespace, log, stopping }: ServerOptions): Started {
+/** Starts the embedded server; ready when it answers and knows how long to keep closed runs. It is no part of our process group: Ctrl-C does not reach it before the workers have ended. */
+export function startServer({ binary, place, dataDir, namespace, retention, log, stopping }: ServerOptions): Started {
   // A file of another version of the CLI cannot be opened: there are no migrations.
   const database = join(dataDir, `temporal-${binary.version}.db`);
   const flags = {
@@ -72,15 +73,15 @@ export function startServer({ binary, place, dataDir, namespace, log, stopping }
   });
   forwardLog(child, log, stopping);
   const connection = clientConnection({ temporalAddress: place.address });
-  const ready = untilReady(connection, namespace).finally(() => connection.close());
+  const ready = untilReady(connection, namespace, retention).finally(() => connection.close());
   return { child, ready };
 }
 
-async function untilReady(connection: Connection, namespace: string): Promise<void> {
+async function untilReady(connection: Connection, namespace: string, retention: number): Promise<void> {
   await untilItAnswers(connection, namespace, START_WITHIN_MS);
   await connection.workflowService.updateNamespace({
     namespace,
-    config: { workflowExecutionRetentionTtl: msToTs(CLOSED_RUNS_STAY) },
+    config: { workflowExecutionRetentionTtl: msToTs(retention) },
   });
 }
 

@@ -10,7 +10,7 @@ import { createTurns, type Turns } from "../activities/control/turns.ts";
 import { openDb, type Db } from "../db/open.ts";
 import { takeBatch } from "../db/runs/batch.ts";
 import { openBatches } from "../db/runs/cut-lanes.ts";
-import { takeReports } from "../db/runs/outcomes.ts";
+import { type MustYield, takeReports } from "../db/runs/outcomes.ts";
 import { planHostedPage } from "../db/runs/plan-hosted.ts";
 import { dispatch } from "../db/schema/replication.ts";
 import { MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOTS, SLOW_MS, SLOW_SHARE } from "../domain/lanes.ts";
@@ -64,6 +64,7 @@ function handIn(run: Run, number: number, interrupted = false): number {
   return rest;
 }
 
+const mustYield: MustYield = ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : turns.isExcess(batch));
 const open = (clusterId: string, lane = "SHARED") => openBatches(db).filter((row) => row.clusterId === clusterId && row.lane === lane).reduce((sum, { n }) => sum + n, 0);
 
 describe("an end's batches", () => {
@@ -89,6 +90,18 @@ describe("an end's batches", () => {
     expect(Math.max(...slow.map((end) => open(end)))).toBe(MOST_OPEN_SLOW);
     expect(openBatches(db).reduce((sum, { n }) => sum + n, 0)).toBe(2 * SLOTS.SHARED * SLOW_SHARE);
     expect(cut(begin(addCluster(db, "quick"))).batches).toHaveLength(8);
+  });
+
+  test("beyond what it may have give their slots back when it becomes slow, and those within go on", () => {
+    const clusterId = addCluster(db, "turning");
+    const runs = [begin(clusterId), begin(clusterId)];
+    const taken = runs.flatMap((run) => cut(run).batches.map(({ number }) => ({ run, number, batch: takeBatch(db, run.recordId, number, time.now) })));
+    paces.note(clusterId, SLOW_MS);
+    const told = taken.filter(({ run, number, batch }) => {
+      const report = { recordId: run.recordId, number, lease: batch.kind === "batch" ? batch.lease : 0, reports: [] };
+      return takeReports(db, report, 60_000, time.now, mustYield).handBack;
+    });
+    expect(told).toHaveLength(MOST_OPEN - MOST_OPEN_SLOW);
   });
 
   test("that a worker holds far beyond its time make the end slow", () => {
@@ -141,8 +154,8 @@ describe("small batches", () => {
     expect(takeBatch(db, late.recordId, queued?.number ?? 0, time.now, paces.isSlow)).toEqual({ kind: "done" });
     const lease = batch.kind === "batch" ? batch.lease : 0;
     const report = { recordId: early.recordId, number: taken?.number ?? 0, lease, reports: [] };
-    expect(takeReports(db, report, 60_000, time.now, paces.isSlow)).toMatchObject({ stop: null, handBack: true });
-    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, paces.isSlow)).toMatchObject({ rest: 1 });
+    expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({ stop: null, handBack: true });
+    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, mustYield)).toMatchObject({ rest: 1 });
     for (const run of [early, late]) {
       const [again] = cut(run).batches;
       expect(again?.lane).toBeUndefined();
@@ -177,6 +190,7 @@ describe("what a batch had no time for", () => {
 
 test("slow linked repositories are listed few at a time, quick ones as many as there are", () => {
   const listings = createListings(paces, () => 2, () => time.now);
+  for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
   for (let at = 0; at < 40; at += 1) expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
   paces.note("p/slow", SLOW_MS);
   expect([1, 2, 3].map((at) => listings.begin("p/slow", `slow/${at}`))).toEqual([null, null, time.now + 10_000]);

@@ -63,6 +63,7 @@ beforeEach(async () => {
         paces,
         listings: createListings(paces, () => 1, () => NOW),
         freed: () => {},
+        mustYield: () => false,
         tellMetrics: () => true,
       }),
     );

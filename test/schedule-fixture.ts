@@ -158,7 +158,7 @@ export async function startTemporal() {
   const stopping = AbortSignal.abort();
   let child: ChildProcess | null = null;
   async function start(): Promise<void> {
-    const started = startServer({ binary, place, dataDir, namespace: "default", log, stopping });
+    const started = startServer({ binary, place, dataDir, namespace: "default", retention: 86_400_000, log, stopping });
     child = started.child;
     await started.ready;
     const connection = clientConnection({ temporalAddress: place.address });

@@ -44,13 +44,13 @@ describe("a whole instance with its own Temporal server", () => {
     expect(readFileSync(join(instance.dataDir, "secret-key"), "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
   });
 
-  test("its Temporal server keeps closed runs for 30 days, knows our search attributes and has its UI", async () => {
+  test("its Temporal server keeps closed runs for 7 days, knows our search attributes and has its UI", async () => {
     const { temporal, temporalUi } = instance.endpoints();
     const connection = await Connection.connect({ address: temporal });
     const { config } = await connection.workflowService.describeNamespace({ namespace: "default" });
     const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace: "default" });
     await connection.close();
-    expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(30 * 86_400);
+    expect(Number(config?.workflowExecutionRetentionTtl?.seconds)).toBe(7 * 86_400);
     expect(Object.keys(customAttributes)).toEqual(expect.arrayContaining(Object.values(ATTRIBUTES)));
     expect((await fetch(String(temporalUi))).status).toBe(200);
   });
@@ -74,6 +74,16 @@ describe("a whole instance with its own Temporal server", () => {
     const after = instance.endpoints();
     expect(Object.values(after.pids).flat()).not.toContain(killed);
     expect({ ...after, pids: null }).toEqual({ ...before, pids: null });
+  });
+
+  test("a Temporal server that hangs makes the instance not ready, until it answers again", async () => {
+    const { pids, api } = instance.endpoints();
+    const missing = async () => ((await (await fetch(`${api}/health/ready`)).json()) as { data: { missing: string[] } }).data.missing;
+    process.kill(pids.temporal ?? 0, "SIGSTOP");
+    await expect.poll(missing, { timeout: 60_000 }).toEqual(["temporal"]);
+    process.kill(pids.temporal ?? 0, "SIGCONT");
+    await expect.poll(missing, { timeout: 60_000 }).toEqual([]);
+    expect(instance.pids().temporal).toBe(pids.temporal);
   });
 
   test("kill -9 of the supervisor leaves no child behind, and the next start goes on with the same data", async () => {

@@ -2,7 +2,8 @@ import { isCancellation, proxyActivities, setCurrentDetails, sleep, workflowInfo
 import { rootCause } from "@temporalio/common";
 import type { PlanActivities } from "../activities/control/plans.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
-import type { TaskRunInput } from "./contract.ts";
+import type { Lane } from "../domain/lanes.ts";
+import { fairness, laneQueue, type TaskRunInput } from "./contract.ts";
 import { clock, control } from "./control.ts";
 import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 
@@ -47,7 +48,8 @@ function createWaiting(read: PlanActivities["readUnlisted"], recordId: string) {
 /** An object whose listing breaks for good has a problem of its own; the others go on. */
 async function listObject(input: TaskRunInput, recordId: string, object: number, isLong: () => boolean): Promise<void> {
   try {
-    while (!(await listOnce(input, recordId, object)) && !isLong());
+    // What is soon listed does not wait behind what is not.
+    for (let lane: Lane = "QUICK"; !(await listOnce(input, recordId, object, lane)) && !isLong(); ) lane = "SHARED";
   } catch (error) {
     if (isCancellation(error)) throw error;
     await control(input, `object ${object + 1} cannot be listed`).failListing(recordId, object, rootCause(error) ?? String(error));
@@ -55,9 +57,9 @@ async function listObject(input: TaskRunInput, recordId: string, object: number,
 }
 
 /** Lists for a while; true at the end of the object. What is to be tried later has waited when this returns. */
-async function listOnce(input: TaskRunInput, recordId: string, object: number): Promise<boolean> {
-  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: input.queues.transfer });
-  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object]);
+async function listOnce({ queues, projectId }: TaskRunInput, recordId: string, object: number, lane: Lane = "SHARED"): Promise<boolean> {
+  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: laneQueue(queues.transfer, lane), priority: fairness(projectId) });
+  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object, lane]);
   if (!complete && retryAt !== null) {
     const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
     await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS), { summary });

@@ -1,8 +1,13 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
 import { pino } from "pino";
 import { loadConfig, superviseChild } from "../config.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
+import { clientConnection } from "../temporal/connect.ts";
+import { replayOpenRuns } from "../temporal/replay-open.ts";
 import { installRuntime, workerConnection } from "../temporal/worker.ts";
 import { queues } from "./contract.ts";
 
@@ -26,10 +31,18 @@ const [codePath, connection] = await Promise.all([
   bundleWorkflows({ entry: path("index.ts"), sources: [path("."), path("../domain")], cacheDir: config.cacheDir, log }),
   workerConnection(config, log),
 ]);
+const taskQueue = queues(config.instanceId).orchestrate;
+/** The release as Temporal's histories name it: by what its workflows do, whatever it is called. */
+const build = createHash("sha256").update(await readFile(codePath)).digest("hex").slice(0, 16);
+const clientSide = clientConnection(config);
+const client = new Client({ connection: clientSide, namespace: config.temporalNamespace });
+await replayOpenRuns({ client, taskQueue, codePath, build, log });
+await clientSide.close();
 worker = await Worker.create({
   connection,
   namespace: config.temporalNamespace,
-  taskQueue: queues(config.instanceId).orchestrate,
+  taskQueue,
+  buildId: build,
   workflowBundle: { codePath },
   enableNonLocalActivities: false,
   maxCachedWorkflows: 300,

@@ -21,6 +21,8 @@ export type Turns = {
   ask: (asker: Asker, most: number) => Rooms;
   /** What came of it; `blocked`: it wants more, and is woken when it is its turn. */
   took: (asker: Asker, shared: number, blocked: boolean) => void;
+  /** Whether a batch is to give its slot back: its end is slow, and has more than its part. */
+  isExcess: (batch: { id: string; ends: readonly string[] }) => boolean;
   /** Batches have ended, or an end has another pace: whoever waits for that gets its turn. */
   freed: () => void;
 };
@@ -38,6 +40,8 @@ const GONE_MS = 180_000;
 export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns {
   const waiters = new Map<string, Waiter>();
   const served = createServed();
+  /** Batches that were told to give their slots back, and when (epoch ms). */
+  const told = new Map<string, number>();
 
   /** Places as they are now, turns that were given but not taken yet included. */
   function places() {
@@ -45,23 +49,20 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     const slots = Math.max(1, workers()) * SLOTS.SHARED;
     const overstayed = overstayedEnds(open, now());
     const isSlow = (end: string) => paces.isSlow(end) || overstayed.has(end);
-    const taken = new Map<string, number>();
-    let all = 0;
-    let slow = 0;
+    const [all, slow] = [createCount(), createCount()];
     const take = (ends: readonly string[], n: number) => {
-      all += n;
-      if (ends.some(isSlow)) slow += n;
-      for (const end of ends) taken.set(end, (taken.get(end) ?? 0) + n);
+      all.add(ends, n);
+      if (ends.some(isSlow)) slow.add(ends, n);
     };
     for (const { lane, clusterId, source, n } of open) {
       if (lane === "SHARED") take(source === null ? [clusterId] : [clusterId, source], n);
     }
     for (const { ends, granted } of waiters.values()) take(ends, granted);
+    /** Of what is slow by one of its ends, no other end has more than a slow one may have: a slow source fills no quick cluster. */
+    const excess = (ends: readonly string[]) => Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
     const has = (ends: readonly string[]) =>
-      all < slots * AHEAD_SHARE &&
-      (!ends.some(isSlow) || slow < slots * SLOW_SHARE) &&
-      ends.every((end) => (taken.get(end) ?? 0) < (isSlow(end) ? MOST_OPEN_SLOW : MOST_OPEN));
-    return { open, isSlow, take, has };
+      all.total() < slots * AHEAD_SHARE && ends.every((end) => all.of(end) < MOST_OPEN) && (!ends.some(isSlow) || excess(ends) < 0);
+    return { open, isSlow, take, has, excess };
   }
 
   /** Gives the places that there are to those whose turn it is, one batch at a time. */
@@ -105,11 +106,32 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       else waiters.delete(asker.workflowId);
       if (unused > 0 && !blocked) this.freed();
     },
+    isExcess({ id, ends }) {
+      for (const [other, at] of told) if (now() - at > TURN_MS) told.delete(other);
+      if (told.has(id)) return true;
+      if (!ends.some(paces.isSlow) || places().excess(ends) - told.size <= 0) return false;
+      told.set(id, now());
+      return true;
+    },
     freed() {
       forget();
       if (waiters.size === 0) return;
       for (const { workflowId } of allot(places())) wake(workflowId);
     },
+  };
+}
+
+/** Batches, in all and by end. */
+function createCount() {
+  const byEnd = new Map<string, number>();
+  let total = 0;
+  return {
+    add(ends: readonly string[], n: number): void {
+      total += n;
+      for (const end of ends) byEnd.set(end, (byEnd.get(end) ?? 0) + n);
+    },
+    of: (end: string) => byEnd.get(end) ?? 0,
+    total: () => total,
   };
 }
 

@@ -35,7 +35,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     signal: ask.signal,
   });
   const end = (artifact: BatchArtifact, outcome: ArtifactOutcome) => {
-    if (outcome.result.kind === "yielded") return reporter.yielded(artifact, outcome.result.whole);
+    if (outcome.result.kind === "yielded") return outcome.result.whole ? reporter.putOff(artifact) : undefined;
     if (signal.aborted && outcome.result.kind === "failed") return;
     reporter.end(artifact, outcome);
     result.total += 1;

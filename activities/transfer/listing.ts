@@ -10,6 +10,9 @@ import { listImagePage } from "./image-listing.ts";
 import { openSlice } from "./slice.ts";
 import { type BatchDeps, whenReachable } from "./work.ts";
 
+/** How often the control plane hears that a listing goes on, and how long it waits for its source. */
+const WAITS_MS = 2_000;
+
 /** Not complete: `retryAt` says when to go on (epoch ms), null = at once. */
 export type Listed = { complete: boolean; retryAt: number | null };
 
@@ -24,12 +27,12 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   const signal = AbortSignal.any([ended, stop.signal]);
   setMaxListeners(0, signal);
   const slice = openSlice(lane, deps.batchSlice, () => stop.abort());
-  const timer = setInterval(heartbeat, 1_000);
   const pace = createPace();
+  const timers = [setInterval(heartbeat, 1_000), setInterval(() => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined), WAITS_MS)];
   let registry: OciRegistry | undefined;
   try {
     for (;;) {
-      const state = await whenReachable(calls, () => controlPlane.listing(recordId, object, pace.waitMs()));
+      const state = await whenReachable(calls, () => controlPlane.listing(recordId, object, pace.waitMs(), lane));
       if (state.kind === "over") return { complete: true, retryAt: null };
       if (state.kind === "later") return { complete: false, retryAt: state.retryAt };
       if (slice.isOver()) return { complete: false, retryAt: null };
@@ -45,7 +48,7 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
     }
   } finally {
     slice.close();
-    clearInterval(timer);
+    timers.forEach((timer) => clearInterval(timer));
     await controlPlane.listingEnded(recordId, object).catch(() => undefined);
     await registry?.close();
   }

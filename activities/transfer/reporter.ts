@@ -84,10 +84,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
       const others = current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ?? [];
       change(seq, { uploads: [...others, state] });
     },
-    /** Its batch had to let go of it: no outcome. */
-    yielded({ seq }: BatchArtifact, whole: boolean): void {
-      if (whole) change(seq, { whole });
-    },
+    /** Its batch had to let go of it, without an outcome, for it has a large blob that goes in one request. */
+    putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): void {
       if (!current.has(artifact.seq)) begin(artifact, opened);
       const moved = current.get(artifact.seq)?.bytesSent ?? 0;

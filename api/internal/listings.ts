@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
+import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import type { InternalDeps } from "./routes.ts";
@@ -11,13 +12,23 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Pick<In
   return new Hono()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();
-      const { waitMs = null } = await c.req.json<{ waitMs?: number | null }>();
+      const { waitMs = null, lane = "SHARED" } = await c.req.json<{ waitMs?: number | null; lane?: Lane }>();
       const answer = listingRequest(db, recordId, Number(object));
       if (answer.kind !== "list") return c.json(answer);
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
       if (waitMs !== null) paces.note(source, waitMs);
-      const retryAt = listings.begin(source, `${recordId}/${object}`);
+      // Among the quick ones there is no room for it; among the others there may be.
+      if (lane === "QUICK" && paces.isSlow(source)) return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
+      const retryAt = lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);
       return c.json(retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer));
+    })
+    .post("/:recordId/:object/waits", async (c) => {
+      const { recordId, object } = c.req.param();
+      const { waitMs } = await c.req.json<{ waitMs: number }>();
+      const answer = listingRequest(db, recordId, Number(object));
+      if (answer.kind === "list") paces.note(`${answer.projectId}/${answer.object.localRepoName}`, waitMs);
+      listings.alive(`${recordId}/${object}`);
+      return c.json({ noted: true });
     })
     .post("/:recordId/:object/end", (c) => {
       const { recordId, object } = c.req.param();

@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { batchEnds } from "../../db/runs/end-batch.ts";
+import type { MustYield } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
@@ -26,6 +27,7 @@ export type InternalDeps = {
   workers: Pick<Workers, "seen" | "refused">;
   paces: Pacing;
   listings: Listings;
+  mustYield: MustYield;
   /** Told when batches were handed in, or an end has another pace. */
   freed: () => void;
   /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
@@ -35,7 +37,7 @@ export type InternalDeps = {
 /** What is known of how quickly ends answer (ms). */
 export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
 /** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
-export type Listings = { begin: (source: string, key: string) => number | null; end: (key: string) => void };
+export type Listings = { begin: (source: string, key: string) => number | null; alive: (key: string) => void; end: (key: string) => void };
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
 const MOST_BODY = 16 * 1024 ** 2;
@@ -64,7 +66,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
     .post("/reports", async (c) => {
       const request = await c.req.json<ReportRequest>();
       noteWaits(deps, request);
-      const answer = await takeAllReports(db, request, retryWindow, now, deps.paces.isSlow);
+      const answer = await takeAllReports(db, request, retryWindow, now, deps.mustYield);
       if (request.done) deps.freed();
       return c.json(answer);
     })

@@ -32,6 +32,7 @@ export const RecordInfo = z
     startTime: time,
     endTime: time.nullable(),
     errorReason: z.string().nullable(),
+    problem: z.string().nullable().openapi({ description: "What keeps the run from going on, or the record from being certain; null when nothing is known to" }),
     replicatedBytes: whole,
     totalBytes: whole,
     replicaOverview: orNull(Overview),
@@ -85,7 +86,7 @@ export const RecordDetail = z
   .openapi("RecordDetail");
 
 export function toRecord(record: RecordView, zone: string): z.output<typeof RecordInfo> {
-  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, replicatedBytes, totalBytes, overview } = record;
+  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, problem, replicatedBytes, totalBytes, overview } = record;
   return {
     id,
     taskKey,
@@ -94,6 +95,7 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
     startTime: formatTime(startTime, zone),
     endTime: endTime === null ? null : formatTime(endTime, zone),
     errorReason: status === "SUCCESS" ? null : errorReason,
+    problem,
     replicatedBytes,
     totalBytes,
     replicaOverview: overview,

@@ -40,11 +40,16 @@ export async function closeRecord(db: Db, recordId: string, interrupted: string 
   if (interrupted !== null) requestStop(db, recordId, interrupted);
   await keepUnfinished(db, recordId, now);
   await inPages(() => failUnfinished(db, recordId, now()));
-  const closed = await inTurn(() => write(db, (tx) => closeRow(tx, recordId, now())));
+  const closed = await inTurn(() => write(db, (tx) => closeByRows(tx, recordId, now())));
+  await dropLeftovers(db, recordId);
+  return closed;
+}
+
+/** What a closed record needs no more. Yields between transactions. */
+export async function dropLeftovers(db: Db, recordId: string): Promise<void> {
   await dropPlan(db, recordId);
   await inPages(() => dropDispatches(db, recordId));
   await inPages(() => dropUnwantedDetails(db, recordId));
-  return closed;
 }
 
 function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
@@ -63,17 +68,25 @@ function failUnfinished(db: Db, recordId: string, now: number): number {
 
 const { snapshot: _snapshot, ...WITHOUT_SNAPSHOT } = getTableColumns(record);
 
-function closeRow(tx: DbOrTx, recordId: string, now: number): Closed | null {
+function closeByRows(tx: DbOrTx, recordId: string, now: number): Closed | null {
   const row = tx.select(WITHOUT_SNAPSHOT).from(record).where(eq(record.id, recordId)).get();
   if (!row) return null;
   const counts = runCounts(tx, recordId, row.clusters);
   if (row.status !== "RUNNING") return { ...counts, status: row.status, errorReason: row.errorReason };
   const errorReason = row.stopReason ?? failureSummary(tx, recordId, counts);
   const status = errorReason === null ? "SUCCESS" : "FAILED";
-  tx.update(record).set({ status, errorReason, endTime: now }).where(eq(record.id, recordId)).run();
-  tx.update(task).set({ lastExecutionStatus: status }).where(and(eq(task.key, row.taskKey), isNewest(row))).run();
-  settleDrain(tx, row, now);
+  closeRow(tx, recordId, { status, errorReason, endTime: now, problem: null });
   return { ...counts, status, errorReason };
+}
+
+type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & { status: Closed["status"]; endTime: number };
+
+/** Ends a RUNNING record, with what else shows it. */
+export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, endTime, problem }: End): void {
+  const row = tx.update(record).set({ status, errorReason, endTime, problem }).where(and(eq(record.id, recordId), eq(record.status, "RUNNING"))).returning(WITHOUT_SNAPSHOT).get();
+  if (!row) return;
+  tx.update(task).set({ lastExecutionStatus: status }).where(and(eq(task.key, row.taskKey), isNewest(row))).run();
+  settleDrain(tx, row, endTime);
 }
 
 /** Drains of several clusters overlap; the task shows the one that began last. */

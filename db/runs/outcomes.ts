@@ -1,4 +1,5 @@
 import { and, eq } from "drizzle-orm";
+import type { Lane } from "../../domain/lanes.ts";
 import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
@@ -7,7 +8,6 @@ import { excuseGone } from "../drains/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch, halt } from "../schema/replication.ts";
-import type { IsSlow } from "./batch.ts";
 import { endBatch, endsOf } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
@@ -15,11 +15,14 @@ import { snapshotOf } from "./snapshots.ts";
 
 const MOST_REASON = 2_000;
 
+/** Whether a batch that goes on is to give its slot to others. */
+export type MustYield = (batch: { lane: Lane | null; id: string; ends: readonly string[] }) => boolean;
+
 /**
  * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is dropped, and
  * an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
  */
-export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number, isSlow: IsSlow = () => false): ReportAnswer {
+export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number, mustYield: MustYield = () => false): ReportAnswer {
   const { recordId, number, lease, done } = request;
   return write(db, (tx) => {
     const batch = tx
@@ -35,7 +38,7 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
     for (const report of request.reports) takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
     const stop = haltReason(tx, recordId, batch.clusterId);
     if (done) return { stop, rest: endBatch(tx, batch, done, now) };
-    return { stop, ...(batch.lane === "QUICK" && endsOf(batch).some(isSlow) ? { handBack: true } : {}) };
+    return { stop, ...(mustYield({ lane: batch.lane, id: `${recordId}/${number}`, ends: endsOf(batch) }) ? { handBack: true } : {}) };
   });
 }
 

@@ -1,19 +1,18 @@
 import type { ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
 import type { Db } from "../open.ts";
 import { inTurn } from "../turns.ts";
-import type { IsSlow } from "./batch.ts";
-import { takeReports } from "./outcomes.ts";
+import { type MustYield, takeReports } from "./outcomes.ts";
 
 /** Reports taken in in one transaction: a batch's thousand at once would keep every other answer waiting. */
 const PAGE = 200;
 
 /** Takes in what a worker says of its batch, some reports at a time; that the batch is done is said with the last of them. */
-export async function takeAllReports(db: Db, request: ReportRequest, retryWindow: number, now: () => number, isSlow?: IsSlow): Promise<ReportAnswer> {
+export async function takeAllReports(db: Db, request: ReportRequest, retryWindow: number, now: () => number, mustYield?: MustYield): Promise<ReportAnswer> {
   const { reports, done, ...batch } = request;
   for (let at = 0; ; at += PAGE) {
     const last = at + PAGE >= reports.length;
     const some: ReportRequest = { ...batch, reports: reports.slice(at, at + PAGE), ...(last && done ? { done } : {}) };
-    const answer = await inTurn(() => takeReports(db, some, retryWindow, now(), isSlow), "answer");
+    const answer = await inTurn(() => takeReports(db, some, retryWindow, now(), mustYield), "answer");
     if (last) return answer;
   }
 }

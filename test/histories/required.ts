@@ -28,7 +28,7 @@ export const REQUIRED: Record<string, Required> = {
   "what waits to be tried again": { type: "targetRun", has: ["again", "timer"] },
   "a timer that something else comes before": { type: "targetRun", has: ["timer cancelled"] },
   "a probe": { type: "targetRun", has: ["again", "probes"] },
-  "a batch that no worker could finish": { type: "targetRun", has: ["activity failed", "failBatch"] },
+  "a batch over which workers died": { type: "targetRun", has: ["activity failed", "isolateBatch", "splitBatch"] },
   "a failure": { type: "targetRun", has: ["some failed"] },
   "a window that is stopped": { type: "targetRun", has: ["cancelled", "transferBatch"] },
   "a window that is told of more": { type: "targetRun", has: ["signal more"] },
@@ -46,4 +46,4 @@ export const REQUIRED: Record<string, Required> = {
 };
 
 /** Activities that only runs of earlier releases ask for. */
-export const RETIRED = ["planHosted"];
+export const RETIRED = ["planHosted", "failBatch"];

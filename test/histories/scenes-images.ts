@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApplicationFailure, type Client } from "@temporalio/client";
 import { closed, createGate, follow, type RecordInfo, type TaskDraft, type TaskObject } from "../run-fixture.ts";
 import type { FileRig, ImageRig } from "../run-rig.ts";
@@ -10,6 +11,8 @@ export type Scenes = Record<string, () => Promise<void>>;
 /** Longest that a scene waits for what it needs. */
 export const PATIENCE_MS = 600_000;
 const MANY = 40;
+/** PendingActivityState (temporal.api.enums.v1). */
+const STARTED = 2;
 
 /** Runs of images from a linked repository to a registry. */
 export function createImageScenes({ images, files, client, save }: Stage): Scenes {
@@ -75,9 +78,11 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     },
     "images-batch-lost": async () => {
       const { key, record, letGo } = await held("lost");
-      await failPending(`${record.workflowId}/target/images`, "transferBatch");
-      await saveRun("images-batch-lost", key);
+      const target = `${record.workflowId}/target/images`;
+      // Two workers, and the process that it has for itself.
+      for (let deaths = 0; deaths < 3; deaths += 1) await failPending(target, "transferBatch");
       letGo();
+      await saveRun("images-batch-lost", key);
     },
     "images-broken-off": async () => {
       const { key, record, letGo } = await held("broken");
@@ -99,9 +104,14 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
 
   /** As if no worker could do it. */
   async function failPending(workflowId: string, type: string): Promise<void> {
-    const { raw } = await client.workflow.getHandle(workflowId).describe();
-    for (const { activityId, activityType } of raw.pendingActivities ?? []) {
-      if (activityType?.name === type) await client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"));
+    for (let failed = 0; failed === 0; await sleep(100)) {
+      const { raw } = await client.workflow.getHandle(workflowId).describe();
+      for (const { activityId, activityType, state } of raw.pendingActivities ?? []) {
+        if (activityType?.name !== type || state !== STARTED) continue;
+        // One that has ended meanwhile has a successor.
+        const isFailed = client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died")).then(() => 1, () => 0);
+        failed += await isFailed;
+      }
     }
   }
 }

@@ -1,0 +1,33 @@
+import { type Client, WorkflowNotFoundError } from "@temporalio/client";
+import { defaultPayloadConverter } from "@temporalio/common";
+import type { RunAnswer } from "../../db/runs/restore.ts";
+
+const ANSWERED_WITHIN_MS = 10_000;
+/** After the activity that closes a record a run does little: it is among so many of its last events. */
+const LAST_EVENTS = 50;
+const CLOSE_RUN = "closeRun";
+
+/**
+ * How a run ended by its own account: what its last activity, which closes the record, had answered. `running`: it has not ended; null: it is
+ * unknown, never began its record, or was ended from outside.
+ */
+export async function answerOf(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
+  return client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => read(client, workflowId)).catch((error: unknown) => {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  });
+}
+
+async function read(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
+  const { status, runId, startTime, closeTime } = await client.workflow.getHandle(workflowId).describe();
+  if (status.name === "RUNNING" || status.name === "CONTINUED_AS_NEW") return "running";
+  const { namespace } = client.options;
+  const request = { namespace, execution: { workflowId, runId }, maximumPageSize: LAST_EVENTS };
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);
+  const events = history?.events ?? [];
+  const closing = events.find(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name === CLOSE_RUN);
+  const completed = events.find(({ activityTaskCompletedEventAttributes: done }) => done && String(done.scheduledEventId) === String(closing?.eventId));
+  const [payload] = completed?.activityTaskCompletedEventAttributes?.result?.payloads ?? [];
+  const closed = payload ? defaultPayloadConverter.fromPayload<Omit<RunAnswer, "startTime" | "endTime"> | null>(payload) : null;
+  return closed && { ...closed, startTime: startTime.getTime(), endTime: (closeTime ?? startTime).getTime() };
+}

@@ -1,0 +1,75 @@
+import type { Client } from "@temporalio/client";
+import pLimit, { type LimitFunction } from "p-limit";
+import type { Db } from "../../db/open.ts";
+import { closeRecord } from "../../db/runs/close.ts";
+import { type RunningRecord, stoppingRecords } from "../../db/runs/problems.ts";
+import type { Logger } from "../deps.ts";
+import { endRun } from "./end-run.ts";
+import { type Look, lookAtRun } from "./look.ts";
+import type { Pace } from "./pace.ts";
+
+export type StopWatchDeps = {
+  db: Db;
+  client: Client;
+  now: () => number;
+  logger: Logger;
+  pace: Pace;
+  /** Told after a run of the task was closed. */
+  closed: (taskKey: string) => void;
+};
+
+const AT_ONCE = 4;
+
+/**
+ * Looks after runs that are to end until their records are closed. A run that can end by itself does: it lets go what is in flight, which may
+ * take its time. One whose code fails, or that shows no reaction, is terminated, and its record says what is true.
+ */
+export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
+  const { db, now, logger } = deps;
+  const limit = pLimit(AT_ONCE);
+  /** Since when a run has shown no reaction. */
+  const quiet = new Map<string, number>();
+
+  async function lookAfter(row: RunningRecord): Promise<void> {
+    const look = await lookAtRun(deps.client, row.workflowId, limit);
+    // Unknown or ended: the reconciler's.
+    if (look.state !== "RUNNING") return void quiet.delete(row.id);
+    const since = quiet.get(row.id) ?? now();
+    quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
+    const why = verdict(look, now() - since, deps.pace);
+    if (why === null) return look.cancelRequested ? undefined : cancel(deps.client, row.workflowId, limit);
+    logger.error({ recordId: row.id, workflowId: row.workflowId, why }, "a run that was stopped cannot end by itself; it is terminated");
+    await endRun(deps.client, row.workflowId, look.children, `${row.stopReason ?? "stopped"}; it could not end by itself: ${why}`.slice(0, 1_000), limit);
+    await closeRecord(db, row.id, null, now);
+    deps.closed(row.taskKey);
+  }
+
+  return async () => {
+    const rows = stoppingRecords(db);
+    const ids = new Set(rows.map(({ id }) => id));
+    for (const id of quiet.keys()) if (!ids.has(id)) quiet.delete(id);
+    const looks = rows.map((row) =>
+      lookAfter(row).catch((error: unknown) => logger.warn({ err: error, recordId: row.id }, "a run that is to end could not be looked after; it is tried again")),
+    );
+    await Promise.all(looks);
+  };
+}
+
+/** A worker is at an activity, or something has just happened; but nothing moves while the orchestrator leaves a step lying. */
+function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace): boolean {
+  return taskSince === null ? atWork : now - taskSince < patience;
+}
+
+/** Why the run has to be terminated, `quietMs` after it moved last; null: it need not. */
+function verdict({ troubles, taskSince }: Look, quietMs: number, { patience }: Pace): string | null {
+  const broken = troubles.find(({ activity }) => activity === null);
+  const trouble = broken ?? (quietMs < patience ? undefined : troubles[0]);
+  if (trouble) return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${trouble.reason === null ? "" : `: ${trouble.reason}`}`;
+  if (quietMs < patience) return null;
+  return taskSince === null ? "nothing of it was at work" : "no orchestrator carried out its next step";
+}
+
+async function cancel(client: Client, workflowId: string, limit: LimitFunction): Promise<void> {
+  // It was stopped before Temporal had it, or while Temporal was away.
+  await limit(() => client.withDeadline(Date.now() + 5_000, () => client.workflow.getHandle(workflowId).cancel()));
+}

@@ -1,0 +1,34 @@
+import { and, eq, isNotNull, sql } from "drizzle-orm";
+import type { DbOrTx } from "../open.ts";
+import { record } from "../schema/replication.ts";
+
+const columns = {
+  id: record.id,
+  taskKey: record.taskKey,
+  clusterId: record.clusterId,
+  workflowId: record.workflowId,
+  startTime: record.startTime,
+  stopReason: record.stopReason,
+  problem: record.problem,
+};
+export type RunningRecord = Pick<typeof record.$inferSelect, keyof typeof columns>;
+
+export function runningRecords(db: DbOrTx): RunningRecord[] {
+  return db.select(columns).from(record).where(eq(record.status, "RUNNING")).all();
+}
+
+/** RUNNING records that are to end. */
+export function stoppingRecords(db: DbOrTx): RunningRecord[] {
+  return db.select(columns).from(record).where(and(eq(record.status, "RUNNING"), isNotNull(record.stopReason))).all();
+}
+
+/** Says what keeps the run from going on; null: nothing any more. Of a record that is closed nothing changes. */
+export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
+  db.update(record).set({ problem }).where(and(eq(record.id, recordId), eq(record.status, "RUNNING"))).run();
+}
+
+/** How many runs are known not to go on. */
+export function countStuck(db: DbOrTx): number {
+  const row = db.select({ n: sql<number>`count(*)` }).from(record).where(and(eq(record.status, "RUNNING"), isNotNull(record.problem))).get();
+  return row?.n ?? 0;
+}

@@ -1,0 +1,35 @@
+import { and, eq } from "drizzle-orm";
+import { restoredText } from "../../domain/restored.ts";
+import { type Db, write } from "../open.ts";
+import { inPages } from "../pages.ts";
+import { detail, record } from "../schema/replication.ts";
+import { type Closed, closeRow, dropLeftovers, runCounts } from "./close.ts";
+
+/** How a run had ended, and when (epoch ms). */
+export type RunAnswer = Closed & { startTime: number; endTime: number };
+
+/** Rows changed in one transaction, so that other answers need not wait long. */
+const PAGE = 5_000;
+
+/**
+ * Closes a RUNNING record as its run had answered: the database was put back to a time before that. The rows that are kept stay as they are,
+ * but that none is RUNNING any more; where their counts differ the record says so.
+ */
+export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswer): Promise<void> {
+  const row = db.select({ status: record.status, snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get();
+  if (row?.status !== "RUNNING") return;
+  const before = runCounts(db, recordId, row.snapshot.clusters.length);
+  await inPages(() => endDetails(db, recordId, answer));
+  write(db, (tx) => closeRow(tx, recordId, { ...answer, problem: restoredText(answer, before) }));
+  await dropLeftovers(db, recordId);
+}
+
+/** A run that did everything did these, too. */
+function endDetails(db: Db, recordId: string, { status, errorReason, endTime }: RunAnswer): number {
+  return write(db, (tx) => {
+    const rows = tx.select({ id: detail.id }).from(detail).where(and(eq(detail.recordId, recordId), eq(detail.status, "RUNNING"))).limit(PAGE).all();
+    const reason = status === "SUCCESS" ? null : (errorReason ?? "the run ended before this artifact did");
+    for (const { id } of rows) tx.update(detail).set({ status, endTime, errorReason: reason, again: false, uploads: null }).where(eq(detail.id, id)).run();
+    return rows.length;
+  });
+}

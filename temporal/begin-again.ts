@@ -1,0 +1,59 @@
+import { randomUUID } from "node:crypto";
+import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError } from "@temporalio/client";
+import { defaultPayloadConverter } from "@temporalio/common";
+
+/** WorkflowIdConflictPolicy and WorkflowIdReusePolicy (temporal.api.enums.v1). */
+const TERMINATE_EXISTING = 3;
+const ALLOW_DUPLICATE = 1;
+/** In the memo of a run that was begun again: for which build. */
+const MARK = "begunAgainFor";
+const ENDED_WITHIN_MS = 10_000;
+
+/** Whether this run is one that was begun again for the build. */
+export const wasBegunBy = ({ memo }: Pick<WorkflowExecutionDescription, "memo">, build: string) => memo?.[MARK] === build;
+
+/**
+ * Ends a run with its children and begins it again under the same id, with the same input; the end and the new beginning are one step of the
+ * server. False, and nothing done, when it was begun again for this build already or has ended.
+ */
+export async function beginAgain(client: Client, workflowId: string, build: string): Promise<boolean> {
+  const described = await client.workflow.getHandle(workflowId).describe();
+  if (described.status.name !== "RUNNING" || wasBegunBy(described, build)) return false;
+  const { namespace, identity } = client.options;
+  const execution = { workflowId, runId: described.runId };
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const first = history?.events?.[0];
+  const started = first?.workflowExecutionStartedEventAttributes;
+  if (!started) throw new Error(`the history of ${workflowId} has no beginning`);
+  await client.workflowService.startWorkflowExecution({
+    namespace,
+    identity,
+    workflowId,
+    requestId: randomUUID(),
+    workflowIdReusePolicy: ALLOW_DUPLICATE,
+    workflowIdConflictPolicy: TERMINATE_EXISTING,
+    workflowType: started.workflowType ?? null,
+    taskQueue: { name: started.taskQueue?.name ?? "" },
+    input: started.input ?? null,
+    memo: { fields: { ...started.memo?.fields, [MARK]: defaultPayloadConverter.toPayload(build) } },
+    searchAttributes: { indexedFields: ours(started.searchAttributes?.indexedFields) },
+    userMetadata: first.userMetadata ?? null,
+    priority: started.priority ?? null,
+  });
+  for (const { workflowId: child } of described.raw.pendingChildren ?? []) if (child) await endChild(client, child);
+  return true;
+}
+
+/** Without those that the server sets itself. */
+function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
+  return Object.fromEntries(Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("Temporal") && name !== "BuildIds"));
+}
+
+/** The server ends it, too, but some time later, when the new run may want its id already. */
+async function endChild(client: Client, workflowId: string): Promise<void> {
+  const handle = client.workflow.getHandle(workflowId);
+  const end = () => handle.terminate("its parent is begun again");
+  await client.withDeadline(Date.now() + ENDED_WITHIN_MS, end).catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  });
+}

@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, HistoryAndWorkflowId, WorkflowExecutionDescription } from "@temporalio/client";
+import { Worker } from "@temporalio/worker";
+import type { Logger } from "pino";
+import { beginAgain, wasBegunBy } from "./begin-again.ts";
+
+/** Runs looked at; a start waits no longer than this for all of them. */
+const MOST_RUNS = 2_000;
+const WITHIN_MS = 30_000;
+const ANSWERED_WITHIN_MS = 10_000;
+
+export type ReplayOptions = {
+  client: Client;
+  taskQueue: string;
+  /** The workflows' code, and what tells it from that of other releases. */
+  codePath: string;
+  build: string;
+  log: Logger;
+};
+
+/**
+ * Before the first workflow task of a release: replays the histories of the runs that are under way with its code, one after the other, and
+ * begins those again that it would break, as whole trees; once for each release. To be called while nobody else carries out their tasks.
+ */
+export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
+  const { client, log } = options;
+  const begun = Date.now();
+  const deadline = begun + WITHIN_MS;
+  const broken = new Map<string, string>();
+  const seen = { replayed: 0, left: false };
+  try {
+    await Promise.race([client.withDeadline(deadline, () => replayAll(options, deadline, seen, broken)), endOf(WITHIN_MS)]);
+  } catch (error) {
+    seen.left = true;
+    log.warn({ err: error }, "the runs under way could not all be replayed; those that this release breaks will say so");
+  }
+  for (const [workflowId, reason] of broken) await beginAgainLogged(options, workflowId, reason);
+  if (seen.replayed > 0 || seen.left) log.info({ ...seen, begunAgain: broken.size, ms: Date.now() - begun }, "replayed the runs under way");
+}
+
+/** Code that does not come to an end in a replay must not keep the release from going on with the rest. */
+async function endOf(ms: number): Promise<never> {
+  await sleep(ms, undefined, { ref: false });
+  throw new Error(`not over after ${ms / 1_000} s`);
+}
+
+type Seen = { replayed: number; left: boolean };
+
+/** `broken`: ids of the runs at the top, and why. */
+async function replayAll(options: ReplayOptions, deadline: number, seen: Seen, broken: Map<string, string>): Promise<void> {
+  const roots = new Map<string, string>();
+  const replays = Worker.runReplayHistories({ workflowBundle: { codePath: options.codePath } }, histories(options, deadline, roots, seen));
+  for await (const { workflowId, error } of replays) {
+    seen.replayed += 1;
+    const root = roots.get(workflowId) ?? workflowId;
+    if (error && !broken.has(root)) broken.set(root, error.message);
+  }
+}
+
+/** One at a time: a history may be long. */
+async function* histories({ client, taskQueue, build, log }: ReplayOptions, deadline: number, roots: Map<string, string>, seen: Seen): AsyncGenerator<HistoryAndWorkflowId> {
+  const query = `ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}'`;
+  let looked = 0;
+  for await (const { workflowId, runId } of client.workflow.list({ query })) {
+    if ((looked += 1) > MOST_RUNS || Date.now() > deadline - ANSWERED_WITHIN_MS / 2) {
+      seen.left = true;
+      return;
+    }
+    const handle = client.workflow.getHandle(workflowId, runId);
+    try {
+      const described = await handle.describe();
+      if (described.status.name !== "RUNNING" || !isOfAnother(described, build)) continue;
+      roots.set(workflowId, described.rootExecution?.workflowId ?? described.parentExecution?.workflowId ?? workflowId);
+      yield { workflowId, history: await handle.fetchHistory() };
+    } catch (error) {
+      log.warn({ err: error, workflowId }, "a run under way could not be read, and is not replayed");
+    }
+  }
+}
+
+/** Whether other code than this build's did its last step; false also when it has done none, or was begun again for this build. */
+function isOfAnother(described: WorkflowExecutionDescription, build: string): boolean {
+  const last = described.raw.workflowExecutionInfo?.mostRecentWorkerVersionStamp?.buildId;
+  return last !== build && !wasBegunBy(described, build);
+}
+
+async function beginAgainLogged({ client, build, log }: ReplayOptions, workflowId: string, reason: string): Promise<void> {
+  try {
+    if (await beginAgain(client, workflowId, build)) log.error({ workflowId, reason }, "this release cannot go on with a run under way; the run was begun again, and what is done stays done");
+    else log.error({ workflowId, reason }, "this release cannot go on with a run under way, and has begun it again before");
+  } catch (error) {
+    log.error({ err: error, workflowId, reason }, "this release cannot go on with a run under way, which could not be begun again");
+  }
+}

@@ -1,0 +1,176 @@
+import { join } from "node:path";
+import { Client } from "@temporalio/client";
+import Sqlite from "better-sqlite3";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { clientConnection } from "../temporal/connect.ts";
+import { type Change, createDeploys } from "./changed-code.ts";
+import { closed, createGate, follow, newest, patiently } from "./run-fixture.ts";
+import { startFileRig, type FileRig } from "./run-rig.ts";
+import { fillRepository } from "./run-sources.ts";
+
+/** The reconciler's times all hang on its interval: so long it waits for a reaction at most. */
+const INTERVAL_MS = 12_000;
+const PATIENCE_MS = INTERVAL_MS * 0.75;
+const CLOSED_WITHIN_MS = 60_000;
+const SLOW = { timeout: 300_000 };
+
+let deploys: Awaited<ReturnType<typeof createDeploys>>;
+let rig: FileRig;
+let client: Client;
+const ends: (() => void)[] = [];
+let changed = false;
+
+beforeAll(async () => {
+  deploys = await createDeploys();
+  rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s` } });
+  client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
+  await rig.product.hosted(rig.projectId, "files");
+  await fillRepository(rig.product, rig.projectId, "files", Array.from({ length: 30 }, (_, at) => at * 100));
+}, 180_000);
+afterEach(async () => {
+  for (const end of ends.splice(0)) end();
+  rig.proxy.fault = () => null;
+  await release();
+});
+afterAll(async () => {
+  await client?.connection.close();
+  await rig?.end();
+  deploys?.remove();
+});
+
+/** From now on the orchestrator runs the workflows with these changes. */
+async function release(...changes: Change[]): Promise<void> {
+  if (changes.length === 0 && !changed) return;
+  changed = changes.length > 0;
+  await deploys.deploy(...changes);
+  await rig.center.kill("orchestrator");
+  await rig.center.ready();
+}
+
+/** Workflow code that fails with a plain error, when the run comes to this line. */
+const failsBefore = (file: string, line: string): Change => ({ file, from: line, to: `if (input.taskKey !== "") throw new Error("a mistake in the program");\n${line}` });
+
+async function run(repository: string): Promise<string> {
+  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: repository } as const;
+  return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] });
+}
+
+const problemOf = (key: string) => patiently(async () => (await newest(rig.product, key)).problem);
+const stateOf = async (workflowId: string) => (await client.workflow.getHandle(workflowId).describe()).status.name;
+
+/** Stops it, and waits until its record is closed. */
+async function stopped(key: string) {
+  const begun = Date.now();
+  expect(await rig.product.stop(key)).toEqual({ stopped: true });
+  const record = await closed(rig.product, key, CLOSED_WITHIN_MS);
+  expect(Date.now() - begun).toBeLessThan(CLOSED_WITHIN_MS);
+  expect((await rig.product.details(record.id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+  return record;
+}
+
+test("a run whose code fails says so, is ended by a stop with what was done counted as done, and its task can be executed again", SLOW, async () => {
+  const { product } = rig;
+  await release(failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined"));
+  const key = await run("mistaken");
+  await follow(product, key, ({ counts }) => counts.success === 30);
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
+  expect(rig.center.output()).toContain("a run does not go on");
+  await expect(product.execute(key)).rejects.toThrow("250303");
+  expect((await fetch(`${rig.center.url}/health/ready`)).status).toBe(200);
+
+  const record = await stopped(key);
+  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
+  expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+  await release();
+  await product.execute(key);
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
+});
+
+test("a part of a run whose code fails is told in the run's record, and a release that does not fail lets the run go on", SLOW, async () => {
+  const mistake = { file: "workflows/target-run.ts", from: "  await slide()", to: '  if (position.cut > 0) throw new Error("a mistake in a part");\n  await slide()' };
+  await release(mistake);
+  const key = await run("parts");
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(new RegExp(`/${rig.cluster}/0 cannot go on.*a mistake in a part`));
+  await release();
+  expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+  await expect.poll(() => rig.center.output(), { timeout: 60_000 }).toMatch(/a run that did not go on (does again|is over)/);
+});
+
+test("a run that follows uploads says that its code fails, ends at a stop, and follows again when the code is mended", SLOW, async () => {
+  const { product, projectId, cluster } = rig;
+  await product.hosted(projectId, "followed");
+  await release(failsBefore("workflows/real-time-run.ts", "      ended = await drain("));
+  const key = await product.run({ projectId, objects: [{ localRepoName: "followed", repoType: "GENERIC" }], clusters: [cluster], replicaType: "REAL_TIME" });
+  await product.upload(projectId, "followed", "/first", Buffer.from("first"));
+  await expect.poll(async () => (await product.records(key)).length, { timeout: 60_000 }).toBe(1);
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
+  await deploys.deploy();
+  const record = await stopped(key);
+  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+  await release();
+  await expect.poll(() => rig.partner.download(projectId, "followed", "/first").then((bytes) => bytes?.toString()), { timeout: 120_000 }).toBe("first");
+  await product.remove(key);
+});
+
+test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
+  const { product, center } = rig;
+  // The run begins when its row has been spoilt.
+  process.kill(center.pids().orchestrator, "SIGSTOP");
+  const key = await run("spoilt");
+  const { id } = await newest(product, key);
+  const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
+  const { snapshot } = db.prepare<[string], { snapshot: string }>("SELECT snapshot FROM record WHERE id = ?").get(id) ?? { snapshot: "" };
+  const write = (text: string) => db.prepare("UPDATE record SET snapshot = ? WHERE id = ?").run(text, id);
+  write(JSON.stringify({ ...JSON.parse(snapshot), clusters: undefined }));
+  process.kill(center.pids().orchestrator, "SIGCONT");
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/planHosted of workflow .* has failed since .*tried for the \d+th time/);
+  write(snapshot);
+  db.close();
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+});
+
+test("a stopped run that takes long to let go what it sends is not terminated", SLOW, async () => {
+  const { product, proxy, center } = rig;
+  const { until, letGo } = createGate();
+  ends.push(letGo);
+  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const key = await run("slow");
+  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  const [worker = 0] = center.pids().workers;
+  // Its worker hears of nothing for a while that is longer than the patience with a run that does nothing.
+  process.kill(worker, "SIGSTOP");
+  await product.stop(key);
+  const begun = Date.now();
+  await expect.poll(() => Date.now() - begun, { timeout: 60_000 }).toBeGreaterThan(PATIENCE_MS * 2);
+  const { workflowId, status } = await newest(product, key);
+  expect(status).toBe("RUNNING");
+  process.kill(worker, "SIGCONT");
+  expect(await closed(product, key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+  await expect.poll(() => stateOf(workflowId), { timeout: 60_000 }).toBe("CANCELLED");
+});
+
+test("a stopped run whose orchestrator does not react is terminated, and its record is closed", SLOW, async () => {
+  const { product, proxy, center } = rig;
+  const { until, letGo } = createGate();
+  ends.push(letGo);
+  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const key = await run("frozen");
+  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  process.kill(center.pids().orchestrator, "SIGSTOP");
+  const record = await stopped(key);
+  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+  expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+  process.kill(center.pids().orchestrator, "SIGCONT");
+  letGo();
+  await product.execute(key);
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { success: 30 } });
+});
+
+test("a task whose run's code fails can be deleted, and its run ends", SLOW, async () => {
+  await release(failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined"));
+  const key = await run("deleted");
+  const { workflowId } = await follow(rig.product, key, ({ counts }) => counts.success === 30);
+  await rig.product.remove(key);
+  await expect(rig.product.records(key)).resolves.toEqual([]);
+  await expect.poll(() => stateOf(workflowId), { timeout: 180_000 }).toBe("TERMINATED");
+});
