@@ -4,7 +4,7 @@ import Sqlite from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
 import { type Change, createDeploys } from "./changed-code.ts";
-import { closed, createGate, follow, newest, patiently } from "./run-fixture.ts";
+import { closed, createGate, follow, newest, patiently, type TaskDraft, unique } from "./run-fixture.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
 import { fillRepository } from "./run-sources.ts";
 
@@ -12,25 +12,24 @@ import { fillRepository } from "./run-sources.ts";
 const INTERVAL_MS = 12_000;
 const PATIENCE_MS = INTERVAL_MS * 0.75;
 const CLOSED_WITHIN_MS = 60_000;
+const SIZES = Array.from({ length: 30 }, (_, at) => at * 100);
 const SLOW = { timeout: 300_000 };
 
 let deploys: Awaited<ReturnType<typeof createDeploys>>;
 let rig: FileRig;
 let client: Client;
 const ends: (() => void)[] = [];
-let changed = false;
 
 beforeAll(async () => {
   deploys = await createDeploys();
   rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s` } });
   client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
   await rig.product.hosted(rig.projectId, "files");
-  await fillRepository(rig.product, rig.projectId, "files", Array.from({ length: 30 }, (_, at) => at * 100));
+  await fillRepository(rig.product, rig.projectId, "files", SIZES);
 }, 180_000);
-afterEach(async () => {
+afterEach(() => {
   for (const end of ends.splice(0)) end();
   rig.proxy.fault = () => null;
-  await release();
 });
 afterAll(async () => {
   await client?.connection.close();
@@ -40,19 +39,25 @@ afterAll(async () => {
 
 /** From now on the orchestrator runs the workflows with these changes. */
 async function release(...changes: Change[]): Promise<void> {
-  if (changes.length === 0 && !changed) return;
-  changed = changes.length > 0;
   await deploys.deploy(...changes);
   await rig.center.kill("orchestrator");
   await rig.center.ready();
 }
 
-/** Workflow code that fails with a plain error, when the run comes to this line. */
-const failsBefore = (file: string, line: string): Change => ({ file, from: line, to: `if (input.taskKey !== "") throw new Error("a mistake in the program");\n${line}` });
+/** Workflow code that fails with a plain error when the run of such a project, or of such a label, comes to this line. */
+const failsBefore = (file: string, line: string, where: string): Change => ({ file, from: line, to: `if (input.${where}) throw new Error("a mistake in the program");\n${line}` });
 
-async function run(repository: string): Promise<string> {
-  const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: repository } as const;
-  return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] });
+async function run(to: string, { projectId = rig.projectId, localRepoName = "files", ...draft }: Partial<TaskDraft> & { localRepoName?: string } = {}): Promise<string> {
+  return rig.product.run({ ...draft, projectId, objects: [{ localRepoName, repoType: "GENERIC", remoteRepoName: to }], clusters: [rig.cluster] });
+}
+
+/** A project of its own with a repository of 30 files. */
+async function source(prefix: string, repoName = "files"): Promise<string> {
+  const projectId = unique(prefix);
+  await rig.product.project(projectId);
+  await rig.product.hosted(projectId, repoName);
+  await fillRepository(rig.product, projectId, repoName, SIZES);
+  return projectId;
 }
 
 const problemOf = (key: string) => patiently(async () => (await newest(rig.product, key)).problem);
@@ -68,48 +73,73 @@ async function stopped(key: string) {
   return record;
 }
 
-test("a run whose code fails says so, is ended by a stop with what was done counted as done, and its task can be executed again", SLOW, async () => {
-  const { product } = rig;
-  await release(failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined"));
-  const key = await run("mistaken");
-  await follow(product, key, ({ counts }) => counts.success === 30);
-  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
-  expect(rig.center.output()).toContain("a run does not go on");
-  await expect(product.execute(key)).rejects.toThrow("250303");
-  expect((await fetch(`${rig.center.url}/health/ready`)).status).toBe(200);
+/** What each of these sees in a bad release, and after its `yield` in a good one. */
+const STORIES = {
+  async *late() {
+    const { product, center } = rig;
+    const key = await run("late", { projectId: await source("late") });
+    await follow(product, key, ({ counts }) => counts.success === 30);
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
+    expect(center.output()).toContain("a run does not go on");
+    await expect(product.execute(key)).rejects.toThrow("250303");
+    expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
+    const record = await stopped(key);
+    expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
+    expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+    yield;
+    await product.execute(key);
+    expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
+  },
+  async *part() {
+    const key = await run("part", { projectId: await source("part", "parts"), localRepoName: "parts" });
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/\/edge\/parts cannot go on.*a mistake in the program/s);
+    yield;
+    expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+    await expect.poll(() => rig.center.output(), { timeout: 60_000 }).toMatch(/a run that did not go on (does again|is over)/);
+  },
+  async *following() {
+    const { product, partner } = rig;
+    const projectId = await source("following");
+    const key = await run("followed", { projectId, replicaType: "REAL_TIME" });
+    await product.upload(projectId, "files", "/first", Buffer.from("first"));
+    await expect.poll(async () => (await product.records(key)).length, { timeout: 60_000 }).toBe(1);
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
+    expect(await stopped(key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    yield;
+    await expect.poll(() => partner.download(projectId, "followed", "/first").then(String, () => "not there"), { timeout: 120_000 }).toBe("first");
+    await product.remove(key);
+  },
+  async *deleted() {
+    const key = await run("late-deleted", { projectId: await source("late") });
+    const { workflowId } = await follow(rig.product, key, ({ counts }) => counts.success === 30);
+    await rig.product.remove(key);
+    await expect(rig.product.records(key)).resolves.toEqual([]);
+    await expect.poll(() => stateOf(workflowId), { timeout: 180_000 }).toBe("TERMINATED");
+    yield;
+  },
+  async *firing() {
+    const { product, center } = rig;
+    const executionPlan = { executeTime: new Date(Date.now() + 5_000).toISOString(), executeImmediately: false };
+    const key = await run("fired", { projectId: await source("early"), setting: { executionStrategy: "SPECIFIED_TIME", executionPlan } });
+    await expect.poll(center.output, { timeout: 180_000 }).toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
+    expect(await product.records(key)).toEqual([]);
+    yield;
+    await expect.poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 }).toBe("SUCCESS");
+  },
+};
 
-  const record = await stopped(key);
-  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
-  expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+test("of a release with mistakes each run that they stop tells, can be stopped or deleted with what was done counted as done, or goes on with the next release", SLOW, async () => {
+  await release(
+    failsBefore("workflows/task-run.ts", "  // Stopped in its first moment", 'projectId.startsWith("early")'),
+    failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined", 'projectId.startsWith("late")'),
+    failsBefore("workflows/target-run.ts", "  await slide()", 'label.startsWith("parts")'),
+    failsBefore("workflows/real-time-run.ts", "      ended = await drain(", 'projectId.startsWith("following")'),
+  );
+  const stories = Object.values(STORIES).map((story) => story());
+  await Promise.all(stories.map((story) => story.next()));
   await release();
-  await product.execute(key);
-  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
-});
-
-test("a part of a run whose code fails is told in the run's record, and a release that does not fail lets the run go on", SLOW, async () => {
-  const mistake = { file: "workflows/target-run.ts", from: "  await slide()", to: '  if (position.cut > 0) throw new Error("a mistake in a part");\n  await slide()' };
-  await release(mistake);
-  const key = await run("parts");
-  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(new RegExp(`/${rig.cluster}/0 cannot go on.*a mistake in a part`));
-  await release();
-  expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
-  await expect.poll(() => rig.center.output(), { timeout: 60_000 }).toMatch(/a run that did not go on (does again|is over)/);
-});
-
-test("a run that follows uploads says that its code fails, ends at a stop, and follows again when the code is mended", SLOW, async () => {
-  const { product, projectId, cluster } = rig;
-  await product.hosted(projectId, "followed");
-  await release(failsBefore("workflows/real-time-run.ts", "      ended = await drain("));
-  const key = await product.run({ projectId, objects: [{ localRepoName: "followed", repoType: "GENERIC" }], clusters: [cluster], replicaType: "REAL_TIME" });
-  await product.upload(projectId, "followed", "/first", Buffer.from("first"));
-  await expect.poll(async () => (await product.records(key)).length, { timeout: 60_000 }).toBe(1);
-  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
-  await deploys.deploy();
-  const record = await stopped(key);
-  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
-  await release();
-  await expect.poll(() => rig.partner.download(projectId, "followed", "/first").then((bytes) => bytes?.toString()), { timeout: 120_000 }).toBe("first");
-  await product.remove(key);
+  const over = await Promise.all(stories.map((story) => story.next()));
+  expect(over.every(({ done }) => done)).toBe(true);
 });
 
 test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
@@ -164,13 +194,4 @@ test("a stopped run whose orchestrator does not react is terminated, and its rec
   letGo();
   await product.execute(key);
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { success: 30 } });
-});
-
-test("a task whose run's code fails can be deleted, and its run ends", SLOW, async () => {
-  await release(failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined"));
-  const key = await run("deleted");
-  const { workflowId } = await follow(rig.product, key, ({ counts }) => counts.success === 30);
-  await rig.product.remove(key);
-  await expect(rig.product.records(key)).resolves.toEqual([]);
-  await expect.poll(() => stateOf(workflowId), { timeout: 180_000 }).toBe("TERMINATED");
 });
