@@ -6,6 +6,7 @@ import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed } from "../../db/runs/close.ts";
 import { type Cut, cutBatches } from "../../db/runs/cut.ts";
 import { snapshotOf, type Target } from "../../db/runs/targets.ts";
+import { cut } from "../../domain/run-names.ts";
 import { whole } from "./answers.ts";
 
 /** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
@@ -14,6 +15,9 @@ export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
 /** `closed`: what became of the drain that was handed in as ended. */
 export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & { closed: Closed | null };
 export type Ended = { recordId: string; reason: string | null };
+
+/** Characters of a drain's reason that the history tells; the record has all of it. */
+const TOLD_REASON = 300;
 
 /** Of so many targets the first cut comes with the drain itself, which saves small drains a step. */
 const CUT_AT_ONCE = 4;
@@ -39,7 +43,8 @@ export function createDrainActivities({ db, localCluster, now, asked }: DrainAct
   return {
     /** Closes the drain that ended, if any, and finds the one that goes on, or opens the next when there is something to send. */
     async beginDrain(taskKey: string, clusterId: string, workflowId: string, ended: Ended | null, window: number): Promise<Step> {
-      const closed = ended && (await closeRecord(db, ended.recordId, ended.reason, now));
+      const result = ended && (await closeRecord(db, ended.recordId, ended.reason, now));
+      const closed = result && { ...result, errorReason: result.errorReason && cut(result.errorReason, TOLD_REASON) };
       asked({ taskKey, clusterId });
       for (;;) {
         const step = beginDrain(db, { taskKey, clusterId, workflowId, localCluster, now: now() });

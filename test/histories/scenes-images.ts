@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApplicationFailure, type Client } from "@temporalio/client";
 import { closed, createGate, follow, type RecordInfo, type TaskDraft, type TaskObject } from "../run-fixture.ts";
 import type { FileRig, ImageRig } from "../run-rig.ts";
@@ -99,9 +100,11 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
 
   /** As if no worker could do it. */
   async function failPending(workflowId: string, type: string): Promise<void> {
-    const { raw } = await client.workflow.getHandle(workflowId).describe();
-    for (const { activityId, activityType } of raw.pendingActivities ?? []) {
-      if (activityType?.name === type) await client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"));
-    }
+    const pending = async () => {
+      const { raw } = await client.workflow.getHandle(workflowId).describe();
+      return (raw.pendingActivities ?? []).filter(({ activityType }) => activityType?.name === type);
+    };
+    while ((await pending()).length > 1) await sleep(100);
+    for (const { activityId } of await pending()) await client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"));
   }
 }
