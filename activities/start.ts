@@ -85,6 +85,7 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
       heartbeatInterval: config.heartbeatInterval ?? settings.heartbeatInterval,
       queues: [
         { taskQueue: laneQueue(transfer, "SHARED"), activities: counted("SHARED", activities), slots: SLOTS.SHARED },
+        { taskQueue: transfer, activities: counted("SHARED", activities), slots: SLOTS.QUICK },
         { taskQueue: laneQueue(transfer, "QUICK"), activities: counted("QUICK", activities), slots: SLOTS.QUICK },
         { taskQueue: laneQueue(transfer, "WHOLE"), activities: counted("WHOLE", activities), slots: SLOTS.WHOLE },
         { taskQueue: laneQueue(transfer, "ALONE"), activities: counted("ALONE", alone), slots: SLOTS.ALONE },

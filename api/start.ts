@@ -22,7 +22,7 @@ import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
 import { installRuntime } from "../temporal/worker.ts";
-import { queues } from "../workflows/contract.ts";
+import { laneQueue, queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
 import { createLinkedCheck } from "./check-linked.ts";
 import { createClusterCheck } from "./check-cluster.ts";
@@ -112,7 +112,7 @@ const internal = internalRoutes({
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
 const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
-const hasTransferWorker = () => hasWorker(inTemporal.client, execution.queues.transfer, Date.now());
+const hasTransferWorker = () => hasWorker(inTemporal.client, laneQueue(execution.queues.transfer, "SHARED"), Date.now());
 const watch = createWatch({
   db,
   dataDir: config.dataDir,

@@ -54,7 +54,7 @@ function begin(clusterId: string, pattern?: string): Run {
 }
 
 const cut = (run: Run, most = 8) =>
-  cutInTurn(db, turns, { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most }, run.id, time.now);
+  cutInTurn(db, turns, { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most }, { workflowId: run.id, waits: true }, time.now);
 
 /** Hands a batch in with nothing done, as a worker does whose time is over. */
 function handIn(run: Run, number: number, interrupted = false): number {

@@ -9,8 +9,8 @@ export const queues = (instanceId: string) => ({
 });
 export type Queues = ReturnType<typeof queues>;
 
-/** Each kind of slots of a transfer worker has a queue of its own. */
-export const laneQueue = (transfer: string, lane: Lane) => (lane === "SHARED" ? transfer : `${transfer}-${lane.toLowerCase()}`);
+/** Each kind of slots of a transfer worker has a queue of its own. The plain name is that of releases without kinds: what they had queued is still taken. */
+export const laneQueue = (transfer: string, lane: Lane) => `${transfer}-${lane.toLowerCase()}`;
 
 /** Workflow types, as Temporal's UI shows them. */
 export const TASK_RUN = "taskRun";

@@ -7,22 +7,16 @@ import type { Asker, Turns } from "./turns.ts";
 /** Whoever waits for a turn asks again after this by itself, should the call be lost. */
 const PATIENCE_MS = 60_000;
 
-/** Cuts as much as it is the workflow's turn to; one that wants more is woken when it may. */
-export function cutInTurn(db: Db, turns: Turns, request: CutRequest, workflowId: string, now: number): Cut {
-  const asker = askerOf(db, request, workflowId);
-  if (!asker) return { batches: [], left: false, due: null };
-  const { blocked, ...cut } = cutBatches(db, request, now, turns.ask(asker, request.most));
-  turns.took(asker, countShared(cut), blocked);
-  return blocked ? { ...cut, left: true, due: now + PATIENCE_MS } : cut;
-}
+/** `waits`: the workflow is told when it may cut more; else somebody else asks for what it may not cut now. */
+type Who = { workflowId: string; waits: boolean };
 
-/** The same for who does not wait: what it may not cut now is asked for by somebody else. */
-export function cutOnce(db: Db, turns: Turns, request: CutRequest, workflowId: string, now: number): Cut {
+/** Cuts as much as it is the workflow's turn to. */
+export function cutInTurn(db: Db, turns: Turns, request: CutRequest, { workflowId, waits }: Who, now: number): Cut {
   const asker = askerOf(db, request, workflowId);
   if (!asker) return { batches: [], left: false, due: null };
   const { blocked, ...cut } = cutBatches(db, request, now, turns.ask(asker, request.most));
-  turns.took(asker, countShared(cut), false);
-  return blocked ? { ...cut, left: true, due: null } : cut;
+  turns.took(asker, countShared(cut), blocked && waits);
+  return blocked ? { ...cut, left: true, due: waits ? now + PATIENCE_MS : null } : cut;
 }
 
 const countShared = ({ batches }: Cut): number => batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;

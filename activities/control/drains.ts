@@ -8,7 +8,7 @@ import { snapshotOf } from "../../db/runs/snapshots.ts";
 import type { Target } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { whole } from "./answers.ts";
-import { cutOnce } from "./cut-in-turn.ts";
+import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { Turns } from "./turns.ts";
 
@@ -40,7 +40,7 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
     if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
     return targets.map((target) => {
       const { object, clusterId } = target;
-      return object === null ? target : { ...target, first: cutOnce(db, turns, { recordId, object, clusterId, cut: 1, most }, workflowId, now()) };
+      return object === null ? target : { ...target, first: cutInTurn(db, turns, { recordId, object, clusterId, cut: 1, most }, { workflowId, waits: false }, now()) };
     });
   }
 

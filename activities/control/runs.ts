@@ -70,7 +70,7 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
 
     async cutBatches(request: CutRequest): Promise<Cut> {
       const { workflowId = "" } = Context.current().info.workflowExecution ?? {};
-      return inTurn(() => cutInTurn(db, turns, request, workflowId, now()), "answer");
+      return inTurn(() => cutInTurn(db, turns, request, { workflowId, waits: true }, now()), "answer");
     },
 
     /** Fails what has no outcome in a batch that no worker could finish. */

@@ -62,7 +62,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     const excess = (ends: readonly string[]) => Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
     const has = (ends: readonly string[]) =>
       all.total() < slots * AHEAD_SHARE && ends.every((end) => all.of(end) < MOST_OPEN) && (!ends.some(isSlow) || excess(ends) < 0);
-    return { open, isSlow, take, has, excess };
+    return { open, take, has, excess };
   }
 
   /** Gives the places that there are to those whose turn it is, one batch at a time. */
@@ -96,7 +96,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       waiters.set(asker.workflowId, mine);
       const at = places();
       for (const other of allot(at)) if (other !== mine) wake(other.workflowId);
-      return { shared: mine.granted, quick: quickRoom(at, asker.ends, paces.isQuick) };
+      return { shared: mine.granted, quick: quickRoom(at.open, asker.ends, paces) };
     },
     took(asker, shared, blocked) {
       const mine = waiters.get(asker.workflowId);
@@ -140,10 +140,8 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
   return new Set(long.map(({ clusterId }) => clusterId));
 }
 
-type Places = { open: readonly Open[]; isSlow: (end: string) => boolean };
-
 /** QUICK batches that may be cut for these ends: none of a slow one, only a first one of an end that nothing is known of. */
-function quickRoom({ open, isSlow }: Places, ends: readonly string[], isQuick: (end: string) => boolean): number {
+function quickRoom(open: readonly Open[], ends: readonly string[], { isSlow, isQuick }: TurnDeps["paces"]): number {
   if (ends.some(isSlow)) return 0;
   const most = ends.every(isQuick) ? MOST_QUICK : 1;
   const used = (end: string) => open.filter(({ lane, clusterId, source }) => lane === "QUICK" && (clusterId === end || source === end)).reduce((sum, { n }) => sum + n, 0);
