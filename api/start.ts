@@ -85,7 +85,7 @@ const executions = createExecutions(execution);
 
 const others = createOthers({ ports: () => [{ process: "control", port: metricsPort }, ...ports], now: Date.now });
 const signals = createSignals(Date.now);
-const workers = createWorkers(Date.now, logger, signals.refused);
+const workers = createWorkers(Date.now, logger, signals);
 const workerCount = () => Math.max(processes.workers, workers.count());
 const paces = createPaces(Date.now);
 const turns = createTurns({ db, paces, workers: workerCount, wake: createWake(inTemporal.client, logger), now: Date.now });

@@ -1,10 +1,11 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createInternalSigner } from "../activities/secrets/internal.ts";
 import type { Problem } from "../api/metrics/problems.ts";
 import { type Alert, expressionOf } from "../domain/alerts.ts";
 import { type Instance, startInstance } from "./instance.ts";
@@ -176,6 +177,36 @@ const CAUSES: Cause[] = [
         await connect();
       };
       return { subject: `${await nameOf(key)} → edge`, says: /lacks an upload of 1\d min/, mend };
+    },
+  },
+  {
+    what: "a cluster that answers slowly",
+    alert: "ClusterSlow",
+    async provoke() {
+      const { product, projectId, cluster } = rig;
+      rig.proxy.fault = () => ({ kind: "latency", ms: 8_000 });
+      const key = await product.run({ projectId, objects, clusters: [cluster] });
+      const mend = async () => {
+        rig.proxy.fault = () => null;
+        await closed(product, key);
+      };
+      return { subject: "edge", says: /answers slowly/, mend };
+    },
+  },
+  {
+    what: "a worker whose clock is wrong",
+    alert: "WorkerRefused",
+    async provoke() {
+      const { center } = rig;
+      const path = "/internal/v1/worker";
+      const signer = createInternalSigner(readFileSync(join(center.dataDir, "secret-key"), "utf8").trim());
+      const ask = (headers: Record<string, string>) => fetch(center.url + path, { headers: { ...headers, "x-internal-worker": "far/1" } });
+      const clock = Date.now;
+      Date.now = () => clock() - 10 * MINUTE;
+      const late = signer.headers("GET", path, "");
+      Date.now = clock;
+      expect((await ask(late)).status).toBe(401);
+      return { subject: "far/1", says: /is given no work: .*clock/, mend: () => ask(signer.headers("GET", path, "")) };
     },
   },
   {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { scrapeOf } from "./metrics-fixture.ts";
 import { closed, createGate, follow, newest, unique } from "./run-fixture.ts";
 import { readHistories } from "./run-histories.ts";
 import { startFileRig, startImageRig, type FileRig, type ImageRig } from "./run-rig.ts";
@@ -59,6 +60,10 @@ test(
     expect(failed?.errorReason).toMatch(/process.*SIGKILL/);
     // Two deaths of the worker, then one process for each halving.
     expect(killed.size).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(TAGS)) + 1);
+
+    const problems = await images.product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
+    expect(problems.filter(({ alert }) => alert === "BatchKillsWorkers").map(({ subject }) => subject)).toContainEqual(expect.stringMatching(/^batch \d+ of task-.* → target$/));
+    expect(await scrapeOf(images.instance)).toMatch(/^replication_batch_deaths_total\{again="true"\} [1-9]/m);
 
     letGo();
     const beside = await closed(images.product, innocent);

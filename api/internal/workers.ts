@@ -12,8 +12,6 @@ const GONE_MS = 60_000;
 const TOLD_AGAIN_MS = 60_000;
 const MOST_KEPT = 1_000;
 
-export type RefusedWorker = { worker: string; refusal: Refusal; message: string; since: number; last: number };
-
 export type Workers = {
   /** `worker`: what it calls itself, "" when it does not. */
   seen: (worker: string, used?: Used) => void;
@@ -22,35 +20,37 @@ export type Workers = {
   count: () => number;
   /** These, with when they were heard of last (epoch ms), and their slots. */
   list: () => { id: string; lastSeen: number; slots: Record<Lane, { total: number; used: number }> }[];
-  /** Workers that were refused lately, and not let in since. */
-  refusals: () => RefusedWorker[];
 };
 
-/** Which transfer workers there are, by what they ask. `onRefused`: for numbers. */
-export function createWorkers(now: () => number, logger: Pick<Logger, "error">, onRefused: (refusal: Refusal, worker: string) => void = () => {}): Workers {
+/** Told of who is let in, and who is not. */
+export type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
+const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
+
+/** Which transfer workers there are, by what they ask. */
+export function createWorkers(now: () => number, logger: Pick<Logger, "error">, signals: WorkerSignals = UNTOLD): Workers {
   const known = new Map<string, { last: number; used: Used }>();
-  const turnedAway = new Map<string, RefusedWorker & { told: number }>();
-  const fresh = <T>(map: Map<string, T>, last: (value: T) => number) => {
-    for (const [key, value] of map) if (now() - last(value) > GONE_MS || map.size > MOST_KEPT) map.delete(key);
-    return map;
+  const told = new Map<string, { refusal: Refusal; last: number }>();
+  const fresh = () => {
+    for (const [key, { last }] of known) if (now() - last > GONE_MS || known.size > MOST_KEPT) known.delete(key);
+    return known;
   };
 
   return {
     seen(worker, used) {
       if (worker === "") return;
       known.set(worker, { last: now(), used: used ?? known.get(worker)?.used ?? {} });
-      turnedAway.delete(worker);
+      if (told.delete(worker)) signals.accepted(worker);
     },
     refused({ refusal, message }, worker) {
-      onRefused(refusal, worker);
-      const before = turnedAway.get(worker);
-      const tells = before === undefined || before.refusal !== refusal || now() - before.told > TOLD_AGAIN_MS;
-      turnedAway.set(worker, { worker, refusal, message, since: before?.since ?? now(), last: now(), told: tells ? now() : before.told });
-      if (tells) logger.error({ worker, refusal }, `A transfer worker is refused: ${message}`);
+      signals.refused(refusal, worker);
+      const before = told.get(worker);
+      if (before?.refusal === refusal && now() - before.last <= TOLD_AGAIN_MS) return;
+      told.set(worker, { refusal, last: now() });
+      if (told.size > MOST_KEPT) told.delete(told.keys().next().value ?? worker);
+      logger.error({ worker, refusal }, `A transfer worker is refused: ${message}`);
     },
-    count: () => fresh(known, ({ last }) => last).size,
-    list: () => [...fresh(known, ({ last }) => last)].map(([id, { last, used }]) => ({ id, lastSeen: last, slots: slotsOf(used) })),
-    refusals: () => [...fresh(turnedAway, ({ last }) => last).values()],
+    count: () => fresh().size,
+    list: () => [...fresh()].map(([id, { last, used }]) => ({ id, lastSeen: last, slots: slotsOf(used) })),
   };
 }
 

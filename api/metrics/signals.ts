@@ -37,6 +37,10 @@ export function createSignals(now: () => number) {
       if (refusals.size >= MOST_KEPT) refusals.delete(refusals.keys().next().value ?? key);
       refusals.set(key, { reason, worker, since: goesOn ? known.since : now(), last: now() });
     },
+    /** A worker that was refused is let in. */
+    accepted(worker: string): void {
+      for (const reason of REFUSALS) refusals.delete(`${reason} ${worker}`);
+    },
     /** A batch was lost with its worker, for the `deaths`-th time; `subject` names it for people. */
     batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
       died = times > 1 ? { ...died, again: died.again + 1 } : { ...died, first: died.first + 1 };
