@@ -148,17 +148,11 @@ test("of a release with mistakes each run that they stop tells, can be stopped o
 
 test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
   const { product, center } = rig;
-  // The run begins when its row has been spoilt.
-  process.kill(center.pids().orchestrator, "SIGSTOP");
-  const key = await run("spoilt");
-  const { id } = await newest(product, key);
   const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
-  const { snapshot } = db.prepare<[string], { snapshot: string }>("SELECT snapshot FROM record WHERE id = ?").get(id) ?? { snapshot: "" };
-  const write = (text: string) => db.prepare("UPDATE record SET snapshot = ? WHERE id = ?").run(text, id);
-  write(JSON.stringify({ ...JSON.parse(snapshot), clusters: undefined }));
-  process.kill(center.pids().orchestrator, "SIGCONT");
-  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/planHosted of workflow .* has failed since .*tried for the \d+th time/);
-  write(snapshot);
+  db.exec("CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END");
+  const key = await run("spoilt");
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cutBatches of workflow .* has failed since .*tried for the \d+th time.*the disk is spoilt/s);
+  db.exec("DROP TRIGGER spoilt");
   db.close();
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
 });

@@ -43,14 +43,15 @@ export function createImageSender(source: ImageSource, target: ImageTarget): Sen
       end(artifact, { ...copied, size: artifact.plannedSize ?? copied.size });
       return copied.result;
     };
-    const sendOrLeave = async (artifact: BatchArtifact) => {
+    const sendOrLeave = async (artifact: BatchArtifact, at: number) => {
       const silence = await pulse.silence();
-      if (signal.aborted || slice.isOver()) return;
+      // The first goes however little time is left, so that every batch gets on.
+      if (signal.aborted || (at > 0 && slice.isOver())) return;
       if (silence === null) return pulse.watch(send(artifact));
       begin(artifact);
       end(artifact, notTried(artifact, silence));
     };
-    await Promise.all(artifacts.map((artifact) => limit(() => sendOrLeave(artifact))));
+    await Promise.all(artifacts.map((artifact, at) => limit(() => sendOrLeave(artifact, at))));
   };
   const close = () => {
     void source.registry.close();

@@ -56,7 +56,8 @@ export function createVersionSender({ content, controlPlane }: Deps, end: Opened
   async function sendVersions(work: Work, artifacts: BatchArtifact[], isStopped: () => boolean): Promise<void> {
     const { object, projectId, source } = work.batch;
     const remote = remoteRepository(object, projectId);
-    for (let rest = artifacts; rest.length > 0 && !isStopped() && !work.slice.isOver(); ) {
+    // The first go however little time is left, so that every batch gets on.
+    for (let rest = artifacts; rest.length > 0 && !isStopped() && (rest === artifacts || !work.slice.isOver()); ) {
       const asked = rest.slice(0, ASKED_AT_ONCE);
       const keys = asked.map(({ name, version }) => ({ name, version }));
       const told = await whenReachable({ signal: work.signal, heartbeat: () => {} }, () => controlPlane.versions(source.repositoryId, keys));

@@ -31,11 +31,11 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   const timers = [setInterval(heartbeat, 1_000), setInterval(() => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined), WAITS_MS)];
   let registry: OciRegistry | undefined;
   try {
-    for (;;) {
+    for (let pages = 0; ; pages += 1) {
       const state = await whenReachable(calls, () => controlPlane.listing(recordId, object, pace.waitMs(), lane));
       if (state.kind === "over") return { complete: true, retryAt: null };
       if (state.kind === "later") return { complete: false, retryAt: state.retryAt };
-      if (slice.isOver()) return { complete: false, retryAt: null };
+      if (pages > 0 && slice.isOver()) return { complete: false, retryAt: null };
       try {
         registry ??= createOciRegistry(openEndpoint(deps, state.source, pace));
         const { artifacts, next } = await listPage(registry, state, signal);

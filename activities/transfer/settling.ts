@@ -25,12 +25,15 @@ export function guardedBy<C extends Reporting, I>(settleTrouble: (copy: C, item:
   };
 }
 
-/** Runs `work` on each, some at once, and begins nothing more once the copy was stopped or its time is over; returns when none runs any more. */
+/**
+ * Runs `work` on each, some at once, and begins nothing more once the copy was stopped, or its time is over but for the first: however slow an
+ * end is, every batch gets on. Returns when none runs any more.
+ */
 export async function together<T>(copy: Reporting & { stopped: boolean }, list: readonly T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
   const limit = pLimit(width);
   const { signal, slice } = copy.hooks;
-  const isOver = () => copy.stopped || signal.aborted || slice.isOver();
-  const ended = await Promise.allSettled(list.map((each) => limit(async () => (isOver() ? undefined : work(each)))));
+  const mayBegin = (at: number) => !copy.stopped && !signal.aborted && (at < width || !slice.isOver());
+  const ended = await Promise.allSettled(list.map((each, at) => limit(async () => (mayBegin(at) ? work(each) : undefined))));
   signal.throwIfAborted();
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
