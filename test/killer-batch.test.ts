@@ -37,7 +37,7 @@ test(
     const killed = new Set<number>();
     images.source.proxy.fault = ({ path, port }) => {
       if (!path.endsWith(`/manifests/${KILLER}`)) return null;
-      const pid = ownerOf(port);
+      const pid = ownerOf(port, Number(new URL(images.source.proxy.url).port));
       if (pid === undefined || pid === process.pid) return { kind: "reset" };
       killed.add(pid);
       process.kill(pid, "SIGKILL");
@@ -67,7 +67,7 @@ test(
 
     letGo();
     const beside = await closed(images.product, innocent);
-    expect(beside).toMatchObject({ status: "SUCCESS", counts: { planned: 1, success: 1, failed: 0 } });
+    expect(beside).toMatchObject({ errorReason: null, status: "SUCCESS", counts: { planned: 1, success: 1, failed: 0 } });
     expect(await deaths(beside.workflowId)).toBeLessThanOrEqual(2);
     expect((await newest(images.product, guilty)).id).toBe(record.id);
   },

@@ -45,9 +45,11 @@ export function createImageSender(source: ImageSource, target: ImageTarget): Sen
     };
     const sendOrLeave = async (artifact: BatchArtifact, at: number) => {
       const silence = await pulse.silence();
-      // The first goes however little time is left, so that every batch gets on.
-      if (signal.aborted || (at > 0 && slice.isOver())) return;
-      if (silence === null) return pulse.watch(send(artifact));
+      if (signal.aborted) return;
+      if (silence === null) {
+        // The first goes however little time is left, so that every batch gets on.
+        return at > 0 && slice.isOver() ? undefined : pulse.watch(send(artifact));
+      }
       begin(artifact);
       end(artifact, notTried(artifact, silence));
     };

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** The process of this machine that has a TCP connection from this local port (proc(5), Linux only); undefined when none has any more. */
-export function ownerOf(port: number): number | undefined {
-  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+/** The process of this machine that has a TCP connection from its port `from` to the port `to` (proc(5), Linux only); undefined when none has any more. */
+export function ownerOf(from: number, to: number): number | undefined {
+  const ends = [from, to].map((port) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`);
   const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => readFileSync(file, "utf8").split("\n"));
-  const row = rows.find((line) => line.trim().split(/\s+/)[1]?.endsWith(`:${hex}`));
+  // The local address, then the remote one: a port may have several connections, to different ends.
+  const row = rows.find((line) => ends.every((end, at) => line.trim().split(/\s+/)[at + 1]?.endsWith(end)));
   const inode = row?.trim().split(/\s+/)[9];
   if (inode === undefined || inode === "0") return undefined;
   return readdirSync("/proc")
