@@ -1,5 +1,6 @@
 import { cutBatches } from "../../db/runs/cut.ts";
 import { type Cut, type CutRequest, sourceOf } from "../../db/runs/cutting.ts";
+import { endsOf } from "../../db/runs/end-batch.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import type { Db } from "../../db/open.ts";
 import type { Asker, Turns } from "./turns.ts";
@@ -26,5 +27,5 @@ function askerOf(db: Db, { recordId, object, objectsEnd = object + 1, clusterId 
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return null;
   const source = objectsEnd === object + 1 ? sourceOf(snapshot, object) : null;
-  return { workflowId, projectId: snapshot.projectId, recordId, ends: source === null ? [clusterId] : [clusterId, source] };
+  return { workflowId, projectId: snapshot.projectId, recordId, ends: endsOf({ clusterId, source }) };
 }

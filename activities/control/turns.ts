@@ -1,5 +1,6 @@
 import { AHEAD_SHARE, MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOTS, SLOW_SHARE } from "../../domain/lanes.ts";
 import { type Open, openBatches, type Rooms } from "../../db/runs/cut-lanes.ts";
+import { endsOf } from "../../db/runs/end-batch.ts";
 import type { Db } from "../../db/open.ts";
 import type { Paces } from "./paces.ts";
 
@@ -54,9 +55,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       all.add(ends, n);
       if (ends.some(isSlow)) slow.add(ends, n);
     };
-    for (const { lane, clusterId, source, n } of open) {
-      if (lane === "SHARED") take(source === null ? [clusterId] : [clusterId, source], n);
-    }
+    for (const batches of open) if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
     for (const { ends, granted } of waiters.values()) take(ends, granted);
     /** Of what is slow by one of its ends, no other end has more than a slow one may have: a slow source fills no quick cluster. */
     const excess = (ends: readonly string[]) => Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
@@ -88,6 +87,12 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     }
   }
 
+  function freed(): void {
+    forget();
+    if (waiters.size === 0) return;
+    for (const { workflowId } of allot(places())) wake(workflowId);
+  }
+
   return {
     ask(asker, most) {
       forget();
@@ -104,7 +109,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       const unused = mine.granted - shared;
       if (blocked) waiters.set(asker.workflowId, { ...mine, granted: 0, since: now() });
       else waiters.delete(asker.workflowId);
-      if (unused > 0 && !blocked) this.freed();
+      if (unused > 0 && !blocked) freed();
     },
     isExcess({ id, ends }) {
       for (const [other, at] of told) if (now() - at > TURN_MS) told.delete(other);
@@ -113,11 +118,7 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
       told.set(id, now());
       return true;
     },
-    freed() {
-      forget();
-      if (waiters.size === 0) return;
-      for (const { workflowId } of allot(places())) wake(workflowId);
-    },
+    freed,
   };
 }
 
@@ -144,7 +145,7 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
 function quickRoom(open: readonly Open[], ends: readonly string[], { isSlow, isQuick }: TurnDeps["paces"]): number {
   if (ends.some(isSlow)) return 0;
   const most = ends.every(isQuick) ? MOST_QUICK : 1;
-  const used = (end: string) => open.filter(({ lane, clusterId, source }) => lane === "QUICK" && (clusterId === end || source === end)).reduce((sum, { n }) => sum + n, 0);
+  const used = (end: string) => open.filter((batches) => batches.lane === "QUICK" && endsOf(batches).includes(end)).reduce((sum, { n }) => sum + n, 0);
   return Math.max(0, most - Math.max(...ends.map(used)));
 }
 

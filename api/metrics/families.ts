@@ -1,9 +1,9 @@
 import { type Alert, ALERT_RULES, wantedFree } from "../../domain/alerts.ts";
 import { LANES } from "../../domain/lanes.ts";
 import { RUN_CAUSES } from "../../domain/vocabulary.ts";
+import { REFUSALS } from "../../domain/worker-messages.ts";
 import { createFamily, type Family, type Labels, type Merge, sum } from "./exposition.ts";
 import { GAUGE_ALERTS, READINGS } from "./readings.ts";
-import { REFUSALS } from "./signals.ts";
 import type { Survey } from "./survey.ts";
 
 /** Tasks that have labels of their own, the oldest first; the numbers of the others stand together under `_other`. */

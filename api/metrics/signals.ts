@@ -1,5 +1,6 @@
 import { DEATHS_TOLD_FOR, REFUSALS_TOLD_FOR } from "../../domain/alerts.ts";
 import type { Lane } from "../../domain/lanes.ts";
+import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
 
 /** A transfer worker, wherever it runs, as it was last heard of (epoch ms). */
 export type WorkerSeen = { id: string; lastSeen: number; slots: Partial<Record<Lane, { total: number; used: number }>> };
@@ -10,10 +11,6 @@ export type Sources = {
   slow: () => readonly string[];
   workers: () => readonly WorkerSeen[];
 };
-
-/** Why a worker is given no work. */
-export const REFUSALS = ["clock", "key", "protocol"] as const;
-export type Refusal = (typeof REFUSALS)[number];
 
 type Refused = { reason: Refusal; worker: string; since: number };
 type Death = { subject: string; deaths: number; at: number };
