@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { closeRecord } from "../db/runs/close.ts";
 import { closeAsAnswered } from "../db/runs/restore.ts";
-import { countStuck, type RunningRecord, runningRecords, setProblem } from "../db/runs/problems.ts";
+import { type RunningRecord, runningRecords, setProblem } from "../db/runs/problems.ts";
 import { findTask } from "../db/tasks.ts";
 import { troubleText } from "../domain/trouble.ts";
 import { type StartDeps, startRun } from "./executions.ts";
@@ -24,8 +24,8 @@ export type ReconcilerDeps = StartDeps & {
 export type Reconciler = {
   /** Looks at every run once. */
   look: () => Promise<void>;
-  /** How many runs are known not to go on. */
-  stuck: () => number;
+  /** Keys of the tasks of which a firing cannot begin: its code fails before it has made its record. */
+  unbegun: () => readonly string[];
 };
 
 const AT_ONCE = 8;
@@ -39,8 +39,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const limit = pLimit(AT_ONCE);
   /** When the trouble of a run was seen first. */
   const seen = new Map<string, number>();
-  /** Runs that have no record yet and cannot come to make it. */
-  let unrecorded = new Set<string>();
+  /** Firings that cannot come to make their records: the task of each, by workflow id. */
+  let unbegun = new Map<string, string>();
 
   function tell(row: RunningRecord, { troubles }: Look): void {
     if (troubles.length === 0) seen.delete(row.id);
@@ -85,9 +85,9 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const broken = await brokenRuns(deps.client, deps.queues.orchestrate, known, limit);
     const waiting = broken.filter(({ input }) => isNeeded(input));
     for (const { workflowId, input } of waiting) {
-      if (!unrecorded.has(workflowId)) logger.error({ workflowId, taskKey: input.taskKey }, "a firing cannot begin: its code fails; a release in which it does not lets it go on");
+      if (!unbegun.has(workflowId)) logger.error({ workflowId, taskKey: input.taskKey }, "a firing cannot begin: its code fails; a release in which it does not lets it go on");
     }
-    unrecorded = new Set(waiting.map(({ workflowId }) => workflowId));
+    unbegun = new Map(waiting.map(({ workflowId, input }) => [workflowId, input.taskKey]));
     await Promise.all(broken.map(endUnneeded));
   }
 
@@ -107,6 +107,6 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
       await Promise.all(looks);
       await lookAtUnrecorded(new Set(running.map(({ workflowId }) => workflowId)));
     },
-    stuck: () => countStuck(db) + unrecorded.size,
+    unbegun: () => [...unbegun.values()],
   };
 }

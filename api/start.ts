@@ -123,7 +123,7 @@ const watch = createWatch({
   hasTransferWorker,
   signals,
   others,
-  sources: { slow: () => [...paces.slow().keys()], workers: workers.list },
+  sources: { slow: () => [...paces.slow().keys()], unbegun: () => reconciler.unbegun(), workers: workers.list },
 });
 
 const app = createApp({
@@ -175,7 +175,8 @@ const worker = keepActivityWorkers({
 });
 const pace = paceOf(config.reconcileInterval);
 const watching = { ...execution, zone: config.timeZone, pace, closed: schedules.runClosed };
-const reconciler = repeat(pace.interval, "bringing runs in line", logger, createReconciler(watching).look);
+const reconciler = createReconciler(watching);
+const reconciling = repeat(pace.interval, "bringing runs in line", logger, reconciler.look);
 const stops = repeat(pace.beat, "looking after runs that are to end", logger, createStopWatch(watching));
 const checkAll = () => checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
@@ -186,7 +187,7 @@ const stopHousekeeping = createHousekeeping({ db, store, now: Date.now, logger }
 
 const child = superviseChild({
   stop: async () => {
-    for (const { stop } of [doorbell, reconciler, stops, clusterWatch, turnWatch, upkeep]) stop();
+    for (const { stop } of [doorbell, reconciling, stops, clusterWatch, turnWatch, upkeep]) stop();
     stopWatch();
     await stopHousekeeping();
     await worker.stop();

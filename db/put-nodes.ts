@@ -1,4 +1,5 @@
 import { foldersAbove, nameOf, parentOf } from "../domain/path.ts";
+import { isFollowed } from "./events.ts";
 import { nodeStatements, type Existing, type NodeStatements } from "./node-statements.ts";
 import { type Db, write } from "./open.ts";
 
@@ -35,12 +36,14 @@ export type RepositoryKey = { id: number; projectId: string; name: string };
 
 /** Makes files, with the folders above them, in one transaction that sees to it that their content is registered. One result for each entry, in their order. */
 export function putNodes(db: Db, repository: RepositoryKey, entries: readonly NodeEntry[], rules: PutRules): PutResult[] {
-  const put: Put = { ...rules, repository, statements: nodeStatements(db), folders: new Set() };
-  return write(db, () => entries.map((entry) => putNode(put, entry)));
+  return write(db, (tx) => {
+    const put: Put = { ...rules, repository, statements: nodeStatements(db), folders: new Set(), followed: isFollowed(tx, repository.projectId) };
+    return entries.map((entry) => putNode(put, entry));
+  });
 }
 
-/** `folders`: those that are known to exist, within one transaction. */
-type Put = PutRules & { repository: RepositoryKey; statements: NodeStatements; folders: Set<string> };
+/** `folders`: those that are known to exist, within one transaction; `followed`: see `isFollowed`. */
+type Put = PutRules & { repository: RepositoryKey; statements: NodeStatements; folders: Set<string>; followed: boolean };
 
 function putNode(put: Put, entry: NodeEntry): PutResult {
   const { fullPath, sha256 } = entry;
@@ -56,7 +59,7 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   }
   const metadata = entry.metadata ? JSON.stringify(entry.metadata) : (existing?.metadata ?? "{}");
   const values = { ...content, sha256, metadata, expireDate: entry.expireDate ?? null, ...audit };
-  if (!entry.partOfVersion) put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
+  if (put.followed && !entry.partOfVersion) put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
   if (!existing?.sha256) {
     insert(put, fullPath, 0, values);
     return { kind: "created" };

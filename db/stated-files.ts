@@ -1,7 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { decideFile, type FileAnswer, type StatedFile, type Statement } from "../domain/sync.ts";
 import { haveBlobs, putBlobs, type BlobRow } from "./blobs.ts";
-import { nodeStatements } from "./node-statements.ts";
+import { tell } from "./events.ts";
 import { type NodeStat, statPaths } from "./nodes.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import type { Packagings } from "./packages/maven-record.ts";
@@ -55,7 +55,7 @@ function decide(db: Db, tx: DbOrTx, repository: StatableRepository, files: reado
     const there = found?.sha256 ? { sha256: found.sha256 } : null;
     const answer = decideFile(there, file.sha256, have.has(file.sha256), conflictStrategy);
     stopped = answer.result === "conflict" && conflictStrategy === "FAST_FAIL";
-    if (answer.result === "same" && includeMetadata && found && differs(found.metadata, file.metadata)) setMetadata(db, tx, repository, file, now);
+    if (answer.result === "same" && includeMetadata && found && differs(found.metadata, file.metadata)) setMetadata(tx, repository, file, now);
     return answer;
   });
 }
@@ -67,13 +67,13 @@ function judgeMaven(repository: StatableRepository, { path, sha256 }: StatedFile
 
 const isPart = ({ type }: StatableRepository, path: string): boolean => type === "MAVEN" && isInLayout(path);
 
-function setMetadata(db: Db, tx: DbOrTx, repository: StatableRepository, file: StatedFile, now: number): void {
+function setMetadata(tx: DbOrTx, repository: StatableRepository, file: StatedFile, now: number): void {
   tx.update(node)
     .set({ metadata: file.metadata, lastModifiedBy: file.lastModifiedBy, lastModifiedDate: file.lastModifiedDate })
     .where(and(eq(node.repositoryId, repository.id), eq(node.fullPath, file.path)))
     .run();
   if (isPart(repository, file.path)) tellStatedFile(tx, repository, file.path, now);
-  else nodeStatements(db).event.run(repository.projectId, repository.name, file.path, `sha256:${file.sha256}`, now);
+  else tell(tx, { projectId: repository.projectId, repoName: repository.name, kind: "node", subject: file.path, digest: `sha256:${file.sha256}`, createdDate: now });
 }
 
 function toEntry(repository: StatableRepository, file: StatedFile, { includeMetadata }: StatedRules): NodeEntry {

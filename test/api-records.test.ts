@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { closeRecord } from "../db/runs/close.ts";
-import { countStuck, setProblem } from "../db/runs/problems.ts";
+import { setProblem } from "../db/runs/problems.ts";
 import { detail } from "../db/schema/replication.ts";
 import { addDetails, addManyDetails, addRecord, type DetailValues, endRecord, setPlanned } from "./api-rows.ts";
 import { createTaskApi, FILES, IMAGES, INSTANCE, REGISTRY, type TaskApi } from "./api-task-fixture.ts";
@@ -55,13 +55,11 @@ describe("one execution", () => {
   test("says what keeps its run from going on wherever it is answered, and no more once it is over", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setProblem(api.db, id, "its code fails");
-    expect(countStuck(api.db)).toBe(1);
     const answered = [((await get(id)) as { record: Row }).record, ...((await get(`list/${key}`)) as Row[]), ...(await pageOf(`page/${key}`)).records];
     expect(answered.map(({ problem }) => problem)).toEqual(["its code fails", "its code fails", "its code fails"]);
     await closeRecord(api.db, id, "stopped by admin", () => api.time.now);
     setProblem(api.db, id, "too late");
     expect(await get(id)).toMatchObject({ record: { status: "FAILED", errorReason: "stopped by admin", problem: null } });
-    expect(countStuck(api.db)).toBe(0);
   });
 
   test("that is unknown is refused, its overview is null and its details are none", async () => {

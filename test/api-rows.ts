@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { openRecord } from "../db/runs/open.ts";
 import { write, type Db } from "../db/open.ts";
-import { project, repository } from "../db/schema/content.ts";
+import { eventCursor, project, repository } from "../db/schema/content.ts";
 import { cluster, detail, planObject, record, tally, task } from "../db/schema/replication.ts";
 import { newId } from "../domain/ids.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../domain/vocabulary.ts";
@@ -18,6 +18,17 @@ export function addRepository(db: Db, projectId: string, name: string, type: Rep
 export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE", id = newId()): string {
   db.insert(cluster).values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit }).run();
   return id;
+}
+
+/** A REAL_TIME task of the project that has passed all events so far; the log has what happens in projects that somebody follows. */
+export function addFollower(db: Db, projectId: string): void {
+  const key = newId();
+  const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
+  const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
+  const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
+  const setting = { ...rules, executionPlan, rateLimit: 0, includeMetadata: true, storageConsistencyCheck: false, automaticCreateRemoteRepo: true };
+  db.insert(task).values({ key, id: key, name: key, ...kinds, projectId, setting, enabled: true, record: true, recordReserveDays: 30, ...audit }).run();
+  db.insert(eventCursor).values({ taskKey: key, clusterId: newId() }).run();
 }
 
 /** Opens a record as a run does; at most one is RUNNING for a task. */

@@ -2,6 +2,7 @@ import { eq } from "drizzle-orm";
 import type { ApiDeps } from "../api/deps.ts";
 import { event } from "../db/schema/content.ts";
 import { packages, version } from "../db/schema/packages.ts";
+import { addFollower } from "./api-rows.ts";
 import { send, startApi } from "./socket-fixture.ts";
 
 export type MavenServer = Awaited<ReturnType<typeof startMaven>>;
@@ -11,6 +12,7 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
   const api = await startApi(overrides, directory);
   const made = await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "maven", type: "MAVEN" } });
   if (made.code !== 0) throw new Error(made.text);
+  addFollower(api.db, "demo");
   const base = "/maven/demo/maven";
   const bytes = (body: string | Buffer) => (typeof body === "string" ? Buffer.from(body) : body);
   return {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ApiDeps } from "../api/deps.ts";
 import { ADMIN } from "./api-fixture.ts";
+import { addFollower } from "./api-rows.ts";
 import { send, startApi } from "./socket-fixture.ts";
 
 export const sha1 = (content: Uint8Array) => createHash("sha1").update(content).digest("hex");
@@ -14,6 +15,7 @@ export const integrity = (content: Uint8Array) => `sha512-${createHash("sha512")
 export async function startNpm(overrides: Partial<ApiDeps> = {}) {
   const api = await startApi(overrides);
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "packages", type: "NPM" } });
+  addFollower(api.db, "demo");
   const base = "/npm/demo/packages";
   return { ...api, base, registry: `${api.url}${base}`, npm: npmCaller(api.port, base) };
 }

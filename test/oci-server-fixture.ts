@@ -1,4 +1,5 @@
 import type { ApiDeps } from "../api/deps.ts";
+import { addFollower } from "./api-rows.ts";
 import { LOGIN, startApi } from "./socket-fixture.ts";
 import { pushImage, type TestBlob, type TestManifest } from "./servers/images.ts";
 
@@ -11,6 +12,7 @@ type Call = { headers?: Record<string, string>; body?: Uint8Array | string; logi
 export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = await startApi(overrides, directory);
   await makeRepositories(api.call);
+  addFollower(api.db, "team");
   const host = `127.0.0.1:${api.port}`;
   return { ...api, host, ...createClient(api.url) };
 }

@@ -7,6 +7,7 @@ import { findRepository } from "../db/repositories.ts";
 import { encodeStatement, FILES_MEDIA_TYPE, SYNC_LIMITS, SYNC_PREFIX, type StatedFile } from "../domain/sync.ts";
 import { VERSIONS_MEDIA_TYPE, type StatedVersion } from "../domain/sync-versions.ts";
 import { ADMIN, basic } from "./api-fixture.ts";
+import { addFollower } from "./api-rows.ts";
 import { sha256 } from "./content-fixture.ts";
 import { startInstance, type Instance } from "./instance-fixture.ts";
 import { type Built, DATES, frame, mavenPath, mavenVersion, npmVersion, pom } from "./package-copy-fixture.ts";
@@ -18,6 +19,7 @@ let npm = "";
 
 beforeAll(async () => {
   target = await startInstance();
+  addFollower(target.db, "copies");
 });
 
 afterAll(async () => {

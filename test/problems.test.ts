@@ -25,15 +25,16 @@ let cluster: string;
 let signals: Signals;
 let processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
 let slow: string[] = [];
+let unbegun: string[] = [];
 let workers: WorkerSeen[] = [];
 beforeEach(() => {
-  [time, slow, workers] = [START, [], []];
+  [time, slow, unbegun, workers] = [START, [], [], []];
   processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
   signals = createSignals(() => time);
   const directory = mkdtempSync(join(tmpdir(), "problems-"));
   const later: Watch = { metrics: () => watch.metrics(), problems: () => watch.problems(), checked: (...said) => watch.checked(...said), start: () => watch.start() };
   api = createTestApi({ now: () => time, zone: "UTC", processes: () => processes, watch: later }, directory);
-  watch = createWatch({ ...api.deps, dataDir: directory, signals, sources: { slow: () => slow, workers: () => workers } });
+  watch = createWatch({ ...api.deps, dataDir: directory, signals, sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers } });
   cluster = addCluster(api.db, "shanghai");
 });
 afterEach(() => api.close());
@@ -94,6 +95,15 @@ test("a run with a problem is told with it", async () => {
   const id = addRun(api.db, addTask(api.db, "nightly", [cluster], START), { clusterId: cluster, start: START });
   api.db.update(record).set({ problem: "its workflow fails" }).where(eq(record.id, id)).run();
   expect((await told()).get("RunStuck")).toMatchObject({ severity: "critical", message: `the run of task nightly (record ${id}) does not go on: its workflow fails` });
+});
+
+test("firings that cannot begin are told, and count as runs that are stuck", async () => {
+  unbegun = ["nightly", "weekly"].map((name) => addTask(api.db, name, [cluster], START));
+  const problems = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
+  expect(problems.map(({ alert, message }) => [alert, message])).toEqual(["nightly", "weekly"].map((name) => ["RunStuck", expect.stringMatching(`a firing of task ${name} cannot begin`)]));
+  expect(valueOf(await numbers(), "replication_stuck_runs")).toBe(2);
+  unbegun = [];
+  expect((await told()).size).toBe(0);
 });
 
 test("uploads that a cluster has not got for minutes are told, but not those of a disabled task", async () => {

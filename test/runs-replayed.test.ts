@@ -18,10 +18,11 @@ const ends: (() => void)[] = [];
 
 beforeAll(async () => {
   deploys = await createDeploys();
-  rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info" } });
+  rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: "12s" } });
   client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
-  await rig.product.hosted(rig.projectId, "files");
+  for (const name of ["files", "broken"]) await rig.product.hosted(rig.projectId, name);
   files = await fillRepository(rig.product, rig.projectId, "files", Array.from({ length: 30 }, (_, at) => at * 100));
+  await fillRepository(rig.product, rig.projectId, "broken", [100]);
 }, 180_000);
 afterEach(async () => {
   for (const end of ends.splice(0)) end();
@@ -95,4 +96,27 @@ test("a run that follows uploads is begun again, too, and one that the release d
   await product.upload(projectId, "followed", "/third", Buffer.from("third"));
   await arrived("/third");
   await product.remove(key);
+});
+
+test("a run that breaks again is begun again no more for this release, says why it does not go on, and goes on with one that has no mistake", SLOW, async () => {
+  const { product, projectId, cluster, center } = rig;
+  const letGo = hold();
+  const object = { localRepoName: "broken", repoType: "GENERIC", remoteRepoName: "broken" } as const;
+  const key = await product.run({ projectId, objects: [object], clusters: [cluster] });
+  await isSending();
+  const { workflowId } = await newest(product, key);
+  const runId = async () => (await client.workflow.getHandle(workflowId).describe()).runId;
+  const first = await runId();
+  await release({ file: "workflows/target-run.ts", from: "  const bell = createBell();\n", to: '  if (input.label.startsWith("broken")) throw new Error("a mistake in the program");\n  const bell = createBell();\n' });
+  const second = await runId();
+  expect(second).not.toBe(first);
+  await until("its problem is told", async () => /a mistake in the program/.test((await newest(product, key)).problem ?? ""), 120_000);
+  await center.kill("orchestrator");
+  await center.ready();
+  expect(await runId()).toBe(second);
+  letGo();
+  rig.proxy.fault = () => null;
+  await release();
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { planned: 1, success: 1 } });
+  expect(await runId()).toBe(second);
 });

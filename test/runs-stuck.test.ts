@@ -127,6 +127,9 @@ const STORIES = {
     const key = await run("fired", { projectId: await source("early"), setting: { executionStrategy: "SPECIFIED_TIME", executionPlan } });
     await expect.poll(center.output, { timeout: 180_000 }).toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
     expect(await product.records(key)).toEqual([]);
+    const told = await product.call<{ alert: string; message: string }[]>("GET", "/replication/api/system/problems");
+    const { name } = await product.task(key);
+    expect(told).toContainEqual(expect.objectContaining({ alert: "RunStuck", message: expect.stringContaining(`a firing of task ${name} cannot begin`) }));
     yield;
     await expect.poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 }).toBe("SUCCESS");
   },

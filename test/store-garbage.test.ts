@@ -8,6 +8,7 @@ import { deleteNodes } from "../db/delete-nodes.ts";
 import { getNode } from "../db/nodes.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import { eventCursor } from "../db/schema/content.ts";
+import { addFollower } from "./api-rows.ts";
 import { body, createContent, HOUR, NOW, random, sha256 } from "./content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
@@ -126,7 +127,9 @@ test("files whose time is over are gone at once for readers and deleted by and b
 
 test("events stay until every cursor has passed them", async () => {
   const { add, db, keeping } = content();
+  addFollower(db, "p");
   for (let i = 0; i < 4; i += 1) await add(random(10), `/file-${i}`);
+  db.update(eventCursor).set({ position: 4 }).run();
   db.insert(eventCursor).values([{ taskKey: "a", clusterId: "x", position: 3 }, { taskKey: "b", clusterId: "y", position: 2 }]).run();
   const seqs = () => db.$client.prepare("SELECT seq FROM event ORDER BY seq").pluck().all();
   await keeping.run();

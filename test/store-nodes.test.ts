@@ -3,6 +3,7 @@ import { putBlobs } from "../db/blobs.ts";
 import { deleteNodes } from "../db/delete-nodes.ts";
 import { getNode, listFiles, pageNodes, statPaths } from "../db/nodes.ts";
 import { putNodes, type NodeEntry, type PutRules } from "../db/put-nodes.ts";
+import { addFollower } from "./api-rows.ts";
 import { createContent, HOUR, md5, NOW, sha256 } from "./content-fixture.ts";
 
 const opened: { close: () => void }[] = [];
@@ -65,8 +66,11 @@ test("a file whose time is over blocks nobody", () => {
   expect(get("/b")?.folder).toBe(true);
 });
 
-test("each file that is made or changed writes one event in the same transaction", () => {
+test("each file that is made or changed writes one event in the same transaction, once somebody follows the project", () => {
   const { put, entry, db } = nodes();
+  addFollower(db, "another");
+  put([entry("/a/before")]);
+  addFollower(db, "p");
   put([entry("/a/b", "x"), { fullPath: "/missing", sha256: sha256("absent"), metadata: {} }]);
   put([entry("/a/b", "y")]);
   put([entry("/a/b", "y")], { overwrite: true });

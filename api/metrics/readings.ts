@@ -31,12 +31,17 @@ export const READINGS = {
       return { labels: { task: taskKey }, value: Math.max(0, now - progress) / 1000, since: progress, subject: name, tell };
     }),
 
-  RunStuck: ({ running, tasks }) =>
-    running.flatMap(({ id, taskKey, problem }) => {
-      if (problem === null) return [];
+  RunStuck: ({ running, unbegun, tasks }) => {
+    const reading = (taskKey: string, tell: (name: string) => string): Reading => {
       const name = tasks.get(taskKey)?.name ?? taskKey;
-      return { labels: {}, value: 1, since: null, subject: name, tell: () => `the run of task ${name} (record ${id}) does not go on: ${problem}` };
-    }),
+      return { labels: {}, value: 1, since: null, subject: name, tell: () => tell(name) };
+    };
+    const runs = running.flatMap(({ id, taskKey, problem }) =>
+      problem === null ? [] : reading(taskKey, (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`),
+    );
+    const firings = unbegun.map((taskKey) => reading(taskKey, (name) => `a firing of task ${name} cannot begin: its code fails; a release in which it does not lets it go on`));
+    return [...runs, ...firings];
+  },
 
   RealTimeLag: ({ now, sample, tasks, clusters }) =>
     sample.behind.map(({ taskKey, clusterId, oldest, held }) => {

@@ -9,6 +9,8 @@ export type WorkerSeen = { id: string; lastSeen: number; slots: Partial<Record<L
 export type Sources = {
   /** Ids of the clusters that are known to be slow. */
   slow: () => readonly string[];
+  /** Keys of the tasks of which a firing cannot begin, one for each firing. */
+  unbegun: () => readonly string[];
   workers: () => readonly WorkerSeen[];
 };
 

@@ -30,6 +30,7 @@ export type Survey = {
   signals: ReturnType<Signals["look"]>;
   /** Ids of clusters. */
   slow: ReadonlySet<string>;
+  unbegun: ReturnType<Sources["unbegun"]>;
   workers: ReturnType<Sources["workers"]>;
 };
 
@@ -59,6 +60,7 @@ export function createSurvey(deps: SurveyDeps) {
       sample,
       signals: signals.look(),
       slow: new Set(sources.slow()),
+      unbegun: sources.unbegun(),
       workers: sources.workers(),
     };
     return last;

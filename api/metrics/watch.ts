@@ -20,7 +20,7 @@ export type Watch = {
 
 export type WatchDeps = SampleDeps & { localClusterName: string; signals?: Signals; sources?: Sources; others?: Pick<Others, "read"> };
 
-const NOTHING_KNOWN: Sources = { slow: () => [], workers: () => [] };
+const NOTHING_KNOWN: Sources = { slow: () => [], unbegun: () => [], workers: () => [] };
 const LOOK_MS = 15_000;
 const FRESH_MS = 1_000;
 

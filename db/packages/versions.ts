@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import { packageKeyOf } from "../../domain/package-key.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { tell } from "../events.ts";
 import type { DbOrTx } from "../open.ts";
 import type { Audit, RepositoryKey } from "../put-nodes.ts";
-import { event } from "../schema/content.ts";
 import { distTag, packages, version } from "../schema/packages.ts";
 
 export type PackageRow = typeof packages.$inferSelect;
@@ -43,7 +43,7 @@ export function putVersion(tx: DbOrTx, repositoryId: number, packageName: string
 export function tellVersion(tx: DbOrTx, repository: PackageRepository, packageName: string, { name, digest, complete }: Pick<VersionRow, "name" | "digest" | "complete">, now: number): void {
   if (!complete) return;
   const subject = packageKeyOf(repository.type, packageName);
-  tx.insert(event).values({ projectId: repository.projectId, repoName: repository.name, kind: "version", subject, version: name, digest, createdDate: now }).run();
+  tell(tx, { projectId: repository.projectId, repoName: repository.name, kind: "version", subject, version: name, digest, createdDate: now });
 }
 
 /** Deletes the row of a version, the dist-tags that name it, and the package with its last version. Files are the caller's. */

@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, sql } from "drizzle-orm";
+import { and, eq, isNotNull } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { record } from "../schema/replication.ts";
 
@@ -25,10 +25,4 @@ export function stoppingRecords(db: DbOrTx): RunningRecord[] {
 /** Says what keeps the run from going on; null: nothing any more. Of a record that is closed nothing changes. */
 export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
   db.update(record).set({ problem }).where(and(eq(record.id, recordId), eq(record.status, "RUNNING"))).run();
-}
-
-/** How many runs are known not to go on. */
-export function countStuck(db: DbOrTx): number {
-  const row = db.select({ n: sql<number>`count(*)` }).from(record).where(and(eq(record.status, "RUNNING"), isNotNull(record.problem))).get();
-  return row?.n ?? 0;
 }
