@@ -74,7 +74,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
   });
-  app.use((c, next) => (STREAMED.test(c.req.path) ? next() : limit(c, next)));
+  app.use((c, next) => (isBodiless(c) || STREAMED.test(c.req.path) ? next() : limit(c, next)));
 
   app.onError((error, c) => inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
   app.notFound((c) => {
@@ -92,6 +92,8 @@ const inForm = (c: Context<Env>) => (c.req.path.startsWith("/maven/") ? plainErr
 
 /** Answered often by design; logged on demand. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
+/** RFC 9112 section 6.3: a request that says neither has no body. Only a look at headers: hono makes a whole Request to look at a body. */
+const isBodiless = (c: Context<Env>) => c.req.header("content-length") === undefined && c.req.header("transfer-encoding") === undefined;
 /** Routes that limit their bodies themselves: contents are streamed. */
 const STREAMED = /^\/(?:generic|v2|npm|maven|helm|pypi|internal)\/|^\/replication\/sync\//;
 

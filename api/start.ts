@@ -16,6 +16,7 @@ import { createSealer } from "../activities/secrets/seal.ts";
 import { layout } from "../activities/store/layout.ts";
 import { createStore } from "../activities/store/store.ts";
 import { loadConfig, superviseChild } from "../config.ts";
+import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
@@ -58,6 +59,7 @@ mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
 const content = layout(config.dataDir);
 const inline = openInlineBlobs(content.inlineFile);
+const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) => logger.warn({ reason }, "the databases' logs could not be copied into them"));
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
@@ -194,6 +196,7 @@ const child = superviseChild({
     // A connection that has got its last answer is not kept.
     if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
+    await checkpoints.stop();
     inline.close();
     db.$client.close();
   },

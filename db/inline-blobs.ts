@@ -1,4 +1,5 @@
 import Sqlite from "better-sqlite3";
+import { ownCheckpoints } from "./checkpoints.ts";
 import { createSync } from "./durable.ts";
 
 type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
@@ -14,6 +15,7 @@ export type InlineBlobs = {
   close: () => void;
 };
 
+const PAGE_BYTES = 16_384;
 const MAX_TRANSACTION = 2 * 1024 * 1024;
 
 export function openInlineBlobs(file: string): InlineBlobs {
@@ -62,10 +64,10 @@ function takeSome(waiting: Put[]): Put[] {
 
 function open(file: string): Sqlite.Database {
   const db = new Sqlite(file);
-  // Contents of some KiB share a page with their neighbours; a checkpoint writes about 4 MiB, a few milliseconds.
-  db.pragma("page_size = 16384");
+  // Contents of some KiB share a page with their neighbours.
+  db.pragma(`page_size = ${PAGE_BYTES}`);
   db.pragma("journal_mode = WAL");
-  db.pragma("wal_autocheckpoint = 256");
+  db.pragma(ownCheckpoints(PAGE_BYTES));
   db.pragma("synchronous = NORMAL");
   db.pragma("busy_timeout = 5000");
   db.exec("CREATE TABLE IF NOT EXISTS inline_blob (sha256 BLOB NOT NULL UNIQUE, content BLOB NOT NULL)");

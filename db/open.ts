@@ -3,6 +3,7 @@ import Sqlite from "better-sqlite3";
 import { drizzle, type BetterSQLite3Database } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { matchesWildcard } from "../domain/wildcard.ts";
+import { ownCheckpoints } from "./checkpoints.ts";
 import * as content from "./schema/content.ts";
 import * as packages from "./schema/packages.ts";
 import * as replication from "./schema/replication.ts";
@@ -20,6 +21,7 @@ export function openDb(file: string): Db {
   const client = new Sqlite(file);
   client.pragma("journal_mode = WAL");
   client.pragma("synchronous = NORMAL");
+  client.pragma(ownCheckpoints(Number(client.pragma("page_size", { simple: true }))));
   client.pragma("busy_timeout = 5000");
   client.pragma("temp_store = MEMORY");
   client.pragma("cache_size = -16000");

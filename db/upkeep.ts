@@ -1,6 +1,7 @@
 import { and, eq, lte, type SQL, sql } from "drizzle-orm";
 import { nextExecution } from "../domain/task-rules.ts";
 import { type Db, write } from "./open.ts";
+import { prepared } from "./prepared.ts";
 import { deleteRecord } from "./records.ts";
 import { task } from "./schema/replication.ts";
 
@@ -13,9 +14,10 @@ const mayBeScheduled = and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <>
 
 /** Moves every `nextExecutionTime` that has passed on to the next one. Cheap when none has: the column has an index. */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
-  const passed = lte(task.nextExecutionTime, now);
-  if (db.select({ key: task.key }).from(task).where(passed).limit(1).get() !== undefined) setNextTimes(db, zone, now, passed);
+  if (somePassed(db).get({ now }) !== undefined) setNextTimes(db, zone, now, lte(task.nextExecutionTime, now));
 }
+
+const somePassed = prepared((db) => db.select({ key: task.key }).from(task).where(lte(task.nextExecutionTime, sql.placeholder("now"))).limit(1).prepare());
 
 /** Computes every `nextExecutionTime` anew: the configured zone, or what is known of zones, may have changed. */
 export function resetNextTimes(db: Db, zone: string, now: number): void {
