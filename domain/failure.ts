@@ -13,6 +13,7 @@ export const FAILURE_KINDS = [
   "certificate",
   "unsupported",
   "immutable",
+  /** A signal stopped it. */
   "cancelled",
   /** The batch's time was over; what it concerns goes on in a later one. */
   "yielded",
@@ -49,8 +50,12 @@ export class TransferError extends Error {
   }
 }
 
-/** Everything that is not a TransferError is a fault of ours: permanent, with its own message. */
+/** How others say that a signal stopped them: Node and undici; Temporal. */
+const STOPPED = new Set(["AbortError", "CancelledFailure"]);
+
+/** What is neither a TransferError nor says that a signal stopped it is a fault of ours: permanent, with its own message. */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;
+  if (error instanceof Error && STOPPED.has(error.name)) return new TransferError("cancelled", "stopped", { cause: error });
   return new TransferError("invalid", error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -1,12 +1,13 @@
 import pLimit from "p-limit";
 import { noParts, type ArtifactOutcome, type ArtifactResult } from "../../domain/outcome.ts";
-import { type TransferError, toTransferError } from "../../domain/failure.ts";
+import { toTransferError } from "../../domain/failure.ts";
 import { targetTags } from "../../domain/image-objects.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { ImageSource, ImageTarget } from "./image-ends.ts";
 import type { Sender } from "./line.ts";
 import { failed, type Work } from "./work.ts";
 import { copyImage } from "./image.ts";
+import { earlyOutcome } from "./trouble.ts";
 import { createImageMemory } from "./image-memory.ts";
 
 /** After this many artifacts in a row that got no answer, each after a long wait, the rest of the batch is not tried now. */
@@ -21,7 +22,7 @@ export function createImageSender(source: ImageSource, target: ImageTarget): Sen
     const artifacts = source.hosted ? failGone(work) : work.artifacts;
     const trouble = artifacts.length === 0 ? null : await target.prepare(batch, signal).then(() => null, toTransferError);
     signal.throwIfAborted();
-    if (trouble) return artifacts.forEach((artifact) => end(artifact, notPrepared(artifact, trouble)));
+    if (trouble) return artifacts.forEach((artifact) => end(artifact, earlyOutcome(artifact, `${artifact.name}:${artifact.version}`, trouble)));
     if (source.hosted) memory.forgetTags();
     const limit = pLimit(concurrency);
     const pulse = createPulse();
@@ -70,14 +71,6 @@ function failGone({ artifacts, batch, end }: Work): BatchArtifact[] {
     end(artifact, failed(`image ${artifact.name}:${artifact.version} is no longer in ${place}: it was deleted after the run was planned`));
     return false;
   });
-}
-
-function notPrepared({ name, version, uploads }: BatchArtifact, error: TransferError): ArtifactOutcome {
-  const reason = `${name}:${version}: ${error.message}`;
-  if (!error.retryable) return failed(reason);
-  const unreachable = error.kind === "unreachable" || error.kind === "timeout";
-  const result: ArtifactResult = { kind: "again", reason, notBefore: error.notBefore ?? null, uploads, throttled: error.kind === "throttled", unreachable };
-  return { result, digest: null, size: null, parts: noParts(), bytesSent: 0 };
 }
 
 /** Notices that an end does not answer any more. */

@@ -11,7 +11,7 @@ import { createFileSender } from "./batch-files.ts";
 import type { OpenedEndpoint } from "./endpoint.ts";
 import type { Sender } from "./line.ts";
 import { copyVersions, type CopyVersion } from "./versions.ts";
-import { earlyOutcome } from "./versions-outcome.ts";
+import { earlyOutcome } from "./trouble.ts";
 import { type BatchDeps, failed, whenReachable, type Work } from "./work.ts";
 
 /** What the control plane is asked for at once; it may answer fewer. */
@@ -69,7 +69,7 @@ export function createVersionSender({ content, controlPlane }: Deps, end: Opened
         await ensure(remote, work);
       } catch (error) {
         work.signal.throwIfAborted();
-        for (const artifact of [...present.map((each) => each.artifact), ...rest]) work.end(artifact, earlyOutcome(artifact, toTransferError(error)));
+        for (const artifact of [...present.map((each) => each.artifact), ...rest]) work.end(artifact, earlyOutcome(artifact, `${artifact.name} ${artifact.version}`, toTransferError(error)));
         return;
       }
       await sendPage(work, remote, present);

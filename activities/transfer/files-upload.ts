@@ -50,7 +50,7 @@ export async function upload(copy: Uploading, item: UploadItem): Promise<void> {
 async function letGo({ target, hooks }: Uploading, item: UploadItem, id: string, error: unknown): Promise<void> {
   if (hooks.signal.aborted) return;
   const { kind, retryable } = toTransferError(error);
-  if (kind === "yielded" || (retryable && kind !== "digestMismatch")) return;
+  if (kind === "yielded" || kind === "cancelled" || (retryable && kind !== "digestMismatch")) return;
   item.uploads = [];
   // The target itself ends a session whose digest is wrong.
   if (!retryable) await target.dropUpload(id, hooks.signal).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { toTransferError } from "../../domain/failure.ts";
 import type { Digest } from "../../domain/digest.ts";
 import { attachedTo, fallbackTag } from "../../domain/reference.ts";
+import { unlessAborted } from "../registries/unless-aborted.ts";
 import type { Page } from "../registries/oci/listing.ts";
 import { isIndexType, type Descriptor, type Manifest } from "../registries/oci/manifest.ts";
 import { together, type ImageCopy } from "./image-copy.ts";
@@ -57,11 +58,11 @@ async function attachedToOne(copy: ImageCopy, subject: Digest, tags: ReadonlySet
 
 /** The source's tags that are attached to something, listed once for each name; null = it lists none, so each must be asked for. */
 async function attachedTags({ source, seen, signal }: ImageCopy): Promise<ReadonlySet<string> | null> {
-  return seen.attachedTags(source.name, async () => {
+  const listed = seen.attachedTags(source.name, async () => {
     const found = new Set<string>();
     let cursor: string | null = null;
     do {
-      const page: Page | null | "forbidden" = await source.registry.listTags(source.name, cursor, signal).catch((error: unknown) => {
+      const page: Page | null | "forbidden" = await source.registry.listTags(source.name, cursor).catch((error: unknown) => {
         if (toTransferError(error).kind === "auth") return "forbidden";
         throw error;
       });
@@ -71,6 +72,7 @@ async function attachedTags({ source, seen, signal }: ImageCopy): Promise<Readon
     } while (cursor !== null);
     return found;
   });
+  return unlessAborted(listed, signal);
 }
 
 /** A tagged manifest may itself be attached to another: the target must list it there. */

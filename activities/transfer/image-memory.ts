@@ -1,11 +1,13 @@
 import pLimit, { type LimitFunction } from "p-limit";
-import { toTransferError } from "../../domain/failure.ts";
+import { type FailureKind, toTransferError } from "../../domain/failure.ts";
 import type { Digest } from "../../domain/digest.ts";
 import type { UploadState } from "../../domain/outcome.ts";
 
 /** Streams of large blobs at once; small ones are bounded by the images at once. */
 const STREAMS = 8;
 const MOST_KEPT = 50_000;
+/** Work that has ended so may be begun by another. */
+const LET_GO: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
 
 export type Placed = "sent" | "found";
 
@@ -37,13 +39,13 @@ export function createImageMemory(): ImageMemory {
   const turns = new Map<string, Promise<unknown>>();
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
-  /** Waiting for another image's work; undefined when that was stopped and this one goes on by itself. */
+  /** Waiting for another image's work; undefined when that was stopped or put off and this one goes on by itself. */
   async function joined(known: Promise<Placed>, signal: AbortSignal): Promise<Placed | undefined> {
     try {
       await known;
       return "found";
     } catch (error) {
-      if (toTransferError(error).kind === "cancelled" && !signal.aborted) return undefined;
+      if (LET_GO.has(toTransferError(error).kind) && !signal.aborted) return undefined;
       throw error;
     }
   }
@@ -63,7 +65,7 @@ export function createImageMemory(): ImageMemory {
       } catch (error) {
         const { retryable, kind } = toTransferError(error);
         // What the source lacks may be pushed while a run goes on.
-        const passes = retryable || ["cancelled", "yielded", "yieldedWhole", "notFound"].includes(kind);
+        const passes = retryable || LET_GO.has(kind) || kind === "notFound";
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }

@@ -7,10 +7,7 @@ import { createTally, linkedAbort, partKey, type ImageCopy, type ImageEnd } from
 import type { ManifestHead } from "../registries/oci/manifests.ts";
 import type { ImageMemory } from "./image-memory.ts";
 import { putManifest, sendBelow } from "./image-manifests.ts";
-import { yieldedResult } from "./slice.ts";
-
-/** A digest mismatch in transit is tried three times in all (design.md §6, Retry). */
-const MISMATCH_TRIES = 3;
+import { troubleResult } from "./trouble.ts";
 
 export type CopyImage = {
   source: ImageEnd;
@@ -125,18 +122,13 @@ async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferErr
   const { seen, target, tally } = copy;
   const keys = new Set([...resume.map(({ digest }) => `${target.name}@${digest}`), ...[...tally.blobs].map((digest) => partKey(copy, digest))]);
   const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
-  const yielded = yieldedResult(failure);
-  if (yielded) return yielded;
-  if (failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)))) {
-    const tries = failure.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {};
-    const { message: reason, notBefore = null } = failure;
-    const unreachable = failure.kind === "unreachable" || failure.kind === "timeout";
-    return { kind: "again", reason, notBefore, uploads, throttled: failure.kind === "throttled", unreachable, ...tries };
-  }
+  const passes = failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
+  const result = troubleResult(failure, failure.message, uploads, passes);
+  if (result.kind !== "failed") return result;
   for (const { location, offset } of uploads) await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
   for (const key of keys) seen.uploads.delete(key);
   if (tally.parts.blob.failed === 0) tally.parts.node.failed += 1;
-  return { kind: "failed", reason: failure.message, conflict: false, stopsCluster: false };
+  return result;
 }
 
 /** Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is looked at again. */

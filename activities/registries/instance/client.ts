@@ -10,6 +10,7 @@ import {
 import type { VersionsAnswer, VersionsStatement } from "../../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
 import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
@@ -52,11 +53,11 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   let known: Promise<Capabilities> | undefined;
 
   function capabilities(signal?: AbortSignal): Promise<Capabilities> {
-    known ??= askCapabilities(wire, signal).catch((error: unknown) => {
+    known ??= askCapabilities(wire, undefined).catch((error: unknown) => {
       known = undefined;
       throw error;
     });
-    return known;
+    return unlessAborted(known, signal);
   }
 
   return {

@@ -1,6 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import type { RegistryAddress } from "../../../domain/reference.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import { preferredChallenge, type Challenge } from "./challenge.ts";
 import { createTokenStore } from "./tokens.ts";
 
@@ -115,22 +116,6 @@ function isReplayable(body: HttpRequest["body"]): boolean {
 /** The upload was let in when it began, so a 401 in its middle is a token that ran out: worth another try. */
 function lostLogin(refusal: TransferError): TransferError {
   return new TransferError("server", `${refusal.message} (the login ran out during the upload)`, { cause: refusal });
-}
-
-/** Shared work goes on for its other waiters; this one stops waiting when its signal says so. */
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  const waiting = new AbortController();
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const stop = () => reject(new TransferError("cancelled", "stopped"));
-    if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true, signal: waiting.signal });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    waiting.abort();
-  }
 }
 
 /** `{"errors":[{code, message, detail}]}` in one line; errno 28 is how distribution says that its disk is full. */

@@ -1,0 +1,20 @@
+import { TransferError } from "../../domain/failure.ts";
+
+/**
+ * Waits for work that others may wait for, too, and stops waiting ("cancelled") when the signal says so. The work itself gets no signal: it goes
+ * on for the others.
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const waiting = new AbortController();
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const stop = () => reject(new TransferError("cancelled", "stopped"));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true, signal: waiting.signal });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    waiting.abort();
+  }
+}
