@@ -105,7 +105,10 @@ describe.skipIf(!from.available)("of images", () => {
     const ask = (what: string) => void asked.set(what, (asked.get(what) ?? 0) + 1);
     seen.once = (key, ...rest) => (ask(key), once(key, ...rest));
     seen.attachedTags = (name, list) => (ask(name), attachedTags(name, list));
-    return { seen, isShared: () => expect.poll(() => [...asked.values()], { timeout: 30_000 }).toContain(2) };
+    const isShared = async () => {
+      await expect.poll(() => [...asked.values()], { timeout: 30_000 }).toContain(2);
+    };
+    return { seen, isShared };
   }
 
   /** Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers what becomes of the second after `then`. */
