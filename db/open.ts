@@ -34,5 +34,14 @@ export function openDb(file: string): Db {
 
 /** Runs `work` as one write transaction that takes its lock first, so that what it read is still true when it writes. */
 export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
-  return db.transaction(work, { behavior: "immediate" });
+  const run = (tx: DbOrTx) => {
+    databases.set(tx, db);
+    return work(tx);
+  };
+  return db.transaction(run, { behavior: "immediate" });
 }
+
+const databases = new WeakMap<DbOrTx, Db>();
+
+/** The database that a transaction of `write` is one of; a database is its own. Both use the one connection. */
+export const databaseOf = (tx: DbOrTx): DbOrTx => databases.get(tx) ?? tx;

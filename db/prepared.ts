@@ -1,9 +1,10 @@
-import type { DbOrTx } from "./open.ts";
+import { databaseOf, type DbOrTx } from "./open.ts";
 
-/** A query that is built once for a database instead of at each call: building costs more than running it. Inside a transaction pass the database itself. */
+/** A query that is built once for a database instead of at each call, within its transactions, too: building costs more than running it. */
 export function prepared<Q>(build: (db: DbOrTx) => Q): (db: DbOrTx) => Q {
   const built = new WeakMap<DbOrTx, Q>();
-  return (db) => {
+  return (tx) => {
+    const db = databaseOf(tx);
     const known = built.get(db);
     if (known !== undefined) return known;
     const query = build(db);

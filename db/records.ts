@@ -2,6 +2,7 @@ import { and, type Column, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
 import type { ExecutionStatus } from "../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "./open.ts";
 import { inPages } from "./pages.ts";
+import { prepared } from "./prepared.ts";
 import { detail, dispatch, halt, plan, planObject, record, tally } from "./schema/replication.ts";
 
 /** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
@@ -79,15 +80,20 @@ export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<
 
 const total = (column: Column) => sql<number>`sum(${column})`;
 
-function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[]): RecordView[] {
-  const ids = rows.map(({ id }) => id);
-  const plans = db
+/** Of records in a JSON list of ids. */
+const isListed = (column: Column) => sql`${column} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`;
+
+const plansOf = prepared((db) =>
+  db
     .select({ id: planObject.recordId, planned: total(planObject.planned), bytes: total(planObject.bytes) })
     .from(planObject)
-    .where(inArray(planObject.recordId, ids))
+    .where(isListed(planObject.recordId))
     .groupBy(planObject.recordId)
-    .all();
-  const tallies = db
+    .prepare(),
+);
+
+const talliesOf = prepared((db) =>
+  db
     .select({
       id: tally.recordId,
       success: total(tally.success),
@@ -100,9 +106,15 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
       bytesFound: total(tally.bytesFound),
     })
     .from(tally)
-    .where(inArray(tally.recordId, ids))
+    .where(isListed(tally.recordId))
     .groupBy(tally.recordId)
-    .all();
+    .prepare(),
+);
+
+function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[]): RecordView[] {
+  const ids = JSON.stringify(rows.map(({ id }) => id));
+  const plans = plansOf(db).all({ ids });
+  const tallies = talliesOf(db).all({ ids });
   const planOf = new Map(plans.map((row) => [row.id, row]));
   const tallyOf = new Map(tallies.map((row) => [row.id, row]));
   return rows.map(({ clusters, ...row }) => {

@@ -87,8 +87,8 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   const arrived = (name: string, bytes: Buffer) =>
     until(`${name}/one.bin arrives`, async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes));
   const ended = async (key: string) => {
-    await until(`the run of ${key} ends`, async () => (await product.records(key))[0]?.status !== "RUNNING");
-    const [record] = await product.records(key);
+    await until(`the run of ${key} ends`, async () => (await product.newestRecord(key))?.status !== "RUNNING");
+    const record = await product.newestRecord(key);
     if (record?.status !== "SUCCESS") throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
   };
   await upload("one");

@@ -107,6 +107,11 @@ export function openProduct(instance: Login) {
     toggle: (key: string) => call<null>("POST", `/replication/api/task/toggle/status/${key}`),
     remove: (key: string) => call<null>("DELETE", `/replication/api/task/delete/${key}`),
     task: (key: string) => call<TaskInfo>("GET", `/replication/api/task/info/${key}`),
+    /** Without the others, which may be many. */
+    async newestRecord(key: string): Promise<RecordInfo | undefined> {
+      const page = await call<{ records: RecordInfo[] }>("GET", `/replication/api/task/record/page/${key}?pageNumber=1&pageSize=1`);
+      return page.records[0];
+    },
     /** The newest first. */
     records: (key: string) => call<RecordInfo[]>("GET", `/replication/api/task/record/list/${key}`),
     details: (recordId: string) => call<RecordDetail[]>("GET", `/replication/api/task/record/detail/list/${recordId}`),
@@ -117,7 +122,7 @@ export type Counts = NonNullable<RecordInfo["replicaOverview"]>;
 
 /** The newest record of a task, with its counts checked; waits while the API is away. */
 export async function newest(product: Product, key: string): Promise<RecordInfo & { counts: Counts }> {
-  const [record] = await patiently(() => product.records(key));
+  const record = await patiently(() => product.newestRecord(key));
   const counts = record?.replicaOverview;
   if (record === undefined || counts === null || counts === undefined) throw new Error(`task ${key} has no record`);
   const { planned, success, failed, notDone, skip } = counts;

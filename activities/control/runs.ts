@@ -9,7 +9,7 @@ import { listingState } from "../../db/runs/plan-listed.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
-import { batchEnds } from "../../db/runs/end-batch.ts";
+import { findBatch } from "../../db/runs/end-batch.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
 import { record } from "../../db/schema/replication.ts";
 import { MOST_DEATHS } from "../../domain/lanes.ts";
@@ -106,7 +106,7 @@ export type RunActivities = ReturnType<typeof createRunActivities>;
 /** For people: which batch it is. */
 function batchName(db: Db, recordId: string, number: number): string {
   const snapshot = snapshotOf(db, recordId);
-  const end = batchEnds(db, recordId, number);
+  const end = findBatch(db, recordId, number);
   const to = snapshot?.clusters.find(({ id }) => id === end?.clusterId)?.name ?? "";
   return `batch ${number} of ${snapshot?.taskName ?? recordId} → ${to}`;
 }

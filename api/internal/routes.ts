@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
-import { batchEnds } from "../../db/runs/end-batch.ts";
+import { findBatch } from "../../db/runs/end-batch.ts";
 import type { MustYield } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
@@ -84,7 +84,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
 
 /** How quickly the ends of a batch answer is said with its reports. */
 function noteWaits({ db, paces, freed }: InternalDeps, { recordId, number, waits }: ReportRequest): void {
-  const ends = waits && batchEnds(db, recordId, number);
+  const ends = waits && findBatch(db, recordId, number);
   if (!ends) return;
   const told = [
     { end: ends.clusterId, wait: waits.target },

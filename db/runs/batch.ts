@@ -5,7 +5,7 @@ import type { ClusterType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
-import { type BatchRow, endBatch, endsOf } from "./end-batch.ts";
+import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
 import { snapshotOf } from "./snapshots.ts";
 
@@ -19,7 +19,7 @@ export type IsSlow = (end: string) => boolean;
 export function takeBatch(db: Db, recordId: string, number: number, now: number, isSlow: IsSlow = () => false): BatchAnswer {
   return write(db, (tx) => {
     const place = and(eq(dispatch.recordId, recordId), eq(dispatch.number, number));
-    const found = tx.select().from(dispatch).where(place).get();
+    const found = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!found || !snapshot || isOver(tx, recordId)) return { kind: "halted", reason: "the run is over" };
     if (found.done) return { kind: "done" };

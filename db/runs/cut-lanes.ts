@@ -2,6 +2,8 @@ import { sql } from "drizzle-orm";
 import { type Lane, SMALL_NEWS, SMALL_RUN } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import type { Planned } from "./cut-rows.ts";
+import { prepared } from "../prepared.ts";
+import { dispatch } from "../schema/replication.ts";
 import { type Cutting, sourceOf } from "./cutting.ts";
 
 /** How many batches of each limited lane may be cut now. */
@@ -40,7 +42,16 @@ export function laneOf(tx: DbOrTx, { recordId, snapshot }: Cutting, planned: Pla
 export type Open = { lane: Lane; clusterId: string; source: string | null; n: number; taken: number | null };
 
 export function openBatches(tx: DbOrTx): Open[] {
-  return tx.all<Open>(sql`
-    SELECT lane, cluster_id AS clusterId, source, count(*) AS n, min(taken_time) AS taken FROM dispatch
-    WHERE done = 0 AND lane IS NOT NULL GROUP BY lane, cluster_id, source`);
+  return open(tx).all();
 }
+
+const open = prepared((db) => {
+  const { lane, clusterId, source } = dispatch;
+  const sums = { n: sql<number>`count(*)`, taken: sql<number | null>`min(${dispatch.takenTime})` };
+  return db
+    .select({ lane: sql<Lane>`${lane}`, clusterId, source, ...sums })
+    .from(dispatch)
+    .where(sql`${dispatch.done} = 0 AND ${lane} IS NOT NULL`)
+    .groupBy(lane, clusterId, source)
+    .prepare();
+});

@@ -4,6 +4,7 @@ import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { detail, dispatch, planObject } from "../schema/replication.ts";
 import { type Batch, type Cutting, isOfImages, sourceOf } from "./cutting.ts";
+import { findBatch } from "./end-batch.ts";
 import { pairProblem } from "./targets.ts";
 
 /** An image is many requests; of files and of other packages' versions, a request takes hundreds. */
@@ -138,7 +139,7 @@ export function insertDispatch(tx: DbOrTx, { recordId, clusterId, cut, snapshot 
 /** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */
 export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, number: number): Batch {
   const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
-  const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+  const batch = findBatch(tx, recordId, number);
   if (!batch) return { number, summary: `→ ${to}` };
   const rows =
     batch.fromSeq === null

@@ -1,5 +1,6 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
+import { prepared } from "../prepared.ts";
 import { dispatch } from "../schema/replication.ts";
 
 export type BatchRow = typeof dispatch.$inferSelect;
@@ -30,9 +31,16 @@ function countUntouched(tx: DbOrTx, { recordId, object, clusterId, fromSeq, toSe
       SELECT 1 FROM detail d WHERE d.record_id = ${recordId} AND d.cluster_id = ${clusterId} AND d.object = ${object} AND d.seq = p.seq)`).n;
 }
 
+const batchAt = prepared((db) => {
+  const { placeholder } = sql;
+  return db
+    .select()
+    .from(dispatch)
+    .where(and(eq(dispatch.recordId, placeholder("recordId")), eq(dispatch.number, placeholder("number"))))
+    .prepare();
+});
+
 /** Null when there is no such batch. */
-export function batchEnds(db: DbOrTx, recordId: string, number: number): Pick<BatchRow, "clusterId" | "source"> | null {
-  const { clusterId, source } = dispatch;
-  const row = db.select({ clusterId, source }).from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
-  return row ?? null;
+export function findBatch(db: DbOrTx, recordId: string, number: number): BatchRow | null {
+  return batchAt(db).get({ recordId, number }) ?? null;
 }

@@ -1,4 +1,3 @@
-import { and, eq } from "drizzle-orm";
 import type { Lane } from "../../domain/lanes.ts";
 import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
@@ -7,8 +6,8 @@ import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/w
 import { excuseGone } from "../drains/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { dispatch, halt } from "../schema/replication.ts";
-import { endBatch, endsOf } from "./end-batch.ts";
+import { halt } from "../schema/replication.ts";
+import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { haltReason, isOver } from "./halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
 import { snapshotOf } from "./snapshots.ts";
@@ -25,11 +24,7 @@ export type MustYield = (batch: { lane: Lane | null; id: string; ends: readonly 
 export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number, mustYield: MustYield = () => false): ReportAnswer {
   const { recordId, number, lease, done } = request;
   return write(db, (tx) => {
-    const batch = tx
-      .select()
-      .from(dispatch)
-      .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
-      .get();
+    const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || isOver(tx, recordId)) return { stop: "the run is over" };
     if (batch.lease !== lease || batch.done) return { stop: "another worker has taken the batch over" };
@@ -42,7 +37,7 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
   });
 }
 
-type Context = { batch: typeof dispatch.$inferSelect; setting: RunSnapshot["setting"]; retryWindow: number; now: number; drain: DrainReports | null };
+type Context = { batch: BatchRow; setting: RunSnapshot["setting"]; retryWindow: number; now: number; drain: DrainReports | null };
 
 function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport): void {
   const { recordId, clusterId, object } = context.batch;

@@ -1,6 +1,8 @@
-import { sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
+import { prepared } from "../prepared.ts";
+import { record } from "../schema/replication.ts";
 
 /** Characters of JSON whose values are kept in memory, over all records. */
 const MOST_KEPT = 4_000_000;
@@ -13,7 +15,7 @@ let length = 0;
 
 /** What the run keeps of its task; null when there is no such record. Everybody gets the same value: it must not be changed. */
 export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
-  const row = db.get<{ taskKey: string; startTime: number } | undefined>(sql`SELECT task_key AS taskKey, start_time AS startTime FROM record WHERE id = ${recordId}`);
+  const row = recordAt(db).get({ recordId });
   const known = forget(recordId);
   if (!row) return null;
   // A record that was deleted and made again under its id is another one.
@@ -21,6 +23,10 @@ export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   const { text } = db.get<{ text: string }>(sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`);
   return keep(recordId, { ...row, length: text.length, snapshot: JSON.parse(text) as RunSnapshot });
 }
+
+const recordAt = prepared((db) =>
+  db.select({ taskKey: record.taskKey, startTime: record.startTime }).from(record).where(eq(record.id, sql.placeholder("recordId"))).prepare(),
+);
 
 function forget(recordId: string): Kept | undefined {
   const known = kept.get(recordId);

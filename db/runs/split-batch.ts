@@ -5,7 +5,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { dispatch } from "../schema/replication.ts";
 import { takeBatch } from "./batch.ts";
 import { insertDispatch } from "./cut-rows.ts";
-import type { BatchRow } from "./end-batch.ts";
+import { type BatchRow, findBatch } from "./end-batch.ts";
 import { takeReports } from "./outcomes.ts";
 import { snapshotOf } from "./snapshots.ts";
 
@@ -41,7 +41,7 @@ const NONE: BatchCounts = { total: 0, again: 0, failed: 0 };
 /** Two batches in the place of one: artifacts up to and with `middle`, and those after it. */
 function halve(db: Db, recordId: string, number: number, middle: number): number[] {
   return write(db, (tx) => {
-    const batch = tx.select().from(dispatch).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).get();
+    const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || batch.done) return [];
     const half = (fromSeq: number | null, toSeq: number | null, which: ReturnType<typeof sql>) => {

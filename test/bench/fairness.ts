@@ -132,14 +132,14 @@ async function crowd(bench: Bench, url: string): Promise<string[]> {
 async function keepRunning(product: Product, keys: readonly string[], until: AbortSignal): Promise<void> {
   for (; !until.aborted; await sleep(500)) {
     for (const key of keys) {
-      const [record] = await product.records(key);
+      const record = await product.newestRecord(key);
       if (record?.status === "SUCCESS" && !until.aborted) await product.execute(key);
     }
   }
 }
 
 async function stillRunning(product: Product, keys: string[]): Promise<number> {
-  const newest = await Promise.all(keys.map(async (key) => (await product.records(key))[0]));
+  const newest = await Promise.all(keys.map(async (key) => product.newestRecord(key)));
   return newest.filter((record) => record?.status === "RUNNING").length;
 }
 

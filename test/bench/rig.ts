@@ -105,7 +105,7 @@ export async function runAgain(product: Product, key: string): Promise<Run> {
 
 async function closedSince(product: Product, key: string, begun: number): Promise<{ ms: number; record: RecordInfo }> {
   for (;;) {
-    const [record] = await product.records(key);
+    const record = await product.newestRecord(key);
     const ms = performance.now() - begun;
     if (record && record.status !== "RUNNING") {
       if (record.status !== "SUCCESS") throw new Error(`the run ended ${record.status}: ${record.errorReason}`);

@@ -34,7 +34,7 @@ async function waitFor({ journal }: World, rule: string, what: string, look: () 
 }
 
 async function ended({ product }: World, task: string): Promise<string | null> {
-  const [record] = await product.records(task);
+  const record = await product.newestRecord(task);
   return record === undefined || record.status === "RUNNING" ? `record ${JSON.stringify(record)}` : null;
 }
 

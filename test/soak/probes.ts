@@ -85,7 +85,7 @@ export async function startProbes(world: World): Promise<Probes> {
 }
 
 async function closedAgain({ product }: World, task: string): Promise<void> {
-  for (const end = Date.now() + LONGEST_MS; (await product.records(task))[0]?.status === "RUNNING"; await sleep(LOOK_MS)) {
+  for (const end = Date.now() + LONGEST_MS; (await product.newestRecord(task))?.status === "RUNNING"; await sleep(LOOK_MS)) {
     if (Date.now() > end) return;
   }
 }
