@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: ["test/setup.ts"],
     reporters: ["default", closingLine],
     pool: "forks",
-    maxWorkers: 2,
+    // More than cores: tests wait more than they work.
+    maxWorkers: 3,
     testTimeout: 240_000,
     // Servers of tests that run side by side may be given a port that another's has just let go.
     retry: process.env["CI"] ? 1 : 0,
