@@ -4,6 +4,7 @@ import type { InstanceClient } from "../activities/registries/instance/client.ts
 import type { SourceFile } from "../activities/transfer/files.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
 import { sha256 } from "./content-fixture.ts";
+import { startProxy as startFaultProxy } from "./servers/proxy.ts";
 import { clientOf, copy, createSource, REMOTE, startInstance, startProxy, type Instance } from "./instance-fixture.ts";
 
 const MIB = 1024 * 1024;
@@ -41,6 +42,28 @@ async function expectCopies(files: SourceFile[]): Promise<void> {
 }
 
 const seed = (count: number, size: number) => source.addAll(Array.from({ length: count }, (_, i) => ({ fullPath: `/${i}`, bytes: randomBytes(size) })));
+
+describe("a target that says nothing", () => {
+  it.each([
+    ["the beginning", /POST .*\/uploads$/],
+    ["a chunk", /PATCH .*\/uploads\//],
+    ["the end", /PUT .*\/uploads\//],
+    ["the statement", /POST .*\/files\//],
+  ])("to %s of an upload is given up after the idle time, and the next try goes on", async (_, hung) => {
+    const [file] = await seed(1, 9 * MIB);
+    if (!file) throw new Error("no file was added");
+    const silent = await startFaultProxy(target.url);
+    const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
+    silent.fault = ({ method, path }) => (hung.test(`${method} ${path}`) ? { kind: "hang" } : null);
+    const { outcomes, states } = await run([file], { target: impatient });
+    expect(outcomes[0]?.result).toMatchObject({ kind: "again", reason: expect.stringContaining("was silent for 2 s"), unreachable: true });
+    silent.fault = () => null;
+    expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual(["sent"]);
+    await expectCopies([file]);
+    await impatient.close();
+    await silent.stop();
+  });
+});
 
 describe("a connection that is cut", () => {
   it("in the middle of a batch leaves nothing half-done, and the same batch again completes it", async () => {

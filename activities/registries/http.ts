@@ -8,6 +8,8 @@ import { type Pace, thenSent } from "./pace.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const IDLE_TIMEOUT_MS = 60_000;
+/** How fast a server is believed to hash and store what it got. */
+const STORING_BYTES_PER_MS = 20_000;
 const CONNECTIONS = 32;
 const MOST_REDIRECTS = 5;
 const ERROR_BODY_LIMIT = 8 * 1024;
@@ -42,8 +44,8 @@ export type HttpRequest = {
   signal?: AbortSignal | undefined;
   /** Statuses besides 2xx that are answers to the caller and no errors. */
   accept?: readonly number[] | undefined;
-  /** Longest silence, where the usual 60 s are too short (a server that hashes what it got). */
-  idleTimeoutMs?: number | undefined;
+  /** So many bytes the server may have to hash and store before it answers: it may be silent for longer. */
+  storedBytes?: number | undefined;
   /** Says in one line what an error body means; the default is its beginning. */
   describe?: ((body: string) => string) | undefined;
 };
@@ -75,9 +77,9 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const dispatcher = createDispatcher(options, guard.lookup, idleMs);
 
   async function send(request: HttpRequest, url: URL, headers: Record<string, string>): Promise<HttpResponse> {
-    const silence = request.idleTimeoutMs ?? idleMs;
+    const silence = idleMs + Math.ceil((request.storedBytes ?? 0) / STORING_BYTES_PER_MS);
     // A request that is given longer waits for work that it asked for.
-    const measured = request.idleTimeoutMs === undefined ? options.pace?.request() : undefined;
+    const measured = request.storedBytes === undefined ? options.pace?.request() : undefined;
     const fail = (error: unknown) => connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
     try {

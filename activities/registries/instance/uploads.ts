@@ -4,9 +4,6 @@ import { readSession } from "./answers.ts";
 import { throttled, type SendHooks } from "./send.ts";
 import { json, type Wire } from "./wire.ts";
 
-/** The target may have to read the whole upload once more before it can answer. */
-const FINISH_TIMEOUT_MS = 15 * 60_000;
-
 export type Uploads = {
   startUpload: (content: UploadRequest, signal: AbortSignal) => Promise<UploadSession>;
   /** Null when the target has no such session any more. */
@@ -48,7 +45,8 @@ export function createUploads(wire: Wire): Uploads {
       return readSession(await wire.call(request), what);
     },
     async finishUpload(id, content, signal) {
-      await wire.call({ method: "PUT", what, path: pathOf(id), signal, ...json(content), idleTimeoutMs: FINISH_TIMEOUT_MS, meaning: LATER });
+      // The target may have to read the whole upload once more before it can answer.
+      await wire.call({ method: "PUT", what, path: pathOf(id), signal, ...json(content), storedBytes: content.size, meaning: LATER });
     },
     async dropUpload(id, signal) {
       await wire.call({ method: "DELETE", what, path: pathOf(id), signal });

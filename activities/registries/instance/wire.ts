@@ -9,7 +9,7 @@ const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
-type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "idleTimeoutMs"> & {
+type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "storedBytes"> & {
   /** Behind the prefix, already encoded: `files/p/r`. */
   path: string;
   /** What 404 and 409 mean here, where it is not "there is no such thing" and "it cannot be done". */

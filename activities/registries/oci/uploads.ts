@@ -24,9 +24,6 @@ export type Uploads = {
 export type UploadRest = { body: HttpBody; length: number };
 
 const OCTETS = "application/octet-stream";
-const USUAL_SILENCE_MS = 60_000;
-/** How fast a registry is believed to hash and store a blob before it answers. */
-const STORING_BYTES_PER_MS = 20_000;
 
 type Wire = { client: RegistryClient; access: Access };
 
@@ -101,7 +98,7 @@ async function appendChunk(
     scopes: access.push(name),
     headers: { "content-type": OCTETS, "content-length": String(chunk.length), "content-range": `${session.offset}-${end - 1}` },
     body: chunk.body,
-    idleTimeoutMs: USUAL_SILENCE_MS + chunk.length / STORING_BYTES_PER_MS,
+    storedBytes: chunk.length,
     signal,
   });
   await response.discard();
@@ -124,7 +121,7 @@ async function finishUpload(
     headers: { "content-type": OCTETS, "content-length": String(rest?.length ?? 0) },
     body: rest?.body,
     accept: [400],
-    idleTimeoutMs: USUAL_SILENCE_MS + blob.size / STORING_BYTES_PER_MS,
+    storedBytes: blob.size,
     signal,
   });
   if (response.status === 400) throw digestVerdict(await response.failure());
