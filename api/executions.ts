@@ -8,7 +8,7 @@ import { record, task } from "../db/schema/replication.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
 import { cut } from "../domain/run-names.ts";
-import { fairness, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { fairness, FORM, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
@@ -94,7 +94,7 @@ export async function startRun(deps: StartDeps, taskKey: string, recordId: strin
   const row = deps.db.select({ name: task.name, projectId: task.projectId }).from(task).where(eq(task.key, taskKey)).get();
   if (!row) return;
   const searchAttributes = deps.searchAttributes();
-  const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, schedule: null, queues: deps.queues, searchAttributes };
+  const input: TaskRunInput = { taskKey, taskName: row.name, projectId: row.projectId, recordId, schedule: null, queues: deps.queues, searchAttributes, form: FORM };
   try {
     await deps.client.withDeadline(Date.now() + DEADLINE_MS, () =>
       deps.client.workflow.start(TASK_RUN, {

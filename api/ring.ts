@@ -5,7 +5,7 @@ import type { CursorKey } from "../db/drains/cursors.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
 import { cut } from "../domain/run-names.ts";
-import { ATTRIBUTES, fairness, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
+import { ATTRIBUTES, fairness, FORM, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
 export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
@@ -17,7 +17,7 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
   const row = findTask(db, taskKey);
   if (!row) return;
   const shown = searchAttributes();
-  const input: RealTimeRunInput = { taskKey, taskName: row.name, projectId: row.projectId, clusterId, queues, searchAttributes: shown };
+  const input: RealTimeRunInput = { taskKey, taskName: row.name, projectId: row.projectId, clusterId, queues, searchAttributes: shown, form: FORM };
   const cluster = findCluster(db, clusterId)?.name ?? clusterId;
   const attributes = [...taskAttributes(row), { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: cluster }];
   await client.withDeadline(Date.now() + DEADLINE_MS, () =>

@@ -3,7 +3,7 @@ import type { ScheduleDescription, ScheduleOptionsStartWorkflowAction, ScheduleU
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
 import type { Timing } from "../domain/firing.ts";
 import { cut, runBase } from "../domain/run-names.ts";
-import { ATTRIBUTES, type Queues, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { ATTRIBUTES, FORM, type Queues, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 
 /** What of a task shows in Temporal. */
 export type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
@@ -29,7 +29,7 @@ export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): Sch
 /** The run that a firing starts; its id gets the time at which it was due. */
 export function firingAction(row: ShownTask, timing: Timing, { queues, searchAttributes }: ShapeDeps): ScheduleShape["action"] {
   const shown = searchAttributes();
-  const input: TaskRunInput = { taskKey: row.key, taskName: row.name, projectId: row.projectId, recordId: null, schedule: timing.text, queues, searchAttributes: shown };
+  const input: TaskRunInput = { taskKey: row.key, taskName: row.name, projectId: row.projectId, recordId: null, schedule: timing.text, queues, searchAttributes: shown, form: FORM };
   return {
     type: "startWorkflow",
     workflowType: TASK_RUN,

@@ -45,6 +45,12 @@ export const ATTRIBUTES = {
   status: "ReplStatus",
 } as const;
 
+/**
+ * The form in which today's code begins a run: it says so in the input. A run that does not began in an earlier form, and goes on as it began;
+ * where that matters `patched` finds it out, which costs a marker and an update of search attributes each time.
+ */
+export const FORM = 2;
+
 /** `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. `schedule` is then the timing in words. */
 export type TaskRunInput = {
   taskKey: string;
@@ -54,6 +60,7 @@ export type TaskRunInput = {
   schedule: string | null;
   queues: Queues;
   searchAttributes: boolean;
+  form?: number;
   /** Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did. */
   sent?: { to: string; broken: string | null };
 };
@@ -67,6 +74,7 @@ export type TargetRunInput = {
   /** What the run says of itself in Temporal's UI. */
   label: string;
   queues: Queues;
+  form?: number;
   /** The object is of files or of packages made of them, no images. */
   files?: true;
   /** The objects from `object` up to, without, `objectsEnd`. */

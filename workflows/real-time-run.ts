@@ -12,7 +12,7 @@ import { rootCause } from "@temporalio/common";
 import type { Drained, Ended, FirstTarget, Step } from "../activities/control/drains.ts";
 import type { TargetPage } from "../activities/control/runs.ts";
 import { type Bell, createBell } from "./bell.ts";
-import { type RealTimeRunInput, WAKE } from "./contract.ts";
+import { FORM, type RealTimeRunInput, WAKE } from "./contract.ts";
 import { clock, control } from "./control.ts";
 import { LONGEST_HISTORY, QUIET_MS, WINDOW } from "./options.ts";
 import { createSending } from "./sending.ts";
@@ -33,7 +33,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
     ended = null;
     if (step.kind === "gone") return;
     // A drain that has its record is found again by the next run.
-    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>(input);
+    if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>({ ...input, form: FORM });
     if (step.kind === "drain") {
       ended = await drain(input, step, bell);
       silent = false;

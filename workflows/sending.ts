@@ -32,7 +32,7 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
   async function sendFirst({ first, ...target }: FirstTarget): Promise<void> {
     if (!first) return sendTo(target);
     cuts.set(target.object, 2);
-    const results = await Promise.all(first.batches.map((batch) => transfer({ queues: input.queues, recordId }, batch)));
+    const results = await Promise.all(first.batches.map((batch) => transfer({ queues: input.queues, form: input.form, recordId }, batch)));
     if (first.left || results.some(({ again, rest = 0 }) => again + rest > 0)) await sendTo(target);
   }
 

@@ -3,7 +3,6 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
-  patched,
   proxyActivities,
   setCurrentDetails,
   setHandler,
@@ -13,7 +12,8 @@ import {
 import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult } from "../activities/transfer/activities.ts";
 import { type Bell, createBell } from "./bell.ts";
-import { MORE, type TargetRunInput } from "./contract.ts";
+import { FORM, MORE, type TargetRunInput } from "./contract.ts";
+import { isSince } from "./form.ts";
 import { CONTROL, FILES_WINDOW, LONGEST_WAIT_MS, PROBE, SHORTEST_WAIT_MS, WINDOW } from "./options.ts";
 import { type Batch, transfer } from "./transfer.ts";
 
@@ -31,11 +31,11 @@ export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: 
   const bell = createBell();
   setHandler(moreSignal, bell.ring);
   // Runs that began before cuts went over several objects send one after the other.
-  const atOnce = patched("cut-across-objects");
+  const atOnce = isSince(input, "cut-across-objects");
   while (position.object < input.objectsEnd) {
     const objectsEnd = atOnce ? input.objectsEnd : position.object + 1;
     const sent = await sendObjects(input, position, objectsEnd, bell);
-    if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position });
+    if (!sent) return continueAsNew<typeof targetRun>({ ...input, ...position, form: FORM });
     position.object = objectsEnd;
   }
   return { ...position.counts, cut: position.cut };

@@ -1,6 +1,6 @@
 import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
-import { ATTRIBUTES, fairness, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
+import { ATTRIBUTES, fairness, FORM, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
 
 const task = defineSearchAttributeKey(ATTRIBUTES.task, "KEYWORD");
 const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
@@ -34,6 +34,7 @@ export function targetOptions(
         clusterId,
         label,
         queues,
+        form: FORM,
         ...(files ? { files } : {}),
         object: object ?? 0,
         objectsEnd: object === null ? objects : object + 1,

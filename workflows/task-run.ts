@@ -3,16 +3,16 @@ import {
   CancellationScope,
   continueAsNew,
   isCancellation,
-  patched,
   setCurrentDetails,
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
 import { defineSearchAttributeKey, rootCause } from "@temporalio/common";
 import type { Begun } from "../activities/control/runs.ts";
-import { ATTRIBUTES, type TaskRunInput } from "./contract.ts";
+import { ATTRIBUTES, FORM, type TaskRunInput } from "./contract.ts";
 import { control } from "./control.ts";
 import { sendToTargets } from "./fan-out.ts";
+import { isSince } from "./form.ts";
 import { planEach, planRun } from "./planning.ts";
 
 const status = defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD");
@@ -41,7 +41,7 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   } catch (error) {
     interruption = error;
   }
-  if (next) return continueAsNew<typeof taskRun>(next);
+  if (next) return continueAsNew<typeof taskRun>({ ...next, form: FORM });
   const reason = interruption === undefined ? null : describe(interruption);
   const closed = await CancellationScope.nonCancellable(() => control(input, "close the record").closeRun(recordId, reason));
   tell(input, closed?.status ?? "FAILED");
@@ -53,7 +53,7 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
 
 /** Answers what the run goes on with as new, null when all is sent. */
 async function planAndSend(input: TaskRunInput, run: Extract<Begun, { kind: "go" }>): Promise<TaskRunInput | null> {
-  const bounded = patched("plan-at-once");
+  const bounded = isSince(input, "plan-at-once");
   if (!bounded) await planEach(input, run.recordId, run.objects);
   else if (!(await planRun(input, run.recordId))) return input;
   return sendToTargets(input, run, bounded);

@@ -1,17 +1,18 @@
-import { ActivityFailure, ApplicationFailure, isCancellation, patched, proxyActivities } from "@temporalio/workflow";
+import { ActivityFailure, ApplicationFailure, isCancellation, proxyActivities } from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
 import type { RunActivities } from "../activities/control/runs.ts";
 import type { BatchResult, TransferActivities } from "../activities/transfer/activities.ts";
 import { type Lane, MOST_DEATHS, REFUSED, STOPPING } from "../domain/lanes.ts";
 import { laneQueue, type Queues } from "./contract.ts";
+import { isSince } from "./form.ts";
 import { CONTROL, ONE_TRY, TRANSFER } from "./options.ts";
 
 export type Batch = { number: number; summary: string; lane?: Lane };
-type Place = { queues: Queues; recordId: string };
+type Place = { queues: Queues; recordId: string; form?: number | undefined };
 
 /** Sends a batch. One over which workers die again and again is sent by a process of its own and halved, until what kills them is found. */
 export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
-  if (!patched("isolate-batches")) return transferOrFail(input, batch);
+  if (!isSince(input, "isolate-batches")) return transferOrFail(input, batch);
   for (let deaths = 0; deaths < MOST_DEATHS; ) {
     const sent = await tryOnce(input, batch);
     if (sent.result) return sent.result;
