@@ -92,8 +92,9 @@ const inForm = (c: Context<Env>) => (c.req.path.startsWith("/maven/") ? plainErr
 
 /** Answered often by design; logged on demand. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
-/** RFC 9112 section 6.3: a request that says neither has no body. Only a look at headers: hono makes a whole Request to look at a body. */
-const isBodiless = (c: Context<Env>) => c.req.header("content-length") === undefined && c.req.header("transfer-encoding") === undefined;
+/** A question that says of no body has none (RFC 9112 section 6.3), found out by its headers alone: hono makes a whole Request to look at a body. */
+const isBodiless = ({ req }: Context<Env>) =>
+  (req.method === "GET" || req.method === "HEAD") && req.header("content-length") === undefined && req.header("transfer-encoding") === undefined;
 /** Routes that limit their bodies themselves: contents are streamed. */
 const STREAMED = /^\/(?:generic|v2|npm|maven|helm|pypi|internal)\/|^\/replication\/sync\//;
 

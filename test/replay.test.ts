@@ -48,15 +48,20 @@ test("every shape that a run can have is among the newest histories", () => {
   expect(lacking.map(([name]) => name)).toEqual([]);
 });
 
-test("every workflow, activity, signal and patch that the code knows is among the newest histories", () => {
+test("every workflow, activity and signal that the code knows is among the newest histories, every patch among those of a release", () => {
   const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
   const none = {} as never;
   const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap((all) => Object.keys(all));
   const sources = readdirSync(path("../workflows")).map((file) => readFileSync(path(`../workflows/${file}`), "utf8"));
-  const patches = sources.flatMap((text) => [...text.matchAll(/\bpatched\("([^"]+)"\)/g)].map(([, id]) => `patch ${id}`));
-  const known = [...Object.keys(workflows), ...activities, ...patches, `signal ${WAKE}`, `signal ${MORE}`];
-  expect(patches.length).toBeGreaterThan(0);
+  const known = [...Object.keys(workflows), ...activities, `signal ${WAKE}`, `signal ${MORE}`];
   expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
+  const patches = sources.flatMap((text) => [...text.matchAll(/\bisSince\(\w+, "([^"]+)"\)/g)].map(([, id]) => `patch ${id}`));
+  expect(patches.length).toBeGreaterThan(0);
+  const ever = new Set(HISTORIES.flatMap((saved) => [...shapeOf(saved).features]));
+  expect(patches.filter((patch) => !ever.has(patch))).toEqual([]);
+  // Only `isSince` asks for patches: what today's code begins has none.
+  expect(sources.filter((text) => /\bpatched\(/.test(text))).toHaveLength(1);
+  expect(SHAPES.flatMap(({ features }) => [...features].filter((feature) => feature.startsWith("patch ")))).toEqual([]);
 });
 
 test("every saved history replays", async () => {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** The release that this code belongs to; record.ts writes into its folder. What each release is, README.md beside this says. */
-export const RELEASE = "0.1.0-c";
+export const RELEASE = "0.1.0-d";
 /** Runs that began under so many releases, this one included, go on after an upgrade; their folders stay. */
 export const SUPPORTED = 2;
 
