@@ -10,7 +10,8 @@ import { fillRepository, type Listing } from "./run-sources.ts";
 import { selfSigned } from "./servers/credentials.ts";
 import { startProxy, type Fault, type FaultProxy } from "./servers/proxy.ts";
 
-const RETRY_WINDOW_MS = 8_000;
+/** Long beside the refusals of a while (2 + 4 s), however busy the machine. */
+const RETRY_WINDOW_MS = 20_000;
 const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 const MIB = 2 ** 20;
 

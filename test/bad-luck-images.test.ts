@@ -11,7 +11,8 @@ import { makeBlob, makeImage, pushImage, pushManifest } from "./servers/images.t
 import { startProxy, type Fault } from "./servers/proxy.ts";
 import { startRegistry } from "./servers/registries.ts";
 
-const RETRY_WINDOW_MS = 8_000;
+/** Long beside the refusals of a while (2 + 4 s), however busy the machine. */
+const RETRY_WINDOW_MS = 20_000;
 /** Beyond it a run needs no more than the time of its last try, and of a busy machine. */
 const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 const TAGS = ["v1", "v2", "v3"];
