@@ -29,7 +29,7 @@ export function startCheckpoints(files: string[], trouble: (reason: string) => v
 }
 
 /** See `startCheckpoints`. */
-export const OWN_CHECKPOINT_BYTES = 32 * 1024 ** 2;
+const OWN_CHECKPOINT_BYTES = 32 * 1024 ** 2;
 
 /** The pragma for a connection that writes, once it has its page size. */
 export const ownCheckpoints = (pageSize: number): string => `wal_autocheckpoint = ${OWN_CHECKPOINT_BYTES / pageSize}`;

@@ -1,16 +1,20 @@
-import { sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "./open.ts";
-import { event } from "./schema/content.ts";
+import { prepared } from "./prepared.ts";
+import { event, eventCursor } from "./schema/content.ts";
+import { task } from "./schema/replication.ts";
 
 const BATCH = 1_000;
 
 /** Whether a REAL_TIME task follows the project, which stays so within the caller's write transaction. Nobody reads events of others. */
 export function isFollowed(db: DbOrTx, projectId: string): boolean {
-  const follower = db.get(sql`
-    SELECT 1 FROM task
-    WHERE project_id = ${projectId} AND EXISTS (SELECT 1 FROM event_cursor WHERE event_cursor.task_key = task.key) LIMIT 1`);
-  return follower !== undefined;
+  return followerOf(db).get({ projectId }) !== undefined;
 }
+
+const followerOf = prepared((db) => {
+  const hasCursor = sql`EXISTS (SELECT 1 FROM ${eventCursor} WHERE ${eventCursor.taskKey} = ${task.key})`;
+  return db.select({ key: task.key }).from(task).where(and(eq(task.projectId, sql.placeholder("projectId")), hasCursor)).limit(1).prepare();
+});
 
 /** Writes into the log of REAL_TIME, in the transaction that changes something; nothing where nobody follows. */
 export function tell(tx: DbOrTx, news: typeof event.$inferInsert): void {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
+import { UNHURRIED } from "../activities/transfer/slice.ts";
 import { createThrottle } from "../activities/transfer/throttle.ts";
 import { troubleResult } from "../activities/transfer/trouble.ts";
 import { TransferError, toTransferError } from "../domain/failure.ts";
@@ -57,7 +58,7 @@ describe("of another instance", () => {
       copyFiles(files.slice(at, at + 1), {
         target: client,
         content: source.source,
-        hooks: { signal, slice: { isOver: () => false, whole: true }, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined },
+        hooks: { signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined },
       });
     const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
     await held.isThere();
@@ -152,7 +153,7 @@ describe.skipIf(!from.available)("of images", () => {
   });
 });
 
-test("whatever says that a signal stopped something is no failure of ours, and nobody else's either", async () => {
+test("an error that says that a signal stopped something is told apart from a fault, and fails no artifact", async () => {
   const aborted = new AbortController();
   aborted.abort();
   const errors = [

@@ -20,7 +20,7 @@ export function troubleResult(error: TransferError, reason: string, uploads: Upl
   return { ...later, unreachable, ...(error.kind === "digestMismatch" ? { maxTries: MISMATCH_TRIES } : {}) };
 }
 
-/** The same for an artifact, by what people call it, of which nothing was asked of the target yet. */
+/** What a trouble means for an artifact when it comes before the target was asked anything about it. `subject`: what people call the artifact. */
 export function earlyOutcome({ uploads }: BatchArtifact, subject: string, error: TransferError): ArtifactOutcome {
   const result = troubleResult(error, `${subject}: ${error.message}`, uploads);
   const parts = noParts();
