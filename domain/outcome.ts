@@ -60,8 +60,8 @@ export type Slice = {
 export type CopyHooks = {
   signal: AbortSignal;
   slice: Slice;
-  /** Resolves when `bytes` body bytes may be sent to the target (rate limit); call before each chunk. */
-  throttle: (bytes: number) => Promise<void>;
+  /** Waits for the rate limit; answers how many of `bytes` body bytes may be sent to the target now, one at least. */
+  throttle: (bytes: number) => Promise<number>;
   /** After each confirmed chunk of a large blob; must be quick. */
   onUpload: (state: UploadState) => void;
   /** Body bytes just handed to the target. */

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
 import type { SourceFile } from "../activities/transfer/files.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { sha256 } from "./content-fixture.ts";
 import { startProxy as startFaultProxy } from "./servers/proxy.ts";
 import { clientOf, copy, createSource, REMOTE, startInstance, startProxy, type Instance } from "./instance-fixture.ts";
@@ -202,4 +203,4 @@ async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined };

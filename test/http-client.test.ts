@@ -199,3 +199,29 @@ describe("a proxy", () => {
     expect(tunnels).toEqual(["registry.example:443"]);
   });
 });
+
+test("a streamed body is let go of when its request cannot be sent", async () => {
+  const closed = await serve(() => undefined);
+  servers.pop()?.close();
+  let isOpen = true;
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) yield Buffer.from("piece");
+    } finally {
+      isOpen = false;
+    }
+  }
+  await expect(ask(closed, { method: "PUT", body: body() })).rejects.toMatchObject({ kind: "unreachable" });
+  await expect.poll(() => isOpen).toBe(false);
+});
+
+test("a request whose body has not begun ends with its signal", async () => {
+  const url = await serve((_request, response) => response.end());
+  const stop = new AbortController();
+  async function* body(): AsyncGenerator<Uint8Array> {
+    setImmediate(() => stop.abort());
+    await new Promise(() => undefined);
+    yield Buffer.from("never");
+  }
+  await expect(ask(url, { method: "PUT", body: body(), signal: stop.signal })).rejects.toMatchObject({ kind: "cancelled" });
+});

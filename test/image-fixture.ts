@@ -1,8 +1,9 @@
 import { copyImage, type CopyImage } from "../activities/transfer/image.ts";
 import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
 import { createOciRegistry, type OciRegistry, type OciRegistryOptions } from "../activities/registries/oci/registry.ts";
-import type { ArtifactOutcome, CopyRules, UploadState } from "../domain/outcome.ts";
+import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../domain/outcome.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNLIMITED } from "../activities/transfer/throttle.ts";
 
 /** What the engine would give one copy, with every rule and hook settable. */
 export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
@@ -12,7 +13,7 @@ export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" 
   targetName?: string;
   rules?: Partial<CopyRules>;
   signal?: AbortSignal;
-  throttle?: (bytes: number) => Promise<void>;
+  throttle?: CopyHooks["throttle"];
   onUpload?: (state: UploadState) => void;
 };
 
@@ -28,7 +29,7 @@ export function copy({ from, to, name, targetName = name, rules, signal, throttl
     hooks: {
       signal: signal ?? new AbortController().signal,
       slice: UNHURRIED,
-      throttle: throttle ?? (async () => undefined),
+      throttle: throttle ?? UNLIMITED,
       onUpload: onUpload ?? (() => undefined),
       onBytes: () => undefined,
     },

@@ -14,6 +14,7 @@ import { encodePath } from "../domain/path.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { createContent, md5, openContent, sha256 } from "./content-fixture.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNLIMITED } from "../activities/transfer/throttle.ts";
 
 export const REMOTE = { projectId: "copies", repoName: "files" };
 const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
@@ -136,7 +137,7 @@ export async function copy(files: SourceFile[], { mayHaveSent = false, uploads =
     hooks: {
       signal: new AbortController().signal,
       slice: UNHURRIED,
-      throttle: async () => undefined,
+      throttle: UNLIMITED,
       ...hooks,
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
       onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),

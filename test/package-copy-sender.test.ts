@@ -5,6 +5,7 @@ import type { InstanceClient } from "../activities/registries/instance/client.ts
 import { blobFile, layout } from "../activities/store/layout.ts";
 import { copyVersions, type CopyVersions } from "../activities/transfer/versions.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { putBlobs } from "../db/blobs.ts";
 import { SYNC_LIMITS } from "../domain/sync.ts";
 import type { StatedType } from "../domain/sync-versions.ts";
@@ -68,7 +69,7 @@ async function run(built: Built[], { mayHaveSent = false, uploads = [], hooks, r
     hooks: {
       signal: new AbortController().signal,
       slice: UNHURRIED,
-      throttle: async () => undefined,
+      throttle: UNLIMITED,
       ...hooks,
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
       onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
@@ -98,7 +99,7 @@ const fails = (fault: Fault, path: RegExp, times = 1) => {
   let left = times;
   proxy.fault = (request) => (path.test(request.path) && left-- > 0 ? fault : null);
 };
-const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined };
 
 describe("copying versions to another instance", () => {
   it("makes each there with all its files, small, empty or large, byte by byte", async () => {
@@ -162,7 +163,7 @@ describe("copying versions to another instance", () => {
   it("tells every byte of its bodies to the rate limit", async () => {
     const built = await store(mavenVersion("com.acme:a", "1", { ".jar": randomBytes(2 * MIB) }), mavenVersion("com.acme:b", "1"));
     let allowed = 0;
-    const { kinds } = await run(built, { hooks: { ...quiet, throttle: async (bytes) => void (allowed += bytes) } });
+    const { kinds } = await run(built, { hooks: { ...quiet, throttle: async (bytes) => ((allowed += bytes), bytes) } });
     const sent = proxy.requests.filter(({ path }) => /versions|uploads\/\w/.test(path)).reduce((sum, request) => sum + request.bytes, 0);
     expect(kinds).toEqual(["sent", "sent"]);
     expect(allowed).toBeLessThanOrEqual(sent);

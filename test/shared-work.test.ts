@@ -3,7 +3,7 @@ import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
 import { UNHURRIED } from "../activities/transfer/slice.ts";
-import { createThrottle } from "../activities/transfer/throttle.ts";
+import { createThrottle, type Throttle, UNLIMITED } from "../activities/transfer/throttle.ts";
 import { troubleResult } from "../activities/transfer/trouble.ts";
 import { TransferError, toTransferError } from "../domain/failure.ts";
 import type { ArtifactOutcome } from "../domain/outcome.ts";
@@ -58,7 +58,7 @@ describe("of another instance", () => {
       copyFiles(files.slice(at, at + 1), {
         target: client,
         content: source.source,
-        hooks: { signal, slice: UNHURRIED, throttle: async () => undefined, onUpload: () => undefined, onBytes: () => undefined },
+        hooks: { signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined },
       });
     const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
     await held.isThere();
@@ -113,7 +113,7 @@ describe.skipIf(!from.available)("of images", () => {
   }
 
   /** Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers what becomes of the second after `then`. */
-  async function stopTheFirst(name: string, isThere: () => Promise<void>, then: () => void, throttle = async (_bytes: number, _signal: AbortSignal) => undefined as void): Promise<ArtifactOutcome["result"]["kind"]> {
+  async function stopTheFirst(name: string, isThere: () => Promise<void>, then: () => void, throttle: Throttle = UNLIMITED): Promise<ArtifactOutcome["result"]["kind"]> {
     const { seen, isShared } = watchedMemory();
     const first = new AbortController();
     const send = (tag: string, signal: AbortSignal) => copyImage({ ...ends, seen, name, tag, signal, throttle: (bytes) => throttle(bytes, signal) });
@@ -144,7 +144,7 @@ describe.skipIf(!from.available)("of images", () => {
     let waiting = 0;
     const throttle = async (bytes: number, signal: AbortSignal) => {
       // The second comes when there is a lease again.
-      if ((waiting += 1) === 1) await noLease(bytes, signal);
+      return (waiting += 1) === 1 ? noLease(bytes, signal) : bytes;
     };
     const isWaiting = async () => {
       await expect.poll(() => waiting, { timeout: 30_000 }).toBeGreaterThan(0);

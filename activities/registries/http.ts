@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Agent, buildConnector, EnvHttpProxyAgent, type Dispatcher } from "undici";
 import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
+import { begun, type BegunBody } from "./body.ts";
 import { connectionFailure, excerpt, redactUrl, statusFailure } from "./http-failure.ts";
 import { type Pace, thenSent } from "./pace.ts";
 
@@ -32,6 +33,11 @@ export type HttpOptions = {
 };
 
 export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+/** Such a body can be sent once. */
+export function isStreamed(body: HttpBody | undefined): body is AsyncIterable<Uint8Array> {
+  return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+}
 
 export type HttpRequest = {
   method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "PROPFIND" | "PROPPATCH" | "MKCOL" | "MOVE" | "COPY";
@@ -82,9 +88,11 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     const measured = request.storedBytes === undefined ? options.pace?.request() : undefined;
     const fail = (error: unknown) => connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
+    let streamed: BegunBody | undefined;
     try {
       guard.checkHost(url.hostname);
-      const body = measured ? followed(request.body, measured.sent) : request.body;
+      if (isStreamed(request.body)) streamed = await begun(request.body, request.signal);
+      const body = followed(streamed?.pieces ?? request.body, measured?.sent);
       const answer = await dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
@@ -100,6 +108,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       });
       return toResponse(answer, url, request, secrets, fail);
     } catch (error) {
+      streamed?.drop();
       throw fail(error);
     } finally {
       measured?.over();
@@ -126,8 +135,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 }
 
 /** What a stream takes to send depends on more than the end that it goes to: only what follows is its own time. */
-function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
-  if (body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array)) return thenSent(body, sent);
+function followed(body: HttpBody | undefined, sent: () => void = () => undefined): HttpBody | undefined {
+  if (isStreamed(body)) return thenSent(body, sent);
   sent();
   return body;
 }
@@ -218,10 +227,9 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
   if (location === undefined || !URL.canParse(location, response.url.href)) return undefined;
   const target = new URL(location, response.url);
   const reading = request.method === "GET" || request.method === "HEAD";
-  const replayable = request.body === undefined || typeof request.body === "string" || request.body instanceof Uint8Array;
   const keepsMethod = response.status === 307 || response.status === 308;
   const movesReading = reading && [301, 302, 303].includes(response.status);
-  if (!movesReading && !(keepsMethod && replayable)) return undefined;
+  if (!movesReading && !(keepsMethod && !isStreamed(request.body))) return undefined;
   if (target.protocol !== "https:" && target.protocol !== "http:") return undefined;
   const downgrade = response.url.protocol === "https:" && target.protocol === "http:";
   if (downgrade && request.headers?.["authorization"] !== undefined) return undefined;

@@ -83,7 +83,7 @@ function batchHooks(work: Work, artifacts: BatchArtifact[]) {
   return {
     signal: work.signal,
     slice: work.slice,
-    throttle: async (bytes: number) => whole?.throttle(bytes),
+    throttle: async (bytes: number) => whole?.throttle(bytes) ?? bytes,
     onUpload: (state: UploadState) => hooks.filter(({ digest }) => digest === state.digest).forEach((hook) => hook.onUpload(state)),
     onBytes: (bytes: number) => {
       if (artifacts.length === 1) whole?.onBytes(bytes);

@@ -120,7 +120,7 @@ function batchHooks(work: Work, present: Present[]): CopyHooks {
   return {
     signal: work.signal,
     slice: work.slice,
-    throttle: async (bytes) => whole?.throttle(bytes),
+    throttle: async (bytes) => whole?.throttle(bytes) ?? bytes,
     onUpload: (state) => sharing(state).forEach(({ artifact }) => work.hooks(artifact).onUpload(state)),
     onBytes: (bytes) => {
       if (present.length === 1) whole?.onBytes(bytes);

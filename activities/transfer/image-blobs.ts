@@ -68,7 +68,7 @@ async function readSmall(copy: ImageCopy, blob: Descriptor): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of verifiedSource(copy, blob, copy.signal)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  await copy.hooks.throttle(bytes.length);
+  for (let left = bytes.length; left > 0; ) left -= await copy.hooks.throttle(left);
   sent(copy, bytes.length);
   return bytes;
 }

@@ -1,6 +1,7 @@
 import type { Digest } from "../../domain/digest.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import { noParts, type CopyHooks, type CopyRules, type PartCounts, type Parts } from "../../domain/outcome.ts";
+import { paced } from "../registries/body.ts";
 import type { OciRegistry } from "../registries/oci/registry.ts";
 import type { ImageMemory } from "./image-memory.ts";
 
@@ -61,9 +62,10 @@ export function partKey(copy: ImageCopy, digest: Digest): string {
 /** Body bytes on their way to the target: they wait for the rate limit before, and are counted after. */
 export async function* metered(copy: ImageCopy, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   for await (const chunk of source) {
-    await copy.hooks.throttle(chunk.length);
-    yield chunk;
-    sent(copy, chunk.length);
+    for await (const piece of paced(chunk, copy.hooks.throttle)) {
+      yield piece;
+      sent(copy, piece.length);
+    }
   }
 }
 

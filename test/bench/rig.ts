@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
+import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { type Instance, startInstance } from "../instance.ts";
 import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../run-fixture.ts";
 
@@ -47,7 +48,7 @@ export async function hosted({ first, product }: Pick<Bench, "first" | "product"
   await product.hosted(projectId, name);
   const client = createInstanceClient({ url: first.url, username: first.username, password: first.password });
   const signal = new AbortController().signal;
-  const hooks = { signal, throttle: async () => undefined, onBytes: () => undefined };
+  const hooks = { signal, throttle: UNLIMITED, onBytes: () => undefined };
   const send = async (group: { path: string; content: Buffer }[]) => {
     const now = Date.now();
     const files = group.map(({ path, content }) => {

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, request as forward, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
+import type { Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -50,6 +51,8 @@ export type FaultProxy = {
   fault: (request: { method: string; path: string; port: number }) => Fault | null;
   /** Added to every answer that comes from behind. */
   answerHeaders: Record<string, string>;
+  /** Ends the connections on which nothing is asked, as servers do after a while; resolves when their clients have seen it. */
+  endIdle: () => Promise<void>;
   stop: () => Promise<void>;
 };
 
@@ -105,6 +108,11 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   }
 
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -115,6 +123,13 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     requests,
     count: (method: string, path: RegExp) => requests.filter((seen) => seen.method === method && path.test(seen.path)).length,
     clear: () => void requests.splice(0),
+    async endIdle() {
+      const busy = new Set(requests.filter(({ closed }) => closed === null).map(({ port }) => port));
+      const idle = [...sockets].filter(({ remotePort }) => !busy.has(remotePort ?? 0));
+      const gone = idle.map((socket) => once(socket, "close"));
+      for (const socket of idle) socket.end();
+      await Promise.all(gone);
+    },
     stop: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve());

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
+import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import type { TaskObject } from "../run-fixture.ts";
 import { PROJECT, type World } from "./world.ts";
 
@@ -38,7 +39,7 @@ async function fill({ ends, product }: World, repoName: string, count: number): 
   await product.hosted(PROJECT, repoName);
   const { url, username, password } = ends.first.instance;
   const client = createInstanceClient({ url, username, password });
-  const hooks = { signal: new AbortController().signal, throttle: async () => undefined, onBytes: () => undefined };
+  const hooks = { signal: new AbortController().signal, throttle: UNLIMITED, onBytes: () => undefined };
   for (let from = 0; from < count; from += STATED_AT_ONCE) {
     const contents = Array.from({ length: Math.min(STATED_AT_ONCE, count - from) }, (_, at) => Buffer.from(`${repoName} ${from + at}`));
     const now = Date.now();

@@ -1,5 +1,6 @@
 import type { CopyHooks } from "../../../domain/outcome.ts";
 import { encodeStatement, FILES_MEDIA_TYPE, type FileAnswer, type Statement } from "../../../domain/sync.ts";
+import { paced } from "../body.ts";
 import { readFileAnswers } from "./answers.ts";
 import type { Wire } from "./wire.ts";
 
@@ -58,9 +59,10 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
 export async function* throttled(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, hooks: SendHooks, head = 0): AsyncGenerator<Uint8Array> {
   let overhead = head;
   for await (const slice of slices) {
-    await hooks.throttle(slice.length);
-    yield slice;
-    hooks.onBytes(Math.max(0, slice.length - overhead));
-    overhead = Math.max(0, overhead - slice.length);
+    for await (const piece of paced(slice, hooks.throttle)) {
+      yield piece;
+      hooks.onBytes(Math.max(0, piece.length - overhead));
+      overhead = Math.max(0, overhead - piece.length);
+    }
   }
 }

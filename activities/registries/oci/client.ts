@@ -1,6 +1,6 @@
 import { TransferError } from "../../../domain/failure.ts";
 import type { RegistryAddress } from "../../../domain/reference.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
+import { type HttpClient, type HttpRequest, type HttpResponse, isStreamed } from "../http.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { preferredChallenge, type Challenge } from "./challenge.ts";
 import { createTokenStore } from "./tokens.ts";
@@ -74,7 +74,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
       if (rest.accept?.includes(401) === true) return response;
       throw await response.failure();
     }
-    if (!isReplayable(rest.body)) throw lostLogin(await response.failure());
+    if (isStreamed(rest.body)) throw lostLogin(await response.failure());
     await response.discard();
     const again = await unlessAborted(authorization(scopes), rest.signal);
     return http.request(withAuthorization(plain, again));
@@ -107,10 +107,6 @@ function basicHeader({ username, password, token }: Credentials): string | undef
 
 function withAuthorization(request: HttpRequest, value: string | undefined): HttpRequest {
   return value === undefined ? request : { ...request, headers: { ...request.headers, authorization: value } };
-}
-
-function isReplayable(body: HttpRequest["body"]): boolean {
-  return body === undefined || typeof body === "string" || body instanceof Uint8Array;
 }
 
 /** The upload was let in when it began, so a 401 in its middle is a token that ran out: worth another try. */
