@@ -8,7 +8,7 @@ export default defineConfig({
     reporters: ["default", closingLine],
     pool: "forks",
     // More than cores: tests wait more than they work.
-    maxWorkers: 3,
+    maxWorkers: 4,
     testTimeout: 240_000,
     // Servers of tests that run side by side may be given a port that another's has just let go.
     retry: process.env["CI"] ? 1 : 0,

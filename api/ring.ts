@@ -5,7 +5,7 @@ import type { CursorKey } from "../db/drains/cursors.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
 import { cut } from "../domain/run-names.ts";
-import { ATTRIBUTES, fairness, FORM, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
+import { ATTRIBUTES, fairness, FORM, PRIORITY, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
 export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
@@ -27,7 +27,7 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
       args: [input],
       signal: WAKE,
       // Before scheduled runs where they wait for the same workers; its children and activities inherit it.
-      priority: { priorityKey: 1, ...fairness(row.projectId) },
+      priority: { priorityKey: PRIORITY.realTime, ...fairness(row.projectId) },
       staticSummary: cut(`${row.name} → ${cluster}`, 100),
       memo: { task: row.name, project: row.projectId, cluster },
       ...(shown ? { typedSearchAttributes: attributes } : {}),

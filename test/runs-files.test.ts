@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { clientConnection } from "../temporal/connect.ts";
+import { PRIORITY } from "../workflows/contract.ts";
 import { closed, follow, sha256, type RecordDetail, type TaskDraft } from "./run-fixture.ts";
 import { expectWhole, filesSentAgain, listFiles, sorted } from "./run-judge.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
@@ -60,6 +63,19 @@ describe("a run of files to another instance", () => {
     const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "many", repoType: "GENERIC" }], clusters: [rig.cluster] });
     await expectWhole(rig.product, await closed(rig.product, key), many);
     expect(rig.proxy.requests.length).toBeLessThan(30);
+  });
+
+  test("waits at Temporal in turns with those of other projects, and a small one goes before what takes longer", async () => {
+    const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
+    const client = new Client({ connection });
+    const priorityOf = async (id: string) => (await client.workflow.getHandle(id).describe()).priority;
+    const [first = ""] = files.keys();
+    for (const [paths, priorityKey] of [[[first], PRIORITY.soon], [undefined, PRIORITY.other]] as const) {
+      const { workflowId } = await closed(rig.product, await run({ to: "in-turns", ...(paths && { paths: [...paths] }) }));
+      expect(await priorityOf(workflowId)).toMatchObject({ fairnessKey: rig.projectId, priorityKey: PRIORITY.soon });
+      expect(await priorityOf(`${workflowId}/edge/files`)).toMatchObject({ fairnessKey: rig.projectId, priorityKey });
+    }
+    await connection.close();
   });
 
   test("PATH copies files, folders and what a * matches, and says what matches nothing", async () => {

@@ -37,6 +37,12 @@ export function targetWorkflowId(runId: string, { id, clusterId, object }: { id?
 /** What waits in a queue is taken in turns by project; of a key the server takes 64 bytes. */
 export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
 
+/**
+ * What goes first where workflows and batches wait for the same workers: what is uploaded; then what is soon done, the beginning of each run and
+ * runs of a few artifacts; then all else (what Temporal does by itself).
+ */
+export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
+
 /** Search attributes, all Keyword. */
 export const ATTRIBUTES = {
   task: "ReplTask",

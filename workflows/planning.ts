@@ -1,18 +1,22 @@
 import { isCancellation, proxyActivities, setCurrentDetails, sleep, workflowInfo } from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
 import type { PlanActivities } from "../activities/control/plans.ts";
+import type { TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
 import type { Lane } from "../domain/lanes.ts";
 import { fairness, laneQueue, type TaskRunInput } from "./contract.ts";
 import { clock, control } from "./control.ts";
 import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 
-/** Plans what a run sends: the hosted objects in one step, the linked ones by listing them. False: the history is long enough, and the run is to go on as new. */
-export async function planRun(input: TaskRunInput, recordId: string): Promise<boolean> {
+/** `complete` false: the history is long enough, and the run is to go on as new. `targets`: the first, where the plan has told them. */
+type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
+
+/** Plans what a run sends: the hosted objects in one step, the linked ones by listing them. */
+export async function planRun(input: TaskRunInput, recordId: string): Promise<RunPlan> {
   const planning = (summary: string) => proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
   setCurrentDetails("planning");
-  const { linked } = await planning("plan all hosted objects").planAllHosted(recordId);
-  if (linked === 0) return true;
+  const { linked, targets } = await planning("plan all hosted objects").planAllHosted(recordId, input.sent?.to ?? null);
+  if (linked === 0) return { complete: true, targets };
   const [waiting, progress] = [createWaiting(planning("which objects to list").readUnlisted, recordId), { listed: 0 }];
   const isLong = () => progress.listed > 0 && workflowInfo().continueAsNewSuggested;
   const list = async () => {
@@ -24,7 +28,7 @@ export async function planRun(input: TaskRunInput, recordId: string): Promise<bo
     }
   };
   await Promise.all(Array.from({ length: Math.min(PLANS, linked) }, list));
-  return !isLong() && workflowInfo().historyLength < LONGEST_PLAN;
+  return { complete: !isLong() && workflowInfo().historyLength < LONGEST_PLAN };
 }
 
 /** The objects that are to be listed, read page by page as they are taken. */

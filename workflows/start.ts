@@ -46,6 +46,8 @@ worker = await Worker.create({
   workflowBundle: { codePath },
   enableNonLocalActivities: false,
   maxCachedWorkflows: 300,
+  // One thread runs them all: what it cannot take up soon waits at the server, where the more urgent goes first.
+  maxConcurrentWorkflowTaskExecutions: 8,
   // After a kill, a run waits this long for the dead worker that had it in its cache.
   stickyQueueScheduleToStartTimeout: "5s",
   shutdownGraceTime: "10s",

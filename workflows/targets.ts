@@ -1,4 +1,4 @@
-import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
+import { defineSearchAttributeKey, type Priority, type SearchAttributePair } from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
 import { ATTRIBUTES, fairness, FORM, type TargetRunInput, type TaskRunInput, targetWorkflowId } from "./contract.ts";
 
@@ -7,15 +7,15 @@ const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
 const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
 
 export type Target = TargetPage["targets"][number];
-/** `objects`: how many the run has; `cut`: the first that the child asks for. */
-type Run = { runId: string; recordId: string; objects: number; cut: number };
+/** `objects`: how many the run has; `cut`: the first that the child asks for; `priorityKey`: where it is not that of the run itself. */
+type Run = { runId: string; recordId: string; objects: number; cut: number; priorityKey?: number };
 
 /** How the child is started that sends to a target. */
 export function targetOptions(
   { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
-  { runId, recordId, objects, cut }: Run,
+  { runId, recordId, objects, cut, priorityKey }: Run,
   { object, clusterId, label, files, id, cluster: clusterName }: Target,
-): { workflowId: string; staticSummary: string; priority: { fairnessKey: string }; memo: Record<string, string>; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
+): { workflowId: string; staticSummary: string; priority: Priority; memo: Record<string, string>; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
   const attributes = [
     { key: task, value: taskName },
     { key: project, value: projectId },
@@ -24,7 +24,7 @@ export function targetOptions(
   return {
     workflowId: targetWorkflowId(runId, { object, clusterId, ...(id === undefined ? {} : { id }) }),
     staticSummary: label,
-    priority: fairness(projectId),
+    priority: { ...fairness(projectId), ...(priorityKey === undefined ? {} : { priorityKey }) },
     // Stays where a run goes on as new, which loses the summary.
     memo: { task: taskName, sends: label },
     ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),

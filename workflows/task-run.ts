@@ -53,10 +53,12 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
 
 /** Answers what the run goes on with as new, null when all is sent. */
 async function planAndSend(input: TaskRunInput, run: Extract<Begun, { kind: "go" }>): Promise<TaskRunInput | null> {
-  const bounded = isSince(input, "plan-at-once");
-  if (!bounded) await planEach(input, run.recordId, run.objects);
-  else if (!(await planRun(input, run.recordId))) return input;
-  return sendToTargets(input, run, bounded);
+  if (!isSince(input, "plan-at-once")) {
+    await planEach(input, run.recordId, run.objects);
+    return sendToTargets(input, run, { bounded: false });
+  }
+  const { complete, targets } = await planRun(input, run.recordId);
+  return complete ? sendToTargets(input, run, { bounded: true, first: targets }) : input;
 }
 
 function tell(input: TaskRunInput, value: string): void {

@@ -6,16 +6,21 @@ import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { unplannedObjects } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
+import type { TargetPage } from "./target-pages.ts";
 
 /** Numbers of objects in one answer, which stays below 4 KiB. */
 const OBJECTS_PAGE = 500;
 /** An object whose plan breaks so often has a problem, and the rest is planned without it. */
 const MOST_TRIES = 3;
 
+/** `linked`: objects that are to be listed. Without any the plan is whole: `targets` are the first to send to; earlier releases did not tell them. */
+export type HostedPlanned = { linked: number; targets?: TargetPage };
 export type Unlisted = { objects: number[]; next: number | null };
 
+type PlanDeps = { db: Db; now: () => number; firstTargets: (recordId: string, after: string | null) => TargetPage };
+
 /** Plans whole runs: state only, no network. */
-export function createPlanActivities({ db, now }: { db: Db; now: () => number }) {
+export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
   async function planHosted(recordId: string, object: number): Promise<void> {
     const snapshot = snapshotOf(db, recordId);
     const from = snapshot?.objects[object];
@@ -30,8 +35,8 @@ export function createPlanActivities({ db, now }: { db: Db; now: () => number })
   }
 
   return {
-    /** Plans every hosted object to the end, on from where an earlier attempt came; answers how many linked ones are to be listed. */
-    async planAllHosted(recordId: string): Promise<{ linked: number }> {
+    /** Plans every hosted object to the end, on from where an earlier attempt came; `after`: the run has sent to the clusters up to this one. */
+    async planAllHosted(recordId: string, after: string | null = null): Promise<HostedPlanned> {
       const unplanned = unplannedObjects(db, recordId);
       await heartbeating(async () => {
         for (const { object, linked } of unplanned) {
@@ -40,7 +45,9 @@ export function createPlanActivities({ db, now }: { db: Db; now: () => number })
           await planHosted(recordId, object);
         }
       });
-      return { linked: unplanned.filter(({ linked }) => linked).length };
+      const linked = unplanned.filter((object) => object.linked).length;
+      if (linked > 0) return { linked };
+      return { linked, targets: await inTurn(() => firstTargets(recordId, after), "answer") };
     },
 
     /** Linked objects, from number `from` on, that are not listed to the end. */

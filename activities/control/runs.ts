@@ -37,7 +37,7 @@ export type RunActivityDeps = Pick<FiringRules, "localCluster" | "zone" | "windo
 export function createRunActivities({ db, now, closed, turns, died, ...rules }: RunActivityDeps) {
   const targetPage = createTargetPages(db);
   return {
-    ...createPlanActivities({ db, now }),
+    ...createPlanActivities({ db, now, firstTargets: (recordId, after) => targetPage(recordId, 0, after) }),
 
     /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
     async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {

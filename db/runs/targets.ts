@@ -6,6 +6,7 @@ import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { cluster, planObject } from "../schema/replication.ts";
 import { snapshotOf } from "./snapshots.ts";
+import { isSmallRun } from "./small-runs.ts";
 
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */
 const MOST_CHILDREN = 300;
@@ -14,9 +15,10 @@ const MOST_PROBLEMS = 10;
 
 /**
  * `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. `id`: the
- * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither.
+ * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither. `soon`: the run
+ * is small.
  */
-export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string };
+export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string; soon?: true };
 
 type From = RunSnapshot["objects"][number];
 /** `type`: undefined when there is no such cluster any more. */
@@ -40,7 +42,9 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
     for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
   }
   const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
-  const target = targetWriter(snapshot);
+  const write = targetWriter(snapshot);
+  const soon = isSmallRun(db, recordId, snapshot.objects.some(({ category }) => category === "REMOTE")) ? ({ soon: true } as const) : {};
+  const target = (object: number | null, to: To): Target => ({ ...write(object, to), ...soon });
   const targets =
     pairs <= MOST_CHILDREN
       ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from) })))
