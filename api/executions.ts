@@ -8,7 +8,7 @@ import { record, task } from "../db/schema/replication.ts";
 import type { Db } from "../db/open.ts";
 import { findTask } from "../db/tasks.ts";
 import { cut } from "../domain/run-names.ts";
-import { fairness, FORM, PRIORITY, type Queues, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { FORM, type Queues, runPriority, runWorkflowId, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 import type { Executions, Logger } from "./deps.ts";
 import type { Doorbell } from "./doorbell.ts";
 import { fail } from "./errors.ts";
@@ -102,7 +102,7 @@ export async function startRun(deps: StartDeps, taskKey: string, recordId: strin
         taskQueue: deps.queues.orchestrate,
         args: [input],
         staticSummary: cut(row.name, 100),
-        priority: { priorityKey: PRIORITY.soon, ...fairness(row.projectId) },
+        priority: runPriority(row.projectId),
         ...(searchAttributes ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
       }),
     );

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ScheduleDescription, ScheduleOptionsStartWorkflowAction, ScheduleUpdateOptions } from "@temporalio/client";
-import { defineSearchAttributeKey, type SearchAttributePair } from "@temporalio/common";
+import { defineSearchAttributeKey, type Priority, type SearchAttributePair } from "@temporalio/common";
 import type { Timing } from "../domain/firing.ts";
 import { cut, runBase } from "../domain/run-names.ts";
-import { ATTRIBUTES, FORM, type Queues, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
+import { ATTRIBUTES, FORM, type Queues, runPriority, TASK_RUN, type TaskRunInput } from "../workflows/contract.ts";
 
 /** What of a task shows in Temporal. */
 export type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
 export type ShapeDeps = { queues: Queues; searchAttributes: () => boolean; catchUpWindow: number };
-type Update = ScheduleUpdateOptions<ScheduleOptionsStartWorkflowAction<(input: TaskRunInput) => Promise<unknown>>>;
+/** The SDK sends a priority on, but its type lacks it. */
+type Action = ScheduleOptionsStartWorkflowAction<(input: TaskRunInput) => Promise<unknown>> & { priority: Priority };
+type Update = ScheduleUpdateOptions<Action>;
 export type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
 
 /** The schedule that a task with this timing should have. */
@@ -37,6 +39,7 @@ export function firingAction(row: ShownTask, timing: Timing, { queues, searchAtt
     taskQueue: queues.orchestrate,
     args: [input],
     staticSummary: cut(row.name, 100),
+    priority: runPriority(row.projectId),
     ...(shown ? { typedSearchAttributes: [...taskAttributes(row), statusAttribute("RUNNING")] } : {}),
   };
 }

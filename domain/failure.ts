@@ -32,6 +32,9 @@ const RETRYABLE: ReadonlySet<FailureKind> = new Set([
   "digestMismatch",
 ]);
 
+/** These say nothing of what was under way: it goes on in another batch. */
+const PUT_OFF: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
+
 /** The one error of everything that moves bytes. `message` is shown to users as errorReason: it names the thing and what to do, and never holds a secret. */
 export class TransferError extends Error {
   override readonly name = "TransferError";
@@ -47,6 +50,15 @@ export class TransferError extends Error {
 
   get retryable(): boolean {
     return RETRYABLE.has(this.kind);
+  }
+
+  get isPutOff(): boolean {
+    return PUT_OFF.has(this.kind);
+  }
+
+  /** A later attempt can go on with what was uploaded so far. */
+  get keepsUpload(): boolean {
+    return this.isPutOff || (this.retryable && this.kind !== "digestMismatch");
   }
 }
 

@@ -48,7 +48,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     expect(readObjects(db, key)).toEqual(objects);
     const recordId = addRecord(db, key, NOW);
     expect(snapshotOf(db, recordId)?.objects).toEqual(objects.map((object) => ({ ...object, category: "LOCAL" })));
-    expect(runTargets(db, recordId)).toEqual({ problems: [], targets: clusterIds.map((clusterId, at) => ({ object: null, clusterId, label: `p → cluster-${at}`, id: `cluster-${at}`, cluster: `cluster-${at}`, files: true })) });
+    expect(runTargets(db, recordId)).toEqual({ problems: [], targets: clusterIds.map((clusterId, at) => ({ object: null, clusterId, label: `p → cluster-${at}`, id: `cluster-${at}`, cluster: `cluster-${at}`, files: true, soon: true })) });
     for (const at of [0, OBJECTS - 1]) {
       const object = { ...FILES, pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }] };
       while (!planHostedPage(db, recordId, at, { ...object, projectId: "p" }, NOW));

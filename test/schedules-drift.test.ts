@@ -101,7 +101,7 @@ test("the schedules show their task, and carry no secret", async () => {
   const { spec, state, action, typedSearchAttributes, raw } = await describe(key);
   expect(state).toMatchObject({ note: `${control.row(key).name}: it fires once at 2040-02-29T07:00:16.000Z`, remainingActions: 1 });
   expect(spec.timezone).toBe("UTC");
-  expect(action).toMatchObject({ workflowType: "taskRun", workflowId: `repl/${control.row(key).name}/${key}`, staticSummary: control.row(key).name });
+  expect(action).toMatchObject({ workflowType: "taskRun", workflowId: `repl/${control.row(key).name}/${key}`, staticSummary: control.row(key).name, priority: { priorityKey: 2, fairnessKey: control.row(key).projectId } });
   expect(typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value])).toEqual(expect.arrayContaining([["ReplTask", control.row(key).name], ["ReplProject", "shop"]]));
   expect(JSON.stringify(raw)).not.toContain("password");
   expect(control.schedule(key).scheduleId).toBe(scheduleId(key));

@@ -43,6 +43,9 @@ export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponen
  */
 export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
 
+/** Of a run when it begins; its children have another. */
+export const runPriority = (projectId: string) => ({ priorityKey: PRIORITY.soon, ...fairness(projectId) });
+
 /** Search attributes, all Keyword. */
 export const ATTRIBUTES = {
   task: "ReplTask",

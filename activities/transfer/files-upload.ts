@@ -49,8 +49,8 @@ export async function upload(copy: Uploading, item: UploadItem): Promise<void> {
 /** What no later attempt can use is not left lying at the target. */
 async function letGo({ target, hooks }: Uploading, item: UploadItem, id: string, error: unknown): Promise<void> {
   if (hooks.signal.aborted) return;
-  const { kind, retryable } = toTransferError(error);
-  if (kind === "yielded" || kind === "cancelled" || (retryable && kind !== "digestMismatch")) return;
+  const { keepsUpload, retryable } = toTransferError(error);
+  if (keepsUpload) return;
   item.uploads = [];
   // The target itself ends a session whose digest is wrong.
   if (!retryable) await target.dropUpload(id, hooks.signal).catch(() => undefined);

@@ -6,7 +6,7 @@ import { verified } from "../registries/verified.ts";
 import { linkedAbort, metered, partKey, sent, type ImageCopy } from "./image-copy.ts";
 import { keep, type Placed } from "./image-memory.ts";
 import { CHUNK_BYTES, sendInChunks } from "./image-chunks.ts";
-import { yieldedResult, yieldWhole } from "./slice.ts";
+import { yieldWhole } from "./slice.ts";
 
 /** Up to this size a blob is held in memory: one buffer and as few requests as the target allows. */
 const SMALL_BYTES = 64 * 1024;
@@ -21,7 +21,7 @@ export async function copyBlob(copy: ImageCopy, blob: Descriptor): Promise<void>
     tally.count("blob", placed === "sent" ? "success" : "skip", blob.digest, blob.size);
   } catch (error) {
     const failure = toTransferError(error);
-    if (!failure.retryable && failure.kind !== "cancelled" && yieldedResult(failure) === null) {
+    if (!failure.retryable && !failure.isPutOff) {
       tally.count("blob", "failed", blob.digest, blob.size);
       copy.giveUp();
     }

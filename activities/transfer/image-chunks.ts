@@ -102,8 +102,8 @@ function cutter(source: AsyncGenerator<Buffer, void, undefined>, onFailure: () =
 
 /** Throws unless the target merely refuses chunks. What can go on later keeps its session; everything else is let go of. */
 async function judge(copy: ImageCopy, blob: Descriptor, progress: Progress, error: unknown): Promise<void> {
-  const { kind, retryable, message } = toTransferError(error);
-  if (kind === "cancelled" || kind === "yielded" || (retryable && kind !== "digestMismatch")) throw error;
+  const { kind, keepsUpload, message } = toTransferError(error);
+  if (keepsUpload) throw error;
   await abandon(copy, blob, progress.session);
   if (progress.sourceFailed || !REFUSALS.has(kind)) throw error;
   if (progress.resumed) throw new TransferError("server", `${message}; the upload is begun anew`, { cause: error });

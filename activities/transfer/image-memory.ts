@@ -1,13 +1,11 @@
 import pLimit, { type LimitFunction } from "p-limit";
-import { type FailureKind, toTransferError } from "../../domain/failure.ts";
+import { toTransferError } from "../../domain/failure.ts";
 import type { Digest } from "../../domain/digest.ts";
 import type { UploadState } from "../../domain/outcome.ts";
 
 /** Streams of large blobs at once; small ones are bounded by the images at once. */
 const STREAMS = 8;
 const MOST_KEPT = 50_000;
-/** Work that has ended so may be begun by another. */
-const LET_GO: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
 
 export type Placed = "sent" | "found";
 
@@ -45,7 +43,7 @@ export function createImageMemory(): ImageMemory {
       await known;
       return "found";
     } catch (error) {
-      if (LET_GO.has(toTransferError(error).kind) && !signal.aborted) return undefined;
+      if (toTransferError(error).isPutOff && !signal.aborted) return undefined;
       throw error;
     }
   }
@@ -63,9 +61,9 @@ export function createImageMemory(): ImageMemory {
       try {
         return await mine;
       } catch (error) {
-        const { retryable, kind } = toTransferError(error);
+        const { retryable, isPutOff, kind } = toTransferError(error);
         // What the source lacks may be pushed while a run goes on.
-        const passes = retryable || LET_GO.has(kind) || kind === "notFound";
+        const passes = retryable || isPutOff || kind === "notFound";
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
       }
