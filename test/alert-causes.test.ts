@@ -7,15 +7,14 @@ import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createInternalSigner } from "../activities/secrets/internal.ts";
 import type { Problem } from "../api/metrics/problems.ts";
-import { type Alert, expressionOf } from "../domain/alerts.ts";
+import type { Alert } from "../domain/alerts.ts";
+import { isAlerted } from "./alert-fixture.ts";
 import { type Instance, startInstance } from "./instance.ts";
 import { readSeries, scrapeOf } from "./metrics-fixture.ts";
 import { closed, createCleanup, follow, openProduct, patiently, UTC } from "./run-fixture.ts";
 import { type FileRig, startFileRig } from "./run-rig.ts";
-import { findJudge } from "./servers/promql.ts";
 
 const MINUTE = 60_000;
-const judge = await findJudge();
 const cleanup = createCleanup();
 
 /** A disk of its own for DATA_DIR; null where one may not be had. */
@@ -55,18 +54,9 @@ async function untilTold(instance: Instance, alert: Alert, subject: string, agai
     await again();
     const [problems, text] = [await problemsOf(instance), await patiently(() => scrapeOf(instance))];
     const found = problems.find((problem) => problem.alert === alert && problem.subject === subject);
-    if (found && (await isTrue(alert, text))) return found;
+    if (found && (await isAlerted(alert, text))) return found;
     if (Date.now() > end) throw new Error(`${alert} of ${subject} is not told: ${JSON.stringify(problems)}`);
   }
-}
-
-/** By Prometheus' own engine, where it can be had. */
-async function isTrue(alert: Alert, text: string): Promise<boolean> {
-  if (judge === null) return true;
-  const now = Date.now();
-  const { results, problems } = await judge({ scrapes: [{ at: now - MINUTE, text }, { at: now, text }], expressions: [expressionOf(alert)] });
-  expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_"))).toEqual([]);
-  return (results[expressionOf(alert)] ?? []).length > 0;
 }
 
 async function untilOver(instance: Instance, alert: Alert, subject: string): Promise<void> {

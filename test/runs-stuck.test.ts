@@ -4,6 +4,7 @@ import Sqlite from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { clientConnection } from "../temporal/connect.ts";
 import { type Change, createDeploys } from "./changed-code.ts";
+import { isAlerted } from "./alert-fixture.ts";
 import { scrapeOf } from "./metrics-fixture.ts";
 import { closed, createGate, follow, newest, patiently, type TaskDraft, unique } from "./run-fixture.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
@@ -86,7 +87,7 @@ const STORIES = {
     expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
     const problems = await product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
     expect(problems).toContainEqual(expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }));
-    expect(await scrapeOf(center)).toMatch(/^replication_stuck_runs [1-9]/m);
+    expect(await isAlerted("RunStuck", await scrapeOf(center))).toBe(true);
     const record = await stopped(key);
     expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
     expect(await stateOf(record.workflowId)).toBe("TERMINATED");

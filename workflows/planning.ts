@@ -1,6 +1,6 @@
 import { isCancellation, proxyActivities, setCurrentDetails, sleep, workflowInfo } from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
-import type { PlanActivities } from "../activities/control/plans.ts";
+import type { PlanActivities, Unlisted } from "../activities/control/plans.ts";
 import type { TargetPage } from "../activities/control/runs.ts";
 import type { TransferActivities } from "../activities/transfer/activities.ts";
 import type { Lane } from "../domain/lanes.ts";
@@ -15,9 +15,9 @@ type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
 export async function planRun(input: TaskRunInput, recordId: string): Promise<RunPlan> {
   const planning = (summary: string) => proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
   setCurrentDetails("planning");
-  const { linked, targets } = await planning("plan all hosted objects").planAllHosted(recordId, input.sent?.to ?? null);
+  const { linked, unlisted, targets } = await planning("plan all hosted objects").planAllHosted(recordId, input.sent?.to ?? null);
   if (linked === 0) return { complete: true, targets };
-  const [waiting, progress] = [createWaiting(planning("which objects to list").readUnlisted, recordId), { listed: 0 }];
+  const [waiting, progress] = [createWaiting(planning("which objects to list").readUnlisted, recordId, unlisted), { listed: 0 }];
   const isLong = () => progress.listed > 0 && workflowInfo().continueAsNewSuggested;
   const list = async () => {
     while (!isLong()) {
@@ -31,10 +31,10 @@ export async function planRun(input: TaskRunInput, recordId: string): Promise<Ru
   return { complete: !isLong() && workflowInfo().historyLength < LONGEST_PLAN };
 }
 
-/** The objects that are to be listed, read page by page as they are taken. */
-function createWaiting(read: PlanActivities["readUnlisted"], recordId: string) {
-  const objects: number[] = [];
-  const pages: { from: number | null; reading: Promise<void> | null } = { from: 0, reading: null };
+/** The objects that are to be listed, read page by page as they are taken, behind those of which the plan has told. */
+function createWaiting(read: PlanActivities["readUnlisted"], recordId: string, told: Unlisted = { objects: [], next: 0 }) {
+  const objects = [...told.objects];
+  const pages: { from: number | null; reading: Promise<void> | null } = { from: told.next, reading: null };
   const readPage = async (from: number) => {
     const page = await read(recordId, from);
     objects.push(...page.objects);

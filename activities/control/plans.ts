@@ -13,9 +13,12 @@ const OBJECTS_PAGE = 500;
 /** An object whose plan breaks so often has a problem, and the rest is planned without it. */
 const MOST_TRIES = 3;
 
-/** `linked`: objects that are to be listed. Without any the plan is whole: `targets` are the first to send to; earlier releases did not tell them. */
-export type HostedPlanned = { linked: number; targets?: TargetPage };
 export type Unlisted = { objects: number[]; next: number | null };
+/**
+ * `linked`: objects that are to be listed, `unlisted` the first of them. Without any the plan is whole, and `targets` are the first to send to.
+ * Earlier releases told the number alone.
+ */
+export type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage };
 
 type PlanDeps = { db: Db; now: () => number; firstTargets: (recordId: string, after: string | null) => TargetPage };
 
@@ -45,16 +48,14 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
           await planHosted(recordId, object);
         }
       });
-      const linked = unplanned.filter((object) => object.linked).length;
-      if (linked > 0) return { linked };
-      return { linked, targets: await inTurn(() => firstTargets(recordId, after), "answer") };
+      const linked = unplanned.flatMap((each) => (each.linked ? each.object : []));
+      if (linked.length > 0) return { linked: linked.length, unlisted: pageOf(linked) };
+      return { linked: 0, targets: await inTurn(() => firstTargets(recordId, after), "answer") };
     },
 
     /** Linked objects, from number `from` on, that are not listed to the end. */
     async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
-      const objects = unplannedObjects(db, recordId, from).flatMap(({ object, linked }) => (linked ? object : []));
-      const page = objects.slice(0, OBJECTS_PAGE);
-      return { objects: page, next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null };
+      return pageOf(unplannedObjects(db, recordId, from).flatMap(({ object, linked }) => (linked ? object : [])));
     },
 
     /** Says of a linked object that no worker could list it. */
@@ -65,6 +66,11 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
 }
 
 export type PlanActivities = ReturnType<typeof createPlanActivities>;
+
+function pageOf(objects: number[]): Unlisted {
+  const page = objects.slice(0, OBJECTS_PAGE);
+  return { objects: page, next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null };
+}
 
 /** What is wrong with the disk is nobody's plan's fault, and is waited for. */
 const isPassing = (error: unknown) => error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));

@@ -4,7 +4,8 @@ export type Required = { type: string; has: string[]; lacks?: string[] };
 /** Every shape that the code can make. Whoever adds one to a workflow adds it here and to record.ts. */
 export const REQUIRED: Record<string, Required> = {
   "a run of hosted objects": { type: "taskRun", has: ["planAllHosted", "child: files", "closeRun", "completed"], lacks: ["readUnlisted", "readTargets", "child: images"] },
-  "a run of linked objects": { type: "taskRun", has: ["readUnlisted", "listPages", "readTargets", "child: images", "completed"], lacks: ["child: files"] },
+  "a run of linked objects": { type: "taskRun", has: ["listPages", "readTargets", "child: images", "completed"], lacks: ["readUnlisted", "child: files"] },
+  "a run of more linked objects than its plan tells": { type: "taskRun", has: ["readUnlisted", "listPages"] },
   "a run of hosted and of linked objects": { type: "taskRun", has: ["listPages", "child: files", "child: images"] },
   "a run with one child for all objects": { type: "taskRun", has: ["child: several objects"] },
   "a run whose listing is put off": { type: "taskRun", has: ["listPages", "timer"] },
