@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
 import { loadConfig, superviseChild } from "../config.ts";
@@ -20,7 +20,10 @@ const HELLO_MS = 15_000;
 const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
+/** Beside the control plane, which answers people, a worker takes what the others leave of the processor; an empty machine is all its own. */
+const NICE = 10;
 
+if (process.connected) setPriority(NICE);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
 const stopping = new AbortController();
