@@ -65,7 +65,9 @@ test(
 
     const problems = await images.product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
     expect(problems.filter(({ alert }) => alert === "BatchKillsWorkers").map(({ subject }) => subject)).toContainEqual(expect.stringMatching(/^batch \d+ of task-.* → target$/));
-    expect(await isAlerted("BatchKillsWorkers", await scrapeOf(images.instance), before)).toBe(true);
+    const numbers = await scrapeOf(images.instance);
+    expect(numbers).toMatch(/^replication_batch_deaths_total\{again="true"\} [1-9]/m);
+    expect(await isAlerted("BatchKillsWorkers", numbers, before)).toBe(true);
 
     letGo();
     const beside = await closed(images.product, innocent);

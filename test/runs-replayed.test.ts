@@ -73,7 +73,9 @@ test("a run under way that a release would break is begun again at its start, en
   // The record is closed by the last activity; the workflow ends a moment later.
   const describe = () => client.workflow.getHandle(workflowId).describe();
   await until("the end of the workflow", async () => (await describe()).status.name === "COMPLETED", 60_000);
-  expect((await describe()).runId).not.toBe(before);
+  const after = await describe();
+  expect(after.runId).not.toBe(before);
+  expect(after).toMatchObject({ status: { name: "COMPLETED" }, typedSearchAttributes: expect.anything() });
   expect(rig.center.output()).toContain("this release cannot go on with a run under way");
   await product.execute(key);
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { skip: 30 } });

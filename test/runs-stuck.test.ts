@@ -87,7 +87,9 @@ const STORIES = {
     expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
     const problems = await product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
     expect(problems).toContainEqual(expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }));
-    expect(await isAlerted("RunStuck", await scrapeOf(center))).toBe(true);
+    const numbers = await scrapeOf(center);
+    expect(numbers).toMatch(/^replication_stuck_runs [1-9]/m);
+    expect(await isAlerted("RunStuck", numbers)).toBe(true);
     const record = await stopped(key);
     expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
     expect(await stateOf(record.workflowId)).toBe("TERMINATED");

@@ -92,7 +92,8 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
     try {
       guard.checkHost(url.hostname);
       if (isStreamed(request.body)) streamed = await begun(request.body, request.signal);
-      const body = followed(streamed?.pieces ?? request.body, measured?.sent);
+      const begunBody = streamed?.pieces ?? request.body;
+      const body = measured ? followed(begunBody, measured.sent) : begunBody;
       const answer = await dispatcher.request({
         origin: url.origin,
         path: `${url.pathname}${url.search}`,
@@ -135,7 +136,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 }
 
 /** What a stream takes to send depends on more than the end that it goes to: only what follows is its own time. */
-function followed(body: HttpBody | undefined, sent: () => void = () => undefined): HttpBody | undefined {
+function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
   if (isStreamed(body)) return thenSent(body, sent);
   sent();
   return body;
