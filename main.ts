@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Connection } from "@temporalio/client";
@@ -23,7 +23,7 @@ import { ATTRIBUTES } from "./workflows/contract.ts";
 const DRAINED_BY_MS = { worker: 12_000, orchestrator: 20_000, control: 23_000, temporal: 25_000 };
 type Kind = keyof typeof DRAINED_BY_MS;
 
-const ENTRIES = { control: "api/start.ts", orchestrator: "workflows/start.ts", worker: "activities/start.ts" };
+const ENTRIES = { control: "api/start", orchestrator: "workflows/start", worker: "activities/start" };
 /** Left to itself, V8 tidies up the later the more memory the machine has: twice what a process needs. It is no slower for these. */
 const HEAP = [
   "--max-semi-space-size=4",
@@ -204,7 +204,7 @@ function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.Pr
 const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefined ? 2_000 : 10_000);
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
-  const entry = fileURLToPath(new URL(ENTRIES[kind], import.meta.url));
+  const entry = fileURLToPath(new URL(`${ENTRIES[kind]}${extname(import.meta.url)}`, import.meta.url));
   const child = fork(entry, { env, execArgv: [...HEAP, ...process.execArgv], stdio: ["ignore", "inherit", "inherit", "ipc"] });
   return { child, ready: readyMessage(child) };
 }

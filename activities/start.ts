@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { hostname, setPriority } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pino } from "pino";
@@ -23,7 +24,9 @@ const METRICS_MS = 15_000;
 /** Beside the control plane, which answers people, a worker takes what the others leave of the processor; an empty machine is all its own. */
 const NICE = 10;
 
-if (process.connected) setPriority(NICE);
+// On Linux each thread has a value of its own, which those that it begins take over.
+const threads = process.platform === "linux" ? readdirSync("/proc/self/task").map(Number) : [process.pid];
+if (process.connected) for (const thread of threads) setPriority(thread, NICE);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "transfer", pid: process.pid } });
 const stopping = new AbortController();

@@ -2,19 +2,20 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Logger } from "pino";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
-const MAKE = fileURLToPath(new URL("./make-bundle.ts", import.meta.url));
+const EXTENSION = extname(import.meta.url);
+const MAKE = fileURLToPath(new URL(`./make-bundle${EXTENSION}`, import.meta.url));
 
 export type BundleOptions = {
   /** The file that exports the workflows. */
   entry: string;
-  /** Folders whose TypeScript the bundle is made of; a change in them makes a new bundle. */
+  /** Folders whose code the bundle is made of; a change in them makes a new bundle. */
   sources: readonly string[];
   cacheDir: string;
   log: Logger;
@@ -27,7 +28,7 @@ export async function bundleWorkflows({ entry, sources, cacheDir, log }: BundleO
   const begun = Date.now();
   await mkdir(cacheDir, { recursive: true });
   const partial = `${file}.${process.pid}`;
-  await run(process.execPath, ["--import", require.resolve("tsx"), MAKE, entry, partial]);
+  await run(process.execPath, [...(EXTENSION === ".ts" ? ["--import", require.resolve("tsx")] : []), MAKE, entry, partial]);
   await rename(partial, file);
   log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
   return file;
@@ -37,7 +38,7 @@ async function keyOf(sources: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   hash.update(await readFile(require.resolve("@temporalio/worker/package.json")));
   for (const folder of sources) {
-    const files = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts")).sort();
+    const files = (await readdir(folder, { recursive: true })).filter((name) => /\.[jt]s$/.test(name)).sort();
     for (const name of files) hash.update(`\0${name}\0`).update(await readFile(join(folder, name)));
   }
   return hash.digest("hex").slice(0, 16);

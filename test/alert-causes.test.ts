@@ -11,6 +11,7 @@ import type { Alert } from "../domain/alerts.ts";
 import { isAlerted } from "./alert-fixture.ts";
 import { type Instance, startInstance } from "./instance.ts";
 import { readSeries, scrapeOf } from "./metrics-fixture.ts";
+import { programOf, ROOT } from "./program.ts";
 import { closed, createCleanup, follow, openProduct, patiently, UTC } from "./run-fixture.ts";
 import { type FileRig, startFileRig } from "./run-rig.ts";
 
@@ -236,7 +237,7 @@ describe("a cause that is provoked makes its alert true and is told, and is over
     expect((await untilTold(alone, "WorkersMissing", "transfer worker")).message).toContain("no transfer worker");
     const folder = mkdtempSync(join(tmpdir(), "worker-"));
     const env = { PATH: process.env["PATH"], HOME: process.env["HOME"], DATA_DIR: folder, API_URL: alone.url, SECRET_KEY: secretKey, LOG_LEVEL: "warn" };
-    const worker = spawn(process.execPath, ["--import", "tsx", "activities/start.ts"], { env, stdio: "inherit" });
+    const worker = spawn(process.execPath, programOf("activities/start"), { cwd: ROOT, env, stdio: "inherit" });
     const gone = new Promise((resolve) => worker.once("exit", resolve));
     try {
       await untilOver(alone, "WorkersMissing", "transfer worker");

@@ -1,12 +1,11 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { loadConfig } from "../config.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
+import { ROOT } from "./program.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SOURCES = ["workflows", "domain"];
 const log = pino({ level: "silent" });
 
@@ -18,9 +17,9 @@ export async function createDeploys() {
   const folder = mkdtempSync(join(tmpdir(), "deploys-"));
   const cacheDir = join(folder, "cache");
   mkdirSync(cacheDir);
-  const bundleOf = (root: string, into: string) =>
-    bundleWorkflows({ entry: join(root, "workflows/index.ts"), sources: SOURCES.map((name) => join(root, name)), cacheDir: into, log });
-  const original = await bundleOf(ROOT, loadConfig(process.env).cacheDir);
+  const bundleOf = (root: string, index: string, into: string) =>
+    bundleWorkflows({ entry: join(root, "workflows", index), sources: SOURCES.map((name) => join(root, name)), cacheDir: into, log });
+  const original = await bundleOf(join(ROOT, "dist"), "index.js", loadConfig(process.env).cacheDir);
   const placed = join(cacheDir, basename(original));
   copyFileSync(original, placed);
 
@@ -38,7 +37,7 @@ export async function createDeploys() {
         if (!text.includes(from)) throw new Error(`${file} does not contain ${from}`);
         writeFileSync(join(root, file), text.replace(from, to));
       }
-      copyFileSync(await bundleOf(root, folder), placed);
+      copyFileSync(await bundleOf(root, "index.ts", folder), placed);
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

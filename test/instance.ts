@@ -3,10 +3,9 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { openLedger } from "../temporal/process.ts";
+import { compileOnce, programOf, ROOT } from "./program.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const READY_WITHIN_MS = 120_000;
 const INHERITED = ["PATH", "HOME", "TMPDIR", "CACHE_DIR", "XDG_CACHE_HOME", "TEMPORAL_CLI_PATH"];
 
@@ -129,7 +128,8 @@ async function runsTemporal(): Promise<string> {
 }
 
 function launch({ throughNpm, logFile }: InstanceOptions, env: Record<string, string>) {
-  const [command, ...args] = throughNpm ? ["npm", "start"] : [process.execPath, "--import", "tsx", "main.ts"];
+  if (!throughNpm && process.env["VITEST"] === undefined) compileOnce();
+  const [command, ...args] = throughNpm ? ["npm", "start"] : [process.execPath, ...programOf("main")];
   return watch(spawn(command ?? "", args, { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] }), logFile);
 }
 

@@ -9,6 +9,7 @@ import { findBinary } from "../temporal/binary.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { choosePlace, startServer } from "../temporal/server.ts";
 import { ATTRIBUTES } from "../workflows/contract.ts";
+import { compileOnce } from "./program.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
@@ -21,8 +22,9 @@ const NAMESPACE = "default";
 const DAY = 86_400_000;
 const log = pino({ level: "info" }, { write: (line: string) => process.stderr.write(`${(JSON.parse(line) as { msg: string }).msg}\n`) });
 
-/** One Temporal server for the whole run, as the product starts it, in a folder that goes with it. */
+/** The compiled product, and one Temporal server for the whole run, as the product starts it, in a folder that goes with it. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  compileOnce();
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
   const proxy = { httpsProxy, httpProxy, noProxy };
   const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy, log });

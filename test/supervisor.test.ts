@@ -3,20 +3,18 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Connection } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { ATTRIBUTES } from "../workflows/contract.ts";
 import { isAlive, startInstance, type Instance, type ProcessName } from "./instance.ts";
-
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
+import { programOf, ROOT } from "./program.ts";
 
 /** Runs the entry file where it is expected to end by itself. */
 function run(env: Record<string, string>): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", "main.ts"],
+      programOf("main"),
       { cwd: ROOT, env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...env } },
       (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, output: stdout + stderr }),
     );
@@ -60,6 +58,12 @@ describe("a whole instance with its own Temporal server", () => {
     expect(headers.get("keep-alive")).toBe("timeout=75");
   });
 
+  test.runIf(process.platform === "linux")("whoever moves bytes goes after whoever answers, with every thread", () => {
+    const { control, orchestrator, workers } = instance.pids();
+    for (const pid of workers) expect(new Set(niceOf(pid)), "of a worker").toEqual(new Set([10]));
+    for (const pid of [control, orchestrator]) expect(new Set(niceOf(pid)), "of another process").toEqual(new Set([0]));
+  });
+
   test("a second start on the same data directory names the holder", async () => {
     const { code, output } = await run({ DATA_DIR: instance.dataDir, PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" });
     expect(code).toBe(1);
@@ -98,6 +102,10 @@ describe("a whole instance with its own Temporal server", () => {
 
 const identity = ({ dataDir }: Instance) =>
   ["instance-id", "secret-key", "admin-password"].map((file) => readFileSync(join(dataDir, file), "utf8"));
+
+/** The nice value of each thread of a process: proc(5), 17 fields behind the name in brackets. */
+const niceOf = (pid: number) =>
+  readdirSync(`/proc/${pid}/task`).map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[16]));
 
 describe("ending", () => {
   test("SIGTERM to npm drains, exits 0 within 30 s and leaves no process", async () => {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@temporalio/client";
 import { Worker } from "@temporalio/worker";
@@ -28,7 +29,7 @@ const life = superviseChild({
 
 const metrics = await installRuntime(log);
 const [codePath, connection] = await Promise.all([
-  bundleWorkflows({ entry: path("index.ts"), sources: [path("."), path("../domain")], cacheDir: config.cacheDir, log }),
+  bundleWorkflows({ entry: path(`index${extname(import.meta.url)}`), sources: [path("."), path("../domain")], cacheDir: config.cacheDir, log }),
   workerConnection(config, log),
 ]);
 const taskQueue = queues(config.instanceId).orchestrate;

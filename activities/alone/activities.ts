@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import type { Logger } from "pino";
@@ -6,7 +7,7 @@ import { STOPPING } from "../../domain/lanes.ts";
 import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
 
-const ENTRY = fileURLToPath(new URL("start.ts", import.meta.url));
+const ENTRY = fileURLToPath(new URL(`start${extname(import.meta.url)}`, import.meta.url));
 /** A process that says nothing for so long does nothing any more. */
 const SILENT_MS = 30_000;
 const LOOK_MS = 1_000;

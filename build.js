@@ -1,0 +1,69 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/**
+ * `node build.js` makes dist/: the program as JavaScript, file by file, with what it reads from its own folders beside it, so that no start compiles
+ * anything. What has not changed is not written again: several may do this at once, beside a running service, and a complete dist/ may be read-only.
+ */
+
+const SOURCE = dirname(fileURLToPath(import.meta.url));
+const DIST = join(SOURCE, "dist");
+const FOLDERS = ["activities", "api", "db", "domain", "temporal", "workflows"];
+
+const files = (await Promise.all(FOLDERS.map((folder) => filesBelow(join(SOURCE, folder))))).flat();
+const copied = new Set(files.map((file) => extname(file)).filter((extension) => extension !== ".ts"));
+
+/** @type {import("esbuild").Plugin} Each file stays a file of its own and imports the others under their new names. */
+const apart = {
+  name: "apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind }) => (kind === "entry-point" ? undefined : { path: path.replace(/\.ts$/, ".js"), external: true }));
+  },
+};
+
+const { outputFiles } = await build({
+  absWorkingDir: SOURCE,
+  entryPoints: ["main.ts", "config.ts", ...files],
+  outbase: SOURCE,
+  outdir: DIST,
+  write: false,
+  bundle: true,
+  plugins: [apart],
+  packages: "external",
+  treeShaking: false,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  sourcemap: "inline",
+  sourcesContent: false,
+  loader: Object.fromEntries([...copied].map((extension) => [extension, "copy"])),
+  logLevel: "warning",
+});
+
+await Promise.all(outputFiles.map(place));
+const made = new Set(outputFiles.map(({ path }) => path));
+const stale = (await filesBelow(DIST)).filter((file) => !made.has(file) && !isPartial(file));
+await Promise.all(stale.map((file) => rm(file, { force: true })));
+
+/** The file appears whole or not at all. @param {import("esbuild").OutputFile} file */
+async function place({ path, contents }) {
+  const present = await readFile(path).catch(() => null);
+  if (present?.equals(contents)) return;
+  await mkdir(dirname(path), { recursive: true });
+  const partial = `${path}.${process.pid}.new`;
+  await writeFile(partial, contents);
+  await rename(partial, path);
+}
+
+/** @param {string} file */
+function isPartial(file) {
+  return file.endsWith(".new");
+}
+
+/** @param {string} folder */
+async function filesBelow(folder) {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+}
