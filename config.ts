@@ -123,6 +123,8 @@ const settings = z.object({
   allowedAddresses: addressRanges.default([]),
   maxJsonBody: bytes.prefault("1MiB"),
   maxUpload: bytes.optional(),
+  /** The SDK reads this and its companions (OTEL_…) itself. */
+  otelExporterOtlpEndpoint: baseUrl.optional(),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   httpProxy: text.optional(),
   httpsProxy: text.optional(),

@@ -7,6 +7,7 @@ import { toTransferError } from "../domain/failure.ts";
 import { SLOTS } from "../domain/lanes.ts";
 import type { Refusal, WorkerSettings } from "../domain/worker-messages.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
+import { openTracing, type Tracing } from "../temporal/tracing.ts";
 import { installRuntime, ownMetrics } from "../temporal/worker.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createAloneActivities } from "./alone/activities.ts";
@@ -43,13 +44,16 @@ const controlPlane = createControlPlane({
 });
 
 let working = Promise.resolve();
+let tracing: Tracing | null = null;
 const life = superviseChild({
   async stop() {
     stopping.abort();
     await working;
+    await tracing?.end();
   },
 });
 const metrics = await installRuntime(log);
+if (config.otelExporterOtlpEndpoint !== undefined) tracing = await openTracing("transfer", config.instanceId, log);
 // A worker elsewhere is not asked for its numbers; it tells them.
 if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();
@@ -96,6 +100,7 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
         { taskQueue: laneQueue(transfer, "WHOLE"), activities: counted("WHOLE", activities), slots: SLOTS.WHOLE },
         { taskQueue: laneQueue(transfer, "ALONE"), activities: counted("ALONE", alone), slots: SLOTS.ALONE },
       ],
+      tracing,
       log,
     },
     () => life.ready({ metrics }),

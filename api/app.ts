@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import { trace } from "@opentelemetry/api";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
@@ -58,8 +59,10 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
   const limit = bodyLimit({ maxSize: deps.maxJsonBody, onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`) });
 
+  const { traced } = deps;
+  if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
   app.use(async (c, next) => {
-    c.set("traceId", newKey());
+    c.set("traceId", trace.getActiveSpan()?.spanContext().traceId ?? newKey());
     const start = performance.now();
     await next();
     c.header("X-Trace-Id", c.get("traceId"));

@@ -1,5 +1,5 @@
 import type { HttpBindings } from "@hono/node-server";
-import type { Hono } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import type { RegistryTokens } from "../activities/secrets/registry-token.ts";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Store } from "../activities/store/store.ts";
@@ -84,5 +84,7 @@ export type ApiDeps = {
   watch: Watch;
   /** Lets Prometheus ask for the numbers without the admin's login; null: there is none. */
   metricsToken: string | null;
+  /** Makes a span of each request; null where no traces are sent. */
+  traced: MiddlewareHandler<Env> | null;
   logger: Logger;
 };

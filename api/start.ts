@@ -22,6 +22,7 @@ import { openDb } from "../db/open.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
+import { openTracing, TRACED_AS } from "../temporal/tracing.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
@@ -65,12 +66,13 @@ await store.sweep(Date.now());
 
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
+const tracing = config.otelExporterOtlpEndpoint === undefined ? null : await openTracing("control", config.instanceId, logger);
 let ports: MetricsPort[] = [];
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 
 const inTemporal: ScheduleDeps = {
   db,
-  client: new Client({ connection: clientConnection(config), namespace: config.temporalNamespace }),
+  client: new Client({ connection: clientConnection(config), namespace: config.temporalNamespace, ...(tracing && { interceptors: tracing.clientInterceptors }) }),
   queues: queues(config.instanceId),
   searchAttributes: () => processes.searchAttributes,
   temporalUp: () => processes.temporal,
@@ -152,6 +154,7 @@ const app = createApp({
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   watch,
   metricsToken: config.metricsToken ?? null,
+  traced: tracing && (await import("@hono/otel")).httpInstrumentationMiddleware({ serviceName: TRACED_AS }),
   logger: {
     debug: (facts, message) => logger.debug(facts, message),
     info: (facts, message) => logger.info(facts, message),
@@ -173,6 +176,7 @@ const worker = keepActivityWorkers({
   namespace: config.temporalNamespace,
   queues: [{ taskQueue: execution.queues.control, activities, slots: CONTROL_SLOTS }],
   heartbeatInterval,
+  tracing,
   log: logger,
 });
 const pace = paceOf(config.reconcileInterval);
@@ -193,6 +197,7 @@ const child = superviseChild({
     stopWatch();
     await stopHousekeeping();
     await worker.stop();
+    await tracing?.end();
     // A connection that has got its last answer is not kept.
     if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "@temporalio/worker";
 import type { Logger } from "pino";
 import type { TemporalSettings } from "./connect.ts";
+import type { Tracing } from "./tracing.ts";
 import { workerConnection } from "./worker.ts";
 
 /** One queue: its activities, and how many of them at once. */
@@ -13,11 +14,13 @@ type Options = {
   queues: readonly Queue[];
   /** How often (ms) an activity's heartbeats reach Temporal: progress in its UI, and cancellation there, are at most this late. */
   heartbeatInterval: number;
+  /** Null: no traces. */
+  tracing: Tracing | null;
   log: Logger;
 };
 
 /** Runs activities of some queues until it is stopped; connects again when Temporal was away for too long. `onUp` is called at the first connection. */
-export function keepActivityWorkers({ settings, namespace, queues, heartbeatInterval, log }: Options, onUp: () => void = () => {}) {
+export function keepActivityWorkers({ settings, namespace, queues, heartbeatInterval, tracing, log }: Options, onUp: () => void = () => {}) {
   let workers: Worker[] = [];
   const stopping = new AbortController();
   const endAll = () => workers.filter((worker) => worker.getState() === "RUNNING").forEach((worker) => worker.shutdown());
@@ -31,6 +34,7 @@ export function keepActivityWorkers({ settings, namespace, queues, heartbeatInte
           namespace,
           taskQueue,
           activities,
+          ...(tracing && { interceptors: tracing.activityInterceptors }),
           maxConcurrentActivityTaskExecutions: slots,
           maxHeartbeatThrottleInterval: heartbeatInterval,
           defaultHeartbeatThrottleInterval: heartbeatInterval,

@@ -17,18 +17,20 @@ export type BundleOptions = {
   entry: string;
   /** Folders whose code the bundle is made of; a change in them makes a new bundle. */
   sources: readonly string[];
+  /** A module of interceptors that belongs to it. */
+  interceptors?: string;
   cacheDir: string;
   log: Logger;
 };
 
 /** The path of a bundle of the workflows; made only when the sources or the SDK changed since the last one. */
-export async function bundleWorkflows({ entry, sources, cacheDir, log }: BundleOptions): Promise<string> {
-  const file = join(cacheDir, `workflows-${await keyOf(sources)}.js`);
+export async function bundleWorkflows({ entry, sources, interceptors, cacheDir, log }: BundleOptions): Promise<string> {
+  const file = join(cacheDir, `workflows-${await keyOf(sources)}${interceptors === undefined ? "" : "-traced"}.js`);
   if (await exists(file)) return file;
   const begun = Date.now();
   await mkdir(cacheDir, { recursive: true });
   const partial = `${file}.${process.pid}`;
-  await run(process.execPath, [...(EXTENSION === ".ts" ? ["--import", require.resolve("tsx")] : []), MAKE, entry, partial]);
+  await run(process.execPath, [...(EXTENSION === ".ts" ? ["--import", require.resolve("tsx")] : []), MAKE, entry, partial, ...(interceptors === undefined ? [] : [interceptors])]);
   await rename(partial, file);
   log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
   return file;

@@ -3,6 +3,7 @@ import type { Client, HistoryAndWorkflowId, WorkflowExecutionDescription } from 
 import { Worker } from "@temporalio/worker";
 import type { Logger } from "pino";
 import { beginAgain, wasBegunBy } from "./begin-again.ts";
+import { NO_SPANS } from "./tracing.ts";
 
 /** Runs looked at; a start waits no longer than this for all of them. */
 const MOST_RUNS = 2_000;
@@ -49,7 +50,7 @@ type Seen = { replayed: number; left: boolean };
 /** `broken`: ids of the runs at the top, and why. */
 async function replayAll(options: ReplayOptions, deadline: number, seen: Seen, broken: Map<string, string>): Promise<void> {
   const roots = new Map<string, string>();
-  const replays = Worker.runReplayHistories({ workflowBundle: { codePath: options.codePath } }, histories(options, deadline, roots, seen));
+  const replays = Worker.runReplayHistories({ workflowBundle: { codePath: options.codePath }, sinks: NO_SPANS }, histories(options, deadline, roots, seen));
   for await (const { workflowId, error } of replays) {
     seen.replayed += 1;
     const root = roots.get(workflowId) ?? workflowId;

@@ -59,6 +59,7 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
     checkHost: createAddressGuard([]).checkHost,
     watch: createWatch({ ...watched, dataDir: directory }),
     metricsToken: null,
+    traced: null,
     logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
     ...overrides,
   };

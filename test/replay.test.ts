@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { loadConfig } from "../config.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
+import { NO_SPANS } from "../temporal/tracing.ts";
 import { createDrainActivities } from "../activities/control/drains.ts";
 import { createRunActivities } from "../activities/control/runs.ts";
 import { createTransferActivities } from "../activities/transfer/activities.ts";
@@ -24,12 +25,15 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 const idOf = ({ history: { events } }: SavedHistory) => (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
 const copyOf = (saved: SavedHistory): SavedHistory => JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
+/** As they are, and with what hands traces on: a run that began in one way goes on in the other. */
 let bundle: { codePath: string };
+let traced: { codePath: string };
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger("ERROR"), telemetryOptions: { logging: { forward: { level: "ERROR" } } } });
   const { cacheDir } = loadConfig(process.env);
-  const codePath = await bundleWorkflows({ entry: path("../workflows/index.ts"), sources: [path("../workflows"), path("../domain")], cacheDir, log: pino({ level: "silent" }) });
-  bundle = { codePath };
+  const options = { entry: path("../workflows/index.ts"), sources: [path("../workflows"), path("../domain")], cacheDir, log: pino({ level: "silent" }) };
+  bundle = { codePath: await bundleWorkflows(options) };
+  traced = { codePath: await bundleWorkflows({ ...options, interceptors: path("../workflows/tracing.ts") }) };
 });
 
 test("the newest histories are of this release, and those of the last two are there", () => {
@@ -64,10 +68,10 @@ test("every workflow, activity and signal that the code knows is among the newes
   expect(SHAPES.flatMap(({ features }) => [...features].filter((feature) => feature.startsWith("patch ")))).toEqual([]);
 });
 
-test("every saved history replays", async () => {
+test.each([["as they are", () => bundle], ["with traces", () => traced]])("every saved history replays, %s", async (_how, workflowBundle) => {
   const failed: string[] = [];
   const histories = HISTORIES.map((saved) => ({ workflowId: idOf(saved), history: saved.history }));
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: workflowBundle(), sinks: NO_SPANS }, histories)) {
     const names = HISTORIES.filter((saved) => idOf(saved) === workflowId).map(({ release, name }) => `${release}/${name}`);
     if (error) failed.push(`${names.join(" or ")}: ${error.message}`);
   }

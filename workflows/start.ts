@@ -9,27 +9,39 @@ import { loadConfig, superviseChild } from "../config.ts";
 import { bundleWorkflows } from "../temporal/bundle.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { replayOpenRuns } from "../temporal/replay-open.ts";
+import { openTracing, type Tracing } from "../temporal/tracing.ts";
 import { installRuntime, workerConnection } from "../temporal/worker.ts";
 import { queues } from "./contract.ts";
 
 /** The orchestrator: runs workflows, and nothing else. */
+const EXTENSION = extname(import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 const config = loadConfig(process.env, ["temporalAddress", "instanceId"]);
+const isTraced = config.otelExporterOtlpEndpoint !== undefined;
 const log = pino({ level: config.logLevel, base: { process: "orchestrator", pid: process.pid } });
 
 let worker: Worker | undefined;
+let tracing: Tracing | null = null;
 let running = Promise.resolve();
 const life = superviseChild({
   async stop() {
     worker?.shutdown();
     await running;
+    await tracing?.end();
   },
 });
 
 const metrics = await installRuntime(log);
+if (isTraced) tracing = await openTracing("orchestrator", config.instanceId, log);
 const [codePath, connection] = await Promise.all([
-  bundleWorkflows({ entry: path(`index${extname(import.meta.url)}`), sources: [path("."), path("../domain")], cacheDir: config.cacheDir, log }),
+  bundleWorkflows({
+    entry: path(`index${EXTENSION}`),
+    sources: [path("."), path("../domain")],
+    ...(isTraced && { interceptors: path(`tracing${EXTENSION}`) }),
+    cacheDir: config.cacheDir,
+    log,
+  }),
   workerConnection(config, log),
 ]);
 const taskQueue = queues(config.instanceId).orchestrate;
@@ -45,6 +57,7 @@ worker = await Worker.create({
   taskQueue,
   buildId: build,
   workflowBundle: { codePath },
+  ...(tracing && { sinks: tracing.sinks }),
   enableNonLocalActivities: false,
   maxCachedWorkflows: 300,
   // One thread runs them all: what it cannot take up soon waits at the server, where the more urgent goes first.

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { context as traces, propagation } from "@opentelemetry/api";
 import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activity";
 import type { Logger } from "pino";
 import { STOPPING } from "../../domain/lanes.ts";
@@ -20,7 +21,7 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
   return {
     async transferBatch(recordId: string, number: number): Promise<BatchResult> {
       const context = Context.current();
-      const child = fork(ENTRY, [recordId, String(number)], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const child = fork(ENTRY, [recordId, String(number), traceparent()], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
       const kill = () => void child.kill("SIGKILL");
       context.cancellationSignal.addEventListener("abort", kill);
       try {
@@ -37,6 +38,13 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
       }
     },
   };
+}
+
+/** The trace that this belongs to, as W3C Trace Context writes it; empty without one. */
+function traceparent(): string {
+  const carrier: { traceparent?: string } = {};
+  propagation.inject(traces.active(), carrier);
+  return carrier.traceparent ?? "";
 }
 
 /** What the process answers; rejects with how it ended without an answer. */

@@ -1,14 +1,19 @@
 import { hostname } from "node:os";
+import { context, propagation, ROOT_CONTEXT } from "@opentelemetry/api";
+import { pino } from "pino";
 import { loadConfig } from "../../config.ts";
 import { toTransferError } from "../../domain/failure.ts";
+import { openTracing } from "../../temporal/tracing.ts";
 import { createControlPlane } from "../control-plane.ts";
 import { runBatch } from "../transfer/batch.ts";
 import { openBatchDeps } from "../worker-deps.ts";
 import type { AloneMessage } from "./messages.ts";
 
-/** A process for one batch, whose record and number are its arguments; it ends with the worker that started it. */
-const [recordId = "", number = ""] = process.argv.slice(2);
+/** A process for one batch, whose record, number and trace are its arguments; it ends with the worker that started it. */
+const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
+const log = pino({ level: config.logLevel, base: { process: "alone", pid: process.pid } });
+const tracing = config.otelExporterOtlpEndpoint === undefined ? null : await openTracing("alone", config.instanceId, log);
 const ended = new AbortController();
 process.on("disconnect", () => process.exit(1));
 
@@ -19,7 +24,9 @@ try {
   say({ type: "alive" });
   const deps = openBatchDeps(config, controlPlane, await controlPlane.settings());
   const ask = { recordId, number: Number(number), signal: ended.signal, heartbeat: () => say({ type: "alive" }) };
-  say({ type: "done", result: await runBatch(deps, ask) });
+  const result = await context.with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask));
+  await tracing?.end();
+  say({ type: "done", result });
 } catch (error) {
   say({ type: "failed", reason: toTransferError(error).message });
 }

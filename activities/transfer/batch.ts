@@ -5,6 +5,7 @@ import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import { type Line, openLine } from "./line.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { openSlice } from "./slice.ts";
+import { traceOutcome } from "./spans.ts";
 import { type Batch, type BatchDeps, failed, whenReachable } from "./work.ts";
 
 /** `again`: to be tried again after a failure; `rest`: without an outcome, for the batch had no more time. */
@@ -37,7 +38,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   const end = (artifact: BatchArtifact, outcome: ArtifactOutcome) => {
     if (outcome.result.kind === "yielded") return outcome.result.whole ? reporter.putOff(artifact) : undefined;
     if (signal.aborted && outcome.result.kind === "failed") return;
-    reporter.end(artifact, outcome);
+    traceOutcome({ recordId, batch, artifact, begun: reporter.end(artifact, outcome) }, outcome);
     result.total += 1;
     if (outcome.result.kind === "again") result.again += 1;
     if (outcome.result.kind !== "failed") return;

@@ -38,11 +38,15 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     stopped = true;
   };
 
+  const put = (report: ArtifactReport): ArtifactReport => {
+    current.set(report.seq, report);
+    dirty.add(report.seq);
+    return report;
+  };
+
   const change = (seq: number, values: Partial<ArtifactReport>) => {
     const report = current.get(seq);
-    if (!report || report.outcome) return;
-    current.set(seq, { ...report, ...values });
-    dirty.add(seq);
+    if (report && !report.outcome) put({ ...report, ...values });
   };
 
   async function flush(done?: { interrupted: boolean }): Promise<void> {
@@ -70,13 +74,8 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
   };
   const timer = setInterval(tick, TICK_MS);
 
-  const begin = (artifact: BatchArtifact, startTime = Date.now()) => {
-    current.set(artifact.seq, toReport(artifact, startTime));
-    dirty.add(artifact.seq);
-  };
-
   return {
-    begin: (artifact: BatchArtifact): void => begin(artifact),
+    begin: (artifact: BatchArtifact): void => void put(toReport(artifact, Date.now())),
     moved(seq: number, bytes: number): void {
       change(seq, { bytesSent: (current.get(seq)?.bytesSent ?? 0) + bytes });
     },
@@ -86,10 +85,11 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     },
     /** Its batch had to let go of it, without an outcome, for it has a large blob that goes in one request. */
     putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
-    end(artifact: BatchArtifact, outcome: ArtifactOutcome): void {
-      if (!current.has(artifact.seq)) begin(artifact, opened);
-      const moved = current.get(artifact.seq)?.bytesSent ?? 0;
-      change(artifact.seq, { outcome, bytesSent: Math.max(moved, outcome.bytesSent) });
+    /** Answers when it began (epoch ms). */
+    end(artifact: BatchArtifact, outcome: ArtifactOutcome): number {
+      const { bytesSent, startTime } = current.get(artifact.seq) ?? put(toReport(artifact, opened));
+      change(artifact.seq, { outcome, bytesSent: Math.max(bytesSent, outcome.bytesSent) });
+      return startTime;
     },
     /**
      * Hands in everything that is known, and the batch itself unless `done` is null (it broke); answers how many of its artifacts have no

@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Context, context, diag, DiagLogLevel, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from "@opentelemetry/api";
+import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
+import type { WorkflowClientInterceptor } from "@temporalio/client";
+import { defaultPayloadConverter, type Headers } from "@temporalio/common";
+import type { ActivityInterceptorsFactory, InjectedSinks } from "@temporalio/worker";
+import type { Logger } from "pino";
+import { TRACE_HEADER, type TraceCarrier, type WorkflowSpan } from "../domain/trace.ts";
+
+/** Spans of artifacts come by the thousand: more would be dropped with the default of 2,048. */
+const QUEUE = 32_768;
+export const TRACED_AS = "artifact-replication";
+/** How long the last ones may take when a process ends. */
+const LAST_SPANS_MS = 2_000;
+/** A collector that is away is told so often. */
+const TELL_AGAIN_MS = 60_000;
+
+/** For replays: what ended long ago is exported no more. */
+export const NO_SPANS: InjectedSinks<WorkflowSinks> = { trace: { ended: { fn: () => undefined } } };
+
+type WorkflowSinks = { trace: { ended: (span: WorkflowSpan) => void } };
+
+/** What clients and workers of Temporal take, so that a trace goes through it. */
+export type Tracing = {
+  clientInterceptors: { workflow: WorkflowClientInterceptor[] };
+  activityInterceptors: { activity: ActivityInterceptorsFactory[] };
+  sinks: InjectedSinks<WorkflowSinks>;
+  /** Exports what is left. */
+  end: () => Promise<void>;
+};
+
+/**
+ * Sends traces by OTLP over HTTP from this process. The SDK's variables (OTEL_…, of the OpenTelemetry specification) say where to and how many;
+ * it is loaded only here. `role`: what the process is.
+ */
+export async function openTracing(role: string, instanceId: string | undefined, log: Logger): Promise<Tracing> {
+  const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, resources] = await Promise.all([
+    import("@opentelemetry/sdk-trace-node"),
+    import("@opentelemetry/exporter-trace-otlp-http"),
+    import("@opentelemetry/resources"),
+  ]);
+  tellTrouble(log);
+  const own = resources.resourceFromAttributes({ "service.name": TRACED_AS, "service.instance.id": `${instanceId ?? "worker"}/${role}/${process.pid}`, "process.pid": process.pid });
+  const resource = own.merge(resources.detectResources({ detectors: [resources.envDetector] }));
+  const processor = new BatchSpanProcessor(new OTLPTraceExporter(), { maxQueueSize: QUEUE, maxExportBatchSize: 512 });
+  const provider = new NodeTracerProvider({ resource, spanProcessors: [processor] });
+  provider.register();
+  return {
+    clientInterceptors: { workflow: [{ start: (input, next) => next({ ...input, headers: withTrace(input.headers) }) }] },
+    activityInterceptors: { activity: [({ info }) => ({ inbound: { execute: (input, next) => inSpan(info, input.headers, () => next(input)) } })] },
+    sinks: { trace: { ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) } } },
+    // What a collector that is away does not take is lost; the process does not wait for it.
+    end: () => Promise.race([provider.shutdown().catch(quiet), sleep(LAST_SPANS_MS)]),
+  };
+}
+
+/** The SDK writes an error as JSON. */
+const REASON = /"message":"((?:[^"\\]|\\.)*)"/;
+const quiet = (): void => undefined;
+
+/** The SDK tells each batch that it could not send. */
+function tellTrouble(log: Logger): void {
+  let told = 0;
+  const tell = (message: string) => {
+    if (Date.now() - told < TELL_AGAIN_MS) return;
+    told = Date.now();
+    log.warn({ reason: REASON.exec(message)?.[1] ?? message }, "traces cannot be sent");
+  };
+  diag.setLogger({ error: tell, warn: quiet, info: quiet, debug: quiet, verbose: quiet }, DiagLogLevel.ERROR);
+}
+
+function withTrace(headers: Headers): Headers {
+  const carrier: TraceCarrier = {};
+  propagation.inject(context.active(), carrier);
+  return carrier.traceparent === undefined ? headers : { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
+}
+
+function fromTrace(headers: Headers): Context {
+  const payload = headers[TRACE_HEADER];
+  return payload ? propagation.extract(ROOT_CONTEXT, defaultPayloadConverter.fromPayload<TraceCarrier>(payload)) : ROOT_CONTEXT;
+}
+
+type Info = { activityType: string; attempt: number; workflowExecution?: { workflowId: string; runId: string } | undefined };
+
+/** An activity as a span of the workflow that asked for it. */
+function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Promise<unknown> {
+  const attributes = { "temporal.workflow_id": info.workflowExecution?.workflowId ?? "", "temporal.run_id": info.workflowExecution?.runId ?? "", "temporal.attempt": info.attempt };
+  return trace.getTracer(TRACED_AS).startActiveSpan(info.activityType, { attributes }, fromTrace(headers), async (span) => {
+    try {
+      return await work();
+    } catch (error) {
+      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** In the SDK's form: seconds and the rest in nanoseconds. */
+const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), Math.round((ms % 1_000) * 1e6)];
+
+function exported(span: WorkflowSpan, { workflowId, runId }: { workflowId: string; runId: string }, resource: ReadableSpan["resource"]): ReadableSpan {
+  const place = (spanId: string) => ({ traceId: span.traceId, spanId, traceFlags: span.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE });
+  return {
+    name: span.name,
+    kind: SpanKind.INTERNAL,
+    spanContext: () => place(span.spanId),
+    ...(span.parentSpanId === null ? {} : { parentSpanContext: { ...place(span.parentSpanId), isRemote: true } }),
+    startTime: time(span.begun),
+    endTime: time(span.ended),
+    duration: time(span.ended - span.begun),
+    ended: true,
+    status: span.failure === null ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: span.failure },
+    attributes: { "temporal.workflow_id": workflowId, "temporal.run_id": runId },
+    links: [],
+    events: [],
+    resource,
+    instrumentationScope: { name: TRACED_AS },
+    droppedAttributesCount: 0,
+    droppedEventsCount: 0,
+    droppedLinksCount: 0,
+  };
+}

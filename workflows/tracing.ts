@@ -1,0 +1,76 @@
+import { defaultPayloadConverter, type Headers } from "@temporalio/common";
+import { proxySinks, type Sinks, type WorkflowInterceptorsFactory, workflowInfo } from "@temporalio/workflow";
+import { readTraceparent, type SpanPlace, TRACE_HEADER, type TraceCarrier, type WorkflowSpan, writeTraceparent } from "../domain/trace.ts";
+import { REAL_TIME_RUN } from "./contract.ts";
+
+/**
+ * Part of the workflows' bundle only where traces are wanted. It hands the trace on to activities, children and the next run, and lets the
+ * orchestrator export a span when a run ends. It waits for nothing and makes no command, so that it may come and go under runs under way.
+ */
+export type TraceSinks = Sinks & { trace: { ended: (span: WorkflowSpan) => void } };
+
+export const interceptors: WorkflowInterceptorsFactory = () => {
+  const sinks = proxySinks<TraceSinks>();
+  let parent: SpanPlace | null = null;
+  let state: string | undefined;
+  const here = (): SpanPlace => ownPlace(parent);
+  const handOn = (headers: Headers): Headers => {
+    const carrier: TraceCarrier = { traceparent: writeTraceparent(here()), ...(state === undefined ? {} : { tracestate: state }) };
+    return { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
+  };
+  return {
+    inbound: [
+      {
+        execute(input, next) {
+          const carrier = read(input.headers);
+          parent = readTraceparent(carrier?.traceparent);
+          state = carrier?.tracestate;
+          return next(input);
+        },
+      },
+    ],
+    outbound: [
+      {
+        scheduleActivity: (input, next) => next({ ...input, headers: handOn(input.headers) }),
+        startChildWorkflowExecution: (input, next) => next({ ...input, headers: handOn(input.headers) }),
+        // What follows uploads never ends: each of its runs is a trace of its own.
+        continueAsNew: (input, next) => next(workflowInfo().workflowType === REAL_TIME_RUN ? input : { ...input, headers: handOn(input.headers) }),
+      },
+    ],
+    internals: [
+      {
+        concludeActivation(input, next) {
+          const output = next(input);
+          const end = output.commands.find(({ completeWorkflowExecution, failWorkflowExecution, cancelWorkflowExecution, continueAsNewWorkflowExecution }) =>
+            Boolean(completeWorkflowExecution ?? failWorkflowExecution ?? cancelWorkflowExecution ?? continueAsNewWorkflowExecution),
+          );
+          if (end) sinks.trace.ended(spanOf(here(), parent, failureOf(end)));
+          return output;
+        },
+      },
+    ],
+  };
+};
+
+function read(headers: Headers): TraceCarrier | undefined {
+  const payload = headers[TRACE_HEADER];
+  return payload && defaultPayloadConverter.fromPayload<TraceCarrier>(payload);
+}
+
+/** Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace: its id, which Temporal makes at random, is the trace's, too. */
+function ownPlace(parent: SpanPlace | null): SpanPlace {
+  const id = workflowInfo().runId.replaceAll("-", "");
+  return { traceId: parent?.traceId ?? id, spanId: id.slice(16), sampled: parent?.sampled ?? true };
+}
+
+type Command = { failWorkflowExecution?: { failure?: { message?: string | null } | null } | null; cancelWorkflowExecution?: object | null };
+
+function failureOf({ failWorkflowExecution, cancelWorkflowExecution }: Command): string | null {
+  if (failWorkflowExecution) return failWorkflowExecution.failure?.message ?? "failed";
+  return cancelWorkflowExecution ? "cancelled" : null;
+}
+
+function spanOf(place: SpanPlace, parent: SpanPlace | null, failure: string | null): WorkflowSpan {
+  const { workflowType, runStartTime } = workflowInfo();
+  return { ...place, parentSpanId: parent?.spanId ?? null, name: workflowType, begun: runStartTime.getTime(), ended: Date.now(), failure };
+}
