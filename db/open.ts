@@ -24,7 +24,7 @@ export function openDb(file: string): Db {
   client.pragma(ownCheckpoints(Number(client.pragma("page_size", { simple: true }))));
   client.pragma("busy_timeout = 5000");
   client.pragma("temp_store = MEMORY");
-  client.pragma("cache_size = -16000");
+  client.pragma("cache_size = -40000");
   client.function("wildcard", { deterministic: true }, (pattern, name) => Number(matchesWildcard(String(pattern), String(name))));
   const db = drizzle({ client, schema, casing: "snake_case" });
   migrate(db, { migrationsFolder: MIGRATIONS });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { hashTurn } from "../activities/store/hash-turns.ts";
 import { inPages } from "../db/pages.ts";
 import { inTurn, turn } from "../db/turns.ts";
 
@@ -54,5 +55,29 @@ describe("long work on the state", () => {
     let left = 3;
     await inPages(() => left--);
     expect(left).toBe(-1);
+  });
+});
+
+describe("bodies that come at once", () => {
+  test("are taken in piece by piece, in the order in which they come, with a look at the input after each 128 KiB", async () => {
+    const loop = watchLoop();
+    const seen: { body: number; round: number }[] = [];
+    const take = async (body: number) => {
+      for (let piece = 0; piece < 4; piece += 1) {
+        await hashTurn(64 * 1024);
+        seen.push({ body, round: loop.rounds() });
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, (_, body) => take(body)));
+    loop.stop();
+    expect(seen.map(({ body }) => body)).toEqual(Array.from({ length: 40 }, (_, at) => at % 10));
+    const rounds = seen.map(({ round }) => round);
+    expect(rounds.filter((round) => rounds.filter((other) => other === round).length > 2)).toEqual([]);
+  });
+
+  test("may be larger than that, and are not held up when nothing else comes", async () => {
+    const taken: number[] = [];
+    for (let piece = 0; piece < 3; piece += 1) await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));
+    expect(taken).toEqual([0, 1, 2]);
   });
 });

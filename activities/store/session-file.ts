@@ -3,6 +3,7 @@ import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { createDigests, type Digests, type Summary, type Wanted } from "./digests.ts";
+import { hashTurn } from "./hash-turns.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
 /** An upload that nobody touched for this long is given up. */
@@ -32,7 +33,10 @@ export async function appendTo(file: string, size: number, digests: Digests, bod
 
 export async function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> {
   const digests = createDigests(wanted);
-  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 })) digests.update(chunk as Buffer);
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+    await hashTurn(chunk.length);
+    digests.update(chunk);
+  }
   return digests.summary();
 }
 

@@ -3,6 +3,7 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
 import { createDigests, summarise, verify, type Expected, type Summary } from "./digests.ts";
+import { hashTurn } from "./hash-turns.ts";
 import { blobFile, INLINE_LIMIT, type Layout, makeBlobFolder, storageError, syncFolder } from "./layout.ts";
 import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 
@@ -43,6 +44,7 @@ export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity,
     if (size > INLINE_LIMIT) return stageFile(stager, start, chunks, { expect, md5 });
   }
   const content = Buffer.concat(start);
+  await hashTurn(size);
   const summary = summarise(content, { sha512: expect.sha512 !== undefined });
   verify(summary, expect);
   return stagedContent(stager, content, summary);

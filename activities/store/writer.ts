@@ -1,6 +1,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { TransferError } from "../../domain/failure.ts";
 import type { Digests } from "./digests.ts";
+import { hashTurn } from "./hash-turns.ts";
 import { storageError } from "./layout.ts";
 
 /** Chunks are gathered to this size, so that a disk write costs little more than its bytes. */
@@ -35,6 +36,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
 
   return {
     async add(chunk: Uint8Array): Promise<void> {
+      await hashTurn(chunk.length);
       digests.update(chunk);
       batch.push(chunk);
       batched += chunk.length;

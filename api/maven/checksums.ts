@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hashTurn } from "../../activities/store/hash-turns.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../domain/maven.ts";
 import type { FileRow } from "../send-file.ts";
@@ -33,6 +34,7 @@ export function createChecksums(store: Pick<Store, "open">) {
 async function read(store: Pick<Store, "open">, sha256: string): Promise<Sums> {
   const hashes = { sha1: createHash("sha1"), sha512: createHash("sha512") };
   for await (const chunk of (await store.open(sha256)).stream as AsyncIterable<Uint8Array>) {
+    await hashTurn(chunk.length);
     hashes.sha1.update(chunk);
     hashes.sha512.update(chunk);
   }
