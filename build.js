@@ -42,7 +42,10 @@ const { outputFiles } = await build({
   logLevel: "warning",
 });
 
-await Promise.all(outputFiles.map(place));
+await Promise.all(outputFiles.map(place)).catch((/** @type {Error} */ { message }) => {
+  process.stderr.write(`dist/ was not made from these sources and cannot be written (${message}); its owner has to run npm run build\n`);
+  process.exit(1);
+});
 const made = new Set(outputFiles.map(({ path }) => path));
 const stale = (await filesBelow(DIST)).filter((file) => !made.has(file) && !isPartial(file));
 await Promise.all(stale.map((file) => rm(file, { force: true })));

@@ -31,6 +31,14 @@ test("all of the program is there, and what it reads from its folders; built aga
   expect(written()).toEqual(before);
 });
 
+test("a dist/ that cannot be written is told in a sentence", () => {
+  rmSync(inDist("domain"), { recursive: true });
+  writeFileSync(inDist("domain"), "in the way");
+  expect(build).toThrow(/dist\/ was not made from these sources and cannot be written \(E.*\); its owner has to run npm run build/);
+  rmSync(inDist("domain"));
+  build();
+});
+
 test("a changed file is compiled again, one that is gone goes, and one that cannot be compiled is named and changes nothing", () => {
   writeFileSync(join(tree, "domain/added.ts"), "export const added: number = 1;\n");
   build();
