@@ -53,7 +53,7 @@ const life = superviseChild({
   },
 });
 const metrics = await installRuntime(log);
-if (config.otelExporterOtlpEndpoint !== undefined) tracing = await openTracing("transfer", config.instanceId, log);
+tracing = await openTracing("transfer", config, log);
 // A worker elsewhere is not asked for its numbers; it tells them.
 if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();

@@ -19,10 +19,11 @@ import { loadConfig, superviseChild } from "../config.ts";
 import { startCheckpoints } from "../db/checkpoints.ts";
 import { openInlineBlobs } from "../db/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
+import { TRACED_AS } from "../domain/trace.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";
 import { clientConnection } from "../temporal/connect.ts";
 import { hasWorker } from "../temporal/pollers.ts";
-import { openTracing, TRACED_AS } from "../temporal/tracing.ts";
+import { openTracing } from "../temporal/tracing.ts";
 import { installRuntime } from "../temporal/worker.ts";
 import { laneQueue, queues } from "../workflows/contract.ts";
 import { createApp } from "./app.ts";
@@ -66,7 +67,7 @@ await store.sweep(Date.now());
 
 const heartbeatInterval = config.heartbeatInterval ?? HEARTBEAT_MS;
 const metricsPort = await installRuntime(logger);
-const tracing = config.otelExporterOtlpEndpoint === undefined ? null : await openTracing("control", config.instanceId, logger);
+const tracing = await openTracing("control", config, logger);
 let ports: MetricsPort[] = [];
 let processes: Processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
 

@@ -1,6 +1,9 @@
 /** How a trace travels: W3C Trace Context in a header of Temporal's, as Temporal's own interceptors for OpenTelemetry write it. */
 export const TRACE_HEADER = "_tracer-data";
 
+/** The service as traces name it. */
+export const TRACED_AS = "artifact-replication";
+
 export type TraceCarrier = { traceparent?: string; tracestate?: string };
 
 /** `traceId`: 32, `spanId`: 16 hex digits. */
@@ -19,3 +22,6 @@ export const writeTraceparent = ({ traceId, spanId, sampled }: SpanPlace): strin
 
 /** A workflow's run from its begin to its end, in ms of the epoch, as the orchestrator exports it. `failure`: why it did not end well. */
 export type WorkflowSpan = SpanPlace & { parentSpanId: string | null; name: string; begun: number; ended: number; failure: string | null };
+
+/** What workflows tell the orchestrator of their spans. */
+export type TraceSinks = { trace: { ended: (span: WorkflowSpan) => void } };

@@ -5,35 +5,35 @@ import type { WorkflowClientInterceptor } from "@temporalio/client";
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
 import type { ActivityInterceptorsFactory, InjectedSinks } from "@temporalio/worker";
 import type { Logger } from "pino";
-import { TRACE_HEADER, type TraceCarrier, type WorkflowSpan } from "../domain/trace.ts";
+import { TRACE_HEADER, type TraceCarrier, TRACED_AS, type TraceSinks, type WorkflowSpan } from "../domain/trace.ts";
 
 /** Spans of artifacts come by the thousand: more would be dropped with the default of 2,048. */
 const QUEUE = 32_768;
-export const TRACED_AS = "artifact-replication";
 /** How long the last ones may take when a process ends. */
 const LAST_SPANS_MS = 2_000;
 /** A collector that is away is told so often. */
 const TELL_AGAIN_MS = 60_000;
 
 /** For replays: what ended long ago is exported no more. */
-export const NO_SPANS: InjectedSinks<WorkflowSinks> = { trace: { ended: { fn: () => undefined } } };
+export const NO_SPANS: InjectedSinks<TraceSinks> = { trace: { ended: { fn: () => undefined } } };
 
-type WorkflowSinks = { trace: { ended: (span: WorkflowSpan) => void } };
+type TraceSettings = { otelExporterOtlpEndpoint?: string | undefined; instanceId?: string | undefined };
 
 /** What clients and workers of Temporal take, so that a trace goes through it. */
 export type Tracing = {
   clientInterceptors: { workflow: WorkflowClientInterceptor[] };
   activityInterceptors: { activity: ActivityInterceptorsFactory[] };
-  sinks: InjectedSinks<WorkflowSinks>;
+  sinks: InjectedSinks<TraceSinks>;
   /** Exports what is left. */
   end: () => Promise<void>;
 };
 
 /**
- * Sends traces by OTLP over HTTP from this process. The SDK's variables (OTEL_…, of the OpenTelemetry specification) say where to and how many;
- * it is loaded only here. `role`: what the process is.
+ * Sends traces by OTLP over HTTP from this process; null where they are not wanted, and no SDK is loaded then. The SDK's variables (OTEL_…, of
+ * the OpenTelemetry specification) say where to and how many. `role`: what the process is.
  */
-export async function openTracing(role: string, instanceId: string | undefined, log: Logger): Promise<Tracing> {
+export async function openTracing(role: string, { otelExporterOtlpEndpoint, instanceId }: TraceSettings, log: Logger): Promise<Tracing | null> {
+  if (otelExporterOtlpEndpoint === undefined) return null;
   const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, resources] = await Promise.all([
     import("@opentelemetry/sdk-trace-node"),
     import("@opentelemetry/exporter-trace-otlp-http"),
@@ -42,7 +42,7 @@ export async function openTracing(role: string, instanceId: string | undefined, 
   tellTrouble(log);
   const own = resources.resourceFromAttributes({ "service.name": TRACED_AS, "service.instance.id": `${instanceId ?? "worker"}/${role}/${process.pid}`, "process.pid": process.pid });
   const resource = own.merge(resources.detectResources({ detectors: [resources.envDetector] }));
-  const processor = new BatchSpanProcessor(new OTLPTraceExporter(), { maxQueueSize: QUEUE, maxExportBatchSize: 512 });
+  const processor = new BatchSpanProcessor(new OTLPTraceExporter(), { maxQueueSize: QUEUE });
   const provider = new NodeTracerProvider({ resource, spanProcessors: [processor] });
   provider.register();
   return {

@@ -18,7 +18,6 @@ const EXTENSION = extname(import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
 const config = loadConfig(process.env, ["temporalAddress", "instanceId"]);
-const isTraced = config.otelExporterOtlpEndpoint !== undefined;
 const log = pino({ level: config.logLevel, base: { process: "orchestrator", pid: process.pid } });
 
 let worker: Worker | undefined;
@@ -33,12 +32,12 @@ const life = superviseChild({
 });
 
 const metrics = await installRuntime(log);
-if (isTraced) tracing = await openTracing("orchestrator", config.instanceId, log);
+tracing = await openTracing("orchestrator", config, log);
 const [codePath, connection] = await Promise.all([
   bundleWorkflows({
     entry: path(`index${EXTENSION}`),
     sources: [path("."), path("../domain")],
-    ...(isTraced && { interceptors: path(`tracing${EXTENSION}`) }),
+    ...(tracing && { interceptors: path(`tracing${EXTENSION}`) }),
     cacheDir: config.cacheDir,
     log,
   }),

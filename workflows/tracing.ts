@@ -1,14 +1,12 @@
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
-import { proxySinks, type Sinks, type WorkflowInterceptorsFactory, workflowInfo } from "@temporalio/workflow";
-import { readTraceparent, type SpanPlace, TRACE_HEADER, type TraceCarrier, type WorkflowSpan, writeTraceparent } from "../domain/trace.ts";
+import { proxySinks, type WorkflowInterceptorsFactory, workflowInfo } from "@temporalio/workflow";
+import { readTraceparent, type SpanPlace, TRACE_HEADER, type TraceCarrier, type TraceSinks, type WorkflowSpan, writeTraceparent } from "../domain/trace.ts";
 import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
  * Part of the workflows' bundle only where traces are wanted. It hands the trace on to activities, children and the next run, and lets the
  * orchestrator export a span when a run ends. It waits for nothing and makes no command, so that it may come and go under runs under way.
  */
-export type TraceSinks = Sinks & { trace: { ended: (span: WorkflowSpan) => void } };
-
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
   let parent: SpanPlace | null = null;

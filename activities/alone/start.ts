@@ -13,7 +13,7 @@ import type { AloneMessage } from "./messages.ts";
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "alone", pid: process.pid } });
-const tracing = config.otelExporterOtlpEndpoint === undefined ? null : await openTracing("alone", config.instanceId, log);
+const tracing = await openTracing("alone", config, log);
 const ended = new AbortController();
 process.on("disconnect", () => process.exit(1));
 
@@ -24,8 +24,7 @@ try {
   say({ type: "alive" });
   const deps = openBatchDeps(config, controlPlane, await controlPlane.settings());
   const ask = { recordId, number: Number(number), signal: ended.signal, heartbeat: () => say({ type: "alive" }) };
-  const result = await context.with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask));
-  await tracing?.end();
+  const result = await context.with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask)).finally(() => tracing?.end());
   say({ type: "done", result });
 } catch (error) {
   say({ type: "failed", reason: toTransferError(error).message });

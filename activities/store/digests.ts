@@ -1,5 +1,6 @@
 import { createHash, hash } from "node:crypto";
 import { TransferError } from "../../domain/failure.ts";
+import { hashTurn } from "./hash-turns.ts";
 
 /** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
 export type Expected = { sha256?: string | undefined; sha512?: string | undefined; md5?: string | undefined; size?: number | undefined };
@@ -34,18 +35,12 @@ export function summarise(content: Uint8Array, { sha512 = false }: Pick<Wanted, 
   return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
 }
 
-const HASHED_AT_ONCE = 1024 * 1024;
-
-/** Of many, in their order; `turn` is awaited after each MiB, so that others get theirs. */
-export async function summariseAll(contents: readonly Uint8Array[], turn: () => Promise<void>): Promise<Summary[]> {
+/** Of many, in their order; each in its turn. */
+export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
   const summaries: Summary[] = [];
-  let hashed = 0;
   for (const content of contents) {
+    await hashTurn(content.length);
     summaries.push(summarise(content));
-    hashed += content.length;
-    if (hashed < HASHED_AT_ONCE) continue;
-    hashed = 0;
-    await turn();
   }
   return summaries;
 }

@@ -33,7 +33,7 @@ export async function appendTo(file: string, size: number, digests: Digests, bod
 
 export async function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> {
   const digests = createDigests(wanted);
-  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
     await hashTurn(chunk.length);
     digests.update(chunk);
   }

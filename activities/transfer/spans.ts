@@ -1,5 +1,6 @@
 import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
+import { TRACED_AS } from "../../domain/trace.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Batch } from "./work.ts";
 
@@ -17,7 +18,7 @@ export function traceOutcome({ recordId, batch, artifact, begun }: Subject & { b
     "replication.bytes_sent": bytesSent,
     ...(size === null ? {} : { "replication.size": size }),
   };
-  const span = trace.getTracer("artifact-replication").startSpan("artifact", { startTime: begun, attributes });
+  const span = trace.getTracer(TRACED_AS).startSpan("artifact", { startTime: begun, attributes });
   if (result.kind === "failed" || result.kind === "again") span.setStatus({ code: SpanStatusCode.ERROR, message: result.reason });
   span.end();
 }

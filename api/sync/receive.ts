@@ -4,7 +4,6 @@ import type { Store } from "../../activities/store/store.ts";
 import { durable } from "../../db/durable.ts";
 import type { Db } from "../../db/open.ts";
 import { applyStatement, type Judged } from "../../db/stated-files.ts";
-import { turn } from "../../db/turns.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import type { FileAnswer, StatedFile } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
@@ -41,7 +40,7 @@ export async function receiveFiles({ db, store, now }: Receiver, named: Named, {
 
 async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer | undefined, Summary>> {
   const attached = contents.filter((content) => content !== undefined);
-  const summaries = await summariseAll(attached, () => turn("answer"));
+  const summaries = await summariseAll(attached);
   return new Map(summaries.map((summary, i) => [attached[i], summary]));
 }
 

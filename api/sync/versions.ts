@@ -19,7 +19,7 @@ type Sender = { user: string; body: Buffer };
 /** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
 export async function receiveVersions({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
-  const summaries = await summariseAll(bytes, () => turn("answer"));
+  const summaries = await summariseAll(bytes);
   const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
   const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
   const arrived = bytes.map((content, i) => ({ content, summary: summaries[i] })).filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
