@@ -55,3 +55,7 @@ export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
 
 export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
+
+/** How a registry elsewhere is spoken to: what REMOTE clusters and linked repositories are. */
+export const PROTOCOLS = ["OCI", "NPM", "MAVEN", "HELM", "PYPI", "CARGO", "WEBDAV", "HTTP", "S3", "DIRECTORY"] as const;
+export type Protocol = (typeof PROTOCOLS)[number];
