@@ -77,6 +77,9 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
       call<{ retryAt: number | null }>("POST", `/internal/v1/listings/${recordId}/${object}/failure`, failure),
     lease: (recordId: string, clusterId: string, bytes: number) =>
       call<LeaseAnswer>("POST", "/internal/v1/leases", { recordId, clusterId, bytes }),
+    /** Whether so many bytes may be read at the cluster to compare contents. */
+    mayReadToCompare: async (recordId: string, clusterId: string, bytes: number) =>
+      (await call<{ granted: boolean }>("POST", "/internal/v1/compare-reads", { recordId, clusterId, bytes })).granted,
     metrics: (worker: string, text: string) => call<{ taken: boolean }>("POST", "/internal/v1/metrics", { worker, text }),
     close: () => agent.close(),
   };

@@ -6,9 +6,9 @@ import { createRegistryTokens } from "./secrets/registry-token.ts";
 import { createSealer } from "./secrets/seal.ts";
 import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
-import type { Line } from "./transfer/line.ts";
+import type { Route } from "./transfer/routes.ts";
 import { createPool } from "./transfer/pool.ts";
-import type { BatchDeps } from "./transfer/work.ts";
+import type { BatchDeps } from "./transfer/context.ts";
 
 /** Settings of a transfer worker's process, as its configuration has them. */
 export type WorkerConfig = {
@@ -37,7 +37,7 @@ export function openBatchDeps(config: WorkerConfig, controlPlane: ControlPlane, 
       proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
     },
     concurrency: config.transferConcurrency,
-    lines: createPool<Line>((line) => line.close()),
+    routes: createPool<Route>((route) => route.close()),
     batchSlice: config.batchSlice,
   };
 }

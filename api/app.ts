@@ -11,14 +11,11 @@ import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs.ts";
 import { ApiError, errorAnswer, failWith } from "./errors.ts";
 import { refuseInvalid } from "./invalid.ts";
-import { plainErrorAnswer } from "./maven/answers.ts";
-import { mavenRoutes } from "./maven/routes.ts";
+import type { HostedDeps } from "./hosted/endpoint.ts";
+import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
 import { metricsRoutes } from "./metrics/routes.ts";
-import { npmRoutes } from "./npm/routes.ts";
-import { ociRoutes } from "./oci/routes.ts";
 import { clusterRoutes } from "./routes/clusters.ts";
 import { distributionRoutes } from "./routes/distributions.ts";
-import { genericRoutes } from "./routes/generic.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { nodeRoutes } from "./routes/nodes.ts";
 import { packageRoutes } from "./routes/packages.ts";
@@ -33,7 +30,7 @@ import { taskRoutes } from "./routes/tasks.ts";
 export function createApp(deps: ApiDeps) {
   const login = createLogin(deps);
   const app = createRoot(deps, login);
-  return app
+  const api = app
     .route("/health", healthRoutes(deps))
     .route("/internal/v1", deps.internal)
     .route("/replication/api/task", taskRoutes(deps))
@@ -45,13 +42,18 @@ export function createApp(deps: ApiDeps) {
     .route("/repository/api/project", projectRoutes(deps))
     .route("/repository/api/repo", repositoryRoutes(deps))
     .route("/repository/api/node", nodeRoutes(deps))
-    .route("/repository/api", packageRoutes(deps))
-    .route("/generic", genericRoutes(deps))
-    .route("/maven", mavenRoutes(deps))
-    .route("/npm", npmRoutes({ ...deps, login }))
-    .route("/v2", ociRoutes({ ...deps, login }))
-    .route("/", metricsRoutes({ ...deps, login }))
-    .route("/", docsRoutes(() => app));
+    .route("/repository/api", packageRoutes(deps));
+  mountHosted(app, { ...deps, login });
+  return api.route("/", metricsRoutes({ ...deps, login })).route("/", docsRoutes(() => app));
+}
+
+/** What native clients of hosted types ask, with its documentation. */
+function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
+  for (const { at, routes, document } of ENDPOINTS) {
+    const native = routes(deps);
+    document(native);
+    app.route(at, native);
+  }
 }
 
 /** What holds for every route: one shape of answers, the trace, the login, the limits. */
@@ -71,13 +73,17 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
     else deps.logger.info(facts, "answered");
   });
-  app.use(authenticate(login, deps));
+  app.use((c, next) => {
+    if (c.env?.refused) throw c.env.refused;
+    return next();
+  });
+  app.use(authenticate(login, { ...deps, hasOwnLogin }));
   // Before anything is read of a task: what passed since the last request is no next time any more.
   app.use("/replication/api/*", (_, next) => {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
   });
-  app.use((c, next) => (isBodiless(c) || STREAMED.test(c.req.path) ? next() : limit(c, next)));
+  app.use((c, next) => (isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next)));
 
   app.onError((error, c) => inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
   app.notFound((c) => {
@@ -91,15 +97,17 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   return app;
 }
 
-const inForm = (c: Context<Env>) => (c.req.path.startsWith("/maven/") ? plainErrorAnswer : errorAnswer);
+const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? errorAnswer;
+const hasOwnLogin = (path: string): boolean => path === "/metrics" || endpointOf(path)?.login === "OWN";
 
 /** Answered often by design; logged on demand. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
 /** A question that says of no body has none (RFC 9112 section 6.3), found out by its headers alone: hono makes a whole Request to look at a body. */
 const isBodiless = ({ req }: Context<Env>) =>
   (req.method === "GET" || req.method === "HEAD") && req.header("content-length") === undefined && req.header("transfer-encoding") === undefined;
-/** Routes that limit their bodies themselves: contents are streamed. */
-const STREAMED = /^\/(?:generic|v2|npm|maven|helm|pypi|internal)\/|^\/replication\/sync\//;
+/** Routes of instances and workers that limit their bodies themselves: contents are streamed. */
+const STREAMED = /^\/internal\/|^\/replication\/sync\//;
+const isStreamed = (path: string): boolean => STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
 
 /** Old documents write `/replication//api/…`; a proxy used to merge the slashes. Nowhere else are paths changed. */
 function collapsed(request: Request): string {

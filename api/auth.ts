@@ -9,9 +9,6 @@ const SIGNED = /^\/internal\/v1\//;
 
 export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
-/** They log in themselves, to answer in their protocol's form (api/oci/rights.ts, api/npm/routes.ts, api/metrics/routes.ts). */
-const OWN_LOGIN = /^\/(?:(?:v2|npm)(?:\/|$)|metrics$)/;
-
 /** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
@@ -27,10 +24,12 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
   };
 }
 
-/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. */
-export function authenticate(login: Login, { admin }: Pick<ApiDeps, "admin">): MiddlewareHandler<Env> {
+type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
+
+/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. `hasOwnLogin`: paths that log in themselves. */
+export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
-    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || OWN_LOGIN.test(c.req.path)) return next();
+    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path)) return next();
     const header = c.req.header("authorization");
     if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
     await login(c, basicCredentials(header));

@@ -1,9 +1,10 @@
 import type { Sealer } from "../activities/secrets/seal.ts";
 import { type ClusterRow, deleteCluster, findCenter, findCluster, findClusterByName, insertCluster, setClusterHealth, updateCluster } from "../db/clusters.ts";
 import type { By } from "../db/tasks.ts";
-import { endpointText, EndpointUrlError, isSameEnd, parseEndpointUrl } from "../domain/endpoint-url.ts";
-import { TransferError } from "../domain/failure.ts";
+import { isSameEnd } from "../domain/endpoint-url.ts";
 import { checkName } from "../domain/task-rules.ts";
+import type { ClusterType, Protocol } from "../domain/vocabulary.ts";
+import { checkInstanceUrl, checkRegistryUrl } from "./check-url.ts";
 import type { ApiDeps, ClusterAccess } from "./deps.ts";
 import { fail } from "./errors.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes/cluster.ts";
@@ -30,10 +31,10 @@ function givenSecrets({ password, token, secretKey }: Pick<ClusterCreate, "passw
 
 const cleared = (text: string | null) => (text === "" ? null : text);
 
-type Reach = Pick<ClusterRow, "type" | "url" | "username" | "certificate" | "insecureSkipVerify">;
+type Reach = Pick<ClusterRow, "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify">;
 
-function accessWith({ type, url, username, certificate, insecureSkipVerify }: Reach, { password, token }: Secrets): ClusterAccess {
-  return { type, url, username, password: password || null, token: token || null, certificate, insecureSkipVerify };
+function accessWith({ type, url, protocol, username, certificate, insecureSkipVerify }: Reach, { password, token }: Secrets): ClusterAccess {
+  return { type, url, protocol, username, password: password || null, token: token || null, certificate, insecureSkipVerify };
 }
 
 /** How to reach a cluster that is saved. */
@@ -46,13 +47,14 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
   const { name, type, detectType } = body;
   for (const field of ["name", "url"] as const) if (body[field].trim() === "") fail(250104, field);
   checkName(name);
-  const url = checkUrl(deps, body.url);
+  const { url, protocol } = checkEnd(deps, type, body.url, body.protocol ?? null);
   if (name === localClusterName || findClusterByName(db, name)) fail(250305, name);
   const center = type === "CENTER" ? findCenter(db) : null;
   if (center) fail(250309, center.name);
   const secrets = givenSecrets(body);
   const values = {
     url,
+    protocol,
     username: cleared(body.username),
     certificate: cleared(body.certificate),
     insecureSkipVerify: body.insecureSkipVerify ?? false,
@@ -70,11 +72,13 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
 export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By): Promise<ClusterRow> {
   const { db, sealer } = deps;
   const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
-  const url = checkUrl(deps, body.url);
+  const wanted = body.protocol === undefined ? row.protocol : body.protocol;
+  const { url, protocol } = checkEnd(deps, row.type, body.url, wanted);
   const sameHost = isSameEnd(row.url, url);
   const secrets = { ...(sameHost ? openSecrets(sealer, row) : {}), ...givenSecrets(body) };
   const values = {
     url,
+    protocol,
     username: cleared(body.username ?? (sameHost ? row.username : null)),
     certificate: cleared(body.certificate ?? row.certificate),
     insecureSkipVerify: body.insecureSkipVerify ?? row.insecureSkipVerify,
@@ -108,15 +112,17 @@ async function mustConnect({ checkCluster }: ApiDeps, name: string, access: Clus
   if (problem !== null) fail(250301, name, problem.reason);
 }
 
-/** The url as it is kept. */
-export function checkUrl({ checkHost }: ApiDeps, text: string, field = "url"): string {
-  if (text.trim() === "") fail(250104, field);
-  try {
-    const url = parseEndpointUrl(text);
-    checkHost(url.hostname);
-    return endpointText(url);
-  } catch (error) {
-    if (error instanceof EndpointUrlError || error instanceof TransferError) return fail(250105, field, error.message);
-    throw error;
+/** Url and protocol as they are kept. */
+function checkEnd(
+  deps: Pick<ApiDeps, "checkHost">,
+  type: ClusterType,
+  url: string,
+  protocol: Protocol | null,
+): { url: string; protocol: Protocol | null } {
+  if (url.trim() === "") fail(250104, "url");
+  if (type === "REMOTE") return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
+  if (protocol !== null) {
+    fail(250105, "protocol", `only REMOTE clusters have one: ${type} is another instance of this product`);
   }
+  return { url: checkInstanceUrl(deps, url, "url"), protocol };
 }

@@ -4,12 +4,14 @@ import type { RegistryTokens } from "../activities/secrets/registry-token.ts";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
-import type { ClusterType, RepositoryType } from "../domain/vocabulary.ts";
+import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
+import type { ApiError } from "./errors.ts";
 import type { Watch } from "./metrics/watch.ts";
 
 /** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
 export type Env = {
-  Bindings: Partial<HttpBindings>;
+  /** `refused`: why the request could not be read; nothing else of it is known. */
+  Bindings: Partial<HttpBindings> & { refused?: ApiError };
   Variables: { traceId: string; user: string };
 };
 
@@ -36,6 +38,8 @@ export type Executions = {
 export type ClusterAccess = {
   type: ClusterType;
   url: string;
+  /** As it was given; null: by the url's scheme or the type of what is sent there. */
+  protocol: Protocol | null;
   username: string | null;
   password: string | null;
   token: string | null;

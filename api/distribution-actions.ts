@@ -5,9 +5,10 @@ import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "..
 import { isSameEnd } from "../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../domain/package-key.ts";
 import { nextExecution } from "../domain/task-rules.ts";
-import type { TaskObject, TaskSetting } from "../domain/task.ts";
+import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../domain/task.ts";
 import type { ReplicaObjectType, ReplicaType, RepositoryType } from "../domain/vocabulary.ts";
-import { checkUrl, openSecrets, sealSecrets } from "./cluster-actions.ts";
+import { checkRegistryUrl } from "./check-url.ts";
+import { openSecrets, sealSecrets } from "./cluster-actions.ts";
 import type { ApiDeps } from "./deps.ts";
 import { fail } from "./errors.ts";
 import type { Destination, Distribution, RunOnceCreate } from "./shapes/distribution.ts";
@@ -70,6 +71,7 @@ export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, 
 
 /** What a run-once task always has (design.md §6). */
 const RUN_ONCE_SETTING: Distribution["setting"] = {
+  ...SETTING_DEFAULTS,
   rateLimit: 0,
   includeMetadata: true,
   conflictStrategy: "OVERWRITE",
@@ -119,7 +121,8 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const clusterId = saveDestination(deps, wanted, task, by);
   const { taskName: name, kind, projectId, replicaObjectType, replicaType, setting, enabled, description } = wanted;
   const draft = { name, localProjectId: projectId, replicaObjectType, replicaTaskObjects: [wanted.object], replicaType, setting, remoteClusterIds: [clusterId], recordReserveDays: 30 };
-  const existing = { longestName: LONGEST_NAME, ...(task ? { key: task.key, setting: task.setting } : {}) };
+  const clusterField = isRegistry(wanted.destination) ? "protocol" : "clusterId";
+  const existing = { longestName: LONGEST_NAME, clusterField, ...(task ? { key: task.key, setting: task.setting } : {}) };
   const { objects, clusterIds } = checkDraft(deps, draft, existing);
   const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
   const { record, recordReserveDays } = task ?? { record: true, recordReserveDays: 30 };
@@ -147,7 +150,9 @@ function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task:
     return cluster.id === owned?.id ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`) : cluster.id;
   }
   if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
-  const values = { url: checkUrl(deps, registry, "registry"), username: username || null, certificate: certificate || null };
+  const protocol = destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
+  const url = checkRegistryUrl(deps, registry, protocol, "registry");
+  const values = { url, protocol, username: username || null, certificate: certificate || null };
   if (owned) {
     const kept = password === null && isSameEnd(owned.url, values.url) ? openSecrets(sealer, owned) : {};
     const secret = sealSecrets(sealer, owned.id, password === null ? kept : { password });

@@ -89,7 +89,7 @@ export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [
 
 /** The same for routes that take a JSON body. */
 export function bodyAnswers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description?: string) {
-  const all = [250103, 250106, 250119, ...codes] as const;
+  const all = [250106, 250119, ...codes] as const;
   return { ...answers(data, all, description), 413: failed(413, []), 415: failed(415, all) };
 }
 

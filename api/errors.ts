@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../domain/failure.ts";
 import { TaskRuleError, type BrokenRule } from "../domain/task-rules.ts";
 import type { Env } from "./deps.ts";
+import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { languageOf, messageOf, MESSAGES, type Code } from "./messages.ts";
 
 /** An answer other than success. `args`: what the code's text names first, then an optional sentence that says more. */
@@ -55,14 +56,9 @@ function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
-  if (thrown instanceof TransferError) return new ApiError(250116, [thrown.message]);
+  if (thrown instanceof TransferError) return new ApiError(250116, [thrown.message], { status: FAILURE_STATUS[thrown.kind], cause: thrown });
   if (thrown instanceof HTTPException && thrown.status === 415) return new ApiError(250119, [c.req.header("content-type") ?? "none"]);
   if (thrown instanceof HTTPException && thrown.status < 500) return new ApiError(250106, [thrown.message], { status: thrown.status as ContentfulStatusCode });
-  if (isFull(thrown)) return new ApiError(250102, ["the disk is full"], { status: 507, cause: thrown });
+  if (isFull(thrown)) return new ApiError(250102, ["the disk is full"], { status: FULL_STATUS, cause: thrown });
   return new ApiError(250102, [], { cause: thrown });
-}
-
-function isFull(thrown: unknown): boolean {
-  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-  return code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL";
 }

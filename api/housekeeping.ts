@@ -4,7 +4,7 @@ import { deleteExpired } from "../db/delete-nodes.ts";
 import { durable } from "../db/durable.ts";
 import { deletePassedEvents } from "../db/events.ts";
 import type { Db } from "../db/open.ts";
-import { sweepImageBlobs } from "../db/packages/image-sweep.ts";
+import { sweepImageBlobs } from "../db/packages/image/sweep.ts";
 import { turn } from "../db/turns.ts";
 import type { Logger } from "./deps.ts";
 

@@ -5,7 +5,7 @@ import { ApiError } from "./errors.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** Turns what zod found into the codes of the API: 250103 for what is missing, 250106 for a body of wrong types, 250131 for parameters. */
+/** Turns what zod found into the codes of the API: 250106 for a body; of parameters 250103 for a missing one, else 250131. */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
@@ -13,9 +13,10 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (first === undefined) throw new ApiError(250106);
   const issue = innermost(first);
   const field = fieldOf(issue.path);
-  if (field !== "" && isMissing(data, issue)) throw new ApiError(250103, [field]);
+  const inBody = target === "json";
+  if (field !== "" && isMissing(data, issue)) throw inBody ? new ApiError(250106, [`${field} is missing`]) : new ApiError(250103, [field]);
   const where = field === "" ? issue.message : `${field}: ${issue.message}`;
-  throw new ApiError(target === "json" ? 250106 : 250131, [where]);
+  throw new ApiError(inBody ? 250106 : 250131, [where]);
 };
 
 /** Of a value that may have several forms, the complaint of the form that came closest: the one that looked into it. */

@@ -1,26 +1,36 @@
 import { X509Certificate } from "node:crypto";
 import type { Sealer } from "../activities/secrets/seal.ts";
 import { type RepositoryRow, secretOwner } from "../db/repositories.ts";
-import { endpointText, EndpointUrlError, isSameEnd, parseEndpointUrl } from "../domain/endpoint-url.ts";
-import { TransferError } from "../domain/failure.ts";
+import { unreadable } from "../domain/capabilities.ts";
+import { isSameEnd } from "../domain/endpoint-url.ts";
+import { defaultProtocol, namedProtocol, protocolOf } from "../domain/protocols.ts";
 import { parseRegistryUrl } from "../domain/reference.ts";
-import type { RepositoryType } from "../domain/vocabulary.ts";
+import { isImageType } from "../domain/repository-types.ts";
+import type { Protocol, RepositoryType } from "../domain/vocabulary.ts";
+import { checkRegistryUrl } from "./check-url.ts";
 import type { ApiDeps, LinkedAccess } from "./deps.ts";
 import { fail } from "./errors.ts";
 import type { Configuration } from "./shapes/repository.ts";
 
-export const IMAGE_TYPES: readonly RepositoryType[] = ["DOCKER", "OCI"];
-
 type Secrets = { password?: string; token?: string };
-export type Link = Pick<RepositoryRow, "url" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
+export type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
 
-export const UNLINKED: Link = { url: null, username: null, secret: null, certificate: null, insecureSkipVerify: false };
+export const UNLINKED: Link = {
+  url: null,
+  protocol: null,
+  username: null,
+  secret: null,
+  certificate: null,
+  insecureSkipVerify: false,
+};
 
 type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
 
 /** What is not sent stays as it was before; credentials only while the registry's host does. */
 export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration | null, before: Link): Link {
-  const url = configuration?.url ? checkUrl(deps, owner.type, configuration.url) : before.url;
+  const protocol = configuration?.protocol === undefined ? before.protocol : configuration.protocol;
+  const given = configuration?.url || (protocol === before.protocol ? null : before.url);
+  const url = given ? checkUrl(deps, owner.type, protocol, given) : before.url;
   if (url === null) return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
   const kept = before.url !== null && isSameEnd(before.url, url);
   const { username, password, token } = { ...NO_CREDENTIALS, ...configuration?.credentials };
@@ -32,6 +42,7 @@ export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration
   };
   return {
     url,
+    protocol,
     username: (username ?? (kept ? before.username : null)) || null,
     secret: sealSecrets(deps.sealer, owner, secrets),
     certificate: checkCertificate(configuration?.certificate ?? before.certificate),
@@ -52,16 +63,13 @@ function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Se
   return row.secret === null ? {} : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
 }
 
-function checkUrl({ checkHost }: ApiDeps, type: RepositoryType, text: string): string {
-  try {
-    const url = parseEndpointUrl(text);
-    checkHost(url.hostname);
-    if (IMAGE_TYPES.includes(type) && !parseRegistryUrl(endpointText(url))) fail(250105, "configuration.url", "its path must be a lower-case namespace of the registry, as in https://host/team");
-    return endpointText(url);
-  } catch (error) {
-    if (error instanceof EndpointUrlError || error instanceof TransferError) return fail(250105, "configuration.url", error.message);
-    throw error;
-  }
+function checkUrl(deps: ApiDeps, type: RepositoryType, protocol: Protocol | null, text: string): string {
+  const url = checkRegistryUrl(deps, text, protocol, "configuration.url");
+  const problem = unreadable(type, namedProtocol(protocol, url));
+  if (problem !== null) fail(250105, protocol === null ? "configuration.url" : "configuration.protocol", problem);
+  const isOfImages = isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);
+  if (!isOfImages || parseRegistryUrl(url)) return url;
+  return fail(250105, "configuration.url", "its path must be a lower-case namespace of the registry, as in https://host/team");
 }
 
 function checkCertificate(pem: string | null): string | null {
@@ -80,8 +88,8 @@ function isCertificate(pem: string): boolean {
 
 /** How to reach the registry behind a linked repository. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
-  const { type, url, username, certificate, insecureSkipVerify } = row;
+  const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
   if (url === null) return fail(250112, `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`);
   const { password = null, token = null } = openSecrets(sealer, row);
-  return { type, url, username, password, token, certificate, insecureSkipVerify };
+  return { type, url, protocol, username, password, token, certificate, insecureSkipVerify };
 }

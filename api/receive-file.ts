@@ -5,10 +5,12 @@ import { getNode, type NodeRow } from "../db/nodes.ts";
 import { write } from "../db/open.ts";
 import { putNodes, type PutResult } from "../db/put-nodes.ts";
 import type { RepositoryRow } from "../db/repositories.ts";
-import { TransferError } from "../domain/failure.ts";
+import { type FailureKind, TransferError } from "../domain/failure.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { ApiError, fail, failWith } from "./errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
+import type { Code } from "./messages.ts";
 import { repositoryOf } from "./repository-actions.ts";
 import { bodyOf } from "./sync/body.ts";
 
@@ -58,16 +60,19 @@ export function mustBeMade(fullPath: string, result: PutResult | undefined): voi
 }
 
 export function refuseTooLarge(maxUpload: number): never {
-  return failWith(413, 250106, `a file may have at most ${maxUpload} bytes`);
+  return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));
 }
 
-/** What the store says, in the API's terms. A body that was cut off is answered to nobody. */
+const tooLarge = (maxUpload: number): string => `a file may have at most ${maxUpload} bytes`;
+
+/** The codes of what is not simply an invalid body. */
+const CODES: Partial<Record<FailureKind, Code>> = { digestMismatch: 251003, noSpace: 250102 };
+
+/** What the store says, in the API's terms. */
 export function explain(error: unknown, maxUpload: number | null): unknown {
-  if (error instanceof Error && "code" in error && error.code === "ECONNRESET") return new ApiError(250106, ["the connection was cut before the whole body had come"], { cause: error });
+  if (isCut(error)) return new ApiError(250106, [CUT_MESSAGE], { cause: error });
   if (!(error instanceof TransferError)) return error;
   const { kind, message } = error;
-  if (kind === "digestMismatch") return new ApiError(251003, [message], { cause: error });
-  if (kind === "tooLarge" && maxUpload !== null) return new ApiError(250106, [`a file may have at most ${maxUpload} bytes`], { status: 413, cause: error });
-  if (kind === "noSpace") return new ApiError(250102, [message], { status: 507, cause: error });
-  return new ApiError(250106, [message], { cause: error });
+  const why = kind === "tooLarge" && maxUpload !== null ? tooLarge(maxUpload) : message;
+  return new ApiError(CODES[kind] ?? 250106, [why], { status: FAILURE_STATUS[kind], cause: error });
 }

@@ -5,9 +5,10 @@ import { dropPackages, hasPackages } from "../db/packages/drop-all.ts";
 import { findProject } from "../db/projects.ts";
 import { deleteRepositoryRow, findRepository, insertRepository, type RepositoryRow, tasksOfRepository, updateRepository } from "../db/repositories.ts";
 import { isImageName } from "../domain/reference.ts";
+import { isImageType, OVERWRITE_TYPES } from "../domain/repository-types.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, fail } from "./errors.ts";
-import { IMAGE_TYPES, linkOf, UNLINKED } from "./linked.ts";
+import { linkOf, UNLINKED } from "./linked.ts";
 import type { Configuration, RepositoryCreate, RepositoryUpdate } from "./shapes/repository.ts";
 
 const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
@@ -32,12 +33,13 @@ export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By):
   const { db } = deps;
   const { projectId, name, type, category, description, displayName } = body;
   if (!REPOSITORY_NAME.test(name)) fail(250105, "name", "write 2 to 64 letters, digits, ., - or _, of which the first is a letter or _");
-  if (category === "LOCAL" && IMAGE_TYPES.includes(type) && !isImageName(`${projectId}/${name}`)) {
+  if (category === "LOCAL" && isImageType(type) && !isImageName(`${projectId}/${name}`)) {
     fail(250105, "name", `images are named after project and repository: for type ${type} both must be lower-case, as in "team/images"`);
   }
   const configuration = body.configuration ?? null;
   const wanted = category === "LOCAL" ? "local" : "remote";
   if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
+  checkHasLink(category, configuration);
   if (!findProject(db, projectId)) fail(251004, projectId);
   const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
   const values = { projectId, name, type, category, public: body.public, description, displayName, ...link, ...settingsOf({ type, category }, configuration) };
@@ -50,16 +52,24 @@ export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUp
   const { configuration, description, displayName } = body;
   const wanted = row.category === "LOCAL" ? "local" : "remote";
   if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
+  checkHasLink(row.category, configuration);
   const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
   const texts = { ...(description === null ? {} : { description: description || null }), ...(displayName === null ? {} : { displayName: displayName || null }) };
   updateRepository(deps.db, row.id, { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link, ...settingsOf(row, configuration) }, by);
+}
+
+function checkHasLink(category: RepositoryRow["category"], configuration: Configuration | null): void {
+  const isOdd = category === "LOCAL" && configuration?.protocol;
+  if (isOdd) fail(250105, "configuration.protocol", "only linked repositories have it");
 }
 
 /** What is absent or null stays as it is. */
 function settingsOf({ type, category }: Pick<RepositoryRow, "type" | "category">, configuration: Configuration | null): Partial<Pick<RepositoryRow, "allowOverwrite">> {
   const allowOverwrite = configuration?.settings?.allowOverwrite ?? null;
   if (allowOverwrite === null) return {};
-  if (type !== "MAVEN" || category !== "LOCAL") fail(250105, "configuration.settings.allowOverwrite", "only hosted MAVEN repositories have it");
+  if (!OVERWRITE_TYPES.includes(type) || category !== "LOCAL") {
+    fail(250105, "configuration.settings.allowOverwrite", `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have it`);
+  }
   return { allowOverwrite };
 }
 

@@ -1,7 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
 import { pino } from "pino";
 import { Client } from "@temporalio/client";
 import { createDrainActivities } from "../activities/control/drains.ts";
@@ -40,6 +39,7 @@ import { createOthers, type MetricsPort } from "./metrics/others.ts";
 import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./reconcile.ts";
+import { listen } from "./listen.ts";
 import { repeat } from "./repeat.ts";
 import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
@@ -166,7 +166,7 @@ const app = createApp({
 
 /** Uploads take as long as they take; how long headers may take stays limited. Idle connections outlive those that proxies (60 s is usual) keep to us. */
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
-const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
+const server = listen(app.fetch, { hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
 
 const activities = {
   ...createRunActivities({ ...execution, turns, died: signals.batchDied, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
@@ -200,7 +200,7 @@ const child = superviseChild({
     await worker.stop();
     await tracing?.end();
     // A connection that has got its last answer is not kept.
-    if ("keepAliveTimeout" in server) server.keepAliveTimeout = 1;
+    server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
     await checkpoints.stop();
     inline.close();

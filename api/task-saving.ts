@@ -1,10 +1,11 @@
 import { findCluster } from "../db/clusters.ts";
 import { readLocalSide } from "../db/tasks.ts";
-import { impossible } from "../domain/capabilities.ts";
+import { impossible, type To } from "../domain/capabilities.ts";
+import { namedProtocol } from "../domain/protocols.ts";
 import { remoteRepository } from "../domain/remote-names.ts";
 import { checkHead, checkObjects, checkPlan } from "../domain/task-rules.ts";
 import type { TaskObject, TaskSetting } from "../domain/task.ts";
-import type { ClusterType, ReplicaObjectType, ReplicaType } from "../domain/vocabulary.ts";
+import type { ReplicaObjectType, ReplicaType } from "../domain/vocabulary.ts";
 import type { ApiDeps } from "./deps.ts";
 import { ApiError, fail } from "./errors.ts";
 
@@ -20,8 +21,11 @@ export type TaskDraft = {
   recordReserveDays: number;
 };
 
-/** `key`: the task that is changed; `setting`: what it has now; `longestName`: for names that are composed. */
-type Existing = { key?: string; setting?: TaskSetting; longestName?: number };
+/**
+ * `key`: the task that is changed; `setting`: what it has now; `longestName`: for names that are composed;
+ * `clusterField`: what names the cluster, where it is not `remoteClusterIds`.
+ */
+type Existing = { key?: string; setting?: TaskSetting; longestName?: number; clusterField?: string };
 
 /** Checks a draft by all rules, in the original's order, and answers objects and clusters as they are to be saved. ApiError or TaskRuleError where one is broken. */
 export function checkDraft({ db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">, draft: TaskDraft, existing: Existing = {}) {
@@ -29,20 +33,30 @@ export function checkDraft({ db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now
   const objects = checkObjects(draft.replicaObjectType, draft.replicaTaskObjects);
   checkPlan(draft.setting, zone, now(), existing.setting ?? null);
   const clusterIds = [...new Set(draft.remoteClusterIds)];
-  const clusterTypes = clusterIds.map((id) => checkCluster(db, id, existing.key));
-  checkLocalSide(db, draft, objects, clusterTypes);
+  const clusters = clusterIds.map((id) => checkCluster(db, id, existing.key));
+  const problem = localProblem(db, draft, objects, clusters);
+  if (problem !== null) {
+    const { clusterField = "remoteClusterIds" } = existing;
+    fail(250105, problem.field === "remoteClusterIds" ? clusterField : problem.field, problem.reason);
+  }
   return { objects, clusterIds };
 }
 
-function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): ClusterType {
+function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): To {
   const cluster = findCluster(db, id) ?? fail(250306, id);
   if (cluster.ownerTaskKey !== null && cluster.ownerTaskKey !== taskKey) {
     throw new ApiError(250112, [`cluster ${cluster.name} belongs to the distribution of that name`]);
   }
-  return cluster.type;
+  return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
 }
 
-function checkLocalSide(db: ApiDeps["db"], { localProjectId, replicaType }: TaskDraft, objects: readonly TaskObject[], clusterTypes: readonly ClusterType[]): void {
+/** Why an object can never be sent so, with the field to change; null when all may. */
+function localProblem(
+  db: ApiDeps["db"],
+  { localProjectId, replicaType }: TaskDraft,
+  objects: readonly TaskObject[],
+  clusters: readonly To[],
+) {
   const local = readLocalSide(db, localProjectId, objects.map(({ localRepoName }) => localRepoName)) ?? fail(251004, localProjectId);
   for (const object of objects) {
     const { localRepoName, repoType, packageConstraints, pathConstraints } = object;
@@ -54,12 +68,14 @@ function checkLocalSide(db: ApiDeps["db"], { localProjectId, replicaType }: Task
       repository: name,
       category: repository.category,
       repoType,
+      protocol: repository.url === null ? null : namedProtocol(repository.protocol, repository.url),
       packages: (packageConstraints ?? []).length > 0,
       paths: (pathConstraints ?? []).length > 0,
       remote: `${remote.projectId}/${remote.repoName}`,
       retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) => (targetVersions?.length ? (versions?.length ?? 0) : [])),
     };
-    const problem = impossible(wanted, replicaType, clusterTypes);
-    if (problem !== null) fail(250105, problem.field, problem.reason);
+    const problem = impossible(wanted, replicaType, clusters);
+    if (problem !== null) return problem;
   }
+  return null;
 }

@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import type { ContentFacts } from "../domain/content-digests.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
 import { blob } from "./schema/content.ts";
 
@@ -29,6 +30,15 @@ export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
     }
     return new Set(found.map(({ sha256 }) => sha256));
   });
+}
+
+/** Size and md5 of those of the contents (lower-case hex) that are in the store. */
+export function blobFacts(db: DbOrTx, digests: readonly string[]): Map<string, ContentFacts> {
+  const wanted = JSON.stringify(digests);
+  const rows = db.all<{ sha256: string; md5: string; size: number }>(
+    sql`SELECT sha256, md5, size FROM blob WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`,
+  );
+  return new Map(rows.map(({ md5, ...row }) => [row.sha256, md5 === "" ? row : { ...row, md5 }]));
 }
 
 /** Those of the digests that have no row; for the search for content that nothing knows of. */

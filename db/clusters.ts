@@ -10,7 +10,7 @@ import { type By, tasksOfCluster } from "./tasks.ts";
 export type ClusterRow = typeof cluster.$inferSelect;
 export type ClusterValues = Pick<
   typeof cluster.$inferInsert,
-  "url" | "username" | "certificate" | "insecureSkipVerify" | "appId" | "accessKey" | "udpPort" | "detectType"
+  "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify" | "appId" | "accessKey" | "udpPort" | "detectType"
 >;
 export type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
 

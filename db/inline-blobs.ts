@@ -1,5 +1,6 @@
 import Sqlite from "better-sqlite3";
 import { ownCheckpoints } from "./checkpoints.ts";
+import { openContentDigests } from "./content-digests.ts";
 import { createSync } from "./durable.ts";
 
 type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
@@ -12,6 +13,8 @@ export type InlineBlobs = {
   remove: (sha256: string) => void;
   /** The digests that begin with these two hex digits. */
   withPrefix: (prefix: string) => string[];
+  /** What is known of contents of any size besides their sha256. */
+  digests: Pick<ReturnType<typeof openContentDigests>, "get" | "keep">;
   close: () => void;
 };
 
@@ -21,6 +24,7 @@ const MAX_TRANSACTION = 2 * 1024 * 1024;
 export function openInlineBlobs(file: string): InlineBlobs {
   const db = open(file);
   const sync = createSync(file);
+  const digests = openContentDigests(db);
   const select = db.prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?").pluck();
   const insert = db.prepare("INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING");
   const remove = db.prepare("DELETE FROM inline_blob WHERE sha256 = ?");
@@ -49,7 +53,11 @@ export function openInlineBlobs(file: string): InlineBlobs {
         if (waiting.length === 0) setImmediate(() => void write());
         waiting.push({ contents, done, failed });
       }),
-    remove: (sha256) => void remove.run(Buffer.from(sha256, "hex")),
+    digests,
+    remove(sha256) {
+      remove.run(Buffer.from(sha256, "hex"));
+      digests.remove(sha256);
+    },
     withPrefix: (prefix) => range.all(Buffer.from(prefix, "hex"), Buffer.from(prefix.padEnd(64, "f"), "hex")).map((key) => key.toString("hex")),
     close: () => void db.close(),
   };

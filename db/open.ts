@@ -2,6 +2,8 @@ import { fileURLToPath } from "node:url";
 import Sqlite from "better-sqlite3";
 import { drizzle, type BetterSQLite3Database } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
+import { isComputed } from "../domain/repository-types.ts";
+import type { RepositoryType } from "../domain/vocabulary.ts";
 import { matchesWildcard } from "../domain/wildcard.ts";
 import { ownCheckpoints } from "./checkpoints.ts";
 import * as content from "./schema/content.ts";
@@ -26,6 +28,8 @@ export function openDb(file: string): Db {
   client.pragma("temp_store = MEMORY");
   client.pragma("cache_size = -40000");
   client.function("wildcard", { deterministic: true }, (pattern, name) => Number(matchesWildcard(String(pattern), String(name))));
+  // Types come from the column that holds them.
+  client.function("is_computed", { deterministic: true }, (type, path) => Number(isComputed(type as RepositoryType, String(path))));
   const db = drizzle({ client, schema, casing: "snake_case" });
   migrate(db, { migrationsFolder: MIGRATIONS });
   client.pragma("foreign_keys = ON");

@@ -8,6 +8,9 @@ import { detail, dispatch, halt, plan, planObject, record, tally } from "./schem
 /** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 
+/** Bytes of an execution that were read at targets to compare or to verify. */
+type CheckedBytes = { bytesRead: number };
+
 /** Counts of artifacts over all clusters; planned = success + failed + notDone (design.md §6, Counts). */
 export type Overview = {
   success: number;
@@ -30,7 +33,7 @@ type RecordRow = {
   errorReason: string | null;
   problem: string | null;
 };
-export type RecordView = RecordRow & RecordBytes & { overview: Overview };
+export type RecordView = RecordRow & RecordBytes & CheckedBytes & { overview: Overview };
 
 /** Without the snapshot, which may be long. */
 const columns = {
@@ -104,12 +107,15 @@ const talliesOf = prepared((db) =>
       fileFailed: total(tally.fileFailed),
       bytesDone: total(tally.bytesDone),
       bytesFound: total(tally.bytesFound),
+      bytesRead: total(tally.bytesRead),
     })
     .from(tally)
     .where(isListed(tally.recordId))
     .groupBy(tally.recordId)
     .prepare(),
 );
+
+type Sums = ReturnType<ReturnType<typeof talliesOf>["all"]>[number];
 
 function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[]): RecordView[] {
   const ids = JSON.stringify(rows.map(({ id }) => id));
@@ -119,10 +125,12 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
   const tallyOf = new Map(tallies.map((row) => [row.id, row]));
   return rows.map(({ clusters, ...row }) => {
     const { planned = 0, bytes = 0 } = planOf.get(row.id) ?? {};
-    const { bytesDone = 0, bytesFound = 0, success = 0, failed = 0, conflict = 0, skip = 0, fileSuccess = 0, fileFailed = 0 } = tallyOf.get(row.id) ?? {};
+    const sums: Partial<Sums> = tallyOf.get(row.id) ?? {};
+    const { bytesDone = 0, bytesFound = 0, bytesRead = 0 } = sums;
+    const { success = 0, failed = 0, conflict = 0, skip = 0, fileSuccess = 0, fileFailed = 0 } = sums;
     const notDone = Math.max(0, planned * clusters - success - failed);
     const overview = { success, failed, conflict, fileSuccess, fileFailed, planned: planned * clusters, skip, notDone };
-    return { ...row, replicatedBytes: bytesDone, totalBytes: bytes * clusters + bytesFound, overview };
+    return { ...row, replicatedBytes: bytesDone, totalBytes: bytes * clusters + bytesFound, bytesRead, overview };
   });
 }
 

@@ -8,7 +8,8 @@ import { task, taskObject } from "./schema/replication.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";
-export type NewRepository = Omit<RepositoryRow, "id" | "allowOverwrite" | Audit> & Partial<Pick<RepositoryRow, "allowOverwrite">>;
+type Optional = "allowOverwrite" | "protocol";
+export type NewRepository = Omit<RepositoryRow, "id" | Optional | Audit> & Partial<Pick<RepositoryRow, Optional>>;
 type By = { user: string; now: number };
 
 /** The additional data with which a linked repository's secret is sealed. */

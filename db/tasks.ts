@@ -118,13 +118,21 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
   return rows.map((row) => ({ ...row, ...(bytes.get(row.key) ?? { replicatedBytes: 0, totalBytes: 0 }), clusters: byTask.get(row.key) ?? [] }));
 }
 
-export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category">;
+export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
+
+const LOCAL_SIDE = {
+  name: repository.name,
+  type: repository.type,
+  category: repository.category,
+  protocol: repository.protocol,
+  url: repository.url,
+};
 
 /** Those of the named repositories that exist; null when the project does not. */
 export function readLocalSide(db: DbOrTx, projectId: string, names: readonly string[]): Map<string, LocalRepository> | null {
   if (db.select({ name: project.name }).from(project).where(eq(project.name, projectId)).get() === undefined) return null;
   const rows = db
-    .select({ name: repository.name, type: repository.type, category: repository.category })
+    .select(LOCAL_SIDE)
     .from(repository)
     .where(and(eq(repository.projectId, projectId), inArray(repository.name, [...names])))
     .all();

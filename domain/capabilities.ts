@@ -1,39 +1,65 @@
+import { defaultProtocol, isRead, isReadAnywhere, isWritten } from "./protocols.ts";
 import { isImageName } from "./reference.ts";
-import type { ClusterType, ReplicaType, RepositoryCategory, RepositoryType } from "./vocabulary.ts";
+import { factsOf, HOSTED_TYPES, isHostedType, isImageType, type Unit } from "./repository-types.ts";
+import {
+  type ClusterType,
+  type Protocol,
+  type ReplicaType,
+  REPOSITORY_TYPES,
+  type RepositoryCategory,
+  type RepositoryType,
+} from "./vocabulary.ts";
 
-const IMAGE_TYPES: ReadonlySet<RepositoryType> = new Set(["DOCKER", "OCI"]);
+/** Where artifacts come from. `protocol`: of a linked repository, as its owner chose it; null: the one of its type. */
+export type From = { category: RepositoryCategory; repoType: RepositoryType; protocol: Protocol | null };
+/** Where they go. `protocol`: of a REMOTE cluster, as its owner chose it; null: the one of the type of what is sent. */
+export type To = { type: ClusterType; protocol: Protocol | null };
 
-export const isImageType = (type: RepositoryType): boolean => IMAGE_TYPES.has(type);
-
-/** Hosted types that another instance takes: files of their own, or versions of packages. */
-const HOSTED_TYPES: ReadonlySet<RepositoryType> = new Set(["GENERIC", "DOCKER", "OCI", "MAVEN", "NPM"]);
+const SENT = { file: "files", version: "packages", image: "images" } as const satisfies Record<Unit, string>;
+const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<RepositoryCategory, string>;
 
 /**
- * Why content of a repository cannot be sent to a cluster of that type by this version; null when it can. Such a task is saved, and its
- * execution ends FAILED at once with this reason (design.md §6, Impossible combinations).
+ * Why content of a repository cannot be sent to a cluster by this version; null when it can. Such a task is saved, and
+ * its execution ends FAILED at once with this reason.
  */
-export function transferProblem(
-  from: { category: RepositoryCategory; repoType: RepositoryType },
-  to: ClusterType,
-): string | null {
-  if (isImageType(from.repoType)) return null;
-  if (from.category === "LOCAL" && HOSTED_TYPES.has(from.repoType)) {
-    const content = from.repoType === "GENERIC" ? "files" : "packages";
-    return to === "REMOTE" ? `${content} of a hosted ${from.repoType} repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster` : null;
+export function transferProblem(from: From, to: To): string | null {
+  const { category, repoType } = from;
+  if (!isReadable(from)) {
+    const repositories = `${KINDS[category]} ${repoType} repositories${speaking("that speak", from.protocol)}`;
+    return `replication of ${repositories} is not built yet; ${replicable()} repositories can be replicated`;
   }
-  const kind = from.category === "LOCAL" ? "hosted" : "linked";
-  return `replication of ${kind} ${from.repoType} repositories is not built yet; hosted ${[...HOSTED_TYPES].join(", ")} and linked DOCKER or OCI repositories can be replicated`;
+  const sent = `${SENT[factsOf(repoType).unit]} of a ${KINDS[category]} ${repoType} repository`;
+  if (to.type === "REMOTE") {
+    return isWritten(repoType, to.protocol ?? defaultProtocol(repoType)) ? null : notYet(sent, repoType, to.protocol);
+  }
+  return isHostedType(repoType) ? null : `${sent} can be sent to a REMOTE cluster, not yet to another instance`;
 }
 
-/** Types that are read and written file by file, also at a registry elsewhere. */
-const FILE_TYPES: ReadonlySet<RepositoryType> = new Set(["GENERIC", "MAVEN"]);
-/** Types in which files have no meaning without their package's metadata. */
-const PACKAGE_ONLY_TYPES: ReadonlySet<RepositoryType> = new Set(["DOCKER", "OCI", "NPM"]);
+function isReadable({ category, repoType, protocol }: From): boolean {
+  return category === "LOCAL" ? isHostedType(repoType) : isRead(repoType, protocol ?? defaultProtocol(repoType));
+}
+
+function notYet(sent: string, type: RepositoryType, protocol: Protocol | null): string {
+  const elsewhere = isHostedType(type)
+    ? "can be sent to another instance (CENTER, EDGE, STANDALONE), not yet"
+    : "cannot be sent yet";
+  return `${sent} ${elsewhere} to a REMOTE cluster${speaking("that speaks", protocol)}`;
+}
+
+const speaking = (verb: string, protocol: Protocol | null): string => (protocol === null ? "" : ` ${verb} ${protocol}`);
+
+/** `hosted GENERIC, DOCKER and linked DOCKER or OCI` */
+function replicable(): string {
+  const linked = REPOSITORY_TYPES.filter(isReadAnywhere);
+  const others = linked.slice(0, -1).join(", ");
+  return `hosted ${HOSTED_TYPES.join(", ")} and linked ${[others, ...linked.slice(-1)].filter(Boolean).join(" or ")}`;
+}
 
 export type Wanted = {
   repository: string;
   category: RepositoryCategory;
   repoType: RepositoryType;
+  protocol: Protocol | null;
   packages: boolean;
   paths: boolean;
   /** `project/repository` at another instance. */
@@ -42,31 +68,26 @@ export type Wanted = {
   retagged: number[];
 };
 
-/**
- * Why no version will ever do this, with the field to change; null when one may. Such tasks are refused when they are saved
- * (design.md §6, Impossible combinations).
- */
-export function impossible(
-  { repository, category, repoType, packages, paths, remote, retagged }: Wanted,
-  replicaType: ReplicaType,
-  clusters: readonly ClusterType[],
-): { field: string; reason: string } | null {
+type Impossible = { field: string; reason: string };
+
+/** Why no version will ever do this, with the field to change; null when one may. Saving such a task is refused. */
+export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: readonly To[]): Impossible | null {
+  const { repository, category, repoType, remote, retagged } = wanted;
   if (replicaType === "REAL_TIME" && category === "REMOTE") {
-    return { field: "replicaType", reason: `REAL_TIME needs a hosted repository and ${repository} is linked: use SCHEDULED with executionStrategy CRON_EXPRESSION` };
+    return {
+      field: "replicaType",
+      reason: `REAL_TIME needs a hosted repository and ${repository} is linked: use SCHEDULED with executionStrategy CRON_EXPRESSION`,
+    };
   }
-  if (packages && repoType === "GENERIC") {
-    return { field: "packageConstraints", reason: `${repository} is GENERIC and has no packages: name files with pathConstraints` };
+  const constrained = impossibleConstraints(wanted, clusters) ?? impossibleProtocol(wanted, clusters);
+  if (constrained !== null) return constrained;
+  if (isImageType(repoType) && !isImageName(remote) && clusters.some(({ type }) => type !== "REMOTE")) {
+    return {
+      field: "remoteRepoName",
+      reason: `at another instance images are named after project and repository, and ${remote} is not lower-case as in "team/images": choose remoteProjectId and remoteRepoName`,
+    };
   }
-  if (paths && PACKAGE_ONLY_TYPES.has(repoType)) {
-    return { field: "pathConstraints", reason: `${repoType} repositories are replicated by package, not by path: name packages with packageConstraints` };
-  }
-  if (paths && !FILE_TYPES.has(repoType) && (category === "REMOTE" || clusters.includes("REMOTE"))) {
-    return { field: "pathConstraints", reason: `a registry of ${repoType} packages has no paths: name packages with packageConstraints` };
-  }
-  if (isImageType(repoType) && !isImageName(remote) && clusters.some((cluster) => cluster !== "REMOTE")) {
-    return { field: "remoteRepoName", reason: `at another instance images are named after project and repository, and ${remote} is not lower-case as in "team/images": choose remoteProjectId and remoteRepoName` };
-  }
-  if (retagged.length > 0 && !isImageType(repoType)) {
+  if (retagged.length > 0 && !factsOf(repoType).retag) {
     return { field: "targetVersions", reason: `only images can be put under other versions, not ${repoType} packages` };
   }
   if (retagged.some((versions) => versions !== 1)) {
@@ -74,3 +95,64 @@ export function impossible(
   }
   return null;
 }
+
+function impossibleConstraints(
+  { repository, category, repoType, packages, paths }: Wanted,
+  clusters: readonly To[],
+): Impossible | null {
+  const facts = factsOf(repoType);
+  if (packages && facts.unit === "file") {
+    return {
+      field: "packageConstraints",
+      reason: `${repository} is ${repoType} and has no packages: name files with pathConstraints`,
+    };
+  }
+  if (paths && facts.paths === "nowhere") {
+    return {
+      field: "pathConstraints",
+      reason: `${repoType} repositories are replicated by package, not by path: name packages with packageConstraints`,
+    };
+  }
+  if (
+    paths &&
+    facts.paths === "instances" &&
+    (category === "REMOTE" || clusters.some(({ type }) => type === "REMOTE"))
+  ) {
+    return {
+      field: "pathConstraints",
+      reason: `a registry of ${repoType} packages has no paths: name packages with packageConstraints`,
+    };
+  }
+  return null;
+}
+
+/** Why no version will read repositories of that type by that protocol; null when one may. */
+export function unreadable(repoType: RepositoryType, protocol: Protocol | null): string | null {
+  const { reads } = factsOf(repoType);
+  if (!isForeign(protocol, reads)) return null;
+  const possible = reads.join(" or ");
+  return `${repoType} repositories cannot be read from a registry that speaks ${protocol}: the protocol must be ${possible}`;
+}
+
+/** Refuses protocols that the type does not have at all; of types that have none yet, nothing is known. */
+function impossibleProtocol(
+  { repository, category, repoType, protocol }: Wanted,
+  clusters: readonly To[],
+): Impossible | null {
+  const { reads, writes } = factsOf(repoType);
+  if (category === "REMOTE" && isForeign(protocol, reads)) {
+    return {
+      field: "localRepoName",
+      reason: `${repository} speaks ${protocol}, by which ${repoType} repositories cannot be read: its protocol must be ${reads.join(" or ")}`,
+    };
+  }
+  const unfit = clusters.find((to) => to.type === "REMOTE" && isForeign(to.protocol, writes));
+  if (unfit === undefined) return null;
+  return {
+    field: "remoteClusterIds",
+    reason: `${repoType} repositories cannot be written to a cluster that speaks ${unfit.protocol}: its protocol must be ${writes.join(" or ")}`,
+  };
+}
+
+const isForeign = (protocol: Protocol | null, possible: readonly Protocol[]): boolean =>
+  protocol !== null && possible.length > 0 && !possible.includes(protocol);

@@ -1,5 +1,5 @@
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
-const MAX_LENGTH = 1024;
+export const MAX_LENGTH = 1024;
 
 /** A URL that cannot be the address of a cluster or registry; `message` says why. */
 export class EndpointUrlError extends Error {
@@ -23,8 +23,12 @@ export function parseEndpointUrl(text: string): URL {
 
 export const endpointText = (url: URL): string => (url.origin + url.pathname).replace(/\/+$/, "");
 
-/** Whether secrets kept for `before` may be sent to `after`: the same host and port, and not in the clear where they were not. Both as they are kept. */
+/**
+ * Whether secrets kept for `before` may be sent to `after`: the same host and port (or bucket) over the same scheme, or
+ * https where it was http. Both as they are kept.
+ */
 export function isSameEnd(before: string, after: string): boolean {
   const [old, next] = [new URL(before), new URL(after)];
-  return old.host === next.host && (old.protocol === next.protocol || next.protocol === "https:");
+  const isSafer = old.protocol === "http:" && next.protocol === "https:";
+  return old.host === next.host && (old.protocol === next.protocol || isSafer);
 }

@@ -41,11 +41,14 @@ export class TransferError extends Error {
   readonly kind: FailureKind;
   /** Epoch milliseconds before which a retry is useless (Retry-After), when the other end said so. */
   readonly notBefore: number | undefined;
+  /** The error codes of the protocol in which the other end answered ("BLOB_UNKNOWN"), where it named any. */
+  readonly codes: readonly string[] | undefined;
 
-  constructor(kind: FailureKind, message: string, options: { cause?: unknown; notBefore?: number | undefined } = {}) {
+  constructor(kind: FailureKind, message: string, options: { cause?: unknown; notBefore?: number | undefined; codes?: readonly string[] | undefined } = {}) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.notBefore = options.notBefore;
+    this.codes = options.codes;
   }
 
   get retryable(): boolean {

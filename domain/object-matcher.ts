@@ -1,6 +1,6 @@
-import { isChecksum, isMetadata } from "./maven.ts";
 import { packageNameOf } from "./package-key.ts";
 import { foldersAbove, nameOf, parentOf } from "./path.ts";
+import { isComputed, isHostedFileType, isHostedPackageType } from "./repository-types.ts";
 import type { PackageConstraint, PathConstraint, TaskObject } from "./task.ts";
 import { matchesWildcard } from "./wildcard.ts";
 
@@ -12,7 +12,7 @@ export type Changed = { path: string; version: string };
 /**
  * Which files and versions of its repository a task's object means: all without constraints; else the versions that its packages name, and the files
  * that a path names, those below a folder that a path names, and those directly in a folder that match a path with `*` in its last segment. The same
- * as a plan of the object finds: checksums and metadata of a MAVEN repository are its own.
+ * as a plan of the object finds: what the server makes itself, such as checksums, is each repository's own.
  */
 export function objectMatcher({ repoType, packageConstraints, pathConstraints }: Constraints): (changed: Changed) => boolean {
   const packages = packageConstraints ?? [];
@@ -20,13 +20,12 @@ export function objectMatcher({ repoType, packageConstraints, pathConstraints }:
   const all = packages.length + paths.length === 0;
   const meansVersion = all ? () => true : versionMatcher(packages);
   const meansFile = all ? () => true : fileMatcher(paths);
-  const isComputed = (path: string) => repoType === "MAVEN" && (isMetadata(path) || isChecksum(path));
-  return (changed) => (changed.version === "" ? meansFile(changed.path) && !isComputed(changed.path) : meansVersion(changed));
+  return (changed) => (changed.version === "" ? meansFile(changed.path) && !isComputed(repoType, changed.path) : meansVersion(changed));
 }
 
-/** Of MAVEN, a path means files of versions, too, and what happens to these is told as their version's. */
+/** Of types that have packages and are written by path, a path means files of versions, too, and what happens to these is told as their version's. */
 export function meansFilesOfVersions({ repoType, pathConstraints }: Pick<TaskObject, "repoType" | "pathConstraints">): boolean {
-  return repoType === "MAVEN" && (pathConstraints ?? []).length > 0;
+  return isHostedPackageType(repoType) && isHostedFileType(repoType) && (pathConstraints ?? []).length > 0;
 }
 
 function versionMatcher(packages: readonly PackageConstraint[]): (changed: Changed) => boolean {

@@ -1,4 +1,4 @@
-import type { ConflictStrategy } from "./vocabulary.ts";
+import type { ComparedBy, ConflictStrategy, VerifiedBy } from "./vocabulary.ts";
 
 /** Parts of one kind in an artifact; total = success + skip + failed once the artifact has ended (seed 004, `progress`). */
 export type PartCounts = { success: number; skip: number; failed: number };
@@ -38,6 +38,14 @@ export type ArtifactOutcome = {
   parts: Parts;
   /** Body bytes that went to the target in this attempt. */
   bytesSent: number;
+  /** By what it was compared with what the target had; absent: the target had nothing, or nothing was compared. */
+  compared?: ComparedBy;
+  /** By what the target was seen to have it after it was written; absent: nothing was written. */
+  verified?: VerifiedBy;
+  /** A sentence for people about an artifact that ended well, and not wholly as at the source. */
+  note?: string;
+  /** Bytes that were read at the target in this attempt to compare or to verify. */
+  bytesRead?: number;
 };
 
 /** What the engine tells a protocol's copy function about the rules of the run. */

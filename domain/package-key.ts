@@ -1,4 +1,4 @@
-import { isImageName } from "./reference.ts";
+import { factsOf } from "./repository-types.ts";
 import type { RepositoryType } from "./vocabulary.ts";
 
 /** `docker://library/nginx`: a package by its type and its name. */
@@ -8,13 +8,8 @@ const MAX_NAME = 512;
 /** Control characters, halves of surrogate pairs, blanks. */
 const UNFIT = /[\p{Cc}\p{Cs}\s]/u;
 
-/** Maven's keys are coordinates (`gav://group:artifact`); all other schemes are the type's name. */
-export function schemeOf(type: RepositoryType): string {
-  return type === "MAVEN" ? "gav" : type.toLowerCase();
-}
-
 export function packageKeyOf(type: RepositoryType, name: string): string {
-  return `${schemeOf(type)}://${name}`;
+  return `${factsOf(type).schemes[0]}://${name}`;
 }
 
 /** What stands behind the scheme. */
@@ -32,15 +27,11 @@ export function parsePackageKey(key: string): PackageKey | null {
   return name.split("/").some((part) => part === "" || part === "." || part === "..") ? null : { scheme, name };
 }
 
-/** Why `key` names no package of a repository of `type`, or null. Image repositories take `docker://` and `oci://` alike. */
+/** Why `key` names no package of a repository of `type`, or null. */
 export function packageKeyProblem(key: string, type: RepositoryType): string | null {
-  const images = type === "DOCKER" || type === "OCI";
-  const schemes = images ? ["docker", "oci"] : [schemeOf(type)];
+  const { schemes, exampleKey, nameProblem } = factsOf(type);
   const parsed = parsePackageKey(key);
-  const example = type === "MAVEN" ? "gav://group:artifact" : schemes.map((scheme) => `${scheme}://name`).join(" or ");
-  if (parsed === null || !schemes.includes(parsed.scheme)) return `${JSON.stringify(key.slice(0, 100))} is no package of a ${type} repository: write ${example}`;
-  if (images && !isImageName(parsed.name)) return `${JSON.stringify(parsed.name.slice(0, 100))} is no image: write lower-case letters, digits and . _ - / as in ${example}`;
-  const coordinates = parsed.name.split(":");
-  if (type === "MAVEN" && (coordinates.length !== 2 || coordinates.includes(""))) return `${JSON.stringify(key.slice(0, 100))} is no Maven package: write ${example}`;
-  return null;
+  if (parsed === null || !schemes.includes(parsed.scheme))
+    return `${JSON.stringify(key.slice(0, 100))} is no package of a ${type} repository: write ${exampleKey}`;
+  return nameProblem(parsed.name);
 }

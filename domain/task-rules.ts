@@ -1,10 +1,11 @@
-import { isImageType } from "./capabilities.ts";
 import { CronError } from "./cron/expression.ts";
 import { nextTimes } from "./cron/next.ts";
+import { checkDayFields } from "./cron/day-fields.ts";
 import { parseCron } from "./cron/parse.ts";
 import { packageKeyProblem } from "./package-key.ts";
 import { parsePath, PathError } from "./path.ts";
 import { isTag } from "./reference.ts";
+import { factsOf } from "./repository-types.ts";
 import type { PackageConstraint, PathConstraint, TaskObject, TaskSetting } from "./task.ts";
 import { isTimeZone, parseTime, TimeError } from "./time.ts";
 import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
@@ -96,7 +97,7 @@ function checkPackages(constraints: readonly PackageConstraint[], { repoType }: 
     }
     const problem = packageKeyProblem(packageKey, repoType);
     if (problem !== null) throw new TaskRuleError("invalid", "packageKey", problem);
-    const untaggable = isImageType(repoType) ? targetVersions?.find((tag) => !isTag(tag)) : undefined;
+    const untaggable = factsOf(repoType).retag ? targetVersions?.find((tag) => !isTag(tag)) : undefined;
     if (untaggable !== undefined) throw new TaskRuleError("invalid", "targetVersions", `${JSON.stringify(untaggable.slice(0, 140))} is no tag: write up to 128 letters, digits, . _ or -, no . or - first`);
     return { packageKey, versions, targetVersions };
   });
@@ -149,7 +150,7 @@ export function checkPlan(setting: TaskSetting, zone: string, now: number, known
     throw new TaskRuleError("invalid", "executeImmediately", "it must be true with executionStrategy IMMEDIATELY");
   }
   if (executionStrategy === "SPECIFIED_TIME") checkTime(executionPlan.executeTime, timeZone ?? zone, now, known);
-  if (executionStrategy === "CRON_EXPRESSION") checkCron(executionPlan.cronExpression, timeZone ?? zone, now);
+  if (executionStrategy === "CRON_EXPRESSION") checkCron(executionPlan.cronExpression, timeZone ?? zone, now, known);
 }
 
 function checkTime(executeTime: string | null, zone: string, now: number, known: TaskSetting | null): void {
@@ -165,11 +166,13 @@ function checkTime(executeTime: string | null, zone: string, now: number, known:
   }
 }
 
-function checkCron(cronExpression: string | null, zone: string, now: number): void {
+function checkCron(cronExpression: string | null, zone: string, now: number, known: TaskSetting | null): void {
   if (cronExpression === null) throw new TaskRuleError("missing", "cronExpression");
   if (cronExpression.trim() === "") throw new TaskRuleError("empty", "cronExpression");
   try {
-    if (nextTimes(parseCron(cronExpression), zone, new Date(now), 1).length === 0) throw new CronError(null, "it never fires again");
+    const cron = parseCron(cronExpression);
+    if (known?.executionPlan.cronExpression !== cronExpression) checkDayFields(cronExpression);
+    if (nextTimes(cron, zone, new Date(now), 1).length === 0) throw new CronError(null, "it never fires again");
   } catch (error) {
     if (error instanceof CronError) throw new TaskRuleError("invalid", "cronExpression", error.message);
     throw error;

@@ -1,12 +1,15 @@
 import type {
   ClusterType,
+  CompareMode,
   ConflictStrategy,
   ErrorStrategy,
   ExecutionStrategy,
+  Protocol,
   ReplicaObjectType,
   ReplicaType,
   RepositoryCategory,
   RepositoryType,
+  Verification,
 } from "./vocabulary.ts";
 
 /** `versions` null or [] = all; `targetVersions`: the one version's manifest is put under each of these tags instead. */
@@ -32,7 +35,24 @@ export type TaskSetting = {
   executionPlan: ExecutionPlan;
   storageConsistencyCheck: boolean;
   automaticCreateRemoteRepo: boolean;
+  compare: CompareMode;
+  /** Bytes that a run may read at one cluster to compare, where no digest decides; what goes beyond is different. */
+  compareReadLimit: number;
+  verification: Verification;
 };
+
+/** What settings have that say nothing else, and those that were stored before there were such words. */
+export const SETTING_DEFAULTS = {
+  compare: "AUTO",
+  compareReadLimit: 1024 ** 3,
+  verification: "DIGEST",
+} as const satisfies Partial<TaskSetting>;
+type Later = keyof typeof SETTING_DEFAULTS;
+
+/** A setting as any version stored it. */
+export type StoredSetting = Omit<TaskSetting, Later> & Partial<Pick<TaskSetting, Later>>;
+
+export const completeSetting = (stored: StoredSetting): TaskSetting => ({ ...SETTING_DEFAULTS, ...stored });
 
 export type TaskObject = {
   localRepoName: string;
@@ -51,7 +71,14 @@ export type RunSnapshot = {
   replicaType: ReplicaType;
   setting: TaskSetting;
   record: boolean;
-  objects: (TaskObject & { category: RepositoryCategory | null })[];
+  /** `protocol`: what a linked repository named when the run began; absent: nothing. */
+  objects: (TaskObject & { category: RepositoryCategory | null; protocol?: Protocol | null })[];
   clusters: { id: string; name: string; type: ClusterType }[];
   localCluster: string;
 };
+
+export type StoredSnapshot = Omit<RunSnapshot, "setting"> & { setting: StoredSetting };
+
+export function completeSnapshot(stored: StoredSnapshot): RunSnapshot {
+  return { ...stored, setting: completeSetting(stored.setting) };
+}

@@ -56,6 +56,25 @@ export type RepositoryType = (typeof REPOSITORY_TYPES)[number];
 export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
+/**
+ * How contents that no digest decides are compared: AUTO by what is known, else they are read within a limit; READ reads
+ * them; SIZE never does.
+ */
+export const COMPARE_MODES = ["AUTO", "READ", "SIZE"] as const;
+export type CompareMode = (typeof COMPARE_MODES)[number];
+
+/** What proves after writing that the target has the content: its digest or else its size, or always its bytes. */
+export const VERIFICATIONS = ["DIGEST", "READ_BACK"] as const;
+export type Verification = (typeof VERIFICATIONS)[number];
+
+/** By what an artifact was compared with what the target had; RECORDED: by what was recorded at our own write. */
+export const COMPARED_BY = ["DIGEST", "RECORDED", "SIZE", "READ"] as const;
+export type ComparedBy = (typeof COMPARED_BY)[number];
+
+/** By what the target was seen to have what was written. */
+export const VERIFIED_BY = ["DIGEST", "SIZE", "READ_BACK"] as const;
+export type VerifiedBy = (typeof VERIFIED_BY)[number];
+
 /** How a registry elsewhere is spoken to: what REMOTE clusters and linked repositories are. */
 export const PROTOCOLS = ["OCI", "NPM", "MAVEN", "HELM", "PYPI", "CARGO", "WEBDAV", "HTTP", "S3", "DIRECTORY"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];

@@ -1,7 +1,7 @@
 import type { Lane } from "./lanes.ts";
 import type { ArtifactOutcome, UploadState } from "./outcome.ts";
 import type { RunSnapshot, TaskSetting } from "./task.ts";
-import type { ClusterType } from "./vocabulary.ts";
+import type { ClusterType, Protocol } from "./vocabulary.ts";
 
 /** What workers and the control plane say to each other under /internal/v1 (design.md §4). */
 
@@ -9,7 +9,7 @@ import type { ClusterType } from "./vocabulary.ts";
  * The form of what they say. Worker and control plane must have the same; their releases may differ. It grows with every change that the
  * other side must know of.
  */
-export const INTERNAL_PROTOCOL = 2;
+export const INTERNAL_PROTOCOL = 3;
 
 /** Why a worker is not let in: it has another key, its clock is off, or it speaks another protocol. */
 export const REFUSALS = ["key", "clock", "protocol"] as const;
@@ -18,6 +18,8 @@ export type Refusal = (typeof REFUSALS)[number];
 /** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key opens it. */
 export type Endpoint = {
   url: string;
+  /** Of a registry, for the object's type; null: it is no registry, or the end must be asked (`protocolOf`). */
+  protocol: Protocol | null;
   username: string | null;
   secret: string | null;
   sealedFor: string;
@@ -35,7 +37,10 @@ export type BatchArtifact = {
   begun: boolean;
   uploads: UploadState[];
   plannedSize: number | null;
-  /** Of a file or version of a hosted repository, as it is now, `sha256:…`; null: it is gone, or in no hosted repository. */
+  /**
+   * Of a file or version of a hosted repository, as it is now, `sha256:…`; null: it is gone. Of a linked repository as
+   * the listing said, `algorithm:hex`; null: it did not.
+   */
   digest: string | null;
   size: number | null;
   sha256: string | null;
@@ -112,8 +117,17 @@ export type ListingAnswer =
   /** There is no room for it now: ask again at that time (epoch ms), null = at once in the slots that all share. */
   | { kind: "later"; retryAt: number | null };
 
-/** An artifact as a listing found it; with `problem`, something that was asked for and is not there. */
-export type ListedArtifact = { name: string; version: string; problem?: string };
+/**
+ * An artifact as a listing found it; with `problem`, something that was asked for and is not there. `size` (bytes, of all
+ * its parts) and `digest` (`algorithm:hex`) where the source says them.
+ */
+export type ListedArtifact = {
+  name: string;
+  version: string;
+  problem?: string;
+  size?: number | null;
+  digest?: string | null;
+};
 
 export type LeaseAnswer = { bytes: number; waitMs: number };
 

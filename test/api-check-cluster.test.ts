@@ -39,6 +39,7 @@ const check = async (given: ClusterAccess) => (await ask(given))?.reason ?? null
 const access = (changes: Partial<ClusterAccess>): ClusterAccess => ({
   type: "STANDALONE",
   url: urls.instance,
+  protocol: null,
   username: ADMIN.username,
   password: ADMIN.password,
   token: null,
@@ -75,4 +76,9 @@ test.skipIf(!registry.available)("an image registry must take the credentials th
 
 test("no answer leads to a metadata address", async () => {
   expect(await check(access({ type: "REMOTE", url: urls.moved }))).toMatch(/169\.254\.169\.254.*ALLOWED_ADDRESSES/);
+});
+
+test("what only later releases speak is not reachable, and the reason says what to do", async () => {
+  expect(await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null }))).toMatch(/S3.*ping false/);
+  expect(await check(access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }))).toMatch(/DIRECTORY.*ping false/);
 });

@@ -43,7 +43,7 @@ const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? { reaso
 describe("attaching a cluster", () => {
   test("keeps its secrets sealed and shows none of them", async () => {
     expect(await create({ token: "t0ken", secretKey: "k3y", accessKey: "ak", appId: "app", udpPort: 99, certificate: "PEM" })).toMatchObject({ status: 200, data: null });
-    expect(tried).toEqual([{ type: "REMOTE", url: HUB.url, username: "u", password: "s3cret", token: "t0ken", certificate: "PEM", insecureSkipVerify: false }]);
+    expect(tried).toEqual([{ type: "REMOTE", url: HUB.url, protocol: null, username: "u", password: "s3cret", token: "t0ken", certificate: "PEM", insecureSkipVerify: false }]);
     const info = await get("info?name=hub");
     expect(info).toMatchObject({ name: "hub", type: "REMOTE", status: "HEALTHY", errorReason: null, username: "u", accessKey: "ak", appId: "app", udpPort: 99, detectType: "PING", extension: null, createdBy: "admin" });
     const everything = [JSON.stringify(info), JSON.stringify(await get("list")), JSON.stringify(row()), JSON.stringify(api.logs)].join();
@@ -62,17 +62,22 @@ describe("attaching a cluster", () => {
   });
 
   test.each<[string, Record<string, unknown>, number, RegExp]>([
-    ["no name", { name: undefined }, 250103, /\[name\]/],
+    ["no name", { name: undefined }, 250106, /: name is missing$/],
     ["a blank name", { name: " " }, 250104, /\[name\]/],
     ["a short name", { name: "h" }, 250105, /\[name\]/],
     ["a long name", { name: "h".repeat(257) }, 250105, /\[name\]/],
-    ["no url", { url: null }, 250103, /\[url\]/],
+    ["no url", { url: null }, 250106, /: url is missing$/],
     ["a blank url", { url: "" }, 250104, /\[url\]/],
-    ["no type", { type: undefined }, 250103, /\[type\]/],
+    ["no type", { type: undefined }, 250106, /: type is missing$/],
     ["an unknown type", { type: "MOON" }, 250106, /type/],
     ["another protocol", { url: "ftp://r.example" }, 250105, /http/],
     ["credentials in the url", { url: "https://u:p@r.example" }, 250105, /username and password/],
     ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
+    ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
+    ["a protocol of another instance", { type: "EDGE", protocol: "NPM" }, 250105, /\[protocol\].*only REMOTE clusters/],
+    ["a bucket as another instance", { type: "EDGE", url: "s3://bucket" }, 250105, /\[url\].*only http and https/],
+    ["a bucket of a protocol over http", { url: "s3://bucket", protocol: "WEBDAV" }, 250105, /\[url\].*S3, not WEBDAV/],
+    ["a folder without its three slashes", { url: "file://srv/carry" }, 250105, /\[url\].*three slashes/],
     ["a url that is none", { url: "https://" }, 250105, /\[url\]/],
     ["a metadata address", { url: "http://169.254.169.254/latest" }, 250105, /ALLOWED_ADDRESSES/],
     ["a metadata address in disguise", { url: "http://0xa9fea9fe" }, 250105, /169\.254\.169\.254/],
@@ -108,6 +113,48 @@ describe("attaching a cluster", () => {
   });
 });
 
+describe("the protocol of a cluster", () => {
+  const info = async () => (await get("info?name=hub")) as Record<string, unknown>;
+
+  test("is answered as it was sent, null too, and told to the test of the connection", async () => {
+    await create();
+    expect(await info()).toMatchObject({ protocol: null });
+    expect(await get("list")).toMatchObject([{ name: "hub", protocol: null }]);
+    expect(await get("info/center")).toMatchObject({ type: "CENTER", protocol: null });
+    await create({ name: "files", protocol: "WEBDAV" });
+    expect(row("files").protocol).toBe("WEBDAV");
+    expect(tried.at(-1)).toMatchObject({ protocol: "WEBDAV" });
+    await create({ name: "edge", type: "EDGE", protocol: null });
+    expect(row("edge").protocol).toBeNull();
+  });
+
+  test("stays where an update says nothing of it, and goes with null", async () => {
+    await create({ protocol: "NPM" });
+    await update();
+    expect(await info()).toMatchObject({ protocol: "NPM" });
+    await update({ protocol: "HELM" });
+    expect(await info()).toMatchObject({ protocol: "HELM" });
+    await update({ protocol: null });
+    expect(await info()).toMatchObject({ protocol: null });
+  });
+
+  test("has to suit the url, also where only one of them is changed", async () => {
+    await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
+    expect(await info()).toMatchObject({ url: "s3://bucket/mirror?region=eu-central-1", protocol: null });
+    expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[url\].*S3, not HTTP/) });
+    await create({ name: "edge", type: "EDGE", url: "https://edge.example" });
+    expect(await update({ name: "edge", url: "https://edge.example", protocol: "OCI" })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[protocol\]/) });
+  });
+
+  test("lets secrets stay with their bucket, and never goes with them to a host of its name", async () => {
+    await create({ url: "s3://bucket", ping: false });
+    await update({ url: "s3://bucket/below", ping: false });
+    expect(secretsOf().password).toBe("s3cret");
+    await update({ url: "https://bucket", ping: false });
+    expect(secretsOf()).toEqual({ username: null, password: null, token: null });
+  });
+});
+
 describe("changing a cluster", () => {
   beforeEach(() => create());
 
@@ -134,7 +181,7 @@ describe("changing a cluster", () => {
 
   test.each<[string, Record<string, unknown>, number]>([
     ["an unknown name", { name: "nope" }, 250306],
-    ["no url", { url: undefined }, 250103],
+    ["no url", { url: undefined }, 250106],
     ["a blank url", { url: "" }, 250104],
     ["a bad url", { url: "gopher://x" }, 250105],
   ])("refuses %s", async (_case, changes, code) => {

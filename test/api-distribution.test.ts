@@ -51,13 +51,26 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/mirrors")).toMatchObject({ type: "REMOTE", url: "http://127.0.0.1:5000/mirror", username: "robot", ownerTaskKey: taskNamed("p/files/mirrors")?.key });
     expect(await infoOf("p/files/mirrors")).toEqual([
       {
-        projectId: "p", repoName: "files", name: "mirrors", registry: "http://127.0.0.1:5000/mirror", clusterId: null, certificate: null, username: "robot", password: null,
+        projectId: "p", repoName: "files", name: "mirrors", registry: "http://127.0.0.1:5000/mirror", protocol: null, clusterId: null, certificate: null, username: "robot", password: null,
         remoteProjectId: null, remoteRepoName: null, packageConstraints: [], pathConstraints: [], replicaType: "REAL_TIME",
         setting: expect.objectContaining({ ...SETTING, executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null } }),
         description: "test replica task", enable: true,
       },
     ]);
     expect(api.logs.map((line) => JSON.stringify(line)).join()).not.toContain("hush-hush");
+  });
+
+  test("gives its registry a protocol, which an update that says nothing of it leaves and null clears", async () => {
+    expect(await create([{ ...TO_REGISTRY, protocol: "WEBDAV" }])).toMatchObject(done);
+    expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
+    expect(clusterNamed("p/files/mirrors")?.protocol).toBe("WEBDAV");
+    await create([TO_REGISTRY]);
+    expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
+    await create([{ ...TO_REGISTRY, protocol: null }]);
+    expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: null }]);
+    expect(await create([{ ...TO_REGISTRY, registry: "s3://bucket", protocol: "HTTP" }])).toMatchObject({ code: 250105, message: expect.stringMatching(/\[registry\].*S3, not HTTP/) });
+    expect(await once({ ...ONCE_PATH, clusterId: undefined, registry: "file:///srv/carry", protocol: "DIRECTORY" })).toMatchObject(done);
+    expect(clusterNamed("p/files/push")).toMatchObject({ url: "file:///srv/carry", protocol: "DIRECTORY" });
   });
 
   test("can go to a cluster that is there already, which it does not own", async () => {

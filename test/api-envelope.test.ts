@@ -20,7 +20,7 @@ describe("every answer is an envelope", () => {
     ["an empty body", "POST", `${TASK}/create`, { body: "" }, 400, 250106],
     ["a body that is no object", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],
     ["a wrong type", "POST", `${TASK}/copy`, { body: { name: 1, key: "k" } }, 400, 250106],
-    ["a missing field", "POST", `${TASK}/copy`, { body: { name: "n" } }, 400, 250103],
+    ["a missing field", "POST", `${TASK}/copy`, { body: { name: "n" } }, 400, 250106],
     ["an unknown route", "GET", "/replication/api/tasks", {}, 404, 250130],
     ["a slash at the end", "GET", `${TASK}/page/p/`, {}, 404, 250130],
     ["a wrong method", "PUT", `${TASK}/copy`, { body: {} }, 405, 250112],
@@ -158,6 +158,18 @@ describe("health", () => {
     const down = await half.call("GET", "/health/ready", { login: null });
     expect([down.status, down.data]).toEqual([503, { status: "DOWN", missing: ["orchestrator", "transfer worker"] }]);
     half.close();
+  });
+
+  test.each([
+    ["a worker elsewhere", true, true, []],
+    ["no worker anywhere", true, false, ["transfer worker"]],
+    ["a worker elsewhere that cannot be seen without Temporal", false, true, ["temporal", "transfer worker"]],
+  ])("without workers here and with %s is as docs/operations.md says", async (_what, temporal, elsewhere, missing) => {
+    const processes = () => ({ temporal, searchAttributes: true, orchestrator: true, workers: 0 });
+    const remote = createTestApi({ processes, hasTransferWorker: async () => elsewhere });
+    const { status, data } = await remote.call("GET", "/health/ready", { login: null });
+    expect([status, (data as { missing: string[] }).missing]).toEqual([missing.length === 0 ? 200 : 503, missing]);
+    remote.close();
   });
 });
 

@@ -19,7 +19,7 @@ type Step = [method: string, path: string, body?: object | string | undefined, h
 /** How each code comes about; `{live}` and `{off}` are the keys of an enabled REAL_TIME task and of a disabled one. */
 const PROVOKED: Partial<Record<Code, Step[]>> = {
   250102: [["POST", `${CLUSTER}/create`, hub("faulty")]],
-  250103: [["POST", `${TASK}/copy`, { name: "copy" }]],
+  250103: [["GET", `${CLUSTER}/exist`]],
   250104: [["POST", `${TASK}/create`, taskBody({ name: "" })]],
   250105: [["POST", `${TASK}/create`, taskBody({ name: "x" })]],
   250106: [["POST", `${TASK}/create`, "{"]],

@@ -46,6 +46,7 @@ describe("one execution", () => {
         problem: null,
         replicatedBytes: 40,
         totalBytes: 300,
+        bytesRead: 0,
         replicaOverview: { success: 3, failed: 1, conflict: 1, fileSuccess: 2, fileFailed: 1, planned: 12, skip: 1, notDone: 8 },
       },
     });
@@ -151,6 +152,9 @@ describe("details", () => {
       startTime: "2020-09-13T20:26:40.000",
       endTime: null,
       errorReason: null,
+      compared: null,
+      verified: null,
+      note: null,
       executeType: "FULL",
     });
     expect(list[2]).toMatchObject({

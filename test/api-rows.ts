@@ -4,6 +4,7 @@ import { write, type Db } from "../db/open.ts";
 import { eventCursor, project, repository } from "../db/schema/content.ts";
 import { cluster, detail, planObject, record, tally, task } from "../db/schema/replication.ts";
 import { newId } from "../domain/ids.ts";
+import { SETTING_DEFAULTS } from "../domain/task.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../domain/vocabulary.ts";
 import { runWorkflowId } from "../workflows/contract.ts";
 
@@ -26,7 +27,7 @@ export function addFollower(db: Db, projectId: string): void {
   const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
   const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
   const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
-  const setting = { ...rules, executionPlan, rateLimit: 0, includeMetadata: true, storageConsistencyCheck: false, automaticCreateRemoteRepo: true };
+  const setting = { ...rules, executionPlan, rateLimit: 0, includeMetadata: true, storageConsistencyCheck: false, automaticCreateRemoteRepo: true, ...SETTING_DEFAULTS };
   db.insert(task).values({ key, id: key, name: key, ...kinds, projectId, setting, enabled: true, record: true, recordReserveDays: 30, ...audit }).run();
   db.insert(eventCursor).values({ taskKey: key, clusterId: newId() }).run();
 }

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { serve } from "@hono/node-server";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { listen } from "../api/listen.ts";
 import { ADMIN, basic } from "./api-fixture.ts";
 import { createTaskApi, type TaskApi, taskBody } from "./api-task-fixture.ts";
 
@@ -12,7 +12,7 @@ let server: Server;
 let port: number;
 beforeAll(async () => {
   api = createTaskApi();
-  server = serve({ fetch: api.app.fetch, hostname: "127.0.0.1", port: 0 }) as Server;
+  server = listen(api.app.fetch, { hostname: "127.0.0.1", port: 0 }, () => undefined);
   await once(server, "listening");
   port = (server.address() as AddressInfo).port;
 });

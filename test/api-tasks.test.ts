@@ -100,6 +100,16 @@ describe("changing a task", () => {
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: null });
   });
 
+  test("takes a cron that earlier releases took and Quartz does not, if it is the one it had", async () => {
+    const cron = (cronExpression: string) => planned("CRON_EXPRESSION", { cronExpression });
+    const { key } = await api.created(cron("0 0 2 * * ?"));
+    api.db.$client.prepare("UPDATE task SET setting = replace(setting, '0 0 2 * * ?', '0 0 2 ? * ?') WHERE key = ?").run(key);
+    expect((await update(key)).code).toBe(0);
+    expect((await update(key, cron("0 0 2 ? * ?"))).code).toBe(0);
+    expect(await api.info(key)).toMatchObject({ nextExecutionTime: "2030-01-02T02:00:00.000" });
+    expect((await update(key, cron("0 0 3 ? * ?"))).code).toBe(250105);
+  });
+
   test("takes a time that has passed since, if it is the one it had", async () => {
     const soon = planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:01" });
     const { key } = await api.created(soon);

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
+import { REPOSITORY_TYPES } from "../domain/vocabulary.ts";
 
 /** Who may import what (design: the folders). Roots compose the program and may import anything. */
 const ROOTS = /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
@@ -27,6 +28,20 @@ const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclud
   .trim()
   .split("\n")
   .filter((file) => !file.startsWith("test/"));
+
+/** Folders of types: `image` is DOCKER and OCI. */
+const TYPE_FOLDERS = ["image", ...REPOSITORY_TYPES.map((type) => type.toLowerCase())].join("|");
+/** What differs by repository type stands in the tables, and the code of a type or of a protocol in its own folder. */
+const MAY_NAME_TYPES = [
+  /^domain\/(vocabulary|repository-types|protocols)\.ts$/,
+  /^db\/packages\/types\.ts$/,
+  /^api\/hosted\/index\.ts$/,
+  /^activities\/registries\/connectors\.ts$/,
+  /^activities\/registries\/[^/]+\//,
+  new RegExp(`^(?:domain|api/hosted|db/packages)/(?:${TYPE_FOLDERS})/`),
+  // Data for readers of the documentation.
+  /^api\/docs-examples\.ts$/,
+];
 
 type Import = { file: string; target: string; typeOnly: boolean };
 
@@ -66,6 +81,14 @@ test("domain imports no package", () => {
 test("only the roots read the environment and the configuration", () => {
   const readers = files.filter((file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")));
   expect(readers).toEqual([]);
+});
+
+test("no file but the tables and the folders of types and protocols names a repository type", () => {
+  const types = REPOSITORY_TYPES.join("|");
+  // As a text in any quotes, those of SQL included, or as the key of an object.
+  const named = new RegExp(`["'\`](?:${types})["'\`]|[{,\\n]\\s*(?:${types}):`);
+  const naming = files.filter((file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")));
+  expect(naming).toEqual([]);
 });
 
 test("exactly one protobufjs 8 is installed, or saved histories cannot be replayed", () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { CalendarSpec } from "@temporalio/client";
 import { toCalendars } from "../domain/cron/calendars.ts";
+import { checkDayFields } from "../domain/cron/day-fields.ts";
 import { CronError } from "../domain/cron/expression.ts";
 import { nextTimes } from "../domain/cron/next.ts";
 import { parseCron } from "../domain/cron/parse.ts";
@@ -27,6 +28,27 @@ describe("the dialect", () => {
   test("decides what two given day fields mean: either in Unix, an error in Quartz", () => {
     expect(next("0 0 13 * FRI", 3)).toEqual(["2027-01-08T00:00:00", "2027-01-13T00:00:00", "2027-01-15T00:00:00"]);
     expect(() => parseCron("0 0 0 13 * FRI")).toThrow('both are given; Quartz takes only one of them, so write "?"');
+  });
+});
+
+describe("the day fields of what is saved", () => {
+  test.each(["0 0 2 * * ?", "0 0 2 ? * *", "0 0 2 ? * MON", " 0 0 2 1,L * ? 2030 ", "0 0 2 */2 * ?", "0 2 * * *", "0 2 13 * FRI"])("are as Quartz or Unix takes them in %s", (expression) => {
+    expect(() => checkDayFields(expression)).not.toThrow();
+  });
+
+  test.each([
+    ["0 0 0 ? * ?", 'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ?'],
+    ["0 0 0 ? * ? 2030", 'both are "?", so no day is named; write "*" for one of them: 0 0 0 * * ? 2030'],
+    ["0 0 2 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 * * ?'],
+    ["0 0 2 * * MON", 'neither is "?"; Quartz takes only one of them: 0 0 2 ? * MON'],
+    ["0 0 2 1 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 1 * ? *'],
+    ["0 0 2 */2 * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 */2 * ?'],
+  ])("that Quartz refuses are refused in %s, with what to write", (expression, reason) => {
+    expect(() => checkDayFields(expression)).toThrow(CronError);
+    expect(() => checkDayFields(expression)).toThrow(`cron expression, day of month and day of week: ${reason}`);
+    const [, mended = ""] = /: ([^:]*)$/.exec(reason) ?? [];
+    expect(() => checkDayFields(mended)).not.toThrow();
+    expect(toCalendars(parseCron(mended))).toEqual(toCalendars(parseCron(expression)));
   });
 });
 

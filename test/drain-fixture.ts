@@ -21,7 +21,7 @@ import { detail, plan, record } from "../db/schema/replication.ts";
 import { insertTask, setTaskEnabled, updateTask } from "../db/tasks.ts";
 import type { ArtifactResult } from "../domain/outcome.ts";
 import { noParts } from "../domain/outcome.ts";
-import type { TaskObject, TaskSetting } from "../domain/task.ts";
+import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../domain/task.ts";
 import type { RepositoryType } from "../domain/vocabulary.ts";
 import type { BatchArtifact } from "../domain/worker-messages.ts";
 import { addCluster, addRepository } from "./api-rows.ts";
@@ -35,6 +35,7 @@ const SETTING: TaskSetting = {
   executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
+  ...SETTING_DEFAULTS,
 };
 
 export const FILES: TaskObject = { localRepoName: "files", repoType: "GENERIC", remoteProjectId: null, remoteRepoName: null, packageConstraints: null, pathConstraints: null };

@@ -4,13 +4,12 @@ import pLimit from "p-limit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { blobFile, layout } from "../activities/store/layout.ts";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
-import type { SourceFile } from "../activities/transfer/files.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { findRepository } from "../db/repositories.ts";
 import { getNode } from "../db/nodes.ts";
 import { sha256 } from "./content-fixture.ts";
-import { clientOf, copy, createSource, REMOTE, startInstance, type Instance } from "./instance-fixture.ts";
+import { clientOf, copy, createSource, REMOTE, type SourceFile, startInstance, type Instance } from "./instance-fixture.ts";
 
 const MIB = 1024 * 1024;
 

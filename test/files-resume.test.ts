@@ -1,12 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
-import type { SourceFile } from "../activities/transfer/files.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { sha256 } from "./content-fixture.ts";
 import { startProxy as startFaultProxy } from "./servers/proxy.ts";
-import { clientOf, copy, createSource, REMOTE, startInstance, startProxy, type Instance } from "./instance-fixture.ts";
+import { clientOf, copy, createSource, REMOTE, type SourceFile, startInstance, startProxy, type Instance } from "./instance-fixture.ts";
 
 const MIB = 1024 * 1024;
 

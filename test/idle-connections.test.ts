@@ -2,14 +2,13 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { paced } from "../activities/registries/body.ts";
 import type { UploadSession } from "../activities/registries/oci/uploads.ts";
-import { copyVersions } from "../activities/transfer/versions.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { putBlobs } from "../db/blobs.ts";
 import type { CopyHooks } from "../domain/outcome.ts";
 import { sha256 } from "./content-fixture.ts";
 import { openEnds } from "./image-fixture.ts";
-import { clientOf, copy as copyFiles, createSource, type Instance, startInstance } from "./instance-fixture.ts";
-import { mavenVersion } from "./package-copy-fixture.ts";
+import { clientOf, copy as copyFiles, createSource, type Instance, settle, startInstance } from "./instance-fixture.ts";
+import { artifactOf, mavenVersion } from "./package-copy-fixture.ts";
 import { type FaultProxy, startProxy } from "./servers/proxy.ts";
 import { startRegistry } from "./servers/registries.ts";
 
@@ -65,18 +64,10 @@ test("a statement with versions of packages", async () => {
   const client = clientOf(instance.url);
   const remote = { projectId: "copies", repoName: "maven" };
   await client.ensureRepository(remote, "MAVEN");
-  const results: unknown[] = [];
-  await copyVersions({
-    content: source.source,
-    target: client,
-    remote,
-    type: "MAVEN",
-    rules: { conflictStrategy: "SKIP", includeMetadata: true },
-    versions: [{ stated: built.stated, mayHaveSent: false, uploads: [] }],
-    hooks: patient(instance),
-    report: (_index, { result }) => void results.push(result.kind),
-  });
-  expect(results).toEqual(["sent"]);
+  const hooks = patient(instance);
+  const versions = [{ artifact: artifactOf(built.stated), mayHaveSent: false, uploads: [] }];
+  const { kinds } = await settle(versions, { content: source.source, target: client, remote, type: "MAVEN", hooks });
+  expect(kinds).toEqual(["sent"]);
   await client.close();
 });
 

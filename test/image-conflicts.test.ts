@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { createImageMemory } from "../activities/transfer/image-memory.ts";
+import { createImageMemory } from "../activities/registries/oci/copy/memory.ts";
 import type { CopyRules } from "../domain/outcome.ts";
 import { copy, openEnds } from "./image-fixture.ts";
 import { makeBlob, makeImage, pushImage, readManifest } from "./servers/images.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { createImageMemory } from "../activities/transfer/image-memory.ts";
+import { createImageMemory } from "../activities/registries/oci/copy/memory.ts";
 import type { ArtifactOutcome } from "../domain/outcome.ts";
 import { copy, openEnds, type CopyOptions } from "./image-fixture.ts";
 import { selfSigned } from "./servers/credentials.ts";

@@ -1,8 +1,8 @@
-import { copyImage, type CopyImage } from "../activities/transfer/image.ts";
-import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
+import { copyImage, type CopyImage } from "../activities/registries/oci/copy/image.ts";
+import { createImageMemory, type ImageMemory } from "../activities/registries/oci/copy/memory.ts";
 import { createOciRegistry, type OciRegistry, type OciRegistryOptions } from "../activities/registries/oci/registry.ts";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../domain/outcome.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { UNLIMITED } from "../activities/transfer/throttle.ts";
 
 /** What the engine would give one copy, with every rule and hook settable. */

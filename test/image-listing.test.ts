@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createOciRegistry, type OciRegistry } from "../activities/registries/oci/registry.ts";
-import { listImagePage, type ImageArtifact, type ImageListing } from "../activities/transfer/image-listing.ts";
-import { makeImage, makeIndex, pushImage } from "./servers/images.ts";
+import { listImagePage, type ImageArtifact, type ImageListing } from "../activities/registries/oci/copy/listing.ts";
+import { makeImage, makeIndex, makeSignature, pushImage } from "./servers/images.ts";
 import { startProxy } from "./servers/proxy.ts";
 import { startRegistry, type RegistryKind, type TestRegistry } from "./servers/registries.ts";
 
@@ -21,22 +21,50 @@ function listings(rig: TestRegistry): void {
     await rig.stop();
   });
 
-  test("has every tag of every repository once, without what is attached to others", async () => {
+  test("has every tag of every repository once, without what is attached to others, which is named", async () => {
     const image = makeImage();
     const index = makeIndex([makeImage()]);
+    const fallback = makeIndex([makeImage({ subject: index, artifactType: "application/x-test" })]);
+    const beside = index.digest.replace(":", "-");
     const expected: string[] = [];
     for (const name of ["a", "b/c", "d"]) {
       await pushImage(rig.url, name, "v0", index);
-      await pushImage(rig.url, name, `${index.digest.replace(":", "-")}`, makeIndex([makeImage()]));
-      for (const suffix of ["sig", "att", "sbom"]) await pushImage(rig.url, name, `${index.digest.replace(":", "-")}.${suffix}`, image);
+      await pushImage(rig.url, name, "v1", image);
+      await pushImage(rig.url, name, beside, fallback);
+      for (const suffix of ["sig", "att", "sbom"]) await pushImage(rig.url, name, `${beside}.${suffix}`, makeSignature());
       const tags = Array.from({ length: 400 }, (_, count) => `v${count}`);
       for (let at = 1; at < tags.length; at += 40) await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, name, tag, { ...image, blobs: [] })));
       expected.push(...tags.map((tag) => `${name}:${tag}`));
     }
-    const { artifacts, sizes, missing } = await readAll({ registry, names: null });
+    const { artifacts, sizes, missing, attached } = await readAll({ registry, names: null });
     expect(artifacts.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(expected.toSorted());
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
     expect(missing).toEqual([]);
+    const left = ["a", "b/c", "d"].flatMap((name) => ["", ".att", ".sbom", ".sig"].map((suffix) => `${name}:${beside}${suffix}`));
+    expect(attached.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(left);
+  });
+
+  test("has tags that are only named as if they were attached: by what they are, or because what they name is not there", async () => {
+    const own = makeImage();
+    const index = makeIndex([makeImage(), makeImage()]);
+    const v1 = makeImage();
+    const images: [tag: string, image: ReturnType<typeof makeImage>][] = [
+      ["v1", v1],
+      [own.digest.replace(":", "-"), own],
+      [index.digest.replace(":", "-"), index],
+      [v1.digest.replace(":", "-"), makeIndex([makeImage(), makeImage()])],
+      [`${v1.digest.replace(":", "-")}.sig`, makeImage()],
+      [`sha256-${"0".repeat(64)}.sig`, makeSignature()],
+      [`sha256-${"0".repeat(64)}.att`, makeSignature()],
+      [`sha256-${"1".repeat(64)}`, makeIndex([makeImage({ subject: makeImage() })])],
+    ];
+    for (const [tag, image] of images) await pushImage(rig.url, "named", tag, image);
+    for (const [tag, image] of images) await pushImage(rig.url, `alone/${tag.toLowerCase().slice(0, 20)}${tag.slice(-4)}`, tag, image);
+    const { artifacts, attached } = await readAll({ registry, names: null });
+    const inName = (name: string) => artifacts.filter((each) => each.name === name).map(({ tag }) => tag);
+    expect(inName("named").toSorted()).toEqual(images.map(([tag]) => tag).toSorted());
+    expect(artifacts.filter(({ name }) => name.startsWith("alone/"))).toHaveLength(images.length);
+    expect(attached.filter(({ name }) => name === "named" || name.startsWith("alone/"))).toEqual([]);
   });
 
   test("has the names and versions asked for, also those that do not exist, and says which names are missing", async () => {
@@ -86,14 +114,16 @@ function listings(rig: TestRegistry): void {
 async function readAll(listing: Omit<ImageListing, "cursor"> & { registry: OciRegistry }) {
   const artifacts: ImageArtifact[] = [];
   const missing: string[] = [];
+  const attached: ImageArtifact[] = [];
   const sizes: number[] = [];
   let cursor: string | null = null;
   do {
     const page = await listImagePage({ ...listing, cursor });
     artifacts.push(...page.artifacts);
     missing.push(...page.missing);
+    attached.push(...page.attached);
     sizes.push(page.artifacts.length);
     cursor = page.next;
   } while (cursor !== null);
-  return { artifacts, missing, sizes };
+  return { artifacts, missing, attached, sizes };
 }

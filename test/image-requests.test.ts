@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { createImageMemory } from "../activities/transfer/image-memory.ts";
+import { createImageMemory } from "../activities/registries/oci/copy/memory.ts";
 import { copy, openEnds } from "./image-fixture.ts";
 import { makeBlob, makeImage, makeIndex, pushImage } from "./servers/images.ts";
 import { startProxy, type FaultProxy } from "./servers/proxy.ts";

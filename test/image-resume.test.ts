@@ -1,7 +1,7 @@
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, describe, expect, test, type TestContext } from "vitest";
-import { createImageMemory } from "../activities/transfer/image-memory.ts";
+import { createImageMemory } from "../activities/registries/oci/copy/memory.ts";
 import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
 import { copy, openEnds } from "./image-fixture.ts";
 import { makeBlob, makeImage, missingParts, pushImage } from "./servers/images.ts";

@@ -1,9 +1,13 @@
+import { createHash } from "node:crypto";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { findProject } from "../db/projects.ts";
 import { findRepository, insertRepository } from "../db/repositories.ts";
+import { sha256 } from "./content-fixture.ts";
 import { clientOf, REMOTE, startInstance, type Instance } from "./instance-fixture.ts";
+import { DATES, npmVersion } from "./package-copy-fixture.ts";
 
 let target: Instance;
 const servers: Server[] = [];
@@ -114,6 +118,73 @@ describe("making a repository at another instance", () => {
     await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("projectId") });
     await expect(client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("repoName") });
     await expect(client.ensureRepository(REMOTE, "RPM")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("RPM") });
+    await client.close();
+  });
+});
+
+describe("what only newer instances can do", () => {
+  const hooks = { signal: AbortSignal.timeout(60_000), throttle: UNLIMITED, onBytes: () => undefined };
+  const content = Buffer.alloc(3000, "x");
+  const sha512 = createHash("sha512").update(content).digest("hex");
+
+  async function* bytes() {
+    yield content;
+  }
+
+  it("is nothing at an instance of an older release, and features of a later one are passed over", async () => {
+    const capabilities = { product: "artifact-replication", version: 1, name: "n", limits: {}, repositoryTypes: [] };
+    const answers = [capabilities, { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] }];
+    const found = [];
+    for (const data of answers) {
+      const client = clientOf(await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" }))));
+      const { features } = await client.capabilities();
+      found.push([features, (await client.feature("uploadsWithoutDigest")) !== null, (await client.feature("versionsByOtherDigests")) !== null]);
+      await client.close();
+    }
+    expect(found).toEqual([
+      [[], false, false],
+      [["uploadsWithoutDigest"], true, false],
+    ]);
+  });
+
+  it("is an upload that begins without a digest and answers the sha256 at its end", async () => {
+    const client = clientOf(target.url);
+    const uploads = await client.feature("uploadsWithoutDigest");
+    const session = await uploads?.startUpload({}, hooks.signal);
+    if (!uploads || !session) throw new Error("this instance has the feature");
+    await client.appendUpload(session, content.length, bytes(), hooks);
+    const told = { id: session.id, offset: 3000, done: true, sha256: sha256(content), size: 3000 };
+    expect(await uploads.finishUpload(session.id, { sha512 }, 3000, hooks.signal)).toEqual(told);
+    expect(await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal)).toEqual({ id: "", offset: 3000, done: true });
+    await client.close();
+  });
+
+  it("is such an upload that is refused when it is not what is expected", async () => {
+    const client = clientOf(target.url);
+    const uploads = await client.feature("uploadsWithoutDigest");
+    const session = await uploads?.startUpload({ size: 3000 }, hooks.signal);
+    if (!uploads || !session) throw new Error("this instance has the feature");
+    await client.appendUpload(session, content.length, bytes(), hooks);
+    const ended = uploads.finishUpload(session.id, { sha1: "0".repeat(40) }, 3000, hooks.signal);
+    await expect(ended).rejects.toMatchObject({ kind: "digestMismatch", message: expect.stringContaining("sha1") });
+    expect(await client.uploadSession(session.id, hooks.signal)).toBeNull();
+    await client.close();
+  });
+
+  it("is a statement of files and versions by other digests than their sha256", async () => {
+    const client = clientOf(target.url);
+    const calls = await client.feature("versionsByOtherDigests");
+    await client.ensureRepository(REMOTE, "GENERIC");
+    await client.ensureRepository({ ...REMOTE, repoName: "npm" }, "NPM");
+    const rules = { conflictStrategy: "SKIP", includeMetadata: true } as const;
+    const unread = { sha256: null, size: null, sha512 } as const;
+    const file = { path: "/f", metadata: {}, attached: false, ...DATES, ...unread } as const;
+    expect(await calls?.sendFiles(REMOTE, { type: "GENERIC", ...rules, files: [file] }, [], hooks)).toEqual([{ result: "need" }]);
+    const { stated } = npmVersion("lib", "1.0.0", { tarball: content });
+    const version = { ...stated, digest: null, files: stated.files.map((each) => ({ ...each, ...unread })) };
+    const statement = { type: "NPM" as const, ...rules, contents: [], versions: [version] };
+    const answer = await calls?.sendVersions({ ...REMOTE, repoName: "npm" }, statement, [], hooks);
+    expect(answer).toEqual({ versions: [{ result: "need", files: [], paths: ["/lib/-/lib-1.0.0.tgz"] }], damaged: [] });
     await client.close();
   });
 });

@@ -6,15 +6,34 @@ import { serve, type ServerType } from "@hono/node-server";
 import { layout } from "../activities/store/layout.ts";
 import { createContentSource, type ContentSource } from "../activities/store/source.ts";
 import { createInstanceClient, type InstanceOptions } from "../activities/registries/instance/client.ts";
-import { copyFiles, type CopyFile, type CopyFiles, type SourceFile } from "../activities/transfer/files.ts";
+import { settleBatch } from "../activities/registries/instance/settle/settle.ts";
+import type { InstanceClient } from "../activities/registries/instance/client.ts";
+import type { RemoteRepository } from "../activities/registries/instance/send.ts";
+import type { Settling, SettlingArtifact } from "../activities/registries/contract.ts";
+import { hostedContent } from "../activities/transfer/hosted.ts";
 import { putBlobs } from "../db/blobs.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
 import { encodePath } from "../domain/path.ts";
+import type { CopyHooks } from "../domain/outcome.ts";
+import type { RepositoryType } from "../domain/vocabulary.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
 import { createContent, md5, openContent, sha256 } from "./content-fixture.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { UNLIMITED } from "../activities/transfer/throttle.ts";
+
+/** A file of a hosted repository, as it was when it was planned. */
+export type SourceFile = {
+  fullPath: string;
+  size: number;
+  sha256: string;
+  md5: string;
+  metadata: Record<string, string>;
+  createdBy: string;
+  createdDate: number;
+  lastModifiedBy: string;
+  lastModifiedDate: number;
+};
 
 export const REMOTE = { projectId: "copies", repoName: "files" };
 const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
@@ -122,18 +141,29 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
   return createInstanceClient({ url, ...ADMIN, ...options });
 }
 
-type Copying = Partial<Omit<CopyFiles, "files">> & Pick<CopyFiles, "target"> & { content: ContentSource; mayHaveSent?: boolean; uploads?: UploadState[] };
+/** What a settling goes to, and how; `isEmpty`: the repository had nothing when the run began with it; `source`: instead of the contents of a store. */
+export type Settled = {
+  target: InstanceClient;
+  content: ContentSource;
+  source?: Settling["source"];
+  remote?: RemoteRepository;
+  type?: RepositoryType;
+  isEmpty?: boolean;
+  rules?: Settling["rules"];
+  hooks?: CopyHooks;
+  report?: (index: number, outcome: ArtifactOutcome) => void;
+};
 
-/** Copies files and answers what was reported, in the order of the files, and what moved. */
-export async function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], hooks, rules, ...input }: Copying) {
-  const outcomes: (ArtifactOutcome | undefined)[] = files.map(() => undefined);
+/** Settles artifacts at another instance and answers what was reported, in their order, and what moved. */
+export async function settle(artifacts: SettlingArtifact[], { target, content, source = hostedContent(content), remote = REMOTE, type = "GENERIC", isEmpty = false, rules, hooks, report }: Settled) {
+  const outcomes: (ArtifactOutcome | undefined)[] = artifacts.map(() => undefined);
   const states: UploadState[] = [];
   let bytes = 0;
-  const items = files.map((source): CopyFile => ({ source, mayHaveSent, uploads }));
-  await copyFiles({
-    remote: REMOTE,
+  const batch: Settling = {
+    type,
+    artifacts,
+    source,
     rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
-    files: items,
     hooks: {
       signal: new AbortController().signal,
       slice: UNHURRIED,
@@ -143,12 +173,25 @@ export async function copy(files: SourceFile[], { mayHaveSent = false, uploads =
       onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
     },
     report(index, outcome) {
-      if (outcomes[index]) throw new Error(`file ${index} was reported twice`);
+      if (outcomes[index]) throw new Error(`artifact ${index} was reported twice`);
       outcomes[index] = outcome;
+      report?.(index, outcome);
     },
-    ...input,
-  });
+  };
+  await settleBatch(batch, { client: target, remote, isEmpty });
   return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), states, bytes };
+}
+
+type Copying = Settled & { mayHaveSent?: boolean; uploads?: UploadState[] };
+
+/** Copies files, each an artifact of its own. */
+export function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], ...settled }: Copying) {
+  return settle(files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })), settled);
+}
+
+export function toArtifact({ fullPath, size, sha256, md5, metadata, ...origin }: SourceFile): SettlingArtifact["artifact"] {
+  const part = { path: fullPath, size, digests: { sha256, md5 }, metadata, origin };
+  return { name: fullPath, version: "", parts: [part], digest: `sha256:${sha256}`, document: null, tags: [], origin };
 }
 
 /** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes in all have gone up. */

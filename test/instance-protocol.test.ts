@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { haveBlobs } from "../db/blobs.ts";
 import { encodeStatement, FILES_MEDIA_TYPE, SYNC_LIMITS, SYNC_PREFIX, type StatedFile, type Statement } from "../domain/sync.ts";
@@ -218,6 +218,81 @@ describe("an upload", () => {
     }
   });
 });
+
+describe("an upload whose sha256 nobody knows at its beginning", () => {
+  const content = randomBytes(3000);
+  const digests = Object.fromEntries(["sha256", "sha512", "sha1", "md5"].map((name) => [name, createHash(name).update(content).digest("hex")]));
+
+  async function upload(beginning: object, end: object, bytes = content): Promise<Answer> {
+    const { data } = await call("POST", "/uploads", JSON.stringify(beginning), json);
+    expect(data).toEqual({ id: expect.stringMatching(/^[0-9a-f]{24}$/), offset: 0, done: false });
+    const path = `/uploads/${(data as { id: string }).id}`;
+    await call("PATCH", path, bytes.subarray(0, 1000), { "upload-offset": "0" });
+    await call("PATCH", path, bytes.subarray(1000), { "upload-offset": "1000" });
+    return call("PUT", path, JSON.stringify(end), json);
+  }
+
+  it("is told among the features", async () => {
+    expect((await call("GET", "/capabilities")).data).toMatchObject({ version: 1, features: ["uploadsWithoutDigest", "versionsByOtherDigests"] });
+  });
+
+  it.each<[string, object, object]>([
+    ["nothing", {}, {}],
+    ["nulls", { sha256: null, size: null }, { sha256: null, size: null, sha512: null, sha1: null, md5: null }],
+    ["its size", { size: 3000 }, { size: 3000 }],
+    ["its sha512", {}, { sha512: digests["sha512"] }],
+    ["its sha1 and size", { size: 3000 }, { sha1: digests["sha1"], size: 3000 }],
+    ["its md5", {}, { md5: digests["md5"] }],
+    ["all of its digests", {}, digests],
+  ])("begins and ends with %s, and answers what it is", async (_, beginning, end) => {
+    const { status, data } = await upload(beginning, end);
+    expect(status).toBe(200);
+    expect(data).toEqual({ id: expect.any(String), offset: 3000, done: true, sha256: sha256(content), size: 3000 });
+    expect(isThere(content)).toBe(true);
+  });
+
+  it.each<[string, object]>([
+    ["sha256", { sha256: sha256("other") }],
+    ["sha512", { sha512: "0".repeat(128) }],
+    ["sha1", { sha1: "0".repeat(40) }],
+    ["md5", { md5: "0".repeat(32) }],
+    ["size", { size: 2999 }],
+  ])("and that has another %s than is said at its end is refused, and nothing of it is kept", async (name, end) => {
+    const other = randomBytes(3000);
+    expect(await upload({}, end, other)).toMatchObject({ status: 400, code: 251003, message: expect.stringContaining(`[${name}]`) });
+    expect(isThere(other)).toBe(false);
+  });
+
+  it.each([{ sha512: "0" }, { sha1: "X".repeat(40) }, { md5: 5 }, { size: -1 }, { sha256: "x" }])("is refused at its end with %j", async (end) => {
+    expect(await upload({}, end)).toMatchObject({ status: 400 });
+  });
+
+  it("is not needed where the sha256 alone is known and the content is there", async () => {
+    await upload({}, {});
+    const answer = await call("POST", "/uploads", JSON.stringify({ sha256: sha256(content) }), json);
+    expect(answer.data).toEqual({ id: "", offset: 3000, done: true });
+  });
+
+  it("goes on after a restart of the instance", async () => {
+    const first = await startInstance();
+    const begun = await send(first, "POST", "/uploads", "{}");
+    const path = `/uploads/${(begun as { id: string }).id}`;
+    await send(first, "PATCH", path, content.subarray(0, 1500), { "upload-offset": "0" });
+    await first.stop();
+    const second = await startInstance({ dataDir: first.dataDir });
+    expect(await send(second, "GET", path)).toMatchObject({ offset: 1500, done: false });
+    await send(second, "PATCH", path, content.subarray(1500), { "upload-offset": "1500" });
+    expect(await send(second, "PUT", path, JSON.stringify({ sha1: digests["sha1"] }))).toMatchObject({ done: true, sha256: sha256(content), size: 3000 });
+    await second.stop();
+    second.remove();
+  });
+});
+
+async function send({ url }: Instance, method: string, path: string, body?: Uint8Array | string, headers: Record<string, string> = json): Promise<unknown> {
+  const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
+  const answer = await fetch(`${url}${SYNC_PREFIX}${path}`, { method, headers: { ...login, ...headers }, ...(body === undefined ? {} : { body }) });
+  return ((await answer.json()) as Answer).data;
+}
 
 it("is documented whole", async () => {
   const answer = await fetch(`${target.url}/openapi.json`);

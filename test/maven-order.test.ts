@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { compareMavenVersions, sortMavenVersions } from "../domain/maven-order.ts";
-import { checksumOf, compareBuilds, isMainArtifact, mavenFolder, mavenPackage, parseMavenPath } from "../domain/maven.ts";
+import { compareMavenVersions, sortMavenVersions } from "../domain/maven/order.ts";
+import { checksumOf, compareBuilds, isMainArtifact, mavenFolder, mavenPackage, parseMavenPath } from "../domain/maven/layout.ts";
 
 // From "Version Order Specification" of Maven's POM reference, and what ComparableVersion of Maven 3.8 answered for the rest.
 test.each([

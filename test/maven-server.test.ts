@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { deleteMavenPackage, deleteMavenVersion } from "../db/packages/maven-delete.ts";
+import { deleteMavenPackage, deleteMavenVersion } from "../db/packages/maven/delete.ts";
 import { random, sha256 } from "./content-fixture.ts";
 import { elements, type MavenServer, pom, startMaven } from "./maven-fixture.ts";
 import { LOGIN, rawRequest, send } from "./socket-fixture.ts";

@@ -1,6 +1,6 @@
 import type { Db } from "../db/open.ts";
 import { record, task, taskCluster, taskObject } from "../db/schema/replication.ts";
-import type { RunSnapshot, TaskSetting } from "../domain/task.ts";
+import { SETTING_DEFAULTS, type RunSnapshot, type TaskSetting } from "../domain/task.ts";
 import { newId, newKey } from "../domain/ids.ts";
 import { addDetails, endRecord } from "./api-rows.ts";
 import type { Instance } from "./instance.ts";
@@ -39,6 +39,7 @@ export const SETTING: TaskSetting = {
   executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
+  ...SETTING_DEFAULTS,
 };
 
 /** A task as saved, without going through its rules: there may have to be hundreds. */

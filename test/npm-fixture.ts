@@ -1,10 +1,5 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { ApiDeps } from "../api/deps.ts";
-import { ADMIN } from "./api-fixture.ts";
 import { addFollower } from "./api-rows.ts";
 import { send, startApi } from "./socket-fixture.ts";
 
@@ -57,30 +52,3 @@ export function publication(name: string, version: string, tarball: Uint8Array, 
 }
 
 export const pathOf = (name: string) => `/${name.replace("/", "%2f")}`;
-
-/** The npm program with a configuration of its own that knows one repository. `run` answers what it printed, or rejects with it. */
-export function npmClient(registry: string, { username, password } = ADMIN) {
-  const home = mkdtempSync(join(tmpdir(), "npm-client-"));
-  const login = Buffer.from(`${username}:${password}`).toString("base64");
-  const config = join(home, ".npmrc");
-  const settings = ["audit=true", "fund=false", "update-notifier=false", "fetch-retries=0", `cache=${join(home, "cache")}`];
-  writeFileSync(config, [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:_auth=${login}`, ...settings, ""].join("\n"));
-  // A test run through npm has its settings in the environment, and they would win.
-  const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
-  const env = { ...Object.fromEntries(inherited), npm_config_userconfig: config };
-  return {
-    home,
-    run: (folder: string, ...args: string[]) =>
-      new Promise<string>((resolve, reject) => {
-        const child = execFile("npm", args, { cwd: join(home, folder), env, maxBuffer: 16 * 1024 * 1024 }, (error, out, errors) => (error ? reject(new Error(`${out}\n${errors}`)) : resolve(out)));
-        child.stdin?.end();
-      }),
-    /** A folder with a package.json and these files. */
-    folder(name: string, manifest: object, files: Record<string, string> = {}): string {
-      mkdirSync(join(home, name), { recursive: true });
-      for (const [file, text] of Object.entries({ "package.json": JSON.stringify(manifest), ...files })) writeFileSync(join(home, name, file), text);
-      return name;
-    },
-    remove: () => rmSync(home, { recursive: true, force: true }),
-  };
-}

@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { putBlobs } from "../db/blobs.ts";
 import { write } from "../db/open.ts";
-import { deleteNpmPackage, deleteNpmVersion } from "../db/packages/npm-delete.ts";
-import { shownTags, versionNames } from "../db/packages/npm-find.ts";
-import { putNpmVersion } from "../db/packages/npm-record.ts";
+import { deleteNpmPackage, deleteNpmVersion } from "../db/packages/npm/delete.ts";
+import { shownTags, versionNames } from "../db/packages/npm/find.ts";
+import { putNpmVersion } from "../db/packages/npm/record.ts";
 import { findPackage } from "../db/packages/versions.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import { insertRepository, findRepository } from "../db/repositories.ts";
-import { isDistTag, isNpmName, latestVersion, storedDocument, tagsToSet, tarballFile, tarballPath } from "../domain/npm.ts";
-import { compareNpmVersions, isNpmVersion } from "../domain/npm-version.ts";
+import { isDistTag, isNpmName, latestVersion, storedDocument, tarballFile, tarballPath } from "../domain/npm/package.ts";
+import { compareNpmVersions, isNpmVersion } from "../domain/npm/version.ts";
 import { createContent, md5, NOW, sha256 } from "./content-fixture.ts";
 
 const ORDERED = [
@@ -58,15 +58,6 @@ test("latest is the tag, else the highest release, else the highest version", ()
   expect(latestVersion(undefined, ["2.0.0-rc.1", "1.9.0", "1.10.0"])).toBe("1.10.0");
   expect(latestVersion(undefined, ["2.0.0-rc.1", "2.0.0-rc.2"])).toBe("2.0.0-rc.2");
   expect(latestVersion(undefined, [])).toBeNull();
-});
-
-test("in a replication latest only moves forward, other tags follow the source", () => {
-  const have = new Map([["latest", "2.0.0"], ["next", "3.0.0-rc.2"]]);
-  expect(tagsToSet(have, "1.0.0", ["latest", "next", "old"], true)).toEqual(["next", "old"]);
-  expect(tagsToSet(have, "2.1.0", ["latest"], true)).toEqual(["latest"]);
-  expect(tagsToSet(have, "2.0.0", ["latest"], true)).toEqual([]);
-  expect(tagsToSet(have, "2.1.0", ["latest", "old"], false)).toEqual([]);
-  expect(tagsToSet(new Map(), "1.0.0", ["latest", "old"], false)).toEqual(["latest"]);
 });
 
 test("a stored document speaks of its own version and has no host", () => {

@@ -33,6 +33,33 @@ test("a version is immutable, whether it comes again the same or different", asy
   expect(staged()).toEqual([]);
 });
 
+test("a version that differs from a published one in build metadata only is refused, in both directions", async () => {
+  expect((await publish("pear", "1.0.0", random(100))).status).toBe(201);
+  expect((await publish("pear", "2.0.0-rc.1+a", random(100))).status).toBe(201);
+  for (const [version, twin] of [["1.0.0+build.5", "1.0.0"], ["2.0.0-rc.1", "2.0.0-rc.1+a"], ["2.0.0-rc.1+b", "2.0.0-rc.1+a"]] as const) {
+    const { status, json } = await publish("pear", version, random(100));
+    const error = `you cannot publish over the previously published version: pear@${version} and pear@${twin} differ in their build metadata only, which npm ignores: publish it under a higher version`;
+    expect([status, json]).toEqual([409, { error, reason: "conflict" }]);
+  }
+  for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"]) expect([version, (await publish("pear", version, random(100))).status]).toEqual([version, 201]);
+  expect(staged()).toEqual([]);
+});
+
+test("versions that an earlier release stored side by side stay readable, and can be deprecated and unpublished", async () => {
+  const content = random(100);
+  await publish("pear", "1.0.0", random(100));
+  await publish("pear", "1.0.1", content);
+  api.db.$client.exec("UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')");
+  expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(true);
+  const { json } = await api.npm("GET", "/pear?write=true");
+  expect(Object.keys(json["versions"] as object)).toEqual(["1.0.0", "1.0.0+b"]);
+  expect((await publish("pear", "1.0.0+b", content)).json["error"]).toBe("you cannot publish over the previously published version: pear@1.0.0+b");
+  expect((await put("pear", json)).status).toBe(200);
+  const { "1.0.0+b": _, ...left } = json["versions"] as Record<string, unknown>;
+  expect((await api.npm("PUT", `/pear/-rev/${String(json["_rev"])}`, { body: { ...json, "dist-tags": { latest: "1.0.0" }, versions: left } })).status).toBe(200);
+  expect(Object.keys((await api.npm("GET", "/pear")).json["versions"] as object)).toEqual(["1.0.0"]);
+});
+
 const tarball = random(5_000);
 const whole = publication("pear", "1.0.0", tarball);
 const version = whole.versions["1.0.0"] ?? {};

@@ -1,13 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { npmClient, startNpm } from "./npm-fixture.ts";
+import { ADMIN } from "./api-fixture.ts";
+import { startNpm } from "./npm-fixture.ts";
+import { npmClient, type NpmClient } from "./servers/npm-client.ts";
 
 let api: Awaited<ReturnType<typeof startNpm>>;
-let npm: ReturnType<typeof npmClient>;
+let npm: NpmClient;
 beforeEach(async () => {
   api = await startNpm();
-  npm = npmClient(api.registry);
+  npm = npmClient(api.registry, ADMIN);
 });
 afterEach(async () => {
   npm.remove();

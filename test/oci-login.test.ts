@@ -27,6 +27,29 @@ describe("a challenge", () => {
     expect(["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text))).toEqual(Array(5).fill(undefined));
   });
 
+  test("is Bearer or Basic in whatever field and behind whatever else it stands, and Basic where Bearer names no realm", () => {
+    const bearer = 'Bearer realm="https://auth.example/token",scope=,service="reg"';
+    for (const before of ["Negotiate", "Negotiate YIIZ/+ab==", "NTLM TlRM/a=", 'Digest realm="a, Basic b", qop="auth,auth-int"', "Basic realm=x"]) {
+      const found = preferredChallenge([before, bearer].join(", "));
+      expect([before, found?.scheme, Object.fromEntries(found?.parameters ?? [])]).toEqual([before, "bearer", { realm: "https://auth.example/token", scope: "", service: "reg" }]);
+    }
+    expect(preferredChallenge("Negotiate, Basic")?.scheme).toBe("basic");
+    expect(preferredChallenge('Bearer, Basic realm="x"')?.scheme).toBe("basic");
+  });
+
+  test.each(["Negotiate", "NTLM"])("is found in the second field where %s is in the first", async (first) => {
+    const server = createServer((request, response) => {
+      const isIn = request.headers.authorization === basic;
+      response.writeHead(isIn ? 404 : 401, isIn ? {} : { "www-authenticate": [first, 'Basic realm="x"'] }).end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    const registry = createOciRegistry({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, ...USER });
+    expect(await registry.headManifest("name", "tag")).toBeNull();
+    await registry.close();
+    server.close().closeAllConnections();
+  });
+
   test("that wants the password without TLS is refused by a registry that has it", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));
     const files = selfSigned(folder);

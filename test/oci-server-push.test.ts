@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { descriptor, makeBlob, makeImage, makeIndex, sha256, type TestManifest } from "./servers/images.ts";
+import { descriptor, makeBlob, makeImage, makeIndex, rewrite, sha256, type TestManifest } from "./servers/images.ts";
 import { codeOf, startImages, withDigest, type Images } from "./oci-server-fixture.ts";
 
 /** The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md */
@@ -207,6 +207,19 @@ describe("pushing manifests", () => {
     const image = makeImage();
     await api.push(fresh(), "v1", image);
     expect(codeOf(await api.putManifest(fresh(), "v1", image))).toBe("MANIFEST_BLOB_UNKNOWN");
+  });
+
+  test("descriptors without a size or with -1, and lists and configs that are null, are taken as they are", async () => {
+    const name = fresh();
+    const image = makeImage({ layers: [100, 200] });
+    const layers = image.blobs.slice(1).map(({ mediaType, digest }, at) => (at === 0 ? { mediaType, digest } : { mediaType, digest, size: -1 }));
+    await api.push(name, "sound", image);
+    for (const [tag, change] of Object.entries({ unsized: { layers }, layers: { layers: null }, config: { config: null } })) {
+      const other = rewrite(image, (json) => ({ ...json, ...change }));
+      await api.push(name, tag, other);
+      expect((await api.http("GET", `/v2/${name}/manifests/${tag}`)).bytes.equals(other.bytes)).toBe(true);
+    }
+    await api.push(name, "manifests", rewrite(makeIndex([]), (json) => ({ ...json, manifests: null })));
   });
 
   test("foreign layers lie elsewhere", async () => {

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createHousekeeping } from "../api/housekeeping.ts";
-import { deleteImage, deleteImageVersion } from "../db/packages/image-delete.ts";
+import { deleteImage, deleteImageVersion } from "../db/packages/image/delete.ts";
 import { findRepository } from "../db/repositories.ts";
-import { descriptor, makeBlob, makeImage, makeIndex, sha256, type TestManifest } from "./servers/images.ts";
+import { descriptor, makeBlob, makeImage, makeIndex, makeSignature, sha256, type TestManifest } from "./servers/images.ts";
 import { startImages, type Images } from "./oci-server-fixture.ts";
 
 const HOUR = 3_600_000;
@@ -77,9 +77,23 @@ describe("tags are versions", () => {
     expect(await heard(() => api.push(NAME, null, sbom))).toEqual([]);
     expect(await heard(() => api.push(NAME, null, makeImage({ subject: child, artifactType: "a/b" })))).toEqual(both);
     expect(await heard(() => api.push(NAME, null, makeImage({ subject: sbom, artifactType: "a/b" })))).toEqual(both);
-    const signature = makeImage();
+    const signature = makeSignature();
     expect(await heard(() => api.push(NAME, `${child.digest.replace(":", "-")}.sig`, signature))).toEqual(both);
-    expect(await heard(() => api.push(NAME, `sha256-${"0".repeat(64)}`, makeImage()))).toEqual([]);
+  });
+
+  test("it hears of a tag that is only named as if it were attached: to itself, to what is not there, or by what it is", async () => {
+    const v1 = makeImage();
+    await api.push(NAME, "v1", v1);
+    const [own, index, signature] = [makeImage(), makeIndex([makeImage(), makeImage()]), makeSignature()];
+    for (const [tag, image] of [[`sha256-${"0".repeat(64)}`, own], [own.digest.replace(":", "-"), own], [`sha256-${"0".repeat(64)}.sig`, signature], [v1.digest.replace(":", "-"), index]] as const) {
+      await api.push(NAME, tag, image);
+      expect(events().at(-1)?.slice(1)).toEqual([tag, image.digest]);
+    }
+    await api.push(NAME, `${v1.digest.replace(":", "-")}.att`, own);
+    expect(events().map(([, version]) => version).slice(-2)).toEqual(["v1", `${v1.digest.replace(":", "-")}.att`]);
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "v1", Date.now())).toBe(true);
+    expect(await api.tags(NAME)).toContain(v1.digest.replace(":", "-"));
+    expectFiles(own, index, signature);
   });
 });
 
@@ -96,7 +110,7 @@ describe("deleting a version", () => {
     const ofIndex = makeImage({ subject: index, artifactType: "a/b" });
     const ofThat = makeImage({ subject: ofIndex, artifactType: "a/b" });
     for (const image of [ofAmd, ofIndex, ofThat]) await api.push(NAME, null, image);
-    await api.push(NAME, `${arm.digest.replace(":", "-")}.sig`, makeImage());
+    await api.push(NAME, `${arm.digest.replace(":", "-")}.sig`, makeSignature());
     expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(true);
     expectFiles(amd, kept, ofAmd);
     expect(await api.tags(NAME)).toEqual(["amd", "kept"]);

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { random, sha256 } from "./content-fixture.ts";
-import { npmClient } from "./npm-fixture.ts";
 import { closed } from "./run-fixture.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
 import { mvnClient } from "./servers/mvn.ts";
+import { npmClient } from "./servers/npm-client.ts";
 
 const GROUP = "org.example.copied.here";
 

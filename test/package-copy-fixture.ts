@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
-import { versionDigest } from "../domain/maven.ts";
+import { versionDigest } from "../domain/maven/layout.ts";
 import { encodeStatement } from "../domain/sync.ts";
 import type { StatedVersion, VersionFile, VersionsStatement } from "../domain/sync-versions.ts";
+import type { Artifact } from "../domain/artifact.ts";
 import { sha256 } from "./content-fixture.ts";
 
 export const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
@@ -40,6 +41,12 @@ export function npmVersion(name: string, version: string, { tarball = randomByte
   };
   const document = { name, version, _id: `${name}@${version}`, description: `about ${name}`, ...more, dist };
   return { stated: { package: name, version, digest: `sha256:${sha256(tarball)}`, files: [fileOf(path, tarball)], document, distTags, ...DATES }, bytes: new Map([[path, tarball]]) };
+}
+
+/** A stated version as its source describes it. */
+export function artifactOf({ package: name, version, digest, files, document, distTags, ...origin }: StatedVersion): Artifact {
+  const parts = files.map(({ path, size, sha256: hex, metadata, ...of }) => ({ path, size, digests: { sha256: hex }, metadata, origin: of }));
+  return { name, version, parts, digest, document, tags: distTags, origin };
 }
 
 /** A request's body. */

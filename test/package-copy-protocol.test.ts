@@ -299,6 +299,24 @@ describe("an npm version that another instance states", () => {
     expect(events(npm)).toHaveLength(2);
   });
 
+  it("is refused beside one that differs in build metadata only, whatever the strategy, and nothing of it is asked for", async () => {
+    const [plain, built, other] = ["1.0.0", "1.0.0+build.5", "1.0.1+build.5"].map((version) => npmVersion("lib", version)) as [Built, Built, Built];
+    const message = "lib@1.0.0+build.5 and lib@1.0.0 differ in their build metadata only, which npm ignores: publish it under a higher version";
+    expect(await stateAll("NPM", [plain, built, other])).toEqual([{ result: "made", written: 1 }, { result: "refused", code: 251020, message }, { result: "made", written: 1 }]);
+    for (const conflictStrategy of ["OVERWRITE", "FAST_FAIL"]) {
+      expect(await stateAll("NPM", [built, plain], { conflictStrategy }, [])).toEqual([{ result: "refused", code: 251020, message }, { result: "same" }]);
+    }
+    expect(Object.keys((await packument("lib"))?.versions ?? {})).toEqual(["1.0.0", "1.0.1+build.5"]);
+  });
+
+  it("that was stored beside its twin by an earlier release is the same when it comes again", async () => {
+    const [plain, built] = [npmVersion("lib", "1.0.0"), npmVersion("lib", "1.0.1")];
+    await stateAll("NPM", [plain, built]);
+    target.db.$client.prepare("UPDATE version SET name = '1.0.0+b' WHERE name = '1.0.1' AND digest = ?").run(built.stated.digest);
+    const again = npmVersion("lib", "1.0.0+b", { tarball: Buffer.concat([...built.bytes.values()]) });
+    expect(await stateAll("NPM", [plain, again], {}, [])).toEqual([{ result: "same" }, { result: "same" }]);
+  });
+
   it("without includeMetadata gets a missing latest and nothing more", async () => {
     const built = npmVersion("lib", "1.0.0", { distTags: ["latest", "beta"], more: { deprecated: "no" } });
     await stateAll("NPM", [built], { includeMetadata: false });

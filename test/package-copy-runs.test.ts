@@ -213,6 +213,9 @@ describe("a run of an NPM repository to another instance", () => {
     expect(again).toMatchObject({ status: "SUCCESS", counts: { planned: 40, success: 40, skip: 40, conflict: 0 } });
     expect((await there(repoName).packument("plain"))?.["dist-tags"]).toEqual({ latest: "39.0.0", stable: "5.0.0" });
     expect(rig.proxy.requests.length).toBeLessThan(20);
+
+    await closed(rig.product, await run(repoName, "NPM", { setting: { conflictStrategy: "OVERWRITE" } }));
+    expect((await there(repoName).packument("plain"))?.["dist-tags"]).toEqual({ latest: "5.0.0", stable: "5.0.0" });
   });
 
   test("without metadata a package can still be installed", async () => {

@@ -1,19 +1,19 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../activities/registries/instance/client.ts";
 import { blobFile, layout } from "../activities/store/layout.ts";
-import { copyVersions, type CopyVersions } from "../activities/transfer/versions.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { UNLIMITED } from "../activities/transfer/throttle.ts";
 import { putBlobs } from "../db/blobs.ts";
+import { TransferError } from "../domain/failure.ts";
 import { SYNC_LIMITS } from "../domain/sync.ts";
-import type { StatedType } from "../domain/sync-versions.ts";
-import type { ArtifactOutcome, UploadState } from "../domain/outcome.ts";
+import type { StatedType, VersionsStatement } from "../domain/sync-versions.ts";
+import type { UploadState } from "../domain/outcome.ts";
 import { ADMIN, basic } from "./api-fixture.ts";
 import { sha256 } from "./content-fixture.ts";
-import { clientOf, createSource, startInstance, type Instance } from "./instance-fixture.ts";
-import { type Built, mavenVersion, npmVersion } from "./package-copy-fixture.ts";
+import { clientOf, createSource, settle, type Settled, startInstance, type Instance } from "./instance-fixture.ts";
+import { artifactOf, type Built, mavenVersion, npmVersion } from "./package-copy-fixture.ts";
 import { startProxy, type Fault, type FaultProxy } from "./servers/proxy.ts";
 
 const MIB = 1024 * 1024;
@@ -51,35 +51,14 @@ async function store(...built: Built[]): Promise<Built[]> {
   return built;
 }
 
-type Options = Partial<Pick<CopyVersions, "rules" | "hooks" | "target">> & { mayHaveSent?: boolean; uploads?: UploadState[] };
+type Options = Partial<Pick<Settled, "rules" | "hooks" | "target">> & { mayHaveSent?: boolean; uploads?: UploadState[] };
 
 /** Copies versions and answers what was reported, in the order of the versions, and what moved. */
-async function run(built: Built[], { mayHaveSent = false, uploads = [], hooks, rules, target: to = client }: Options = {}) {
-  const outcomes: (ArtifactOutcome | undefined)[] = built.map(() => undefined);
-  const states: UploadState[] = [];
-  let bytes = 0;
+async function run(built: Built[], { mayHaveSent = false, uploads = [], target: to = client, ...options }: Options = {}) {
   const type: StatedType = built[0]?.stated.document?.["packagings"] ? "MAVEN" : "NPM";
-  await copyVersions({
-    content: source.source,
-    target: to,
-    remote: type === "MAVEN" ? MAVEN : NPM,
-    type,
-    rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
-    versions: built.map(({ stated }) => ({ stated, mayHaveSent, uploads })),
-    hooks: {
-      signal: new AbortController().signal,
-      slice: UNHURRIED,
-      throttle: UNLIMITED,
-      ...hooks,
-      onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
-      onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
-    },
-    report(index, outcome) {
-      if (outcomes[index]) throw new Error(`version ${index} was reported twice`);
-      outcomes[index] = outcome;
-    },
-  });
-  return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), reasons: outcomes.map((outcome) => JSON.stringify(outcome?.result)), states, bytes };
+  const versions = built.map(({ stated }) => ({ artifact: artifactOf(stated), mayHaveSent, uploads }));
+  const settled = await settle(versions, { ...options, content: source.source, target: to, remote: type === "MAVEN" ? MAVEN : NPM, type });
+  return { ...settled, reasons: settled.outcomes.map((outcome) => JSON.stringify(outcome?.result)) };
 }
 
 async function download(path: string, type: "maven" | "npm"): Promise<Buffer | null> {
@@ -303,6 +282,60 @@ describe("a target that is away, slow or full", () => {
     const body = JSON.stringify({ code: 0, message: null, data: { versions: [{ result: "damaged" }], damaged: [digest] } });
     fails({ kind: "answer", status: 200, body }, /versions/);
     expect((await run(built.slice(0, 1))).outcomes[0]?.result).toMatchObject({ kind: "again", maxTries: 3, reason: expect.stringContaining("arrived changed") });
+  });
+});
+
+describe("a tarball of which the source tells only a sha512", () => {
+  const CAPABILITIES = { product: "artifact-replication", version: 1, name: "older", limits: {}, repositoryTypes: ["NPM"] };
+  const older: Fault = { kind: "answer", status: 200, body: JSON.stringify({ code: 0, message: null, data: CAPABILITIES, traceId: "" }) };
+
+  /** As a registry elsewhere describes it. */
+  function unreadOf({ stated, bytes }: Built) {
+    const [[path = "", tarball = Buffer.alloc(0)] = []] = [...bytes];
+    const digests = { sha512: createHash("sha512").update(tarball).digest("hex") };
+    async function* chunks(from: number) {
+      yield tarball.subarray(from);
+    }
+    return {
+      artifact: { ...artifactOf(stated), digest: null, parts: [{ path, size: null, digests }] },
+      source: {
+        open: async (_artifact: unknown, _part: unknown, offset: number) => ({ size: null, chunks: chunks(offset) }),
+        damaged: (_part: unknown, found: string) => new TransferError("digestMismatch", found),
+      },
+    };
+  }
+
+  it.each([
+    ["is there when it was uploaded as it came", 3 * MIB, null],
+    ["is there when it was sent behind a statement", 500, null],
+    ["is read first for an instance of an older release, and then uploaded", 3 * MIB, older],
+    ["is read first for an instance of an older release, and then sent behind a statement", 500, older],
+  ] as const)("%s", async (_name, length, answer) => {
+    const built = npmVersion("lib", "1.0.0", { tarball: randomBytes(length) });
+    const { artifact, source: registry } = unreadOf(built);
+    proxy.fault = ({ path }) => (path.endsWith("/capabilities") ? answer : null);
+    const fresh = clientOf(proxy.url);
+    const to = { content: source.source, source: registry, target: fresh, remote: NPM, type: "NPM" } as const;
+    const { kinds } = await settle([{ artifact, mayHaveSent: false, uploads: [] }], to);
+    await fresh.close();
+    expect(kinds).toEqual(["sent"]);
+    await expectThere([built]);
+  });
+
+  it("goes to an instance of an older release with the sha256, the size and the version's digest", async () => {
+    const built = npmVersion("lib", "1.0.0");
+    const { artifact, source: registry } = unreadOf(built);
+    const seen = await startProxy(target.url, { keepBodies: (path) => path.includes("/versions/") });
+    seen.fault = ({ path }) => (path.endsWith("/capabilities") ? older : null);
+    const fresh = clientOf(seen.url);
+    await settle([{ artifact, mayHaveSent: false, uploads: [] }], { content: source.source, source: registry, target: fresh, remote: NPM, type: "NPM" });
+    await fresh.close();
+    await seen.stop();
+    const bodies = seen.requests.flatMap(({ body }) => (body.length > 0 ? [Buffer.concat(body)] : []));
+    const statements = bodies.map((body) => JSON.parse(body.toString("utf8", 4, 4 + body.readUInt32BE(0))) as VersionsStatement);
+    const { digest, files: [file] } = built.stated;
+    const told = { digest, files: [expect.objectContaining({ sha256: file?.sha256, size: file?.size })] };
+    expect(statements.map(({ versions }) => versions)).toEqual([[expect.objectContaining(told)], [expect.objectContaining(told)]]);
   });
 });
 

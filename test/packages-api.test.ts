@@ -4,7 +4,7 @@ import type { PackageInfo as PackageShape, VersionInfo as VersionShape } from ".
 import type { z } from "zod";
 import { createFiller, mavenPath } from "./packages-fixture.ts";
 import { LOGIN, startApi } from "./socket-fixture.ts";
-import { makeImage } from "./servers/images.ts";
+import { makeImage, makeSignature } from "./servers/images.ts";
 
 type Package = z.output<typeof PackageShape>;
 type Version = z.output<typeof VersionShape>;
@@ -130,7 +130,7 @@ describe("packages of an image repository", () => {
     const image = await fill.push(repo, "team/app", "1.0");
     await fill.push(repo, "team/app", "latest", image);
     await fill.push(repo, "team/app", "0.9");
-    await fill.push(repo, "team/app", `sha256-${image.digest.slice(7)}.sig`);
+    await fill.push(repo, "team/app", `sha256-${image.digest.slice(7)}.sig`, makeSignature());
     const { records, totalRecords } = await packages(repo);
     expect([totalRecords, records[0]]).toMatchObject([1, { name: "team/app", key: "oci://team/app", latest: "0.9", versions: 3, historyVersion: ["1.0", "latest", "0.9"] }]);
     expect((await info(repo, "docker://team/app")).key).toBe("oci://team/app");

@@ -11,7 +11,7 @@ import { closed, createCleanup, openProduct, unique, UTC, type Product, type Rec
 import { expectWhole, listingOf, sorted } from "./run-judge.ts";
 import { oneOf } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
-import { ALL_TYPES, makeImage, makeIndex, missingParts, pushImage, readManifest, type TestManifest } from "./servers/images.ts";
+import { ALL_TYPES, makeImage, makeIndex, makeSignature, missingParts, pushImage, readManifest, type TestManifest } from "./servers/images.ts";
 import { CRANE, REGCTL } from "./servers/oci-tools.ts";
 import { startProxy, type FaultProxy } from "./servers/proxy.ts";
 import type { TestRegistry } from "./servers/registries.ts";
@@ -120,7 +120,7 @@ async function fillAll({ push }: Awaited<ReturnType<typeof hosted>>) {
   const sbom = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
   const ofChild = makeImage({ subject: child, artifactType: "application/vnd.example.scan" });
   const ofSbom = makeImage({ subject: sbom, artifactType: "application/vnd.example.signature" });
-  const cosign = makeImage({ annotations: { made: "by cosign" } });
+  const cosign = makeSignature();
   await push("team/multi", "1.0", index);
   for (const attached of [sbom, ofChild, ofSbom]) await push("team/multi", null, attached);
   await push("team/multi", `sha256-${index.digest.slice(7)}.sig`, cosign);
@@ -287,7 +287,7 @@ describe("REAL_TIME of a hosted image repository", () => {
     const signature = await push("app", null, makeImage({ subject: moved, artifactType: "application/vnd.example.signature" }));
     await until(() => hasTag(signature.digest, signature), "the signature arrives");
     const cosign = `sha256-${moved.digest.slice(7)}.sig`;
-    const tagged = await push("app", cosign);
+    const tagged = await push("app", cosign, makeSignature());
     await until(() => hasTag(cosign, tagged), "cosign's tag arrives");
 
     await until(async () => (await rig.center.product.records(key)).every(({ status }) => status === "SUCCESS"), "every drain ends well");

@@ -5,7 +5,7 @@ import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { putBlobs } from "../db/blobs.ts";
 import { openDb, type Db, write } from "../db/open.ts";
-import { recordMavenFiles } from "../db/packages/maven-record.ts";
+import { recordMavenFiles } from "../db/packages/maven/record.ts";
 import { deleteVersionRow, findPackage, findVersion, putVersion } from "../db/packages/versions.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import { findRepository, type RepositoryRow } from "../db/repositories.ts";
@@ -84,10 +84,11 @@ function planned(object: TaskObject): string[] {
 }
 
 describe("a plan of images", () => {
-  test("has a row for each tag, but for tags that are attached to others", () => {
+  test("has a row for each tag, also for those that are only named as if they were attached to others", () => {
     const attached = `sha256-${"a".repeat(64)}`;
     addVersions("images", "app:1", "app:latest", "app:sha256-1", "team/db:15", `app:${attached}`, `app:${attached}.sig`, `app:${attached}.att`, `app:${attached}.other`);
-    expect(planned(objectOf("images"))).toEqual(["app:1", "app:latest", "app:sha256-1", `app:${attached}.other`, "team/db:15"]);
+    const tags = ["1", "latest", "sha256-1", attached, `${attached}.att`, `${attached}.other`, `${attached}.sig`];
+    expect(planned(objectOf("images"))).toEqual([...tags.map((tag) => `app:${tag}`), "team/db:15"]);
   });
 
   test("of packages has all their tags or the chosen ones, and says what is not there", () => {
@@ -98,11 +99,11 @@ describe("a plan of images", () => {
       "app:gone (version gone of package docker://app is not in p/images)",
       "db:15",
       "nosuch (package oci://nosuch is not in p/images: check its name)",
-      "signed (package oci://signed of p/images has no versions)",
+      `signed:sha256-${"a".repeat(64)}.sig`,
     ]);
   });
 
-  test("can be sent to a registry and to an instance; of MAVEN and NPM, to an instance", () => {
+  test("and of NPM packages can be sent to a registry and to an instance; one of MAVEN packages, to an instance", () => {
     const problems = (["images", "maven", "npm"] as const).flatMap((name) =>
       (["STANDALONE", "REMOTE"] as const).map((type) => {
         const [problem = "none"] = runTargets(db, open(objectOf(name), type).recordId).problems;
@@ -115,7 +116,7 @@ describe("a plan of images", () => {
       "maven STANDALONE: none",
       "maven REMOTE: packages of a hosted MAVEN repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
       "npm STANDALONE: none",
-      "npm REMOTE: packages of a hosted NPM repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
+      "npm REMOTE: none",
     ]);
   });
 

@@ -4,7 +4,7 @@ import { newestEvent } from "../db/drains/cursors.ts";
 import { planCatchUp } from "../db/drains/plan.ts";
 import { write } from "../db/open.ts";
 import { putBlobs } from "../db/blobs.ts";
-import { recordMavenFiles } from "../db/packages/maven-record.ts";
+import { recordMavenFiles } from "../db/packages/maven/record.ts";
 import { putNodes } from "../db/put-nodes.ts";
 import { findRepository } from "../db/repositories.ts";
 import { eventCursor } from "../db/schema/content.ts";
@@ -182,9 +182,10 @@ describe("of a MAVEN repository", () => {
 });
 
 test("a type that cannot be sent to such a cluster ends each drain with that reason", async () => {
-  const { release, drain, close, begin } = follow({}, { type: "REMOTE" });
-  release("a:1");
+  const followed = follow({ type: "MAVEN" }, { type: "REMOTE" });
+  const { drain, close, begin } = followed;
+  deploy(followed, "/com/acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0/lib-1.0.pom");
   const { recordId } = drain();
-  expect(await close(recordId)).toMatchObject({ status: "FAILED", planned: 0, errorReason: expect.stringContaining("packages of a hosted NPM repository can be sent to another instance") as string });
+  expect(await close(recordId)).toMatchObject({ status: "FAILED", planned: 0, errorReason: expect.stringContaining("packages of a hosted MAVEN repository can be sent to another instance") as string });
   expect(begin()).toEqual(IDLE);
 });

@@ -5,7 +5,7 @@ import { putNodes } from "../db/put-nodes.ts";
 import { findRepository } from "../db/repositories.ts";
 import { insertTask } from "../db/tasks.ts";
 import { newId } from "../domain/ids.ts";
-import type { TaskObject, TaskSetting } from "../domain/task.ts";
+import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../domain/task.ts";
 import { addRecord } from "./api-rows.ts";
 
 const SETTING: TaskSetting = {
@@ -17,6 +17,7 @@ const SETTING: TaskSetting = {
   executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
+  ...SETTING_DEFAULTS,
 };
 export const TASK = { kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
 
@@ -61,4 +62,19 @@ export function addManyVersions(db: Db, repoName: string, count: number, { packa
   db.run(sql`
     ${numbers(count)} INSERT INTO version (package_id, name, digest, size, complete, created_by, created_date, last_modified_by, last_modified_date)
     SELECT k.id, ${name}, ${`sha256:${SHA256}`}, 10, 1, ${AUDIT} FROM n JOIN package k ON k.repository_id = ${id} AND k.name = 'package-' || ${rest(packages)}`);
+  if (attached) addSubjects(db, id, count, packages);
+}
+
+/** The manifests that such tags name and are attached to; one file stands for all of them. */
+function addSubjects(db: Db, id: number, count: number, packages: number): void {
+  addManyNodes(db, "images", 1, { folders: 1 });
+  const file = sql`(SELECT max(id) FROM node WHERE repository_id = ${id} AND folder = 0)`;
+  const columns = sql`image_manifest (repository_id, image, digest, node_id, media_type, size, created_date)`;
+  db.run(sql`
+    ${numbers(count)} INSERT INTO ${columns}
+    SELECT ${id}, 'package-' || ${rest(packages)}, 'sha256:' || printf('%064d', i), ${file}, 'application/vnd.oci.image.manifest.v1+json', 1, 0 FROM n`);
+  // The tags' own manifest may be one of these.
+  db.run(sql`
+    ${numbers(packages)} INSERT OR IGNORE INTO ${columns}
+    SELECT ${id}, 'package-' || i, ${`sha256:${SHA256}`}, ${file}, 'application/vnd.oci.image.manifest.v1+json', 1, 0 FROM n`);
 }

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { insertTask } from "../db/tasks.ts";
+import { SETTING_DEFAULTS } from "../domain/task.ts";
 import { createTestApi, type TestApi } from "./api-fixture.ts";
 
 let api: TestApi;
@@ -52,7 +53,7 @@ test("a hosted repository is made, shown, found, changed and deleted", async () 
     public: true,
     description: "d",
     displayName: null,
-    configuration: { type: "local", url: null, credentials: null, certificate: null, insecureSkipVerify: false },
+    configuration: { type: "local", url: null, protocol: null, credentials: null, certificate: null, insecureSkipVerify: false },
     createdBy: "admin",
     createdDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/),
     lastModifiedBy: "admin",
@@ -113,7 +114,10 @@ test.each([
   ["a linked one without configuration", { category: "REMOTE" }, 250103],
   ["a linked one without url", { category: "REMOTE", configuration: { type: "remote" } }, 250103],
   ["credentials in the url", { category: "REMOTE", configuration: { type: "remote", url: "https://u:p@x.example" } }, 250105],
-  ["another scheme", { category: "REMOTE", configuration: { type: "remote", url: "file:///etc/passwd" } }, 250105],
+  ["another scheme", { category: "REMOTE", configuration: { type: "remote", url: "ftp://x.example" } }, 250105],
+  ["a bucket of another protocol", { category: "REMOTE", configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" } }, 250105],
+  ["a protocol of a hosted one", { configuration: { type: "local", protocol: "WEBDAV" } }, 250105],
+  ["a protocol nobody knows", { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" } }, 250106],
   ["a metadata address", { category: "REMOTE", configuration: { type: "remote", url: "http://169.254.169.254/latest" } }, 250105],
   ["a certificate that is none", { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", certificate: "nonsense" } }, 250105],
   ["an unknown type", { type: "FLOPPY" }, 250106],
@@ -121,12 +125,36 @@ test.each([
   ["a name with a slash", { name: "a/b" }, 250105],
   ["an upper-case name for images", { type: "DOCKER", name: "Images" }, 250105],
   ["a project that is not there", { projectId: "nowhere" }, 251004],
-  ["no name at all", { name: undefined }, 250103],
+  ["no name at all", { name: undefined }, 250106],
 ])("refused: %s", async (_what, change, code) => {
   await makeProject();
   const answer = await post("/repo/create", { projectId: "demo", name: "repo", type: "GENERIC", category: "LOCAL", ...change });
   expect(answer).toMatchObject({ code, data: null, message: expect.any(String) });
   expect(await get("/repo/list/demo")).toMatchObject({ data: [] });
+});
+
+test("the protocol of a linked repository is answered as it was sent, kept by an update that says nothing of it, and cleared by null", async () => {
+  await makeProject();
+  const link = (configuration: object) => ({ projectId: "demo", name: "hub", type: "GENERIC", category: "REMOTE", configuration: { type: "remote", url: "https://files.example", ...configuration } });
+  const protocol = async () => ((await get("/repo/info/demo/hub")).data as { configuration: { protocol: unknown } }).configuration.protocol;
+  const update = (configuration: object) => post("/repo/update/demo/hub", { configuration: { type: "remote", ...configuration } });
+  expect((await post("/repo/create", link({ protocol: "WEBDAV" }))).data).toMatchObject({ configuration: { protocol: "WEBDAV" } });
+  await update({ url: "https://files.example/below" });
+  expect(await protocol()).toBe("WEBDAV");
+  expect(await update({ protocol: "S3" })).toMatchObject({ code: 0 });
+  expect(await protocol()).toBe("S3");
+  expect(await update({ protocol: "DIRECTORY" })).toMatchObject({ code: 250105, message: expect.stringMatching(/configuration\.url.*file:\/\/\//) });
+  await update({ protocol: null });
+  expect(await protocol()).toBeNull();
+  expect(await update({ url: "file:///srv/carry" })).toMatchObject({ code: 0 });
+  await post("/repo/create", { projectId: "demo", name: "here", type: "GENERIC" });
+  expect((await get("/repo/info/demo/here")).data).toMatchObject({ configuration: { protocol: null } });
+});
+
+test("a linked repository that speaks what this release does not is saved, and its test says so", async () => {
+  await makeProject();
+  await post("/repo/create", { projectId: "demo", name: "hub", type: "OCI", category: "REMOTE", configuration: { type: "remote", url: "file:///srv/Carry" } });
+  expect((await get("/repo/tryConnect/demo/hub")).data).toMatchObject({ reachable: { ok: null, message: expect.stringMatching(/cannot be tested yet/) } });
 });
 
 test("a repository with files goes only when forced", async () => {
@@ -145,7 +173,7 @@ test("a repository with files goes only when forced", async () => {
 test("a repository that tasks use is not deleted; the answer names them", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
-  const setting = { rateLimit: 0, includeMetadata: true, conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY", executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null }, storageConsistencyCheck: false, automaticCreateRemoteRepo: true } as const;
+  const setting = { rateLimit: 0, includeMetadata: true, conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY", executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null }, storageConsistencyCheck: false, automaticCreateRemoteRepo: true, ...SETTING_DEFAULTS } as const;
   const task = { kind: "task", projectId: "demo", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
   const object = { localRepoName: "files", repoType: "GENERIC", remoteProjectId: null, remoteRepoName: null, packageConstraints: null, pathConstraints: null } as const;
   for (const name of ["nightly", "weekly"]) insertTask(api.db, { ...task, name }, [object, object], [], { user: "admin", now: 1 });

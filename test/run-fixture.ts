@@ -64,11 +64,11 @@ export function openProduct(instance: Login) {
     project: (name: string) => call("POST", "/repository/api/project/create", { name, displayName: name, description: "" }),
     hosted: (projectId: string, name: string, type = "GENERIC") =>
       call("POST", "/repository/api/repo/create", { projectId, name, type, category: "LOCAL", public: false }),
-    linked: (projectId: string, name: string, url: string, credentials?: { username: string; password: string }) =>
+    linked: (projectId: string, name: string, url: string, credentials?: { username: string; password: string }, type: TaskObject["repoType"] = "OCI") =>
       call("POST", "/repository/api/repo/create", {
         projectId,
         name,
-        type: "OCI",
+        type,
         category: "REMOTE",
         public: false,
         configuration: { type: "remote", url, ...(credentials && { credentials }) },

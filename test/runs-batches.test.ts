@@ -11,7 +11,7 @@ import { createInternalSigner } from "../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../activities/secrets/registry-token.ts";
 import { createSealer } from "../activities/secrets/seal.ts";
 import { runBatch } from "../activities/transfer/batch.ts";
-import type { Line } from "../activities/transfer/line.ts";
+import type { Route } from "../activities/transfer/routes.ts";
 import { createPool } from "../activities/transfer/pool.ts";
 import { internalRoutes } from "../api/internal/routes.ts";
 import { openDb, type Db } from "../db/open.ts";
@@ -94,7 +94,7 @@ afterEach(async () => {
 function work() {
   const none = () => Promise.reject(new Error("nothing is read here"));
   const source = { open: none, readSmall: none, close: async () => {} };
-  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, lines: createPool<Line>((line) => line.close()), batchSlice: 20_000 };
+  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, routes: createPool<Route>((route) => route.close()), batchSlice: 20_000 };
   return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
 }
 

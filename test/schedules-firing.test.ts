@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { dueTime, firingId, lastFiring, timingOf } from "../domain/firing.ts";
-import type { TaskSetting } from "../domain/task.ts";
+import { SETTING_DEFAULTS, type TaskSetting } from "../domain/task.ts";
 import { createRandom, sample } from "./cron-samples.ts";
 
 const seed = Number(process.env["CRON_SEED"] ?? Math.floor(Math.random() * 1e9));
@@ -14,6 +14,7 @@ const SETTING: TaskSetting = {
   executionPlan: { executeImmediately: false, executeTime: null, cronExpression: null, timeZone: null },
   storageConsistencyCheck: false,
   automaticCreateRemoteRepo: true,
+  ...SETTING_DEFAULTS,
 };
 
 function timing(plan: Partial<TaskSetting["executionPlan"]>, zone = "UTC") {

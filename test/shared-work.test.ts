@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createImageMemory, type ImageMemory } from "../activities/transfer/image-memory.ts";
-import { UNHURRIED } from "../activities/transfer/slice.ts";
+import { createImageMemory, type ImageMemory } from "../activities/registries/oci/copy/memory.ts";
+import { UNHURRIED } from "../domain/slice.ts";
 import { createThrottle, type Throttle, UNLIMITED } from "../activities/transfer/throttle.ts";
-import { troubleResult } from "../activities/transfer/trouble.ts";
+import { failureResult } from "../domain/failure-result.ts";
 import { TransferError, toTransferError } from "../domain/failure.ts";
 import type { ArtifactOutcome } from "../domain/outcome.ts";
 import { copy as copyImage, openEnds } from "./image-fixture.ts";
@@ -164,5 +164,5 @@ test("an error that says that a signal stopped something is told apart from a fa
   ];
   expect(errors.map((error) => toTransferError(error).kind)).toEqual(errors.map(() => "cancelled"));
   expect(toTransferError(new Error("other")).kind).toBe("invalid");
-  expect(troubleResult(stop(), "a file: stopped", [])).toMatchObject({ kind: "again", untried: true });
+  expect(failureResult(stop(), "a file: stopped", [])).toMatchObject({ kind: "again", untried: true });
 });

@@ -1,26 +1,29 @@
 import { fork } from "node:child_process";
-import { request, type IncomingHttpHeaders } from "node:http";
+import { request, type IncomingHttpHeaders, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { serve, type ServerType } from "@hono/node-server";
 import type { ApiDeps } from "../api/deps.ts";
+import { listen } from "../api/listen.ts";
 import { ADMIN, basic, createTestApi } from "./api-fixture.ts";
+import { watchStatuses } from "./documented-statuses.ts";
 
 export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 
 /** The API behind a real socket, with a GENERIC repository demo/files. */
 export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = createTestApi(overrides, directory);
-  const server = await new Promise<ServerType>((resolve) => {
-    const started = serve({ fetch: api.app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
+  const watched = watchStatuses(api.app.fetch);
+  const server = await new Promise<Server>((resolve) => {
+    const started = listen(watched.fetch, { hostname: "127.0.0.1", port: 0, serverOptions: { keepAliveTimeout: 75_000 } }, () => resolve(started));
   });
   const { port } = server.address() as AddressInfo;
   await api.call("POST", "/repository/api/project/create", { body: { name: "demo", displayName: "Demo" } });
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "files", type: "GENERIC" } });
   async function close(): Promise<void> {
-    if ("closeAllConnections" in server) server.closeAllConnections();
+    server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
     api.close();
+    watched.check();
   }
   return { ...api, port, url: `http://127.0.0.1:${port}`, close };
 }

@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { PassThrough } from "node:stream";
 import { afterEach, expect, test } from "vitest";
+import { blobFile, layout } from "../activities/store/layout.ts";
 import { SESSION_LIFE_MS } from "../activities/store/session-file.ts";
 import { putBlobs } from "../db/blobs.ts";
 import { body, createContent, NOW, openContent, random, read, sha256 } from "./content-fixture.ts";
@@ -88,6 +91,46 @@ test("the wrong digest is refused and ends the session; so does giving up", asyn
   const other = await store.sessions.open();
   await store.sessions.abort(other);
   expect(await store.sessions.status(other)).toBeNull();
+});
+
+const hex = (algorithm: string, bytes: Buffer) => createHash(algorithm).update(bytes).digest("hex");
+
+test.each([100, 300_000])("an upload of %i bytes is verified by the digests that are told at its end, also in the next process", async (size) => {
+  const first = createContent();
+  const bytes = random(size);
+  const id = await first.store.sessions.open();
+  await first.store.sessions.append(id, 0, body(bytes));
+  const second = openContent(first.dataDir);
+  opened.push(first, second);
+  const told = { sha512: hex("sha512", bytes), sha1: hex("sha1", bytes), md5: hex("md5", bytes) };
+  expect(await second.store.sessions.finish(id, told)).toMatchObject({ ...told, sha256: sha256(bytes), size });
+});
+
+test.each(["sha512", "sha1", "md5"])("an upload that has another %s than is told at its end leaves nothing", async (algorithm) => {
+  const { store } = content();
+  const id = await store.sessions.open();
+  await store.sessions.append(id, 0, body(random(1000)));
+  await expect(store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) })).rejects.toMatchObject({
+    kind: "digestMismatch",
+    message: expect.stringContaining(`the content has ${algorithm} `),
+  });
+  expect(await store.sessions.status(id)).toBeNull();
+});
+
+test("the digests of a content are found by reading it once, and kept until it is removed", async () => {
+  const { store, db, dataDir } = content();
+  const bytes = random(200_000);
+  const staged = await store.stage(body(bytes));
+  await staged.commit((blob) => putBlobs(db, [blob], NOW));
+  const { sha256: digest } = staged;
+  const found = await Promise.all([store.digestOf(digest, "sha512"), store.digestOf(digest, "sha1"), store.digestOf(digest, "md5")]);
+  expect(found).toEqual([hex("sha512", bytes), hex("sha1", bytes), hex("md5", bytes)]);
+  rmSync(blobFile(layout(dataDir), digest));
+  const next = openContent(dataDir);
+  opened.push(next);
+  expect(await next.store.digestOf(digest, "sha1")).toBe(hex("sha1", bytes));
+  await next.store.remove(digest);
+  await expect(next.store.digestOf(digest, "sha1")).rejects.toMatchObject({ kind: "notFound" });
 });
 
 test("a piece that makes the content too large is refused; the rest of the session stays", async () => {

@@ -27,13 +27,17 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
   throttled: "it asks for fewer requests",
 };
 
-/** The error of an answer that was not wanted. `detail` is what the body says, already in one line. */
-export function statusFailure(status: number, what: string, url: URL, detail: string, retryAfter: string | undefined): TransferError {
+/** What an answer says of its refusal: its body in one line, its Retry-After, and its protocol's error codes. */
+type Said = { detail: string; retryAfter: string | undefined; codes?: readonly string[] | undefined };
+
+/** The error of an answer that was not wanted. */
+export function statusFailure(status: number, what: string, url: URL, { detail, retryAfter, codes }: Said): TransferError {
   const kind = statusKind(status);
   const advice = ADVICE[kind];
   const said = detail === "" ? "" : ` (${detail})`;
   return new TransferError(kind, `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`, {
     notBefore: kind === "throttled" || kind === "server" ? retryAfterTime(retryAfter, Date.now()) : undefined,
+    codes,
   });
 }
 
@@ -48,8 +52,13 @@ export function retryAfterTime(value: string | undefined, now: number): number |
 /** One short line of an error body, without control characters and without `secrets`, which a server may echo. */
 export function excerpt(text: string, secrets: readonly string[]): string {
   let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
-  for (const secret of secrets) if (secret !== "") line = line.replaceAll(secret, "***");
+  for (const secret of secrets.flatMap(formsOf)) if (secret !== "") line = line.replaceAll(secret, "***");
   return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
+}
+
+/** A secret by itself, in an address and in JSON. What is no Unicode has no form in addresses. */
+function formsOf(secret: string): string[] {
+  return [secret, encodeURIComponent(secret.replace(/\p{Surrogate}/gu, "")), JSON.stringify(secret).slice(1, -1)];
 }
 
 const CERTIFICATE_CODES = new Set([

@@ -4,6 +4,7 @@ import { Agent, buildConnector, EnvHttpProxyAgent, type Dispatcher } from "undic
 import { TransferError } from "../../domain/failure.ts";
 import { createAddressGuard } from "./addresses.ts";
 import { begun, type BegunBody } from "./body.ts";
+import { codingOf, decoded } from "./coding.ts";
 import { connectionFailure, excerpt, redactUrl, statusFailure } from "./http-failure.ts";
 import { type Pace, thenSent } from "./pace.ts";
 
@@ -54,6 +55,8 @@ export type HttpRequest = {
   storedBytes?: number | undefined;
   /** Says in one line what an error body means; the default is its beginning. */
   describe?: ((body: string) => string) | undefined;
+  /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
+  errorCodes?: ((body: string) => readonly string[]) | undefined;
 };
 
 export type HttpResponse = {
@@ -61,12 +64,16 @@ export type HttpResponse = {
   /** Where the answer came from, after redirects. */
   url: URL;
   header: (name: string) => string | undefined;
-  /** The whole body, at most `limit` bytes. */
+  /** All fields of that name as the one list that they are (RFC 9110 §5.3). */
+  list: (name: string) => string | undefined;
+  /** How the body is coded where the server codes it although nobody asked for that ("gzip"); null = as it is. It is read decoded. */
+  coding: string | null;
+  /** The whole body, at most `limit` bytes once it is decoded. */
   bytes: (limit: number) => Promise<Buffer>;
   /** The error this answer would have been, had its status not been accepted; reads the body. */
   failure: () => Promise<TransferError>;
-  /** The body as it comes; errors are TransferErrors. Read it to its end or call `discard`. */
-  stream: () => AsyncGenerator<Buffer, void, undefined>;
+  /** The body as it comes, decoded unless `raw`; errors are TransferErrors. Read it to its end or call `discard`. */
+  stream: (options?: { raw?: boolean }) => AsyncGenerator<Buffer, void, undefined>;
   discard: () => Promise<void>;
 };
 
@@ -118,7 +125,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   async function request(first: HttpRequest): Promise<HttpResponse> {
     let url = first.url;
-    let headers = first.headers ?? {};
+    let headers: Record<string, string> = { "accept-encoding": "identity", ...first.headers };
     for (let hops = 0; ; hops += 1) {
       const response = await send(first, url, headers);
       const { status } = response;
@@ -168,8 +175,10 @@ function toResponse(
   secrets: readonly string[],
   fail: (error: unknown) => TransferError,
 ): HttpResponse {
-  const { what, describe = (body: string) => body } = request;
-  async function* stream(): AsyncGenerator<Buffer, void, undefined> {
+  const { what, describe = (body: string) => body, errorCodes } = request;
+  const header = (name: string) => fieldsOf(answer.headers, name)[0];
+  const coding = codingOf(excerpt(fieldsOf(answer.headers, "content-encoding").join(","), secrets));
+  async function* received(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
       // Until then a signal that fires would still close the connection.
@@ -178,16 +187,19 @@ function toResponse(
       throw fail(error);
     }
   }
+  const stream = ({ raw = false } = {}) => (coding === null || raw ? received() : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) => excerpt(text, secrets)));
 
-  const header = (name: string) => firstValue(answer.headers, name);
   return {
     status: answer.statusCode,
     url,
     header,
+    list: (name) => fieldsOf(answer.headers, name).join(", ") || undefined,
+    coding,
     stream,
     async failure() {
-      const detail = excerpt(describe(await beginning(stream())), secrets);
-      return statusFailure(answer.statusCode, what, url, detail, header("retry-after"));
+      const body = await beginning(stream());
+      const detail = excerpt(describe(body), secrets);
+      return statusFailure(answer.statusCode, what, url, { detail, retryAfter: header("retry-after"), codes: errorCodes?.(body) });
     },
     async bytes(limit) {
       const chunks: Buffer[] = [];
@@ -243,7 +255,7 @@ function withoutCredentials(headers: Record<string, string>): Record<string, str
   );
 }
 
-function firstValue(headers: IncomingHttpHeaders, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value[0] : value;
+function fieldsOf(headers: IncomingHttpHeaders, name: string): string[] {
+  const value = headers[name] ?? [];
+  return Array.isArray(value) ? value : [value];
 }

@@ -1,37 +1,58 @@
 import { createHash, hash } from "node:crypto";
+import { DIGEST_ALGORITHMS, type DigestAlgorithm } from "../../domain/artifact.ts";
+import type { OtherAlgorithm } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { hashTurn } from "./hash-turns.ts";
 
 /** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
-export type Expected = { sha256?: string | undefined; sha512?: string | undefined; md5?: string | undefined; size?: number | undefined };
-/** `md5` is empty where nobody wanted it, `sha512` absent where it was not expected. */
-export type Summary = { sha256: string; sha512?: string; md5: string; size: number };
+export type Expected = { [A in DigestAlgorithm]?: string | undefined } & { size?: number | undefined };
+/** `md5` is empty where nobody wanted it, `sha512` and `sha1` are absent where they were not expected. */
+export type Summary = { sha256: string; sha512?: string; sha1?: string; md5: string; size: number };
 
 export type Digests = { size: () => number; update: (chunk: Uint8Array) => void; summary: () => Summary };
 
-export type Wanted = { md5?: boolean | undefined; sha512?: boolean | undefined };
+export type Wanted = { [A in OtherAlgorithm]?: boolean | undefined };
 
-/** sha256, md5 and size of what is written through it. Without md5 it costs less than half. */
-export function createDigests({ md5: wantsMd5 = true, sha512: wantsSha512 = false }: Wanted = {}): Digests {
+/** What must be summed up besides sha256 and md5, so that `verify` can compare it. */
+export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({ sha512: sha512 !== undefined, sha1: sha1 !== undefined });
+
+/** sha256, md5 and size of what is written through it, and sha512 and sha1 where they are wanted. Without md5 it costs less than half. */
+export function createDigests({ md5: wantsMd5 = true, sha512: wantsSha512 = false, sha1: wantsSha1 = false }: Wanted = {}): Digests {
   const sha256 = createHash("sha256");
   const md5 = wantsMd5 ? createHash("md5") : null;
   const sha512 = wantsSha512 ? createHash("sha512") : null;
+  const sha1 = wantsSha1 ? createHash("sha1") : null;
+  const all = [sha256, md5, sha512, sha1].filter((each) => each !== null);
   let size = 0;
   return {
     size: () => size,
     update(chunk) {
-      sha256.update(chunk);
-      md5?.update(chunk);
-      sha512?.update(chunk);
+      for (const each of all) each.update(chunk);
       size += chunk.length;
     },
-    summary: () => ({ sha256: sha256.digest("hex"), ...(sha512 ? { sha512: sha512.digest("hex") } : {}), md5: md5?.digest("hex") ?? "", size }),
+    summary: () => ({
+      sha256: sha256.digest("hex"),
+      ...(sha512 ? { sha512: sha512.digest("hex") } : {}),
+      ...(sha1 ? { sha1: sha1.digest("hex") } : {}),
+      md5: md5?.digest("hex") ?? "",
+      size,
+    }),
   };
 }
 
+/** Sums up all that comes, each chunk in its turn. */
+export async function digestChunks(chunks: AsyncIterable<Uint8Array>, wanted: Wanted = {}): Promise<Summary> {
+  const digests = createDigests(wanted);
+  for await (const chunk of chunks) {
+    await hashTurn(chunk.length);
+    digests.update(chunk);
+  }
+  return digests.summary();
+}
+
 /** The same of a content in memory. */
-export function summarise(content: Uint8Array, { sha512 = false }: Pick<Wanted, "sha512"> = {}): Summary {
-  const more = sha512 ? { sha512: hash("sha512", content) } : {};
+export function summarise(content: Uint8Array, { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {}): Summary {
+  const more = { ...(sha512 ? { sha512: hash("sha512", content) } : {}), ...(sha1 ? { sha1: hash("sha1", content) } : {}) };
   return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
 }
 
@@ -50,7 +71,7 @@ export function verify(found: Summary, expected: Expected): void {
   if (expected.size !== undefined && expected.size !== found.size) {
     throw new TransferError("invalid", `${expected.size} bytes were announced, ${found.size} arrived`);
   }
-  for (const algorithm of ["sha256", "sha512", "md5"] as const) {
+  for (const algorithm of DIGEST_ALGORITHMS) {
     const wanted = expected[algorithm];
     if (wanted === undefined || wanted === found[algorithm]) continue;
     throw new TransferError("digestMismatch", `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced`);

@@ -2,8 +2,7 @@ import { createReadStream } from "node:fs";
 import { open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { createDigests, type Digests, type Summary, type Wanted } from "./digests.ts";
-import { hashTurn } from "./hash-turns.ts";
+import { digestChunks, type Digests, type Summary, type Wanted } from "./digests.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
 /** An upload that nobody touched for this long is given up. */
@@ -31,13 +30,8 @@ export async function appendTo(file: string, size: number, digests: Digests, bod
   });
 }
 
-export async function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> {
-  const digests = createDigests(wanted);
-  for await (const chunk of createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>) {
-    await hashTurn(chunk.length);
-    digests.update(chunk);
-  }
-  return digests.summary();
+export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> {
+  return digestChunks(createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>, wanted);
 }
 
 /** Removes the sessions that nobody touched for SESSION_LIFE_MS; answers their ids. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { TransferError } from "../../domain/failure.ts";
 import { newId } from "../../domain/ids.ts";
-import { createDigests, verify, type Digests, type Expected } from "./digests.ts";
+import { createTurns } from "../../domain/turns.ts";
+import { createDigests, verify, wantedOf, type Digests, type Expected } from "./digests.ts";
 import { INLINE_LIMIT, storageError } from "./layout.ts";
 import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
 import { stagedContent, stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
@@ -69,8 +70,8 @@ export function createSessions(stager: Stager): Sessions {
     await rename(fileOf(id), file);
     try {
       const known = running.take(id, size);
-      const sha512 = expect.sha512 !== undefined;
-      const summary = known && !sha512 ? known.summary() : await digestFile(file, { sha512 });
+      const wanted = wantedOf(expect);
+      const summary = known && !wanted.sha512 && !wanted.sha1 ? known.summary() : await digestFile(file, wanted);
       verify(summary, expect);
       if (size > INLINE_LIMIT) return stagedFile(stager, file, summary);
       const content = await readFile(file);
@@ -139,19 +140,5 @@ function createRunningDigests() {
     },
     keep: (id: string, digests: Digests) => void running.set(id, digests),
     forget: (ids: string[]) => ids.forEach((id) => running.delete(id)),
-  };
-}
-
-/** Runs the work of one session one after the other. */
-function createTurns() {
-  const last = new Map<string, Promise<unknown>>();
-  return async <T>(id: string, work: () => Promise<T>): Promise<T> => {
-    const turn = (last.get(id) ?? Promise.resolve()).then(work, work);
-    last.set(id, turn);
-    try {
-      return await turn;
-    } finally {
-      if (last.get(id) === turn) last.delete(id);
-    }
   };
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import pLimit from "p-limit";
-import { createDigests, summarise, verify, type Expected, type Summary } from "./digests.ts";
+import { createDigests, summarise, verify, wantedOf, type Expected, type Summary } from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
 import { blobFile, INLINE_LIMIT, type Layout, makeBlobFolder, storageError, syncFolder } from "./layout.ts";
 import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
@@ -45,7 +45,7 @@ export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity,
   }
   const content = Buffer.concat(start);
   await hashTurn(size);
-  const summary = summarise(content, { sha512: expect.sha512 !== undefined });
+  const summary = summarise(content, wantedOf(expect));
   verify(summary, expect);
   return stagedContent(stager, content, summary);
 }
@@ -74,7 +74,7 @@ export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, 
 
 async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, { expect, md5 }: { expect: Expected; md5: boolean }): Promise<Staged> {
   const file = temporaryFile(stager.layout);
-  const digests = createDigests({ md5, sha512: expect.sha512 !== undefined });
+  const digests = createDigests({ ...wantedOf(expect), md5 });
   try {
     const handle = await open(file, "wx", 0o600);
     await withFile(handle, async () => {

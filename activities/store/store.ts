@@ -1,6 +1,7 @@
 import { renameSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { createContentDigests, type DigestMemory } from "./content-digests.ts";
 import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
@@ -16,7 +17,7 @@ export type Content = { content: Uint8Array; summary?: Summary | undefined };
  * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it knows nothing
  * of nodes. Content is durable first and registered in the database after that (`commit`), so that no row ever names missing content.
  */
-export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & {
+export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & ReturnType<typeof createContentDigests> & {
   stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
   /** Commits many contents that are in memory at once; see Staged.commit. */
   putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
@@ -31,15 +32,17 @@ export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & {
   sweep: (now: number) => Promise<void>;
 };
 
-export type InlineStore = Pick<InlineReader, "get"> & { put: PutInline; remove: (sha256: string) => void; withPrefix: (prefix: string) => string[] };
+export type InlineStore = Pick<InlineReader, "get"> & { put: PutInline; remove: (sha256: string) => void; withPrefix: (prefix: string) => string[]; digests: DigestMemory };
 
 export function createStore(layout: Layout, inline: InlineStore): Store {
   makeFolders(layout);
   const holds = createHolds();
   const stager = { layout, putInline: inline.put, hold: holds.hold };
   const sessions = createSessions(stager);
-  const { open, openToSend, readSmall } = createLocalSource(layout, inline);
+  const source = createLocalSource(layout, inline);
+  const { open, openToSend, readSmall } = source;
   return {
+    ...createContentDigests(source, inline.digests),
     open,
     openToSend,
     readSmall,

@@ -2,7 +2,7 @@ import { ApplicationFailure, CancelledFailure, Context } from "@temporalio/activ
 import { runBatch, type BatchResult } from "./batch.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { type Lane, REFUSED, STOPPING } from "../../domain/lanes.ts";
-import type { BatchDeps } from "./work.ts";
+import type { BatchDeps } from "./context.ts";
 import { listObject, type Listed } from "./listing.ts";
 
 export type { BatchResult } from "./batch.ts";

@@ -2,11 +2,12 @@ import { setMaxListeners } from "node:events";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, CopyHooks, Slice } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import { type Line, openLine } from "./line.ts";
+import { failed } from "./early.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { openSlice } from "./slice.ts";
 import { traceOutcome } from "./spans.ts";
-import { type Batch, type BatchDeps, failed, whenReachable } from "./work.ts";
+import { type Batch, type BatchDeps, whenReachable } from "./context.ts";
+import { openRoute, type Route, routeKey } from "./routes.ts";
 
 /** `again`: to be tried again after a failure; `rest`: without an outcome, for the batch had no more time. */
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
@@ -26,10 +27,10 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   setMaxListeners(0, signal);
   const interrupt = () => stop.abort(new TransferError("yielded", "the batch has had its time"));
   const slice = openSlice(batch.lane, deps.batchSlice, interrupt);
-  let line: Line | undefined;
+  let route: Route | undefined;
   let broken = true;
   const reporter = createReporter({
-    send: (reports, done) => controlPlane.report({ recordId, number, lease: batch.lease, reports, ...(line ? { waits: line.waits() } : {}), ...(done ? { done } : {}) }),
+    send: (reports, done) => controlPlane.report({ recordId, number, lease: batch.lease, reports, ...(route ? { waits: route.waits() } : {}), ...(done ? { done } : {}) }),
     heartbeat: ask.heartbeat,
     onStop: (reason) => stop.abort(new TransferError("cancelled", reason)),
     onHandBack: interrupt,
@@ -46,9 +47,8 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     if (batch.endsAtFailure) stop.abort(new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"));
   };
   try {
-    const key = `${recordId}/${batch.clusterId}/${batch.object.localRepoName}`;
-    await deps.lines.use(key, () => openLine(deps, recordId, batch), (opened) => {
-      line = opened;
+    await deps.routes.use(routeKey(recordId, batch), () => openRoute(deps, recordId, batch), (opened) => {
+      route = opened;
       return send(deps.concurrency, opened, batch, { reporter, signal, slice, end });
     });
     broken = false;
@@ -64,7 +64,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
 type Run = { reporter: Reporter; signal: AbortSignal; slice: Slice; end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void };
 
 /** Why nothing can be sent is the outcome of each artifact, not a failure of the batch. */
-async function send(concurrency: number, line: Line, batch: Batch, { reporter, signal, slice, end }: Run): Promise<void> {
+async function send(concurrency: number, route: Route, batch: Batch, { reporter, signal, slice, end }: Run): Promise<void> {
   const sendable = batch.artifacts.filter((artifact) => {
     if (artifact.problem === null) return true;
     end(artifact, failed(artifact.problem));
@@ -73,7 +73,7 @@ async function send(concurrency: number, line: Line, batch: Batch, { reporter, s
   const hooks = (artifact: BatchArtifact): CopyHooks => ({
     signal,
     slice,
-    throttle: (bytes) => line.throttle(bytes, signal),
+    throttle: (bytes) => route.throttle(bytes, signal),
     onUpload: (state) => reporter.uploaded(artifact.seq, state),
     onBytes: (bytes) => reporter.moved(artifact.seq, bytes),
   });
@@ -84,7 +84,7 @@ async function send(concurrency: number, line: Line, batch: Batch, { reporter, s
   });
   const work = { artifacts: sendable, batch, hooks, rules, signal, slice, begin: reporter.begin, end, concurrency };
   try {
-    await line.send(work);
+    await route.send(work);
   } catch (error) {
     if (signal.aborted) return;
     throw toTransferError(error);

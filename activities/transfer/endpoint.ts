@@ -1,14 +1,14 @@
 import { TransferError } from "../../domain/failure.ts";
 import type { Endpoint } from "../../domain/worker-messages.ts";
+import type { End } from "../registries/contract.ts";
 import type { Pace } from "../registries/pace.ts";
-import type { BatchDeps } from "./work.ts";
-
-export type OpenedEndpoint = ReturnType<typeof openEndpoint>;
+import type { BatchDeps } from "./context.ts";
 
 /** An end with its credentials in the clear; these never leave this process but to that end. */
-export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, { secret, sealedFor, ...endpoint }: Endpoint, pace: Pace) {
-  const opened = secret ? credentials(() => sealer.open(secret, sealedFor), endpoint.url) : {};
-  return { ...endpoint, password: opened.password ?? null, token: opened.token ?? null, ...network, pace };
+export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, endpoint: Endpoint, namespace: string, pace: Pace): End {
+  const { secret, sealedFor, url, username, certificate, insecureSkipVerify } = endpoint;
+  const opened = secret ? credentials(() => sealer.open(secret, sealedFor), url) : {};
+  return { url, namespace, username, certificate, insecureSkipVerify, password: opened.password ?? null, token: opened.token ?? null, ...network, pace };
 }
 
 /** Safe: only what the API sealed can be opened. */

@@ -1,20 +1,24 @@
 import { setMaxListeners } from "node:events";
-import { toTransferError } from "../../domain/failure.ts";
-import { imageNames } from "../../domain/image-objects.ts";
+import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
-import { createOciRegistry, type OciRegistry } from "../registries/oci/registry.ts";
-import { createPace } from "../registries/pace.ts";
+import type { Closing, Lister } from "../registries/contract.ts";
+import { createPace, type Pace } from "../registries/pace.ts";
 import { openEndpoint } from "./endpoint.ts";
-import { listImagePage } from "./image-listing.ts";
+import { connectorOf } from "./routes.ts";
 import { openSlice } from "./slice.ts";
-import { type BatchDeps, whenReachable } from "./work.ts";
+import { type BatchDeps, whenReachable } from "./context.ts";
 
 /** How often the control plane hears that a listing goes on, and how long it waits for its source. */
 const WAITS_MS = 2_000;
+/** What was left out is named so often, and with so many characters. */
+const MOST_NAMED = 10;
+const MOST_NAME = 200;
 
+/** What was left out of the pages since it goes with what it is attached to: how many, and the first of them, `name:version`. */
+export type LeftOut = { count: number; first: string[] };
 /** Not complete: `retryAt` says when to go on (epoch ms), null = at once. */
-export type Listed = { complete: boolean; retryAt: number | null };
+export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
 
 type Ask = { recordId: string; object: number; lane: Lane; signal: AbortSignal; heartbeat: () => void };
 type Listing = Extract<ListingAnswer, { kind: "list" }>;
@@ -29,37 +33,46 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   const slice = openSlice(lane, deps.batchSlice, () => stop.abort());
   const pace = createPace();
   const timers = [setInterval(heartbeat, 1_000), setInterval(() => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined), WAITS_MS)];
-  let registry: OciRegistry | undefined;
+  const leftOut: LeftOut = { count: 0, first: [] };
+  const told = (listed: Listed): Listed => (leftOut.count > 0 ? { ...listed, leftOut } : listed);
+  let lister: (Lister & Closing) | undefined;
   try {
     for (let pages = 0; ; pages += 1) {
       const state = await whenReachable(calls, () => controlPlane.listing(recordId, object, pace.waitMs(), lane));
-      if (state.kind === "over") return { complete: true, retryAt: null };
-      if (state.kind === "later") return { complete: false, retryAt: state.retryAt };
-      if (pages > 0 && slice.isOver()) return { complete: false, retryAt: null };
+      if (state.kind === "over") return told({ complete: true, retryAt: null });
+      if (state.kind === "later") return told({ complete: false, retryAt: state.retryAt });
+      if (pages > 0 && slice.isOver()) return told({ complete: false, retryAt: null });
       try {
-        registry ??= createOciRegistry(openEndpoint(deps, state.source, pace));
-        const { artifacts, next } = await listPage(registry, state, signal);
+        lister ??= openLister(deps, state, pace);
+        const { artifacts, attached, next } = await listPage(lister, state, signal);
+        leftOut.count += attached.length;
+        leftOut.first.push(...attached.slice(0, MOST_NAMED - leftOut.first.length));
         await whenReachable(calls, () => controlPlane.handInPage(recordId, object, state.page, artifacts, next));
       } catch (error) {
         ended.throwIfAborted();
-        if (stop.signal.aborted) return { complete: false, retryAt: null };
-        return await failListing(deps, { recordId, object }, state, error, calls);
+        if (stop.signal.aborted) return told({ complete: false, retryAt: null });
+        return told(await failListing(deps, { recordId, object }, state, error, calls));
       }
     }
   } finally {
     slice.close();
     timers.forEach((timer) => clearInterval(timer));
     await controlPlane.listingEnded(recordId, object).catch(() => undefined);
-    await registry?.close();
+    await lister?.close();
   }
 }
 
-async function listPage(registry: OciRegistry, { object, source, cursor }: Listing, signal: AbortSignal): Promise<{ artifacts: ListedArtifact[]; next: string | null }> {
-  const { names, versions } = imageNames(object.packageConstraints);
-  const page = await listImagePage({ registry, names, versions, cursor, signal });
-  const found = page.artifacts.map(({ name, tag }): ListedArtifact => ({ name, version: tag }));
-  const lacking = page.missing.map((name): ListedArtifact => ({ name, version: "", problem: missingImage(name, source.url) }));
-  return { artifacts: [...found, ...lacking], next: page.next };
+function openLister(deps: BatchDeps, { source }: Listing, pace: Pace): Lister & Closing {
+  const { lister } = connectorOf(source.protocol, source.url);
+  if (lister) return lister(openEndpoint(deps, source, "", pace));
+  throw new TransferError("unsupported", `${source.url} lists nothing by its protocol ${source.protocol}: name packages or paths`);
+}
+
+async function listPage(lister: Lister, { object, cursor }: Listing, signal: AbortSignal): Promise<{ artifacts: ListedArtifact[]; attached: string[]; next: string | null }> {
+  const wanted = { packages: object.packageConstraints ?? [], paths: object.pathConstraints ?? [] };
+  const { found, missing, attached = [], next } = await lister.list(wanted, cursor, signal);
+  const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({ name, version, problem: reason }));
+  return { artifacts: [...found, ...lacking], attached: attached.map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME)), next };
 }
 
 type Calls = { signal: AbortSignal; heartbeat: () => void };
@@ -71,5 +84,3 @@ async function failListing({ controlPlane }: BatchDeps, { recordId, object }: Pi
   const { retryAt } = await whenReachable(calls, () => controlPlane.listingFailed(recordId, object, failure));
   return { complete: retryAt === null, retryAt };
 }
-
-const missingImage = (name: string, registry: string) => `image ${name} is not in the registry ${registry}, or has no tags: check the package's name`;

@@ -2,7 +2,7 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import { TRACED_AS } from "../../domain/trace.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Batch } from "./work.ts";
+import type { Batch } from "./context.ts";
 
 type Subject = { recordId: string; batch: Batch; artifact: BatchArtifact };
 

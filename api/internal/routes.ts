@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { takeBatch } from "../../db/runs/batch.ts";
+import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
 import type { MustYield } from "../../db/runs/outcomes.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
@@ -74,6 +75,10 @@ export function internalRoutes(deps: InternalDeps): Hono {
     .post("/metrics", async (c) => {
       const { worker, text } = await c.req.json<{ worker: string; text: string }>();
       return c.json({ taken: deps.tellMetrics(worker, text) });
+    })
+    .post("/compare-reads", async (c) => {
+      const wanted = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();
+      return c.json({ granted: grantCompareRead(db, wanted) });
     })
     .post("/leases", async (c) => {
       const { recordId, clusterId, bytes } = await c.req.json<{ recordId: string; clusterId: string; bytes: number }>();

@@ -109,11 +109,15 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
   for (const { key, skippedTimes } of tasks.values()) if (skippedTimes > 0) firings.add({ task: named.task(key), result: "skipped" }, skippedTimes);
 }
 
+const READ =
+  "Bytes that were read; copy: from sources, to be sent, where a source is this instance's own cluster; " +
+  "check: at a target, to compare or to verify";
+
 function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCluster: string, add: Add): void {
   const artifacts = add("replication_artifacts_total", "counter", "Artifacts that were sent, skipped because the target has them or SKIP left it alone, or failed");
   const conflicts = add("replication_conflicts_total", "counter", "Artifacts of which the target had other content");
   const sent = add("replication_sent_bytes_total", "counter", "Bytes sent to targets");
-  const read = add("replication_read_bytes_total", "counter", "Bytes read from sources; copy: to be sent. A source is this instance's own cluster");
+  const read = add("replication_read_bytes_total", "counter", READ);
   const rows = [...artifactTotals, ...tallies];
   for (const row of rows) {
     const [task, cluster] = [named.task(row.taskKey), named.cluster(row.clusterId)];
@@ -122,6 +126,7 @@ function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCl
     artifacts.add({ task, cluster, result: "failed" }, row.failed);
     if (row.conflict > 0) conflicts.add({ task, cluster }, row.conflict);
     sent.add({ task, cluster }, row.bytesSent);
+    if (row.bytesRead > 0) read.add({ cluster, purpose: "check" }, row.bytesRead);
   }
   // What is sent streams through: each byte was read from the source for it.
   read.add({ cluster: localCluster, purpose: "copy" }, rows.reduce((bytes, row) => bytes + row.bytesSent, 0));

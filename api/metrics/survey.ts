@@ -72,7 +72,9 @@ function createProgress() {
   let known = new Map<string, { sum: number; at: number }>();
   return (running: readonly RunningRecord[], tallies: readonly RunningTally[], { runs }: Sample, now: number): Survey["running"] => {
     const sums = new Map<string, number>();
-    for (const { recordId, success, failed, bytesSent } of tallies) sums.set(recordId, (sums.get(recordId) ?? 0) + success + failed + bytesSent);
+    for (const { recordId, success, failed, bytesSent, bytesRead } of tallies) {
+      sums.set(recordId, (sums.get(recordId) ?? 0) + success + failed + bytesSent + bytesRead);
+    }
     const next: typeof known = new Map();
     for (const { id, startTime } of running) {
       const sampled = runs.get(id);

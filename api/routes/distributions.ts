@@ -16,7 +16,7 @@ const tags = ["remote distribution"];
 const place = z.object({ projectId: z.string(), repoName: z.string() });
 const named = place.extend({ name: z.string() });
 const query = z.object({ name: z.string() });
-const SAVING = [250104, 250105, 250107, 250112, 250303, 250305, 250306, 251004, 251006, 251011] as const;
+const SAVING = [250103, 250104, 250105, 250107, 250112, 250303, 250305, 250306, 251004, 251006, 251011] as const;
 
 const createOnce = createRoute({
   method: "post",
@@ -185,6 +185,7 @@ function toInfo({ db }: ApiDeps, { projectId, repoName }: Place, task: TaskRow):
     name: task.name.slice(taskNameOf({ projectId, repoName }, "").length),
     clusterId: owned ? null : (cluster?.id ?? null),
     registry: owned ? cluster.url : null,
+    protocol: owned ? cluster.protocol : null,
     certificate: owned ? cluster.certificate : null,
     username: owned ? cluster.username : null,
     password: null,

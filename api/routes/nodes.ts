@@ -10,7 +10,8 @@ import { repositoryOf } from "../repository-actions.ts";
 import { requestPath } from "../request-path.ts";
 import { NodeInfo, rootInfo, toNodeInfo } from "../shapes/node.ts";
 import { hostedRepository } from "../sync/ensure.ts";
-import { deleteFiles, writable } from "./generic.ts";
+import { FILES } from "../hosted/index.ts";
+import { writable } from "../hosted/writable.ts";
 
 /** "", "repository", "api", "node", "detail", project, repository. */
 const SKIPPED = 6;
@@ -47,7 +48,8 @@ export function nodeRoutes(deps: ApiDeps) {
     })
     .delete("/delete/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      await deleteFiles(deps, writable(repositoryOf(deps, c.req.param())), path, c.get("user"));
+      const repository = writable(repositoryOf(deps, c.req.param()));
+      await FILES[repository.type].remove(deps, repository, path, c.get("user"));
       return ok(c, null);
     });
 }

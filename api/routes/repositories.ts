@@ -24,7 +24,7 @@ const create = createRoute({
   summary: "Create a repository, hosted here or linked to a registry elsewhere",
   request: { body: jsonBody(RepositoryCreate) },
   responses: {
-    ...bodyAnswers(RepositoryInfo, [250105, 251004], "The repository"),
+    ...bodyAnswers(RepositoryInfo, [250103, 250104, 250105, 251004], "The repository"),
     409: { description: "251007: the name is taken", content: { "application/json": { schema: failure } } },
   },
 });
@@ -36,7 +36,7 @@ const update = createRoute({
   summary: "Change a repository",
   description: "Credentials that are not sent are kept only while the registry's host stays the same.",
   request: { params: named, body: jsonBody(RepositoryUpdate) },
-  responses: bodyAnswers(nothing, [250105, ...unknown]),
+  responses: bodyAnswers(nothing, [250103, 250104, 250105, ...unknown]),
 });
 
 const remove = createRoute({

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { FILES_MEDIA_TYPE, OFFSET_HEADER, SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
+import { FILES_MEDIA_TYPE, OFFSET_HEADER, SYNC_FEATURES, SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
+import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
-import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../envelope.ts";
 import { fail } from "../errors.ts";
@@ -13,6 +13,7 @@ import {
   SyncRepository,
   SyncStatement,
   SyncUpload,
+  SyncUploaded,
   SyncVersions,
   SyncVersionsStatement,
 } from "../shapes/sync.ts";
@@ -21,12 +22,11 @@ import { ensureRepository, hostedRepository } from "../sync/ensure.ts";
 import { inApiTerms } from "../sync/failures.ts";
 import { receiveFiles } from "../sync/receive.ts";
 import { LONGEST_BODY } from "../sync/statement.ts";
-import { appendUpload, finishUpload, startUpload, uploadStatus } from "../sync/uploads.ts";
+import { appendUpload, expectedOf, finishUpload, startUpload, uploadStatus } from "../sync/uploads.ts";
 import { receiveVersions, statableRepository } from "../sync/versions.ts";
 import { LONGEST_VERSIONS_BODY } from "../sync/versions-statement.ts";
 
 const tags = ["between instances"];
-const TYPES: RepositoryType[] = ["GENERIC", "DOCKER", "OCI", "MAVEN", "NPM"];
 
 const projectName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
 const repositoryName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
@@ -85,7 +85,7 @@ const begin = createRoute({
   method: "post",
   path: "/uploads",
   tags,
-  summary: "Begin the upload of a content",
+  summary: "Begin the upload of a content, whether its sha256 is known or not",
   request: { body: jsonBody(SyncContent) },
   responses: { ...bodyAnswers(SyncUpload), ...full },
 });
@@ -117,8 +117,8 @@ const finish = createRoute({
   method: "put",
   path: "/uploads/{id}",
   tags,
-  summary: "End an upload; the digest decides",
-  request: { params: session, body: jsonBody(SyncContent) },
+  summary: "End an upload; whatever is given of size and digests must be met",
+  request: { params: session, body: jsonBody(SyncUploaded) },
   responses: { ...bodyAnswers(SyncUpload, [251003]), ...noSession, ...full },
 });
 
@@ -135,10 +135,13 @@ const drop = createRoute({
 export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">) {
   const { db, store, now } = deps;
   return new OpenAPIHono<Env>()
-    .openapi(capabilities, (c) => ok(c, { product: SYNC_PRODUCT, version: SYNC_VERSION, name: deps.localClusterName, limits: SYNC_LIMITS, repositoryTypes: TYPES }))
+    .openapi(capabilities, (c) => {
+      const spoken = { product: SYNC_PRODUCT, version: SYNC_VERSION, limits: SYNC_LIMITS, features: [...SYNC_FEATURES] };
+      return ok(c, { ...spoken, name: deps.localClusterName, repositoryTypes: [...HOSTED_TYPES] });
+    })
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
-      if (!TYPES.includes(type)) fail(250105, "type", `${type} repositories are not received yet, only ${TYPES.join(", ")}`);
+      if (!isHostedType(type)) fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
       return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
     })
     .openapi(files, async (c) => {
@@ -163,7 +166,10 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       const offset = Number(c.req.header(OFFSET_HEADER));
       return ok(c, await inApiTerms(appendUpload(deps, c.req.valid("param").id, offset, bodyOf(c))));
     })
-    .openapi(finish, async (c) => ok(c, await inApiTerms(finishUpload(deps, c.req.valid("param").id, c.req.valid("json")))))
+    .openapi(finish, async (c) => {
+      const expected = expectedOf(c.req.valid("json"));
+      return ok(c, await inApiTerms(finishUpload(deps, c.req.valid("param").id, expected), Object.keys(expected)));
+    })
     .openapi(drop, async (c) => {
       await inApiTerms(store.sessions.abort(c.req.valid("param").id));
       return ok(c, null);

@@ -11,7 +11,7 @@ import { OlderTaskCreate, TaskCopy, TaskCreate, TaskDetail, TaskInfo, TaskUpdate
 
 const tags = ["tasks"];
 const params = z.object({ key: taskKey });
-const SAVING = [250104, 250105, 250107, 250112, 250306, 251004, 251006, 251011] as const;
+const SAVING = [250103, 250104, 250105, 250107, 250112, 250306, 251004, 251006, 251011] as const;
 
 const create = createRoute({
   method: "post",

@@ -2,14 +2,18 @@ import { z } from "@hono/zod-openapi";
 import type { ClusterRow } from "../../db/clusters.ts";
 import { formatTime } from "../../domain/time.ts";
 import { CLUSTER_STATUSES, CLUSTER_TYPES } from "../../domain/vocabulary.ts";
-import { optional, orDefault, time } from "./fields.ts";
+import { optional, orDefault, protocolIn, protocolOut, time } from "./fields.ts";
 
 const DETECT_TYPES = ["PING", "REPORT"] as const;
 const type = z.enum(CLUSTER_TYPES).openapi({ description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry" });
-const url = z.string().openapi({ description: "http or https; without a scheme https. A path is a namespace", example: "https://registry.example/mirror" });
+const ADDRESS =
+  "http or https; without a scheme https. A path is a namespace. " +
+  "A REMOTE cluster may have s3://bucket/prefix (protocol S3) or file:///folder (protocol DIRECTORY)";
+const url = z.string().openapi({ description: ADDRESS, example: "https://registry.example/mirror" });
 
 const access = {
   url,
+  protocol: protocolIn,
   username: optional(z.string()),
   password: optional(z.string()).openapi({ description: "Kept sealed and never answered" }),
   token: optional(z.string()).openapi({ description: "Instead of a password" }),
@@ -32,9 +36,12 @@ export const ClusterCreate = z
   .openapi("ClusterCreate", { example: { name: "shanghai", type: "STANDALONE", url: "https://replication.shanghai.example", username: "admin", password: "secret", ping: true } });
 export type ClusterCreate = z.output<typeof ClusterCreate>;
 
+const UPDATE =
+  "What is absent or null stays as it is, but for protocol; secrets only while the url's host does. An empty text clears";
+
 export const ClusterUpdate = z
   .object({ name: z.string(), ...access, ping: orDefault(z.boolean(), true), detectType: optional(z.enum(DETECT_TYPES)) })
-  .openapi("ClusterUpdate", { description: "What is absent or null stays as it is; secrets only while the url's host does. An empty text clears" });
+  .openapi("ClusterUpdate", { description: UPDATE });
 export type ClusterUpdate = z.output<typeof ClusterUpdate>;
 
 export const ClusterInfo = z
@@ -45,6 +52,7 @@ export const ClusterInfo = z
     errorReason: z.string().nullable(),
     type: z.enum(CLUSTER_TYPES),
     url: z.string(),
+    protocol: protocolOut,
     username: z.string().nullable(),
     certificate: z.string().nullable(),
     insecureSkipVerify: z.boolean(),
@@ -70,6 +78,7 @@ export function toClusterInfo(row: ClusterRow, zone: string): ClusterInfo {
     errorReason: row.errorReason,
     type: row.type,
     url: row.url,
+    protocol: row.protocol,
     username: row.username,
     certificate: row.certificate,
     insecureSkipVerify: row.insecureSkipVerify,
@@ -95,6 +104,7 @@ export function localClusterInfo(name: string, url: string): ClusterInfo {
     errorReason: null,
     type: "CENTER",
     url,
+    protocol: null,
     username: null,
     certificate: null,
     insecureSkipVerify: false,

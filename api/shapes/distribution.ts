@@ -1,12 +1,13 @@
 import { z } from "@hono/zod-openapi";
 import { REPLICA_TYPES } from "../../domain/vocabulary.ts";
-import { optional, orDefault } from "./fields.ts";
+import { optional, orDefault, protocolIn, protocolOut } from "./fields.ts";
 import { PackageConstraintIn, PathConstraintIn, Setting, SettingIn } from "./task.ts";
 
 /** Where to: a registry, or a cluster that is there already. With both, the cluster it is. */
 const destination = {
   clusterId: optional(z.string()).openapi({ description: "A cluster; this or registry" }),
   registry: optional(z.string()).openapi({ description: "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name", example: "registry.example/mirror" }),
+  protocol: protocolIn,
   username: optional(z.string()),
   password: optional(z.string()).openapi({ description: "Kept sealed and never answered; absent in an update = kept while the registry's host stays" }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
@@ -55,6 +56,7 @@ export const DistributionInfo = z
     name: z.string(),
     clusterId: z.string().nullable().openapi({ description: "null where the distribution has a registry of its own" }),
     registry: z.string().nullable(),
+    protocol: protocolOut,
     certificate: z.string().nullable(),
     username: z.string().nullable(),
     password: z.null().openapi({ description: "Never answered" }),

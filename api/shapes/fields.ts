@@ -1,4 +1,5 @@
 import { z } from "@hono/zod-openapi";
+import { PROTOCOLS } from "../../domain/vocabulary.ts";
 
 /** A field that may be absent or null and then has `value`. */
 export function orDefault<S extends z.ZodType>(schema: S, value: z.output<S>) {
@@ -17,6 +18,14 @@ export function optional<S extends z.ZodType>(schema: S) {
 export function orNull<S extends z.ZodType>(schema: S) {
   return z.union([schema, z.null()]);
 }
+
+const PROTOCOL =
+  "How the registry is spoken to; absent in an update = as it is, null = as the url's scheme (s3, file) or the type has it";
+const AS_SENT = "As it was sent; null: as the url's scheme or the type has it";
+
+/** The protocol of a registry; absent and null differ. */
+export const protocolIn = z.enum(PROTOCOLS).nullish().openapi({ description: PROTOCOL });
+export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: AS_SENT });
 
 export const whole = z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 

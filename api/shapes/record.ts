@@ -4,7 +4,14 @@ import type { RecordView } from "../../db/records.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import type { PackageConstraint, PathConstraint, RunSnapshot } from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";
-import { EXECUTION_STATUSES, REPLICA_OBJECT_TYPES, REPLICA_TYPES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import {
+  COMPARED_BY,
+  EXECUTION_STATUSES,
+  REPLICA_OBJECT_TYPES,
+  REPLICA_TYPES,
+  REPOSITORY_TYPES,
+  VERIFIED_BY,
+} from "../../domain/vocabulary.ts";
 import { matchesWildcard } from "../../domain/wildcard.ts";
 import { orNull, recordId, taskKey, time } from "./fields.ts";
 
@@ -35,6 +42,7 @@ export const RecordInfo = z
     problem: z.string().nullable().openapi({ description: "What keeps the run from going on, or the record from being certain; null when nothing is known to" }),
     replicatedBytes: whole,
     totalBytes: whole,
+    bytesRead: whole.openapi({ description: "Bytes read at targets to compare or to verify" }),
     replicaOverview: orNull(Overview),
   })
   .openapi("Record");
@@ -60,6 +68,11 @@ const Progress = z
   })
   .openapi("Progress");
 
+const COMPARED =
+  "How it was compared with what the target had. RECORDED: with what was recorded when it was written there. " +
+  "null: the target had nothing, or it was not compared";
+const VERIFIED = "How the target was seen to have it after it was written; null: nothing was written";
+
 export const RecordDetail = z
   .object({
     id: z.string(),
@@ -81,12 +94,15 @@ export const RecordDetail = z
     startTime: time,
     endTime: time.nullable(),
     errorReason: z.string().nullable().openapi({ description: "Of a RUNNING one: why it will be tried again" }),
+    compared: z.enum(COMPARED_BY).nullable().openapi({ description: COMPARED }),
+    verified: z.enum(VERIFIED_BY).nullable().openapi({ description: VERIFIED }),
+    note: z.string().nullable().openapi({ description: "What the target has not wholly as the source, in words" }),
     executeType: z.enum(["FULL", "PARTIAL"]).nullable(),
   })
   .openapi("RecordDetail");
 
 export function toRecord(record: RecordView, zone: string): z.output<typeof RecordInfo> {
-  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, problem, replicatedBytes, totalBytes, overview } = record;
+  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, problem, replicatedBytes, totalBytes, bytesRead, overview } = record;
   return {
     id,
     taskKey,
@@ -98,6 +114,7 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
     problem,
     replicatedBytes,
     totalBytes,
+    bytesRead,
     replicaOverview: overview,
   };
 }
@@ -136,6 +153,9 @@ export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, z
       startTime: formatTime(row.startTime, zone),
       endTime: row.endTime === null ? null : formatTime(row.endTime, zone),
       errorReason: row.errorReason,
+      compared: row.compared,
+      verified: row.verified,
+      note: row.note,
       executeType: object ? (constrained ? "PARTIAL" : "FULL") : null,
     };
   };

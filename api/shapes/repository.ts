@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import type { ProjectRow } from "../../db/projects.ts";
 import type { RepositoryRow } from "../../db/repositories.ts";
+import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
-import { optional, orDefault, time } from "./fields.ts";
+import { optional, orDefault, protocolIn, protocolOut, time } from "./fields.ts";
 
 const MOST_TEXT = 1024;
 
@@ -31,10 +32,15 @@ const settings = z
   .object({ allowOverwrite: optional(z.boolean()).openapi({ description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise" }) })
   .openapi("RepositorySettings");
 
+const LINKED_URL =
+  "Linked: http(s) address of the registry; a path is a namespace. " +
+  "Or s3://bucket/prefix (protocol S3), file:///folder (protocol DIRECTORY)";
+
 export const Configuration = z
   .object({
     type: z.enum(["local", "remote"]).openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
-    url: optional(z.string()).openapi({ description: "Linked: http(s) address of the registry; a path is a namespace", example: "https://registry.example/ns" }),
+    url: optional(z.string()).openapi({ description: LINKED_URL, example: "https://registry.example/ns" }),
+    protocol: protocolIn,
     credentials: optional(credentials),
     token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
     certificate: optional(z.string()).openapi({ description: "Linked: PEM of a private CA" }),
@@ -61,7 +67,7 @@ export type RepositoryCreate = z.output<typeof RepositoryCreate>;
 
 export const RepositoryUpdate = z
   .object({ public: optional(z.boolean()), configuration: optional(Configuration), ...texts })
-  .openapi("RepositoryUpdate", { description: "What is absent or null stays as it is. An empty text clears" });
+  .openapi("RepositoryUpdate", { description: "What is absent or null stays as it is, but for configuration.protocol. An empty text clears" });
 export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
 
 export const RepositoryInfo = z
@@ -76,6 +82,7 @@ export const RepositoryInfo = z
     configuration: z.object({
       type: z.enum(["local", "remote"]),
       url: z.string().nullable(),
+      protocol: protocolOut,
       credentials: z.object({ username: z.string().nullable() }).nullable(),
       certificate: z.string().nullable(),
       insecureSkipVerify: z.boolean(),
@@ -90,7 +97,7 @@ export const RepositoryInfo = z
 
 /** Whether there is a password or token shows in `credentials`; what it is, nowhere. */
 export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
-  const { projectId, name, type, category, description, displayName, url, username, secret, certificate, insecureSkipVerify, allowOverwrite } = row;
+  const { projectId, name, type, category, description, displayName, url, protocol, username, secret, certificate, insecureSkipVerify, allowOverwrite } = row;
   const linked = category === "REMOTE";
   const hasCredentials = username !== null || secret !== null;
   return {
@@ -104,10 +111,11 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
     configuration: {
       type: linked ? "remote" : "local",
       url,
+      protocol,
       credentials: hasCredentials ? { username } : null,
       certificate,
       insecureSkipVerify,
-      ...(type === "MAVEN" && !linked ? { settings: { allowOverwrite } } : {}),
+      ...(OVERWRITE_TYPES.includes(type) && !linked ? { settings: { allowOverwrite } } : {}),
     },
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),

@@ -1,10 +1,12 @@
 import { z } from "@hono/zod-openapi";
-import { SYNC_LIMITS } from "../../domain/sync.ts";
+import { SYNC_FEATURES, SYNC_LIMITS } from "../../domain/sync.ts";
 import { STATED_TYPES } from "../../domain/sync-versions.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
+const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} lower-case hex digits`);
+const otherDigests = { sha512: hex(128).nullish(), sha1: hex(40).nullish(), md5: hex(32).nullish() };
 const epochMs = count.openapi({ description: "Epoch milliseconds" });
 
 const limits = z.object({
@@ -19,7 +21,14 @@ const limits = z.object({
 });
 
 export const SyncCapabilities = z
-  .object({ product: z.string(), version: z.number().int(), name: z.string(), limits, repositoryTypes: z.array(z.enum(REPOSITORY_TYPES)) })
+  .object({
+    product: z.string(),
+    version: z.number().int(),
+    name: z.string(),
+    limits,
+    repositoryTypes: z.array(z.enum(REPOSITORY_TYPES)),
+    features: z.array(z.enum(SYNC_FEATURES)).openapi({ description: "What older releases do not have" }),
+  })
   .openapi("SyncCapabilities");
 
 export const SyncRepository = z.object({ type: z.enum(REPOSITORY_TYPES) }).openapi("SyncRepository");
@@ -29,8 +38,9 @@ const audit = { createdBy: z.string(), createdDate: epochMs, lastModifiedBy: z.s
 
 const versionFile = z.object({
   path: z.string().openapi({ description: "Begins with a slash", example: "/a/b.bin" }),
-  size: count,
-  sha256,
+  size: count.nullish().openapi({ description: "Null: the source does not know it" }),
+  sha256: sha256.nullish().openapi({ description: "Null: the source does not know it; the strongest of the other digests decides" }),
+  ...otherDigests,
   metadata: z.record(z.string(), z.string()),
   ...audit,
 });
@@ -51,7 +61,7 @@ export const SyncStatement = z
 
 const fileAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
-  existing: sha256.optional().openapi({ description: "replaced, conflict, refused: what was or is there" }),
+  existing: sha256.optional().openapi({ description: "replaced, conflict, refused: what was or is there; need: what is there and could not be compared" }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });
@@ -61,10 +71,17 @@ export const SyncFiles = z.object({ files: z.array(fileAnswer) }).openapi("SyncF
 const statedVersion = z.object({
   package: z.string().openapi({ description: "Its key without the scheme", example: "com.acme:lib" }),
   version: z.string(),
-  digest: z.string().openapi({ description: "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files" }),
+  digest: z
+    .string()
+    .nullish()
+    .openapi({ description: "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files; null: worked out here" }),
   files: z.array(versionFile).min(1).openapi({ description: "All but checksums and maven-metadata" }),
   document: z.record(z.string(), z.unknown()).nullable().openapi({ description: "npm: the version's document; Maven: what its POMs say" }),
   distTags: z.array(z.string()).openapi({ description: "npm: the tags that name it" }),
+  sourceVersions: z
+    .array(z.string())
+    .nullish()
+    .openapi({ description: "npm, where latest is among the tags: all versions of the package that the source has" }),
   ...audit,
 });
 
@@ -85,6 +102,7 @@ const versionAnswer = z.object({
   existing: z.string().optional().openapi({ description: "replaced, conflict, refused: digest of the version that was or is there" }),
   path: z.string().optional().openapi({ description: "conflict: the first file that differs" }),
   files: z.array(sha256).optional().openapi({ description: "need: the contents that are lacking" }),
+  paths: z.array(z.string()).optional().openapi({ description: "need: the files that are lacking and whose sha256 was not stated" }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });
@@ -93,11 +111,20 @@ export const SyncVersions = z
   .object({ versions: z.array(versionAnswer), damaged: z.array(sha256).openapi({ description: "Contents that arrived as something else and were not kept" }) })
   .openapi("SyncVersions");
 
-export const SyncContent = z.object({ sha256, size: count }).openapi("SyncContent");
+const known = { sha256: sha256.nullish(), size: count.nullish() };
+/** Null is as good as absent, here and in SyncUploaded. */
+export const SyncContent = z
+  .object(known)
+  .openapi("SyncContent", { description: "What is known of a content before it is uploaded; nothing at all is enough" });
+export const SyncUploaded = z
+  .object({ ...known, ...otherDigests })
+  .openapi("SyncUploaded", { description: "What the content that was uploaded must be, as far as it is known" });
 export const SyncUpload = z
   .object({
     id: z.string().openapi({ description: "Empty when the content was known and no session was begun" }),
     offset: count.openapi({ description: "Bytes that are here for certain" }),
     done: z.boolean().openapi({ description: "The content is here, verified" }),
+    sha256: sha256.optional().openapi({ description: "Of an upload that was ended" }),
+    size: count.optional().openapi({ description: "Of an upload that was ended" }),
   })
   .openapi("SyncUpload");

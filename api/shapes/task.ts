@@ -1,9 +1,10 @@
 import { z } from "@hono/zod-openapi";
 import type { TaskView } from "../../db/tasks.ts";
 import { taskStatus } from "../../domain/task-status.ts";
-import type { TaskObject, TaskSetting } from "../../domain/task.ts";
+import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";
 import {
+  COMPARE_MODES,
   CONFLICT_STRATEGIES,
   ERROR_STRATEGIES,
   EXECUTION_STATUSES,
@@ -12,7 +13,9 @@ import {
   REPLICA_TYPES,
   REPOSITORY_TYPES,
   TASK_STATUSES,
+  VERIFICATIONS,
 } from "../../domain/vocabulary.ts";
+import { TASK_EXAMPLE } from "../docs-examples.ts";
 import { optional, orDefault, time, whole } from "./fields.ts";
 
 const Versions = z.array(z.string());
@@ -50,6 +53,15 @@ const ExecutionPlanIn = z
   .openapi("ExecutionPlan");
 const AT_ONCE = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
 
+const COMPARE =
+  "How contents are compared that no digest decides. AUTO: by what was recorded at our own write, by size and time, " +
+  "else they are read; READ: they are read; SIZE: by size alone";
+const COMPARE_READ_LIMIT =
+  "Bytes that an execution reads at one cluster to compare under AUTO; what goes beyond counts as different";
+const VERIFICATION =
+  "What proves that the target has what was written. DIGEST: its digest, where it tells none its size; " +
+  "READ_BACK: the bytes, read again";
+
 export const SettingIn = z
   .object({
     rateLimit: orDefault(whole, 0).openapi({ description: "Body bytes per second to one cluster; 0 or less = none" }),
@@ -60,6 +72,9 @@ export const SettingIn = z
     executionPlan: orDefault(ExecutionPlanIn, AT_ONCE),
     storageConsistencyCheck: orDefault(z.boolean(), false),
     automaticCreateRemoteRepo: orDefault(z.boolean(), true),
+    compare: orDefault(z.enum(COMPARE_MODES), SETTING_DEFAULTS.compare).openapi({ description: COMPARE }),
+    compareReadLimit: orDefault(whole.min(0), SETTING_DEFAULTS.compareReadLimit).openapi({ description: COMPARE_READ_LIMIT }),
+    verification: orDefault(z.enum(VERIFICATIONS), SETTING_DEFAULTS.verification).openapi({ description: VERIFICATION }),
   })
   .openapi("TaskSetting");
 
@@ -81,30 +96,15 @@ const head = {
   recordReserveDays: orDefault(whole, 30).openapi({ description: "1 to 60" }),
 };
 
-const EXAMPLE = {
-  name: "nightly mirror",
-  localProjectId: "demo",
-  replicaObjectType: "PACKAGE",
-  replicaTaskObjects: [
-    { localRepoName: "hub", repoType: "DOCKER", remoteProjectId: null, remoteRepoName: null, packageConstraints: [{ packageKey: "docker://library/nginx", versions: ["1.29"] }] },
-  ],
-  replicaType: "SCHEDULED",
-  setting: { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression: "0 0 2 * * ?" } },
-  remoteClusterIds: ["609b573353ccce752bf9b85f"],
-  enabled: true,
-  record: true,
-  recordReserveDays: 30,
-};
-
 export const TaskCreate = z
   .object({ ...head, replicaType: orDefault(z.enum(REPLICA_TYPES), "SCHEDULED"), setting: SettingIn, enabled: orDefault(z.boolean(), true) })
-  .openapi("TaskCreate", { example: EXAMPLE });
+  .openapi("TaskCreate", { example: TASK_EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
 /** The older body: object type and strategy are inferred. */
 export const OlderTaskCreate = z
   .object({ ...TaskCreate.shape, replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)) })
-  .openapi("OlderTaskCreate", { example: { ...EXAMPLE, replicaObjectType: undefined } });
+  .openapi("OlderTaskCreate", { example: { ...TASK_EXAMPLE, replicaObjectType: undefined } });
 
 export const TaskUpdate = z
   .object({ key: z.string(), ...head, setting: optional(SettingIn).openapi({ description: "Absent = as it is" }) })
@@ -128,6 +128,9 @@ export const Setting = z
     }),
     storageConsistencyCheck: z.boolean(),
     automaticCreateRemoteRepo: z.boolean(),
+    compare: z.enum(COMPARE_MODES),
+    compareReadLimit: z.number().int(),
+    verification: z.enum(VERIFICATIONS),
   })
   .openapi("Setting");
 

@@ -1,22 +1,41 @@
-import { TransferError } from "../../domain/failure.ts";
-import { ApiError, failWith } from "../errors.ts";
+import { TransferError, type FailureKind } from "../../domain/failure.ts";
+import { ApiError } from "../errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../failure-status.ts";
+import type { Code } from "../messages.ts";
 
-/** What the store says in its own words, in the API's. */
-export async function inApiTerms<T>(work: Promise<T>): Promise<T> {
+type Answer = (checked: string) => readonly [Code, ...string[]];
+
+/** The code of a failure of an upload, and what its text names before the reason; null: answered as everywhere. */
+const ANSWERS = {
+  notFound: () => [250108, "upload"],
+  digestMismatch: (checked) => [251003, checked],
+  invalid: (checked) => [251003, checked],
+  tooLarge: () => [250106],
+  noSpace: () => [250102],
+  cancelled: () => [250105, "Upload-Offset"],
+  unreachable: null,
+  timeout: null,
+  throttled: null,
+  server: null,
+  auth: null,
+  certificate: null,
+  unsupported: null,
+  immutable: null,
+  yielded: null,
+  yieldedWhole: null,
+  refused: null,
+} as const satisfies Record<FailureKind, Answer | null>;
+
+/** What the store says in its own words, in the API's. `checked`: the names of what a content was verified by. */
+export async function inApiTerms<T>(work: Promise<T>, checked: readonly string[] = ["sha256"]): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    // Answered to nobody.
-    if (isCut(error)) throw new ApiError(250106, ["the connection was cut before the whole body had come"], { cause: error });
+    if (isCut(error)) throw new ApiError(250106, [CUT_MESSAGE], { cause: error });
     if (!(error instanceof TransferError)) throw error;
-    const { kind, message } = error;
-    if (kind === "notFound") throw new ApiError(250108, ["upload", message], { status: 404, cause: error });
-    if (kind === "digestMismatch" || kind === "invalid") throw new ApiError(251003, ["sha256", message], { cause: error });
-    if (kind === "tooLarge") return failWith(413, 250106, message);
-    if (kind === "noSpace") throw new ApiError(250102, [message], { status: 507, cause: error });
-    if (kind === "cancelled") throw new ApiError(250105, ["Upload-Offset", message], { status: 409, cause: error });
-    throw error;
+    const answer = ANSWERS[error.kind];
+    if (answer === null) throw error;
+    const [code, ...named] = answer(checked.join(", "));
+    throw new ApiError(code, [...named, error.message], { status: FAILURE_STATUS[error.kind], cause: error });
   }
 }
-
-const isCut = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ECONNRESET";

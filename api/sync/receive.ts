@@ -5,33 +5,33 @@ import { durable } from "../../db/durable.ts";
 import type { Db } from "../../db/open.ts";
 import { applyStatement, type Judged } from "../../db/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
-import type { FileAnswer, StatedFile } from "../../domain/sync.ts";
-import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-types.ts";
+import type { DescribedEntry, FileAnswer } from "../../domain/sync.ts";
 import { fail } from "../errors.ts";
+import { FILES } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
+import { readFacts } from "./facts.ts";
 import { parseStatedFiles } from "./statement.ts";
-import { readPackagings } from "./versions-packagings.ts";
-
-/** Types whose files are stated one by one. */
-const FILE_TYPES: RepositoryType[] = ["GENERIC", "MAVEN"];
 
 export type Receiver = { db: Db; store: Store; now: () => number };
 
 type Sender = { user: string; body: Buffer };
 
 /** What becomes of the files that another instance states (domain/sync.ts, Statement). Durable when it resolves. */
-export async function receiveFiles({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
+export async function receiveFiles(receiver: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
+  const { db, store, now } = receiver;
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
   const summaries = await summariesOf(contents);
   const files = stated.map((file, i) => judge(file, summaries.get(contents[i])));
   const kept = contents.flatMap((content, i) => (content && !files[i]?.verdict ? [{ content, summary: summaries.get(content) }] : []));
-  const packagings = type === "MAVEN" ? await readPackagings(store, stated, contents) : new Map<string, string>();
+  const readings = isHostedFileType(type) ? await FILES[type].read(store, stated, contents) : new Map<string, string>();
+  const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
     // Looked up here: it may have been deleted while the body came.
     const repository = hostedRepository(db, named);
     if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
-    if (!FILE_TYPES.includes(type)) fail(250112, `files are stated for ${FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
-    return applyStatement(db, repository, files, blobs, { ...rules, user, now: now(), packagings });
+    if (!isHostedFileType(type)) return fail(250112, `files are stated for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
+    return applyStatement(db, { ...repository, type }, files, blobs, { ...rules, user, now: now(), readings, facts });
   };
   const answers = kept.length > 0 ? await store.putAll(kept, apply) : apply([]);
   await durable(db);
@@ -45,7 +45,7 @@ async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer
 }
 
 /** Finds what cannot be whatever is there: a bad path, damaged bytes. */
-function judge(file: StatedFile, arrived: Summary | undefined): Judged {
+function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
   const damaged = arrived !== undefined && arrived.sha256 !== file.sha256;
   return { ...file, verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined) };
 }

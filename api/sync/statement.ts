@@ -1,6 +1,6 @@
 import { isSha256 } from "../../activities/store/layout.ts";
-import { SYNC_LIMITS, type StatedFile, type Statement } from "../../domain/sync.ts";
-import type { VersionFile } from "../../domain/sync-versions.ts";
+import { OTHER_ALGORITHMS, type OtherAlgorithm, type OtherDigests } from "../../domain/content-digests.ts";
+import { SYNC_LIMITS, type DescribedEntry, type DescribedFile, type Statement } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { fail, failWith } from "../errors.ts";
 
@@ -8,9 +8,10 @@ export const LENGTH_BYTES = 4;
 export const LONGEST_BODY = LENGTH_BYTES + SYNC_LIMITS.statementBytes + SYNC_LIMITS.contentBytes;
 const LONGEST_NAME = 256;
 const LATEST_DATE = 8.64e15;
+const HEX = /^[0-9a-f]+$/;
 
 /** A statement and the bytes behind it, `contents[i]` those of `files[i]`. */
-export type StatedFiles = Statement & { contents: (Buffer | undefined)[] };
+export type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
 
 /** Takes a body apart (domain/sync.ts, Statement). Checked by hand: thousands of files pass here each second. */
 export function parseStatedFiles(body: Buffer): StatedFiles {
@@ -38,7 +39,7 @@ export function parseHead(body: Buffer, limit: number): unknown {
   }
 }
 
-function parseStatement(value: unknown): Statement {
+function parseStatement(value: unknown): Statement<DescribedEntry> {
   if (!isRecord(value)) return refuse("the statement must be an object");
   const { files } = value;
   const type = REPOSITORY_TYPES.find((known) => known === value["type"]) ?? refuse("type must be a repository type");
@@ -56,29 +57,46 @@ export function parseRules(value: Record<string, unknown>): Pick<Statement, "con
   return { conflictStrategy, includeMetadata };
 }
 
-function parseFile(value: unknown, index: number): StatedFile {
+function parseFile(value: unknown, index: number): DescribedEntry {
   const at = `files[${index}]`;
   if (!isRecord(value)) return refuse(`${at} must be an object`);
   const { attached } = value;
   const file = parseFacts(value, at);
   if (typeof attached !== "boolean") return refuse(`${at}.attached must be true or false`);
-  if (attached && file.size > SYNC_LIMITS.fileBytes) return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
-  return { ...file, attached };
+  if (!attached) return { ...file, attached };
+  const { sha256, size } = file;
+  if (sha256 === null || size === null) return refuse(`${at}.sha256 and size must be given when attached`);
+  if (size > SYNC_LIMITS.fileBytes) return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
+  return { ...file, sha256, size, attached };
 }
 
 /** What is said of a file, wherever in a statement (`at`). */
-export function parseFacts(value: unknown, at: string): VersionFile {
+export function parseFacts(value: unknown, at: string): DescribedFile {
   const wrong = (field: string, rule: string): never => refuse(`${at}.${field} must be ${rule}`);
   if (!isRecord(value)) return refuse(`${at} must be an object`);
-  const { path, size, sha256, metadata } = value;
+  const { path, size = null, sha256 = null, metadata } = value;
   if (typeof path !== "string") return wrong("path", "a text");
-  if (!isCount(size)) return wrong("size", "a number of bytes");
-  if (typeof sha256 !== "string" || !isSha256(sha256)) return wrong("sha256", "64 lower-case hex digits");
+  if (size !== null && !isCount(size)) return wrong("size", "a number of bytes");
+  if (sha256 !== null && (typeof sha256 !== "string" || !isSha256(sha256))) return wrong("sha256", "64 lower-case hex digits");
   if (!isTexts(metadata)) return wrong("metadata", "an object of texts");
-  return { path, size, sha256, metadata, ...parseAudit(value, at) };
+  return { path, size, sha256, ...parseDigests(value, wrong), metadata, ...parseAudit(value, at) };
 }
 
-type Audit = Pick<StatedFile, "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate">;
+export const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
+
+function parseDigests(value: Record<string, unknown>, wrong: (field: string, rule: string) => never): OtherDigests {
+  const digests: { [A in OtherAlgorithm]?: string } = {};
+  for (const algorithm of OTHER_ALGORITHMS) {
+    const hex = value[algorithm] ?? null;
+    if (hex === null) continue;
+    const length = HEX_DIGITS[algorithm];
+    if (typeof hex !== "string" || hex.length !== length || !HEX.test(hex)) return wrong(algorithm, `${length} lower-case hex digits`);
+    digests[algorithm] = hex;
+  }
+  return digests;
+}
+
+type Audit = Pick<DescribedFile, "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate">;
 
 export function parseAudit(value: Record<string, unknown>, at: string): Audit {
   const wrong = (field: string, rule: string): never => refuse(`${at}.${field} must be ${rule}`);

@@ -1,15 +1,18 @@
 import type { Readable } from "node:stream";
-import { haveBlobs, putBlobs } from "../../db/blobs.ts";
+import type { Expected } from "../../activities/store/digests.ts";
+import { blobFacts, haveBlobs, putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
-import { SYNC_LIMITS, type UploadRequest, type UploadSession } from "../../domain/sync.ts";
+import { SYNC_LIMITS, type UploadClaim, type UploadedContent, type UploadSession } from "../../domain/sync.ts";
 import { ApiError } from "../errors.ts";
 import type { Receiver } from "./receive.ts";
 
-/** A session for a content, or none when the content is here. */
-export async function startUpload({ db, store, now }: Receiver, { sha256, size }: UploadRequest): Promise<UploadSession> {
-  const known = haveBlobs(db, [sha256], now()).has(sha256);
-  return known ? { id: "", offset: size, done: true } : { id: await store.sessions.open(), offset: 0, done: false };
+/** A session for a content, or none when the content is known to be here. */
+export async function startUpload({ db, store, now }: Receiver, { sha256, size }: UploadClaim): Promise<UploadSession> {
+  if (typeof sha256 === "string" && haveBlobs(db, [sha256], now()).has(sha256)) {
+    return { id: "", offset: size ?? blobFacts(db, [sha256]).get(sha256)?.size ?? 0, done: true };
+  }
+  return { id: await store.sessions.open(), offset: 0, done: false };
 }
 
 export async function uploadStatus({ store }: Receiver, id: string): Promise<UploadSession> {
@@ -24,10 +27,18 @@ export async function appendUpload({ store }: Receiver, id: string, offset: numb
   throw new ApiError(250105, ["Upload-Offset", `the upload stands at ${appended.offset}, not at ${offset}`], { status: 409 });
 }
 
-/** The digest decides; a wrong one ends the session, and nothing is kept. */
-export async function finishUpload({ db, store, now }: Receiver, id: string, expect: UploadRequest): Promise<UploadSession> {
+/** What is claimed of a content, as it is verified by; null is as good as absent. */
+export function expectedOf(claim: UploadClaim): Expected {
+  const { sha256, sha512, sha1, md5, size } = claim;
+  const given = { sha256, sha512, sha1, md5, size };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
+}
+
+/** Whatever is given must be met; what is not as announced ends the session, and nothing is kept. */
+export async function finishUpload({ db, store, now }: Receiver, id: string, expect: Expected): Promise<UploadedContent> {
   const staged = await store.sessions.finish(id, expect);
   await staged.commit((blob) => write(db, (tx) => putBlobs(tx, [blob], now())));
+  store.keepDigests(staged);
   await durable(db);
-  return { id, offset: staged.size, done: true };
+  return { id, offset: staged.size, done: true, sha256: staged.sha256, size: staged.size };
 }

@@ -1,7 +1,13 @@
 import { isSha256 } from "../../activities/store/layout.ts";
 import { isDigest } from "../../domain/digest.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
-import { STATED_TYPES, type StatedContent, type StatedVersion, type VersionsStatement } from "../../domain/sync-versions.ts";
+import {
+  MOST_SOURCE_VERSIONS,
+  STATED_TYPES,
+  type DescribedVersion,
+  type StatedContent,
+  type VersionsStatement,
+} from "../../domain/sync-versions.ts";
 import { isCount, isRecord, LENGTH_BYTES, parseAudit, parseFacts, parseHead, parseRules, refuse } from "./statement.ts";
 
 export const LONGEST_VERSIONS_BODY = LENGTH_BYTES + SYNC_LIMITS.versionBytes + SYNC_LIMITS.contentBytes;
@@ -9,7 +15,7 @@ const LONGEST_NAME = 1024;
 const MOST_TAGS = 10_000;
 
 /** A statement and the bytes behind it, `bytes[i]` those of `contents[i]`. */
-export type StatedVersions = VersionsStatement & { bytes: Buffer[] };
+export type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
 /** Takes a body apart (domain/sync-versions.ts, VersionsStatement). */
 export function parseStatedVersions(body: Buffer): StatedVersions {
@@ -24,7 +30,7 @@ export function parseStatedVersions(body: Buffer): StatedVersions {
   return { ...statement, bytes };
 }
 
-function parseStatement(value: unknown): VersionsStatement {
+function parseStatement(value: unknown): VersionsStatement<DescribedVersion> {
   if (!isRecord(value)) return refuse("the statement must be an object");
   const { contents, versions } = value;
   const type = STATED_TYPES.find((known) => known === value["type"]) ?? refuse(`type must be one of ${STATED_TYPES.join(", ")}`);
@@ -50,20 +56,22 @@ function parseContent(value: unknown, index: number): StatedContent {
   return { sha256, size };
 }
 
-function parseVersion(value: unknown, index: number): StatedVersion {
+function parseVersion(value: unknown, index: number): DescribedVersion {
   const at = `versions[${index}]`;
   if (!isRecord(value)) return refuse(`${at} must be an object`);
-  const { version, digest, files, document, distTags } = value;
+  const { version, digest = null, files, document, distTags, sourceVersions = null } = value;
   const name = value["package"];
   if (!isName(name)) return refuse(`${at}.package must be a name`);
   if (!isName(version)) return refuse(`${at}.version must be a name`);
-  if (!isDigest(digest) || !digest.startsWith("sha256:")) return refuse(`${at}.digest must be sha256: and 64 lower-case hex digits`);
+  if (digest !== null && (!isDigest(digest) || !digest.startsWith("sha256:"))) return refuse(`${at}.digest must be sha256: and 64 lower-case hex digits`);
   if (document !== null && !isRecord(document)) return refuse(`${at}.document must be an object or null`);
-  if (!Array.isArray(distTags) || distTags.length > MOST_TAGS || !distTags.every(isName)) return refuse(`${at}.distTags must be a list of names`);
+  if (!isNames(distTags, MOST_TAGS)) return refuse(`${at}.distTags must be a list of names`);
+  if (sourceVersions !== null && !isNames(sourceVersions, MOST_SOURCE_VERSIONS)) return refuse(`${at}.sourceVersions must be a list of names`);
   if (!Array.isArray(files) || files.length === 0) return refuse(`${at}.files must be a list of files`);
   const stated = files.map((file: unknown, i) => parseFacts(file, `${at}.files[${i}]`));
   unique(stated.map(({ path }) => path), `${at}.files must not name a path twice`);
-  return { package: name, version, digest, files: stated, document, distTags, ...parseAudit(value, at) };
+  const told = sourceVersions === null ? {} : { sourceVersions };
+  return { package: name, version, digest, files: stated, document, distTags, ...told, ...parseAudit(value, at) };
 }
 
 function unique(names: string[], otherwise: string): void {
@@ -71,3 +79,4 @@ function unique(names: string[], otherwise: string): void {
 }
 
 const isName = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= LONGEST_NAME;
+const isNames = (value: unknown, most: number): value is string[] => Array.isArray(value) && value.length <= most && value.every(isName);

@@ -2,11 +2,22 @@ import { summariseAll } from "../../activities/store/digests.ts";
 import { putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
-import { applyVersions, type JudgedVersion } from "../../db/packages/stated-versions.ts";
+import type { JudgedVersion } from "../../db/packages/stated-applying.ts";
+import { applyVersions } from "../../db/packages/stated-versions.ts";
+import type { RepositoryRow } from "../../db/repositories.ts";
 import { turn } from "../../db/turns.ts";
-import { STATED_TYPES, type StatedVersion, type VersionAnswer, type VersionsAnswer } from "../../domain/sync-versions.ts";
+import { isHostedVersionType } from "../../domain/repository-types.ts";
+import {
+  STATED_TYPES,
+  type DescribedVersion,
+  type StatedType,
+  type VersionAnswer,
+  type VersionsAnswer,
+} from "../../domain/sync-versions.ts";
 import { fail } from "../errors.ts";
+import { VERSIONS } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "./ensure.ts";
+import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
@@ -17,38 +28,46 @@ const APPLIED_AT_ONCE = 20;
 type Sender = { user: string; body: Buffer };
 
 /** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
-export async function receiveVersions({ db, store, now }: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
+export async function receiveVersions(receiver: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
+  const { db, store, now } = receiver;
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
   const summaries = await summariseAll(bytes);
   const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
-  const judged = versions.map((version): JudgedVersion => ({ ...version, verdict: judgeVersion(type, version) ?? arrivedDamaged(version, damaged) }));
-  const arrived = bytes.map((content, i) => ({ content, summary: summaries[i] })).filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
   // Looked up in each transaction: it may have been deleted while the body came.
   const find = () => {
     const repository = statableRepository(db, named);
     if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
     return repository;
   };
-  find();
+  const { id } = find();
+  const whole = bytes.map((content, i) => ({ content, summary: summaries[i] }));
+  const arrived = whole.filter((_, i) => !damaged.has(contents[i]?.sha256 ?? ""));
+  const attached = new Map(arrived.map(({ content, summary }) => [summary?.sha256 ?? "", content]));
+  const judged = versions.map((version): JudgedVersion => judge(type, version, damaged));
+  const prepared = await VERSIONS[type].prepare(receiver, id, judged, attached);
+  const open = prepared.filter(({ verdict }) => !verdict);
+  const facts = await readFacts(receiver, id, open.flatMap(({ files }) => files), now());
   await store.putAll(arrived, (blobs) => write(db, (tx) => putBlobs(tx, blobs, now())));
   const answers: VersionAnswer[] = [];
-  for (let at = 0; at < judged.length; at += APPLIED_AT_ONCE) {
+  for (let at = 0; at < prepared.length; at += APPLIED_AT_ONCE) {
     await turn("answer");
     const stopped = rules.conflictStrategy === "FAST_FAIL" && answers.some(({ result }) => result === "conflict");
-    answers.push(...applyVersions(db, find(), judged.slice(at, at + APPLIED_AT_ONCE), { ...rules, user, now: now() }, stopped));
+    const some = prepared.slice(at, at + APPLIED_AT_ONCE);
+    answers.push(...applyVersions(db, find(), some, { ...rules, user, now: now(), facts }, stopped));
   }
   await durable(db);
   return { versions: answers, damaged: [...damaged] };
 }
 
-/** The hosted repository that versions are stated for. */
-export function statableRepository(db: Receiver["db"], named: Named) {
-  const repository = hostedRepository(db, named);
-  const known = STATED_TYPES.some((type) => type === repository.type);
-  if (!known) fail(250112, `${named.projectId}/${named.repoName} is of type ${repository.type}; versions are stated for ${STATED_TYPES.join(" and ")}`);
-  return repository;
+function judge(type: StatedType, version: DescribedVersion, damaged: ReadonlySet<string>): JudgedVersion {
+  const isDamaged = version.files.some(({ sha256 }) => sha256 !== null && damaged.has(sha256));
+  return { ...version, verdict: judgeVersion(type, version) ?? (isDamaged ? { result: "damaged" } : undefined), fits: false };
 }
 
-function arrivedDamaged({ files }: StatedVersion, damaged: Set<string>): JudgedVersion["verdict"] {
-  return files.some(({ sha256 }) => damaged.has(sha256)) ? { result: "damaged" } : undefined;
+/** The hosted repository that versions are stated for. */
+export function statableRepository(db: Receiver["db"], named: Named): RepositoryRow & { type: StatedType } {
+  const repository = hostedRepository(db, named);
+  const { type } = repository;
+  if (isHostedVersionType(type)) return { ...repository, type };
+  return fail(250112, `${named.projectId}/${named.repoName} is of type ${type}; versions are stated for ${STATED_TYPES.join(" and ")}`);
 }

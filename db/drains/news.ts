@@ -3,7 +3,7 @@ import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/
 import { packageNameOf } from "../../domain/package-key.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
-import { mavenFiles } from "../packages/maven-record.ts";
+import { fileTypeOf } from "../packages/types.ts";
 import { findRepository } from "../repositories.ts";
 import { type CursorKey, newestEvent } from "./cursors.ts";
 
@@ -51,8 +51,8 @@ function meantBy(db: DbOrTx, projectId: string, { object, means, byFiles }: Foll
   if (means({ path, version })) return [{ object, changed: { path, version } }];
   const repository = byFiles && version !== "" ? findRepository(db, projectId, repoName) : null;
   if (!repository) return [];
-  const files = mavenFiles(db, repository.id, path, version).map((file): Changed => ({ path: file.path, version: "" }));
-  return files.filter(means).map((changed) => ({ object, changed }));
+  const paths = fileTypeOf(repository.type)?.pathsOfVersion(db, repository.id, path, version) ?? [];
+  return paths.map((each): Changed => ({ path: each, version: "" })).filter(means).map((changed) => ({ object, changed }));
 }
 
 /** In the order of their numbers, over all the repositories. */

@@ -7,7 +7,7 @@ import { findRepository } from "../repositories.ts";
 import { planHostedPage } from "../runs/plan-hosted.ts";
 import { addPlanned, countingPlanned, lastSeq } from "../runs/plan-rows.ts";
 import { snapshotOf } from "../runs/snapshots.ts";
-import { pairProblem } from "../runs/targets.ts";
+import { pairProblem, readEnd } from "../runs/targets.ts";
 import { planObject } from "../schema/replication.ts";
 import type { News } from "./news.ts";
 
@@ -19,14 +19,15 @@ export type Drain = { recordId: string; taskKey: string; clusterId: string; snap
  */
 export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
   const { recordId, snapshot } = drain;
-  const to = snapshot.clusters[0];
+  const to = readEnd(tx, drain.clusterId);
   const gained: number[] = [];
   let takesPart = false;
   for (const [object, changes] of news.changes) {
     const from = snapshot.objects[object];
     const repository = from && findRepository(tx, snapshot.projectId, from.localRepoName);
     if (!from?.category || !to || !repository) continue;
-    const sendable = transferProblem({ category: from.category, repoType: from.repoType }, to.type) === null;
+    const source = { category: from.category, repoType: from.repoType, protocol: from.protocol ?? null };
+    const sendable = transferProblem(source, to) === null;
     const joins = tx.insert(planObject).values({ recordId, object, complete: true }).onConflictDoNothing().run().changes > 0;
     if (sendable && planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...changes.values()]) === 0) {
       // An object of which nothing is sent takes no part in the drain.

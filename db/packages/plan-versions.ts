@@ -1,11 +1,11 @@
 import { sql } from "drizzle-orm";
-import { isChecksum, isMetadata, parseMavenPath } from "../../domain/maven.ts";
 import { parsePackageKey } from "../../domain/package-key.ts";
+import { isComputed } from "../../domain/repository-types.ts";
 import type { PackageConstraint } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { type Cursor, insertPlanned, insertProblem, type PlannedRow, type Progress, type Where } from "../runs/plan-rows.ts";
-import { isOwnVersion } from "./own-tags.ts";
+import { fileTypeOf, packageTypeOf } from "./types.ts";
 import { findPackage } from "./versions.ts";
 
 /** The next versions of all packages of a repository: first what is left of the package in which the last page ended. */
@@ -35,8 +35,9 @@ type Row = PlannedRow & { own: number };
 
 /** At most `room` versions, in the order of their packages' names and their own. */
 function readVersions(tx: DbOrTx, { repositoryId }: Where, type: RepositoryType, which: ReturnType<typeof sql>, room: number): Row[] {
+  const isOwn = packageTypeOf(type)?.isOwn({ packageId: sql`v.package_id`, name: sql`v.name`, digest: sql`v.digest`, document: sql`v.document` }) ?? sql`1`;
   return tx.all<Row>(sql`
-    SELECT k.name, v.name AS version, v.size, v.digest, ${isOwnVersion(sql`v.name`, type)} AS own FROM package k CROSS JOIN version v ON v.package_id = k.id
+    SELECT k.name, v.name AS version, v.size, v.digest, ${isOwn} AS own FROM package k CROSS JOIN version v ON v.package_id = k.id
     WHERE k.repository_id = ${repositoryId} AND ${which} ORDER BY k.name, v.name LIMIT ${room}`);
 }
 
@@ -67,16 +68,14 @@ function planChosen(tx: DbOrTx, where: Where, { packageKey, name, versions }: Ch
 
 type File = { path: string; size: number; sha256: string | null; live: number };
 
-/** The next files of a MAVEN repository that belong to no version: each is an artifact of its own. */
-export function planLoose(tx: DbOrTx, where: Where, cursor: Cursor, room: number): Progress {
+/** The next files that belong to no version: each is an artifact of its own. What the server makes itself is each repository's own. */
+export function planLoose(tx: DbOrTx, where: Where, type: RepositoryType, cursor: Cursor, room: number): Progress {
   const { repositoryId, now } = where;
   const rows = tx.all<File>(sql`
     SELECT full_path AS path, size, sha256, expire_date IS NULL OR expire_date > ${now} AS live FROM node
     WHERE repository_id = ${repositoryId} AND full_path > ${cursor.afterName} ORDER BY full_path LIMIT ${room}`);
+  const isLoose = (path: string) => !isComputed(type, path) && !fileTypeOf(type)?.isPart(path);
   const loose = rows.filter(({ path, sha256, live }) => sha256 !== null && live === 1 && isLoose(path));
   insertPlanned(tx, where, loose.map(({ path, size, sha256 }) => ({ name: path, version: "", size, digest: `sha256:${sha256}` })));
   return { looked: rows.length, goesOn: rows.length === room, cursor: { ...cursor, afterName: rows.at(-1)?.path ?? cursor.afterName } };
 }
-
-/** Checksums and metadata are each repository's own. */
-const isLoose = (path: string): boolean => !isChecksum(path) && !isMetadata(path) && parseMavenPath(path) === null;

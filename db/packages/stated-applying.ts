@@ -1,21 +1,40 @@
 import { and, eq } from "drizzle-orm";
-import type { FileAnswer } from "../../domain/sync.ts";
-import type { FilePair, StatedVersion, VersionAnswer, VersionFile, VersionsStatement } from "../../domain/sync-versions.ts";
+import { type ClaimComparison, compareClaim, type ContentFacts } from "../../domain/content-digests.ts";
+import type { DescribedFile, FileAnswer } from "../../domain/sync.ts";
+import type { DescribedVersion, FilePair, VersionAnswer, VersionsStatement } from "../../domain/sync-versions.ts";
 import { type NodeStat, statPaths } from "../nodes.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { type Audit, type NodeEntry, putNodes } from "../put-nodes.ts";
 import { node } from "../schema/content.ts";
 import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
 
-export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & { user: string; now: number };
+/**
+ * A stated version, or why it cannot be, found out before. `fits`: its document was compared with its tarball; else a version with a tarball is
+ * not made of what the store has.
+ */
+export type JudgedVersion = DescribedVersion & { verdict?: VersionAnswer | undefined; fits: boolean };
 
-/** A hosted MAVEN or NPM repository. `allowOverwrite`: files of releases may change. */
+/** Contents that are there, with the digests by which files without a sha256 are compared with them. */
+export type Facts = ReadonlyMap<string, ContentFacts>;
+
+export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & {
+  user: string;
+  now: number;
+  facts: Facts;
+};
+
+/** What is beside a stated file: the sha256 of what is at its path, null for nothing, and how the two compare. */
+export type Beside = { existing: string | null; comparison: ClaimComparison };
+
+/** A hosted repository that files or versions are stated for. `allowOverwrite`: files of releases may change. */
 export type StatableRepository = PackageRepository & { allowOverwrite: boolean };
 
 /** Within the transaction of one statement. `has`: whether a content is in the store. */
 export type Applying = { db: Db; tx: DbOrTx; repository: StatableRepository; rules: VersionRules; has: (sha256: string) => boolean };
 
 export type Refusal = VersionAnswer & FileAnswer & { result: "refused" };
+
+export const refused = (code: number, message: string): Refusal => ({ result: "refused", code, message });
 
 /** Undoes what was done for a version that turned out not to fit. */
 export class Refused extends Error {
@@ -28,11 +47,8 @@ export class Refused extends Error {
   }
 }
 
-export const blocked = (at: string): Refusal => ({
-  result: "refused",
-  code: 251012,
-  message: `${at} is a folder where a file should be, or a file where a folder should be`,
-});
+export const blocked = (at: string): Refusal =>
+  refused(251012, `${at} is a folder where a file should be, or a file where a folder should be`);
 
 /** What is there must not change, and OVERWRITE asks for it. `existing`: digest of the version that is there. */
 export const unchangeable = (why: string, existing: string): Refusal => ({
@@ -44,28 +60,39 @@ export const unchangeable = (why: string, existing: string): Refusal => ({
 
 export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate });
 
-export function versionThere({ tx, repository }: Applying, { package: name, version }: Pick<StatedVersion, "package" | "version">): VersionRow | undefined {
+export function versionThere({ tx, repository }: Applying, { package: name, version }: Pick<DescribedVersion, "package" | "version">): VersionRow | undefined {
   const owner = findPackage(tx, repository.id, name);
   return owner && findVersion(tx, owner.id, version);
 }
 
+/** What is at a path, as `compareClaim` wants it. */
+export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
+  if (!found?.sha256) return null;
+  return facts.get(found.sha256) ?? { sha256: found.sha256, size: found.size };
+}
+
 /** The files beside what is at their paths. A folder at one of them undoes the version. */
-export function pairFiles({ db, repository, rules }: Applying, files: readonly VersionFile[]): { pairs: FilePair[]; there: Map<string, NodeStat> } {
+export function pairFiles(
+  { db, repository, rules }: Applying,
+  files: readonly DescribedFile[],
+): { pairs: FilePair[]; there: Map<string, NodeStat> } {
   const there = statPaths(db, repository.id, files.map(({ path }) => path), rules.now);
-  const pairs = files.map(({ path, sha256 }): FilePair => {
+  const pairs = files.map((file): FilePair => {
+    const { path, sha256 } = file;
     const found = there.get(path);
     if (found?.folder) throw new Refused(blocked(path));
-    return { path, sha256, existing: found?.sha256 ?? null };
+    return { path, sha256, comparison: compareClaim(file, factsAt(found, rules.facts)) };
   });
   return { pairs, there };
 }
 
 /** Makes the files of a version, whose content is in the store. */
-export function writeFiles({ db, repository, rules }: Applying, files: readonly VersionFile[]): void {
+export function writeFiles({ db, repository, rules }: Applying, files: readonly DescribedFile[]): void {
   const { user, now, includeMetadata } = rules;
-  const entries = files.map((file): NodeEntry => {
+  const entries = files.flatMap((file): NodeEntry[] => {
     const { path, sha256, metadata } = file;
-    return { fullPath: path, sha256, metadata: includeMetadata ? metadata : null, audit: auditOf(file), partOfVersion: true };
+    if (sha256 === null) return [];
+    return [{ fullPath: path, sha256, metadata: includeMetadata ? metadata : null, audit: auditOf(file), partOfVersion: true }];
   });
   for (const result of putNodes(db, repository, entries, { overwrite: true, user, now })) {
     if (result.kind === "blocked") throw new Refused(blocked(result.at));
@@ -73,7 +100,7 @@ export function writeFiles({ db, repository, rules }: Applying, files: readonly 
 }
 
 /** Sets the metadata of files that are there, where it differs; says whether it did anywhere. */
-export function setMetadata({ tx, repository }: Applying, files: readonly VersionFile[], there: Map<string, NodeStat>): boolean {
+export function setMetadata({ tx, repository }: Applying, files: readonly DescribedFile[], there: Map<string, NodeStat>): boolean {
   const changed = files.filter(({ path, metadata }) => {
     const found = there.get(path);
     return found !== undefined && differs(found.metadata, metadata);

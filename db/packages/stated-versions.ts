@@ -1,26 +1,29 @@
-import type { StatedVersion, VersionAnswer } from "../../domain/sync-versions.ts";
+import type { StatedType, VersionAnswer } from "../../domain/sync-versions.ts";
 import { haveBlobs } from "../blobs.ts";
 import { type Db, write } from "../open.ts";
-import { type Applying, Refused, type StatableRepository, type VersionRules } from "./stated-applying.ts";
-import { applyMavenVersion } from "./stated-maven.ts";
-import { applyNpmVersion } from "./stated-npm.ts";
-
-/** A stated version, or why it cannot be, found out before. */
-export type JudgedVersion = StatedVersion & { verdict?: VersionAnswer | undefined };
+import { type Applying, type JudgedVersion, Refused, type StatableRepository, type VersionRules } from "./stated-applying.ts";
+import { PACKAGE_TYPES, type StatedPackageType } from "./types.ts";
 
 /**
  * Makes what another instance states of versions true, as far as the rules allow: decides each version by what is there and makes its files and its row,
  * in one transaction. Their contents are registered. `stopped`: an earlier one met a conflict under FAST_FAIL. Answers in the order of the versions.
  */
-export function applyVersions(db: Db, repository: StatableRepository, versions: readonly JudgedVersion[], rules: VersionRules, stopped = false): VersionAnswer[] {
+export function applyVersions(
+  db: Db,
+  repository: StatableRepository & { type: StatedType },
+  versions: readonly JudgedVersion[],
+  rules: VersionRules,
+  stopped = false,
+): VersionAnswer[] {
+  const { apply } = PACKAGE_TYPES[repository.type];
   return write(db, (tx) => {
-    const digests = versions.flatMap(({ files }) => files.map(({ sha256 }) => sha256));
+    const digests = versions.flatMap(({ files }) => files.flatMap(({ sha256 }) => sha256 ?? []));
     const have = haveBlobs(db, digests, rules.now);
     const applying: Applying = { db, tx, repository, rules, has: (sha256) => have.has(sha256) };
     let over = stopped;
     return versions.map((version): VersionAnswer => {
       if (over) return { result: "stopped" };
-      const answer = version.verdict ?? applyOne(applying, version);
+      const answer = version.verdict ?? applyOne(applying, apply, version);
       over = answer.result === "conflict" && rules.conflictStrategy === "FAST_FAIL";
       return answer;
     });
@@ -28,8 +31,7 @@ export function applyVersions(db: Db, repository: StatableRepository, versions: 
 }
 
 /** All of it or nothing. */
-function applyOne(applying: Applying, version: StatedVersion): VersionAnswer {
-  const apply = applying.repository.type === "MAVEN" ? applyMavenVersion : applyNpmVersion;
+function applyOne(applying: Applying, apply: StatedPackageType["apply"], version: JudgedVersion): VersionAnswer {
   try {
     return write(applying.db, (tx) => apply({ ...applying, tx }, version));
   } catch (error) {

@@ -1,7 +1,8 @@
 import { and, eq, sql } from "drizzle-orm";
+import { protocolOf } from "../../domain/protocols.ts";
 import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
 import { passGone } from "../drains/gone.ts";
-import type { ClusterType } from "../../domain/vocabulary.ts";
+import type { ClusterType, RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
@@ -34,13 +35,14 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number,
     if (halted) return leave(tx, batch, halted);
     const object = snapshot.objects[batch.object];
     const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
-    const target = readTarget(tx, batch.clusterId);
+    const target = object ? readTarget(tx, batch.clusterId, object.repoType) : null;
     if (object && !source) {
       const problem = `repository ${snapshot.projectId}/${object.localRepoName} was deleted while the run went on`;
       tx.update(planObject).set({ problem }).where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object))).run();
     }
     if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
-    const artifacts = readArtifacts(tx, batch, source.repositoryId, now);
+    const from: From = { repositoryId: source.repositoryId, linked: object.category === "REMOTE" };
+    const artifacts = readArtifacts(tx, batch, from, now);
     return {
       kind: "batch",
       lease: batch.lease,
@@ -70,30 +72,39 @@ export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoi
     .where(and(eq(repository.projectId, projectId), eq(repository.name, name)))
     .get();
   if (!row) return null;
-  const { url, username, secret, certificate, insecureSkipVerify } = row;
-  return { repositoryId: row.id, url: url ?? "", username, secret, sealedFor: `repository:${projectId}/${name}`, certificate, insecureSkipVerify };
+  const { username, secret, certificate, insecureSkipVerify } = row;
+  const url = row.url ?? "";
+  const protocol = row.category === "REMOTE" ? protocolOf(row.type, row.protocol, url) : null;
+  const sealedFor = `repository:${projectId}/${name}`;
+  return { repositoryId: row.id, url, protocol, username, secret, sealedFor, certificate, insecureSkipVerify };
 }
 
-function readTarget(tx: DbOrTx, clusterId: string): (Endpoint & { type: ClusterType }) | null {
+function readTarget(tx: DbOrTx, clusterId: string, repoType: RepositoryType): (Endpoint & { type: ClusterType }) | null {
   const row = tx.select().from(cluster).where(eq(cluster.id, clusterId)).get();
   if (!row) return null;
   const { type, url, username, secret, certificate, insecureSkipVerify } = row;
-  return { type, url, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
+  const protocol = type === "REMOTE" ? protocolOf(repoType, row.protocol, url) : null;
+  return { type, url, protocol, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
 }
 
 type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & { uploads: string | null; metadata: string | null; begun: number };
 
+type From = { repositoryId: number; linked: boolean };
+
 /** What was tried least goes first: it may be that only some of a batch can never end well. */
-function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repositoryId: number, now: number): BatchArtifact[] {
+function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, from: From, now: number): BatchArtifact[] {
   const { recordId, object, clusterId, number } = batch;
+  const { repositoryId, linked } = from;
   const which =
     batch.fromSeq === null
       ? sql`d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0`
       : sql`p.seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq} AND (d.id IS NULL OR (d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0))`;
   const join = batch.fromSeq === null ? sql`JOIN` : sql`LEFT JOIN`;
+  // What lies in a linked repository is not known here but by its listing.
+  const digest = linked ? sql`p.digest` : sql`coalesce('sha256:' || n.sha256, v.digest)`;
   const rows = tx.all<Row>(sql`
     SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads, p.size AS plannedSize,
-      coalesce('sha256:' || n.sha256, v.digest) AS digest, n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
+      ${digest} AS digest, n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
       n.last_modified_by AS lastModifiedBy, n.last_modified_date AS lastModifiedDate
     FROM plan p
     ${join} detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq

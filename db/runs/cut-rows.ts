@@ -1,14 +1,15 @@
 import { and, asc, eq, sql } from "drizzle-orm";
 import type { Lane } from "../../domain/lanes.ts";
+import { factsOf } from "../../domain/repository-types.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { detail, dispatch, planObject } from "../schema/replication.ts";
-import { type Batch, type Cutting, isOfImages, sourceOf } from "./cutting.ts";
+import { type Batch, type Cutting, isHeavy, sourceOf } from "./cutting.ts";
 import { findBatch } from "./end-batch.ts";
 import { pairProblem } from "./targets.ts";
 
-/** An image is many requests; of files and of other packages' versions, a request takes hundreds. */
-const MOST_ARTIFACTS = { images: 200, files: 1_000 };
+/** Of one batch, by how much an artifact asks of the cluster. */
+const MOST_ARTIFACTS = { heavy: 200, light: 1_000 };
 /** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
 const SHARES = 8;
 const LEAST_ARTIFACTS = 25;
@@ -20,7 +21,8 @@ const ALONE_BYTES = 256 * 1024 ** 2;
 export type Planned = { object: number; fromSeq: number; toSeq: number; artifacts: number; bytes: number };
 type Due = { object: number; whole: boolean };
 
-const mostArtifacts = (snapshot: RunSnapshot, object: number) => (isOfImages(snapshot, object) ? MOST_ARTIFACTS.images : MOST_ARTIFACTS.files);
+const mostArtifacts = (snapshot: RunSnapshot, object: number, clusterId: string) =>
+  MOST_ARTIFACTS[isHeavy(snapshot, object, clusterId) ? "heavy" : "light"];
 
 const rangeOf = ({ recordId, clusterId, object, objectsEnd }: Cutting) =>
   sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
@@ -35,7 +37,7 @@ export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
 /** Gives what is due to be tried again a new dispatch number. */
 export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, lane: Lane): number {
   const { recordId, clusterId, now, snapshot } = cutting;
-  const most = whole ? 1 : mostArtifacts(snapshot, object);
+  const most = whole ? 1 : mostArtifacts(snapshot, object, clusterId);
   const which = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now} AND whole = ${whole ? 1 : 0}`;
   const due = tx.select({ id: detail.id, size: detail.size }).from(detail).where(which).orderBy(asc(detail.notBefore)).limit(most).all();
   const number = insertDispatch(tx, cutting, { object, lane, fromSeq: null, toSeq: null, lease: 0 });
@@ -90,8 +92,8 @@ function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: C
 
 type Part = { object: number; after: number; peek: boolean };
 
-function partAfter(tx: DbOrTx, { recordId, snapshot }: Cutting, { object, after, peek }: Part): Planned | null {
-  const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object));
+function partAfter(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, { object, after, peek }: Part): Planned | null {
+  const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
   const planned = tx.all<{ seq: number; size: number | null }>(
     sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
   );
@@ -149,7 +151,12 @@ export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting
     sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions FROM (${rows})`,
   );
   const subject = versions && least === most ? least : (snapshot.objects[batch.object]?.localRepoName ?? "");
-  const kind = versions ? (isOfImages(snapshot, batch.object) ? "image" : "version") : "file";
+  const kind = versions ? kindOf(snapshot, batch.object) : "file";
   const summary = `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
   return { number, summary, ...(batch.lane && batch.lane !== "SHARED" ? { lane: batch.lane } : {}) };
+}
+
+function kindOf({ objects }: RunSnapshot, object: number): string {
+  const from = objects[object];
+  return from ? factsOf(from.repoType).unit : "artifact";
 }

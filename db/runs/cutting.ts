@@ -1,5 +1,5 @@
-import { isImageType } from "../../domain/capabilities.ts";
 import type { Lane } from "../../domain/lanes.ts";
+import { weightOf } from "../../domain/weight.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 
 /** The objects from `object` up to, without, `objectsEnd` (one, where it is not given); `most` batches at most. */
@@ -17,7 +17,8 @@ export function sourceOf({ projectId, objects }: RunSnapshot, object: number): s
   return from?.category === "REMOTE" ? `${projectId}/${from.localRepoName}` : null;
 }
 
-export const isOfImages = ({ objects }: RunSnapshot, object: number): boolean => {
-  const from = objects[object];
-  return from !== undefined && isImageType(from.repoType);
-};
+/** Whether an artifact of the object is many requests at the cluster; of the others, one request takes hundreds. */
+export function isHeavy({ objects, clusters }: RunSnapshot, object: number, clusterId: string): boolean {
+  const [from, to] = [objects[object], clusters.find(({ id }) => id === clusterId)];
+  return from !== undefined && weightOf(from.repoType, to?.type) === "heavy";
+}

@@ -1,3 +1,4 @@
+import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
 import type { Db } from "../open.ts";
 
 export type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
@@ -22,6 +23,11 @@ export type DetailValues = DetailKey & {
   nodeSkip: number;
   nodeFailed: number;
   bytesSent: number;
+  /** In this attempt. */
+  bytesRead: number;
+  compared: ComparedBy | null;
+  verified: VerifiedBy | null;
+  note: string | null;
   startTime: number;
   endTime: number | null;
   errorReason: string | null;
@@ -36,13 +42,21 @@ export type DetailValues = DetailKey & {
 const KEYS = ["recordId", "clusterId", "object", "seq", "artifactName", "version", "sizePlanned", "startTime"];
 const CHANGING = [
   "status", "dispatch", "lease", "size", "digest", "conflict", "skip", "conflictStrategy", "blobSuccess", "blobSkip", "blobFailed",
-  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "endTime", "errorReason", "again", "notBefore", "firstFailure", "uploads", "tries", "whole",
+  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "bytesRead", "compared", "verified", "note", "endTime", "errorReason", "again",
+  "notBefore", "firstFailure", "uploads", "tries", "whole",
 ];
 /** What is learnt once stays known when a later report does not tell it. */
 const KEPT = new Set(["size", "digest", "firstFailure"]);
+/** What each attempt adds to. */
+const ADDED = new Set(["bytesRead"]);
 
 const column = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-const set = (name: string) => (KEPT.has(name) ? `${column(name)} = coalesce(excluded.${column(name)}, ${column(name)})` : `${column(name)} = excluded.${column(name)}`);
+const set = (name: string) => `${column(name)} = ${newValue(name, column(name))}`;
+
+function newValue(name: string, column: string): string {
+  if (KEPT.has(name)) return `coalesce(excluded.${column}, ${column})`;
+  return ADDED.has(name) ? `${column} + excluded.${column}` : `excluded.${column}`;
+}
 
 function prepare({ $client: client }: Db) {
   const names = [...KEYS, ...CHANGING];

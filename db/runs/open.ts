@@ -1,6 +1,8 @@
 import { asc, eq, inArray, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
+import { namedProtocol } from "../../domain/protocols.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
+import type { Protocol } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { cluster, record, task, taskCluster } from "../schema/replication.ts";
 
@@ -75,21 +77,29 @@ export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string):
   };
 }
 
-type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints"> & { packages: string | null; paths: string | null };
+/** What a linked repository says of its end. */
+type Link = { given: Protocol | null; url: string | null };
+type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints" | "protocol"> &
+  Link & { packages: string | null; paths: string | null };
+
 
 /** Read as they are: there may be ten thousand. */
 function readObjects(tx: DbOrTx, { key, projectId }: typeof task.$inferSelect): RunSnapshot["objects"] {
   const rows = tx.all<ObjectRow>(sql`
     SELECT o.local_repo_name AS localRepoName, o.repo_type AS repoType, o.remote_project_id AS remoteProjectId, o.remote_repo_name AS remoteRepoName,
-      o.package_constraints AS packages, o.path_constraints AS paths, r.category
+      o.package_constraints AS packages, o.path_constraints AS paths, r.category, r.protocol AS given, r.url
     FROM task_object o LEFT JOIN repository r ON r.project_id = ${projectId} AND r.name = o.local_repo_name
     WHERE o.task_key = ${key} ORDER BY o.position`);
-  return rows.map(({ packages, paths, category, ...object }) => ({
-    ...object,
-    packageConstraints: packages === null ? null : JSON.parse(packages),
-    pathConstraints: paths === null ? null : JSON.parse(paths),
-    category,
-  }));
+  return rows.map(({ packages, paths, category, given, url, ...object }) => {
+    const protocol = url === null ? null : namedProtocol(given, url);
+    return {
+      ...object,
+      packageConstraints: packages === null ? null : JSON.parse(packages),
+      pathConstraints: paths === null ? null : JSON.parse(paths),
+      category,
+      ...(protocol === null ? {} : { protocol }),
+    };
+  });
 }
 
 function readClusters(tx: DbOrTx, taskKey: string): RunSnapshot["clusters"] {

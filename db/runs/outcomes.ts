@@ -54,7 +54,8 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
 
 /** The row of an artifact that has begun. */
 function begun({ batch }: Context, report: ArtifactReport): DetailValues {
-  const { blob, node } = report.outcome?.parts ?? noParts();
+  const { outcome } = report;
+  const { blob, node } = outcome?.parts ?? noParts();
   return {
     recordId: batch.recordId,
     clusterId: batch.clusterId,
@@ -65,9 +66,9 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     status: "RUNNING",
     dispatch: batch.number,
     lease: batch.lease,
-    size: report.outcome?.size ?? report.size,
+    size: outcome?.size ?? report.size,
     sizePlanned: report.sizePlanned ? 1 : 0,
-    digest: report.outcome?.digest ?? null,
+    digest: outcome?.digest ?? null,
     conflict: 0,
     skip: 0,
     conflictStrategy: null,
@@ -78,6 +79,11 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     nodeSkip: node.skip,
     nodeFailed: node.failed,
     bytesSent: report.bytesSent,
+    // A yielded one keeps its row open: told twice, its bytes would be added twice.
+    bytesRead: outcome?.result.kind === "yielded" ? 0 : (outcome?.bytesRead ?? 0),
+    compared: outcome?.compared ?? null,
+    verified: outcome?.verified ?? null,
+    note: outcome?.note?.slice(0, MOST_REASON) ?? null,
     startTime: report.startTime,
     endTime: null,
     errorReason: null,

@@ -1,4 +1,5 @@
 import { and, eq } from "drizzle-orm";
+import { type Content, factsOf } from "../../domain/repository-types.ts";
 import type { PackageConstraint, TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
@@ -71,6 +72,8 @@ export function failPlan(db: Db, recordId: string, object: number, reason: strin
 /** What an object means, one after the other; `loose`: files that belong to no version. */
 type Step = { kind: "path"; path: string } | { kind: "package"; wanted: PackageConstraint } | { kind: "versions" } | { kind: "loose" };
 
+const WHOLE = { files: { kind: "path", path: "/" }, versions: { kind: "versions" }, looseFiles: { kind: "loose" } } as const satisfies Record<Content, Step>;
+
 /** The object's step of that number, from 0; undefined behind the last. */
 function stepAt({ packageConstraints, pathConstraints }: TaskObject, type: RepositoryType, at: number): Step | undefined {
   const [packages, paths] = [packageConstraints ?? [], pathConstraints ?? []];
@@ -81,10 +84,7 @@ function stepAt({ packageConstraints, pathConstraints }: TaskObject, type: Repos
   return path && { kind: "path", path: path.path };
 }
 
-function wholeRepository(type: RepositoryType): readonly Step[] {
-  if (type === "GENERIC") return [{ kind: "path", path: "/" }];
-  return type === "MAVEN" ? [{ kind: "versions" }, { kind: "loose" }] : [{ kind: "versions" }];
-}
+const wholeRepository = (type: RepositoryType): readonly Step[] => (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
 /** As many steps as one page holds, or a part of one. */
 function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryType, begin: Cursor): Cursor {
@@ -102,7 +102,7 @@ function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryT
 
 function planStep(tx: DbOrTx, where: Where, step: Step, type: RepositoryType, cursor: Cursor, room: number): Progress {
   if (step.kind === "versions") return planVersions(tx, where, type, cursor, room);
-  if (step.kind === "loose") return planLoose(tx, where, cursor, room);
+  if (step.kind === "loose") return planLoose(tx, where, type, cursor, room);
   if (step.kind === "package") return planPackage(tx, where, type, step.wanted, cursor, room);
   return planPath(tx, where, type, step.path, cursor, room);
 }

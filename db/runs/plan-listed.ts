@@ -37,13 +37,17 @@ export function takePage(db: Db, recordId: string, object: number, page: number,
   write(db, (tx) => {
     const state = listingState(tx, recordId, object);
     if (!state || state.complete || state.page !== page) return;
-    const rows = artifacts.map(({ name, version, problem }): PlannedRow => ({ name, version, size: null, digest: null, problem: problem ?? null }));
+    const rows = artifacts.map(toRow);
     countingPlanned(tx, { recordId, object }, () => insertPlanned(tx, { recordId, object }, rows));
     tx.update(planObject)
       .set({ pages: page + 1, cursor: next, complete: next === null, firstFailure: null, tries: 0 })
       .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
       .run();
   });
+}
+
+function toRow({ name, version, size = null, digest = null, problem }: ListedArtifact): PlannedRow {
+  return { name, version, size, digest, problem: problem ?? null };
 }
 
 /** Takes in that listing failed. Answers when to try again (epoch ms), or null when that was the end of it. */

@@ -1,19 +1,17 @@
 import { sql } from "drizzle-orm";
+import { factsOf } from "../../domain/repository-types.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./plan-rows.ts";
 
 type Sql = ReturnType<typeof sql>;
-/** `meant`: which nodes can be planned at all. */
+/** `meant`: which nodes can be planned at all; what the server makes itself is each repository's own. */
 type Paths = Where & { meant: Sql };
-
-/** Each MAVEN repository computes its checksums and metadata itself. */
-const NOT_COMPUTED = sql`(name <> 'maven-metadata.xml' AND name NOT GLOB '*.md5' AND name NOT GLOB '*.sha1' AND name NOT GLOB '*.sha256' AND name NOT GLOB '*.sha512')`;
 
 /** The next page of a folder with all below it, of a file, or of the files that match. */
 export function planPath(tx: DbOrTx, where: Where, type: RepositoryType, path: string, cursor: Cursor, room: number): Progress {
   const live = sql`(expire_date IS NULL OR expire_date > ${where.now})`;
-  const paths: Paths = { ...where, meant: type === "MAVEN" ? sql`${live} AND ${NOT_COMPUTED}` : live };
+  const paths: Paths = { ...where, meant: factsOf(type).computed === null ? live : sql`${live} AND NOT is_computed(${type}, full_path)` };
   const rest = planNodes(tx, paths, path, cursor, room);
   if (!rest.goesOn && !rest.cursor.found) insertProblem(tx, where, { name: path }, `nothing matches path ${path} in ${where.place}`);
   return rest;

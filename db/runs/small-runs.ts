@@ -1,17 +1,31 @@
-import { eq, sql } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 import { type Amount, isAtMost, SMALL_RUN } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { planObject } from "../schema/replication.ts";
+import { plan, planObject } from "../schema/replication.ts";
 
-/** What an artifact of a linked repository is taken for, whose size shows only with its transfer. */
+/** What an artifact of a linked repository is taken for whose size shows only with its transfer. */
 const UNKNOWN_BYTES = 6 * 1024 ** 2;
 
-/** Whether all that a run has planned is a few small artifacts. `linked`: their sizes are not known. */
+/**
+ * Whether all that a run has planned is a few small artifacts. `linked`: some were listed, and a listing may not tell
+ * their sizes.
+ */
 export function isSmallRun(tx: DbOrTx, recordId: string, linked: boolean): boolean {
-  const { artifacts, bytes } = planned(tx).get({ recordId }) ?? { artifacts: 0, bytes: 0 };
-  return isAtMost({ artifacts, bytes: linked ? bytes + artifacts * UNKNOWN_BYTES : bytes }, SMALL_RUN);
+  const known = planned(tx).get({ recordId }) ?? { artifacts: 0, bytes: 0 };
+  if (!linked || !isAtMost(known, SMALL_RUN)) return isAtMost(known, SMALL_RUN);
+  const { n } = unsized(tx).get({ recordId }) ?? { n: 0 };
+  return isAtMost({ ...known, bytes: known.bytes + n * UNKNOWN_BYTES }, SMALL_RUN);
 }
+
+/** Asked only of plans that are short. */
+const unsized = prepared((db) =>
+  db
+    .select({ n: sql<number>`count(*)` })
+    .from(plan)
+    .where(and(eq(plan.recordId, sql.placeholder("recordId")), isNull(plan.size)))
+    .prepare(),
+);
 
 const planned = prepared((db) =>
   db

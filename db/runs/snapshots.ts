@@ -1,5 +1,5 @@
 import { eq, sql } from "drizzle-orm";
-import type { RunSnapshot } from "../../domain/task.ts";
+import { completeSnapshot, type RunSnapshot, type StoredSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { record } from "../schema/replication.ts";
@@ -21,7 +21,8 @@ export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   // A record that was deleted and made again under its id is another one.
   if (known && known.taskKey === row.taskKey && known.startTime === row.startTime) return keep(recordId, known);
   const { text } = db.get<{ text: string }>(sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`);
-  return keep(recordId, { ...row, length: text.length, snapshot: JSON.parse(text) as RunSnapshot });
+  const snapshot = completeSnapshot(JSON.parse(text) as StoredSnapshot);
+  return keep(recordId, { ...row, length: text.length, snapshot });
 }
 
 const recordAt = prepared((db) =>

@@ -1,8 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
-import { isImageType, transferProblem } from "../../domain/capabilities.ts";
+import { type To as End, transferProblem } from "../../domain/capabilities.ts";
+import { namedProtocol } from "../../domain/protocols.ts";
+import { weightOf } from "../../domain/weight.ts";
 import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
-import type { ClusterType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { cluster, planObject } from "../schema/replication.ts";
 import { snapshotOf } from "./snapshots.ts";
@@ -14,15 +15,15 @@ const MOST_CHILDREN = 300;
 const MOST_PROBLEMS = 10;
 
 /**
- * `object` null: all of them. `files`: the object is of files or of packages made of them, no images, so that a batch is soon sent. `id`: the
+ * `object` null: all of them. `files`: its artifacts are light for that cluster, so that a batch is soon sent. `id`: the
  * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither. `soon`: the run
  * is small.
  */
 export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string; soon?: true };
 
 type From = RunSnapshot["objects"][number];
-/** `type`: undefined when there is no such cluster any more. */
-type To = { id: string; name: string; type: ClusterType | undefined };
+/** `end`: undefined when there is no such cluster any more. */
+type To = { id: string; name: string; end: End | undefined };
 
 type Planned = { object: number; from: From; problem: string | null };
 
@@ -34,10 +35,11 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
   const planned = plannedObjects(db, recordId, snapshot);
   const problems = new Set<string>();
   const sendable: { to: To; objects: Planned[] }[] = [];
-  const byType = new Map<ClusterType | undefined, ReturnType<typeof divide>>();
+  const byKind = new Map<string, ReturnType<typeof divide>>();
   for (const to of currentClusters(db, snapshot)) {
-    const { suited, unsuited } = byType.get(to.type) ?? divide(planned, to, projectId);
-    byType.set(to.type, { suited, unsuited });
+    const kind = `${to.end?.type} ${to.end?.protocol}`;
+    const { suited, unsuited } = byKind.get(kind) ?? divide(planned, to, projectId);
+    byKind.set(kind, { suited, unsuited });
     if (suited.length > 0) sendable.push({ to, objects: suited });
     for (const each of unsuited.slice(0, MOST_PROBLEMS)) problems.add(problemOf(projectId, each, to) ?? "");
   }
@@ -47,8 +49,8 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
   const target = (object: number | null, to: To): Target => ({ ...write(object, to), ...soon });
   const targets =
     pairs <= MOST_CHILDREN
-      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from) })))
-      : sendable.map(({ to, objects }): Target => ({ ...target(null, to), ...(objects.every(({ from }) => filesOf(from).files) ? { files: true } : {}) }));
+      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from, to) })))
+      : sendable.map(({ to, objects }): Target => ({ ...target(null, to), ...(objects.every(({ from }) => filesOf(from, to).files) ? { files: true } : {}) }));
   return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
@@ -77,7 +79,7 @@ export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { obj
   });
 }
 
-const filesOf = ({ repoType }: From): Pick<Target, "files"> => (isImageType(repoType) ? {} : { files: true });
+const filesOf = ({ repoType }: From, to: To): Pick<Target, "files"> => (weightOf(repoType, to.end?.type) === "light" ? { files: true } : {});
 
 /** How the children of a run are called, and what they say of themselves. */
 export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
@@ -90,7 +92,7 @@ export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (ob
   };
 }
 
-/** Which objects can be sent to a cluster is the same for all clusters of a type. */
+/** Which objects can be sent to a cluster is the same for all clusters of a type and protocol. */
 function divide(planned: readonly Planned[], to: To, projectId: string): { suited: Planned[]; unsuited: Planned[] } {
   const divided = { suited: [] as Planned[], unsuited: [] as Planned[] };
   for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
@@ -105,30 +107,43 @@ function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Pl
   });
 }
 
-/** The run's clusters with their types as they are now. */
+/** The run's clusters as they are now. */
 function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
-  const types = new Map(db.select({ id: cluster.id, type: cluster.type }).from(cluster).all().map(({ id, type }) => [id, type]));
-  return snapshot.clusters.map(({ id, name }) => ({ id, name, type: types.get(id) }));
+  const rows = db.select({ id: cluster.id, ...END }).from(cluster).all();
+  const ends = new Map(rows.map(({ id, ...row }) => [id, endOf(row)]));
+  return snapshot.clusters.map(({ id, name }) => ({ id, name, end: ends.get(id) }));
+}
+
+const END = { type: cluster.type, protocol: cluster.protocol, url: cluster.url };
+
+type EndRow = Pick<typeof cluster.$inferSelect, keyof typeof END>;
+const endOf = ({ type, protocol, url }: EndRow): End => ({ type, protocol: namedProtocol(protocol, url) });
+
+/** A cluster as content is sent to it; undefined when there is no such cluster any more. */
+export function readEnd(db: DbOrTx, clusterId: string): (End & { name: string }) | undefined {
+  const row = db.select({ name: cluster.name, ...END }).from(cluster).where(eq(cluster.id, clusterId)).get();
+  return row && { name: row.name, ...endOf(row) };
 }
 
 /** Why an object cannot be sent to a cluster at all, null when it can. */
 export function pairProblem(db: DbOrTx, snapshot: RunSnapshot, recordId: string, object: number, clusterId: string): string | null {
   const from = snapshot.objects[object];
   if (!from) return null;
-  const to = db.select({ name: cluster.name, type: cluster.type }).from(cluster).where(eq(cluster.id, clusterId)).get();
+  const end = readEnd(db, clusterId);
   const planned = db
     .select({ problem: planObject.problem })
     .from(planObject)
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .get();
-  return problemOf(snapshot.projectId, { from, problem: planned?.problem ?? null }, { id: clusterId, name: to?.name ?? clusterId, type: to?.type });
+  return problemOf(snapshot.projectId, { from, problem: planned?.problem ?? null }, { id: clusterId, name: end?.name ?? clusterId, end });
 }
 
 /** `problem`: why the object could not be planned. */
 function problemOf(projectId: string, { from, problem }: Pick<Planned, "from" | "problem">, to: To): string | null {
-  if (!to.type) return `cluster ${to.id} does not exist any more`;
+  if (!to.end) return `cluster ${to.id} does not exist any more`;
   if (problem) return problem;
   if (!from.category) return `repository ${projectId}/${from.localRepoName} does not exist`;
-  const reason = transferProblem({ category: from.category, repoType: from.repoType }, to.type);
+  const source = { category: from.category, repoType: from.repoType, protocol: from.protocol ?? null };
+  const reason = transferProblem(source, to.end);
   return reason && `${from.localRepoName} → ${to.name}: ${reason}`;
 }

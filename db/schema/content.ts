@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
-import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { PROTOCOLS, REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 
 /** Dates are epoch milliseconds everywhere in the database. */
 const audit = {
@@ -32,8 +32,10 @@ export const repository = sqliteTable(
     public: integer({ mode: "boolean" }).notNull(),
     description: text(),
     displayName: text(),
-    /** Linked repositories only, this and the four below. */
+    /** Linked repositories only, this and the five below. */
     url: text(),
+    /** Null: that of the type. */
+    protocol: text({ enum: PROTOCOLS }),
     username: text(),
     /** Sealed JSON {password?, token?}; additional data of the seal: `repository:{projectId}/{name}`. */
     secret: text(),

@@ -36,7 +36,7 @@ export const version = sqliteTable(
       .notNull()
       .references(() => packages.id, { onDelete: "cascade" }),
     name: text().notNull(),
-    /** What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its files (domain/maven.ts). */
+    /** What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its files (domain/maven/layout.ts). */
     digest: text().notNull(),
     /** Bytes of its files; those of an image with all its children and layers. */
     size: integer().notNull(),

@@ -1,17 +1,39 @@
 import { sql } from "drizzle-orm";
-import { index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { customType, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { LANES } from "../../domain/lanes.ts";
-import type { RunSnapshot, TaskSetting, PackageConstraint, PathConstraint } from "../../domain/task.ts";
+import {
+  completeSetting,
+  completeSnapshot,
+  type PackageConstraint,
+  type PathConstraint,
+  type RunSnapshot,
+  type StoredSetting,
+  type StoredSnapshot,
+  type TaskSetting,
+} from "../../domain/task.ts";
 import {
   CLUSTER_STATUSES,
   CLUSTER_TYPES,
+  COMPARED_BY,
   EXECUTION_STATUSES,
+  PROTOCOLS,
   REPLICA_OBJECT_TYPES,
   REPLICA_TYPES,
   REPOSITORY_TYPES,
   RUN_CAUSES,
   RUN_RESULTS,
+  VERIFIED_BY,
 } from "../../domain/vocabulary.ts";
+
+/** JSON that is completed when it is read: older versions stored less of it. */
+const completed = <Stored, Whole extends Stored>(complete: (stored: Stored) => Whole) =>
+  customType<{ data: Whole; driverData: string }>({
+    dataType: () => "text",
+    toDriver: (value) => JSON.stringify(value),
+    fromDriver: (value) => complete(JSON.parse(value) as Stored),
+  });
+const settingColumn = completed<StoredSetting, TaskSetting>(completeSetting);
+const snapshotColumn = completed<StoredSnapshot, RunSnapshot>(completeSnapshot);
 
 const audit = {
   createdBy: text().notNull(),
@@ -25,6 +47,8 @@ export const cluster = sqliteTable("cluster", {
   name: text().notNull().unique(),
   type: text({ enum: CLUSTER_TYPES }).notNull(),
   url: text().notNull(),
+  /** REMOTE clusters only; null: each object's own. */
+  protocol: text({ enum: PROTOCOLS }),
   username: text(),
   /** Sealed JSON {password?, token?, secretKey?}; additional data of the seal: `cluster:{id}`. */
   secret: text(),
@@ -53,7 +77,7 @@ export const task = sqliteTable(
     projectId: text().notNull(),
     replicaObjectType: text({ enum: REPLICA_OBJECT_TYPES }).notNull(),
     replicaType: text({ enum: REPLICA_TYPES }).notNull(),
-    setting: text({ mode: "json" }).$type<TaskSetting>().notNull(),
+    setting: settingColumn().notNull(),
     description: text(),
     enabled: integer({ mode: "boolean" }).notNull(),
     record: integer({ mode: "boolean" }).notNull(),
@@ -107,7 +131,7 @@ export const record = sqliteTable(
     startTime: integer().notNull(),
     endTime: integer(),
     errorReason: text(),
-    snapshot: text({ mode: "json" }).$type<RunSnapshot>().notNull(),
+    snapshot: snapshotColumn().notNull(),
     /** How many clusters the snapshot names, so that it need not be read to be counted. */
     clusters: integer().notNull().default(0),
     /** Set once by stop or by a delete; the run ends FAILED with it. */
@@ -228,6 +252,11 @@ export const detail = sqliteTable(
     nodeSkip: integer().notNull().default(0),
     nodeFailed: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
+    /** Bytes read at the target to compare or to verify, over all attempts. */
+    bytesRead: integer().notNull().default(0),
+    compared: text({ enum: COMPARED_BY }),
+    verified: text({ enum: VERIFIED_BY }),
+    note: text(),
     startTime: integer().notNull(),
     endTime: integer(),
     errorReason: text(),
@@ -267,6 +296,9 @@ export const tally = sqliteTable(
     /** Σ size where the size became known only with the transfer (images). */
     bytesFound: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
+    bytesRead: integer().notNull().default(0),
+    /** Bytes that were granted to be read there to compare, of `compareReadLimit`. */
+    compareGranted: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
 );
@@ -319,6 +351,7 @@ export const artifactTotal = sqliteTable(
     skip: integer().notNull().default(0),
     conflict: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
+    bytesRead: integer().notNull().default(0),
     /** Conflicts that the newest run left alone (SKIP), of REAL_TIME the runs of a day; and when that run ended. */
     conflictsLeft: integer().notNull().default(0),
     conflictsTime: integer().notNull().default(0),

@@ -11,9 +11,9 @@ export function readRunning(db: DbOrTx) {
 }
 
 export function readRunningTallies(db: DbOrTx) {
-  const { recordId, clusterId, success, failed, running, skip, conflict, bytesSent } = tally;
+  const { recordId, clusterId, success, failed, running, skip, conflict, bytesSent, bytesRead } = tally;
   return db
-    .select({ recordId, taskKey: record.taskKey, clusterId, success, failed, running, skip, conflict, bytesSent })
+    .select({ recordId, taskKey: record.taskKey, clusterId, success, failed, running, skip, conflict, bytesSent, bytesRead })
     .from(record)
     .innerJoin(tally, eq(tally.recordId, record.id))
     .where(sql`${record.status} = 'RUNNING'`)

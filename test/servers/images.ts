@@ -70,6 +70,11 @@ export function makeImage(options: ImageOptions = {}): TestManifest {
   return toManifest(manifest, types.manifest, [config, ...blobs], []);
 }
 
+/** What cosign puts under a tag beside an image: a layer of its own kind. */
+export function makeSignature(text: string = randomBytes(8).toString("hex")): TestManifest {
+  return makeImage({ layers: [makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json")] });
+}
+
 export function makeIndex(children: TestManifest[], format: "oci" | "docker" = "oci"): TestManifest {
   const manifests = children.map((child) => {
     const config = child.blobs[0];
@@ -83,6 +88,12 @@ export function makeIndex(children: TestManifest[], format: "oci" | "docker" = "
 function toManifest(json: object, mediaType: string, blobs: TestBlob[], children: TestManifest[]): TestManifest {
   const bytes = Buffer.from(JSON.stringify(json, null, 1));
   return { digest: sha256(bytes), mediaType, bytes, blobs, children };
+}
+
+/** The same image with another manifest, and so another digest. */
+export function rewrite(image: TestManifest, change: (json: Record<string, unknown>) => object): TestManifest {
+  const json = JSON.parse(image.bytes.toString()) as Record<string, unknown>;
+  return toManifest(change(json), image.mediaType, image.blobs, image.children);
 }
 
 export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest): { mediaType: string; digest: string; size: number } {

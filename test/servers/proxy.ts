@@ -2,14 +2,17 @@ import { once } from "node:events";
 import { createServer, request as forward, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
-import { Transform, type TransformCallback } from "node:stream";
+import { PassThrough, Readable, type Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { cutter, dripper, readWhole, staller } from "./faulty-bodies.ts";
 
 const BREATH_MS = 5_000;
 
 /** What happens to a request instead of being passed on as it is. */
 export type Fault =
-  | { kind: "answer"; status: number; headers?: Record<string, string>; body?: string | Buffer }
+  | ({ kind: "answer" } & OwnAnswer)
+  /** Answered once the whole body has come, as by a server that takes everything and keeps nothing. */
+  | ({ kind: "swallow" } & OwnAnswer)
   /** Never answered. */
   | { kind: "hang" }
   /** The connection is reset at once, as by a machine where nobody listens. */
@@ -20,7 +23,18 @@ export type Fault =
   /** Both connections are reset once this much of the request's body went through. */
   | { kind: "cutRequest"; afterBytes: number }
   /** The same for the answer's body. */
-  | { kind: "cutAnswer"; afterBytes: number };
+  | { kind: "cutAnswer"; afterBytes: number }
+  /** What is asked for is done, and its answer never comes: the connections are reset. */
+  | { kind: "loseAnswer" }
+  /** This much of the answer's body comes, and then nothing: no end either. */
+  | { kind: "stallAnswer"; afterBytes: number }
+  /** The answer's body comes in pieces of `bytes`, one every `everyMs`. */
+  | { kind: "dripAnswer"; bytes: number; everyMs: number }
+  /** The answer is another one than the server's: `headers` replace its own (null: left out), `body` makes another of its body. */
+  | { kind: "alter"; status?: number; headers?: Headers | ((body: Buffer) => Headers); body?: (whole: Buffer) => Buffer };
+
+type Headers = Record<string, string | null>;
+type OwnAnswer = { status: number; headers?: Record<string, string>; body?: string | Buffer | (() => AsyncIterable<Uint8Array>) };
 
 export type SeenRequest = {
   method: string;
@@ -48,7 +62,7 @@ export type FaultProxy = {
   count: (method: string, path: RegExp) => number;
   clear: () => void;
   /** Asked for each request; null lets it pass. Settable at any time. */
-  fault: (request: { method: string; path: string; port: number }) => Fault | null;
+  fault: (request: Pick<SeenRequest, "method" | "path" | "port" | "headers">) => Fault | null;
   /** Added to every answer that comes from behind. */
   answerHeaders: Record<string, string>;
   /** Ends the connections on which nothing is asked, as servers do after a while; resolves when their clients have seen it. */
@@ -75,10 +89,13 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   async function handle(request: IncomingMessage, response: ServerResponse, seen: SeenRequest, fault: Fault | null): Promise<void> {
     if (fault?.kind === "hang") return;
     if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
-    if (fault?.kind === "answer") {
-      request.resume();
+    if (fault?.kind === "answer" || fault?.kind === "swallow") {
+      request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length));
+      if (fault.kind === "swallow") await once(request, "end");
       seen.status = fault.status;
-      response.writeHead(fault.status, fault.headers).end(fault.body ?? "");
+      response.writeHead(fault.status, fault.headers);
+      if (typeof fault.body === "function") return void Readable.from(fault.body()).on("error", () => response.destroy()).pipe(response);
+      response.end(fault.body ?? "");
       return;
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
@@ -87,7 +104,8 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
-    const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers: request.headers, agent: false });
+    const headers = fault?.kind === "alter" ? { ...request.headers, "accept-encoding": "identity" } : request.headers;
+    const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers, agent: false });
     const cut = () => {
       passed.destroy();
       request.socket.resetAndDestroy();
@@ -95,9 +113,11 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     passed.on("error", cut);
     passed.on("response", (answer) => {
       seen.status = answer.statusCode ?? null;
-      response.writeHead(answer.statusCode ?? 502, [...answer.rawHeaders, ...Object.entries(proxy.answerHeaders).flat()]);
       answer.on("error", cut);
-      answer.pipe(cutter(fault?.kind === "cutAnswer" ? fault.afterBytes : Infinity, cut)).pipe(response);
+      if (fault?.kind === "loseAnswer") return cut();
+      if (fault?.kind === "alter") return void alter(answer, response, fault).catch(cut);
+      response.writeHead(answer.statusCode ?? 502, [...answer.rawHeaders, ...Object.entries(proxy.answerHeaders).flat()]);
+      answer.pipe(wayBack(fault, cut)).pipe(response);
     });
     request.on("close", () => (request.complete ? undefined : passed.destroy()));
     request.on("data", (chunk: Buffer) => {
@@ -147,16 +167,21 @@ async function held(response: ServerResponse, { until, breathing = false }: Extr
   }
 }
 
-/** Lets `limit` bytes pass, waits until they are on their way, then calls `cut`. */
-function cutter(limit: number, cut: () => void): Transform {
-  let passed = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      const left = limit - passed;
-      passed += chunk.length;
-      if (passed < limit) return done(null, chunk);
-      this.push(chunk.subarray(0, Math.max(0, left)));
-      setTimeout(cut, 100);
-    },
-  });
+function wayBack(fault: Fault | null, cut: () => void): Duplex {
+  if (fault?.kind === "cutAnswer") return cutter(fault.afterBytes, cut);
+  if (fault?.kind === "stallAnswer") return staller(fault.afterBytes);
+  if (fault?.kind === "dripAnswer") return dripper(fault.bytes, fault.everyMs);
+  return new PassThrough();
+}
+
+/** Ends the connection with the answer: one that lies about its length leaves it in disorder. */
+async function alter(answer: IncomingMessage, response: ServerResponse, fault: Extract<Fault, { kind: "alter" }>): Promise<void> {
+  const whole = await readWhole(answer);
+  const body = whole.length > 0 && fault.body !== undefined ? fault.body(whole) : whole;
+  const { "transfer-encoding": _chunked, ...own } = answer.headers;
+  const length = response.req.method === "HEAD" ? own["content-length"] : String(body.length);
+  const other = typeof fault.headers === "function" ? fault.headers(body) : fault.headers;
+  const headers = Object.entries({ ...own, "content-length": length, ...other, connection: "close" });
+  response.writeHead(fault.status ?? answer.statusCode ?? 502, Object.fromEntries(headers.filter(([, value]) => value !== null && value !== undefined)));
+  response.end(body);
 }

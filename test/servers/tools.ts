@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -15,6 +15,8 @@ export type Tool = {
   apt?: { packages: string[]; command: string };
   /** `package@version` for go install, or a folder of ours to build. */
   go?: { package: string } | { folder: string };
+  /** A folder of ours with a package.json and its lock file, installed as a copy; `command` is one of its packages' programs. */
+  npm?: { folder: string; command: string };
   cost: string;
 };
 
@@ -33,20 +35,23 @@ export function findTool(tool: Tool): Promise<string | null> {
 }
 
 async function locate(tool: Tool): Promise<string | null> {
-  const cached = join(CACHE, `${tool.name}-${tool.version}`);
+  const kept = join(CACHE, `${tool.name}-${tool.version}`);
+  const cached = tool.npm === undefined ? kept : join(kept, "node_modules", ".bin", tool.npm.command);
   const here = onPath(tool) ?? (existsSync(cached) ? cached : null);
   if (here !== null) return here;
   return oneAtATime(tool.name, async () => {
     const reasons: string[] = [];
-    for (const install of [withApt, withGo]) {
+    for (const install of [withApt, withGo, withNpm]) {
       try {
-        const path = existsSync(cached) ? cached : await install(tool, cached);
+        const path = existsSync(cached) ? cached : await install(tool, kept);
         if (path !== null) return path;
       } catch (error) {
         reasons.push(error instanceof Error ? error.message.slice(0, 500) : String(error));
       }
     }
-    const message = `${tool.name} ${tool.version}, which cannot be had here${reasons.length > 0 ? `: ${reasons.join("; ")}` : ": it needs Go, or apt as root"}`;
+    const needed = tool.npm === undefined ? "Go, or apt as root" : "npm and a registry that it reads from";
+    const why = reasons.length > 0 ? reasons.join("; ") : `it needs ${needed}`;
+    const message = `${tool.name} ${tool.version}, which cannot be had here: ${why}`;
     if (process.env["CI"] === "true") throw new Error(message);
     console.warn(`SKIPPED: tests that need ${message}`);
     return null;
@@ -89,6 +94,23 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
     rmSync(bin, { recursive: true, force: true });
   }
   return cached;
+}
+
+async function withNpm(tool: Tool, kept: string): Promise<string | null> {
+  if (tool.npm === undefined || !exists("npm")) return null;
+  console.log(`installing ${tool.name} ${tool.version} with npm (${tool.cost}); kept in ${CACHE}`);
+  const folder = join(CACHE, `.${tool.name}-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  try {
+    for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(tool.npm.folder, file), join(folder, file));
+    const args = ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
+    await run("npm", args, { cwd: folder, timeout: LONGEST_BUILD_MS });
+    rmSync(kept, { recursive: true, force: true });
+    renameSync(folder, kept);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  return join(kept, "node_modules", ".bin", tool.npm.command);
 }
 
 function exists(command: string): boolean {

@@ -1,11 +1,23 @@
 import { TransferError } from "../../../domain/failure.ts";
-import { SYNC_LIMITS, type Capabilities, type EnsureAnswer, type FileAnswer, type SyncLimits, type UploadSession } from "../../../domain/sync.ts";
+import {
+  SYNC_FEATURES,
+  SYNC_LIMITS,
+  type Capabilities,
+  type EnsureAnswer,
+  type FileAnswer,
+  type SyncLimits,
+  type UploadedContent,
+  type UploadSession,
+} from "../../../domain/sync.ts";
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
 import { isRecord } from "./wire.ts";
+
+const SHA256 = /^[0-9a-f]{64}$/;
 
 /** Null when this is no such answer. Limits are never above our own: a peer cannot make us buffer more than we would. */
 export function readCapabilities(data: unknown): Capabilities | null {
   if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
+  const features = Array.isArray(data["features"]) ? data["features"] : [];
   const types = Array.isArray(data["repositoryTypes"]) ? data["repositoryTypes"] : [];
   return {
     product: data["product"],
@@ -13,6 +25,7 @@ export function readCapabilities(data: unknown): Capabilities | null {
     name: typeof data["name"] === "string" ? data["name"] : "",
     limits: readLimits(data["limits"]),
     repositoryTypes: REPOSITORY_TYPES.filter((type) => types.includes(type)),
+    features: SYNC_FEATURES.filter((feature) => features.includes(feature)),
   };
 }
 
@@ -38,6 +51,13 @@ export function readSession(data: unknown, what: string): UploadSession {
   return { id, offset, done };
 }
 
+export function readUploaded(data: unknown, what: string): UploadedContent {
+  const session = readSession(data, what);
+  const { sha256, size } = isRecord(data) ? data : {};
+  if (!session.done || typeof sha256 !== "string" || !SHA256.test(sha256) || !isCount(size)) throw malformed(what);
+  return { ...session, sha256, size };
+}
+
 export function readFileAnswers(data: unknown, expected: number, what: string): FileAnswer[] {
   const files = isRecord(data) ? data["files"] : undefined;
   if (!Array.isArray(files) || files.length !== expected) throw malformed(what);
@@ -50,10 +70,11 @@ function readFileAnswer(data: unknown): FileAnswer | null {
   switch (result) {
     case "made":
     case "same":
-    case "need":
     case "stopped":
     case "damaged":
       return { result };
+    case "need":
+      return { result, ...(typeof existing === "string" ? { existing } : {}) };
     case "replaced":
     case "conflict":
       return typeof existing === "string" ? { result, existing } : null;

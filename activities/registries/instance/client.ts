@@ -6,16 +6,19 @@ import {
   type EnsureAnswer,
   type FileAnswer,
   type Statement,
+  type SyncFeature,
 } from "../../../domain/sync.ts";
 import type { VersionsAnswer, VersionsStatement } from "../../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
+import { createFeatureCalls, type FeatureCalls } from "./features.ts";
 import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
 import { sendVersions } from "./versions.ts";
-import { addressOf, authorizationOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
+import { authorizationOf, secretsOf } from "../login.ts";
+import { addressOf, createWire, instanceUrl, json, otherProduct, type Wire } from "./wire.ts";
 
 export type InstanceOptions = HttpOptions & {
   url: string;
@@ -35,6 +38,8 @@ export type InstanceClient = Uploads & {
   check: (signal?: AbortSignal) => Promise<InstanceCheck>;
   /** Asked once for the life of the client. */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
+  /** The calls of a feature; null when that instance does not have it and is to be spoken to in the older way. */
+  feature: <F extends SyncFeature>(name: F, signal?: AbortSignal) => Promise<FeatureCalls[F] | null>;
   /** Makes project and repository where missing; `invalid` when there is one of another kind. */
   ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
   /** States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the files. */
@@ -45,11 +50,12 @@ export type InstanceClient = Uploads & {
 };
 
 export function createInstanceClient(options: InstanceOptions): InstanceClient {
-  const { url, username: _, password, token, ...httpOptions } = options;
+  const { url, username: _user, password: _password, token: _token, ...httpOptions } = options;
   const base = instanceUrl(url);
   const authorization = authorizationOf(options);
-  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), password ?? "", token ?? "", authorization?.split(" ")[1] ?? ""] });
+  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), ...secretsOf(options)] });
   const wire = createWire(http, base, authorization);
+  const featureCalls: FeatureCalls = createFeatureCalls(wire);
   let known: Promise<Capabilities> | undefined;
 
   function capabilities(signal?: AbortSignal): Promise<Capabilities> {
@@ -63,6 +69,10 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   return {
     url: addressOf(base),
     capabilities,
+    async feature(name, signal) {
+      const { features } = await capabilities(signal);
+      return features.includes(name) ? featureCalls[name] : null;
+    },
     check: (signal) => checkInstance(wire, signal),
     async ensureRepository(remote, type, signal) {
       const what = `repository ${remote.projectId}/${remote.repoName}`;

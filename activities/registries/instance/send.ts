@@ -1,5 +1,12 @@
 import type { CopyHooks } from "../../../domain/outcome.ts";
-import { encodeStatement, FILES_MEDIA_TYPE, type FileAnswer, type Statement } from "../../../domain/sync.ts";
+import {
+  type DescribedEntry,
+  type DescribedFile,
+  encodeStatement,
+  FILES_MEDIA_TYPE,
+  type FileAnswer,
+  type Statement,
+} from "../../../domain/sync.ts";
 import { paced } from "../body.ts";
 import { readFileAnswers } from "./answers.ts";
 import type { Wire } from "./wire.ts";
@@ -13,16 +20,37 @@ export type SendHooks = Pick<CopyHooks, "signal" | "throttle" | "onBytes">;
 export const repositoryPath = ({ projectId, repoName }: RemoteRepository): string =>
   `${encodeURIComponent(projectId)}/${encodeURIComponent(repoName)}`;
 
-export async function sendFiles(wire: Wire, remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks): Promise<FileAnswer[]> {
+/** Files without a sha256 or a size are for targets with the feature `versionsByOtherDigests`. */
+export async function sendFiles(
+  wire: Wire,
+  remote: RemoteRepository,
+  statement: Statement<DescribedEntry>,
+  contents: Uint8Array[],
+  hooks: SendHooks,
+): Promise<FileAnswer[]> {
   const what = `files to ${remote.projectId}/${remote.repoName}`;
-  const data = await postStatement(wire, { what, path: `files/${repositoryPath(remote)}`, mediaType: FILES_MEDIA_TYPE }, encodeStatement(statement), contents, hooks);
+  const path = `files/${repositoryPath(remote)}`;
+  const post = { what, path, mediaType: FILES_MEDIA_TYPE, storedBytes: comparedBytes(statement.files) };
+  const data = await postStatement(wire, post, encodeStatement(statement), contents, hooks);
   return readFileAnswers(data, statement.files.length, what);
 }
 
-type Post = { what: string; path: string; mediaType: string };
+/** Bytes that the target may have to read before it can compare files; undefined: it decides by what it knows. */
+export function comparedBytes(files: readonly DescribedFile[]): number | undefined {
+  const unread = files.filter(({ sha256 }) => sha256 === null);
+  return unread.length === 0 ? undefined : unread.reduce((sum, { size }) => sum + (size ?? 0), 0);
+}
+
+type Post = { what: string; path: string; mediaType: string; storedBytes: number | undefined };
 
 /** Sends a statement (`head`) and the contents behind it. */
-export async function postStatement(wire: Wire, { what, path, mediaType }: Post, head: Uint8Array, contents: Uint8Array[], hooks: SendHooks): Promise<unknown> {
+export async function postStatement(
+  wire: Wire,
+  { what, path, mediaType, storedBytes }: Post,
+  head: Uint8Array,
+  contents: Uint8Array[],
+  hooks: SendHooks,
+): Promise<unknown> {
   const slices = joinSlices([head, ...contents]);
   const length = slices.reduce((sum, slice) => sum + slice.length, 0);
   return wire.call({
@@ -32,6 +60,7 @@ export async function postStatement(wire: Wire, { what, path, mediaType }: Post,
     headers: { "content-type": mediaType, "content-length": String(length) },
     body: throttled(slices, hooks, head.length),
     signal: hooks.signal,
+    storedBytes,
   });
 }
 

@@ -1,6 +1,12 @@
 import { TransferError } from "../../../domain/failure.ts";
-import { OFFSET_HEADER, type UploadRequest, type UploadSession } from "../../../domain/sync.ts";
-import { readSession } from "./answers.ts";
+import {
+  OFFSET_HEADER,
+  type UploadClaim,
+  type UploadedContent,
+  type UploadRequest,
+  type UploadSession,
+} from "../../../domain/sync.ts";
+import { readSession, readUploaded } from "./answers.ts";
 import { throttled, type SendHooks } from "./send.ts";
 import { json, type Wire } from "./wire.ts";
 
@@ -15,13 +21,26 @@ export type Uploads = {
   dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
 };
 
+/** Uploads of contents whose sha256 or size the source does not tell; they are appended to and dropped like others. */
+export type UploadsWithoutDigest = {
+  /** `done` where a sha256 is given and the target has that content. */
+  startUpload: (known: UploadClaim, signal: AbortSignal) => Promise<UploadSession>;
+  /**
+   * Ends the upload of `sent` bytes and answers what the content is. `digestMismatch` when it is not what is expected; the target has dropped
+   * it then.
+   */
+  finishUpload: (id: string, expected: UploadClaim, sent: number, signal: AbortSignal) => Promise<UploadedContent>;
+};
+
 /** A session that is gone, or that another writer holds, is no fault of the content: it is begun or joined later. */
 const LATER = { 404: "server", 409: "server" } as const;
 
 const pathOf = (id: string) => `uploads/${encodeURIComponent(id)}`;
 
+const whatOf = (wire: Wire) => `upload to ${wire.base.host}`;
+
 export function createUploads(wire: Wire): Uploads {
-  const what = `upload to ${wire.base.host}`;
+  const what = whatOf(wire);
   return {
     async startUpload(content, signal) {
       return readSession(await wire.call({ method: "POST", what, path: "uploads", signal, ...json(content) }), what);
@@ -50,6 +69,19 @@ export function createUploads(wire: Wire): Uploads {
     },
     async dropUpload(id, signal) {
       await wire.call({ method: "DELETE", what, path: pathOf(id), signal });
+    },
+  };
+}
+
+export function createUploadsWithoutDigest(wire: Wire): UploadsWithoutDigest {
+  const what = whatOf(wire);
+  return {
+    async startUpload(known, signal) {
+      return readSession(await wire.call({ method: "POST", what, path: "uploads", signal, ...json(known) }), what);
+    },
+    async finishUpload(id, expected, sent, signal) {
+      const rest = { signal, ...json(expected), storedBytes: sent, meaning: LATER };
+      return readUploaded(await wire.call({ method: "PUT", what, path: pathOf(id), ...rest }), what);
     },
   };
 }

@@ -1,18 +1,34 @@
-import { encodeStatement } from "../../../domain/sync.ts";
-import { VERSIONS_MEDIA_TYPE, type VersionAnswer, type VersionFile, type VersionsAnswer, type VersionsStatement } from "../../../domain/sync-versions.ts";
+import { type DescribedFile, encodeStatement } from "../../../domain/sync.ts";
+import {
+  type DescribedVersion,
+  needAnswer,
+  VERSIONS_MEDIA_TYPE,
+  type VersionAnswer,
+  type VersionsAnswer,
+  type VersionsStatement,
+} from "../../../domain/sync-versions.ts";
 import { isCount, malformed } from "./answers.ts";
-import { postStatement, repositoryPath, type RemoteRepository, type SendHooks } from "./send.ts";
+import { comparedBytes, postStatement, repositoryPath, type RemoteRepository, type SendHooks } from "./send.ts";
 import { isRecord, type Wire } from "./wire.ts";
 
-export async function sendVersions(wire: Wire, remote: RemoteRepository, statement: VersionsStatement, contents: Uint8Array[], hooks: SendHooks): Promise<VersionsAnswer> {
+/** Files without a sha256 or a size are for targets with the feature `versionsByOtherDigests`. */
+export async function sendVersions(
+  wire: Wire,
+  remote: RemoteRepository,
+  statement: VersionsStatement<DescribedVersion>,
+  contents: Uint8Array[],
+  hooks: SendHooks,
+): Promise<VersionsAnswer> {
   const what = `versions to ${remote.projectId}/${remote.repoName}`;
+  const files = statement.versions.flatMap((version) => version.files);
   const post = { what, path: `versions/${repositoryPath(remote)}`, mediaType: VERSIONS_MEDIA_TYPE };
-  const answer = readAnswers(await postStatement(wire, post, encodeStatement(statement), contents, hooks), statement);
+  const data = await postStatement(wire, { ...post, storedBytes: comparedBytes(files) }, encodeStatement(statement), contents, hooks);
+  const answer = readAnswers(data, statement);
   if (answer === null) throw malformed(what);
   return answer;
 }
 
-function readAnswers(data: unknown, { versions: stated }: VersionsStatement): VersionsAnswer | null {
+function readAnswers(data: unknown, { versions: stated }: VersionsStatement<DescribedVersion>): VersionsAnswer | null {
   const { versions, damaged } = isRecord(data) ? data : {};
   if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged)) return null;
   const answers = versions.flatMap((answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? []) ?? []);
@@ -20,9 +36,9 @@ function readAnswers(data: unknown, { versions: stated }: VersionsStatement): Ve
 }
 
 /** `files`: the version's own; it can need no other contents. */
-function readAnswer(data: unknown, files: VersionFile[]): VersionAnswer | null {
+function readAnswer(data: unknown, files: DescribedFile[]): VersionAnswer | null {
   if (!isRecord(data)) return null;
-  const { result, existing, written, path, files: needed, code, message } = data;
+  const { result, existing, written, path, files: needed, paths = [], code, message } = data;
   switch (result) {
     case "same":
     case "damaged":
@@ -35,7 +51,7 @@ function readAnswer(data: unknown, files: VersionFile[]): VersionAnswer | null {
     case "conflict":
       return typeof existing === "string" && typeof path === "string" ? { result, existing, path } : null;
     case "need":
-      return isTexts(needed) && needed.length > 0 && isPartOf(needed, files) ? { result, files: needed } : null;
+      return isTexts(needed) && isTexts(paths) && isOwn(needed, paths, files) ? needAnswer(needed, paths) : null;
     case "refused":
       if (typeof code !== "number" || typeof message !== "string") return null;
       return { result, code, message, ...(typeof existing === "string" ? { existing } : {}) };
@@ -44,9 +60,12 @@ function readAnswer(data: unknown, files: VersionFile[]): VersionAnswer | null {
   }
 }
 
-function isPartOf(needed: string[], files: VersionFile[]): boolean {
-  const own = new Set(files.map(({ sha256 }) => sha256));
-  return needed.every((sha256) => own.has(sha256));
+/** Something is needed, by its sha256 where that was stated, else by its path. */
+function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boolean {
+  if (needed.length + paths.length === 0) return false;
+  const digests = new Set(files.map(({ sha256 }) => sha256));
+  const unread = new Set(files.filter(({ sha256 }) => sha256 === null).map(({ path }) => path));
+  return needed.every((sha256) => digests.has(sha256)) && paths.every((path) => unread.has(path));
 }
 
 const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((text) => typeof text === "string");

@@ -35,14 +35,6 @@ export function instanceUrl(text: string): URL {
   return new URL(url.origin + url.pathname.replace(/\/+$/, ""));
 }
 
-type Login = { username?: string | null | undefined; password?: string | null | undefined; token?: string | null | undefined };
-
-/** What is sent with every request; null: nothing. */
-export function authorizationOf({ username, password, token }: Login): string | null {
-  if (token) return `Bearer ${token}`;
-  return username ? `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}` : null;
-}
-
 /** For messages: host, port and path, no credentials. */
 export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
 

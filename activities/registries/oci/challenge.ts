@@ -1,23 +1,27 @@
-/** One way to log in that a WWW-Authenticate header offers (RFC 9110 §11.6.1); names in lower case. */
+/** One way to log in that WWW-Authenticate offers (RFC 9110 §11.6.1); names in lower case. */
 export type Challenge = { scheme: string; parameters: ReadonlyMap<string, string> };
 
-const PART = /[\s,]*([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
+/** A parameter with its value, or a word: a scheme, or the token68 behind one. */
+const PART = /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
 
-/** A header may hold several challenges; a word without `=` begins one. */
+/** All fields together are one list of challenges; a word without a value begins one. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
   PART.lastIndex = 0;
   for (let match = PART.exec(header); match !== null; match = PART.exec(header)) {
-    const [, word = "", quoted, plain] = match;
-    const value = quoted?.replace(/\\(.)/g, "$1") ?? plain;
-    if (value === undefined) challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
-    else challenges.at(-1)?.parameters.set(word.toLowerCase(), value);
+    const [, name = "", quoted, plain, word = "", padding = ""] = match;
+    const last = challenges.at(-1);
+    if (name !== "") last?.parameters.set(name.toLowerCase(), quoted?.replace(/\\(.)/g, "$1") ?? plain ?? "");
+    else if (padding === "=" && last && last.parameters.size > 0) last.parameters.set(word.toLowerCase(), "");
+    else if (word !== "") challenges.push({ scheme: word.toLowerCase(), parameters: new Map() });
   }
   return challenges;
 }
 
-/** Bearer before Basic; undefined when neither is offered. */
+/** Bearer before Basic, wherever they stand among others; undefined when neither is offered. A Bearer without a realm is of no use. */
 export function preferredChallenge(header: string | undefined): Challenge | undefined {
   const challenges = header === undefined ? [] : parseChallenges(header);
-  return challenges.find(({ scheme }) => scheme === "bearer") ?? challenges.find(({ scheme }) => scheme === "basic");
+  const bearers = challenges.filter(({ scheme }) => scheme === "bearer");
+  const usable = bearers.find(({ parameters }) => parameters.has("realm"));
+  return usable ?? challenges.find(({ scheme }) => scheme === "basic") ?? bearers[0];
 }

@@ -14,7 +14,7 @@ export type Credentials = {
   authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;
 };
 
-export type RegistryRequest = Omit<HttpRequest, "url" | "describe"> & {
+export type RegistryRequest = Omit<HttpRequest, "url" | "describe" | "errorCodes"> & {
   /** A path of the API below `/v2/`, or a whole URL the registry gave (an upload's location). */
   to: string | URL;
   scopes: readonly string[];
@@ -54,7 +54,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
 
   /** Takes in what a 401 says; true when asking again can help: another token, or a login not tried yet. */
   function learn(response: HttpResponse, sent: string | undefined, scopes: readonly string[]): boolean {
-    const wanted = preferredChallenge(response.header("www-authenticate"));
+    const wanted = preferredChallenge(response.list("www-authenticate"));
     if (wanted === undefined || fixed !== undefined) return false;
     challenge = Promise.resolve(wanted);
     if (wanted.scheme === "basic") return basic !== undefined && sent !== basic;
@@ -64,7 +64,7 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
 
   async function request({ to, scopes, ...rest }: RegistryRequest): Promise<HttpResponse> {
     const url = typeof to === "string" ? new URL(`${address.base ?? ""}/v2/${to}`, origin) : to;
-    const plain = { ...rest, url, describe: describeErrors };
+    const plain = { ...rest, url, describe: describeErrors, errorCodes };
     if (url.origin !== origin.origin) return http.request(plain);
     const sent = await unlessAborted(authorization(scopes), rest.signal);
     const first = { ...withAuthorization(plain, sent), accept: [...(rest.accept ?? []), 401] };
@@ -97,7 +97,7 @@ async function askChallenge(http: HttpClient, origin: URL): Promise<Challenge | 
   const url = new URL("/v2/", origin);
   const response = await http.request({ method: "GET", url, what: `registry ${origin.host}`, accept: [401, 403, 404, 405] });
   await response.discard();
-  return preferredChallenge(response.header("www-authenticate"));
+  return preferredChallenge(response.list("www-authenticate"));
 }
 
 function basicHeader({ username, password, token }: Credentials): string | undefined {
@@ -114,20 +114,29 @@ function lostLogin(refusal: TransferError): TransferError {
   return new TransferError("server", `${refusal.message} (the login ran out during the upload)`, { cause: refusal });
 }
 
-/** `{"errors":[{code, message, detail}]}` in one line; errno 28 is how distribution says that its disk is full. */
-function describeErrors(body: string): string {
-  let errors: unknown;
+type ErrorEntry = { code?: unknown; message?: unknown; detail?: unknown } | null;
+
+/** The entries of `{"errors":[{code, message, detail}]}`; null when the body is something else. */
+function readErrors(body: string): ErrorEntry[] | null {
   try {
-    errors = (JSON.parse(body) as { errors?: unknown } | null)?.errors;
+    const errors = (JSON.parse(body) as { errors?: unknown } | null)?.errors;
+    return Array.isArray(errors) ? (errors as ErrorEntry[]) : null;
   } catch {
-    return body;
+    return null;
   }
-  if (!Array.isArray(errors)) return body;
+}
+
+const errorCodes = (body: string): string[] => (readErrors(body) ?? []).flatMap((error) => (typeof error?.code === "string" ? [error.code] : []));
+
+/** The entries in one line; errno 28 is how distribution says that its disk is full. */
+function describeErrors(body: string): string {
+  const errors = readErrors(body);
+  if (errors === null) return body;
   const full = /"Err":28\b|no space left/.test(body) ? "no space left on its device; " : "";
   return full + errors.map(describeError).join("; ");
 }
 
-function describeError(error: { code?: unknown; message?: unknown; detail?: unknown } | null): string {
+function describeError(error: ErrorEntry): string {
   const detail = error?.detail === undefined || error.detail === null ? "" : ` ${JSON.stringify(error.detail)}`;
   return `${String(error?.code ?? "")}: ${String(error?.message ?? "")}${detail}`;
 }

@@ -1,34 +1,36 @@
 import { TransferError } from "../../../domain/failure.ts";
-import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
+import { isDigest, type Digest } from "../../../domain/digest.ts";
 import { isTag } from "../../../domain/reference.ts";
-import type { HttpResponse } from "../http.ts";
-import { digestOf } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
-import { ACCEPT_MANIFESTS, parseManifest, type Manifest } from "./manifest.ts";
-
-export const MANIFEST_LIMIT = 8 * 1024 * 1024;
-
-export type ManifestHead = { digest: Digest; mediaType: string; size: number };
+import type { Listing } from "./listing.ts";
+import { ACCEPT_MANIFESTS, parseManifest, readMediaType, type Manifest } from "./manifest.ts";
+import { checkedDigest, MANIFEST_LIMIT, manifestLabel } from "./manifest-digest.ts";
+import { createQuestion, type ManifestHead } from "./question.ts";
+import { type Manners, orRefused, type Told } from "./told.ts";
 
 export type Manifests = {
-  /** Null when there is no such tag or digest. */
+  /** Whether there is such a tag or digest; asked in every way that the registry has. */
+  askManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Told<ManifestHead>>;
+  /** Null when there is no such tag or digest; throws where the registry does not tell. */
   headManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestHead | null>;
   /** Throws `notFound` when there is none; the bytes have the digest that is answered. */
   getManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Manifest>;
+  /** The same without a look at what it names, for lists that may name anything. */
+  getDocument: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestDocument>;
   /** Verified: the registry says the digest, or is asked for it. `indexesSubject` = it keeps the list of what is attached. */
-  putManifest: (name: string, reference: string, manifest: ManifestToPut, signal?: AbortSignal) => Promise<{ indexesSubject: boolean }>;
+  putManifest: (name: string, reference: string, manifest: ManifestDocument, signal?: AbortSignal) => Promise<{ indexesSubject: boolean }>;
 };
 
-export type ManifestToPut = Pick<Manifest, "digest" | "mediaType" | "bytes">;
+export type ManifestDocument = Pick<Manifest, "digest" | "mediaType" | "bytes">;
 
-export function createManifests(client: RegistryClient, access: Access): Manifests {
+export function createManifests(client: RegistryClient, access: Access, { listTags }: Pick<Listing, "listTags">, manners: Manners): Manifests {
   const { host } = client.origin;
   const pathOf = (name: string, reference: string) => {
     if (!isTag(reference) && !isDigest(reference)) throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
     return `${access.path(name)}/manifests/${reference}`;
   };
-  const read = (method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined, accept: number[]) =>
+  const read = (method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined, accept: readonly number[]) =>
     client.request({
       method,
       to: pathOf(name, reference),
@@ -39,19 +41,10 @@ export function createManifests(client: RegistryClient, access: Access): Manifes
       signal,
     });
 
-  async function headManifest(name: string, reference: string, signal?: AbortSignal): Promise<ManifestHead | null> {
-    const response = await read("HEAD", name, reference, signal, [404]);
-    await response.discard();
-    if (response.status === 404) return null;
-    const digest = response.header("docker-content-digest");
-    const mediaType = response.header("content-type")?.split(";")[0]?.trim() ?? "";
-    const size = Number(response.header("content-length") ?? 0);
-    if (isDigest(digest)) return { digest, mediaType, size };
-    const manifest = await getManifest(name, reference, signal);
-    return { digest: manifest.digest, mediaType: manifest.mediaType, size: manifest.bytes.length };
-  }
+  const askManifest = createQuestion({ read, listTags, manners, host });
+  const headManifest = async (name: string, reference: string, signal?: AbortSignal) => orRefused(await askManifest(name, reference, signal));
 
-  async function getManifest(name: string, reference: string, signal?: AbortSignal): Promise<Manifest> {
+  async function fetchBytes(name: string, reference: string, signal: AbortSignal | undefined): Promise<{ bytes: Buffer; digest: Digest; contentType: string | undefined }> {
     const what = manifestLabel(name, reference);
     const response = await read("GET", name, reference, signal, [404]);
     if (response.status === 404) {
@@ -60,10 +53,20 @@ export function createManifests(client: RegistryClient, access: Access): Manifes
     }
     const bytes = await response.bytes(MANIFEST_LIMIT);
     const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
-    return parseManifest(bytes, digest, response.header("content-type"), what);
+    return { bytes, digest, contentType: response.header("content-type") };
   }
 
-  async function putManifest(name: string, reference: string, manifest: ManifestToPut, signal?: AbortSignal) {
+  async function getManifest(name: string, reference: string, signal?: AbortSignal): Promise<Manifest> {
+    const { bytes, digest, contentType } = await fetchBytes(name, reference, signal);
+    return parseManifest(bytes, digest, contentType, manifestLabel(name, reference));
+  }
+
+  async function getDocument(name: string, reference: string, signal?: AbortSignal): Promise<ManifestDocument> {
+    const { bytes, digest, contentType } = await fetchBytes(name, reference, signal);
+    return { bytes, digest, mediaType: readMediaType(bytes, contentType) };
+  }
+
+  async function putManifest(name: string, reference: string, manifest: ManifestDocument, signal?: AbortSignal) {
     const what = manifestLabel(name, reference);
     const response = await client.request({
       method: "PUT",
@@ -76,26 +79,15 @@ export function createManifests(client: RegistryClient, access: Access): Manifes
     });
     await response.discard();
     const said = response.header("docker-content-digest");
-    const stored = isDigest(said) ? said : (await headManifest(name, reference, signal))?.digest;
-    if (stored !== manifest.digest) {
+    const told = isDigest(said) ? null : await askManifest(name, reference, signal);
+    const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
+    // Where it says nothing at all its answer to the writing counts.
+    if (stored !== manifest.digest && told?.kind !== "untold") {
       throw new TransferError("digestMismatch", `${what}: ${host} stored it as ${stored ?? "nothing"} instead of ${manifest.digest}`);
     }
+    if (isTag(reference)) manners.wrote(name, reference);
     return { indexesSubject: response.header("oci-subject") !== undefined };
   }
 
-  return { headManifest, getManifest, putManifest };
-}
-
-export function manifestLabel(name: string, reference: string): string {
-  return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
-}
-
-function checkedDigest(bytes: Buffer, reference: string, response: HttpResponse, what: string): Digest {
-  const said = response.header("docker-content-digest");
-  const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;
-  const digest = digestOf(bytes, expected === undefined ? "sha256" : digestParts(expected).algorithm);
-  if (expected !== undefined && digest !== expected) {
-    throw new TransferError("digestMismatch", `${what}: its bytes have the digest ${digest}, not ${expected}: the copy there is corrupt; push it again`);
-  }
-  return digest;
+  return { askManifest, headManifest, getManifest, getDocument, putManifest };
 }

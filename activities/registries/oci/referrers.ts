@@ -1,41 +1,63 @@
 import type { Digest } from "../../../domain/digest.ts";
+import { TransferError, toTransferError } from "../../../domain/failure.ts";
+import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
+import type { HttpResponse } from "../http.ts";
 import type { Access } from "./access.ts";
-import type { RegistryClient } from "./client.ts";
+import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { linkQuery } from "./link.ts";
-import { parseIndex, type Descriptor } from "./manifest.ts";
-import { MANIFEST_LIMIT, manifestLabel } from "./manifests.ts";
+import { MANIFEST_LIMIT, manifestLabel } from "./manifest-digest.ts";
+import { type Manners, REFUSALS, type Told } from "./told.ts";
 
 const MOST_PAGES = 100;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /** How registries say that they have no referrers API; one that has it never answers 404 (distribution-spec, "Listing Referrers"). */
-const UNSUPPORTED = [400, 404, 405, 501];
+const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
-  /** What the referrers API lists for `subject`; null when the registry has no such API, which is then remembered. */
+  /** What the referrers API lists for `subject`; null when the registry does not tell it so, which is then remembered. */
   listReferrers: (name: string, subject: Digest, signal?: AbortSignal) => Promise<Descriptor[] | null>;
 };
 
-export function createReferrers(client: RegistryClient, access: Access): Referrers {
+export function createReferrers(client: RegistryClient, access: Access, manners: Manners): Referrers {
   let unsupported = false;
+
+  async function list(name: string, subject: Digest, signal: AbortSignal | undefined): Promise<Told<Descriptor[]>> {
+    const path = `${access.path(name)}/referrers/${subject}`;
+    const what = `what is attached to ${manifestLabel(name, subject)}`;
+    const found: Descriptor[] = [];
+    let query: string | null = "";
+    for (let page = 0; query !== null && page < MOST_PAGES; page += 1) {
+      const response = await ask(client, { method: "GET", to: path + query, what, scopes: access.pull(name), signal });
+      if (response instanceof TransferError) return { kind: "untold", refusal: response };
+      const isRefused = response.status >= 400 && !UNSUPPORTED.includes(response.status);
+      if (isRefused) return { kind: "untold", refusal: await response.failure() };
+      const listed = response.status === 200 ? readReferrers(await response.bytes(MANIFEST_LIMIT)) : null;
+      if (listed === null) return response.discard().then(() => ({ kind: "absent" }));
+      found.push(...listed);
+      const next = linkQuery(response);
+      query = next === query ? null : next;
+    }
+    return { kind: "there", value: found };
+  }
+
   return {
     async listReferrers(name, subject, signal) {
       if (unsupported) return null;
-      const path = `${access.path(name)}/referrers/${subject}`;
-      const what = `what is attached to ${manifestLabel(name, subject)}`;
-      const found: Descriptor[] = [];
-      let query: string | null = "";
-      for (let page = 0; query !== null && page < MOST_PAGES; page += 1) {
-        const response = await client.request({ method: "GET", to: path + query, what, scopes: access.pull(name), accept: UNSUPPORTED, signal });
-        const body = await response.bytes(MANIFEST_LIMIT);
-        const list = response.status === 200 ? parseIndex(body, what) : null;
-        if (list === null) {
-          unsupported = true;
-          return null;
-        }
-        found.push(...list);
-        const next = linkQuery(response);
-        query = next === query ? null : next;
-      }
-      return found;
+      const told = await manners.ask("referrers", () => list(name, subject, signal));
+      unsupported ||= told.kind === "absent";
+      return told.kind === "there" ? told.value : null;
     },
   };
+}
+
+/** Answers the failure where a redirect leads to nobody who answers; what the registry itself fails with is thrown. */
+async function ask(client: RegistryClient, request: RegistryRequest): Promise<HttpResponse | TransferError> {
+  const response = await client.request({ ...request, accept: [...REFUSALS, ...REDIRECTS] });
+  if (!REDIRECTS.includes(response.status)) return response;
+  await response.discard();
+  return client.request({ ...request, accept: REFUSALS }).catch((error: unknown) => {
+    const failure = toTransferError(error);
+    if (failure.isPutOff) throw failure;
+    return failure;
+  });
 }

@@ -9,6 +9,7 @@ import { createListing, type Listing } from "./listing.ts";
 import { createManifests, type Manifests } from "./manifests.ts";
 import { createReferrers, type Referrers } from "./referrers.ts";
 import { createSmallBlobs, type SmallBlobs } from "./small-blobs.ts";
+import { createManners } from "./told.ts";
 import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
@@ -42,14 +43,16 @@ export function createOciRegistryAt(address: RegistryAddress, options: Omit<OciR
   const http = createHttpClient({ ...options, secrets: secretsOf(options) });
   const client = createRegistryClient(http, address, options);
   const access = createAccess(address, options.pushes ?? false);
-  const blobs = createBlobs(client, access);
-  const uploads = createUploads(client, access);
+  const manners = createManners();
+  const listing = createListing(client, access, address);
+  const blobs = createBlobs(client, access, manners);
+  const uploads = createUploads(client, access, manners);
   return {
     host: client.origin.host,
-    ...createManifests(client, access),
-    ...createReferrers(client, access),
+    ...createManifests(client, access, listing, manners),
+    ...createReferrers(client, access, manners),
     ...blobs,
-    ...createListing(client, access, address),
+    ...listing,
     ...uploads,
     ...createSmallBlobs({ ...blobs, ...uploads }),
     check: (scope, signal) => checkRegistry(http, client, access, uploads, scope, signal),

@@ -1,9 +1,10 @@
-import { TransferError } from "../../../domain/failure.ts";
+import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
 import type { HttpBody, HttpResponse } from "../http.ts";
 import type { Access } from "./access.ts";
 import { blobLabel } from "./blobs.ts";
 import type { RegistryClient } from "./client.ts";
+import { type Manners, REFUSALS } from "./told.ts";
 
 /** An upload under way. `location` is the newest the registry gave; older ones may be dead. */
 export type UploadSession = { location: string; offset: number; minChunk: number };
@@ -25,10 +26,10 @@ export type UploadRest = { body: HttpBody; length: number };
 
 const OCTETS = "application/octet-stream";
 
-type Wire = { client: RegistryClient; access: Access };
+type Wire = { client: RegistryClient; access: Access; manners: Manners };
 
-export function createUploads(client: RegistryClient, access: Access): Uploads {
-  const wire: Wire = { client, access };
+export function createUploads(client: RegistryClient, access: Access, manners: Manners): Uploads {
+  const wire: Wire = { client, access, manners };
   return {
     startUpload: (name, digest, mountFrom, signal) => startUpload(wire, name, digest, mountFrom, signal),
     uploadStatus: (name, location, signal) => uploadStatus(wire, name, location, signal),
@@ -38,7 +39,19 @@ export function createUploads(client: RegistryClient, access: Access): Uploads {
   };
 }
 
-async function startUpload(
+/** A mount is a question: where another name's blob is refused, the upload is begun without it. */
+async function startUpload(wire: Wire, name: string, digest: Digest, mountFrom: string | null, signal?: AbortSignal): Promise<UploadSession | "mounted"> {
+  if (mountFrom === null || mountFrom === name) return begin(wire, name, digest, mountFrom, signal);
+  const told = await wire.manners.ask("mount", async () => {
+    const begun = await begin(wire, name, digest, mountFrom, signal).catch(toTransferError);
+    if (!(begun instanceof TransferError)) return { kind: "there", value: begun };
+    if (begun.retryable || begun.isPutOff) throw begun;
+    return { kind: "untold", refusal: begun };
+  });
+  return told.kind === "there" ? told.value : begin(wire, name, digest, null, signal);
+}
+
+async function begin(
   { client, access }: Wire,
   name: string,
   digest: Digest,
@@ -63,7 +76,7 @@ async function uploadStatus({ client, access }: Wire, name: string, location: st
     to: client.resolve(location, client.origin),
     what: `upload to ${name}`,
     scopes: access.push(name),
-    accept: [400, 404, 405, 410],
+    accept: REFUSALS,
     signal,
   });
   await response.discard();
@@ -154,5 +167,5 @@ function withDigest(location: string, digest: Digest): URL {
 }
 
 function digestVerdict(failure: TransferError): TransferError {
-  return failure.message.includes("DIGEST_INVALID") ? new TransferError("digestMismatch", failure.message, { cause: failure }) : failure;
+  return failure.codes?.includes("DIGEST_INVALID") === true ? new TransferError("digestMismatch", failure.message, { cause: failure }) : failure;
 }

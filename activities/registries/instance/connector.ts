@@ -1,0 +1,43 @@
+import type { Check, Closing, Connector, End, SettlingTarget } from "../contract.ts";
+import { createInstanceClient } from "./client.ts";
+import type { RemoteRepository } from "./send.ts";
+import { settleBatch } from "./settle/settle.ts";
+
+/** Another instance of this product (docs/instance-protocol.md). Its images are pushed to the registry that it serves. */
+export const instance = { target: openTarget, check } as const satisfies Connector;
+
+function openTarget(end: End): SettlingTarget & Closing {
+  const client = createInstanceClient(end);
+  const remote = repositoryOf(end);
+  /** Whether the repository had no file when it was first seen; undefined: it was not. */
+  let empty: boolean | undefined;
+  return {
+    async prepare({ type, create }, signal) {
+      if (create && empty === undefined) empty = (await client.ensureRepository(remote, type, signal)).empty;
+    },
+    settle: (batch) => settleBatch(batch, { client, remote, isEmpty: empty ?? false }),
+    close: client.close,
+  };
+}
+
+/** `namespace` is `project/repository`. */
+function repositoryOf({ namespace }: End): RemoteRepository {
+  const [projectId = "", repoName = ""] = namespace.split("/");
+  return { projectId, repoName };
+}
+
+async function check(end: End, signal: AbortSignal): Promise<Check> {
+  const client = createInstanceClient(end);
+  try {
+    const { reachable, authenticated, name, reason } = await client.check(signal);
+    const because = reason ?? `the instance ${name} answers`;
+    const untried = { ok: null, message: "not tried" };
+    return {
+      reachable: { ok: reachable, message: because },
+      authenticated: reachable ? { ok: authenticated, message: because } : untried,
+      allowed: authenticated ? { ok: true, message: `${name} takes what is replicated to it` } : untried,
+    };
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,123 @@
+import { type Part, strongest } from "../../../../domain/artifact.ts";
+import { toTransferError, TransferError } from "../../../../domain/failure.ts";
+import { yieldTime } from "../../../../domain/slice.ts";
+import type { UploadClaim, UploadSession } from "../../../../domain/sync.ts";
+import { type Copy, type Item, isKnown, learn } from "./copy.ts";
+import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
+
+/** Of a content whose size nobody tells, so much is held in memory to be sent at a time. */
+const UNSIZED_BYTES = 4 * 1024 * 1024;
+
+/** A content on its way. `digest`: what tells its upload from others, null where nothing does; `size` null: unknown until its end. */
+type Upload = { copy: Copy; item: Item; part: Part; digest: string | null; size: number | null };
+
+/** What was read of the content already, from its start. */
+export type Begun = { reader: Reader; size: number | null };
+
+/**
+ * Uploads one content; `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker, goes on from there. What
+ * was not known of the content is learned at its end.
+ */
+export async function uploadContent(copy: Copy, item: Item, part: Part, begun: Begun | null): Promise<void> {
+  const upload: Upload = { copy, item, part, digest: strongest(part.digests), size: part.size ?? begun?.size ?? null };
+  try {
+    const session = (begun ? null : await resumed(upload)) ?? (await copy.calls.startUpload(claimOf(upload), copy.hooks.signal));
+    if (session.done) return;
+    item.carried = true;
+    await sendFrom(upload, session, begun);
+  } finally {
+    await begun?.reader.close();
+  }
+}
+
+async function sendFrom(upload: Upload, session: UploadSession, begun: Begun | null): Promise<void> {
+  const { copy, item, part } = upload;
+  keep(upload, session);
+  try {
+    const { offset } = await sendChunks(upload, session, begun);
+    const claim = { ...claimOf(upload), size: upload.size ?? offset };
+    const content = await copy.calls.finishUpload(session.id, claim, claim.size, copy.hooks.signal);
+    if (!isKnown(part)) learn(item, part, { ...part, size: content.size, digests: { ...part.digests, sha256: content.sha256 } });
+    forget(upload);
+  } catch (error) {
+    await letGo(upload, session.id, error);
+    throw error;
+  }
+}
+
+function claimOf({ part: { digests }, size }: Upload): UploadClaim {
+  return { ...digests, ...(size === null ? {} : { size }) };
+}
+
+/** What no later attempt can use is not left lying at the target. */
+async function letGo(upload: Upload, id: string, error: unknown): Promise<void> {
+  const { client, hooks } = upload.copy;
+  if (hooks.signal.aborted) return;
+  const { keepsUpload, retryable } = toTransferError(error);
+  if (keepsUpload && upload.digest !== null) return;
+  forget(upload);
+  // The target itself ends a session whose digest is wrong.
+  if (!retryable || keepsUpload) await client.dropUpload(id, hooks.signal).catch(() => undefined);
+}
+
+async function resumed({ copy, item, digest, size }: Upload): Promise<UploadSession | null> {
+  const left = item.uploads.find((state) => state.digest === digest);
+  const session = left ? await copy.client.uploadSession(left.location, copy.hooks.signal) : null;
+  return session && session.offset <= (size ?? Infinity) ? session : null;
+}
+
+function keep({ copy, item, digest }: Upload, { id, offset }: UploadSession): void {
+  if (digest === null) return;
+  const state = { digest, location: id, offset };
+  item.uploads = [...item.uploads.filter((each) => each.digest !== digest), state];
+  if (offset > 0) copy.hooks.onUpload(state);
+}
+
+function forget({ item, digest }: Upload): void {
+  item.uploads = item.uploads.filter((state) => state.digest !== digest);
+}
+
+async function sendChunks(upload: Upload, from: UploadSession, begun: Begun | null): Promise<UploadSession> {
+  const { copy, item, part } = upload;
+  if (from.offset === upload.size) return from;
+  const { reader, size } = begun ?? (await openReader(copy, item, part, from.offset));
+  upload.size ??= size;
+  try {
+    let session = from;
+    for (let next = await nextChunk(upload, reader, session); next !== null; next = await nextChunk(upload, reader, session)) {
+      session = await sendChunk(upload, session, next);
+      if (session.offset !== upload.size) yieldTime(copy.hooks.slice);
+    }
+    return session;
+  } finally {
+    await reader.close();
+  }
+}
+
+type Chunk = { length: number; bytes: AsyncIterable<Uint8Array> };
+
+async function nextChunk({ copy, size }: Upload, reader: Reader, { offset }: UploadSession): Promise<Chunk | null> {
+  const { chunkBytes } = copy.capabilities.limits;
+  if (size !== null) {
+    const length = Math.min(chunkBytes, size - offset);
+    return length === 0 ? null : { length, bytes: reader.take(length) };
+  }
+  const gathered = await reader.gather(Math.min(chunkBytes, UNSIZED_BYTES));
+  return gathered.length === 0 ? null : { length: gathered.length, bytes: inSlices(gathered) };
+}
+
+async function* inSlices(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) yield bytes.subarray(at, at + SLICE_BYTES);
+}
+
+async function sendChunk(upload: Upload, session: UploadSession, { length, bytes }: Chunk): Promise<UploadSession> {
+  const { copy, item } = upload;
+  const onBytes = (sent: number) => {
+    item.sent += sent;
+    copy.hooks.onBytes(sent);
+  };
+  const next = await copy.client.appendUpload(session, length, bytes, { ...copy.hooks, onBytes });
+  if (next.offset !== session.offset + length) throw new TransferError("server", `${copy.client.url} kept only ${next.offset} bytes of the upload`);
+  keep(upload, next);
+  return next;
+}

@@ -1,0 +1,44 @@
+import { type TransferError, toTransferError } from "../../../domain/failure.ts";
+import type { Answer, Check, End } from "../contract.ts";
+import { authorizationOf } from "../login.ts";
+import { jsonOf, type NpmRegistry, openNpmRegistry } from "./registry.ts";
+
+const NOT_TRIED: Answer = { ok: null, message: "not tried" };
+/** Registries answer a ping, or at least that they have none. */
+const ANY_ANSWER = [400, 401, 403, 404, 405, 501];
+
+/** Whether the registry answers, and takes the login. What may be published shows only when it is. */
+export async function check(end: End, signal: AbortSignal): Promise<Check> {
+  const registry = openNpmRegistry(end);
+  try {
+    const reached = await reach(registry, signal).then(() => null, toTransferError);
+    if (reached?.kind === "cancelled") throw reached;
+    if (reached) return { reachable: no(reached), authenticated: NOT_TRIED, allowed: NOT_TRIED };
+    const reachable: Answer = { ok: true, message: `${registry.host} answers` };
+    const allowed: Answer = { ok: null, message: "what may be read or published shows when it is" };
+    return { reachable, authenticated: await logIn(registry, authorizationOf(end) !== null, signal), allowed };
+  } finally {
+    await registry.close();
+  }
+}
+
+async function reach(registry: NpmRegistry, signal: AbortSignal): Promise<void> {
+  await (await registry.ask("-/ping", { method: "GET", what: `registry ${registry.host}`, accept: ANY_ANSWER, signal })).discard();
+}
+
+async function logIn(registry: NpmRegistry, hasLogin: boolean, signal: AbortSignal): Promise<Answer> {
+  if (!hasLogin) return { ok: null, message: "no login was given" };
+  const what = `login to ${registry.host}`;
+  try {
+    const answer = await registry.ask("-/whoami", { method: "GET", what, accept: [404, 405, 501], signal });
+    if (answer.status >= 300) return answer.discard().then(() => ({ ok: null, message: `${registry.host} does not say who is logged in` }));
+    const { username } = await jsonOf(answer, what);
+    return typeof username === "string" && username !== "" ? { ok: true, message: `${registry.host} knows the login as ${username}` } : { ok: false, message: `${what}: it is not known there` };
+  } catch (error) {
+    const failure = toTransferError(error);
+    if (failure.kind === "cancelled") throw failure;
+    return no(failure);
+  }
+}
+
+const no = ({ message }: TransferError): Answer => ({ ok: false, message });

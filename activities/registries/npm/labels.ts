@@ -1,0 +1,54 @@
+import type { Artifact } from "../../../domain/artifact.ts";
+import { deprecationOf, record, withDeprecation } from "../../../domain/npm/package.ts";
+import { decideTags } from "../../../domain/npm/tags.ts";
+import type { LabelRules } from "../contract.ts";
+import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
+
+/** Dist-tags and deprecation of a version that is there. */
+export function createLabels(registry: NpmRegistry) {
+  async function set(artifact: Artifact, rules: LabelRules, signal: AbortSignal): Promise<string | null> {
+    const found = await registry.package(artifact.name, false, signal);
+    if (!found) return null;
+    const tagged = await setTags(registry, artifact, found, rules, signal);
+    const deprecated = rules.includeMetadata && (await setDeprecation(registry, artifact, found, signal));
+    if (tagged || deprecated) registry.forget(artifact.name);
+    return null;
+  }
+  return { set };
+}
+
+async function setTags(registry: NpmRegistry, artifact: Artifact, there: Package, rules: LabelRules, signal: AbortSignal): Promise<boolean> {
+  const { name, version, tags, siblings } = artifact;
+  const moved = decideTags({
+    strategy: rules.conflictStrategy,
+    includeMetadata: rules.includeMetadata,
+    source: new Map(tags.map((tag) => [tag, version])),
+    sourceHas: siblings ? (each) => siblings.includes(each) : null,
+    target: there.tags,
+    targetHas: (each) => there.versions.has(each),
+  });
+  for (const tag of moved.keys()) {
+    const answer = await registry.ask(`-/package/${encodeName(name)}/dist-tags/${encodeURIComponent(tag)}`, {
+      method: "PUT",
+      what: `dist-tag ${tag} of ${name}@${version}`,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(version),
+      signal,
+    });
+    await answer.discard();
+  }
+  return moved.size > 0;
+}
+
+/** As `npm deprecate` does it: the package's document, with another deprecation of this version. */
+async function setDeprecation(registry: NpmRegistry, { name, version, document }: Artifact, { versions }: Package, signal: AbortSignal): Promise<boolean> {
+  const wanted = deprecationOf(document ?? {});
+  if (wanted === deprecationOf(versions.get(version) ?? {})) return false;
+  const what = `deprecation of ${name}@${version}`;
+  const whole = await jsonOf(await registry.ask(`${encodeName(name)}?write=true`, { method: "GET", what, signal }), what);
+  const documents = record(whole["versions"]);
+  const changed = { ...whole, versions: { ...documents, [version]: { ...withDeprecation(record(documents[version]), null), deprecated: wanted ?? "" } } };
+  const answer = await registry.ask(encodeName(name), { method: "PUT", what, headers: { "content-type": "application/json" }, body: JSON.stringify(changed), signal });
+  await answer.discard();
+  return true;
+}

@@ -1,0 +1,105 @@
+import pLimit from "p-limit";
+import { TransferError } from "../../../domain/failure.ts";
+import { isNpmName, record } from "../../../domain/npm/package.ts";
+import { strongest } from "../../../domain/artifact.ts";
+import { packageNameOf } from "../../../domain/package-key.ts";
+import type { PackageConstraint } from "../../../domain/task.ts";
+import type { Closing, End, Listed, ListedPage, Lister } from "../contract.ts";
+import { digestsOf, jsonOf, type NpmRegistry, openNpmRegistry } from "./registry.ts";
+
+const PAGE = 500;
+const SEARCHED_AT_ONCE = 250;
+/** Packages that one page goes through, and how many of them at once. */
+const PACKAGES_A_PAGE = 100;
+const limit = pLimit(8);
+
+/** The next package, and the next version of it. */
+type Position = { at: number; from: number };
+
+/** Lists versions of packages: of those that are named; of all where the registry lists its packages (`/-/all`, else a search for everything). */
+export function openLister(end: End): Lister & Closing {
+  const registry = openNpmRegistry(end);
+  let all: Promise<readonly PackageConstraint[]> | undefined;
+  return {
+    async list({ packages }, cursor, signal) {
+      if (packages.length > 0) return listPage(registry, packages, cursor, signal);
+      all ??= listNames(registry, signal);
+      return listPage(registry, await all, cursor, signal);
+    },
+    close: registry.close,
+  };
+}
+
+async function listPage(registry: NpmRegistry, packages: readonly PackageConstraint[], cursor: string | null, signal: AbortSignal): Promise<ListedPage> {
+  const { at, from }: Position = cursor === null ? { at: 0, from: 0 } : (JSON.parse(cursor) as Position);
+  const page: ListedPage = { found: [], missing: [], next: null };
+  const asked = packages.slice(at, at + PACKAGES_A_PAGE);
+  const answers = await limit.map(asked, (each) => versionsOf(registry, each, signal));
+  for (const [index, { found, missing }] of answers.entries()) {
+    const start = index === 0 ? from : 0;
+    const room = PAGE - page.found.length;
+    if (room === 0) return { ...page, next: JSON.stringify({ at: at + index, from: start }) };
+    if (start === 0) page.missing.push(...missing);
+    page.found.push(...found.slice(start, start + room));
+    if (start + room < found.length) return { ...page, next: JSON.stringify({ at: at + index, from: start + room }) };
+  }
+  const next = at + asked.length;
+  return { ...page, next: next < packages.length ? JSON.stringify({ at: next, from: 0 }) : null };
+}
+
+/** The versions that are wanted of a package, in the order of their publication as far as the registry keeps it. */
+async function versionsOf(registry: NpmRegistry, { packageKey, versions }: PackageConstraint, signal: AbortSignal): Promise<Omit<ListedPage, "next">> {
+  const name = packageNameOf(packageKey);
+  const found = await registry.package(name, false, signal);
+  const wanted = versions && versions.length > 0 ? [...new Set(versions)] : [...(found?.versions.keys() ?? [])];
+  const lacking = found === null || wanted.length === 0 ? [""] : wanted.filter((version) => !found.versions.has(version));
+  const missing = lacking.map((version) => ({ name, version, reason: missingReason(registry, name, version) }));
+  const listed = wanted.flatMap((version): Listed[] => {
+    const document = found?.versions.get(version);
+    return document ? [{ name, version, size: null, digest: strongest(digestsOf(document)) }] : [];
+  });
+  return { found: listed, missing };
+}
+
+function missingReason({ base }: NpmRegistry, name: string, version: string): string {
+  return version === ""
+    ? `package ${name} is not in the registry ${base}, or has no versions: check the package's name`
+    : `${name}@${version} is not in the registry ${base}: check the version`;
+}
+
+/** The names of all packages. What cannot be listed completely is an error. */
+async function listNames(registry: NpmRegistry, signal: AbortSignal): Promise<readonly PackageConstraint[]> {
+  const names = (await namesOfAll(registry, signal)) ?? (await namesBySearch(registry, signal));
+  if (names === null || names.length === 0) {
+    throw new TransferError("unsupported", `the registry ${registry.base} lists no packages: name them with packageConstraints`);
+  }
+  return [...new Set(names)].sort().map((name) => ({ packageKey: `npm://${name}`, versions: null }));
+}
+
+/** Null: the registry has no such list. */
+async function namesOfAll(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
+  const what = "list of packages";
+  const answer = await registry.ask("-/all", { method: "GET", what, accept: NOT_OFFERED, signal });
+  if (answer.status >= 300) return answer.discard().then(() => null);
+  const all = await jsonOf(answer, what);
+  const names = Object.keys(all).filter((name) => isNpmName(name) && typeof all[name] === "object");
+  return names.length > 0 ? names : null;
+}
+
+/** Null: the registry offers no search, or does not answer one for everything. */
+async function namesBySearch(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
+  const names: string[] = [];
+  for (;;) {
+    const what = "search for all packages";
+    const answer = await registry.ask(`-/v1/search?text=&size=${SEARCHED_AT_ONCE}&from=${names.length}`, { method: "GET", what, accept: NOT_OFFERED, signal });
+    if (answer.status >= 300) return answer.discard().then(() => null);
+    const { objects, total } = await jsonOf(answer, what);
+    const found = (Array.isArray(objects) ? objects : []).map((each: unknown) => record(record(each)["package"])["name"]).filter((name) => typeof name === "string");
+    names.push(...found);
+    if (typeof total !== "number" || total === 0) return null;
+    if (names.length >= total) return names;
+    if (found.length === 0) throw new TransferError("invalid", `${what}: ${registry.host} tells of ${total} packages and names ${names.length}: name them with packageConstraints`);
+  }
+}
+
+const NOT_OFFERED = [400, 403, 404, 405, 501];

@@ -1,0 +1,92 @@
+import pLimit from "p-limit";
+import type { Artifact, ArtifactKey, Origin, Part } from "../../../domain/artifact.ts";
+import { TransferError, toTransferError } from "../../../domain/failure.ts";
+import { record } from "../../../domain/npm/package.ts";
+import type { Closing, End, Opened, Source } from "../contract.ts";
+import { openedFrom } from "../ranges.ts";
+import { damagedAt } from "../verified.ts";
+import { digestsOf, encodeName, type Json, jsonOf, type NpmRegistry, openNpmRegistry, type Package, partPath } from "./registry.ts";
+
+const ASKED_AT_ONCE = 8;
+const DESCRIBED_AT_ONCE = 100;
+
+/** Versions of packages at a registry: each is its document and a tarball. */
+export function openSource(end: End): Source & Closing {
+  const registry = openNpmRegistry(end);
+  return {
+    async describe(keys, signal) {
+      const limit = pLimit(ASKED_AT_ONCE);
+      return Promise.all(keys.slice(0, DESCRIBED_AT_ONCE).map((key) => limit(() => describeOrFail(registry, key, signal))));
+    },
+    open: (artifact, part, offset, signal) => openTarball(registry, artifact, part, offset, signal),
+    damaged: (part, found) => damagedAt(`${part.path} of ${registry.host}`, found),
+    close: registry.close,
+  };
+}
+
+/** What is wrong with one version is no failure of the others. */
+async function describeOrFail(registry: NpmRegistry, key: ArtifactKey, signal: AbortSignal): Promise<Artifact | TransferError | null> {
+  try {
+    return await describe(registry, key, signal);
+  } catch (error) {
+    const failure = toTransferError(error);
+    if (failure.kind === "cancelled") throw failure;
+    return failure;
+  }
+}
+
+async function describe(registry: NpmRegistry, { name, version }: ArtifactKey, signal: AbortSignal): Promise<Artifact | null> {
+  const found = await registry.package(name, false, signal);
+  const short = found?.versions.get(version);
+  if (!found || !short) return null;
+  const document = await readDocument(registry, name, version, signal);
+  const part: Part = { path: partPath(name, version), size: null, digests: { ...digestsOf(short), ...digestsOf(document) } };
+  const tags = [...found.tags].flatMap(([tag, tagged]) => (tagged === version ? [tag] : []));
+  // They decide whether `latest` may move at the target.
+  const siblings = tags.includes("latest") ? { siblings: [...found.versions.keys()] } : {};
+  return { name, version, parts: [part], digest: null, document, tags, ...siblings, origin: originOf(document, found) };
+}
+
+/** The version's whole document: by itself, or out of the package's where the registry does not answer for single versions. */
+async function readDocument(registry: NpmRegistry, name: string, version: string, signal: AbortSignal): Promise<Json> {
+  const what = `${name}@${version}`;
+  const answer = await registry.ask(`${encodeName(name)}/${encodeURIComponent(version)}`, { method: "GET", what, accept: [404, 405, 501], signal });
+  if (answer.status < 300) return jsonOf(answer, what);
+  await answer.discard();
+  const whole = await jsonOf(await registry.ask(encodeName(name), { method: "GET", what, signal }), what);
+  const document = record(whole["versions"])[version];
+  if (document === undefined) throw new TransferError("notFound", `${what} is not at ${registry.host} any more`);
+  return record(document);
+}
+
+/** Registries tell who published a version, and when their document of the package changed last. */
+function originOf(document: Json, { modified }: Package): Origin {
+  const publisher = record(document["_npmUser"])["name"];
+  const by = typeof publisher === "string" && publisher !== "" ? publisher : "system";
+  const date = modified ?? Date.now();
+  return { createdBy: by, createdDate: date, lastModifiedBy: by, lastModifiedDate: date };
+}
+
+/**
+ * A tarball's address is what the document says where that is the registry's own. Behind proxies it often is another host's: then the usual
+ * path at the registry comes first, and the other host gets no credentials.
+ */
+async function openTarball(registry: NpmRegistry, { name, version, document }: Artifact, part: Part, offset: number, signal: AbortSignal): Promise<Opened> {
+  const what = `tarball of ${name}@${version}`;
+  const told = addressOf(registry, document);
+  const usual = new URL(`${registry.base}/${encodeName(name)}/-/${encodeURIComponent(part.path.split("/").at(-1) ?? "")}`);
+  const isOwn = told?.origin === usual.origin;
+  const headers = offset > 0 ? { range: `bytes=${offset}-` } : {};
+  const ask = (url: URL, login: boolean, accept: number[]) =>
+    registry.http.request({ method: "GET", url, what, headers: { ...headers, ...(login ? registry.login : {}) }, accept, signal });
+  if (told && isOwn) return openedFrom(await ask(told, true, []), offset);
+  const answer = await ask(usual, true, told ? [404] : []);
+  if (answer.status !== 404 || !told) return openedFrom(answer, offset);
+  await answer.discard();
+  return openedFrom(await ask(told, false, []), offset);
+}
+
+function addressOf({ base }: NpmRegistry, document: Json | null): URL | null {
+  const { tarball } = record(document?.["dist"]);
+  return typeof tarball === "string" && URL.canParse(tarball, `${base}/`) ? new URL(tarball, `${base}/`) : null;
+}

@@ -1,0 +1,65 @@
+import { imageNames } from "../../../domain/image/objects.ts";
+import type { Check, Closing, Connector, Copier, End, Lister } from "../contract.ts";
+import { instanceUrl } from "../instance/wire.ts";
+import { authorizationOf } from "../login.ts";
+import { copyImage } from "./copy/image.ts";
+import { listImagePage } from "./copy/listing.ts";
+import { createImageMemory } from "./copy/memory.ts";
+import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "./registry.ts";
+
+/** Registries of images (distribution-spec 1.1). An image is a graph with mounts and referrers, no flat list: it has a copier of its own. */
+export const oci = { lister: openLister, copier: openCopier, check } as const satisfies Connector;
+
+function openLister(end: End): Lister & Closing {
+  const registry = openRegistry(end, false);
+  return {
+    async list({ packages }, cursor, signal) {
+      const page = await listImagePage({ registry, ...imageNames([...packages]), cursor, signal });
+      const found = page.artifacts.map(({ name, tag }) => ({ name, version: tag, size: null, digest: null }));
+      const missing = page.missing.map((name) => ({ name, version: "", reason: `image ${name} is not in the registry ${end.url}, or has no tags: check the package's name` }));
+      return { found, missing, attached: page.attached.map(({ name, tag }) => ({ name, version: tag })), next: page.next };
+    },
+    close: registry.close,
+  };
+}
+
+/** What it learns of the target serves all images that it copies. */
+function openCopier(from: End, to: End): Copier & Closing {
+  const [source, target] = [openRegistry(from, false), openRegistry(to, true)];
+  const seen = createImageMemory();
+  return {
+    sourceChanged: seen.forgetTags,
+    copy: ({ name, version, digest, targetVersions, rules, hooks, uploads }) =>
+      copyImage({
+        source: { registry: source, name: nameAt(from, name) },
+        target: { registry: target, name: nameAt(to, name) },
+        tag: version,
+        sourceDigest: digest,
+        targetTags: targetVersions,
+        rules,
+        hooks,
+        resume: uploads,
+        seen,
+      }),
+    close: async () => void (await Promise.all([source.close(), target.close()])),
+  };
+}
+
+const nameAt = ({ namespace }: End, name: string): string => (namespace === "" ? name : `${namespace}/${name}`);
+
+/** The path of a registry's url is a namespace of its names; an instance may live below a path, and its registry does, too. */
+function openRegistry(end: End, pushes: boolean): OciRegistry {
+  if (end.instance !== true) return createOciRegistry({ ...end, pushes });
+  const { origin, pathname } = instanceUrl(end.url);
+  const authorize = end.authorize ?? (() => authorizationOf(end) ?? undefined);
+  return createOciRegistryAt({ origin, base: pathname.replace(/\/$/, ""), namespace: "" }, { ...end, authorization: authorize, pushes });
+}
+
+async function check(end: End, signal: AbortSignal): Promise<Check> {
+  const registry = openRegistry(end, false);
+  try {
+    return await registry.check({ name: null, push: false }, signal);
+  } finally {
+    await registry.close();
+  }
+}

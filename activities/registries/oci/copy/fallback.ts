@@ -1,0 +1,75 @@
+import { TransferError, toTransferError } from "../../../../domain/failure.ts";
+import type { Digest } from "../../../../domain/digest.ts";
+import { type Descriptor, readReferrers } from "../../../../domain/image/manifest.ts";
+import { isIndexType, OCI_INDEX } from "../../../../domain/image/media-types.ts";
+import { fallbackTag } from "../../../../domain/reference.ts";
+import { digestOf } from "../../verified.ts";
+import type { ManifestDocument } from "../manifests.ts";
+import { cannotTell } from "../told.ts";
+import { listsReferrers } from "./attachment.ts";
+import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
+
+/** Writers that know nothing of each other may update one list at once; each looks again after writing. */
+const ROUNDS = 4;
+
+export type Listed = { descriptors: Descriptor[]; fromApi: boolean };
+
+/** What `end` lists as attached to `subject`: by the referrers API and, where `fallback` says it may be there, by the fallback tag. */
+export async function listAttached(copy: ImageCopy, end: ImageEnd, subject: Digest, fallback: boolean): Promise<Listed> {
+  const { registry, name } = end;
+  const listed = await registry.listReferrers(name, subject, copy.signal);
+  const byTag = fallback && (listed === null || end === copy.source) ? await fallbackManifest(copy, end, subject) : null;
+  const all = [...(listed ?? []), ...(byTag === null ? [] : entriesOf(byTag, subject))];
+  return { descriptors: [...new Map(all.map((item) => [item.digest, item])).values()], fromApi: listed !== null };
+}
+
+/** What an index lists; nothing where the tag names an image of its own. Platforms are images', and never attached. */
+function entriesOf({ mediaType, digest, bytes }: ManifestDocument, subject: Digest): Descriptor[] {
+  if (!isIndexType(mediaType) || digest === subject) return [];
+  return (readReferrers(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
+}
+
+/** Adds descriptors to the target's fallback index; what others listed there stays. */
+export async function addToFallback(copy: ImageCopy, subject: Digest, added: readonly Descriptor[]): Promise<void> {
+  const { target, seen, hooks, signal } = copy;
+  const tag = fallbackTag(subject);
+  await seen.alone(`${target.name}:${tag}`, async () => {
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const there = await fallbackManifest(copy, target, subject);
+      const listed = new Set(there === null ? [] : entriesOf(there, subject).map(({ digest }) => digest));
+      const missing = added.filter(({ digest }) => !listed.has(digest));
+      if (missing.length === 0) return;
+      if (there !== null && !(await listsReferrers(target, subject, there, signal))) throw takenTag(target, tag, subject);
+      const bytes = withDescriptors(there, missing);
+      await hooks.throttle(bytes.length);
+      await target.registry.putManifest(target.name, tag, { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX }, signal);
+      sent(copy, bytes.length);
+    }
+    throw new TransferError("server", `the list of what is attached to ${target.name}@${subject} (tag ${tag}) changes all the time at ${target.registry.host}`);
+  });
+}
+
+function takenTag({ registry, name }: ImageEnd, tag: string, subject: Digest): TransferError {
+  const place = `${registry.host} lists what is attached to ${name}@${subject} under the tag ${tag} only`;
+  return new TransferError("invalid", `${place}, and has an image of its own there: give that image another tag`);
+}
+
+/** The manifest that the fallback tag names; null when there is none. */
+async function fallbackManifest(copy: ImageCopy, end: ImageEnd, subject: Digest): Promise<ManifestDocument | null> {
+  const tag = fallbackTag(subject);
+  return end.registry.getDocument(end.name, tag, copy.signal).catch((error: unknown) => {
+    const refusal = toTransferError(error);
+    if (refusal.kind === "notFound") return null;
+    if (refusal.retryable || refusal.isPutOff) throw refusal;
+    // What the source does not show is not ours to copy.
+    if (end === copy.source || copy.rules.conflictStrategy === "OVERWRITE") return null;
+    throw cannotTell(`the list of attachments ${end.name}:${tag}`, end.registry.host, { kind: "untold", refusal });
+  });
+}
+
+/** The index document with more entries; its other fields are kept as they are. */
+function withDescriptors(old: ManifestDocument | null, added: readonly Descriptor[]): Buffer {
+  const index = old === null ? {} : (JSON.parse(old.bytes.toString("utf8")) as { manifests?: unknown[] | null });
+  const manifests = [...(index.manifests ?? []).filter((entry) => entry !== null), ...added.map(({ json }) => json)];
+  return Buffer.from(JSON.stringify({ ...index, schemaVersion: 2, mediaType: OCI_INDEX, manifests }));
+}

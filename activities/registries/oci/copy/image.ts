@@ -1,0 +1,142 @@
+import { decideTags } from "../../../../domain/decide.ts";
+import { isDigest, type Digest } from "../../../../domain/digest.ts";
+import { TransferError, toTransferError } from "../../../../domain/failure.ts";
+import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../../../domain/outcome.ts";
+import type { Manifest } from "../manifest.ts";
+import { findAttached, listAsAttached, sendAttached } from "./attached.ts";
+import { createTally, linkedAbort, partKey, type ImageCopy, type ImageEnd } from "./copy.ts";
+import type { ManifestHead } from "../question.ts";
+import type { ImageMemory } from "./memory.ts";
+import { existing } from "./existing.ts";
+import { putManifest, sendBelow } from "./manifests.ts";
+import { failureResult } from "../../../../domain/failure-result.ts";
+
+export type CopyImage = {
+  source: ImageEnd;
+  target: ImageEnd;
+  tag: string;
+  /** Tags at the target, all given the same manifest; without it the tag keeps its name. */
+  targetTags?: readonly string[] | undefined;
+  /** The tag's digest where planning knows it; that content is then copied, wherever the tag points by now. */
+  sourceDigest?: string | null | undefined;
+  rules: CopyRules;
+  hooks: CopyHooks;
+  /** Where an earlier attempt left the uploads of large blobs. */
+  resume: readonly UploadState[];
+  seen: ImageMemory;
+};
+
+/**
+ * Copies one tag completely: blobs before manifests, children before indexes, what is attached before the tag, the tag last, so that
+ * nothing half-written is visible. Every trouble is an outcome; throws only when `hooks.signal` fires (a TransferError "cancelled").
+ */
+export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
+  const { source, target, rules, hooks, seen } = input;
+  const { signal, end } = linkedAbort(hooks.signal);
+  const copy: ImageCopy = { source, target, rules, hooks, seen, signal, giveUp: end, tally: createTally() };
+  for (const state of input.resume) {
+    const key = `${target.name}@${state.digest}`;
+    // Another worker may have got further than this one remembers.
+    if (state.offset >= (seen.uploads.get(key)?.offset ?? 0)) seen.uploads.set(key, state);
+  }
+  const learnt: Learnt = { digest: isDigest(input.sourceDigest) ? input.sourceDigest : null };
+  try {
+    return outcome(copy, learnt, await decide(copy, input, learnt));
+  } catch (error) {
+    if (hooks.signal.aborted) throw new TransferError("cancelled", "stopped", { cause: error });
+    return outcome(copy, learnt, await troubleOf(copy, input, toTransferError(error)));
+  } finally {
+    end();
+  }
+}
+
+/** What an outcome tells even of an image that failed. */
+type Learnt = { digest: Digest | null };
+
+/** The image at the source; its manifest is read when it is needed. */
+type SourceImage = { digest: Digest; mediaType: string; load: () => Promise<Manifest> };
+
+async function decide(copy: ImageCopy, input: CopyImage, learnt: Learnt): Promise<ArtifactResult> {
+  const { conflictStrategy, mayHaveSent } = copy.rules;
+  const there = new Map<string, ManifestHead | null>();
+  for (const tag of input.targetTags ?? [input.tag]) there.set(tag, await existing(copy, tag));
+  const image = await findImage(copy, input, [...there.values()]);
+  learnt.digest = image.digest;
+  const { differing, writes } = decideTags(there, image.digest, conflictStrategy);
+  if (writes === "conflict") return conflict(copy, differing);
+  if (writes.length > 0) await send(copy, image, writes);
+  else await leave(copy, image, differing.length === 0);
+  if (differing.length > 0) return { kind: conflictStrategy === "OVERWRITE" ? "replaced" : "skipped" };
+  return { kind: writes.length > 0 || mayHaveSent ? "sent" : "same" };
+}
+
+/** Asks the source as little as possible: nothing at the target means that the manifest is needed anyway. */
+async function findImage(copy: ImageCopy, { tag, sourceDigest }: CopyImage, there: (ManifestHead | null)[]): Promise<SourceImage> {
+  const { registry, name } = copy.source;
+  const reference = isDigest(sourceDigest) ? sourceDigest : tag;
+  const head = there.every((found) => found === null) ? null : await headSource(copy, reference, there);
+  if (head !== null) {
+    let manifest: Promise<Manifest> | undefined;
+    const load = () => (manifest ??= registry.getManifest(name, head.digest, copy.signal));
+    return { digest: head.digest, mediaType: head.mediaType, load };
+  }
+  const manifest = await registry.getManifest(name, reference, copy.signal);
+  return { digest: manifest.digest, mediaType: manifest.mediaType, load: () => Promise.resolve(manifest) };
+}
+
+/** A digest from planning that the target has needs no question at all. */
+async function headSource({ source, signal }: ImageCopy, reference: string, there: (ManifestHead | null)[]): Promise<ManifestHead | null> {
+  const same = there.find((found) => found?.digest === reference);
+  return same ?? (await source.registry.headManifest(source.name, reference, signal));
+}
+
+async function send(copy: ImageCopy, image: SourceImage, tags: readonly string[]): Promise<void> {
+  const manifest = await image.load();
+  await sendBelow(copy, manifest);
+  const attached = await findAttached(copy, manifest, image.load);
+  if (attached.length > 0) {
+    await putManifest(copy, manifest.digest, manifest);
+    await sendAttached(copy, attached);
+  }
+  for (const tag of tags) await putManifest(copy, tag, manifest);
+  copy.tally.count("node", "success", manifest.digest, manifest.bytes.length);
+  await listAsAttached(copy, manifest);
+}
+
+/** Nothing to write. Equal content may still have got attachments since: signed later. */
+async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promise<void> {
+  copy.tally.sizeUnknown();
+  copy.tally.count("node", "skip", image.digest, 0);
+  const attached = equal ? await findAttached(copy, image, image.load) : [];
+  if (attached.length > 0) await sendAttached(copy, attached);
+}
+
+function conflict({ target }: ImageCopy, tags: readonly string[]): ArtifactResult {
+  const reason = `${target.registry.host} has other content under ${tags.map((tag) => `${target.name}:${tag}`).join(", ")}, and the conflict strategy is FAST_FAIL`;
+  return { kind: "failed", reason, conflict: true, stopsCluster: true };
+}
+
+async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferError): Promise<ArtifactResult> {
+  const { resume } = input;
+  const { seen, target, tally } = copy;
+  const keys = new Set([...resume.map(({ digest }) => `${target.name}@${digest}`), ...[...tally.blobs].map((digest) => partKey(copy, digest))]);
+  const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
+  const passes = failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
+  const result = failureResult(failure, failure.message, uploads, passes);
+  if (result.kind !== "failed") return result;
+  for (const { location, offset } of uploads) await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
+  for (const key of keys) seen.uploads.delete(key);
+  if (tally.parts.blob.failed === 0) tally.parts.node.failed += 1;
+  return result;
+}
+
+/** Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is looked at again. */
+async function isOutdated({ source, tag, sourceDigest, hooks }: CopyImage): Promise<boolean> {
+  if (!isDigest(sourceDigest)) return false;
+  const now = await source.registry.headManifest(source.name, tag, hooks.signal).catch(() => undefined);
+  return now?.digest !== sourceDigest;
+}
+
+function outcome({ tally }: ImageCopy, { digest }: Learnt, result: ArtifactResult): ArtifactOutcome {
+  return { result, digest, size: tally.size(), parts: tally.parts, bytesSent: tally.bytesSent };
+}

@@ -1,0 +1,59 @@
+import { TransferError, toTransferError } from "../../../../domain/failure.ts";
+import type { Digest } from "../../../../domain/digest.ts";
+import type { Descriptor } from "../../../../domain/image/manifest.ts";
+import type { Manifest } from "../manifest.ts";
+import { copyBlob } from "./blobs.ts";
+import { partKey, sent, together, type ImageCopy } from "./copy.ts";
+import type { Placed } from "./memory.ts";
+
+const BLOBS_AT_ONCE = 6;
+const CHILDREN_AT_ONCE = 4;
+/** How registries say that a manifest names what they do not have. */
+const LACKING: ReadonlySet<string> = new Set(["BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]);
+
+/** Sends everything a manifest needs but the manifest itself: children with all of theirs, then blobs. */
+export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<void> {
+  await together(manifest.children, CHILDREN_AT_ONCE, (child) => sendChild(copy, manifest, child));
+  await together(manifest.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(copy, manifest, blob));
+}
+
+/** A manifest of an index, by digest; one that is at the target is there with all it needs, or the target would not have taken it. */
+async function sendChild(copy: ImageCopy, parent: Manifest, child: Descriptor): Promise<void> {
+  const { source, target, seen, signal, tally } = copy;
+  const placed = await seen.once(partKey(copy, child.digest), signal, async (): Promise<Placed> => {
+    // Where the target does not tell it is written: by its digest it can be no other.
+    if ((await target.registry.askManifest(target.name, child.digest, signal)).kind === "there") return "found";
+    const manifest = await source.registry.getManifest(source.name, child.digest, signal).catch((error: unknown) => {
+      throw missingChild(copy, parent, child, error);
+    });
+    await sendBelow(copy, manifest);
+    await putManifest(copy, child.digest, manifest);
+    return "sent";
+  });
+  if (placed === "found") tally.sizeUnknown();
+  tally.count("node", placed === "sent" ? "success" : "skip", child.digest, child.size ?? 0);
+}
+
+function missingChild({ source }: ImageCopy, parent: Manifest, child: Descriptor, error: unknown): unknown {
+  if (toTransferError(error).kind !== "notFound") return error;
+  const message = `index ${source.name}@${parent.digest} names ${child.digest}, which the registry ${source.registry.host} does not have: push the index there again, whole`;
+  return new TransferError("notFound", message, { cause: error });
+}
+
+/** Writes a manifest whose parts are all at the target. */
+export async function putManifest(copy: ImageCopy, reference: Digest | string, manifest: Manifest): Promise<{ indexesSubject: boolean }> {
+  const { target, hooks, signal } = copy;
+  await hooks.throttle(manifest.bytes.length);
+  const stored = await target.registry.putManifest(target.name, reference, manifest, signal).catch((error: unknown) => {
+    throw lostParts(copy, manifest, error);
+  });
+  sent(copy, manifest.bytes.length);
+  return stored;
+}
+
+/** A part that was there and is not any more (cleaned up at the target): what is remembered of it is wrong, and another try is right. */
+function lostParts({ target, seen, ...copy }: ImageCopy, manifest: Manifest, error: unknown): unknown {
+  if (!toTransferError(error).codes?.some((code) => LACKING.has(code))) return error;
+  seen.forget([...manifest.blobs, ...manifest.children].map(({ digest }) => partKey({ target, seen, ...copy }, digest)));
+  return new TransferError("server", `${toTransferError(error).message}; what it lacks is sent again`, { cause: error });
+}

@@ -1,0 +1,21 @@
+import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
+import { TransferError } from "../../../domain/failure.ts";
+import type { HttpResponse } from "../http.ts";
+import { digestOf } from "../verified.ts";
+
+export const MANIFEST_LIMIT = 8 * 1024 * 1024;
+
+export function manifestLabel(name: string, reference: string): string {
+  return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
+}
+
+/** The digest of a manifest's bytes, which must be the one that was asked for or is told. */
+export function checkedDigest(bytes: Buffer, reference: string, response: HttpResponse, what: string): Digest {
+  const said = response.header("docker-content-digest");
+  const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;
+  const digest = digestOf(bytes, expected === undefined ? "sha256" : digestParts(expected).algorithm);
+  if (expected !== undefined && digest !== expected) {
+    throw new TransferError("digestMismatch", `${what}: its bytes have the digest ${digest}, not ${expected}: the copy there is corrupt; push it again`);
+  }
+  return digest;
+}

@@ -1,0 +1,47 @@
+import type { OtherAlgorithm, OtherDigests } from "../../domain/content-digests.ts";
+import { TransferError } from "../../domain/failure.ts";
+import { digestChunks, type Summary } from "./digests.ts";
+import type { LocalSource } from "./source.ts";
+
+/** Remembers digests of contents by their sha256. Losing them costs reading the content again. */
+export type DigestMemory = {
+  get: (sha256: string) => OtherDigests;
+  keep: (sha256: string, digests: OtherDigests) => void;
+};
+
+/** Digests of contents of the store besides their sha256. A content is read for them once, in turns with whatever else is hashed. */
+export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSend">, memory: DigestMemory) {
+  const reading = new Map<string, Promise<Summary>>();
+
+  async function read(sha256: string): Promise<Summary> {
+    const { chunks } = await openToSend(sha256);
+    const summary = await digestChunks(chunks, { sha512: true, sha1: true });
+    if (summary.sha256 === sha256) return summary;
+    throw new TransferError("invalid", `the content sha256:${sha256} is damaged in the store: upload the file again`);
+  }
+
+  function readOnce(sha256: string): Promise<Summary> {
+    const under = reading.get(sha256);
+    if (under) return under;
+    const begun = read(sha256).finally(() => reading.delete(sha256));
+    reading.set(sha256, begun);
+    return begun;
+  }
+
+  return {
+    /** In lower-case hex. A TransferError `notFound` when there is no such content. */
+    async digestOf(sha256: string, algorithm: OtherAlgorithm): Promise<string> {
+      const known = memory.get(sha256)[algorithm];
+      if (known !== undefined) return known;
+      const { sha512 = "", sha1 = "", md5 } = await readOnce(sha256);
+      const digests = { sha512, sha1, md5 };
+      memory.keep(sha256, digests);
+      return digests[algorithm];
+    },
+    /** Takes over what was found out when the content came. */
+    keepDigests({ sha256, sha512, sha1, md5 }: Summary): void {
+      if (sha512 === undefined && sha1 === undefined) return;
+      memory.keep(sha256, { ...(sha512 ? { sha512 } : {}), ...(sha1 ? { sha1 } : {}), ...(md5 ? { md5 } : {}) });
+    },
+  };
+}

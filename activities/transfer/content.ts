@@ -1,0 +1,48 @@
+import type { Artifact, Part } from "../../domain/artifact.ts";
+import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
+import { paced } from "../registries/body.ts";
+import type { Content, Source } from "../registries/contract.ts";
+import { checked, type Read } from "../registries/verified.ts";
+
+/** `read`: what was learned of the parts that were read whole, by path; `bytesSent` of all bodies so far. */
+export type CopiedContent = Content & { read: ReadonlyMap<string, Read>; bytesSent: () => number; left: () => UploadState[] };
+
+/** The content of one artifact on its way to a target: verified as it is read, within the rate of the run, counted. */
+export function openContent(source: Omit<Source, "describe">, artifact: Artifact, hooks: CopyHooks, earlier: readonly UploadState[]): CopiedContent {
+  const read = new Map<string, Read>();
+  const uploads = new Map(earlier.map((state) => [state.digest, state]));
+  let bytesSent = 0;
+
+  function verifiedBytes(part: Part, size: number | null, offset: number, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    // What is not read from its start is verified by the target.
+    if (offset > 0) return chunks;
+    return checked(chunks, { ...part, size }, { damaged: (found) => source.damaged(part, found), onRead: (whole) => void read.set(part.path, whole) });
+  }
+
+  async function* metered(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of body) {
+      for await (const piece of paced(chunk, hooks.throttle)) {
+        yield piece;
+        bytesSent += piece.length;
+        hooks.onBytes(piece.length);
+      }
+    }
+  }
+
+  return {
+    signal: hooks.signal,
+    async open(part, { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {}) {
+      const opened = await source.open(artifact, part, offset, hooks.signal);
+      const size = part.size ?? opened.size;
+      return { size, bytes: metered(encode(verifiedBytes(part, size, offset, opened.chunks))) };
+    },
+    uploads: earlier,
+    keep(state) {
+      uploads.set(state.digest, state);
+      hooks.onUpload(state);
+    },
+    read,
+    bytesSent: () => bytesSent,
+    left: () => [...uploads.values()],
+  };
+}

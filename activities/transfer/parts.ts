@@ -1,0 +1,134 @@
+import { type Artifact, type Part, subjectOf } from "../../domain/artifact.ts";
+import { artifactOutcome, failedOutcome } from "../../domain/artifact-outcome.ts";
+import { type ArtifactDecision, comparePart, decideArtifact, type Fact, type PartComparison } from "../../domain/decide.ts";
+import { toTransferError } from "../../domain/failure.ts";
+import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
+import type { TaskSetting } from "../../domain/task.ts";
+import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
+import type { PartsTarget, Source } from "../registries/contract.ts";
+import { type CopiedContent, openContent } from "./content.ts";
+import { readBack } from "./read-back.ts";
+import { verifyParts } from "./verify.ts";
+
+/** One artifact on its way from a source to a target that takes it part by part. */
+export type PartsCopy = {
+  artifact: Artifact;
+  source: Source;
+  target: PartsTarget;
+  /** Where the target is, for messages. */
+  at: string;
+  rules: CopyRules & Pick<TaskSetting, "compare" | "verification">;
+  hooks: CopyHooks;
+  uploads: readonly UploadState[];
+  /** Whether so many bytes may be read at the target to compare contents. */
+  mayRead: (bytes: number) => Promise<boolean>;
+};
+
+/** What an outcome tells besides how it ended. */
+type Told = { compared?: ComparedBy; verified?: VerifiedBy; note?: string; bytesRead: number };
+
+/**
+ * Copies one artifact: looks at what the target has, decides, writes what is lacking with the committing part last, verifies it, and sets what
+ * stands beside it. Every failure is an outcome; throws only when the signal fires.
+ */
+export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
+  const content = openContent(copy.source, copy.artifact, copy.hooks, copy.uploads);
+  const told: Told = { bytesRead: 0 };
+  try {
+    const outcome = await decideAndWrite(copy, content, told, false);
+    return { ...outcome, ...told };
+  } catch (error) {
+    copy.hooks.signal.throwIfAborted();
+    const failure = toTransferError(error);
+    return { ...failedOutcome(copy.artifact, failure, failure.keepsUpload ? content.left() : [], content.bytesSent()), ...told };
+  }
+}
+
+/** `again`: the target turned out to have what it was not seen to have; what it has is decided on anew. */
+async function decideAndWrite(copy: PartsCopy, content: CopiedContent, told: Told, again: boolean): Promise<ArtifactOutcome> {
+  const { artifact, target, rules, hooks } = copy;
+  const facts = await target.stat(artifact, again || rules.mayHaveSent, hooks.signal);
+  const found = await compareAll(copy, facts, told);
+  const decision = decideArtifact(found, rules, target.nature);
+  try {
+    if (decision.kind === "write") await write(copy, content, decision.lacking, told);
+  } catch (error) {
+    if (again || toTransferError(error).kind !== "immutable") throw error;
+    return decideAndWrite(copy, content, told, true);
+  }
+  if (decision.kind === "same" || decision.kind === "write") await label(copy, told);
+  return outcomeOf(copy, content, decision, facts);
+}
+
+async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told: Told): Promise<PartComparison[]> {
+  const found: PartComparison[] = [];
+  for (const [at, part] of copy.artifact.parts.entries()) {
+    const comparison = comparePart(part, facts[at] ?? null, copy.rules.compare);
+    found.push(comparison.kind === "unread" ? await compareByReading(copy, part, facts[at] ?? null, told) : comparison);
+  }
+  const weakest = (["SIZE", "READ", "DIGEST"] as const).find((by) => found.some((each) => each.kind === "same" && each.by === by));
+  if (weakest !== undefined) told.compared = weakest;
+  return found;
+}
+
+/** Reads what only its bytes can tell; beyond what may be read it counts as different. */
+async function compareByReading(copy: PartsCopy, part: Part, there: Fact | null, told: Told): Promise<PartComparison> {
+  const bytes = there?.size ?? part.size ?? 0;
+  if (copy.target.open === undefined || !(await copy.mayRead(bytes))) return { kind: "different" };
+  const here = part.digests.sha256 === undefined ? await readBack(copy, "source", part) : part;
+  const target = await readBack(copy, "target", part);
+  told.bytesRead += target.size;
+  told.compared = "READ";
+  return here.digests.sha256 === target.digests.sha256 ? { kind: "same", by: "READ" } : { kind: "different" };
+}
+
+async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly number[], told: Told): Promise<void> {
+  const { artifact, target } = copy;
+  const parts = lacking.flatMap((at) => artifact.parts[at] ?? []);
+  await target.put(artifact, parts, content);
+  const { verified, bytesRead } = await verifyParts(copy, parts, content);
+  told.verified = verified;
+  told.bytesRead += bytesRead;
+}
+
+async function label({ artifact, target, rules, hooks }: PartsCopy, told: Told): Promise<void> {
+  const note = await target.label?.(artifact, rules, hooks.signal);
+  if (note) told.note = note;
+}
+
+function outcomeOf(copy: PartsCopy, content: CopiedContent, decision: ArtifactDecision, facts: readonly (Fact | null)[]): ArtifactOutcome {
+  const { rules } = copy;
+  const artifact = withRead(copy.artifact, content);
+  const parts = artifact.parts.length;
+  const end = (result: ArtifactResult, nodes: { success?: number; skip?: number; failed?: number }) => artifactOutcome(artifact, result, nodes, content.bytesSent());
+  switch (decision.kind) {
+    case "same":
+      return rules.mayHaveSent ? end({ kind: "sent" }, { success: parts }) : end({ kind: "same" }, { skip: parts });
+    case "write":
+      return end({ kind: decision.replaces ? "replaced" : "sent" }, { success: decision.lacking.length, skip: parts - decision.lacking.length });
+    case "leave":
+      return end({ kind: "skipped" }, { skip: parts });
+    case "conflict":
+      return end({ kind: "failed", reason: `${otherContent(copy, decision.at, facts)} and the conflict strategy is FAST_FAIL`, conflict: true, stopsCluster: true }, { failed: parts });
+    case "immutable": {
+      const advice = "what is published there never changes: publish the content under another version, or choose the conflict strategy SKIP";
+      return end({ kind: "failed", reason: `${otherContent(copy, decision.at, facts)}, and ${advice}`, conflict: true, stopsCluster: false }, { failed: parts });
+    }
+  }
+}
+
+function otherContent({ artifact, at }: PartsCopy, index: number, facts: readonly (Fact | null)[]): string {
+  const path = artifact.parts[index]?.path ?? "";
+  const [digest] = Object.entries(facts[index]?.digests ?? {});
+  const what = [artifact.version === "" ? "" : path, digest ? digest.join(":") : ""].filter(Boolean).join("; ");
+  return `${subjectOf(artifact)}: ${at} has other content there${what === "" ? "" : ` (${what})`}`;
+}
+
+/** The artifact with what reading its parts has told. */
+function withRead(artifact: Artifact, { read }: CopiedContent): Artifact {
+  const parts = artifact.parts.map((part) => {
+    const known = read.get(part.path);
+    return known ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } } : part;
+  });
+  return { ...artifact, parts };
+}

@@ -1,0 +1,123 @@
+import { TransferError, toTransferError } from "../../domain/failure.ts";
+import { isImageType } from "../../domain/repository-types.ts";
+import { instanceNamespace, remoteNamespace } from "../../domain/remote-names.ts";
+import type { Protocol } from "../../domain/vocabulary.ts";
+import type { Waits } from "../../domain/worker-messages.ts";
+import { connectors, instance } from "../registries/connectors.ts";
+import type { Closing, Connector, Copier, End, SettlingTarget, Source, Target } from "../registries/contract.ts";
+import { createPace, type Pace } from "../registries/pace.ts";
+import { REGISTRY_ACTIONS, type RegistryScope } from "../secrets/registry-token.ts";
+import type { Batch, BatchDeps } from "./context.ts";
+import { failed } from "./early.ts";
+import { openEndpoint } from "./endpoint.ts";
+import { openHostedSource } from "./hosted.ts";
+import { copyAll, type Send, sendParts, settleAll } from "./senders.ts";
+import { createThrottle, type Throttle } from "./throttle.ts";
+
+/** Both ends of a batch as this worker reaches them; kept, with what is known of them, for the batches of the same run that follow. */
+export type Route = { send: Send; throttle: Throttle; waits: () => Waits; close: () => void };
+
+type Paces = Record<"source" | "target", Pace>;
+
+/** Batches with the same key have the same ends and names. */
+export function routeKey(recordId: string, { clusterId, projectId, object }: Batch): string {
+  return JSON.stringify([recordId, clusterId, projectId, object.localRepoName, object.remoteProjectId, object.remoteRepoName]);
+}
+
+export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Route {
+  const throttle = createThrottle(batch.setting.rateLimit, (bytes) => deps.controlPlane.lease(recordId, batch.clusterId, bytes));
+  const paces = { source: createPace(), target: createPace() };
+  return { throttle, waits: () => ({ source: paces.source.waitMs(), target: paces.target.waitMs() }), ...openSender(deps, recordId, batch, paces) };
+}
+
+/** An end that cannot even be opened is the outcome of each artifact. */
+function openSender(deps: BatchDeps, recordId: string, batch: Batch, paces: Paces): Pick<Route, "send" | "close"> {
+  const opened: Closing[] = [];
+  const keep = <T extends Closing>(end: T): T => {
+    opened.push(end);
+    return end;
+  };
+  const close = () => void Promise.all(opened.map((end) => end.close()));
+  try {
+    return { send: chooseSender({ deps, recordId, batch, paces, keep }), close };
+  } catch (error) {
+    const { message } = toTransferError(error);
+    return { send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))), close };
+  }
+}
+
+type Opening = { deps: BatchDeps; recordId: string; batch: Batch; paces: Paces; keep: <T extends Closing>(end: T) => T };
+
+function chooseSender(opening: Opening): Send {
+  const { deps, recordId, batch, keep } = opening;
+  const hosted = batch.object.category === "LOCAL";
+  const end = targetEnd(opening);
+  const copier = copierBetween(batch);
+  if (copier !== null) {
+    const place = batch.target.type === "REMOTE" ? null : keep(instance.target(end));
+    return copyAll({ copier: keep(copier(sourceEnd(opening), end)), prepare: place?.prepare, hosted });
+  }
+  const sourceOf = sourcesOf(opening, hosted ? null : connectorOf(batch.source.protocol, batch.source.url));
+  const target = batch.target.type === "REMOTE" ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end) : keep(instance.target(end));
+  if (isSettling(target)) return settleAll({ sourceOf, target });
+  const mayRead = (bytes: number) => deps.controlPlane.mayReadToCompare(recordId, batch.clusterId, bytes);
+  return sendParts({ sourceOf, target, at: new URL(end.url).host, mayRead });
+}
+
+/** What copies by itself between the ends of a batch; null where artifacts go part by part. Hosted images are served as by a registry. */
+function copierBetween({ object, source, target }: Batch): ((from: End, to: End) => Copier & Closing) | null {
+  if (!isImageType(object.repoType)) return null;
+  const from = object.category === "LOCAL" ? connectors.OCI : connectorOf(source.protocol, source.url);
+  const to = target.type === "REMOTE" ? connectorOf(target.protocol, target.url) : connectors.OCI;
+  return from === to && from.copier ? from.copier : null;
+}
+
+/** Throws `unsupported` for a protocol that nobody speaks yet. */
+export function connectorOf(protocol: Protocol | null, url: string): Connector {
+  const connector = protocol === null ? null : connectors[protocol];
+  if (connector) return connector;
+  throw new TransferError("unsupported", `${url} speaks ${protocol ?? "no protocol that is known for this type"}, which this release cannot`);
+}
+
+const isSettling = (target: Target): target is SettlingTarget => "settle" in target;
+
+/** A linked source is opened once; the hosted one is that of each batch. */
+function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => Source {
+  const { deps, batch, keep } = opening;
+  if (from === null) return (next) => openHostedSource(deps, next);
+  if (!from.source) throw new TransferError("unsupported", `nothing can be read from ${batch.source.url} by its protocol ${batch.source.protocol}`);
+  const source = keep(from.source(sourceEnd(opening)));
+  return () => source;
+}
+
+function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
+  if (to.target) return keep(to.target(end));
+  throw new TransferError("unsupported", `nothing can be written to ${batch.target.url} by its protocol ${batch.target.protocol}`);
+}
+
+function targetEnd({ deps, batch, paces }: Opening): End {
+  const { object, projectId, target } = batch;
+  if (target.type === "REMOTE") return openEndpoint(deps, target, remoteNamespace(object), paces.target);
+  return { ...openEndpoint(deps, target, instanceNamespace(object, projectId), paces.target), instance: true };
+}
+
+function sourceEnd({ deps, batch, paces }: Opening): End {
+  const { object, projectId, source } = batch;
+  return object.category === "LOCAL" ? ownRegistry(deps, `${projectId}/${object.localRepoName}`) : openEndpoint(deps, source, "", paces.source);
+}
+
+/** Long enough for clocks that differ; each request gets a token of its own. */
+const TOKEN_SECONDS = 900;
+
+/** This instance's own registry of hosted images. */
+function ownRegistry({ images: { apiUrl, tokens }, network }: BatchDeps, namespace: string): End {
+  const authorize = (scopes: readonly string[]) => `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
+  return { url: apiUrl, namespace, username: null, password: null, token: null, ...network, proxy: null, instance: true, authorize };
+}
+
+/** The registry's clients ask for `repository:{name}:pull,push`. */
+function toScope(scope: string): RegistryScope {
+  const [, name = "", actions = ""] = scope.split(":");
+  const asked = actions.split(",");
+  return { name, actions: REGISTRY_ACTIONS.filter((action) => asked.includes(action)) };
+}

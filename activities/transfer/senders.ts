@@ -1,0 +1,123 @@
+import { targetTags } from "../../domain/image/objects.ts";
+import { toTransferError } from "../../domain/failure.ts";
+import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
+import type { BatchArtifact } from "../../domain/worker-messages.ts";
+import type { Copier, Place, PartsTarget, SettlingTarget, Source } from "../registries/contract.ts";
+import { strongest } from "../../domain/artifact.ts";
+import type { Batch, Work } from "./context.ts";
+import { copyEach } from "./each.ts";
+import { earlyOutcome, goneOutcome } from "./early.ts";
+import { eachPage, type Present } from "./pages.ts";
+import { copyParts } from "./parts.ts";
+
+/** Artifacts from this size on have a detail row while they are under way; smaller ones begin and end in one go. */
+const SHOWN_BYTES = 1024 ** 2;
+
+/** Sends the artifacts of one batch. */
+export type Send = (work: Work) => Promise<void>;
+
+type Ends<T> = { sourceOf: (batch: Batch) => Source; target: T };
+
+/** To a target that takes many artifacts at once and decides by itself. */
+export function settleAll({ sourceOf, target }: Ends<SettlingTarget>): Send {
+  return async (work) => {
+    let stopped = false;
+    const source = sourceOf(work.batch);
+    const sendPage = async (present: Present[]) => {
+      for (const { planned, artifact } of present) if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
+      await target.settle({
+        type: work.batch.object.repoType,
+        artifacts: present.map(({ planned, artifact }) => ({ artifact, mayHaveSent: work.rules(planned).mayHaveSent, uploads: planned.uploads })),
+        rules: work.batch.setting,
+        source,
+        hooks: pageHooks(work, present),
+        report(at, outcome) {
+          const planned = present[at]?.planned;
+          stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
+          if (planned) work.end(planned, outcome);
+        },
+      });
+    };
+    await eachPage(work, source, { prepare: (signal) => target.prepare(placeOf(work.batch), signal), isStopped: () => stopped, send: sendPage });
+  };
+}
+
+/** Uploads are told apart by digest; artifacts that share a content share its upload. Live bytes are shown where one artifact is the page. */
+function pageHooks(work: Work, present: Present[]): CopyHooks {
+  const [first] = present;
+  const whole = first && work.hooks(first.planned);
+  const sharing = ({ digest }: UploadState) => present.filter(({ artifact }) => artifact.parts.some(({ digests }) => strongest(digests) === digest));
+  return {
+    signal: work.signal,
+    slice: work.slice,
+    throttle: async (bytes) => whole?.throttle(bytes) ?? bytes,
+    onUpload: (state) => sharing(state).forEach(({ planned }) => work.hooks(planned).onUpload(state)),
+    onBytes(bytes) {
+      if (present.length === 1) whole?.onBytes(bytes);
+    },
+  };
+}
+
+type PartsEnds = Ends<PartsTarget> & { at: string; mayRead: (bytes: number) => Promise<boolean> };
+
+/** To a target that takes artifacts part by part. */
+export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
+  return async (work) => {
+    const source = sourceOf(work.batch);
+    let stopped = false;
+    const end: Work["end"] = (artifact, outcome) => {
+      stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
+      work.end(artifact, outcome);
+    };
+    const sendPage = (present: Present[]) =>
+      copyEach({ ...work, end }, present.map(({ planned }) => planned), (planned, index) =>
+        copyParts({
+          artifact: (present[index] as Present).artifact,
+          source,
+          target,
+          at,
+          rules: { ...work.batch.setting, ...work.rules(planned) },
+          hooks: work.hooks(planned),
+          uploads: planned.uploads,
+          mayRead,
+        }),
+      );
+    await eachPage(work, source, { prepare: async () => {}, isStopped: () => stopped, send: sendPage });
+  };
+}
+
+/** `prepare`: what must be done before images come. `hosted`: this instance's own, whose digests are known, and which change while a run goes on. */
+type CopierEnds = { copier: Copier; prepare: ((place: Place, signal: AbortSignal) => Promise<void>) | undefined; hosted: boolean };
+
+/** Between two ends whose protocol copies by itself. */
+export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
+  return async (work) => {
+    const { batch, signal } = work;
+    const artifacts = hosted ? endGone(work) : work.artifacts;
+    if (artifacts.length === 0) return;
+    const failure = (await prepare?.(placeOf(batch), signal).then(() => undefined, toTransferError)) ?? null;
+    signal.throwIfAborted();
+    if (failure) return artifacts.forEach((artifact) => work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))));
+    if (hosted) copier.sourceChanged?.();
+    await copyEach(work, artifacts, async (artifact) => {
+      const { name, version, digest, uploads, plannedSize } = artifact;
+      const targetVersions = targetTags(batch.object.packageConstraints, name);
+      const copied = await copier.copy({ name, version, digest, targetVersions, rules: work.rules(artifact), hooks: work.hooks(artifact), uploads });
+      // Where the plan knew the size, the totals count with that.
+      return { ...copied, size: plannedSize ?? copied.size };
+    });
+  };
+}
+
+const placeOf = ({ object, setting }: Batch): Place => ({ type: object.repoType, create: setting.automaticCreateRemoteRepo });
+
+const imageName = ({ name, version }: BatchArtifact): string => `${name}:${version}`;
+
+/** Tags that were deleted since the plan end at once; answers the others. */
+function endGone({ artifacts, batch, end }: Work): BatchArtifact[] {
+  return artifacts.filter((artifact) => {
+    if (artifact.digest !== null) return true;
+    end(artifact, goneOutcome(batch, artifact, `image ${imageName(artifact)}`));
+    return false;
+  });
+}

@@ -1,0 +1,80 @@
+import type { HostedType } from "../../domain/repository-types.ts";
+import { errorAnswer } from "../errors.ts";
+import { receiveFile } from "../receive-file.ts";
+import type { FileEndpoints, HostedEndpoint, VersionEndpoints } from "./endpoint.ts";
+import { removeFiles } from "./generic/remove.ts";
+import { documentGeneric, genericRoutes } from "./generic/routes.ts";
+import { plainErrorAnswer } from "./maven/answers.ts";
+import { documentMaven } from "./maven/docs.ts";
+import { completePackagings, readPackagings } from "./maven/packagings.ts";
+import { receiveMaven } from "./maven/receive.ts";
+import { removeMaven } from "./maven/remove.ts";
+import { mavenRoutes } from "./maven/routes.ts";
+import { document as documentNpm } from "./npm/document.ts";
+import { npmErrorAnswer } from "./npm/errors.ts";
+import { npmRoutes } from "./npm/routes.ts";
+import { fitTarballs } from "./npm/tarballs.ts";
+import { document as documentOci } from "./oci/document.ts";
+import { ociAnswer } from "./oci/errors.ts";
+import { ociRoutes } from "./oci/routes.ts";
+
+/** Files by their paths, at `/generic` and at the routes of nodes. */
+export const FILES: FileEndpoints = {
+  GENERIC: { receive: receiveFile, remove: removeFiles, read: async () => new Map() },
+  MAVEN: {
+    receive: async (...upload) => (await receiveMaven(...upload)).file,
+    remove: removeMaven,
+    read: readPackagings,
+  },
+};
+
+/** Versions that other instances state whole. */
+export const VERSIONS: VersionEndpoints = {
+  MAVEN: { prepare: ({ store }, _repositoryId, versions, attached) => completePackagings(store, versions, attached) },
+  NPM: { prepare: fitTarballs },
+};
+
+const IMAGES: HostedEndpoint = {
+  at: "/v2",
+  routes: ociRoutes,
+  document: documentOci,
+  login: "OWN",
+  errorAnswer: ociAnswer,
+  streams: true,
+};
+
+const HOSTED = {
+  GENERIC: {
+    at: "/generic",
+    routes: (deps) => genericRoutes(deps, FILES),
+    document: documentGeneric,
+    login: "BASIC",
+    errorAnswer,
+    streams: true,
+  },
+  DOCKER: IMAGES,
+  OCI: IMAGES,
+  MAVEN: {
+    at: "/maven",
+    routes: mavenRoutes,
+    document: documentMaven,
+    login: "BASIC",
+    errorAnswer: plainErrorAnswer,
+    streams: true,
+  },
+  NPM: {
+    at: "/npm",
+    routes: npmRoutes,
+    document: documentNpm,
+    login: "OWN",
+    errorAnswer: npmErrorAnswer,
+    streams: true,
+  },
+} as const satisfies Record<HostedType, HostedEndpoint>;
+
+/** Each once, however many types it serves. */
+export const ENDPOINTS: readonly HostedEndpoint[] = [...new Set<HostedEndpoint>(Object.values(HOSTED))];
+
+/** The endpoint that a request's path belongs to. */
+export const endpointOf = (path: string): HostedEndpoint | undefined =>
+  ENDPOINTS.find(({ at }) => path === at || path.startsWith(`${at}/`));

@@ -1,0 +1,14 @@
+import type { Context } from "hono";
+import type { Env } from "../../deps.ts";
+import { toApiError } from "../../errors.ts";
+import { languageOf, messageOf } from "../../messages.ts";
+
+const TAKEN = 251012;
+
+/** Maven's clients show the status, people read the text: errors are plain text, and what may not be replaced is 409. */
+export function plainErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
+  const error = toApiError(thrown, c);
+  if (error.status >= 500) log(error.cause ?? error);
+  const message = messageOf(error.code, error.args, languageOf(c.req.header("accept-language")));
+  return c.text(`${message}\n`, error.code === TAKEN ? 409 : error.status, error.headers);
+}

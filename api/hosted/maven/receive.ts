@@ -1,0 +1,119 @@
+import type { Context } from "hono";
+import type { Checksum } from "../../../domain/maven/layout.ts";
+import { CHECKSUMS, checksumOf, isMetadata, isPom, isRelease, parseMavenPath } from "../../../domain/maven/layout.ts";
+import { putBlobs } from "../../../db/blobs.ts";
+import { durable } from "../../../db/durable.ts";
+import { getNode, type NodeRow } from "../../../db/nodes.ts";
+import { write } from "../../../db/open.ts";
+import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
+import { putNodes } from "../../../db/put-nodes.ts";
+import type { RepositoryRow } from "../../../db/repositories.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { fail } from "../../errors.ts";
+import { readWishes, type UploadWishes } from "../../file-headers.ts";
+import { explain, mustBeMade, refuseTooLarge } from "../../receive-file.ts";
+import { bodyOf, wholeBody } from "../../sync/body.ts";
+import { parseChecksum } from "./checksums.ts";
+import { mavenMemory } from "./memory.ts";
+import { keepPlugins } from "./plugins.ts";
+import { packagingOf } from "./pom.ts";
+import { hostedMaven } from "./repository.ts";
+import { watchBody } from "./watch.ts";
+import { LONGEST_XML } from "./xml.ts";
+
+/** What became of an upload. `file`: null where nothing is kept as it came, a checksum or metadata. */
+export type Received = { created: boolean; file: NodeRow | null };
+
+const LONGEST_CHECKSUM = 4096;
+
+/** Takes the request's body as what lies at `path`, by Maven's rules. A file is there whole and durable when it resolves, else nothing of it is. */
+export async function receiveMaven(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, path: string): Promise<Received> {
+  const subject = checksumOf(path);
+  if (subject && checksumOf(subject.of)) fail(251011, path, "a checksum has no checksum");
+  if (subject) return receiveChecksum(c, deps, repository, subject);
+  if (!isMetadata(path)) return receiveFile(c, deps, repository, path);
+  await keepPlugins(deps, repository, path, await wholeBody(c, LONGEST_XML), c.get("user"));
+  return { created: true, file: null };
+}
+
+/** A checksum is never kept: the server has its own. It says whether the client sees the same file. */
+async function receiveChecksum(c: Context<Env>, { db, store, now }: ApiDeps, { id }: RepositoryRow, { of, checksum }: { of: string; checksum: Checksum }): Promise<Received> {
+  const text = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
+  // The server's metadata is not the client's.
+  if (isMetadata(of)) return { created: true, file: null };
+  const told = parseChecksum(text, checksum) ?? fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
+  const node = getNode(db, id, of, now());
+  if (!node?.sha256) {
+    mavenMemory(store).expectations.add(id, of, checksum, told);
+    return { created: true, file: null };
+  }
+  const found = await mavenMemory(store).checksumOf({ ...node, sha256: node.sha256 }, checksum);
+  if (found !== told) fail(251003, `${of}.${checksum}`, `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, its checksum is served as it is: upload the file again, after deleting it where it is released`);
+  return { created: true, file: null };
+}
+
+async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, path: string): Promise<Received> {
+  const { db, store, maxUpload } = deps;
+  const wishes = readWishes(c.req.raw.headers);
+  if (wishes.expires !== 0) fail(250112, "X-BKREPO-EXPIRES: files of MAVEN repositories do not expire");
+  const length = c.req.header("content-length");
+  const size = length === undefined ? undefined : Number(length);
+  if (maxUpload !== null && size !== undefined && size > maxUpload) refuseTooLarge(maxUpload);
+  refuseOtherSize(deps, repository, path, size);
+  const expected = Object.fromEntries(mavenMemory(store).expectations.take(repository.id, path));
+  const file = parseMavenPath(path);
+  const watched = watchBody(bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>, {
+    hashes: CHECKSUMS.filter((checksum) => expected[checksum] !== undefined),
+    keep: file && isPom(file) ? LONGEST_XML : 0,
+  });
+  try {
+    const staged = await store.stage(watched.body, { maxBytes: maxUpload ?? undefined, expect: { size, sha256: wishes.sha256, md5: wishes.md5 } });
+    const wrong = Object.entries(watched.digests()).find(([checksum, found]) => expected[checksum] !== found);
+    if (wrong) {
+      await staged.discard();
+      fail(251003, path, `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as the checksum said that came before it; nothing is kept of it`);
+    }
+    const packagings = file && isPom(file) ? new Map([[staged.sha256, packagingOf(watched.kept())]]) : new Map<string, string>();
+    const received = await staged.commit((blob) =>
+      write(db, (tx) => {
+        putBlobs(tx, [blob], deps.now());
+        return makeFile(deps, repository, { path, sha256: blob.sha256, wishes, packagings, user: c.get("user") });
+      }),
+    );
+    await durable(db);
+    return received;
+  } catch (error) {
+    throw explain(error, maxUpload);
+  }
+}
+
+const RELEASED = "it is released and must not change: deploy another version, or set configuration.settings.allowOverwrite of the repository";
+
+const mayChange = (repository: RepositoryRow, path: string): boolean => {
+  const file = parseMavenPath(path);
+  return file === null || !isRelease(file.version) || repository.allowOverwrite;
+};
+
+/** Content of another length is other content: that is told before it is sent. */
+function refuseOtherSize({ db, now }: ApiDeps, repository: RepositoryRow, path: string, size: number | undefined): void {
+  const node = getNode(db, repository.id, path, now());
+  if (node?.sha256 && size !== undefined && node.size !== size && !mayChange(repository, path)) fail(251012, path, RELEASED);
+}
+
+type FileToBe = { path: string; sha256: string; wishes: UploadWishes; packagings: Map<string, string>; user: string };
+
+/** Runs in the transaction that registers the content; the repository may have changed, or gone, while the body came. */
+function makeFile({ db, now }: ApiDeps, named: RepositoryRow, { path, sha256, wishes, packagings, user }: FileToBe): Received {
+  const repository = hostedMaven(db, named);
+  const at = now();
+  const existing = getNode(db, repository.id, path, at);
+  if (existing?.sha256 && existing.sha256 !== sha256 && !mayChange(repository, path)) fail(251012, path, RELEASED);
+  const partOfVersion = parseMavenPath(path) !== null;
+  const metadata = Object.keys(wishes.metadata).length > 0 ? wishes.metadata : null;
+  if (existing?.sha256 !== sha256 || metadata !== null) {
+    const [result] = putNodes(db, repository, [{ fullPath: path, sha256, metadata, partOfVersion }], { overwrite: true, user, now: at });
+    mustBeMade(path, result);
+  }
+  recordMavenFiles(db, repository, [path], { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at }, at, packagings);
+  return { created: existing === null, file: getNode(db, repository.id, path, at) };
+}

@@ -1,0 +1,60 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { getNode } from "../../../db/nodes.ts";
+import type { RepositoryRow } from "../../../db/repositories.ts";
+import { type Checksum, checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { fail } from "../../errors.ts";
+import { requestPath } from "../../request-path.ts";
+import { type FileRow, sendFile } from "../../send-file.ts";
+import { mavenMemory } from "./memory.ts";
+import { checksumOfMetadata, metadataAt, sendMetadata } from "./metadata.ts";
+import { receiveMaven } from "./receive.ts";
+import { removeMaven } from "./remove.ts";
+import { hostedMaven } from "./repository.ts";
+
+/** "", "maven", project, repository. */
+const SKIPPED = 3;
+
+/** Hosted repositories for Maven's clients: its layout, byte by byte, with checksums and metadata that the server makes. */
+export function mavenRoutes(deps: ApiDeps) {
+  const { db, store } = deps;
+  const repositoryOf = ({ projectId, repoName }: { projectId: string; repoName: string }) => hostedMaven(db, { projectId, name: repoName });
+
+  const app = new OpenAPIHono<Env>();
+  app
+    .put("/:projectId/:repoName/*", async (c) => {
+      const path = requestPath(c, SKIPPED);
+      const { created, file } = await receiveMaven(c, deps, repositoryOf(c.req.param()), path);
+      return c.body(null, created ? 201 : 200, file?.sha256 ? { etag: `"${file.sha256}"` } : {});
+    })
+    .get("/:projectId/:repoName/*", async (c) => {
+      const path = requestPath(c, SKIPPED, { folder: true });
+      const repository = repositoryOf(c.req.param());
+      if (isMetadata(path)) return sendMetadata(c, (await metadataAt(deps, repository, path)) ?? fail(251010, path));
+      const subject = checksumOf(path);
+      if (subject) return sendChecksum(c, await findChecksum(deps, repository, subject));
+      return sendFile(c, store, findFile(deps, repository, path));
+    })
+    .delete("/:projectId/:repoName/*", async (c) => {
+      const path = requestPath(c, SKIPPED, { folder: true });
+      await removeMaven(deps, repositoryOf(c.req.param()), path, c.get("user"));
+      return c.body(null, 204);
+    });
+  return app;
+}
+
+function findFile({ db, now }: ApiDeps, { id }: RepositoryRow, path: string): FileRow {
+  const file = path === "/" ? null : getNode(db, id, path, now());
+  if (file?.sha256) return { ...file, sha256: file.sha256 };
+  return file || path === "/" ? fail(251010, path, "it is a folder, and folders are not listed here") : fail(251010, path);
+}
+
+async function findChecksum(deps: ApiDeps, repository: RepositoryRow, { of, checksum }: { of: string; checksum: Checksum }): Promise<string> {
+  if (!isMetadata(of)) return mavenMemory(deps.store).checksumOf(findFile(deps, repository, of), checksum);
+  return checksumOfMetadata((await metadataAt(deps, repository, of)) ?? fail(251010, of), checksum);
+}
+
+function sendChecksum(c: Context<Env>, hex: string): Response {
+  return c.body(hex, 200, { "content-type": "text/plain; charset=utf-8", "content-length": String(hex.length), "cache-control": "no-cache", etag: `"${hex}"` });
+}

@@ -1,0 +1,23 @@
+import { createHash } from "node:crypto";
+import type { Checksum } from "../../../domain/maven/layout.ts";
+
+/** Watches a body on its way: `hashes` of it are taken, and its first `keep` bytes kept. Both are asked for when it has passed. */
+export function watchBody(body: AsyncIterable<Uint8Array>, { hashes, keep }: { hashes: readonly Checksum[]; keep: number }) {
+  const running = hashes.map((checksum) => [checksum, createHash(checksum)] as const);
+  const kept: Uint8Array[] = [];
+  let size = 0;
+
+  async function* watched(): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of body) {
+      for (const [, hash] of running) hash.update(chunk);
+      if (size < keep) kept.push(chunk.subarray(0, keep - size));
+      size += chunk.length;
+      yield chunk;
+    }
+  }
+  return {
+    body: watched(),
+    digests: (): Record<string, string> => Object.fromEntries(running.map(([checksum, hash]) => [checksum, hash.digest("hex")])),
+    kept: (): Uint8Array => Buffer.concat(kept),
+  };
+}

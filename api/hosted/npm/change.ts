@@ -1,0 +1,116 @@
+import { durable } from "../../../db/durable.ts";
+import { write } from "../../../db/open.ts";
+import { changeDistTags, changedDeprecations, setDeprecations } from "../../../db/packages/npm/change.ts";
+import { deleteNpmPackage, deleteNpmVersions } from "../../../db/packages/npm/delete.ts";
+import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../../db/packages/npm/find.ts";
+import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
+import { turn } from "../../../db/turns.ts";
+import { deprecationOf, record } from "../../../domain/npm/package.ts";
+import { NpmError } from "./errors.ts";
+import { parse, readPublication } from "./publication.ts";
+import { checkDistTag, publish } from "./publish.ts";
+import { filePath } from "./read.ts";
+import { byOf, type NpmRequest, packageOf } from "./request.ts";
+
+/** A publication where a tarball came with it; else the package's document as a client changed it. */
+export async function putPackage(request: NpmRequest, name: string): Promise<Response> {
+  const { c, deps, repository } = request;
+  const { body, tarball } = await readPublication(c, deps);
+  if (tarball === null) return deprecate(request, name, body);
+  try {
+    await publish(deps, repository, name, body, tarball, c.get("user"));
+  } catch (error) {
+    await tarball.staged.discard();
+    throw error;
+  }
+  return done(request, name, 201);
+}
+
+/** Versions that are deprecated before others get their turn. */
+const STEP = 200;
+
+/** `npm deprecate`: the document as it was given, with other deprecations. */
+async function deprecate(request: NpmRequest, name: string, body: Record<string, unknown>): Promise<Response> {
+  const { deps, repository } = request;
+  const owner = findPackage(deps.db, repository.id, name);
+  const versions = versionsOf(body);
+  const known = new Set(owner ? versionNames(deps.db, owner.id) : []);
+  const unknown = Object.keys(versions).find((version) => !known.has(version));
+  if (owner) mustBeCurrent(owner, body["_rev"]);
+  if (unknown !== undefined) throw new NpmError(400, `the version ${name}@${unknown.slice(0, 250)} comes without its tarball: publish it with _attachments`);
+  const wanted = new Map(Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]));
+  const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
+  for (let at = 0; at < changed.length; at += STEP) {
+    await turn("answer");
+    write(deps.db, (tx) => setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)));
+  }
+  await durable(deps.db);
+  return done(request, name, 200);
+}
+
+function versionsOf({ versions }: Record<string, unknown>): Record<string, unknown> {
+  if (typeof versions === "object" && versions !== null && !Array.isArray(versions)) return record(versions);
+  throw new NpmError(403, "owners and stars of packages are not kept here: everything is the administrator's");
+}
+
+/** `npm unpublish` of a version: the document without it. Versions that are lacking go, dist-tags become what the client made of them. */
+export async function putRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
+  const { c, deps, repository } = request;
+  const { body, tarball } = await readPublication(c, deps);
+  if (tarball !== null) {
+    await tarball.staged.discard();
+    throw new NpmError(400, "publish a version at the package's name, without -rev");
+  }
+  const versions = versionsOf(body);
+  const tags = Object.entries(record(body["dist-tags"]));
+  for (const [tag] of tags) checkDistTag(tag);
+  const owner = packageOf(request, name);
+  mustBeCurrent(owner, rev);
+  // From here to the end nothing else of this process runs: what was compared is what is changed.
+  const before = shownTags(deps.db, owner.id);
+  const gone = versionNames(deps.db, owner.id).filter((version) => !Object.hasOwn(versions, version));
+  deleteNpmVersions(deps.db, repository, name, gone, deps.now());
+  const left = findPackage(deps.db, repository.id, name);
+  if (left) {
+    const wanted = new Map<string, string | null>(tags.flatMap(([tag, version]) => (typeof version === "string" && before.get(tag) !== version ? [[tag, version]] : [])));
+    for (const tag of before.keys()) if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
+    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, byOf(request)));
+  }
+  await durable(deps.db);
+  return done(request, name, 200);
+}
+
+/** `npm unpublish` of a whole package. */
+export async function deleteRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
+  const { deps, repository } = request;
+  mustBeCurrent(packageOf(request, name), rev);
+  deleteNpmPackage(deps.db, repository, name, deps.now());
+  await durable(deps.db);
+  return done(request, name, 200);
+}
+
+/** The last step of `npm unpublish` of a version, whose tarball went with it. */
+export async function deleteTarball(request: NpmRequest, name: string, file: string): Promise<Response> {
+  const { deps, repository } = request;
+  const path = filePath(name, file);
+  const owner = findPackage(deps.db, repository.id, name);
+  const version = owner ? versionOfTarball(deps.db, owner.id, path) : null;
+  if (version !== null) throw new NpmError(409, `${file} is the tarball of ${name}@${version}: unpublish that version first`);
+  return done(request, name, 200);
+}
+
+function mustBeCurrent(owner: PackageRow, rev: unknown): void {
+  if (rev !== undefined && rev !== revisionOf(owner)) throw new NpmError(409, `${owner.name} was changed meanwhile: ask for its document again (?write=true) and repeat the change`);
+}
+
+/** A value of JSON that is a text. */
+export function parseText(text: string): string {
+  const value = parse(`{"value":${text}}`)["value"];
+  if (typeof value !== "string") throw new NpmError(400, "the body must be a version as a JSON string");
+  return value;
+}
+
+export function done({ c, deps, repository }: NpmRequest, name: string, status: 200 | 201): Response {
+  const owner = findPackage(deps.db, repository.id, name);
+  return c.json({ ok: true, id: name, ...(owner ? { rev: revisionOf(owner) } : {}) }, status);
+}

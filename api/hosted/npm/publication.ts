@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import type { Context } from "hono";
+import type { Staged } from "../../../activities/store/stage.ts";
+import { record } from "../../../domain/npm/package.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { bodyOf } from "../../sync/body.ts";
+import { NpmError } from "./errors.ts";
+import { createScanner, type Piece, type Scanner } from "./scan.ts";
+
+/** Bytes of a body besides the tarball: a packument of thousands of versions comes back whole when a version of it is deprecated. */
+export const MAX_METADATA = 32 * 1024 * 1024;
+
+/** A tarball that arrived whole; hashes as npm writes them (hex and base64). */
+export type Tarball = { file: string; staged: Staged; sha1: string; sha512: string };
+
+/** What a client put: the metadata, and the tarball where one came with them. Whoever does not commit the tarball discards it. */
+export type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
+
+type Deps = Pick<ApiDeps, "store" | "maxUpload">;
+
+/** Reads what a client puts at a package's name; the tarball goes to the disk while it comes. */
+export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
+  refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
+  const scanner = createScanner(MAX_METADATA);
+  const pieces = piecesOf(scanner, bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+  let tarball: Tarball | null = null;
+  try {
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) {
+      if (next.value.kind !== "begin") continue;
+      mayCome(next.value.file, tarball);
+      tarball = await stageTarball(deps, next.value.file, pieces);
+    }
+    return { body: parse(scanner.text()), tarball };
+  } catch (error) {
+    await tarball?.staged.discard();
+    throw error;
+  }
+}
+
+function refuseTooLong(length: number, maxUpload: number | null): void {
+  if (maxUpload !== null && length > Math.ceil(maxUpload / 3) * 4 + MAX_METADATA) throw new NpmError(413, `a tarball may have at most ${maxUpload} bytes`);
+}
+
+function mayCome(file: string, before: Tarball | null): void {
+  if (file.endsWith(".sigstore")) throw new NpmError(400, "provenance statements are not kept here: publish with --provenance=false");
+  if (before !== null) throw new NpmError(400, "the publication has more than one attachment: a version has one tarball");
+}
+
+async function* piecesOf(scanner: Scanner, body: AsyncIterable<Buffer>): AsyncGenerator<Piece, void> {
+  for await (const chunk of body) yield* scanner.feed(chunk);
+}
+
+async function stageTarball({ store, maxUpload }: Deps, file: string, pieces: AsyncGenerator<Piece, void>): Promise<Tarball> {
+  const [sha1, sha512] = [createHash("sha1"), createHash("sha512")];
+  async function* hashed() {
+    for await (const content of decoded(contentOf(pieces))) {
+      sha1.update(content);
+      sha512.update(content);
+      yield content;
+    }
+  }
+  const staged = await store.stage(hashed(), { maxBytes: maxUpload ?? undefined });
+  return { file, staged, sha1: sha1.digest("hex"), sha512: sha512.digest("base64") };
+}
+
+/** The bytes up to the end of the content that has begun. */
+async function* contentOf(pieces: AsyncGenerator<Piece, void>): AsyncGenerator<Buffer, void> {
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) throw new NpmError(400, "the body ends within the tarball");
+    if (next.value.kind === "end") return;
+    if (next.value.kind === "bytes") yield next.value.bytes;
+  }
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/** Node's own decoder skips what is not base64. */
+async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let rest = "";
+  let padded = false;
+  for await (const bytes of pieces) {
+    const text = rest + bytes.toString("latin1");
+    const whole = text.slice(0, text.length - (text.length % 4));
+    rest = text.slice(whole.length);
+    if (text !== "" && (padded || !BASE64.test(whole))) throw notBase64();
+    padded = whole.endsWith("=");
+    if (whole !== "") yield Buffer.from(whole, "base64");
+  }
+  if (rest !== "") throw notBase64();
+}
+
+const notBase64 = () => new NpmError(400, "the attached tarball is no base64");
+
+/** Of the metadata only the fields that are used are looked at, each where it is. */
+export function parse(text: string): Record<string, unknown> {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === "object" && body !== null && !Array.isArray(body)) return record(body);
+  } catch (error) {
+    throw new NpmError(400, "the body is no JSON", { cause: error });
+  }
+  throw new NpmError(400, "the body is no JSON object");
+}

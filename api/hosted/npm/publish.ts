@@ -1,0 +1,108 @@
+import { putBlobs } from "../../../db/blobs.ts";
+import { durable } from "../../../db/durable.ts";
+import { type DbOrTx, write } from "../../../db/open.ts";
+import { putNpmVersion } from "../../../db/packages/npm/record.ts";
+import { findTwin } from "../../../db/packages/npm/find.ts";
+import { findPackage, findVersion } from "../../../db/packages/versions.ts";
+import { putNodes } from "../../../db/put-nodes.ts";
+import type { RepositoryRow } from "../../../db/repositories.ts";
+import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
+import { isDistTag, type NpmDocument, record, tarballFile } from "../../../domain/npm/package.ts";
+import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";
+import type { ApiDeps } from "../../deps.ts";
+import { NpmError } from "./errors.ts";
+import type { Tarball } from "./publication.ts";
+import { filePath } from "./read.ts";
+import { npmRepository } from "./repository.ts";
+
+/** Bytes of one version's document, its readme included. */
+const MAX_DOCUMENT = 4 * 1024 * 1024;
+
+/** A publication that may be carried out. */
+type Judged = { name: string; version: string; document: NpmDocument; distTags: string[]; file: string; path: string };
+
+/** Makes the version that a client publishes: durable when it resolves, and nothing of it is there when it throws. */
+export async function publish(deps: ApiDeps, repository: RepositoryRow, name: string, body: Record<string, unknown>, tarball: Tarball, user: string): Promise<void> {
+  const { db, store, now } = deps;
+  const judged = judge(name, body, tarball);
+  mustBeNew(db, repository, judged);
+  await tarball.staged.commit((blob) =>
+    write(db, (tx) => {
+      // The repository may have been deleted, the version published, while the body came.
+      const there = npmRepository(db, { projectId: repository.projectId, repoName: repository.name });
+      mustBeNew(tx, there, judged);
+      const at = now();
+      putBlobs(tx, [blob], at);
+      const [result] = putNodes(db, there, [{ fullPath: judged.path, sha256: blob.sha256, metadata: {}, partOfVersion: true }], { overwrite: true, user, now: at });
+      if (result?.kind === "blocked") throw new NpmError(409, `${result.at} is in the way of the tarball ${judged.path}`);
+      const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
+      const { version, document, distTags, file } = judged;
+      putNpmVersion(tx, there, { name, version, document, tarball: { sha256: blob.sha256, size: blob.size, file }, distTags }, audit, at);
+    }),
+  );
+  store.keepDigests({ ...tarball.staged, ...digestsOf(tarball) });
+  await durable(db);
+}
+
+function digestsOf({ staged, sha1, sha512 }: Tarball): TarballDigests {
+  return { sha1, sha256: staged.sha256, sha512: Buffer.from(sha512, "base64").toString("hex") };
+}
+
+function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged): void {
+  const owner = findPackage(db, id, name);
+  if (owner === undefined) return;
+  if (findVersion(db, owner.id, version)) throw new NpmError(409, `you cannot publish over the previously published version: ${name}@${version}`);
+  const twin = findTwin(db, owner.id, version);
+  if (twin !== null) throw new NpmError(409, `you cannot publish over the previously published version: ${sameButForBuild(name, version, twin)}`);
+}
+
+function judge(name: string, body: Record<string, unknown>, tarball: Tarball): Judged {
+  const [only, ...others] = Object.entries(record(body["versions"]));
+  if (only === undefined || others.length > 0) throw new NpmError(400, "versions must hold the one version that is published");
+  const [version, value] = only;
+  if (!isNpmVersion(version)) throw new NpmError(400, `${JSON.stringify(version.slice(0, 100))} is no version: write it as in 1.2.3 or 1.2.3-beta.1`);
+  const document = record(value);
+  checkNames(name, version, body, document);
+  checkContent(tarball, document, record(record(body["_attachments"])[tarball.file]));
+  const file = tarballFile(name, version);
+  return { name, version, document: completed(document, body, tarball), distTags: distTagsOf(body, version), file, path: filePath(name, file) };
+}
+
+function checkNames(name: string, version: string, body: Record<string, unknown>, document: NpmDocument): void {
+  for (const said of [body["name"] ?? name, document["name"]]) {
+    if (said !== name) throw new NpmError(400, `the document names the package ${JSON.stringify(said)?.slice(0, 250)}, the address ${name}`);
+  }
+  if (document["version"] !== version) throw new NpmError(400, `the document of ${name}@${version} says that it is version ${JSON.stringify(document["version"])?.slice(0, 100)}`);
+}
+
+/** What `dist` and the attachment announce must be what came. */
+function checkContent(tarball: Tarball, document: NpmDocument, { length }: Record<string, unknown>): void {
+  const { staged } = tarball;
+  if (staged.size === 0) throw new NpmError(400, "the tarball is empty");
+  if (typeof length === "number" && length !== staged.size) throw new NpmError(400, `the attachment announces ${length} bytes and has ${staged.size}`);
+  const problem = integrityProblem(document, digestsOf(tarball));
+  if (problem !== null) throw new NpmError(400, problem);
+}
+
+/** With the hashes that the client left out, and with the readme that older ones put beside the versions. */
+function completed(document: NpmDocument, { readme }: Record<string, unknown>, { sha1, sha512 }: Tarball): NpmDocument {
+  const { integrity, ...dist } = record(document["dist"]);
+  const whole = {
+    ...(typeof readme === "string" && readme !== "" ? { readme } : {}),
+    ...document,
+    dist: { ...dist, integrity: integrity || `sha512-${sha512}`, shasum: sha1 },
+  };
+  const size = Buffer.byteLength(JSON.stringify(whole));
+  if (size > MAX_DOCUMENT) throw new NpmError(413, `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`);
+  return whole;
+}
+
+function distTagsOf(body: Record<string, unknown>, version: string): string[] {
+  const tags = Object.entries(record(body["dist-tags"])).flatMap(([tag, of]) => (of === version ? [tag] : []));
+  for (const tag of tags) checkDistTag(tag);
+  return tags;
+}
+
+export function checkDistTag(tag: string): void {
+  if (!isDistTag(tag)) throw new NpmError(400, `${JSON.stringify(tag.slice(0, 100))} is no dist-tag: write a word that is no version and no range of versions`);
+}

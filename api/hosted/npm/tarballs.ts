@@ -1,0 +1,84 @@
+import { hash } from "node:crypto";
+import { hashTurn } from "../../../activities/store/hash-turns.ts";
+import type { Store } from "../../../activities/store/store.ts";
+import { blobFacts } from "../../../db/blobs.ts";
+import type { Db } from "../../../db/open.ts";
+import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
+import { findPackage, findVersion } from "../../../db/packages/versions.ts";
+import { turn } from "../../../db/turns.ts";
+import { announcesTarball, integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
+import { waitAtMost } from "../../sync/facts.ts";
+
+/** Versions that are looked up before others get their turn. */
+const STEP = 50;
+
+type Deps = { db: Db; store: Pick<Store, "digestOf"> };
+
+/**
+ * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store: a version whose document
+ * announces another tarball is refused. One that is there already keeps its document and is passed over.
+ */
+export async function fitTarballs(
+  deps: Deps,
+  repositoryId: number,
+  versions: readonly JudgedVersion[],
+  attached: ReadonlyMap<string, Buffer>,
+): Promise<JudgedVersion[]> {
+  const wait = waitAtMost();
+  const fitted: JudgedVersion[] = [];
+  try {
+    for (const [at, version] of versions.entries()) {
+      if (at % STEP === 0) await turn("answer");
+      fitted.push(version.verdict ? version : await wait.until(fit(deps, repositoryId, version, attached)));
+    }
+  } finally {
+    wait.over();
+  }
+  return fitted;
+}
+
+async function fit(
+  deps: Deps,
+  repositoryId: number,
+  version: JudgedVersion,
+  attached: ReadonlyMap<string, Buffer>,
+): Promise<JudgedVersion> {
+  const { package: name, version: number, document, files } = version;
+  const sha256 = files[0]?.sha256 ?? null;
+  if (document === null || sha256 === null) return version;
+  if (!announcesTarball(document)) return { ...version, fits: true };
+  const digests = isMade(deps.db, repositoryId, version, sha256)
+    ? null
+    : await digestsOf(deps, sha256, attached.get(sha256));
+  if (digests === null) return version;
+  const problem = integrityProblem(document, digests);
+  if (problem === null) return { ...version, fits: true };
+  return {
+    ...version,
+    verdict: {
+      result: "refused",
+      code: 251003,
+      message: `the document of ${name}@${number} is of another tarball: ${problem}`,
+    },
+  };
+}
+
+function isMade(db: Db, repositoryId: number, { package: name, version }: JudgedVersion, sha256: string): boolean {
+  const owner = findPackage(db, repositoryId, name);
+  return owner !== undefined && findVersion(db, owner.id, version)?.digest === `sha256:${sha256}`;
+}
+
+/** Null when the content is not here, or cannot be read: it is asked for then. */
+async function digestsOf(
+  { db, store }: Deps,
+  sha256: string,
+  content: Buffer | undefined,
+): Promise<TarballDigests | null> {
+  if (content) {
+    await hashTurn(content.length);
+    return { sha1: hash("sha1", content), sha256, sha512: hash("sha512", content) };
+  }
+  if (!blobFacts(db, [sha256]).has(sha256)) return null;
+  const read = Promise.all([store.digestOf(sha256, "sha1"), store.digestOf(sha256, "sha512")]);
+  return read.then(([sha1, sha512]) => ({ sha1, sha256, sha512 })).catch(() => null);
+}

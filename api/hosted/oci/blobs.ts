@@ -1,0 +1,27 @@
+import { TOUCH_AFTER_MS } from "../../../db/blobs.ts";
+import { durable } from "../../../db/durable.ts";
+import { deleteBlob } from "../../../db/packages/image/delete.ts";
+import { findImageBlob, touchImageBlob } from "../../../db/packages/image/find.ts";
+import { digestOf } from "./digests.ts";
+import { OciError } from "./errors.ts";
+import type { ImageRequest } from "./place.ts";
+import { sendContent } from "./send.ts";
+
+/** GET and HEAD. Who asks whether a blob is here may be about to push a manifest that names it: it stays another day. */
+export async function getBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
+  const { db, store, now } = deps;
+  const digest = digestOf(target.reference);
+  const found = findImageBlob(db, place.key, digest);
+  if (!found) throw unknownBlob(place.name, digest);
+  if (c.req.method === "HEAD" && found.lastModifiedDate < now() - TOUCH_AFTER_MS) touchImageBlob(db, found, now());
+  return sendContent(c, store, { digest, sha256: found.sha256, size: found.size, contentType: "application/octet-stream" }, { ranges: true });
+}
+
+const unknownBlob = (name: string, digest: string) => new OciError(404, "BLOB_UNKNOWN", `${name} has no blob ${digest}`);
+
+export async function removeBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
+  const digest = digestOf(target.reference);
+  if (!deleteBlob(deps.db, place.key, digest, deps.now())) throw unknownBlob(place.name, digest);
+  await durable(deps.db);
+  return c.body(null, 202);
+}

@@ -1,0 +1,94 @@
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { TransferError, type FailureKind } from "../../../domain/failure.ts";
+import { ManifestError } from "../../../domain/image/manifest.ts";
+import type { Env } from "../../deps.ts";
+import { ApiError } from "../../errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../failure-status.ts";
+
+/** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
+export type OciCode =
+  | "BLOB_UNKNOWN"
+  | "BLOB_UPLOAD_INVALID"
+  | "BLOB_UPLOAD_UNKNOWN"
+  | "DIGEST_INVALID"
+  | "MANIFEST_BLOB_UNKNOWN"
+  | "MANIFEST_INVALID"
+  | "MANIFEST_UNKNOWN"
+  | "NAME_INVALID"
+  | "NAME_UNKNOWN"
+  | "SIZE_INVALID"
+  | "UNAUTHORIZED"
+  | "DENIED"
+  | "UNSUPPORTED"
+  | "TOOMANYREQUESTS"
+  | "UNKNOWN";
+
+type Options = { headers?: Record<string, string>; detail?: unknown; cause?: unknown };
+
+/** An answer of `/v2` other than success. */
+export class OciError extends Error {
+  override readonly name = "OciError";
+  readonly status: ContentfulStatusCode;
+  readonly code: OciCode;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly detail: unknown;
+
+  constructor(status: ContentfulStatusCode, code: OciCode, message: string, { headers = {}, detail, cause }: Options = {}) {
+    super(message, { cause });
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+    this.detail = detail;
+  }
+}
+
+/** The answer for anything thrown below `/v2`; what is not ours to explain is logged and stays generic. */
+export function ociAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
+  const error = toOciError(thrown);
+  if (error.status >= 500) log(error.cause ?? error);
+  const { code, message, detail } = error;
+  return c.json({ errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] }, error.status, error.headers);
+}
+
+/** null: a failure of the registry itself, of which nothing is said. */
+const CODES = {
+  digestMismatch: "DIGEST_INVALID",
+  invalid: "SIZE_INVALID",
+  tooLarge: "BLOB_UPLOAD_INVALID",
+  notFound: "BLOB_UPLOAD_UNKNOWN",
+  cancelled: "BLOB_UPLOAD_INVALID",
+  noSpace: "BLOB_UPLOAD_INVALID",
+  unreachable: null,
+  timeout: null,
+  throttled: null,
+  server: null,
+  auth: null,
+  certificate: null,
+  unsupported: null,
+  immutable: null,
+  yielded: null,
+  yieldedWhole: null,
+  refused: null,
+} as const satisfies Record<FailureKind, OciCode | null>;
+
+/** Where the specification knows no such status: 409 is none of an upload's. */
+const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = { cancelled: 400 };
+
+function transferAnswer(error: TransferError): OciError | null {
+  const { kind, message } = error;
+  const code = CODES[kind];
+  return code && new OciError(OTHER_STATUS[kind] ?? FAILURE_STATUS[kind], code, message, { cause: error });
+}
+
+function toOciError(thrown: unknown): OciError {
+  if (thrown instanceof OciError) return thrown;
+  if (thrown instanceof ManifestError) return new OciError(400, "MANIFEST_INVALID", `the manifest is refused: ${thrown.message}`);
+  if (thrown instanceof ApiError && thrown.status === 429) return new OciError(429, "TOOMANYREQUESTS", thrown.message, thrown);
+  if (thrown instanceof ApiError && thrown.status < 500) return new OciError(thrown.status, "UNSUPPORTED", thrown.message);
+  const known = thrown instanceof TransferError ? transferAnswer(thrown) : null;
+  if (known) return known;
+  if (isFull(thrown)) return new OciError(FULL_STATUS, "UNKNOWN", "the disk of the registry is full: free some space and try again", { cause: thrown });
+  if (isCut(thrown)) return new OciError(400, "BLOB_UPLOAD_INVALID", CUT_MESSAGE);
+  return new OciError(500, "UNKNOWN", "the registry failed: quote the X-Trace-Id of this answer to its operator", { cause: thrown });
+}

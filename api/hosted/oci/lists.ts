@@ -1,0 +1,56 @@
+import type { Context } from "hono";
+import { listReferrers } from "../../../db/packages/image/find.ts";
+import { hasImage, listImages, listTags } from "../../../db/packages/image/lists.ts";
+import { OCI_INDEX } from "../../../domain/image/media-types.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { anyDigest } from "./digests.ts";
+import { OciError } from "./errors.ts";
+import { type ImageRequest, unknownName } from "./place.ts";
+
+/** A longer list goes in pages, asked for or not. */
+const MOST = 10_000;
+
+type Page = { after: string; limit: number };
+
+export async function tagList({ c, deps, place }: ImageRequest): Promise<Response> {
+  const page = pageOf(c);
+  const tags = listTags(deps.db, place.key, { ...page, limit: page.limit + 1 });
+  if (tags.length === 0 && !hasImage(deps.db, place.key)) throw unknownName(place.name, "there is no such image");
+  return c.json({ name: place.name, tags: cut(c, `/v2/${place.name}/tags/list`, tags, page) });
+}
+
+/** All images with tags, of all hosted repositories. */
+export async function catalog({ c, deps }: { c: Context<Env>; deps: ApiDeps }): Promise<Response> {
+  const page = pageOf(c);
+  const names = listImages(deps.db, { ...page, limit: page.limit + 1 });
+  return c.json({ repositories: cut(c, "/v2/_catalog", names, page) });
+}
+
+/** What is attached to a digest, be it here or not, as an index. */
+export async function referrerList({ c, deps, place, target }: ImageRequest): Promise<Response> {
+  const artifactType = c.req.query("artifactType") || undefined;
+  const rows = listReferrers(deps.db, place.key, anyDigest(target.reference), artifactType);
+  const manifests = rows.map(({ mediaType, digest, size, artifactType: type, annotations }) => ({
+    mediaType,
+    digest,
+    size,
+    ...(type === null ? {} : { artifactType: type }),
+    ...(annotations === null ? {} : { annotations }),
+  }));
+  if (artifactType !== undefined) c.header("OCI-Filters-Applied", "artifactType");
+  return c.body(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }), 200, { "content-type": OCI_INDEX });
+}
+
+function pageOf(c: Context<Env>): Page {
+  const n = c.req.query("n");
+  if (n !== undefined && !/^\d{1,9}$/.test(n)) throw new OciError(400, "UNSUPPORTED", "n must be how many entries you want, 0 or more");
+  return { after: c.req.query("last") ?? "", limit: Math.min(n === undefined ? MOST : Number(n), MOST) };
+}
+
+/** One entry more than the page was asked for, which tells whether there is another page. */
+function cut(c: Context<Env>, path: string, entries: string[], { limit }: Page): string[] {
+  const page = entries.slice(0, limit);
+  const last = page.at(-1);
+  if (last !== undefined && entries.length > limit) c.header("Link", `<${path}?n=${limit}&last=${encodeURIComponent(last)}>; rel="next"`);
+  return page;
+}

@@ -1,0 +1,93 @@
+import { createHash } from "node:crypto";
+import { durable } from "../../../db/durable.ts";
+import { putBlobs } from "../../../db/blobs.ts";
+import { write } from "../../../db/open.ts";
+import { deleteManifest, deleteTag } from "../../../db/packages/image/delete.ts";
+import { findManifestContent, findTag } from "../../../db/packages/image/find.ts";
+import { putImageManifest } from "../../../db/packages/image/put.ts";
+import { digestParts } from "../../../domain/digest.ts";
+import { readManifest, type ManifestFacts } from "../../../domain/image/push.ts";
+import { bodyOf } from "../../sync/body.ts";
+import { isDigestLike, digestOf, tagOf } from "./digests.ts";
+import { OciError } from "./errors.ts";
+import { blockedName, type ImageRequest, placeOf } from "./place.ts";
+import { sendContent } from "./send.ts";
+
+const MAX_MANIFEST = 4 * 1024 * 1024;
+const MOST_TAGS = 100;
+
+/** GET and HEAD: the manifest as it was pushed, whatever Accept says: a client may ask for less than it understands. */
+export async function getManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
+  const { reference } = target;
+  const digest = isDigestLike(reference) ? digestOf(reference) : findTag(deps.db, place.key, tagOf(reference));
+  const row = digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
+  if (!row) throw unknownManifest(place.name, reference);
+  return sendContent(c, deps.store, { digest: row.digest, sha256: row.sha256, size: row.size, contentType: row.mediaType }, { ranges: false });
+}
+
+const unknownManifest = (name: string, reference: string) =>
+  new OciError(404, "MANIFEST_UNKNOWN", `${name} has no manifest ${reference.slice(0, 140)}`);
+
+export async function putManifest(request: ImageRequest): Promise<Response> {
+  const { c, place, target } = request;
+  const { reference } = target;
+  const tags = isDigestLike(reference) ? (c.req.queries("tag") ?? []).map(tagOf) : [tagOf(reference)];
+  if (tags.length > MOST_TAGS) throw new OciError(414, "MANIFEST_INVALID", `a manifest may be given at most ${MOST_TAGS} tags at once`);
+  const wanted = isDigestLike(reference) ? digestOf(reference) : null;
+  const bytes = await manifestBody(request);
+  const algorithm = wanted === null ? "sha256" : digestParts(wanted).algorithm;
+  const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+  if (wanted !== null && wanted !== digest) throw new OciError(400, "DIGEST_INVALID", `the manifest has the digest ${digest}, not ${wanted}`);
+  const facts = readManifest(bytes, c.req.header("content-type"));
+  await keepManifest(request, bytes, digest, facts, tags);
+  for (const tag of isDigestLike(reference) ? tags : []) c.header("OCI-Tag", tag, { append: true });
+  if (facts.subject !== null) c.header("OCI-Subject", facts.subject);
+  return c.body(null, 201, { location: `/v2/${place.name}/manifests/${digest}`, "docker-content-digest": digest });
+}
+
+async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
+  const tooLarge = () => new OciError(413, "MANIFEST_INVALID", `a manifest may have at most ${MAX_MANIFEST} bytes`);
+  if (Number(c.req.header("content-length") ?? 0) > MAX_MANIFEST) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_MANIFEST) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Content, rows, tags and news in one transaction, durable before it is answered. */
+async function keepManifest({ c, deps, place }: ImageRequest, bytes: Buffer, digest: string, facts: ManifestFacts, tags: string[]): Promise<void> {
+  const { db, store, now } = deps;
+  await store.putAll([{ content: bytes }], (blobs) =>
+    write(db, (tx) => {
+      const at = now();
+      putBlobs(tx, blobs, at);
+      const { repository, image } = placeOf(deps, place.name);
+      const result = putImageManifest(db, repository, { image, digest, sha256: blobs[0]?.sha256 ?? "", size: bytes.length, facts, tags }, { user: c.get("user"), now: at });
+      if (result.kind === "lacking") throw lackingParts(result.digests);
+      if (result.kind === "blocked") throw blockedName(place.name);
+    }),
+  );
+  await durable(db);
+}
+
+const NAMED = 5;
+
+function lackingParts(digests: string[]): OciError {
+  const more = digests.length > NAMED ? ` and ${digests.length - NAMED} more` : "";
+  const message = `the manifest names what this image does not have: ${digests.slice(0, NAMED).join(", ")}${more}; push it first`;
+  return new OciError(400, "MANIFEST_BLOB_UNKNOWN", message, { detail: digests.slice(0, 100).map((digest) => ({ digest })) });
+}
+
+/** A tag alone, or a manifest with all tags that name it. */
+export async function removeManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
+  const { db, now } = deps;
+  const { reference } = target;
+  const gone = isDigestLike(reference) ? deleteManifest(db, place.key, digestOf(reference), now()) : deleteTag(db, place.key, tagOf(reference));
+  if (!gone) throw unknownManifest(place.name, reference);
+  await durable(db);
+  return c.body(null, 202);
+}

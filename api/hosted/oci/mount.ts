@@ -1,0 +1,38 @@
+import { durable } from "../../../db/durable.ts";
+import { write } from "../../../db/open.ts";
+import { findImageBlob } from "../../../db/packages/image/find.ts";
+import { putImageBlob } from "../../../db/packages/image/put.ts";
+import { isImageName } from "../../../domain/reference.ts";
+import { digestOf } from "./digests.ts";
+import { OciError } from "./errors.ts";
+import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
+
+/** Takes over the blob of another image that the client may pull from; null: it is not there, or not for this client, and must be sent. */
+export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promise<string | null> {
+  const { db, now } = deps;
+  const wanted = c.req.query("mount");
+  if (wanted === undefined) return null;
+  const digest = digestOf(wanted, "the digest to mount");
+  const from = c.req.query("from") ?? place.name;
+  const source = isImageName(from) && rights(from, "pull") ? sourceOf(deps, from) : null;
+  if (!source) return null;
+  const mounted = write(db, () => {
+    const found = findImageBlob(db, source.key, digest);
+    if (!found) return false;
+    const { kind } = putImageBlob(db, place.repository, { image: place.image, digest, sha256: found.sha256 }, { user: c.get("user"), now: now() });
+    if (kind === "blocked") throw blockedName(place.name);
+    return kind !== "missing";
+  });
+  if (!mounted) return null;
+  await durable(db);
+  return digest;
+}
+
+function sourceOf(deps: ImageRequest["deps"], name: string): Place | null {
+  try {
+    return placeOf(deps, name);
+  } catch (error) {
+    if (error instanceof OciError) return null;
+    throw error;
+  }
+}

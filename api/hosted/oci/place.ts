@@ -1,0 +1,31 @@
+import type { Context } from "hono";
+import type { ImageKey } from "../../../db/packages/image/find.ts";
+import { findRepository, type RepositoryRow } from "../../../db/repositories.ts";
+import { splitImageName } from "../../../domain/image/layout.ts";
+import { isImageType } from "../../../domain/repository-types.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { OciError } from "./errors.ts";
+import type { Target } from "./target.ts";
+import type { Rights } from "./rights.ts";
+
+/** A request about one image. */
+export type ImageRequest = { c: Context<Env>; deps: ApiDeps; target: Target; place: Place; rights: Rights };
+
+export type Place = { name: string; image: string; repository: RepositoryRow; key: ImageKey };
+
+/** Where an image lies, or would: its hosted repository is there. */
+export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
+  const parts = splitImageName(name);
+  if (!parts) throw unknownName(name, "names here are project/repository/image");
+  const { projectId, repoName, image } = parts;
+  const repository = findRepository(db, projectId, repoName);
+  if (!repository) throw unknownName(name, `there is no repository ${projectId}/${repoName}: make one of type DOCKER or OCI first`);
+  if (repository.category !== "LOCAL") throw unknownName(name, `${projectId}/${repoName} is linked: its images are at another registry`);
+  if (!isImageType(repository.type)) throw unknownName(name, `${projectId}/${repoName} is a ${repository.type} repository: images need one of type DOCKER or OCI`);
+  return { name, image, repository, key: { repositoryId: repository.id, image } };
+}
+
+export const unknownName = (name: string, why: string) => new OciError(404, "NAME_UNKNOWN", `${name}: ${why}`);
+
+export const blockedName = (name: string) =>
+  new OciError(400, "NAME_INVALID", `${name} cannot be an image: another one keeps a file where its folder would be`);

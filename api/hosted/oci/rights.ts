@@ -1,0 +1,78 @@
+import type { Context } from "hono";
+import { allows, type RegistryAction, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
+import { basicCredentials, type Login } from "../../auth.ts";
+import type { ApiDeps, Env } from "../../deps.ts";
+import { ApiError } from "../../errors.ts";
+import { OciError } from "./errors.ts";
+import type { Target } from "./target.ts";
+
+/** Whether the one who asks may do this with an image. */
+export type Rights = (name: string, action: RegistryAction) => boolean;
+
+/** Tokens with it may list the catalog; no image has such a name. */
+export const CATALOG: RegistryScope = { name: "registry:catalog", actions: ["pull"] };
+
+type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: Login };
+
+/** What the credentials of a request allow: Basic everything, a token what it was made for. Throws the challenge of distribution's token flow. */
+export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): Promise<Rights> {
+  const header = c.req.header("authorization");
+  if (header === undefined) throw challenge(c, guard, target, "log in first", null);
+  c.set("user", guard.admin.username);
+  const [, token] = /^bearer +(\S+) *$/i.exec(header) ?? [];
+  if (token === undefined) {
+    await checkBasic(c, guard, () => challenge(c, guard, target, "user name or password is wrong", null));
+    return () => true;
+  }
+  const scopes = guard.registryTokens.check(token);
+  if (!scopes) throw challenge(c, guard, target, "the token is not ours, or its time is over: fetch another", "invalid_token");
+  const rights: Rights = (name, action) => allows(scopes, name, action);
+  const { name, action } = needed(c.req.method, target);
+  if (name !== "" && !rights(name, action)) throw challenge(c, guard, target, `the token does not allow this: it needs ${action} on ${name}`, "insufficient_scope");
+  return rights;
+}
+
+/** Wrong credentials are answered late, as everywhere, and by `refusal`. */
+export async function checkBasic(c: Context<Env>, { login }: Pick<Guard, "login">, refusal: () => OciError, given = basicCredentials(c.req.header("authorization") ?? "")): Promise<void> {
+  try {
+    await login(c, given);
+  } catch (error) {
+    throw error instanceof ApiError && error.status === 401 ? refusal() : error;
+  }
+}
+
+const READS = ["GET", "HEAD"];
+
+function needed(method: string, { kind, name }: Target): { name: string; action: RegistryAction } {
+  if (kind === "catalog") return { name: CATALOG.name, action: "pull" };
+  if (kind === "upload" || kind === "uploads") return { name, action: "push" };
+  if (READS.includes(method)) return { name, action: "pull" };
+  return { name, action: method === "DELETE" ? "delete" : "push" };
+}
+
+/** RFC 6750, and the realm, service and scope of distribution's token specification. */
+function challenge(c: Context<Env>, guard: Guard, target: Target, message: string, error: string | null): OciError {
+  const parameters = [`realm="${originOf(c, guard.publicUrl)}/v2/token"`, `service="${SERVICE}"`];
+  const scope = scopeOf(c, target);
+  if (scope !== "") parameters.push(`scope="${scope}"`);
+  if (error !== null) parameters.push(`error="${error}"`);
+  return new OciError(401, "UNAUTHORIZED", message, { headers: { "www-authenticate": `Bearer ${parameters.join(",")}` } });
+}
+
+export const SERVICE = "artifact-replication";
+
+function scopeOf(c: Context<Env>, target: Target): string {
+  const { name, action } = needed(c.req.method, target);
+  if (name === "") return "";
+  if (target.kind === "catalog") return "registry:catalog:*";
+  const from = c.req.query("from");
+  const source = from !== undefined && /^[a-z0-9._/-]+$/.test(from) ? [`repository:${from}:pull`] : [];
+  return [`repository:${name}:${action === "push" ? "pull,push" : action}`, ...source].join(" ");
+}
+
+/** Where clients reach us; a Host header that is none is not repeated. */
+function originOf(c: Context<Env>, publicUrl: string | null): string {
+  if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
+  const host = c.req.header("host") ?? "";
+  return `http://${/^[\w.:[\]-]+$/.test(host) ? host : "localhost"}`;
+}

@@ -1,0 +1,160 @@
+import { sameSecret } from "../../../activities/secrets/seal.ts";
+import type { Staged } from "../../../activities/store/stage.ts";
+import { putBlobs } from "../../../db/blobs.ts";
+import { durable } from "../../../db/durable.ts";
+import { write } from "../../../db/open.ts";
+import { putImageBlob } from "../../../db/packages/image/put.ts";
+import { type Digest, digestParts } from "../../../domain/digest.ts";
+import { TransferError } from "../../../domain/failure.ts";
+import { bodyOf } from "../../sync/body.ts";
+import { digestOf } from "./digests.ts";
+import { OciError } from "./errors.ts";
+import { mountBlob } from "./mount.ts";
+import { blockedName, type ImageRequest, placeOf } from "./place.ts";
+
+/** Bodies up to this size, with which a session begins and ends, are taken at once and not as a session's. */
+const AT_ONCE = 1024 * 1024;
+
+/** POST: begins an upload; with `digest` takes the whole blob, with `mount` that of another image. */
+export async function beginUpload(request: ImageRequest): Promise<Response> {
+  const { c, deps } = request;
+  const algorithm = c.req.query("digest-algorithm") ?? "sha256";
+  if (algorithm !== "sha256" && algorithm !== "sha512") throw new OciError(400, "DIGEST_INVALID", `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: sha256 and sha512 are`);
+  const mounted = await mountBlob(request);
+  if (mounted !== null) return created(request, mounted);
+  const digest = c.req.query("digest");
+  if (digest !== undefined) return takeWhole(request, digestOf(digest));
+  const id = await deps.store.sessions.open();
+  return c.body(null, 202, stand(request, id, 0));
+}
+
+/** GET: how much of the upload is here. What was still arriving is ended by it, so that the answer stays true. */
+export async function uploadStatus(request: ImageRequest): Promise<Response> {
+  const id = sessionOf(request);
+  return request.c.body(null, 204, stand(request, id, await offsetOf(request, id)));
+}
+
+/** PATCH: the next chunk, or the whole as a stream. */
+export async function appendUpload(request: ImageRequest): Promise<Response> {
+  const id = sessionOf(request);
+  const offset = await append(request, id, await offsetOf(request, id));
+  return request.c.body(null, 202, stand(request, id, offset));
+}
+
+/** PUT: the last chunk, if there is one, and the digest of all, which decides. */
+export async function closeUpload(request: ImageRequest): Promise<Response> {
+  const { c, deps } = request;
+  const id = sessionOf(request);
+  const digest = digestOf(c.req.query("digest"));
+  const offset = await offsetOf(request, id);
+  const length = lengthOf(request);
+  if (offset === 0 && length !== undefined && length <= AT_ONCE && (chunkOf(request)?.start ?? 0) === 0) {
+    const answer = await takeWhole(request, digest).finally(() => deps.store.sessions.abort(id));
+    return answer;
+  }
+  if (length !== 0) await append(request, id, offset);
+  return keep(request, await deps.store.sessions.finish(id, expected(digest)), digest);
+}
+
+export async function abortUpload(request: ImageRequest): Promise<Response> {
+  const id = sessionOf(request);
+  await offsetOf(request, id);
+  await request.deps.store.sessions.abort(id);
+  return request.c.body(null, 204);
+}
+
+const expected = (digest: Digest) => ({ [digestParts(digest).algorithm]: digestParts(digest).hex });
+
+async function takeWhole(request: ImageRequest, digest: Digest): Promise<Response> {
+  const { c, deps } = request;
+  const size = lengthOf(request);
+  refuseTooLarge(request, size ?? 0);
+  const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, ...expected(digest) }, md5: false });
+  return keep(request, staged, digest);
+}
+
+async function append(request: ImageRequest, id: string, offset: number): Promise<number> {
+  const { c, deps } = request;
+  const { sessions } = deps.store;
+  const chunk = chunkOf(request);
+  const length = lengthOf(request);
+  refuseTooLarge(request, offset + (length ?? 0));
+  if (chunk && length !== undefined && length !== chunk.end - chunk.start + 1) {
+    throw new OciError(400, "SIZE_INVALID", `Content-Range names ${chunk.end - chunk.start + 1} bytes, Content-Length ${length}`);
+  }
+  try {
+    const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), { maxBytes: deps.maxUpload ?? undefined, md5: false });
+    if (appended.accepted) return appended.offset;
+    const message = `the upload stands at ${appended.offset}: go on from there`;
+    throw new OciError(416, "BLOB_UPLOAD_INVALID", message, { headers: stand(request, id, appended.offset) });
+  } catch (error) {
+    if (error instanceof TransferError && error.kind === "tooLarge") await sessions.abort(id);
+    throw error;
+  }
+}
+
+function refuseTooLarge({ deps }: ImageRequest, size: number): void {
+  if (deps.maxUpload !== null && size > deps.maxUpload) throw new OciError(413, "BLOB_UPLOAD_INVALID", `a blob may have at most ${deps.maxUpload} bytes here`);
+}
+
+/** Makes what has come a blob of the image, durable before it is answered; the repository may have been deleted meanwhile. */
+async function keep(request: ImageRequest, staged: Staged, digest: string): Promise<Response> {
+  const { c, deps, place } = request;
+  const { db, now } = deps;
+  await staged.commit((blob) =>
+    write(db, (tx) => {
+      putBlobs(tx, [blob], now());
+      const { repository, image } = placeOf(deps, place.name);
+      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, { user: c.get("user"), now: now() });
+      if (kind === "blocked") throw blockedName(place.name);
+    }),
+  );
+  await durable(db);
+  return created(request, digest);
+}
+
+function created({ c, place }: ImageRequest, digest: string): Response {
+  return c.body(null, 201, { location: `/v2/${place.name}/blobs/${digest}`, "docker-content-digest": digest });
+}
+
+/** Bytes of the body; undefined when nobody says. */
+function lengthOf({ c }: ImageRequest): number | undefined {
+  const length = c.req.header("content-length");
+  if (length !== undefined) return Number(length);
+  return c.req.header("transfer-encoding") === undefined ? 0 : undefined;
+}
+
+const CHUNK = /^(?:bytes[ =])?(\d{1,15})-(\d{1,15})(?:\/(?:\d{1,15}|\*))?$/;
+
+function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
+  const header = c.req.header("content-range");
+  if (header === undefined) return null;
+  const [, start, end] = CHUNK.exec(header.trim()) ?? [];
+  if (start === undefined || Number(end) < Number(start)) throw new OciError(400, "BLOB_UPLOAD_INVALID", "Content-Range must be first-last, the positions of the chunk's first and last byte");
+  return { start: Number(start), end: Number(end) };
+}
+
+/** Where an upload stands, for its client to go on; one without bytes has the range 0-0. */
+function stand({ deps, place }: ImageRequest, id: string, offset: number): Record<string, string> {
+  const uuid = uuidOf(id + deps.registryTokens.mark(`${place.name} ${id}`));
+  return { location: `/v2/${place.name}/blobs/uploads/${uuid}`, range: `0-${Math.max(0, offset - 1)}`, "docker-upload-uuid": uuid };
+}
+
+const uuidOf = (hex: string) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+
+const unknownUpload = (reference: string) => new OciError(404, "BLOB_UPLOAD_UNKNOWN", `this image has no upload ${reference.slice(0, 40)}: begin a new one`);
+
+/** The store's name of the session, when it was begun for this very image. */
+function sessionOf({ deps, place, target }: ImageRequest): string {
+  const hex = target.reference.replaceAll("-", "");
+  const id = hex.slice(0, 24);
+  if (hex.length !== 32 || !sameSecret(hex.slice(24), deps.registryTokens.mark(`${place.name} ${id}`))) throw unknownUpload(target.reference);
+  return id;
+}
+
+async function offsetOf({ deps, target }: ImageRequest, id: string): Promise<number> {
+  const offset = await deps.store.sessions.status(id);
+  if (offset === null) throw unknownUpload(target.reference);
+  return offset;
+}

@@ -1,0 +1,21 @@
+type Answers = Readonly<Partial<Record<number, string>>>;
+
+const ANY = {
+  400: "The address, a header or the body is invalid",
+  401: "No credentials, or wrong ones",
+  429: "Too many wrong logins from this address",
+  500: "A fault of the service; look for the X-Trace-Id of the answer in its log",
+} satisfies Answers;
+const WRITING = { ...ANY, 507: "The disk is full" } satisfies Answers;
+const RECEIVING = { ...WRITING, 413: "The body is too large" } satisfies Answers;
+
+/** What operations of native endpoints are refused with, whatever the protocol; they say only what is theirs besides. */
+export const REFUSED = {
+  get: ANY,
+  head: ANY,
+  post: RECEIVING,
+  put: RECEIVING,
+  patch: RECEIVING,
+  delete: WRITING,
+} satisfies Record<string, Answers>;
+export type NativeMethod = keyof typeof REFUSED;

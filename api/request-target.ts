@@ -1,0 +1,37 @@
+import type { IncomingMessage } from "node:http";
+
+const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
+const FIRST_SEGMENT = /^(?:\S+ )?(?:https?:\/\/[^/ ]*)?(\/\w+\/)/i;
+const SHOWN = 200;
+
+/**
+ * Makes the target of a request one that URL parsers leave as it is: a backslash is percent-encoded, since they take
+ * it for a slash. Returns why the request has no readable address, else null.
+ */
+export function mendTarget(incoming: IncomingMessage): string | null {
+  const { url = "", headers, httpVersion } = incoming;
+  const [, scheme, authority = headers.host, rest = url] = ABSOLUTE.exec(url) ?? [];
+  if (authority === undefined && httpVersion !== "1.0") return "it has no Host header, which HTTP/1.1 asks for";
+  const host = authority ?? "";
+  if ((host !== "" || scheme !== undefined) && !isHost(host)) {
+    return `${shown(host)} is not a host: send a name or an address, with :port where it has one, as Host`;
+  }
+  const target = scheme === undefined || rest.startsWith("/") ? rest : `/${rest}`;
+  if (!target.startsWith("/")) {
+    return `its target ${shown(target)} is neither a path nor an http address: begin it with a slash`;
+  }
+  const [path = "", ...query] = target.split("?");
+  const mended = [path.replaceAll("\\", "%5C"), ...query].join("?");
+  incoming.url = scheme === undefined ? mended : `${scheme.toLowerCase()}://${host}${mended}`;
+  return null;
+}
+
+/** Of a request line or target that cannot be read, the path that says which protocol's form the answer has. */
+export const formOf = (text: string): string => FIRST_SEGMENT.exec(text)?.[1] ?? "/";
+
+function isHost(authority: string): boolean {
+  const address = `http://${authority}/`;
+  return URL.canParse(address) && new URL(address).hostname === authority.replace(/:\d+$/, "").toLowerCase();
+}
+
+const shown = (text: string): string => JSON.stringify(text.slice(0, SHOWN));

@@ -1,0 +1,94 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Store } from "../../activities/store/store.ts";
+import { blobFacts } from "../../db/blobs.ts";
+import { statPaths } from "../../db/nodes.ts";
+import type { Db } from "../../db/open.ts";
+import type { Facts } from "../../db/packages/stated-applying.ts";
+import { turn } from "../../db/turns.ts";
+import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../domain/content-digests.ts";
+import type { DescribedFile } from "../../domain/sync.ts";
+import { ApiError } from "../errors.ts";
+
+/** How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again. */
+const MOST_WAIT_MS = 20_000;
+const COME_AGAIN_S = 1;
+/** Files that are looked up before others get their turn. */
+const STEP = 200;
+
+type Deps = { db: Db; store: Pick<Store, "digestOf"> };
+type Wanted = { sha256: string; algorithm: OtherAlgorithm };
+
+/**
+ * Finds the digests by which the files that come without a sha256 are compared with what is at their paths, reading contents where nobody knows
+ * them yet. Answers 503 when that takes too long.
+ */
+export async function readFacts(
+  deps: Deps,
+  repositoryId: number,
+  files: readonly DescribedFile[],
+  now: number,
+): Promise<Facts> {
+  const facts = new Map<string, ContentFacts>();
+  const unread = files.filter((file) => file.sha256 === null);
+  if (unread.length === 0) return facts;
+  const wait = waitAtMost();
+  try {
+    for (let at = 0; at < unread.length; at += STEP) {
+      await turn("answer");
+      const wanted = wantedOf(deps.db, repositoryId, unread.slice(at, at + STEP), now);
+      for (const [sha256, known] of blobFacts(
+        deps.db,
+        wanted.map(({ sha256 }) => sha256),
+      ))
+        facts.set(sha256, { ...known, ...facts.get(sha256) });
+      for (const each of wanted) await learn(deps, facts, each, wait.until);
+    }
+  } finally {
+    wait.over();
+  }
+  return facts;
+}
+
+/** The strongest digest that is stated of each file, where there is a content of that size to compare with. */
+function wantedOf(db: Db, repositoryId: number, files: readonly DescribedFile[], now: number): Wanted[] {
+  const there = statPaths(
+    db,
+    repositoryId,
+    files.map(({ path }) => path),
+    now,
+  );
+  return files.flatMap((file): Wanted[] => {
+    const algorithm = strongestDigest(file);
+    const found = there.get(file.path);
+    if (!found?.sha256 || algorithm === undefined) return [];
+    return file.size === null || file.size === found.size ? [{ sha256: found.sha256, algorithm }] : [];
+  });
+}
+
+async function learn(
+  { store }: Deps,
+  facts: Map<string, ContentFacts>,
+  { sha256, algorithm }: Wanted,
+  until: Until,
+): Promise<void> {
+  const known = facts.get(sha256);
+  if (!known || known[algorithm] !== undefined) return;
+  // Without its content nothing is told of it, and the file is asked for.
+  const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
+  if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
+}
+
+type Until = <T>(work: Promise<T>) => Promise<T>;
+
+/** Waits for one work after the other, for MOST_WAIT_MS in all; the work that is late goes on by itself. */
+export function waitAtMost(): { until: Until; over: () => void } {
+  const ended = new AbortController();
+  const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
+    throw new ApiError(250102, ["contents are still being read to compare them: state them again"], {
+      status: 503,
+      headers: { "retry-after": String(COME_AGAIN_S) },
+    });
+  });
+  late.catch(() => undefined);
+  return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };
+}

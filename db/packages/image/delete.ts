@@ -1,0 +1,175 @@
+import { eq, sql } from "drizzle-orm";
+import { blobFolder, blobPath, manifestFolder, manifestPath } from "../../../domain/image/layout.ts";
+import { parentOf } from "../../../domain/path.ts";
+import { type Db, type DbOrTx, write } from "../../open.ts";
+import { inPages } from "../../pages.ts";
+import { imageManifest, version } from "../../schema/packages.ts";
+import { findImageBlob, findImageManifest, type ImageKey } from "./find.ts";
+import { hasImage } from "./lists.ts";
+import { isOwnTag } from "./own-tags.ts";
+import { attachedTags, manifestsBelow } from "./tree.ts";
+import { deleteVersionRow, findPackage, findVersion, type PackageRepository, type VersionRow } from "../versions.ts";
+
+/** Rows of one transaction, so that nobody waits for long. */
+const BATCH = 200;
+
+/** Takes a tag away; what it named stays, by its digest. False: there is none. */
+export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string): boolean {
+  return write(db, (tx) => {
+    const row = versionOf(tx, { repositoryId, image }, tag);
+    if (row) deleteVersionRow(tx, row);
+    return row !== undefined;
+  });
+}
+
+/** Takes a manifest away with the tags that name it. Its blobs stay a day (image-sweep.ts). False: there is none. */
+export function deleteManifest(db: Db, key: ImageKey, digest: string, now: number): boolean {
+  return write(db, (tx) => {
+    if (!findImageManifest(tx, key, digest)) return false;
+    dropManifests(tx, key, [digest], now);
+    return true;
+  });
+}
+
+/** Takes a blob away, also one that manifests name. False: there is none. */
+export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): boolean {
+  return write(db, (tx) => {
+    if (!findImageBlob(tx, key, digest)) return false;
+    dropFiles(tx, key.repositoryId, [blobPath(key.image, digest)], now);
+    return true;
+  });
+}
+
+/** Takes a tag away with all that only it needs: manifests, what is attached to them, blobs. False: there is no such tag. */
+export function deleteImageVersion(db: Db, { id }: PackageRepository, image: string, tag: string, now: number): boolean {
+  const key = { repositoryId: id, image };
+  return write(db, (tx) => {
+    const row = versionOf(tx, key, tag);
+    if (!row) return false;
+    deleteVersionRow(tx, row);
+    const below = manifestsBelow(tx, key, [row.digest]);
+    const kept = manifestsBelow(tx, key, neededElsewhere(tx, key, below));
+    const gone = [...below].filter((digest) => !kept.has(digest));
+    const blobs = blobsOf(tx, key, gone);
+    dropManifests(tx, key, gone, now);
+    dropUnneeded(tx, key, blobs, now);
+    return true;
+  });
+}
+
+/**
+ * Takes an image away with all its tags, manifests and blobs, also what no tag is left for, in bounded transactions; others have their turn between them.
+ * What is pushed meanwhile goes too, or stays whole. What was interrupted is finished by asking again. False: there is none.
+ */
+export async function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): Promise<boolean> {
+  const key = { repositoryId: id, image };
+  if (!findPackage(db, id, image) && !hasImage(db, key)) return false;
+  for (const step of [dropSomeTags, dropSomeManifests, dropSomeBlobs]) await inPages(() => write(db, (tx) => step(tx, key, now)));
+  return true;
+}
+
+function dropSomeTags(tx: DbOrTx, { repositoryId, image }: ImageKey): number {
+  const owner = findPackage(tx, repositoryId, image)?.id ?? 0;
+  const { changes } = tx.run(sql`DELETE FROM version WHERE id IN (SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`);
+  tx.run(sql`DELETE FROM package WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`);
+  return changes;
+}
+
+function dropSomeManifests(tx: DbOrTx, key: ImageKey, now: number): number {
+  const rows = tx.all<{ digest: string }>(sql`SELECT digest FROM image_manifest WHERE repository_id = ${key.repositoryId} AND image = ${key.image} LIMIT ${BATCH}`);
+  if (rows.length > 0) dropManifests(tx, key, rows.map(({ digest }) => digest), now);
+  return rows.length;
+}
+
+function dropSomeBlobs(tx: DbOrTx, key: ImageKey, now: number): number {
+  const { repositoryId, image } = key;
+  const digest = sql`replace(node.name, '__', ':')`;
+  const rows = tx.all<{ path: string }>(sql`
+    SELECT full_path AS path FROM node
+    WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)} AND folder = 0 AND NOT ${isNamed(digest, sql`${repositoryId}`, sql`${image}`)} LIMIT ${BATCH}`);
+  const gone = dropFiles(tx, repositoryId, rows.map(({ path }) => path), now);
+  if (gone < BATCH) dropEmptyFolders(tx, key);
+  return gone;
+}
+
+function versionOf(tx: DbOrTx, { repositoryId, image }: ImageKey, tag: string): VersionRow | undefined {
+  const owner = findPackage(tx, repositoryId, image);
+  return owner && findVersion(tx, owner.id, tag);
+}
+
+/** Those of the manifests that a tag, an index or an attachment outside of them needs. */
+function neededElsewhere(tx: DbOrTx, { repositoryId, image }: ImageKey, digests: Set<string>): string[] {
+  const list = JSON.stringify([...digests]);
+  const rows = tx.all<{ digest: string }>(sql`
+    WITH own(digest) AS (SELECT value FROM json_each(${list})),
+    attached(tag) AS (SELECT value FROM own, json_each(json_array(${attachedTags(sql`own.digest`)})))
+    SELECT own.digest AS digest FROM own
+    WHERE EXISTS (
+      SELECT 1 FROM package JOIN version ON version.package_id = package.id
+      WHERE package.repository_id = ${repositoryId} AND package.name = ${image} AND version.digest = own.digest AND (version.name NOT IN (SELECT tag FROM attached) OR ${isOwnTag(version)})
+    ) OR EXISTS (
+      SELECT 1 FROM image_reference JOIN image_manifest AS parent ON parent.id = image_reference.manifest_id
+      WHERE image_reference.digest = own.digest AND image_reference.manifest AND parent.repository_id = ${repositoryId} AND parent.image = ${image}
+        AND parent.digest NOT IN (SELECT digest FROM own)
+    ) OR EXISTS (
+      SELECT 1 FROM image_manifest AS self JOIN image_manifest AS subject ON subject.repository_id = self.repository_id AND subject.image = self.image AND subject.digest = self.subject
+      WHERE self.repository_id = ${repositoryId} AND self.image = ${image} AND self.digest = own.digest AND subject.digest NOT IN (SELECT digest FROM own)
+    )`);
+  return rows.map(({ digest }) => digest);
+}
+
+function blobsOf(tx: DbOrTx, { repositoryId, image }: ImageKey, manifests: string[]): string[] {
+  const rows = tx.all<{ digest: string }>(sql`
+    SELECT DISTINCT image_reference.digest AS digest FROM image_manifest JOIN image_reference ON image_reference.manifest_id = image_manifest.id
+    WHERE image_manifest.repository_id = ${repositoryId} AND image_manifest.image = ${image} AND NOT image_reference.manifest
+      AND image_manifest.digest IN (SELECT value FROM json_each(${JSON.stringify(manifests)}))`);
+  return rows.map(({ digest }) => digest);
+}
+
+/** Manifests with the tags that name them; their blobs are let go from now on. */
+function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number): void {
+  const owner = findPackage(tx, key.repositoryId, key.image);
+  for (const digest of owner ? digests : []) {
+    const rows = tx.select().from(version).where(sql`${eq(version.packageId, owner?.id ?? 0)} AND ${eq(version.digest, digest)}`).all();
+    for (const row of rows) deleteVersionRow(tx, row);
+  }
+  const blobs = blobsOf(tx, key, digests).map((digest) => blobPath(key.image, digest));
+  tx.run(sql`UPDATE node SET last_modified_date = ${now} WHERE repository_id = ${key.repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(blobs)}))`);
+  // The rows of the manifests, and what they refer to, go with their files.
+  dropFiles(tx, key.repositoryId, digests.map((digest) => manifestPath(key.image, digest)), now);
+  dropEmptyFolders(tx, key);
+}
+
+/** Those of the blobs that no manifest of the image names any more. */
+function dropUnneeded(tx: DbOrTx, key: ImageKey, blobs: string[], now: number): void {
+  const rows = tx.all<{ digest: string }>(
+    sql`SELECT value AS digest FROM json_each(${JSON.stringify(blobs)}) WHERE NOT ${isNamed(sql`value`, sql`${key.repositoryId}`, sql`${key.image}`)}`,
+  );
+  dropFiles(tx, key.repositoryId, rows.map(({ digest }) => blobPath(key.image, digest)), now);
+  dropEmptyFolders(tx, key);
+}
+
+type Sql = ReturnType<typeof sql>;
+
+/** Whether a manifest of the image names the blob. */
+export const isNamed = (digest: Sql, repositoryId: Sql, image: Sql): Sql => sql`EXISTS (
+  SELECT 1 FROM image_reference JOIN ${imageManifest} ON image_manifest.id = image_reference.manifest_id
+  WHERE image_reference.digest = ${digest} AND image_manifest.repository_id = ${repositoryId} AND image_manifest.image = ${image})`;
+
+/** Deletes files and lets their content go. */
+export function dropFiles(tx: DbOrTx, repositoryId: number, paths: string[], now: number): number {
+  const inside = sql`repository_id = ${repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`;
+  tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT sha256 FROM node WHERE ${inside})`);
+  return tx.run(sql`DELETE FROM node WHERE ${inside}`).changes;
+}
+
+/** The folders of an image, and those above it, as far as nothing is in them. */
+export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey): void {
+  const gone = (folder: string) =>
+    tx.run(sql`DELETE FROM node WHERE repository_id = ${repositoryId} AND full_path = ${folder} AND folder = 1
+      AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`).changes > 0;
+  gone(manifestFolder(image));
+  gone(blobFolder(image));
+  for (let folder = `/${image}`; folder !== "/" && gone(folder); folder = parentOf(folder));
+}
+

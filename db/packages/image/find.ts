@@ -1,0 +1,86 @@
+import { and, eq, sql } from "drizzle-orm";
+import { blobPath } from "../../../domain/image/layout.ts";
+import type { DbOrTx } from "../../open.ts";
+import { prepared } from "../../prepared.ts";
+import { node } from "../../schema/content.ts";
+import { imageManifest, packages, version } from "../../schema/packages.ts";
+
+export type ImageManifestRow = typeof imageManifest.$inferSelect;
+/** An image of a hosted repository. */
+export type ImageKey = { repositoryId: number; image: string };
+
+const { placeholder } = sql;
+
+const byDigest = prepared((db) =>
+  db
+    .select()
+    .from(imageManifest)
+    .where(and(eq(imageManifest.repositoryId, placeholder("repositoryId")), eq(imageManifest.image, placeholder("image")), eq(imageManifest.digest, placeholder("digest"))))
+    .prepare(),
+);
+
+export function findImageManifest(db: DbOrTx, key: ImageKey, digest: string): ImageManifestRow | undefined {
+  return byDigest(db).get({ ...key, digest });
+}
+
+const contentByDigest = prepared((db) =>
+  db
+    .select({ digest: imageManifest.digest, mediaType: imageManifest.mediaType, size: imageManifest.size, sha256: sql<string>`${node.sha256}` })
+    .from(imageManifest)
+    .innerJoin(node, eq(node.id, imageManifest.nodeId))
+    .where(and(eq(imageManifest.repositoryId, placeholder("repositoryId")), eq(imageManifest.image, placeholder("image")), eq(imageManifest.digest, placeholder("digest"))))
+    .prepare(),
+);
+
+/** What it takes to send a manifest; `sha256`: where the store has its bytes. */
+export function findManifestContent(db: DbOrTx, key: ImageKey, digest: string): (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string }) | undefined {
+  return contentByDigest(db).get({ ...key, digest });
+}
+
+const byTag = prepared((db) =>
+  db
+    .select({ digest: version.digest })
+    .from(version)
+    .innerJoin(packages, eq(packages.id, version.packageId))
+    .where(and(eq(packages.repositoryId, placeholder("repositoryId")), eq(packages.name, placeholder("image")), eq(version.name, placeholder("tag"))))
+    .prepare(),
+);
+
+/** The digest of the manifest that a tag names. */
+export function findTag(db: DbOrTx, key: ImageKey, tag: string): string | undefined {
+  return byTag(db).get({ ...key, tag })?.digest;
+}
+
+export type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
+
+const blobAt = prepared((db) =>
+  db
+    .select({ id: node.id, sha256: sql<string>`${node.sha256}`, size: node.size, lastModifiedDate: node.lastModifiedDate })
+    .from(node)
+    .where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), eq(node.folder, false)))
+    .prepare(),
+);
+
+/** A blob of this image; what only other images have is not there. */
+export function findImageBlob(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): ImageBlob | undefined {
+  return blobAt(db).get({ repositoryId, fullPath: blobPath(image, digest) });
+}
+
+/** Keeps a blob that no manifest names yet from being let go, because somebody will push one. */
+export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void {
+  db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
+}
+
+export type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
+
+/** What is attached to a digest, in the order of its coming. */
+export function listReferrers(db: DbOrTx, { repositoryId, image }: ImageKey, subject: string, artifactType?: string): ImageReferrer[] {
+  const { mediaType, digest, size, artifactType: type, annotations } = imageManifest;
+  const wanted = and(eq(imageManifest.repositoryId, repositoryId), eq(imageManifest.image, image), eq(imageManifest.subject, subject));
+  return db
+    .select({ mediaType, digest, size, artifactType: type, annotations })
+    .from(imageManifest)
+    .where(artifactType === undefined ? wanted : and(wanted, eq(type, artifactType)))
+    .orderBy(imageManifest.id)
+    .all();
+}

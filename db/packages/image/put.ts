@@ -1,0 +1,101 @@
+import { sql } from "drizzle-orm";
+import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
+import type { ManifestFacts, ManifestPart } from "../../../domain/image/push.ts";
+import { attachedTo } from "../../../domain/reference.ts";
+import { getNode, statPaths } from "../../nodes.ts";
+import { type Db, write } from "../../open.ts";
+import { putNodes, type PutResult } from "../../put-nodes.ts";
+import { imageManifest, imageReference, version } from "../../schema/packages.ts";
+import { findImageManifest, findTag } from "./find.ts";
+import { type CosignTag, isOwnTag } from "./own-tags.ts";
+import { imageSize, tagsAbove } from "./tree.ts";
+import { type PackageRepository, putVersion, tellVersion, type VersionRow } from "../versions.ts";
+
+type By = { user: string; now: number };
+
+/** A part of an image; `sha256`: of its content, which is registered. */
+export type ImagePart = { image: string; digest: string; sha256: string };
+/** A manifest to be, with the tags that name it. */
+export type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
+
+/** `blocked`: a name of the image is that of a file. */
+export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+
+/** Makes a manifest of an image and moves the tags to it, unless something that it names is not there. One transaction; REAL_TIME hears of it. */
+export function putImageManifest(db: Db, repository: PackageRepository, entry: ManifestEntry, by: By): ManifestResult {
+  return write(db, () => {
+    const parts = present(db, repository, entry, by.now);
+    const here = new Set(parts.map(({ digest }) => digest));
+    const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !here.has(digest));
+    if (lacking.length > 0) return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
+    const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
+    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by).kind === "blocked") return { kind: "blocked" };
+    putRow(db, repository, entry, parts, by.now);
+    for (const tag of entry.tags) putTag(db, repository, entry, tag, by);
+    if (isNew && entry.facts.subject) tellAbove(db, repository, entry.image, entry.facts.subject, by.now);
+    return { kind: "put" };
+  });
+}
+
+/** Makes a registered content a blob of an image. */
+export function putImageBlob(db: Db, repository: PackageRepository, { image, digest, sha256 }: ImagePart, by: By): PutResult {
+  return putPart(db, repository, blobPath(image, digest), sha256, by);
+}
+
+function putPart(db: Db, repository: PackageRepository, fullPath: string, sha256: string, { user, now }: By): PutResult {
+  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: {}, partOfVersion: true }], { overwrite: true, user, now });
+  return result ?? { kind: "missing" };
+}
+
+const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image">) => ({ repositoryId: id, image });
+
+type PresentPart = ManifestPart & { size: number };
+
+/** The parts that this image has, with their true sizes. */
+function present(db: Db, repository: PackageRepository, { image, facts }: ManifestEntry, now: number): PresentPart[] {
+  const pathOf = ({ digest, manifest }: ManifestPart) => (manifest ? manifestPath : blobPath)(image, digest);
+  const found = statPaths(db, repository.id, facts.parts.map(pathOf), now);
+  return facts.parts.flatMap((part) => {
+    const { size, folder } = found.get(pathOf(part)) ?? { folder: true };
+    return folder || size === undefined ? [] : [{ ...part, size }];
+  });
+}
+
+function putRow(db: Db, { id }: PackageRepository, { image, digest, size, facts }: ManifestEntry, parts: PresentPart[], now: number): void {
+  const { mediaType, artifactType, subject, annotations } = facts;
+  const nodeId = getNode(db, id, manifestPath(image, digest), now)?.id ?? 0;
+  const { id: manifestId } = db
+    .insert(imageManifest)
+    .values({ repositoryId: id, image, digest, nodeId, mediaType, artifactType, subject, annotations, size, createdDate: now })
+    .onConflictDoUpdate({ target: [imageManifest.repositoryId, imageManifest.image, imageManifest.digest], set: { mediaType, artifactType } })
+    .returning({ id: imageManifest.id })
+    .get();
+  const rows = JSON.stringify(parts.map((part) => [part.digest, part.manifest ? 1 : 0, part.size]));
+  db.run(sql`
+    INSERT INTO ${imageReference} (manifest_id, digest, manifest, size)
+    SELECT ${manifestId}, value ->> 0, value ->> 1, value ->> 2 FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`);
+}
+
+/** A tag that names the same manifest already stays as it is. One that attaches something is told as a change of what it is attached to. */
+function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag: string, { user, now }: By): void {
+  const key = keyOf(repository, entry);
+  if (findTag(db, key, tag) === entry.digest) return;
+  const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+  const size = imageSize(db, key, entry.digest);
+  const made = putVersion(db, repository.id, entry.image, { name: tag, digest: entry.digest, size, complete: true, document: documentOf(tag, entry.facts) }, audit);
+  const named = attachedTo(tag);
+  if (named) tellAbove(db, repository, entry.image, named.subject, now);
+  if (!named || isOwn(db, made)) tellVersion(db, repository, entry.image, made, now);
+}
+
+/** Kept of a tag that is named like one of cosign's, for its row alone does not tell what it names. */
+const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null => (attachedTo(tag)?.suffix ? { cosigns } : null);
+
+function isOwn(db: Db, { id }: Pick<VersionRow, "id">): boolean {
+  return db.get<{ own: 0 | 1 }>(sql`SELECT ${isOwnTag(version)} AS own FROM ${version} WHERE ${version.id} = ${id}`)?.own === 1;
+}
+
+function tellAbove(db: Db, repository: PackageRepository, image: string, subject: string, now: number): void {
+  const tags = tagsAbove(db, keyOf(repository, { image }), subject);
+  for (const tag of tags) if (tag.own === 1) tellVersion(db, repository, image, tag, now);
+}

@@ -1,0 +1,17 @@
+import { hash } from "node:crypto";
+import { isChecksum, mavenPackage, parseMavenPath, versionDigest } from "../../../domain/maven/layout.ts";
+import type { DescribedVersion } from "../../../domain/sync-versions.ts";
+import { type Refusal, refused } from "../stated-applying.ts";
+
+/** Why a Maven version cannot be: files of another version, or a digest that is not theirs. */
+export function judgeMavenVersion({ package: name, version, digest, files }: DescribedVersion): Refusal | undefined {
+  const stranger = files.find(({ path }) => {
+    const file = isChecksum(path) ? null : parseMavenPath(path);
+    return file === null || mavenPackage(file) !== name || file.version !== version;
+  });
+  if (stranger) return refused(251011, `${stranger.path} is no file of version ${version} of ${name}`);
+  if (digest === null) return undefined;
+  const read = files.map(({ path, sha256 }) => ({ path, sha256: sha256 ?? "" }));
+  const found = versionDigest(read, (text) => hash("sha256", text));
+  return found === digest ? undefined : refused(251003, `its files make the digest ${found}, not ${digest} as stated`);
+}

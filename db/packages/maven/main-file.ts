@@ -1,0 +1,9 @@
+import { compareBuilds, isMainArtifact, isPom } from "../../../domain/maven/layout.ts";
+import type { DbOrTx } from "../../open.ts";
+import { mavenFiles } from "./record.ts";
+
+/** Path of a version's main artifact, of the newest build; else of its POM. */
+export function mainFile(db: DbOrTx, repositoryId: number, packageName: string, name: string): string | null {
+  const files = mavenFiles(db, repositoryId, packageName, name).sort((a, b) => compareBuilds(b.build, a.build));
+  return (files.find(isMainArtifact) ?? files.find(isPom) ?? files[0])?.path ?? null;
+}

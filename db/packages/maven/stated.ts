@@ -1,0 +1,51 @@
+import { isPackaging, isRelease } from "../../../domain/maven/layout.ts";
+import { decideVersion, type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
+import { recordMavenFiles } from "./record.ts";
+import { type Applying, auditOf, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "../stated-applying.ts";
+import { tellVersion } from "../versions.ts";
+
+/** Decides a Maven version by its files and makes those that are lacking; its row and its metadata follow from them. */
+export function applyMavenVersion(applying: Applying, stated: DescribedVersion): VersionAnswer {
+  const { repository, rules, has } = applying;
+  const { pairs, there } = pairFiles(applying, stated.files);
+  const decision = decideVersion(pairs, has, rules.conflictStrategy, isRelease(stated.version) && !repository.allowOverwrite);
+  const existing = versionThere(applying, stated)?.digest ?? "";
+  switch (decision.kind) {
+    case "same":
+      settleSame(applying, stated, there);
+      return { result: "same" };
+    case "conflict":
+      return { result: "conflict", existing, path: decision.path };
+    case "immutable":
+      return unchangeable(`${decision.path} is released there with other content`, existing);
+    case "need":
+      return needAnswer(decision.files, decision.paths);
+    case "write": {
+      const written = new Set(decision.files.map(({ path }) => path));
+      writeFiles(applying, stated.files.filter(({ path }) => written.has(path)));
+      if (rules.includeMetadata) setMetadata(applying, stated.files.filter(({ path }) => !written.has(path)), there);
+      record(applying, stated, [...written]);
+      return decision.replaces ? { result: "replaced", written: written.size, existing } : { result: "made", written: written.size };
+    }
+  }
+}
+
+function settleSame(applying: Applying, stated: DescribedVersion, there: Parameters<typeof setMetadata>[2]): void {
+  const { tx, repository, rules } = applying;
+  const row = versionThere(applying, stated);
+  // Its POM may have come by itself, and nothing was known of its packaging.
+  if (!row?.complete) record(applying, stated, stated.files.map(({ path }) => path));
+  const changed = rules.includeMetadata && setMetadata(applying, stated.files, there);
+  if (changed && row?.complete) tellVersion(tx, repository, stated.package, row, rules.now);
+}
+
+function record({ tx, repository, rules }: Applying, stated: DescribedVersion, paths: string[]): void {
+  recordMavenFiles(tx, repository, paths, auditOf(stated), rules.now, packagingsOf(stated));
+}
+
+/** The packaging of its POMs by their sha256, as the source read it. */
+function packagingsOf({ document }: DescribedVersion): Map<string, string> {
+  const told = document?.["packagings"];
+  const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];
+  return new Map(entries.filter((entry): entry is [string, string] => isPackaging(entry[1])));
+}

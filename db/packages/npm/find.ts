@@ -1,0 +1,84 @@
+import { and, asc, eq, gt, inArray, lt, or, sql } from "drizzle-orm";
+import { latestVersion } from "../../../domain/npm/package.ts";
+import { withoutBuild } from "../../../domain/npm/version.ts";
+import type { DbOrTx } from "../../open.ts";
+import { packages, version } from "../../schema/packages.ts";
+import { distTagsOf } from "./record.ts";
+import { findVersion, type PackageRow, type VersionRow } from "../versions.ts";
+
+/** A version with its document as text: thousands of them are read at once and parsed bit by bit. */
+export type VersionText = { name: string; document: string; createdDate: number };
+
+/** In the order in which they came. */
+export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
+  return db
+    .select({ name: version.name, document: sql<string>`coalesce(${version.document}, '{}')`, createdDate: version.createdDate })
+    .from(version)
+    .where(eq(version.packageId, packageId))
+    .orderBy(asc(version.id))
+    .all();
+}
+
+export function versionNames(db: DbOrTx, packageId: number): string[] {
+  return db.select({ name: version.name }).from(version).where(eq(version.packageId, packageId)).orderBy(asc(version.id)).all().map(({ name }) => name);
+}
+
+/** The dist-tags as clients see them: with a `latest`, where there is any version. */
+export function shownTags(db: DbOrTx, packageId: number, names: () => string[] = () => versionNames(db, packageId)): Map<string, string> {
+  const tags = distTagsOf(db, packageId);
+  const tagged = tags.get("latest");
+  const latest = tagged ?? latestVersion(undefined, names());
+  return latest === null ? tags : new Map([["latest", latest], ...tags]);
+}
+
+/** The version that is named by itself or by a dist-tag. */
+export function findVersionOrTag(db: DbOrTx, packageId: number, name: string): VersionRow | undefined {
+  const exact = findVersion(db, packageId, name);
+  if (exact) return exact;
+  const tagged = shownTags(db, packageId).get(name);
+  return tagged === undefined ? undefined : findVersion(db, packageId, tagged);
+}
+
+/** Another version of the package that clients take for this one: it differs in build metadata only. Null where the version is there itself, or none is. */
+export function findTwin(db: DbOrTx, packageId: number, name: string): string | null {
+  const plain = withoutBuild(name);
+  // Of a range of names, which the index finds; "," follows "+".
+  const built = and(gt(version.name, `${plain}+`), lt(version.name, `${plain},`));
+  const names = db.select({ name: version.name }).from(version).where(and(eq(version.packageId, packageId), or(eq(version.name, plain), built))).all();
+  return names.some((known) => known.name === name) ? null : (names[0]?.name ?? null);
+}
+
+/** The version whose tarball lies at that path. */
+export function versionOfTarball(db: DbOrTx, packageId: number, path: string): string | null {
+  const where = and(eq(version.packageId, packageId), sql`${version.document} ->> '$.dist.tarball' = ${path.slice(1)}`);
+  return db.select({ name: version.name }).from(version).where(where).limit(1).get()?.name ?? null;
+}
+
+/** What a search looks into: of a package without `latest`, the newest version that came. */
+export type SearchRow = { id: number; name: string; description: string; keywords: string };
+
+/** The next packages by name. */
+export function searchRows(db: DbOrTx, repositoryId: number, after: string, limit: number): SearchRow[] {
+  const of = sql`(SELECT version FROM dist_tag WHERE package_id = ${packages.id} AND tag = 'latest')`;
+  const shown = sql`coalesce((SELECT id FROM version WHERE package_id = ${packages.id} AND name = ${of}), (SELECT max(id) FROM version WHERE package_id = ${packages.id}))`;
+  return db
+    .select({
+      id: packages.id,
+      name: packages.name,
+      description: sql<string>`coalesce(${version.document} ->> '$.description', '')`,
+      keywords: sql<string>`coalesce(${version.document} ->> '$.keywords', '')`,
+    })
+    .from(packages)
+    .innerJoin(version, eq(version.id, shown))
+    .where(and(eq(packages.repositoryId, repositoryId), gt(packages.name, after)))
+    .orderBy(asc(packages.name))
+    .limit(limit)
+    .all();
+}
+
+export function packagesById(db: DbOrTx, ids: readonly number[]): PackageRow[] {
+  return db.select().from(packages).where(inArray(packages.id, [...ids])).orderBy(asc(packages.name)).all();
+}
+
+/** Changes with every change of the package, its versions and its dist-tags, and is never the same again (markChanged). */
+export const revisionOf = ({ id, lastModifiedDate }: Pick<PackageRow, "id" | "lastModifiedDate">): string => `${lastModifiedDate}-${id}`;

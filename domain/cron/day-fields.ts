@@ -1,0 +1,25 @@
+import { CronError } from "./expression.ts";
+
+const MONTH_DAY = 3;
+const WEEK_DAY = 5;
+const NO_DAY = 'both are "?", so no day is named; write "*" for one of them';
+const TWO_DAYS = 'neither is "?"; Quartz takes only one of them';
+
+/**
+ * Refuses a Quartz expression (6 or 7 fields) in which not exactly one of day of month and day of week is "?", as
+ * Quartz does; CronError says what to write. Apart from `parseCron`, since expressions that earlier releases saved are
+ * still read, and fire.
+ */
+export function checkDayFields(expression: string): void {
+  const fields = expression.trim().split(/\s+/);
+  if (fields.length < 6) return;
+  const open = [MONTH_DAY, WEEK_DAY].filter((at) => fields[at] === "?");
+  if (open.length === 1) return;
+  throw new CronError("day of month and day of week", `${open.length === 2 ? NO_DAY : TWO_DAYS}: ${mended(fields).join(" ")}`);
+}
+
+/** The expression that means what this one seems to. */
+function mended(fields: readonly string[]): string[] {
+  if (fields[MONTH_DAY] === "?") return fields.with(MONTH_DAY, "*");
+  return fields.with(fields[WEEK_DAY] === "*" ? WEEK_DAY : MONTH_DAY, "?");
+}

@@ -1,0 +1,122 @@
+import { isDigest, type Digest } from "../digest.ts";
+import { ARTIFACT_MANIFEST, isCosignType, isIndexType, isManifestType, OCI_INDEX, OCI_MANIFEST } from "./media-types.ts";
+
+/** A manifest that cannot be read; `message` says what is wrong with it. */
+export class ManifestError extends Error {
+  override readonly name = "ManifestError";
+}
+
+export type Json = Readonly<Record<string, unknown>>;
+
+/** How a manifest names a blob or another manifest. */
+export type Descriptor = {
+  /** Empty where the manifest does not say it. */
+  mediaType: string;
+  digest: Digest;
+  /** Null where the manifest does not say it: the field is missing, null or negative. */
+  size: number | null;
+  /** Where a foreign layer can be had instead. */
+  urls: readonly string[];
+  /** As it is written, for lists that quote it. */
+  json: Json;
+};
+
+/** What a manifest or an index says (image-spec 1.1, Docker schema 2). Each digest occurs once. */
+export type ManifestContent = {
+  /** Config first, then layers. */
+  blobs: readonly Descriptor[];
+  /** The manifests of an index. */
+  children: readonly Descriptor[];
+  /** Digest of the manifest it is attached to, which need not be there. */
+  subject: Digest | null;
+  /** As lists of attachments name it: of a manifest without one, the media type of its config. */
+  artifactType: string | null;
+  annotations: Json | null;
+};
+
+/** Whether a layer stays where its `urls` point, as docker leaves it: it says so by its type and has such places. */
+export function isForeign({ mediaType, urls }: Descriptor): boolean {
+  return urls.length > 0 && /\.foreign\.|nondistributable/.test(mediaType);
+}
+
+/** Whether a manifest holds what cosign attaches to images: signatures, attestations or SBOMs. */
+export function isCosigns({ blobs, children }: Pick<ManifestContent, "blobs" | "children">): boolean {
+  const layers = blobs.slice(1);
+  return children.length === 0 && layers.length > 0 && layers.every(({ mediaType }) => isCosignType(mediaType));
+}
+
+/** Reads what a manifest of the given media type names. Lists that are missing or null are empty. Throws ManifestError. */
+export function readContent(json: Json, mediaType: string): ManifestContent {
+  const isIndex = isIndexType(mediaType);
+  const own = text(json["artifactType"]) || (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
+  const listed = isIndex ? descriptors(json, "manifests") : [];
+  const subject = objectOf(json["subject"])["digest"];
+  return {
+    blobs: distinct(isIndex ? listed.filter((entry) => !isManifestType(entry.mediaType)) : contents(json, mediaType)),
+    children: distinct(listed.filter((entry) => isManifestType(entry.mediaType))),
+    subject: isDigest(subject) ? subject : null,
+    artifactType: own || null,
+    annotations: isObject(json["annotations"]) ? json["annotations"] : null,
+  };
+}
+
+/** The descriptors in a list of attachments; entries that are none are passed over. Null when the document is no index. */
+export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
+  try {
+    const { manifests = null } = parseObject(bytes);
+    if (manifests !== null && !Array.isArray(manifests)) return null;
+    return (manifests ?? []).flatMap((entry: unknown) => (isObject(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : []));
+  } catch {
+    return null;
+  }
+}
+
+export function parseObject(bytes: Uint8Array): Json {
+  let value: unknown;
+  try {
+    // A byte order mark is none of JSON (RFC 8259, 8.1): no client could read the manifest.
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch (error) {
+    throw new ManifestError("it is no JSON", { cause: error });
+  }
+  if (!isObject(value)) throw new ManifestError("it is no JSON object");
+  return value;
+}
+
+/** The media type of a manifest that does not say it. */
+export const guessedType = (json: Json): string => (json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX);
+
+function contents(json: Json, mediaType: string): Descriptor[] {
+  if (mediaType === ARTIFACT_MANIFEST) return descriptors(json, "blobs");
+  const config = json["config"] ?? null;
+  return [...(config === null ? [] : [descriptor(config, "config")]), ...descriptors(json, "layers")];
+}
+
+function descriptors(json: Json, field: string): Descriptor[] {
+  const list = json[field] ?? [];
+  if (!Array.isArray(list)) throw new ManifestError(`${field} must be a list`);
+  return list.map((entry: unknown, at) => descriptor(entry, `${field}[${at}]`));
+}
+
+function descriptor(value: unknown, where: string): Descriptor {
+  if (!isObject(value)) throw new ManifestError(`${where} must be a descriptor with mediaType, digest and size`);
+  const { digest, mediaType, urls } = value;
+  if (!isDigest(digest)) throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`);
+  const places = Array.isArray(urls) ? urls.filter((url: unknown) => typeof url === "string") : [];
+  return { mediaType: text(mediaType), digest, size: sizeOf(value["size"] ?? null, where), urls: places, json: value };
+}
+
+/** Writers that do not know a size leave it out or write -1; what they name is found by its digest all the same. */
+function sizeOf(size: unknown, where: string): number | null {
+  if (size === null) return null;
+  if (typeof size !== "number" || !Number.isSafeInteger(size)) throw new ManifestError(`${where}.size must be a number of bytes`);
+  return size < 0 ? null : size;
+}
+
+const distinct = (list: readonly Descriptor[]): Descriptor[] => [...new Map(list.map((each) => [each.digest, each])).values()];
+export const text = (value: unknown): string => (typeof value === "string" ? value : "");
+export const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
+
+function isObject(value: unknown): value is Json {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

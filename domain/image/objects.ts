@@ -1,0 +1,18 @@
+import { packageNameOf } from "../package-key.ts";
+import type { PackageConstraint } from "../task.ts";
+
+/** The images that constraints name, null = all there are; `versions` holds the tags where not all are wanted. */
+export function imageNames(constraints: PackageConstraint[] | null): { names: string[] | null; versions: Record<string, string[]> } {
+  if (!constraints || constraints.length === 0) return { names: null, versions: {} };
+  const versions: Record<string, string[]> = {};
+  for (const { packageKey, versions: wanted } of constraints) {
+    if (wanted && wanted.length > 0) versions[packageNameOf(packageKey)] = wanted;
+  }
+  return { names: [...new Set(constraints.map(({ packageKey }) => packageNameOf(packageKey)))], versions };
+}
+
+/** The tags an image gets at the target instead of its own; undefined = its own. */
+export function targetTags(constraints: PackageConstraint[] | null, name: string): string[] | undefined {
+  const found = constraints?.find(({ packageKey }) => packageNameOf(packageKey) === name)?.targetVersions;
+  return found && found.length > 0 ? found : undefined;
+}

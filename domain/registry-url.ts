@@ -1,0 +1,89 @@
+import { endpointText, EndpointUrlError, MAX_LENGTH, parseEndpointUrl } from "./endpoint-url.ts";
+import { protocolOfScheme, type UrlForm, urlForm } from "./protocols.ts";
+import type { Protocol } from "./vocabulary.ts";
+
+/** The address of a registry as it is kept, and the host that is connected to; null: the user does not choose it. */
+export type RegistryUrl = { text: string; host: string | null };
+type Form = (text: string) => RegistryUrl;
+
+/**
+ * The address of a registry in the form of its protocol; `protocol` null: by the scheme, else http. Its form alone is
+ * checked. EndpointUrlError says what is wrong.
+ */
+export function parseProtocolUrl(text: string, protocol: Protocol | null): RegistryUrl {
+  const trimmed = text.trim();
+  if (trimmed.length > MAX_LENGTH) throw new EndpointUrlError(`write at most ${MAX_LENGTH} characters`);
+  const byScheme = protocolOfScheme(trimmed);
+  if (byScheme !== null && protocol !== null && byScheme !== protocol) {
+    const scheme = trimmed.slice(0, trimmed.indexOf(":") + 1);
+    throw new EndpointUrlError(`an address that begins with ${scheme} is one of protocol ${byScheme}, not ${protocol}`);
+  }
+  return FORMS[urlForm(protocol ?? byScheme)](trimmed);
+}
+
+const overHttp: Form = (text) => {
+  const url = parseEndpointUrl(text);
+  return { text: endpointText(url), host: url.hostname };
+};
+
+const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
+const REGION = /^[a-z0-9-]{1,64}$/;
+
+/** `s3://bucket/prefix` (AWS), or the endpoint's address with the bucket as first segment; then `?region=`, `style=`. */
+function bucket(text: string): RegistryUrl {
+  const [address = "", query = "", ...more] = text.split("?");
+  if (more.length > 0) throw new EndpointUrlError("write one ? at most");
+  if (protocolOfScheme(address) !== null) return atAws(address, query);
+  const url = parseEndpointUrl(address);
+  checkBucket(url.pathname.split("/")[1] ?? "", "write https://host/bucket");
+  return { text: endpointText(url) + queryText(query, ["region", "style"]), host: url.hostname };
+}
+
+function atAws(address: string, query: string): RegistryUrl {
+  if (!URL.canParse(address)) throw new EndpointUrlError("write s3://bucket or s3://bucket/prefix");
+  const { host, pathname, username, password, hash } = new URL(address);
+  if (username !== "" || password !== "") {
+    throw new EndpointUrlError("write the key into username and password, not into the url");
+  }
+  if (hash !== "") throw new EndpointUrlError("write it without #");
+  checkBucket(host, "write s3://bucket or s3://bucket/prefix");
+  return { text: `s3://${host}${pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
+}
+
+function checkBucket(name: string, form: string): void {
+  if (!BUCKET.test(name)) {
+    throw new EndpointUrlError(`${form}, where the bucket has 3 to 63 lower-case letters, digits, . or -`);
+  }
+}
+
+function queryText(query: string, known: readonly string[]): string {
+  const given = [...new URLSearchParams(query)];
+  const isKnown =
+    new Set(given.map(([key]) => key)).size === given.length && given.every(([key]) => known.includes(key));
+  if (!isKnown) throw new EndpointUrlError(`after ? write ${known.join(" and ")} alone, each once`);
+  for (const [key, value] of given) {
+    if (key === "region" && !REGION.test(value)) {
+      throw new EndpointUrlError("a region is written as in ?region=eu-central-1");
+    }
+    if (key === "style" && value !== "path" && value !== "virtual") {
+      throw new EndpointUrlError("style is path or virtual");
+    }
+  }
+  return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
+}
+
+/** Characters that no segment of a folder's path may have, however they are written. */
+const UNFIT = /%(?:[01][0-9a-f]|2f|5c|7f)|\\/i;
+
+function folder(text: string): RegistryUrl {
+  const form = "write file:///folder/on/the/disk of this instance";
+  if (protocolOfScheme(text) === null || !URL.canParse(text)) throw new EndpointUrlError(form);
+  const { host, pathname, search, hash } = new URL(text);
+  if (host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
+  if (search !== "" || hash !== "") throw new EndpointUrlError("write it without ? and #");
+  const path = pathname.replace(/\/+$/, "");
+  if (path === "" || UNFIT.test(text)) throw new EndpointUrlError(form);
+  return { text: `file://${path}`, host: null };
+}
+
+const FORMS = { http: overHttp, bucket, folder } satisfies Record<UrlForm, Form>;

@@ -1,0 +1,189 @@
+import { isChecksum, isMetadata } from "./maven/layout.ts";
+import { isImageName } from "./reference.ts";
+import { type Protocol, REPOSITORY_TYPES, type RepositoryType } from "./vocabulary.ts";
+
+/**
+ * What an artifact is: a file of its own, a version of a package with all its files, or a tag of an image with all its
+ * parts. A file belongs to no package.
+ */
+export type Unit = "file" | "version" | "image";
+
+/** What a hosted repository holds as a whole; `looseFiles`: those that belong to no version. */
+export type Content = "files" | "versions" | "looseFiles";
+
+/** What a repository type is, as data: whatever differs by type and is not code stands here. */
+export type TypeFacts = {
+  unit: Unit;
+  /** A package's key is `{scheme}://{name}`: the first one is written, all of them are understood. */
+  schemes: readonly [string, ...string[]];
+  /** Keys as people write them, for messages. */
+  exampleKey: string;
+  /** Why a package cannot be called that, as a whole sentence; null when it can. */
+  nameProblem: (name: string) => string | null;
+  /** Where files are read and written by their paths: at every end, at other instances only, or not at all. */
+  paths: "everywhere" | "instances" | "nowhere";
+  /** An artifact may get other versions at the target than it has here. */
+  retag: boolean;
+  /**
+   * What a hosted repository is planned from. Null: the type is not hosted, that is neither served to native clients
+   * nor taken from other instances.
+   */
+  hosted: readonly Content[] | null;
+  /** Whether the server makes the file at that path itself, out of others; null where it makes none. */
+  computed: ((fullPath: string) => boolean) | null;
+  /** Hosted repositories have the setting `allowOverwrite`. */
+  overwriteSetting: boolean;
+  /** The protocols by which it can be read from and written to a registry elsewhere; which are built: protocols.ts. */
+  reads: readonly Protocol[];
+  writes: readonly Protocol[];
+};
+
+const anyName = (): null => null;
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 100));
+
+const IMAGE_KEY = "docker://name or oci://name";
+const MAVEN_KEY = "gav://group:artifact";
+
+function imageNameProblem(name: string): string | null {
+  return isImageName(name)
+    ? null
+    : `${quoted(name)} is no image: write lower-case letters, digits and . _ - / as in ${IMAGE_KEY}`;
+}
+
+function mavenNameProblem(name: string): string | null {
+  const coordinates = name.split(":");
+  return coordinates.length === 2 && !coordinates.includes("")
+    ? null
+    : `${quoted(`gav://${name}`)} is no Maven package: write ${MAVEN_KEY}`;
+}
+
+const IMAGES = {
+  unit: "image",
+  exampleKey: IMAGE_KEY,
+  nameProblem: imageNameProblem,
+  paths: "nowhere",
+  retag: true,
+  hosted: ["versions"],
+  computed: null,
+  overwriteSetting: false,
+  reads: ["OCI", "DIRECTORY"],
+  writes: ["OCI", "DIRECTORY"],
+} as const satisfies Omit<TypeFacts, "schemes">;
+
+/** What is known of packages whose repositories are not hosted yet. */
+const PACKAGES = {
+  unit: "version",
+  nameProblem: anyName,
+  paths: "instances",
+  retag: false,
+  hosted: null,
+  computed: null,
+  overwriteSetting: false,
+  reads: [],
+  writes: [],
+} as const satisfies Omit<TypeFacts, "schemes" | "exampleKey">;
+
+const TYPES = {
+  GENERIC: {
+    unit: "file",
+    schemes: ["generic"],
+    exampleKey: "generic://name",
+    nameProblem: anyName,
+    paths: "everywhere",
+    retag: false,
+    hosted: ["files"],
+    computed: null,
+    overwriteSetting: false,
+    reads: ["WEBDAV", "S3", "HTTP", "DIRECTORY"],
+    writes: ["WEBDAV", "S3", "HTTP", "DIRECTORY"],
+  },
+  DOCKER: { ...IMAGES, schemes: ["docker", "oci"] },
+  OCI: { ...IMAGES, schemes: ["oci", "docker"] },
+  MAVEN: {
+    unit: "version",
+    schemes: ["gav"],
+    exampleKey: MAVEN_KEY,
+    nameProblem: mavenNameProblem,
+    paths: "everywhere",
+    retag: false,
+    hosted: ["versions", "looseFiles"],
+    computed: (fullPath) => isMetadata(fullPath) || isChecksum(fullPath),
+    overwriteSetting: true,
+    reads: ["MAVEN", "DIRECTORY"],
+    writes: ["MAVEN", "DIRECTORY"],
+  },
+  NPM: {
+    ...PACKAGES,
+    schemes: ["npm"],
+    exampleKey: "npm://name",
+    paths: "nowhere",
+    hosted: ["versions"],
+    reads: ["NPM"],
+    writes: ["NPM"],
+  },
+  HELM: {
+    ...PACKAGES,
+    schemes: ["helm"],
+    exampleKey: "helm://name",
+    reads: ["HELM", "OCI", "DIRECTORY"],
+    writes: ["HELM", "OCI", "DIRECTORY"],
+  },
+  PYPI: { ...PACKAGES, schemes: ["pypi"], exampleKey: "pypi://name", reads: ["PYPI"], writes: ["PYPI"] },
+  COMPOSER: { ...PACKAGES, schemes: ["composer"], exampleKey: "composer://name" },
+  NUGET: { ...PACKAGES, schemes: ["nuget"], exampleKey: "nuget://name" },
+  CARGO: { ...PACKAGES, schemes: ["cargo"], exampleKey: "cargo://name", reads: ["CARGO"], writes: ["CARGO"] },
+  RPM: { ...PACKAGES, schemes: ["rpm"], exampleKey: "rpm://name" },
+  CONAN: { ...PACKAGES, schemes: ["conan"], exampleKey: "conan://name" },
+  OHPM: { ...PACKAGES, schemes: ["ohpm"], exampleKey: "ohpm://name" },
+  HUGGINGFACE: { ...PACKAGES, schemes: ["huggingface"], exampleKey: "huggingface://name" },
+} as const satisfies Record<RepositoryType, TypeFacts>;
+
+/** The facts of a type. */
+export const factsOf = (type: RepositoryType): TypeFacts => TYPES[type];
+
+type Facts<T extends RepositoryType> = (typeof TYPES)[T];
+type WhereHosted<T extends RepositoryType> = T extends RepositoryType
+  ? Facts<T>["hosted"] extends null
+    ? never
+    : T
+  : never;
+type WhereUnit<T extends RepositoryType, U extends Unit> = T extends RepositoryType
+  ? Facts<T>["unit"] extends U
+    ? T
+    : never
+  : never;
+type WherePaths<T extends RepositoryType> = T extends RepositoryType
+  ? Facts<T>["paths"] extends "everywhere"
+    ? T
+    : never
+  : never;
+
+/** Types that are hosted: native clients are served, and other instances may send them. */
+export type HostedType = WhereHosted<RepositoryType>;
+/** Hosted types whose artifacts are versions of packages, images included. */
+export type HostedPackageType = WhereUnit<HostedType, "version" | "image">;
+/** Hosted types whose versions are packages' with files. */
+export type HostedVersionType = WhereUnit<HostedType, "version">;
+/** Hosted types whose files are written by their paths. */
+export type HostedFileType = WherePaths<HostedType>;
+
+// The guards hold because the types above are read off the same table.
+export const isHostedType = (type: RepositoryType): type is HostedType => TYPES[type].hosted !== null;
+export const isHostedPackageType = (type: RepositoryType): type is HostedPackageType =>
+  isHostedType(type) && TYPES[type].unit !== "file";
+export const isHostedVersionType = (type: RepositoryType): type is HostedVersionType =>
+  isHostedType(type) && TYPES[type].unit === "version";
+export const isHostedFileType = (type: RepositoryType): type is HostedFileType =>
+  isHostedType(type) && TYPES[type].paths === "everywhere";
+export const isImageType = (type: RepositoryType): boolean => TYPES[type].unit === "image";
+
+export const HOSTED_TYPES: readonly HostedType[] = REPOSITORY_TYPES.filter(isHostedType);
+export const HOSTED_VERSION_TYPES: readonly HostedVersionType[] = REPOSITORY_TYPES.filter(isHostedVersionType);
+export const HOSTED_FILE_TYPES: readonly HostedFileType[] = REPOSITORY_TYPES.filter(isHostedFileType);
+export const IMAGE_TYPES: readonly RepositoryType[] = REPOSITORY_TYPES.filter(isImageType);
+/** Hosted types with the setting `allowOverwrite`. */
+export const OVERWRITE_TYPES: readonly RepositoryType[] = HOSTED_TYPES.filter((type) => TYPES[type].overwriteSetting);
+
+/** Whether the server itself makes the file at that path of a repository of that type. */
+export const isComputed = (type: RepositoryType, fullPath: string): boolean =>
+  factsOf(type).computed?.(fullPath) ?? false;

@@ -1,0 +1,108 @@
+import { expect } from "vitest";
+import { describeAll, list, onceFor, orFailure, using } from "./reading.ts";
+import { cutAnswer, during, half, nth, portal, status, type Rule } from "../../servers/faulty.ts";
+import type { Fault } from "../../servers/proxy.ts";
+import type { Case, Rig } from "./rig.ts";
+
+/** For a listing of some artifacts. */
+const MOST_REQUESTS = 1_000;
+
+const keyOf = ({ name, version }: { name: string; version: string }): string => `${name} ${version}`;
+const sortedKeys = (all: readonly { name: string; version: string }[]): string[] => all.map(keyOf).toSorted();
+
+/** What stands in a listing of three artifacts, two of them with one name where there are versions. */
+const three = onceFor(async (rig) => {
+  const first = rig.sample();
+  const samples = [first, rig.sample({ beside: first }), rig.sample()];
+  for (const sample of samples) await rig.from.fill(sample);
+  const names = [...new Set(samples.map(({ artifact }) => artifact.name))];
+  return { names, keys: sortedKeys(samples.map(({ artifact }) => artifact)) };
+});
+
+const PAGE_FAULTS: Record<string, Fault> = {
+  "the server's error": status(500),
+  "half of its answer": half,
+  "the first bytes of its answer": cutAnswer(20),
+  "a page for people": portal,
+  nothing: { kind: "alter", body: () => Buffer.alloc(0) },
+};
+
+export const LISTING_CASES = {
+  "lists every artifact once": {
+    needs: ["list"],
+    async run(rig) {
+      const { names, keys } = await three(rig);
+      const listing = await list(rig, rig.named(names));
+      expect(sortedKeys(listing.found)).toEqual(keys);
+      expect(listing.missing).toEqual([]);
+    },
+  },
+  "lists a whole repository": {
+    needs: ["list"],
+    async run(rig) {
+      const { keys } = await three(rig);
+      const { found } = await list(rig, { packages: [], paths: [] });
+      const listed = sortedKeys(found);
+      expect(listed).toEqual(expect.arrayContaining(keys));
+      expect(listed).toEqual([...new Set(listed)]);
+    },
+  },
+  "never answers half a listing when a page breaks": {
+    needs: ["list"],
+    async run(rig) {
+      const { names } = await three(rig);
+      const wanted = rig.named(names);
+      const { answer, requests } = await during(rig.from.proxy, () => null, () => list(rig, wanted));
+      for (const [what, fault] of Object.entries(PAGE_FAULTS)) {
+        for (const at of requests.keys()) {
+          const { answer: broken } = await during(rig.from.proxy, nth(at, fault), () => orFailure(list(rig, wanted)));
+          if (!(broken instanceof Error)) expect(broken, `request ${at} was answered by ${what}`).toEqual(answer);
+        }
+      }
+    },
+  },
+  "ends on pages that never end": {
+    needs: ["list"],
+    run: (rig) => ends(rig, rig.pages?.endless()),
+  },
+  "ends on a page that names itself as the next": {
+    needs: ["list"],
+    run: (rig) => ends(rig, rig.pages?.repeating()),
+  },
+  "names what is wanted and not there": {
+    needs: ["list"],
+    async run(rig) {
+      const { names, keys } = await three(rig);
+      const missing = rig.sample().artifact.name;
+      const listing = await list(rig, rig.named([...names, missing]));
+      expect(sortedKeys(listing.found)).toEqual(keys);
+      expect(listing.missing).toMatchObject([{ name: expect.stringContaining(missing), reason: expect.stringContaining(missing) }]);
+    },
+  },
+  "describes a deleted artifact as null, in the order of the keys": {
+    needs: ["read"],
+    async run(rig) {
+      const [kept, deleted] = [rig.sample(), rig.sample()];
+      await rig.from.fill(kept);
+      await rig.from.fill(deleted);
+      await rig.from.remove(deleted);
+      const described = await using(rig.connector.source?.(rig.from.end()), (source) => describeAll(source, [deleted, kept, rig.sample()]));
+      expect(described).toMatchObject([null, { name: kept.artifact.name, version: kept.artifact.version }, null]);
+    },
+  },
+} satisfies Record<string, Case>;
+
+/** With an error or an answer, as long as it ends. */
+async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
+  if (rule === undefined) throw new Error("the rig does not say how its protocol's pages follow each other: skip this case with a reason");
+  const { names } = await three(rig);
+  const patience = new AbortController();
+  let asked = 0;
+  const counting: Rule = (request) => {
+    asked += 1;
+    if (asked > MOST_REQUESTS) patience.abort();
+    return rule(request);
+  };
+  await during(rig.from.proxy, counting, () => orFailure(list(rig, rig.named(names), {}, patience.signal)));
+  expect(asked, "requests for pages without end").toBeLessThanOrEqual(MOST_REQUESTS);
+}

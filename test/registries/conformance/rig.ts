@@ -1,0 +1,66 @@
+import type { Artifact } from "../../../domain/artifact.ts";
+import type { Connector, End, Selection } from "../../../activities/registries/contract.ts";
+import type { RepositoryType } from "../../../domain/vocabulary.ts";
+import type { Rule } from "../../servers/faulty.ts";
+import type { FaultProxy } from "../../servers/proxy.ts";
+
+/** An artifact made for tests, with the contents of its parts by their path. */
+export type Sample = { artifact: Artifact; contents: ReadonlyMap<string, Buffer> };
+
+/** A real server behind the faulty proxy, and what is done there by something that is not our code: its own client. */
+export type RealEnd = {
+  proxy: FaultProxy;
+  /** At the proxy's address, with a login that may do everything, or so changed. */
+  end: (changes?: Partial<End>) => End;
+  /** Puts an artifact there. */
+  fill: (sample: Sample) => Promise<void>;
+  /** The contents that are there by the parts' path; null where nothing of the artifact is. */
+  read: (sample: Sample) => Promise<ReadonlyMap<string, Buffer> | null>;
+  /** Deletes an artifact that was filled in. */
+  remove: (sample: Sample) => Promise<void>;
+};
+
+/** What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions; `instead`: other content in its place. */
+export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
+
+export type Rig = {
+  connector: Connector;
+  type: RepositoryType;
+  /** What is read from and what is written to; they may be the same. */
+  from: RealEnd;
+  to: RealEnd;
+  /** An artifact that no server has seen, but for what `Wanted` says. */
+  sample: (wanted?: Wanted) => Sample;
+  /** Wants just the artifacts with these names. */
+  named: (names: readonly string[]) => Selection;
+  /** Pages that never end, and a page that names itself as the next one; made anew for each use. Absent: a listing is one page. */
+  pages?: { endless: () => Rule; repeating: () => Rule };
+  /** What a server of this protocol can say that is not so, beside what every HTTP server can. */
+  lies: readonly { lie: string; rule: () => Rule }[];
+  /** An artifact whose one part has so many bytes, as its source describes it; nobody looks at their digest. */
+  large: (size: number) => Artifact;
+  /** How the server answers to a write that it takes; asked for the large artifact, which the server does not get. */
+  takes: { status: number; body: string };
+  close: () => Promise<void>;
+};
+
+/** What a case needs of a connector: a missing ability is a missing method. */
+export const ABILITIES = {
+  list: ({ lister }) => lister !== undefined,
+  read: ({ source }) => source !== undefined,
+  /** Facts and parts, one by one. */
+  put: ({ target }, to) => target !== undefined && "stat" in openTarget(target, to),
+  /** The target's own bytes. */
+  reread: ({ target }, to) => target !== undefined && "open" in openTarget(target, to),
+  /** In whatever way. */
+  write: ({ target, copier }) => target !== undefined || copier !== undefined,
+} satisfies Record<string, (connector: Connector, to: RealEnd) => boolean>;
+export type Ability = keyof typeof ABILITIES;
+
+function openTarget(open: NonNullable<Connector["target"]>, to: RealEnd): object {
+  const target = open(to.end());
+  void target.close();
+  return target;
+}
+
+export type Case = { needs: readonly Ability[]; run: (rig: Rig) => Promise<void> };

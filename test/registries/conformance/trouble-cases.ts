@@ -1,0 +1,144 @@
+import { inspect } from "node:util";
+import { expect } from "vitest";
+import type { FailureKind } from "../../../domain/failure.ts";
+import type { Fault } from "../../servers/proxy.ts";
+import { during, drip, silence, stall, status } from "../../servers/faulty.ts";
+import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
+import type { Case } from "./rig.ts";
+
+/** What each status means; where a protocol may say more, all that it can mean. */
+const KINDS: Record<number, FailureKind[]> = {
+  400: ["invalid"],
+  401: ["auth"],
+  403: ["auth"],
+  404: ["notFound"],
+  408: ["timeout"],
+  409: ["invalid", "immutable"],
+  413: ["tooLarge"],
+  429: ["throttled"],
+  500: ["server"],
+  501: ["unsupported"],
+  503: ["server"],
+  507: ["noSpace"],
+};
+const RETRIED: ReadonlySet<FailureKind> = new Set(["timeout", "throttled", "server"]);
+const WAIT_S = 7;
+
+/** To whom 404 is an answer: what is asked for is not there. */
+const ABSENT: Partial<Record<Operation["name"], unknown>> = {
+  list: { found: [], missing: [expect.anything()] },
+  describe: null,
+  stat: expect.toSatisfy((facts: unknown) => Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null), "only nulls"),
+};
+
+async function troubleAt(operation: Operation, fault: Fault): Promise<Trouble> {
+  const tried = await trying(operation, fault);
+  if ("trouble" in tried) return tried.trouble;
+  throw new Error(`${operation.name} did not fail under ${JSON.stringify(fault)}: it answered ${inspect(tried.answer)}`);
+}
+
+export const TROUBLE_CASES = {
+  "gives each status its kind": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        for (const [code, kinds] of Object.entries(KINDS)) {
+          const what = `${operation.name} is answered ${code}`;
+          if (code === "404" && operation.name in ABSENT) {
+            expect(await trying(operation, status(404)), what).toEqual({ answer: ABSENT[operation.name] });
+            continue;
+          }
+          const { kind, retryable, message } = await troubleAt(operation, status(Number(code)));
+          expect(retryable, what).toBe(kinds.some((each) => RETRIED.has(each)));
+          if (kind !== null) expect(kinds, what).toContain(kind);
+          expect(message, what).toContain(code);
+        }
+      }
+    },
+  },
+  "waits as long as Retry-After says, in seconds or until a date": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        for (const code of [429, 503]) {
+          for (const said of [String(WAIT_S), new Date(Date.now() + WAIT_S * 1000).toUTCString()]) {
+            const before = Date.now();
+            const { notBefore } = await troubleAt(operation, status(code, { headers: { "retry-after": said } }));
+            const what = `${operation.name} is answered ${code} with Retry-After: ${said}`;
+            // A date has whole seconds, and is not renewed.
+            expect(notBefore ?? 0, what).toBeGreaterThanOrEqual(/^\d+$/.test(said) ? before + WAIT_S * 1000 : Date.parse(said));
+            expect(notBefore ?? Infinity, what).toBeLessThanOrEqual(Date.now() + WAIT_S * 1000);
+          }
+        }
+      }
+    },
+  },
+  "gives up an end that is silent": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        const faults = operation.name === "open" ? [silence, stall(100)] : [silence];
+        for (const fault of faults) {
+          const tried = await trying(operation, fault, { idleTimeoutMs: 300 });
+          expect(tried, `${operation.name} under ${fault.kind}`).toMatchObject({ trouble: { retryable: true, message: expect.stringContaining("silent") } });
+        }
+      }
+    },
+  },
+  "has patience with an end that is slow": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        const quick = await trying(operation, { kind: "latency", ms: 1 }, { idleTimeoutMs: 10_000 });
+        if (operation.name === "put" || operation.name === "write") continue;
+        expect(await trying(operation, drip(200, 20), { idleTimeoutMs: 10_000 }), operation.name).toEqual(quick);
+      }
+    },
+  },
+  "says that nobody listens": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        const tried = await troubleOf(operation.run({ url: "http://127.0.0.1:9" }, new AbortController().signal));
+        expect(tried, operation.name).toMatchObject({ trouble: { retryable: true, message: expect.stringContaining("127.0.0.1:9") } });
+      }
+    },
+  },
+  "lets go of the socket when it is stopped": {
+    needs: [],
+    async run(rig) {
+      for (const operation of await operations(rig)) {
+        const faults = operation.name === "open" ? [silence, stall(100)] : [silence];
+        for (const fault of faults) await stopped(operation, fault);
+      }
+    },
+  },
+  "asks nothing once it is stopped": {
+    needs: [],
+    async run(rig) {
+      for (const { name, proxy, run } of await operations(rig)) {
+        const { answer, requests } = await during(proxy, () => null, () => troubleOf(run({}, AbortSignal.abort())));
+        expect(answer, name).toMatchObject({ trouble: { kind: "cancelled" } });
+        expect(requests, name).toEqual([]);
+      }
+    },
+  },
+} satisfies Record<string, Case>;
+
+async function stopped({ name, proxy, breaks, run }: Operation, fault: Fault): Promise<void> {
+  const what = `${name} is stopped under ${fault.kind}`;
+  const controller = new AbortController();
+  let broken = false;
+  const rule = breaks(() => {
+    broken = true;
+    return fault;
+  });
+  const { answer, requests } = await during(proxy, rule, async () => {
+    const tried = troubleOf(run({}, controller.signal));
+    await expect.poll(() => broken, { message: what }).toBe(true);
+    controller.abort();
+    return tried;
+  });
+  expect(answer, what).toMatchObject({ trouble: { kind: "cancelled" } });
+  await expect.poll(() => requests.filter(({ closed }) => closed === null), { message: what }).toEqual([]);
+}

@@ -1,0 +1,136 @@
+import { expect } from "vitest";
+import { readWhole } from "../../servers/faulty-bodies.ts";
+import { cutRequest, during, lost, writing } from "../../servers/faulty.ts";
+import type { UploadState } from "../../../domain/outcome.ts";
+import { never, onceFor, readAll, shown, using } from "./reading.ts";
+import { ABILITIES, type Case, type Rig, type Sample } from "./rig.ts";
+import { comparisons, deliver, withParts, type Delivery } from "./writing.ts";
+
+const LARGE = 3 * 1024 * 1024;
+
+/** What the server's own client finds is the sample, and nothing else. */
+async function expectThere(rig: Rig, sample: Sample): Promise<void> {
+  expect(shown(await rig.to.read(sample)), "what its own client reads back").toEqual(shown(sample.contents));
+}
+
+const written = onceFor(async (rig) => {
+  const sample = rig.sample();
+  expect(await deliver(rig, sample)).toEqual({ kind: "sent" });
+  return sample;
+});
+
+/** The bytes of the largest request of a write of so many bytes. */
+const bytesOfAWrite = onceFor(async (rig) => {
+  const { requests } = await during(rig.to.proxy, () => null, () => deliver(rig, rig.sample({ size: LARGE })));
+  return Math.max(...requests.map(({ bytes }) => bytes));
+});
+
+export const WRITING_CASES = {
+  "reads byte for byte what another client put there": {
+    needs: ["read"],
+    async run(rig) {
+      const sample = rig.sample({ size: LARGE });
+      await rig.from.fill(sample);
+      expect(shown(await readAll(rig, sample))).toEqual(shown(sample.contents));
+    },
+  },
+  "reads on from any offset": {
+    needs: ["read"],
+    async run(rig) {
+      const sample = rig.sample({ size: 200_000 });
+      await rig.from.fill(sample);
+      await using(rig.connector.source?.(rig.from.end()), async (source) => {
+        for (const [path, bytes] of sample.contents) {
+          for (const offset of [1, Math.floor(bytes.length / 2), bytes.length - 1]) {
+            const { size, chunks } = await source.open(sample.artifact, partAt(sample, path), offset, never());
+            expect((await readWhole(chunks)).equals(bytes.subarray(offset)), `${path} from ${offset}`).toBe(true);
+            expect([null, bytes.length]).toContain(size);
+          }
+        }
+      });
+    },
+  },
+  "writes what its own client reads back byte for byte": {
+    needs: ["write"],
+    run: async (rig) => expectThere(rig, await written(rig)),
+  },
+  "finds what it wrote equal, and writes nothing again": {
+    needs: ["write"],
+    async run(rig) {
+      const sample = await written(rig);
+      const { answer, requests } = await during(rig.to.proxy, () => null, () => deliver(rig, sample));
+      expect(answer).toEqual({ kind: "same" });
+      expect(requests.filter(({ bytes }) => bytes >= smallest(sample))).toEqual([]);
+    },
+  },
+  "finds what another client wrote equal": {
+    needs: ["write"],
+    async run(rig) {
+      const sample = rig.sample();
+      await rig.to.fill(sample);
+      expect(await deliver(rig, sample)).toEqual({ kind: "same" });
+    },
+  },
+  "finds other content different, and leaves it": {
+    needs: ["write"],
+    async run(rig) {
+      const sample = await written(rig);
+      expect(await deliver(rig, rig.sample({ instead: sample }))).toEqual({ kind: "different" });
+      await expectThere(rig, sample);
+    },
+  },
+  "never takes for equal what a cut left, and completes it": {
+    needs: ["write"],
+    async run(rig) {
+      const most = await bytesOfAWrite(rig);
+      for (const at of [1_000, Math.floor(most / 2), most - 1_000]) await cutAndCompleted(rig, at);
+    },
+  },
+  "finds out that a write succeeded whose answer was lost": {
+    needs: ["write"],
+    async run(rig) {
+      const sample = rig.sample();
+      const { answer: first } = await during(rig.to.proxy, writing(lost), () => deliver(rig, sample));
+      expect(first).toMatchObject({ kind: "again" });
+      expect(["sent", "same"]).toContain((await deliver(rig, sample, { again: true, uploads: uploadsOf(first) })).kind);
+      await expectThere(rig, sample);
+    },
+  },
+  "reads back what it wrote by itself": {
+    needs: ["put", "reread"],
+    async run(rig) {
+      const sample = await written(rig);
+      await withParts(rig, {}, async ({ open }) => {
+        for (const part of sample.artifact.parts) {
+          const opened = await open?.(sample.artifact, part, never());
+          const bytes = opened === undefined ? null : await readWhole(opened.chunks);
+          expect(bytes?.equals(sample.contents.get(part.path) ?? Buffer.alloc(0)), part.path).toBe(true);
+        }
+      });
+    },
+  },
+} satisfies Record<string, Case>;
+
+async function cutAndCompleted(rig: Rig, at: number): Promise<void> {
+  const sample = rig.sample({ size: LARGE });
+  const { answer: first } = await during(rig.to.proxy, writing(cutRequest(at)), () => deliver(rig, sample));
+  expect(first, `cut after ${at} bytes`).toMatchObject({ kind: "again" });
+  const left = shown(await rig.to.read(sample));
+  const isWhole = JSON.stringify(left) === JSON.stringify(shown(sample.contents));
+  if (!isWhole && ABILITIES.put(rig.connector, rig.to)) {
+    const found = await withParts(rig, {}, (target) => comparisons(target, sample));
+    expect(found, `after a cut that left ${JSON.stringify(left)}`).not.toEqual(found.map(() => "same"));
+  }
+  const again = await deliver(rig, sample, { again: true, uploads: uploadsOf(first) });
+  expect(again, `the write after a cut at ${at}`).toEqual({ kind: isWhole ? "same" : "sent" });
+  await expectThere(rig, sample);
+}
+
+const uploadsOf = (delivery: Delivery): UploadState[] => ("uploads" in delivery ? delivery.uploads : []);
+const smallest = ({ contents }: Sample): number => Math.min(...[...contents.values()].map(({ length }) => length));
+
+function partAt({ artifact }: Sample, path: string) {
+  const part = artifact.parts.find((each) => each.path === path);
+  if (part === undefined) throw new Error(`the sample has no part ${path}`);
+  return part;
+}

@@ -1,0 +1,148 @@
+import type { Content, Copier, End, PartsTarget, Settling, SettlingTarget } from "../../../activities/registries/contract.ts";
+import { createPace } from "../../../activities/registries/pace.ts";
+import type { Part } from "../../../domain/artifact.ts";
+import { comparePart, type PartComparison } from "../../../domain/decide.ts";
+import { toTransferError, TransferError } from "../../../domain/failure.ts";
+import type { ArtifactOutcome, CopyHooks, UploadState } from "../../../domain/outcome.ts";
+import type { RepositoryType } from "../../../domain/vocabulary.ts";
+import { readWhole } from "../../servers/faulty-bodies.ts";
+import { never, using } from "./reading.ts";
+import type { Rig, Sample } from "./rig.ts";
+
+/** What became of a write. `failure`: as thrown, or as the outcome tells it. */
+export type Delivery =
+  | { kind: "sent" | "same" | "different" }
+  | { kind: "failed" | "again"; reason: string; notBefore: number | null; uploads: UploadState[]; failure: TransferError | null };
+
+export type Delivering = {
+  changes?: Partial<End>;
+  signal?: AbortSignal;
+  uploads?: readonly UploadState[];
+  /** An earlier write of the same artifact may have left something. */
+  again?: boolean;
+};
+
+/** Writes a sample in the way that the connector has; what the signal stops is thrown. */
+export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}): Promise<Delivery> {
+  const { connector, from, to } = rig;
+  if (connector.copier !== undefined) {
+    await from.fill(sample);
+    return using(connector.copier(from.end(), to.end(options.changes)), (copier) => copied(copier, sample, options));
+  }
+  return using(connector.target?.(to.end(options.changes)), (target) => ("settle" in target ? settled(target, rig.type, sample, options) : put(target, sample, options)));
+}
+
+/** Of a target that takes parts. */
+export const withParts = <R>(rig: Rig, changes: Partial<End>, work: (target: PartsTarget) => Promise<R>): Promise<R> =>
+  using(rig.connector.target?.(rig.to.end(changes)), (target) => {
+    if ("settle" in target) throw new Error("the target takes no parts");
+    return work(target);
+  });
+
+/** How each part compares with what the target has, read where nothing else can tell. */
+export async function comparisons(target: PartsTarget, { artifact, contents }: Sample, signal = never()): Promise<PartComparison["kind"][]> {
+  const facts = await target.stat(artifact, true, signal);
+  return Promise.all(
+    artifact.parts.map(async (part, at): Promise<PartComparison["kind"]> => {
+      const { kind } = comparePart(part, facts[at] ?? null, "AUTO");
+      if (kind !== "unread" || target.open === undefined) return kind;
+      const { chunks } = await target.open(artifact, part, signal);
+      return contents.get(part.path)?.equals(await readWhole(chunks)) === true ? "same" : "different";
+    }),
+  );
+}
+
+/** The bytes of a sample for a target. */
+export function contentOf(stream: (part: Part, offset: number) => AsyncIterable<Uint8Array>, { signal = never(), uploads = [] }: Delivering = {}) {
+  const kept: UploadState[] = [];
+  const content: Content = {
+    signal,
+    async open(part, { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {}) {
+      return { size: part.size, bytes: encode(stream(part, offset)) };
+    },
+    uploads,
+    keep: (state) => void kept.push(state),
+  };
+  return { content, kept };
+}
+
+/** Pieces as a source reads them. */
+export async function* pieces(contents: Sample["contents"], { path }: Part, offset = 0): AsyncGenerator<Buffer, void, undefined> {
+  const bytes = contents.get(path);
+  if (bytes === undefined) throw new Error(`the sample has no ${path}`);
+  for (let at = offset; at < bytes.length; at += 64 * 1024) yield bytes.subarray(at, at + 64 * 1024);
+}
+
+async function put(target: PartsTarget, sample: Sample, options: Delivering): Promise<Delivery> {
+  const { content, kept } = contentOf((part, offset) => pieces(sample.contents, part, offset), options);
+  try {
+    const before = await comparisons(target, sample, content.signal);
+    const lacking = sample.artifact.parts.filter((_, at) => before[at] !== "same");
+    if (lacking.length === 0) return { kind: "same" };
+    const isLeftover = options.again === true && !target.nature.atomic;
+    if (before.some((kind) => kind === "different" || kind === "unread") && !isLeftover) return { kind: "different" };
+    await target.put(sample.artifact, lacking, content);
+    const after = await comparisons(target, sample, content.signal);
+    if (after.some((kind) => kind !== "same")) throw new TransferError("digestMismatch", `written, and then ${after.join(", ")}`);
+    return { kind: "sent" };
+  } catch (error) {
+    const failure = toTransferError(error);
+    if (failure.kind === "cancelled") throw failure;
+    const { message: reason, notBefore = null } = failure;
+    return { kind: failure.retryable ? "again" : "failed", reason, notBefore, uploads: kept, failure };
+  }
+}
+
+async function copied(copier: Copier, { artifact: { name, version } }: Sample, options: Delivering): Promise<Delivery> {
+  const { uploads = [], again = false, signal = never() } = options;
+  const rules = { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: again } as const;
+  return judged(await copier.copy({ name, version, digest: null, targetVersions: undefined, rules, hooks: hooksFor(signal), uploads }));
+}
+
+async function settled(target: SettlingTarget, type: RepositoryType, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
+  const { uploads = [], again = false, signal = never() } = options;
+  const source: Settling["source"] = {
+    open: async (_artifact, part, offset) => ({ size: part.size, chunks: pieces(contents, part, offset) }),
+    damaged: (part, found) => new TransferError("digestMismatch", `${part.path} of the sample: ${found}`),
+  };
+  await target.prepare({ type, create: true }, signal);
+  const outcomes: ArtifactOutcome[] = [];
+  await target.settle({
+    type,
+    artifacts: [{ artifact, mayHaveSent: again, uploads: [...uploads] }],
+    rules: { conflictStrategy: "SKIP", includeMetadata: true },
+    source,
+    hooks: hooksFor(signal),
+    report: (_at, outcome) => void outcomes.push(outcome),
+  });
+  const [outcome, more] = outcomes;
+  if (outcome === undefined || more !== undefined) throw new Error(`${outcomes.length} outcomes of one artifact`);
+  return judged(outcome);
+}
+
+function judged({ result }: ArtifactOutcome): Delivery {
+  if (result.kind === "skipped") return { kind: "different" };
+  if (result.kind === "sent" || result.kind === "same") return { kind: result.kind };
+  if (result.kind === "failed") return { kind: "failed", reason: result.reason, notBefore: null, uploads: [], failure: null };
+  if (result.kind === "again") return { kind: "again", reason: result.reason, notBefore: result.notBefore, uploads: result.uploads, failure: null };
+  throw new Error(`an outcome ${result.kind} under SKIP in a batch that has all the time it takes`);
+}
+
+const hooksFor = (signal: AbortSignal): CopyHooks => ({
+  signal,
+  slice: { isOver: () => false, whole: true },
+  throttle: async (bytes) => bytes,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+});
+
+/** An end without what only some protocols have. */
+export const plainEnd = (url: string, changes: Partial<End>): End => ({
+  url,
+  namespace: "",
+  username: null,
+  password: null,
+  token: null,
+  pace: createPace(),
+  ...changes,
+});

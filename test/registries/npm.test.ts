@@ -1,0 +1,25 @@
+import { npm } from "../../activities/registries/npm/connector.ts";
+import { ADMIN } from "../api-fixture.ts";
+import { startNpm } from "../npm-fixture.ts";
+import { USER } from "../servers/credentials.ts";
+import { startVerdaccio } from "../servers/verdaccio.ts";
+import { describeConnector, type Skipped } from "./conformance.ts";
+import { npmRig } from "./npm-rig.ts";
+
+const skip: Skipped[] = [
+  { case: "ends on pages that never end", reason: "npm's registry API answers all versions of a package at once" },
+  { case: "ends on a page that names itself as the next", reason: "npm's registry API answers all versions of a package at once" },
+];
+
+const verdaccio = await startVerdaccio();
+
+describeConnector("npm at verdaccio", async () => (verdaccio.available ? npmRig(npm, verdaccio.url, USER, verdaccio.stop) : null), { skip });
+
+describeConnector(
+  "npm at a hosted repository",
+  async () => {
+    const { registry, close } = await startNpm();
+    return npmRig(npm, registry, ADMIN, close);
+  },
+  { skip },
+);

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import type { Connector } from "../../activities/registries/contract.ts";
+import { header, on, type Rule } from "../servers/faulty.ts";
+import { makeImage, pushImage, readManifest, type TestManifest } from "../servers/images.ts";
+import { startProxy } from "../servers/proxy.ts";
+import type { TestRegistry } from "../servers/registries.ts";
+import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
+import { plainEnd } from "./conformance/writing.ts";
+
+const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
+/** What a sample is made of. */
+const images = new WeakMap<Sample, TestManifest>();
+
+/** Two registries of images that ask for no login; they are filled and read by plain HTTP. */
+export async function ociRig(connector: Connector, source: TestRegistry, target: TestRegistry): Promise<Rig> {
+  const [from, to] = await Promise.all([realEnd(source), realEnd(target)]);
+  return {
+    connector,
+    type: "OCI",
+    from,
+    to,
+    sample,
+    named: (names) => ({ packages: names.map((name) => ({ packageKey: `oci://${name}`, versions: null })), paths: [] }),
+    pages: { endless: () => pages((count) => `last=after-${count}`), repeating: () => pages(() => "last=same") },
+    lies: [],
+    large: () => sample().artifact,
+    takes: { status: 201, body: "" },
+    async close() {
+      await Promise.all([from.proxy.stop(), to.proxy.stop(), source.stop(), target.stop()]);
+    },
+  };
+}
+
+/** Each page of tags names a next one. */
+const pages = (query: (count: number) => string): Rule =>
+  on({ path: /\/tags\/list/ }, (count, { path }) => header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`));
+
+async function realEnd({ url }: TestRegistry): Promise<RealEnd> {
+  const proxy = await startProxy(url);
+  const blobAt = async (name: string, digest: string): Promise<Buffer | null> => {
+    const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`);
+    return answer.ok ? Buffer.from(await answer.arrayBuffer()) : null;
+  };
+  return {
+    proxy,
+    end: (changes = {}) => plainEnd(proxy.url, changes),
+    fill: (each) => pushImage(url, each.artifact.name, each.artifact.version, imageOf(each)),
+    async read(each) {
+      const { name, version } = each.artifact;
+      const manifest = await readManifest(url, name, version);
+      if (manifest === null) return null;
+      const found = new Map([["/manifest", manifest.bytes]]);
+      for (const { digest } of imageOf(each).blobs) {
+        const bytes = await blobAt(name, digest);
+        if (bytes !== null) found.set(`/${digest}`, bytes);
+      }
+      return found;
+    },
+    async remove(each) {
+      await fetch(`${url}/v2/${each.artifact.name}/manifests/${imageOf(each).digest}`, { method: "DELETE" });
+    },
+  };
+}
+
+function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
+  const name = (instead ?? beside)?.artifact.name ?? `conformance/sample-${randomBytes(6).toString("hex")}`;
+  const version = instead?.artifact.version ?? (beside === undefined ? "1" : `${beside.artifact.version}.1`);
+  const image = makeImage({ layers: [size] });
+  const contents = new Map([["/manifest", image.bytes], ...image.blobs.map(({ digest, bytes }) => [`/${digest}`, bytes] as const)]);
+  const parts = [...contents].map(([path, { length }]) => ({ path, size: length, digests: {} }));
+  const made = { artifact: { name, version, parts, digest: image.digest, document: null, tags: [], origin: ORIGIN }, contents };
+  images.set(made, image);
+  return made;
+}
+
+function imageOf(each: Sample): TestManifest {
+  const image = images.get(each);
+  if (image === undefined) throw new Error("a sample of another rig");
+  return image;
+}
