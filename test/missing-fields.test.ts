@@ -107,7 +107,6 @@ test("a body without a required field is refused with 250106 and the field's ful
       "POST /replication/api/remote/distribution/create/{projectId}/{repoName} configs[0].name",
       "POST /repository/api/project/create name",
       "POST /repository/api/repo/create type",
-      "PUT /replication/sync/v1/uploads/{id} sha256",
     ]),
   );
 });
