@@ -28,7 +28,7 @@ describe("what this version cannot send", () => {
 
   test("what can be replicated is listed where a type is not built", () => {
     expect(problem("LOCAL", "PYPI", INSTANCE)).toBe(
-      "replication of hosted PYPI repositories is not built yet; hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER or OCI repositories can be replicated",
+      "replication of hosted PYPI repositories is not built yet; hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER, OCI or NPM repositories can be replicated",
     );
   });
 });
