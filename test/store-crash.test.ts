@@ -32,7 +32,7 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
 }
 
 /** Uploads until the server is gone; answers what it acknowledged. */
-async function upload(port: number, prefix: string): Promise<[string, string][]> {
+async function upload(port: number, prefix: string, onAcknowledged: () => void = () => undefined): Promise<[string, string][]> {
   const acknowledged: [string, string][] = [];
   for (let i = 0; ; i += 1) {
     const bytes = random(SIZES[i % SIZES.length] ?? 0);
@@ -40,6 +40,7 @@ async function upload(port: number, prefix: string): Promise<[string, string][]>
     const answer = await send(port, "PUT", path, {}, pieces(bytes)).catch(() => null);
     if (answer?.status !== 200) return acknowledged;
     acknowledged.push([path, sha256(bytes)]);
+    onAcknowledged();
   }
 }
 
@@ -50,7 +51,10 @@ test("whenever the process is killed, what it acknowledged is there and nothing 
   const acknowledged: [string, string][] = [];
   for (let round = 0; round < KILLS; round += 1) {
     const server = await forkApi(directory);
-    const uploads = Array.from({ length: UPLOADERS }, (_, i) => upload(server.port, `${round}-${i}`));
+    const warm = new EventTarget();
+    const isWarm = new Promise((resolve) => warm.addEventListener("acknowledged", resolve, { once: true }));
+    const uploads = Array.from({ length: UPLOADERS }, (_, i) => upload(server.port, `${round}-${i}`, () => void warm.dispatchEvent(new Event("acknowledged"))));
+    await isWarm;
     await new Promise((resolve) => setTimeout(resolve, 200 + chance() * 800));
     await server.kill();
     acknowledged.push(...(await Promise.all(uploads)).flat());
