@@ -37,3 +37,17 @@ export async function* paced<T extends Uint8Array>(chunk: T, throttle: (bytes: n
     at += length;
   }
 }
+
+/** A body on its way to the target: its bytes wait for the rate limit before, and `onSent` counts them after. */
+export async function* metered<T extends Uint8Array>(
+  body: Iterable<T> | AsyncIterable<T>,
+  throttle: (bytes: number) => Promise<number>,
+  onSent: (bytes: number) => void,
+): AsyncGenerator<T, void, undefined> {
+  for await (const chunk of body) {
+    for await (const piece of paced(chunk, throttle)) {
+      yield piece;
+      onSent(piece.length);
+    }
+  }
+}

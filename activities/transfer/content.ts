@@ -1,6 +1,6 @@
 import type { Artifact, Part } from "../../domain/artifact.ts";
 import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
-import { paced } from "../registries/body.ts";
+import { metered } from "../registries/body.ts";
 import type { Content, Source } from "../registries/contract.ts";
 import { checked, type Read } from "../registries/verified.ts";
 
@@ -19,22 +19,17 @@ export function openContent(source: Omit<Source, "describe">, artifact: Artifact
     return checked(chunks, { ...part, size }, { damaged: (found) => source.damaged(part, found), onRead: (whole) => void read.set(part.path, whole) });
   }
 
-  async function* metered(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-    for await (const chunk of body) {
-      for await (const piece of paced(chunk, hooks.throttle)) {
-        yield piece;
-        bytesSent += piece.length;
-        hooks.onBytes(piece.length);
-      }
-    }
-  }
+  const onSent = (bytes: number) => {
+    bytesSent += bytes;
+    hooks.onBytes(bytes);
+  };
 
   return {
     signal: hooks.signal,
     async open(part, { offset = 0, encode = (bytes: AsyncIterable<Uint8Array>) => bytes } = {}) {
       const opened = await source.open(artifact, part, offset, hooks.signal);
       const size = part.size ?? opened.size;
-      return { size, bytes: metered(encode(verifiedBytes(part, size, offset, opened.chunks))) };
+      return { size, bytes: metered(encode(verifiedBytes(part, size, offset, opened.chunks)), hooks.throttle, onSent) };
     },
     uploads: earlier,
     keep(state) {

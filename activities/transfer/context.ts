@@ -42,6 +42,16 @@ export type Work = {
   concurrency: number;
 };
 
+/** The work as it is, and whether one of its artifacts has stopped its cluster: nothing more is begun then. */
+export function stoppable(work: Work): { work: Work; isStopped: () => boolean } {
+  let stopped = false;
+  const end: Work["end"] = (artifact, outcome) => {
+    stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
+    work.end(artifact, outcome);
+  };
+  return { work: { ...work, end }, isStopped: () => stopped };
+}
+
 /** Waits, heartbeating, while the control plane is away. */
 export async function whenReachable<T>({ signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void }, call: () => Promise<T>): Promise<T> {
   for (;;) {

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import type { ArtifactOutcome, ArtifactResult } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Work } from "./context.ts";
+import { stoppable, type Work } from "./context.ts";
 import { notTried } from "./early.ts";
 
 /** After this many artifacts in a row that got no answer, each after a long wait, the rest is not tried now. */
@@ -13,22 +13,21 @@ export type EachInTurn = (work: Work, artifacts: readonly BatchArtifact[], copy:
  * Copies artifacts one by one, some at once, and hands in what becomes of each. Begins no other when the batch's time is over, when one stops its
  * cluster, or when an end does not answer any more.
  */
-export const copyEach: EachInTurn = async (work, artifacts, copy) => {
+export const copyEach: EachInTurn = async (whole, artifacts, copy) => {
+  const { work, isStopped } = stoppable(whole);
   const { signal, slice, begin, end, concurrency } = work;
   const limit = pLimit(concurrency);
   const pulse = createPulse();
-  let stopped = false;
 
   const send = async (artifact: BatchArtifact, at: number): Promise<ArtifactResult> => {
     begin(artifact);
     const outcome = await copy(artifact, at);
     end(artifact, outcome);
-    stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
     return outcome.result;
   };
   const sendOrLeave = async (artifact: BatchArtifact, at: number) => {
     const silence = await pulse.silence();
-    if (signal.aborted || stopped) return;
+    if (signal.aborted || isStopped()) return;
     if (silence === null) {
       // The first goes however little time is left, so that every batch gets on.
       return at > 0 && slice.isOver() ? undefined : pulse.watch(send(artifact, at));

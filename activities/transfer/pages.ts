@@ -2,7 +2,7 @@ import type { Artifact } from "../../domain/artifact.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Source } from "../registries/contract.ts";
-import type { Work } from "./context.ts";
+import { stoppable, type Work } from "./context.ts";
 import { earlyOutcome, goneOutcome } from "./early.ts";
 
 /** An artifact of the batch as its source describes it. */
@@ -10,10 +10,11 @@ export type Present = { planned: BatchArtifact; artifact: Artifact };
 
 /**
  * Describes the artifacts of a batch, some at a time, and hands on those that are still there; what was deleted since the plan, or cannot be
- * described, ends at once. Begins no further page when the batch's time is over or `isStopped`. A failure of `prepare`, which is called before
- * the first page is handed on, ends all that are left.
+ * described, ends at once. Begins no further page when the batch's time is over, or when an artifact stops its cluster. A failure of `prepare`,
+ * which is called before each page, ends all that are left.
  */
-export async function eachPage(work: Work, source: Source, { prepare, isStopped, send }: Steps): Promise<void> {
+export async function eachPage(whole: Work, source: Source, { prepare, send }: Steps): Promise<void> {
+  const { work, isStopped } = stoppable(whole);
   const { signal, slice } = work;
   for (let rest = work.artifacts; rest.length > 0 && !isStopped() && (rest === work.artifacts || !slice.isOver()); ) {
     const described = await orEnd(work, rest, () => source.describe(rest, signal));
@@ -23,13 +24,13 @@ export async function eachPage(work: Work, source: Source, { prepare, isStopped,
     if (present.length > 0) {
       const left = [...present.map(({ planned }) => planned), ...later];
       if ((await orEnd(work, left, () => prepare(signal).then(() => true))) === null) return;
-      await send(present);
+      await send(work, present);
     }
     rest = later;
   }
 }
 
-type Steps = { prepare: (signal: AbortSignal) => Promise<void>; isStopped: () => boolean; send: (present: Present[]) => Promise<void> };
+type Steps = { prepare: (signal: AbortSignal) => Promise<void>; send: (work: Work, present: Present[]) => Promise<void> };
 
 /** Null: it failed, which is the outcome of the artifacts. */
 async function orEnd<T>({ signal, end }: Work, artifacts: BatchArtifact[], step: () => Promise<T>): Promise<T | null> {

@@ -21,25 +21,27 @@ type Ends<T> = { sourceOf: (batch: Batch) => Source; target: T };
 /** To a target that takes many artifacts at once and decides by itself. */
 export function settleAll({ sourceOf, target }: Ends<SettlingTarget>): Send {
   return async (work) => {
-    let stopped = false;
     const source = sourceOf(work.batch);
-    const sendPage = async (present: Present[]) => {
-      for (const { planned, artifact } of present) if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
-      await target.settle({
-        type: work.batch.object.repoType,
-        artifacts: present.map(({ planned, artifact }) => ({ artifact, mayHaveSent: work.rules(planned).mayHaveSent, uploads: planned.uploads })),
-        rules: work.batch.setting,
-        source,
-        hooks: pageHooks(work, present),
-        report(at, outcome) {
-          const planned = present[at]?.planned;
-          stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
-          if (planned) work.end(planned, outcome);
-        },
-      });
-    };
-    await eachPage(work, source, { prepare: (signal) => target.prepare(placeOf(work.batch), signal), isStopped: () => stopped, send: sendPage });
+    const prepare = (signal: AbortSignal) => target.prepare(placeOf(work.batch), signal);
+    await eachPage(work, source, { prepare, send: (page, present) => settlePage(page, source, target, present) });
   };
+}
+
+async function settlePage(work: Work, source: Source, target: SettlingTarget, present: Present[]): Promise<void> {
+  for (const { planned, artifact } of present) {
+    if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
+  }
+  await target.settle({
+    type: work.batch.object.repoType,
+    artifacts: present.map(({ planned, artifact }) => ({ artifact, mayHaveSent: work.rules(planned).mayHaveSent, uploads: planned.uploads })),
+    rules: work.batch.setting,
+    source,
+    hooks: pageHooks(work, present),
+    report(at, outcome) {
+      const planned = present[at]?.planned;
+      if (planned) work.end(planned, outcome);
+    },
+  });
 }
 
 /** Uploads are told apart by digest; artifacts that share a content share its upload. Live bytes are shown where one artifact is the page. */
@@ -64,13 +66,8 @@ type PartsEnds = Ends<PartsTarget> & { at: string; mayRead: (bytes: number) => P
 export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
-    let stopped = false;
-    const end: Work["end"] = (artifact, outcome) => {
-      stopped ||= outcome.result.kind === "failed" && outcome.result.stopsCluster;
-      work.end(artifact, outcome);
-    };
-    const sendPage = (present: Present[]) =>
-      copyEach({ ...work, end }, present.map(({ planned }) => planned), (planned, index) =>
+    const sendPage = (page: Work, present: Present[]) =>
+      copyEach(page, present.map(({ planned }) => planned), (planned, index) =>
         copyParts({
           artifact: (present[index] as Present).artifact,
           source,
@@ -82,7 +79,7 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
           mayRead,
         }),
       );
-    await eachPage(work, source, { prepare: async () => {}, isStopped: () => stopped, send: sendPage });
+    await eachPage(work, source, { prepare: async () => {}, send: sendPage });
   };
 }
 

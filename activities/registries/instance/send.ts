@@ -7,7 +7,7 @@ import {
   type FileAnswer,
   type Statement,
 } from "../../../domain/sync.ts";
-import { paced } from "../body.ts";
+import { metered } from "../body.ts";
 import { readFileAnswers } from "./answers.ts";
 import type { Wire } from "./wire.ts";
 
@@ -85,13 +85,10 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
 }
 
 /** All body bytes count for the rate limit, those of the files alone as bytes moved. */
-export async function* throttled(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, hooks: SendHooks, head = 0): AsyncGenerator<Uint8Array> {
+export function throttled(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, hooks: SendHooks, head = 0): AsyncGenerator<Uint8Array> {
   let overhead = head;
-  for await (const slice of slices) {
-    for await (const piece of paced(slice, hooks.throttle)) {
-      yield piece;
-      hooks.onBytes(Math.max(0, piece.length - overhead));
-      overhead = Math.max(0, overhead - piece.length);
-    }
-  }
+  return metered(slices, hooks.throttle, (bytes) => {
+    hooks.onBytes(Math.max(0, bytes - overhead));
+    overhead = Math.max(0, overhead - bytes);
+  });
 }

@@ -4,17 +4,14 @@ import { decideTags } from "../../../domain/npm/tags.ts";
 import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
 
-/** Dist-tags and deprecation of a version that is there. */
-export function createLabels(registry: NpmRegistry) {
-  async function set(artifact: Artifact, rules: LabelRules, signal: AbortSignal): Promise<string | null> {
-    const found = await registry.package(artifact.name, false, signal);
-    if (!found) return null;
-    const tagged = await setTags(registry, artifact, found, rules, signal);
-    const deprecated = rules.includeMetadata && (await setDeprecation(registry, artifact, found, signal));
-    if (tagged || deprecated) registry.forget(artifact.name);
-    return null;
-  }
-  return { set };
+/** Sets dist-tags and deprecation of a version that is there; both can always be kept. */
+export async function setLabels(registry: NpmRegistry, artifact: Artifact, rules: LabelRules, signal: AbortSignal): Promise<null> {
+  const found = await registry.package(artifact.name, false, signal);
+  if (!found) return null;
+  const tagged = await setTags(registry, artifact, found, rules, signal);
+  const deprecated = rules.includeMetadata && (await setDeprecation(registry, artifact, found, signal));
+  if (tagged || deprecated) registry.forget(artifact.name);
+  return null;
 }
 
 async function setTags(registry: NpmRegistry, artifact: Artifact, there: Package, rules: LabelRules, signal: AbortSignal): Promise<boolean> {

@@ -2,7 +2,7 @@ import type { Artifact, Part } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { tarballFile } from "../../../domain/npm/package.ts";
 import type { Content } from "../contract.ts";
-import { encodeName, type NpmRegistry } from "./registry.ts";
+import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 
 /** Bytes that make whole groups of base64. */
 const GROUP = 3;
@@ -32,7 +32,7 @@ export async function publish(registry: NpmRegistry, artifact: Artifact, tarball
 /** The body of a publication before the tarball, and behind it, which has its length. */
 function bodyAround({ base }: NpmRegistry, { name, version, document }: Artifact): [Buffer, (length: number) => Buffer] {
   const file = tarballFile(name, version);
-  const dist = { ...(document?.["dist"] as object | undefined), tarball: `${base}/${encodeName(name)}/-/${encodeURIComponent(file)}` };
+  const dist = { ...(document?.["dist"] as object | undefined), tarball: `${base}/${tarballAddress(name, version)}` };
   const published = { ...document, name, version, _id: `${name}@${version}`, dist };
   const about = { _id: name, name, "dist-tags": {}, versions: { [version]: published }, access: null };
   const opening = `${JSON.stringify(about).slice(0, -1)},"_attachments":{${JSON.stringify(file)}:{"content_type":"application/octet-stream","data":"`;

@@ -98,5 +98,8 @@ function digestOfSri(text: string): (readonly [string, string])[] {
   return algorithm && base64 ? [[algorithm, Buffer.from(base64, "base64").toString("hex")]] : [];
 }
 
+/** The usual address of a version's tarball, behind the registry's. */
+export const tarballAddress = (name: string, version: string): string => `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
+
 /** Where a hosted repository keeps a version's tarball: its only part. */
 export const partPath = (name: string, version: string): string => tarballPath(name, tarballFile(name, version));

@@ -5,7 +5,7 @@ import { record } from "../../../domain/npm/package.ts";
 import type { Closing, End, Opened, Source } from "../contract.ts";
 import { openedFrom } from "../ranges.ts";
 import { damagedAt } from "../verified.ts";
-import { digestsOf, encodeName, type Json, jsonOf, type NpmRegistry, openNpmRegistry, type Package, partPath } from "./registry.ts";
+import { digestsOf, encodeName, type Json, jsonOf, type NpmRegistry, openNpmRegistry, type Package, partPath, tarballAddress } from "./registry.ts";
 
 const ASKED_AT_ONCE = 8;
 const DESCRIBED_AT_ONCE = 100;
@@ -18,7 +18,7 @@ export function openSource(end: End): Source & Closing {
       const limit = pLimit(ASKED_AT_ONCE);
       return Promise.all(keys.slice(0, DESCRIBED_AT_ONCE).map((key) => limit(() => describeOrFail(registry, key, signal))));
     },
-    open: (artifact, part, offset, signal) => openTarball(registry, artifact, part, offset, signal),
+    open: (artifact, part, offset, signal) => openTarball(registry, artifact, offset, signal),
     damaged: (part, found) => damagedAt(`${part.path} of ${registry.host}`, found),
     close: registry.close,
   };
@@ -71,10 +71,10 @@ function originOf(document: Json, { modified }: Package): Origin {
  * A tarball's address is what the document says where that is the registry's own. Behind proxies it often is another host's: then the usual
  * path at the registry comes first, and the other host gets no credentials.
  */
-async function openTarball(registry: NpmRegistry, { name, version, document }: Artifact, part: Part, offset: number, signal: AbortSignal): Promise<Opened> {
+async function openTarball(registry: NpmRegistry, { name, version, document }: Artifact, offset: number, signal: AbortSignal): Promise<Opened> {
   const what = `tarball of ${name}@${version}`;
   const told = addressOf(registry, document);
-  const usual = new URL(`${registry.base}/${encodeName(name)}/-/${encodeURIComponent(part.path.split("/").at(-1) ?? "")}`);
+  const usual = new URL(`${registry.base}/${tarballAddress(name, version)}`);
   const isOwn = told?.origin === usual.origin;
   const headers = offset > 0 ? { range: `bytes=${offset}-` } : {};
   const ask = (url: URL, login: boolean, accept: number[]) =>

@@ -2,14 +2,13 @@ import type { Fact } from "../../../domain/decide.ts";
 import { createTurns } from "../../../domain/turns.ts";
 import type { Closing, End, PartsTarget } from "../contract.ts";
 import { openedFrom } from "../ranges.ts";
-import { createLabels } from "./labels.ts";
+import { setLabels } from "./labels.ts";
 import { publish } from "./publish.ts";
-import { digestsOf, encodeName, openNpmRegistry } from "./registry.ts";
+import { digestsOf, openNpmRegistry, tarballAddress } from "./registry.ts";
 
 /** Versions of packages published at a registry, which takes them whole or not at all, and keeps what it has. */
 export function openTarget(end: End): PartsTarget & Closing {
   const registry = openNpmRegistry(end);
-  const labels = createLabels(registry);
   // A registry changes the one document of a package with each publication, and two at a time may lose one.
   const inTurn = createTurns();
   return {
@@ -23,11 +22,10 @@ export function openTarget(end: End): PartsTarget & Closing {
       if (tarball === undefined) return;
       await inTurn(artifact.name, () => publish(registry, artifact, tarball, content).finally(() => registry.forget(artifact.name)));
     },
-    async open({ name, version }, part, signal) {
-      const path = `${encodeName(name)}/-/${encodeURIComponent(part.path.split("/").at(-1) ?? "")}`;
-      return openedFrom(await registry.ask(path, { method: "GET", what: `tarball of ${name}@${version}`, signal }), 0);
+    async open({ name, version }, _part, signal) {
+      return openedFrom(await registry.ask(tarballAddress(name, version), { method: "GET", what: `tarball of ${name}@${version}`, signal }), 0);
     },
-    label: (artifact, rules, signal) => inTurn(artifact.name, () => labels.set(artifact, rules, signal)),
+    label: (artifact, rules, signal) => inTurn(artifact.name, () => setLabels(registry, artifact, rules, signal)),
     close: registry.close,
   };
 }

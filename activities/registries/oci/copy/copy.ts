@@ -1,7 +1,7 @@
 import type { Digest } from "../../../../domain/digest.ts";
 import { toTransferError } from "../../../../domain/failure.ts";
 import { noParts, type CopyHooks, type CopyRules, type PartCounts, type Parts } from "../../../../domain/outcome.ts";
-import { paced } from "../../body.ts";
+import { metered as meteredBody } from "../../body.ts";
 import type { OciRegistry } from "../registry.ts";
 import type { ImageMemory } from "./memory.ts";
 
@@ -60,13 +60,8 @@ export function partKey(copy: ImageCopy, digest: Digest): string {
 }
 
 /** Body bytes on their way to the target: they wait for the rate limit before, and are counted after. */
-export async function* metered(copy: ImageCopy, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
-  for await (const chunk of source) {
-    for await (const piece of paced(chunk, copy.hooks.throttle)) {
-      yield piece;
-      sent(copy, piece.length);
-    }
-  }
+export function metered(copy: ImageCopy, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  return meteredBody(source, copy.hooks.throttle, (bytes) => sent(copy, bytes));
 }
 
 export function sent(copy: ImageCopy, bytes: number): void {

@@ -2,6 +2,7 @@ import pLimit, { type LimitFunction } from "p-limit";
 import { toTransferError } from "../../../../domain/failure.ts";
 import type { Digest } from "../../../../domain/digest.ts";
 import type { UploadState } from "../../../../domain/outcome.ts";
+import { createTurns, type Turns } from "../../../../domain/turns.ts";
 import { isMisstatement } from "./misstated.ts";
 
 /** Streams of large blobs at once; small ones are bounded by the images at once. */
@@ -19,7 +20,7 @@ export type ImageMemory = {
   once: (key: string, signal: AbortSignal, work: () => Promise<Placed>) => Promise<Placed>;
   forget: (keys: readonly string[]) => void;
   /** One after the other for the same key. */
-  alone: <T>(key: string, work: () => Promise<T>) => Promise<T>;
+  alone: Turns;
   /** Sizes of blobs, as they were found by reading them. */
   sizes: Map<Digest, number>;
   /** A name at the target that has this blob. */
@@ -37,7 +38,6 @@ export type ImageMemory = {
 
 export function createImageMemory(): ImageMemory {
   const placed = new Map<string, Promise<Placed>>();
-  const turns = new Map<string, Promise<unknown>>();
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
   /** Waiting for another image's work; undefined when that was stopped, put off or its own manifest's fault, and this one goes on by itself. */
@@ -73,15 +73,7 @@ export function createImageMemory(): ImageMemory {
       }
     },
     forget: (keys) => keys.forEach((key) => placed.delete(key)),
-    async alone(key, work) {
-      const mine = (turns.get(key) ?? Promise.resolve()).then(work, work);
-      turns.set(key, mine);
-      try {
-        return await mine;
-      } finally {
-        if (turns.get(key) === mine) turns.delete(key);
-      }
-    },
+    alone: createTurns(),
     sizes: new Map(),
     homes: new Map(),
     uploads: new Map(),
