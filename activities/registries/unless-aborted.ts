@@ -1,4 +1,11 @@
-import { TransferError } from "../../domain/failure.ts";
+import { toTransferError, TransferError } from "../../domain/failure.ts";
+
+/** Throws what the signal says as a TransferError: its reason where that is one, else "cancelled" in the reason's words. */
+export function throwIfStopped(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  const said = toTransferError(signal.reason);
+  throw said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: signal.reason });
+}
 
 /**
  * Waits for work that others may wait for, too, and stops waiting ("cancelled") when the signal says so. The work itself gets no signal: it goes

@@ -9,16 +9,20 @@ import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
+/** `namespace`: of an end whose address is the server's own. */
+type Place = Partial<Rig> & { namespace?: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
 
-/** The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry. */
-export async function npmRig(connector: Connector, registry: string, login: Login, stop: () => Promise<void>): Promise<Rig> {
+/** The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry. `place`: what differs for who does not speak npm's protocol. */
+export async function npmRig(connector: Connector, registry: string, login: Login, stop: () => Promise<void>, place: Place = {}): Promise<Rig> {
   const { origin, pathname } = new URL(registry);
   const proxy = await startProxy(origin);
   const npm = npmClient(registry, login);
+  const { namespace, ...differing } = place;
+  const url = namespace === undefined ? `${proxy.url}${pathname.replace(/\/$/, "")}` : proxy.url;
   const real: RealEnd = {
     proxy,
-    end: (changes = {}) => plainEnd(`${proxy.url}${pathname.replace(/\/$/, "")}`, { ...login, ...changes }),
+    end: (changes = {}) => plainEnd(url, { namespace: namespace ?? "", ...login, ...changes }),
     async fill({ contents }) {
       for (const tarball of contents.values()) await npm.publishTarball(tarball);
     },
@@ -40,6 +44,7 @@ export async function npmRig(connector: Connector, registry: string, login: Logi
     lies: LIES,
     large: (size) => artifactOf(freshName(), "1.0.0", { size, digests: {} }),
     takes: { status: 201, body: '{"ok":"created"}' },
+    ...differing,
     async close() {
       npm.remove();
       await proxy.stop();
@@ -54,7 +59,7 @@ const freshName = (): string => `${names++ % 2 === 0 ? "" : "@conformance/"}samp
 
 function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
   const { name, version } = instead?.artifact ?? { name: beside?.artifact.name ?? freshName(), version: beside ? next(beside.artifact.version) : "1.0.0" };
-  const tarball = npmTarball({ "package.json": JSON.stringify({ name, version, description: `${name} for tests` }), "content.bin": randomBytes(size) });
+  const tarball = npmTarball({ "package.json": JSON.stringify({ name, version, description: `${name} for tests` }), "content.bin": randomBytes(size) }, 0);
   const digest = (algorithm: string) => createHash(algorithm).update(tarball).digest("hex");
   const artifact = artifactOf(name, version, { size: tarball.length, digests: { sha512: digest("sha512"), sha1: digest("sha1") } });
   return { artifact, contents: new Map(artifact.parts.map(({ path }) => [path, tarball])) };

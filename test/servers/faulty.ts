@@ -7,7 +7,7 @@ export type Rule = FaultProxy["fault"];
 type Asked = Parameters<Rule>[0];
 
 /** Methods that only ask, whatever the protocol (RFC 9110 §9.2.1, RFC 4918, RFC 5323). */
-const SAFE = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH"];
+export const SAFE = ["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH"];
 
 type Which = {
   /** `ask`: methods that change nothing; `write`: all others; `get`: those whose answer has a body of interest. */
@@ -26,13 +26,15 @@ const chosen =
 /** One fault for all, or one for each request; `count` is how many of them there were before. */
 export type Faults = Fault | ((count: number, asked: Asked) => Fault | null);
 
+export const faultOf = (faults: Faults, count: number, asked: Asked): Fault | null => (typeof faults === "function" ? faults(count, asked) : faults);
+
 /** Each chosen request breaks. */
 export function on(which: Which, fault: Faults): Rule {
   const isChosen = chosen(which);
   let count = 0;
   return (asked) => {
     if (!isChosen(asked)) return null;
-    return typeof fault === "function" ? fault(count++, asked) : fault;
+    return faultOf(fault, count++, asked);
   };
 }
 
@@ -52,6 +54,8 @@ export const status = (code: number, { headers = {}, body = "" }: { headers?: Re
   body,
 });
 export const silence: Fault = { kind: "hang" };
+/** Takes what it is sent, and says nothing. */
+export const listening: Fault = { kind: "hang", reads: true };
 export const cutAnswer = (afterBytes: number): Fault => ({ kind: "cutAnswer", afterBytes });
 export const lost: Fault = { kind: "loseAnswer" };
 export const cutRequest = (afterBytes: number): Fault => ({ kind: "cutRequest", afterBytes });

@@ -13,8 +13,8 @@ export type Fault =
   | ({ kind: "answer" } & OwnAnswer)
   /** Answered once the whole body has come, as by a server that takes everything and keeps nothing. */
   | ({ kind: "swallow" } & OwnAnswer)
-  /** Never answered. */
-  | { kind: "hang" }
+  /** Never answered. `reads`: the request's body is taken, else it is left lying, and nobody notices when its sender goes. */
+  | { kind: "hang"; reads?: boolean }
   /** The connection is reset at once, as by a machine where nobody listens. */
   | { kind: "reset" }
   | { kind: "latency"; ms: number }
@@ -87,7 +87,7 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse, seen: SeenRequest, fault: Fault | null): Promise<void> {
-    if (fault?.kind === "hang") return;
+    if (fault?.kind === "hang") return void (fault.reads === true && request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)));
     if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
     if (fault?.kind === "answer" || fault?.kind === "swallow") {
       request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length));

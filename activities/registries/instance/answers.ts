@@ -10,19 +10,19 @@ import {
   type UploadSession,
 } from "../../../domain/sync.ts";
 import { REPOSITORY_TYPES } from "../../../domain/vocabulary.ts";
-import { isRecord } from "./wire.ts";
+import { isRecord, type Shown } from "./wire.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** Null when this is no such answer. Limits are never above our own: a peer cannot make us buffer more than we would. */
-export function readCapabilities(data: unknown): Capabilities | null {
+/** `shown` is applied to what messages repeat of an answer. Null when this is no such answer. Limits are never above our own: a peer cannot make us buffer more than we would. */
+export function readCapabilities(data: unknown, shown: Shown): Capabilities | null {
   if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
   const features = Array.isArray(data["features"]) ? data["features"] : [];
   const types = Array.isArray(data["repositoryTypes"]) ? data["repositoryTypes"] : [];
   return {
     product: data["product"],
     version: data["version"],
-    name: typeof data["name"] === "string" ? data["name"] : "",
+    name: typeof data["name"] === "string" ? shown(data["name"]) : "",
     limits: readLimits(data["limits"]),
     repositoryTypes: REPOSITORY_TYPES.filter((type) => types.includes(type)),
     features: SYNC_FEATURES.filter((feature) => features.includes(feature)),
@@ -58,15 +58,16 @@ export function readUploaded(data: unknown, what: string): UploadedContent {
   return { ...session, sha256, size };
 }
 
-export function readFileAnswers(data: unknown, expected: number, what: string): FileAnswer[] {
+export function readFileAnswers(data: unknown, expected: number, what: string, shown: Shown): FileAnswer[] {
   const files = isRecord(data) ? data["files"] : undefined;
   if (!Array.isArray(files) || files.length !== expected) throw malformed(what);
-  return files.map((answer: unknown) => readFileAnswer(answer) ?? refuse(what));
+  return files.map((answer: unknown) => readFileAnswer(answer, shown) ?? refuse(what));
 }
 
-function readFileAnswer(data: unknown): FileAnswer | null {
+function readFileAnswer(data: unknown, shown: Shown): FileAnswer | null {
   if (!isRecord(data)) return null;
-  const { result, existing, code, message } = data;
+  const { result, code, message } = data;
+  const existing = typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
   switch (result) {
     case "made":
     case "same":
@@ -74,13 +75,13 @@ function readFileAnswer(data: unknown): FileAnswer | null {
     case "damaged":
       return { result };
     case "need":
-      return { result, ...(typeof existing === "string" ? { existing } : {}) };
+      return { result, ...(existing === undefined ? {} : { existing }) };
     case "replaced":
     case "conflict":
-      return typeof existing === "string" ? { result, existing } : null;
+      return existing === undefined ? null : { result, existing };
     case "refused":
       if (typeof code !== "number" || typeof message !== "string") return null;
-      return { result, code, message, ...(typeof existing === "string" ? { existing } : {}) };
+      return { result, code, message: shown(message), ...(existing === undefined ? {} : { existing }) };
     default:
       return null;
   }

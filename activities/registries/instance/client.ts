@@ -11,7 +11,7 @@ import {
 import type { VersionsAnswer, VersionsStatement } from "../../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
-import { unlessAborted } from "../unless-aborted.ts";
+import { throwIfStopped, unlessAborted } from "../unless-aborted.ts";
 import { readCapabilities, readEnsured } from "./answers.ts";
 import { createFeatureCalls, type FeatureCalls } from "./features.ts";
 import { repositoryPath, sendFiles, type RemoteRepository, type SendHooks } from "./send.ts";
@@ -35,6 +35,7 @@ export type InstanceCheck = { reachable: boolean; authenticated: boolean; isInst
 export type InstanceClient = Uploads & {
   /** Without credentials; for messages. */
   url: string;
+  /** Throws only when the signal says so. */
   check: (signal?: AbortSignal) => Promise<InstanceCheck>;
   /** Asked once for the life of the client. */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
@@ -53,12 +54,14 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
   const { url, username: _user, password: _password, token: _token, ...httpOptions } = options;
   const base = instanceUrl(url);
   const authorization = authorizationOf(options);
-  const http = createHttpClient({ ...httpOptions, secrets: [...(httpOptions.secrets ?? []), ...secretsOf(options)] });
-  const wire = createWire(http, base, authorization);
+  const secrets = [...(httpOptions.secrets ?? []), ...secretsOf(options)];
+  const http = createHttpClient({ ...httpOptions, secrets });
+  const wire = createWire(http, base, authorization, secrets);
   const featureCalls: FeatureCalls = createFeatureCalls(wire);
   let known: Promise<Capabilities> | undefined;
 
-  function capabilities(signal?: AbortSignal): Promise<Capabilities> {
+  async function capabilities(signal?: AbortSignal): Promise<Capabilities> {
+    throwIfStopped(signal);
     known ??= askCapabilities(wire, undefined).catch((error: unknown) => {
       known = undefined;
       throw error;
@@ -88,7 +91,7 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
 
 async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Promise<Capabilities> {
   const what = `instance ${wire.base.host}`;
-  const capabilities = readCapabilities(await wire.call({ method: "GET", what, path: "capabilities", signal }));
+  const capabilities = readCapabilities(await wire.call({ method: "GET", what, path: "capabilities", signal }), wire.shown);
   if (capabilities?.product !== SYNC_PRODUCT) throw otherProduct(what, wire.base);
   if (capabilities.version !== SYNC_VERSION) {
     throw new TransferError("unsupported", `${what}: it speaks version ${capabilities.version} of the replication protocol, this instance version ${SYNC_VERSION}: bring both to the same release`);
@@ -101,6 +104,7 @@ async function checkInstance(wire: Wire, signal: AbortSignal | undefined): Promi
     const { name } = await askCapabilities(wire, signal);
     return { reachable: true, authenticated: true, isInstance: true, name, reason: null };
   } catch (error) {
+    throwIfStopped(signal);
     const { kind, message: reason } = toTransferError(error);
     const answered = kind === "auth" || kind === "unsupported" || kind === "notFound" || kind === "server" || kind === "throttled";
     return { reachable: answered, authenticated: false, isInstance: kind === "unsupported" ? false : null, name: null, reason };

@@ -32,7 +32,7 @@ export async function sendFiles(
   const path = `files/${repositoryPath(remote)}`;
   const post = { what, path, mediaType: FILES_MEDIA_TYPE, storedBytes: comparedBytes(statement.files) };
   const data = await postStatement(wire, post, encodeStatement(statement), contents, hooks);
-  return readFileAnswers(data, statement.files.length, what);
+  return readFileAnswers(data, statement.files.length, what, wire.shown);
 }
 
 /** Bytes that the target may have to read before it can compare files; undefined: it decides by what it knows. */

@@ -9,7 +9,7 @@ import {
 } from "../../../domain/sync-versions.ts";
 import { isCount, malformed } from "./answers.ts";
 import { comparedBytes, postStatement, repositoryPath, type RemoteRepository, type SendHooks } from "./send.ts";
-import { isRecord, type Wire } from "./wire.ts";
+import { isRecord, type Shown, type Wire } from "./wire.ts";
 
 /** Files without a sha256 or a size are for targets with the feature `versionsByOtherDigests`. */
 export async function sendVersions(
@@ -23,22 +23,23 @@ export async function sendVersions(
   const files = statement.versions.flatMap((version) => version.files);
   const post = { what, path: `versions/${repositoryPath(remote)}`, mediaType: VERSIONS_MEDIA_TYPE };
   const data = await postStatement(wire, { ...post, storedBytes: comparedBytes(files) }, encodeStatement(statement), contents, hooks);
-  const answer = readAnswers(data, statement);
+  const answer = readAnswers(data, statement, wire.shown);
   if (answer === null) throw malformed(what);
   return answer;
 }
 
-function readAnswers(data: unknown, { versions: stated }: VersionsStatement<DescribedVersion>): VersionsAnswer | null {
+function readAnswers(data: unknown, { versions: stated }: VersionsStatement<DescribedVersion>, shown: Shown): VersionsAnswer | null {
   const { versions, damaged } = isRecord(data) ? data : {};
   if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged)) return null;
-  const answers = versions.flatMap((answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? []) ?? []);
+  const answers = versions.flatMap((answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? [], shown) ?? []);
   return answers.length === versions.length ? { versions: answers, damaged } : null;
 }
 
 /** `files`: the version's own; it can need no other contents. */
-function readAnswer(data: unknown, files: DescribedFile[]): VersionAnswer | null {
+function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): VersionAnswer | null {
   if (!isRecord(data)) return null;
-  const { result, existing, written, path, files: needed, paths = [], code, message } = data;
+  const { result, written, path, files: needed, paths = [], code, message } = data;
+  const existing = typeof data["existing"] === "string" ? shown(data["existing"]) : undefined;
   switch (result) {
     case "same":
     case "damaged":
@@ -47,14 +48,14 @@ function readAnswer(data: unknown, files: DescribedFile[]): VersionAnswer | null
     case "made":
       return isCount(written) ? { result, written } : null;
     case "replaced":
-      return isCount(written) && typeof existing === "string" ? { result, written, existing } : null;
+      return isCount(written) && existing !== undefined ? { result, written, existing } : null;
     case "conflict":
-      return typeof existing === "string" && typeof path === "string" ? { result, existing, path } : null;
+      return existing !== undefined && typeof path === "string" ? { result, existing, path: shown(path) } : null;
     case "need":
       return isTexts(needed) && isTexts(paths) && isOwn(needed, paths, files) ? needAnswer(needed, paths) : null;
     case "refused":
       if (typeof code !== "number" || typeof message !== "string") return null;
-      return { result, code, message, ...(typeof existing === "string" ? { existing } : {}) };
+      return { result, code, message: shown(message), ...(existing === undefined ? {} : { existing }) };
     default:
       return null;
   }

@@ -1,5 +1,6 @@
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
+import { excerpt } from "../http-failure.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
 
 const LONGEST_ANSWER = 16 * 1024 * 1024;
@@ -20,7 +21,11 @@ export type Wire = {
   base: URL;
   /** The `data` of the answer's envelope. Whatever is not 2xx in the envelope is a TransferError. */
   call: (request: WireRequest) => Promise<unknown>;
+  /** A text of the other end as it may stand in a message: short, and without the secrets of the login. */
+  shown: Shown;
 };
+
+export type Shown = (text: string) => string;
 
 export type Envelope = { code: number; message: string | null; data: unknown };
 
@@ -38,7 +43,9 @@ export function instanceUrl(text: string): URL {
 /** For messages: host, port and path, no credentials. */
 export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
-export function createWire(http: HttpClient, base: URL, authorization: string | null): Wire {
+/** `secrets`: what must show in no message, should the other end echo it. */
+export function createWire(http: HttpClient, base: URL, authorization: string | null, secrets: readonly string[] = []): Wire {
+  const shown: Shown = (text) => excerpt(text, secrets);
   const prefix = `${base.protocol}//${addressOf(base)}${SYNC_PREFIX}/`;
 
   async function call({ path, headers, meaning = {}, ...rest }: WireRequest): Promise<unknown> {
@@ -49,30 +56,34 @@ export function createWire(http: HttpClient, base: URL, authorization: string | 
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
       describe: (body) => parseEnvelope(body)?.message ?? "",
     });
-    return readAnswer(response, rest.what, base, meaning);
+    return readAnswer(response, { what: rest.what, base, meaning, shown });
   }
 
-  return { base, call };
+  return { base, call, shown };
 }
 
-async function readAnswer(response: HttpResponse, what: string, base: URL, meaning: NonNullable<WireRequest["meaning"]>): Promise<unknown> {
+type Asked = { what: string; base: URL; meaning: NonNullable<WireRequest["meaning"]>; shown: Shown };
+
+async function readAnswer(response: HttpResponse, { what, base, meaning, shown }: Asked): Promise<unknown> {
   if (response.status === DISK_FULL) {
     await response.discard();
-    throw new TransferError("noSpace", `${what}: the disk is full at ${addressOf(base)}: free space there`);
+    throw new TransferError("noSpace", `${what}: answered ${DISK_FULL}: the disk is full at ${addressOf(base)}: free space there`);
   }
   const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
-  if (envelope === null) throw otherProduct(what, base);
+  if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
-  const said = `${what}: ${base.host} says: ${envelope.message ?? `code ${envelope.code}`}`;
+  const said = `${what}: ${base.host} says: ${shown(envelope.message ?? `code ${envelope.code}`)}`;
   if (envelope.code === DIGEST_MISMATCH) throw new TransferError("digestMismatch", said);
   if (response.status === 404) throw new TransferError(meaning[404] ?? "notFound", said);
   throw new TransferError(response.status === 409 ? (meaning[409] ?? "invalid") : "invalid", said);
 }
 
-export function otherProduct(what: string, base: URL): TransferError {
+/** `status`: of an answer that is none of this product. */
+export function otherProduct(what: string, base: URL, status?: number): TransferError {
+  const answered = status === undefined ? "" : ` (it answered ${status})`;
   return new TransferError(
     "unsupported",
-    `${what}: the server at ${addressOf(base)} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
+    `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
   );
 }
 

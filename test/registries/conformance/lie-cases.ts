@@ -86,7 +86,7 @@ export const LIE_CASES = {
     needs: ["read"],
     async run(rig) {
       await neverBelieves(rig, asking(zipped), "answers that are coded");
-      for (const operation of (await operations(rig)).filter(({ name }) => name !== "put" && name !== "write")) {
+      for (const operation of (await operations(rig)).filter(({ kind }) => kind !== "put" && kind !== "write")) {
         const work = () => troubleOf(operation.run({}, never()));
         const { answer: plain } = await during(operation.proxy, () => null, work);
         const { answer: gzip } = await during(operation.proxy, operation.breaks(zipped), work);

@@ -1,7 +1,7 @@
 import type { End } from "../../../activities/registries/contract.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { readWhole } from "../../servers/faulty-bodies.ts";
-import { during, on, type Faults, type Rule } from "../../servers/faulty.ts";
+import { during, faultOf, on, SAFE, type Faults, type Rule } from "../../servers/faulty.ts";
 import type { FaultProxy } from "../../servers/proxy.ts";
 import { describeOne, listAll, onceFor, using } from "./reading.ts";
 import { ABILITIES, type Rig, type Sample } from "./rig.ts";
@@ -9,12 +9,19 @@ import { contentOf, deliver, pieces, withParts } from "./writing.ts";
 
 /** One thing that connectors do, as the cases about bad luck ask for it. */
 export type Operation = {
-  name: "list" | "describe" | "open" | "stat" | "put" | "write";
+  kind: "list" | "describe" | "open" | "stat" | "put" | "write";
+  /** For messages. */
+  name: string;
   proxy: FaultProxy;
   /** The requests that it is made of. */
   breaks: (faults: Faults) => Rule;
   run: (changes: Partial<End>, signal: AbortSignal) => Promise<unknown>;
 };
+
+const named = <K extends Operation["kind"]>(kind: K) => ({ kind, name: kind });
+
+/** Bytes of artifacts that go in few requests, and in several. */
+export const [SMALL, LARGE] = [1_000, 1.5 * 1024 * 1024] as const;
 
 /** An error in the words of its end. `kind` null: only the outcome is known. */
 export type Trouble = { kind: FailureKind | null; retryable: boolean; notBefore: number | null; message: string; error: unknown };
@@ -30,27 +37,28 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
   const all: Operation[] = [];
   if (ABILITIES.list(connector)) {
     const wanted = rig.named([there.artifact.name]);
-    all.push({ name: "list", ...reading, run: (changes, signal) => using(connector.lister?.(from.end(changes)), (lister) => listAll(lister, wanted, signal)) });
+    all.push({ ...named("list"), ...reading, run: (changes, signal) => using(connector.lister?.(from.end(changes)), (lister) => listAll(lister, wanted, signal)) });
   }
   if (ABILITIES.read(connector)) all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
   if (ABILITIES.put(connector, to)) {
     const stat: Operation["run"] = (changes, signal) => withParts(rig, changes, (target) => target.stat(there.artifact, true, signal));
-    all.push({ name: "stat", proxy: to.proxy, breaks: reading.breaks, run: stat });
-    all.push({ name: "put", ...writing, run: putting(rig) });
-  } else if (ABILITIES.write(connector)) all.push({ name: "write", ...writing, run: delivering(rig) });
+    all.push({ ...named("stat"), proxy: to.proxy, breaks: reading.breaks, run: stat });
+    all.push({ ...named("put"), ...writing, run: putting(rig) });
+  } else if (connector.target !== undefined) all.push(...(await settlingOf(rig)));
+  else if (connector.copier !== undefined) all.push({ ...named("write"), ...writing, run: delivering(rig) });
   return all;
 });
 
-async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "name" | "run">[]> {
+async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind" | "name" | "run">[]> {
   const { connector, from } = rig;
   const source = (changes: Partial<End>) => connector.source?.(from.end(changes));
   const artifact = await using(source({}), (opened) => describeOne(opened, there));
   const part = artifact?.parts.at(-1);
   if (artifact === null || part === undefined) throw new Error("what was filled in is not described");
   return [
-    { name: "describe", run: (changes, signal) => using(source(changes), (opened) => describeOne(opened, there, signal)) },
+    { ...named("describe"), run: (changes, signal) => using(source(changes), (opened) => describeOne(opened, there, signal)) },
     {
-      name: "open",
+      ...named("open"),
       run: (changes, signal) => using(source(changes), async (opened) => (await readWhole((await opened.open(artifact, part, 0, signal)).chunks)).length),
     },
   ];
@@ -65,13 +73,39 @@ const putting =
     return withParts(rig, changes, (target) => target.put(artifact, artifact.parts, content));
   };
 
+/** One request of a write of so many bytes; those before it go through. */
+export type Step = { size: number; step: number };
+
+/** The requests of the write of a small artifact and of a large one that change something; what both begin with, once. */
+export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
+  const few = await countWrites(rig, SMALL);
+  const many = await countWrites(rig, LARGE);
+  const small = Array.from({ length: few }, (_, step) => ({ size: SMALL, step }));
+  return [...small, ...Array.from({ length: many - few + 1 }, (_, at) => ({ size: LARGE, step: few - 1 + at }))];
+});
+
+async function countWrites(rig: Rig, size: number): Promise<number> {
+  const { requests } = await during(rig.to.proxy, () => null, () => deliver(rig, rig.sample({ size })));
+  return requests.filter(({ method }) => !SAFE.includes(method)).length;
+}
+
+/** Each step of a write breaks with all that follow. */
+const settlingOf = async (rig: Rig): Promise<Operation[]> =>
+  (await stepsOf(rig)).map(({ size, step }) => ({
+    kind: "write",
+    name: `the write of ${size} bytes from its request ${step} on`,
+    proxy: rig.to.proxy,
+    breaks: (faults) => on({ does: "write" }, (at, asked) => (at < step ? null : faultOf(faults, at - step, asked))),
+    run: delivering(rig, size),
+  }));
+
 const delivering =
-  (rig: Rig): Operation["run"] =>
+  (rig: Rig, size: number = SMALL): Operation["run"] =>
   async (changes, signal) => {
-    const delivery = await deliver(rig, rig.sample(), { changes, signal });
+    const delivery = await deliver(rig, rig.sample({ size }), { changes, signal });
     if (delivery.kind !== "again" && delivery.kind !== "failed") return delivery;
-    const { kind, reason: message, notBefore } = delivery;
-    throw new Told({ kind: null, retryable: kind === "again", notBefore, message, error: delivery });
+    const { kind, reason: message, notBefore, failure } = delivery;
+    throw new Told({ kind: failure?.kind ?? null, retryable: kind === "again", notBefore, message, error: delivery });
   };
 
 /** Trouble that came as an outcome. */

@@ -1,5 +1,6 @@
 import type { Artifact } from "../../../domain/artifact.ts";
 import type { Connector, End, Selection } from "../../../activities/registries/contract.ts";
+import type { FailureKind } from "../../../domain/failure.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { Rule } from "../../servers/faulty.ts";
 import type { FaultProxy } from "../../servers/proxy.ts";
@@ -37,6 +38,10 @@ export type Rig = {
   pages?: { endless: () => Rule; repeating: () => Rule };
   /** What a server of this protocol can say that is not so, beside what every HTTP server can. */
   lies: readonly { lie: string; rule: () => Rule }[];
+  /** What a status means that comes without an answer in the protocol's own words, where that is not what it means everywhere. */
+  bare?: Partial<Record<number, FailureKind>>;
+  /** Bodies in the protocol's own words that say `message`, as refusals or wherever else it shows what it is told. */
+  sayings?: (message: string) => string[];
   /** An artifact whose one part has so many bytes, as its source describes it; nobody looks at their digest. */
   large: (size: number) => Artifact;
   /** How the server answers to a write that it takes; asked for the large artifact, which the server does not get. */

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { FailureKind } from "../../../domain/failure.ts";
 import type { Fault } from "../../servers/proxy.ts";
-import { during, drip, silence, stall, status } from "../../servers/faulty.ts";
+import { during, drip, listening, silence, stall, status } from "../../servers/faulty.ts";
 import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
 import type { Case } from "./rig.ts";
 
@@ -25,7 +25,7 @@ const RETRIED: ReadonlySet<FailureKind> = new Set(["timeout", "throttled", "serv
 const WAIT_S = 7;
 
 /** To whom 404 is an answer: what is asked for is not there. */
-const ABSENT: Partial<Record<Operation["name"], unknown>> = {
+const ABSENT: Partial<Record<Operation["kind"], unknown>> = {
   list: { found: [], missing: [expect.anything()] },
   describe: null,
   stat: expect.toSatisfy((facts: unknown) => Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null), "only nulls"),
@@ -42,10 +42,11 @@ export const TROUBLE_CASES = {
     needs: [],
     async run(rig) {
       for (const operation of await operations(rig)) {
-        for (const [code, kinds] of Object.entries(KINDS)) {
+        for (const [code, everywhere] of Object.entries(KINDS)) {
+          const kinds = [rig.bare?.[Number(code)] ?? everywhere].flat();
           const what = `${operation.name} is answered ${code}`;
-          if (code === "404" && operation.name in ABSENT) {
-            expect(await trying(operation, status(404)), what).toEqual({ answer: ABSENT[operation.name] });
+          if (code === "404" && operation.kind in ABSENT) {
+            expect(await trying(operation, status(404)), what).toEqual({ answer: ABSENT[operation.kind] });
             continue;
           }
           const { kind, retryable, message } = await troubleAt(operation, status(Number(code)));
@@ -77,7 +78,7 @@ export const TROUBLE_CASES = {
     needs: [],
     async run(rig) {
       for (const operation of await operations(rig)) {
-        const faults = operation.name === "open" ? [silence, stall(100)] : [silence];
+        const faults = operation.kind === "open" ? [silence, stall(100)] : [silence];
         for (const fault of faults) {
           const tried = await trying(operation, fault, { idleTimeoutMs: 300 });
           expect(tried, `${operation.name} under ${fault.kind}`).toMatchObject({ trouble: { retryable: true, message: expect.stringContaining("silent") } });
@@ -90,7 +91,7 @@ export const TROUBLE_CASES = {
     async run(rig) {
       for (const operation of await operations(rig)) {
         const quick = await trying(operation, { kind: "latency", ms: 1 }, { idleTimeoutMs: 10_000 });
-        if (operation.name === "put" || operation.name === "write") continue;
+        if (operation.kind === "put" || operation.kind === "write") continue;
         expect(await trying(operation, drip(200, 20), { idleTimeoutMs: 10_000 }), operation.name).toEqual(quick);
       }
     },
@@ -108,7 +109,7 @@ export const TROUBLE_CASES = {
     needs: [],
     async run(rig) {
       for (const operation of await operations(rig)) {
-        const faults = operation.name === "open" ? [silence, stall(100)] : [silence];
+        const faults = operation.kind === "open" ? [listening, stall(100)] : [listening];
         for (const fault of faults) await stopped(operation, fault);
       }
     },

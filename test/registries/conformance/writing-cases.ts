@@ -1,12 +1,11 @@
 import { expect } from "vitest";
 import { readWhole } from "../../servers/faulty-bodies.ts";
-import { cutRequest, during, lost, writing } from "../../servers/faulty.ts";
+import { cutRequest, during, lost, nth, writing } from "../../servers/faulty.ts";
 import type { UploadState } from "../../../domain/outcome.ts";
+import { LARGE, stepsOf, type Step } from "./operations.ts";
 import { never, onceFor, readAll, shown, using } from "./reading.ts";
 import { ABILITIES, type Case, type Rig, type Sample } from "./rig.ts";
 import { comparisons, deliver, withParts, type Delivery } from "./writing.ts";
-
-const LARGE = 3 * 1024 * 1024;
 
 /** What the server's own client finds is the sample, and nothing else. */
 async function expectThere(rig: Rig, sample: Sample): Promise<void> {
@@ -89,11 +88,9 @@ export const WRITING_CASES = {
   "finds out that a write succeeded whose answer was lost": {
     needs: ["write"],
     async run(rig) {
-      const sample = rig.sample();
-      const { answer: first } = await during(rig.to.proxy, writing(lost), () => deliver(rig, sample));
-      expect(first).toMatchObject({ kind: "again" });
-      expect(["sent", "same"]).toContain((await deliver(rig, sample, { again: true, uploads: uploadsOf(first) })).kind);
-      await expectThere(rig, sample);
+      const { answer: blind } = await during(rig.to.proxy, writing(lost), () => deliver(rig, rig.sample()));
+      expect(blind).toMatchObject({ kind: "again" });
+      for (const each of await stepsOf(rig)) await lostAndFound(rig, each);
     },
   },
   "reads back what it wrote by itself": {
@@ -110,6 +107,17 @@ export const WRITING_CASES = {
     },
   },
 } satisfies Record<string, Case>;
+
+async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
+  const what = `${size} bytes without the answer to request ${step}`;
+  const sample = rig.sample({ size });
+  const { answer: first } = await during(rig.to.proxy, nth(step, lost, { does: "write" }), () => deliver(rig, sample));
+  // Not every answer must be had.
+  expect(["again", "sent"], what).toContain(first.kind);
+  const { kind } = await deliver(rig, sample, { again: true, uploads: uploadsOf(first) });
+  expect(["sent", "same"], what).toContain(kind);
+  await expectThere(rig, sample);
+}
 
 async function cutAndCompleted(rig: Rig, at: number): Promise<void> {
   const sample = rig.sample({ size: LARGE });

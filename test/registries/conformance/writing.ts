@@ -2,7 +2,7 @@ import type { Content, Copier, End, PartsTarget, Settling, SettlingTarget } from
 import { createPace } from "../../../activities/registries/pace.ts";
 import type { Part } from "../../../domain/artifact.ts";
 import { comparePart, type PartComparison } from "../../../domain/decide.ts";
-import { toTransferError, TransferError } from "../../../domain/failure.ts";
+import { TransferError } from "../../../domain/failure.ts";
 import type { ArtifactOutcome, CopyHooks, UploadState } from "../../../domain/outcome.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { readWhole } from "../../servers/faulty-bodies.ts";
@@ -86,11 +86,15 @@ async function put(target: PartsTarget, sample: Sample, options: Delivering): Pr
     if (after.some((kind) => kind !== "same")) throw new TransferError("digestMismatch", `written, and then ${after.join(", ")}`);
     return { kind: "sent" };
   } catch (error) {
-    const failure = toTransferError(error);
-    if (failure.kind === "cancelled") throw failure;
-    const { message: reason, notBefore = null } = failure;
-    return { kind: failure.retryable ? "again" : "failed", reason, notBefore, uploads: kept, failure };
+    return failed(error, kept);
   }
+}
+
+/** What is no TransferError is a fault of the connector, and thrown as it is. */
+function failed(failure: unknown, uploads: UploadState[]): Delivery {
+  if (!(failure instanceof TransferError) || failure.kind === "cancelled") throw failure;
+  const { message: reason, notBefore = null } = failure;
+  return { kind: failure.retryable ? "again" : "failed", reason, notBefore, uploads, failure };
 }
 
 async function copied(copier: Copier, { artifact: { name, version } }: Sample, options: Delivering): Promise<Delivery> {
@@ -99,13 +103,22 @@ async function copied(copier: Copier, { artifact: { name, version } }: Sample, o
   return judged(await copier.copy({ name, version, digest: null, targetVersions: undefined, rules, hooks: hooksFor(signal), uploads }));
 }
 
-async function settled(target: SettlingTarget, type: RepositoryType, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
+/** As the engine does: a failure before anything is settled is the outcome of the artifact. */
+async function settled(target: SettlingTarget, type: RepositoryType, sample: Sample, options: Delivering): Promise<Delivery> {
+  try {
+    await target.prepare({ type, create: true }, options.signal ?? never());
+  } catch (error) {
+    return failed(error, [...(options.uploads ?? [])]);
+  }
+  return settledOne(target, type, sample, options);
+}
+
+async function settledOne(target: SettlingTarget, type: RepositoryType, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
   const source: Settling["source"] = {
     open: async (_artifact, part, offset) => ({ size: part.size, chunks: pieces(contents, part, offset) }),
     damaged: (part, found) => new TransferError("digestMismatch", `${part.path} of the sample: ${found}`),
   };
-  await target.prepare({ type, create: true }, signal);
   const outcomes: ArtifactOutcome[] = [];
   await target.settle({
     type,

@@ -5,6 +5,7 @@ import { type TransferError, toTransferError } from "../../../../domain/failure.
 import type { ArtifactOutcome } from "../../../../domain/outcome.ts";
 import type { Capabilities } from "../../../../domain/sync.ts";
 import type { Settling, SettlingArtifact } from "../../contract.ts";
+import { throwIfStopped } from "../../unless-aborted.ts";
 import type { InstanceClient } from "../client.ts";
 import type { RemoteRepository } from "../send.ts";
 import type { Calls } from "./calls.ts";
@@ -73,7 +74,7 @@ export async function guarded(copy: Pick<Copy, "hooks" | "report">, items: reado
   try {
     await work();
   } catch (error) {
-    copy.hooks.signal.throwIfAborted();
+    throwIfStopped(copy.hooks.signal);
     for (const item of items) settleFailure(copy, item, toTransferError(error));
   }
 }
@@ -87,7 +88,7 @@ export async function together<T>(copy: Pick<Copy, "hooks" | "stopped">, list: r
   const { signal, slice } = copy.hooks;
   const mayBegin = (at: number) => !copy.stopped && !signal.aborted && (at < width || !slice.isOver());
   const ended = await Promise.allSettled(list.map((each, at) => limit(async () => (mayBegin(at) ? work(each) : undefined))));
-  signal.throwIfAborted();
+  throwIfStopped(signal);
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 

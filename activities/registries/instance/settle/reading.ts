@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import type { Part } from "../../../../domain/artifact.ts";
 import { TransferError, toTransferError } from "../../../../domain/failure.ts";
+import { throwIfStopped } from "../../unless-aborted.ts";
 import { checked } from "../../verified.ts";
 import { type Copy, type Item, isKnown, type KnownPart, settleFailure } from "./copy.ts";
 import type { Contents } from "./statement.ts";
@@ -23,7 +24,7 @@ export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promi
     const { sha256 } = part.digests;
     if (!contents.has(sha256) && !lacks.has(sha256)) {
       const content = await readWhole(copy, item, part).catch(toTransferError);
-      copy.hooks.signal.throwIfAborted();
+      throwIfStopped(copy.hooks.signal);
       if (content instanceof TransferError) lacks.set(sha256, content);
       else contents.set(sha256, content);
     }

@@ -1,0 +1,14 @@
+import { instance } from "../../activities/registries/connectors.ts";
+import { ADMIN } from "../api-fixture.ts";
+import { startNpm } from "../npm-fixture.ts";
+import { describeConnector } from "./conformance.ts";
+import { INSTANCE_WORDS, instanceRig } from "./instance-rig.ts";
+import { npmRig } from "./npm-rig.ts";
+
+describeConnector("another instance, for files", () => instanceRig(instance));
+
+// Of these the source tells a sha512 and no sha256, as registries do.
+describeConnector("another instance, for versions of packages", async () => {
+  const { registry, close } = await startNpm();
+  return npmRig(instance, registry, ADMIN, close, { namespace: "demo/packages", ...INSTANCE_WORDS });
+});
