@@ -67,8 +67,8 @@ export type CompareMode = (typeof COMPARE_MODES)[number];
 export const VERIFICATIONS = ["DIGEST", "READ_BACK"] as const;
 export type Verification = (typeof VERIFICATIONS)[number];
 
-/** By what an artifact was compared with what the target had; RECORDED: by what was recorded at our own write. */
-export const COMPARED_BY = ["DIGEST", "RECORDED", "SIZE", "READ"] as const;
+/** By what an artifact was compared with what the target had. */
+export const COMPARED_BY = ["DIGEST", "SIZE", "READ"] as const;
 export type ComparedBy = (typeof COMPARED_BY)[number];
 
 /** By what the target was seen to have what was written. */

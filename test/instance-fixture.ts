@@ -160,7 +160,6 @@ export async function settle(artifacts: SettlingArtifact[], { target, content, s
   const states: UploadState[] = [];
   let bytes = 0;
   const batch: Settling = {
-    type,
     artifacts,
     source,
     rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
@@ -178,7 +177,7 @@ export async function settle(artifacts: SettlingArtifact[], { target, content, s
       report?.(index, outcome);
     },
   };
-  await settleBatch(batch, { client: target, remote, isEmpty });
+  await settleBatch(batch, { client: target, remote, type, isEmpty });
   return { outcomes, kinds: outcomes.map((outcome) => outcome?.result.kind), states, bytes };
 }
 

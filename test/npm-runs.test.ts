@@ -158,6 +158,47 @@ describe("a run from a linked npm registry to another", () => {
   }, 240_000);
 });
 
+describe("bytes at the target", () => {
+  /** What the target tells of its packages names no digest. */
+  const undigested: FaultProxy["fault"] = ({ path }) =>
+    path.includes(".tgz") ? null : { kind: "alter", body: (whole) => Buffer.from(whole.toString("utf8").replace(/"(integrity|shasum)":/g, '"_$1":')) };
+  const downloads = (name: string) => to.proxy.requests.filter(({ method, path }) => method === "GET" && path.includes(`${name}/-/`)).length;
+
+  test("are read after they were written where READ_BACK says so, and other bytes are no success", async () => {
+    const [good, damaged] = [unique("good-"), unique("damaged-")];
+    const tarballs = await publish(from, good, ["1.0.0"]);
+    const object = { localRepoName: source };
+    const setting = { verification: "READ_BACK" };
+    const proved = await run({ ...object, packageConstraints: packages(good) }, { setting });
+    expect(proved.record).toMatchObject({ status: "SUCCESS", bytesRead: tarballs.get("1.0.0")?.length });
+    expect(proved.details).toMatchObject([{ verified: "READ_BACK" }]);
+
+    await publish(from, damaged, ["1.0.0"]);
+    to.proxy.fault = ({ method, path }) => (method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null);
+    const refused = await run({ ...object, packageConstraints: packages(damaged) }, { setting });
+    expect(refused.record).toMatchObject({ status: "FAILED", counts: { success: 0, failed: 1 } });
+    expect(refused.details[0]?.errorReason).toContain("something else is there afterwards");
+  }, 240_000);
+
+  test("decide where no digest can, as far as compareReadLimit goes", async () => {
+    const name = unique("undigested-");
+    const tarballs = await publish(from, name, ["1.0.0"]);
+    for (const tarball of tarballs.values()) await to.npm.publishTarball(tarball);
+    const object = { localRepoName: source, packageConstraints: packages(name) };
+    to.proxy.fault = undigested;
+    const read = await run(object);
+    expect(read.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, skip: 1, conflict: 0 }, bytesRead: tarballs.get("1.0.0")?.length });
+    expect(read.details).toMatchObject([{ compared: "READ" }]);
+
+    const before = downloads(name);
+    const limited = await run(object, { setting: { compareReadLimit: 100 } });
+    expect(limited.record).toMatchObject({ counts: { success: 1, skip: 1, conflict: 1 }, bytesRead: 0 });
+    const unread = await run(object, { setting: { compare: "SIZE" } });
+    expect(unread.record).toMatchObject({ counts: { success: 1, skip: 1, conflict: 1 }, bytesRead: 0 });
+    expect(downloads(name)).toBe(before);
+  }, 240_000);
+});
+
 describe("tags at the target", () => {
   test("follow the source back under OVERWRITE; under SKIP latest goes forwards only, and not away from what the source does not know", async () => {
     const name = unique("tagged-");

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { startInstance, type Instance } from "./instance.ts";
 import { createFiller } from "./packages-fixture.ts";
 import { closed, createCleanup, openProduct, unique, UTC, type Product, type RecordDetail, type TaskDraft, type TaskObject } from "./run-fixture.ts";
+import { contentsOf, readHistories } from "./run-histories.ts";
 import { expectWhole, listingOf, sorted } from "./run-judge.ts";
 import { oneOf } from "./run-rig.ts";
 import { fillRegistry, type Listing } from "./run-sources.ts";
@@ -108,6 +109,12 @@ function beforeCopy(tag: string, change: () => Promise<unknown>): void {
     return { kind: "hold", until: changed };
   };
 }
+/** What Temporal shows that a run left out of its lists. */
+async function leftOut({ workflowId }: { workflowId: string }): Promise<unknown[]> {
+  const histories = await readHistories(rig.center.instance.endpoints().temporal, workflowId);
+  const { payloads } = contentsOf({ events: [...histories.values()].flatMap(({ events }) => events ?? []) });
+  return payloads.filter((text) => text.includes('"leftOut"')).map((text) => (JSON.parse(text) as { leftOut: unknown }).leftOut);
+}
 const deleteVersion = (repo: string, name: string, tag: string) => rig.center.product.call("DELETE", `/repository/api/version/delete/${repo}?packageKey=oci://${name}&version=${tag}`);
 const writes = ({ requests }: FaultProxy) => requests.filter(({ method, path }) => !["GET", "HEAD"].includes(method) && path.includes("/v2/"));
 const bytesOf = (image: TestManifest): number => image.bytes.length + [...image.blobs, ...image.children.map((child) => ({ bytes: Buffer.alloc(bytesOf(child)) }))].reduce((sum, { bytes }) => sum + bytes.length, 0);
@@ -142,6 +149,7 @@ describe("images of a hosted repository", () => {
     expect(details.find(({ artifactName }) => artifactName === "docker")).toMatchObject({ version: "latest", size: bytesOf(docker), remoteCluster: "edge", repoType: "OCI" });
     expect(details.find(({ artifactName }) => artifactName === "team/multi")?.size).toBe(bytesOf(index));
     expect(record).toMatchObject({ replicatedBytes: record.totalBytes });
+    expect(await leftOut(record)).toEqual([{ count: 1, first: [`team/multi:sha256-${index.digest.slice(7)}.sig`] }]);
 
     const { url, options } = atEdge();
     const multi = `${source.repo}/team/multi`;
@@ -255,11 +263,15 @@ test("images of a linked repository arrive at another instance", async () => {
   const attached = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
   await pushImage(rig.linked.url, `${namespace}/one`, "multi", index);
   await pushImage(rig.linked.url, `${namespace}/one`, null, attached);
+  const cosign = `sha256-${index.digest.slice(7)}.sig`;
+  await pushImage(rig.linked.url, `${namespace}/one`, cosign, makeSignature());
   listing.set(`${namespace}/one:multi`, index.digest);
   const packageConstraints = ["one", "two"].map((name) => ({ packageKey: `oci://${namespace}/${name}` }));
   const object: TaskObject = { localRepoName: "upstream", repoType: "OCI", remoteProjectId: projectId, remoteRepoName: "copies", packageConstraints };
   const key = await product.run({ projectId, objects: [object], clusters: [rig.clusters.edge] });
-  await expectWhole(product, await closed(product, key), listing);
+  const record = await closed(product, key);
+  await expectWhole(product, record, listing);
+  expect(await leftOut(record)).toEqual([{ count: 1, first: [`${namespace}/one:${cosign}`] }]);
   const name = `${projectId}/copies/${namespace}/one`;
   for (const image of [index, attached]) expect(await missingParts(atEdge().url, name, image, atEdge().options)).toEqual([]);
   const { tree } = await judged(new URL(atEdge().url).host, name, "multi");

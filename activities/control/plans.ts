@@ -1,7 +1,8 @@
 import { Context } from "@temporalio/activity";
+import type { LeftOut } from "../../domain/left-out.ts";
 import type { Db } from "../../db/open.ts";
 import { isEnding } from "../../db/runs/halts.ts";
-import { failPlan, planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { failPlan, leftOutOf, planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { snapshotOf } from "../../db/runs/snapshots.ts";
 import { unplannedObjects } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
@@ -16,9 +17,9 @@ const MOST_TRIES = 3;
 export type Unlisted = { objects: number[]; next: number | null };
 /**
  * `linked`: objects that are to be listed, `unlisted` the first of them. Without any the plan is whole, and `targets` are the first to send to.
- * Earlier releases told the number alone.
+ * Earlier releases told the number alone. `leftOut` is there for those who look at it.
  */
-export type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage };
+export type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage; leftOut?: LeftOut };
 
 type PlanDeps = { db: Db; now: () => number; firstTargets: (recordId: string, after: string | null) => TargetPage };
 
@@ -49,8 +50,10 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
         }
       });
       const linked = unplanned.flatMap((each) => (each.linked ? each.object : []));
-      if (linked.length > 0) return { linked: linked.length, unlisted: pageOf(linked) };
-      return { linked: 0, targets: await inTurn(() => firstTargets(recordId, after), "answer") };
+      const told = leftOutOf(db, recordId);
+      const leftOut = told.count > 0 ? { leftOut: told } : {};
+      if (linked.length > 0) return { linked: linked.length, unlisted: pageOf(linked), ...leftOut };
+      return { linked: 0, targets: await inTurn(() => firstTargets(recordId, after), "answer"), ...leftOut };
     },
 
     /** Linked objects, from number `from` on, that are not listed to the end. */

@@ -12,9 +12,9 @@ import type { Pace } from "./pace.ts";
  * TransferError, whose kind says whether a later try makes sense; none retries.
  */
 export type Connector = {
-  lister?: (end: End) => Lister & Closing;
-  source?: (end: End) => Source & Closing;
-  target?: (end: End) => Target & Closing;
+  lister?: Open<Lister>;
+  source?: Open<Source>;
+  target?: Open<Target>;
   /** Copies from one end to another by itself, where artifacts are no flat lists of parts (images). */
   copier?: (from: End, to: End) => Copier & Closing;
   /** Three separate answers; throws only when the signal says so. */
@@ -22,6 +22,9 @@ export type Connector = {
 };
 
 export type Closing = { close: () => Promise<void> };
+
+/** Asks nothing of the end; throws for an address that it cannot open. `type`: of the repository that is replicated. */
+type Open<T> = (end: End, type: RepositoryType) => T & Closing;
 
 /**
  * One end with its credentials in the clear. `namespace`: what stands before every name there, as in `team/images`; "" for nothing. `instance`:
@@ -95,23 +98,16 @@ export type PartsTarget = {
   label?: (artifact: Artifact, rules: LabelRules, signal: AbortSignal) => Promise<string | null>;
 };
 
-/** What must be there before anything is written. */
-export type Place = {
-  type: RepositoryType;
-  /** Make it where it is missing. */
-  create: boolean;
-};
-
 /** A target that decides by itself and takes many artifacts at once: another instance. Its images go to the registry that it serves. */
 export type SettlingTarget = {
-  prepare: (place: Place, signal: AbortSignal) => Promise<void>;
+  /** Called before anything is written. `create`: make the repository where it is missing. */
+  prepare: (options: { create: boolean }, signal: AbortSignal) => Promise<void>;
   settle: (batch: Settling) => Promise<void>;
 };
 
 export type Target = PartsTarget | SettlingTarget;
 
 export type Settling = {
-  type: RepositoryType;
   artifacts: readonly SettlingArtifact[];
   rules: Pick<CopyRules, "conflictStrategy" | "includeMetadata">;
   source: Omit<Source, "describe">;

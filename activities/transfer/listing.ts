@@ -1,6 +1,8 @@
 import { setMaxListeners } from "node:events";
+import type { ArtifactKey } from "../../domain/artifact.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { Lane } from "../../domain/lanes.ts";
+import { addLeftOut, type LeftOut, NOTHING_LEFT_OUT } from "../../domain/left-out.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import type { Closing, Lister } from "../registries/contract.ts";
 import { createPace, type Pace } from "../registries/pace.ts";
@@ -11,12 +13,6 @@ import { type BatchDeps, whenReachable } from "./context.ts";
 
 /** How often the control plane hears that a listing goes on, and how long it waits for its source. */
 const WAITS_MS = 2_000;
-/** What was left out is named so often, and with so many characters. */
-const MOST_NAMED = 10;
-const MOST_NAME = 200;
-
-/** What was left out of the pages since it goes with what it is attached to: how many, and the first of them, `name:version`. */
-export type LeftOut = { count: number; first: string[] };
 /** Not complete: `retryAt` says when to go on (epoch ms), null = at once. */
 export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
 
@@ -33,7 +29,7 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   const slice = openSlice(lane, deps.batchSlice, () => stop.abort());
   const pace = createPace();
   const timers = [setInterval(heartbeat, 1_000), setInterval(() => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined), WAITS_MS)];
-  const leftOut: LeftOut = { count: 0, first: [] };
+  let leftOut = NOTHING_LEFT_OUT;
   const told = (listed: Listed): Listed => (leftOut.count > 0 ? { ...listed, leftOut } : listed);
   let lister: (Lister & Closing) | undefined;
   try {
@@ -45,8 +41,7 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
       try {
         lister ??= openLister(deps, state, pace);
         const { artifacts, attached, next } = await listPage(lister, state, signal);
-        leftOut.count += attached.length;
-        leftOut.first.push(...attached.slice(0, MOST_NAMED - leftOut.first.length));
+        leftOut = addLeftOut(leftOut, attached);
         await whenReachable(calls, () => controlPlane.handInPage(recordId, object, state.page, artifacts, next));
       } catch (error) {
         ended.throwIfAborted();
@@ -62,17 +57,17 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   }
 }
 
-function openLister(deps: BatchDeps, { source }: Listing, pace: Pace): Lister & Closing {
+function openLister(deps: BatchDeps, { source, object }: Listing, pace: Pace): Lister & Closing {
   const { lister } = connectorOf(source.protocol, source.url);
-  if (lister) return lister(openEndpoint(deps, source, "", pace));
+  if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
   throw new TransferError("unsupported", `${source.url} lists nothing by its protocol ${source.protocol}: name packages or paths`);
 }
 
-async function listPage(lister: Lister, { object, cursor }: Listing, signal: AbortSignal): Promise<{ artifacts: ListedArtifact[]; attached: string[]; next: string | null }> {
+async function listPage(lister: Lister, { object, cursor }: Listing, signal: AbortSignal): Promise<{ artifacts: ListedArtifact[]; attached: ArtifactKey[]; next: string | null }> {
   const wanted = { packages: object.packageConstraints ?? [], paths: object.pathConstraints ?? [] };
   const { found, missing, attached = [], next } = await lister.list(wanted, cursor, signal);
   const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({ name, version, problem: reason }));
-  return { artifacts: [...found, ...lacking], attached: attached.map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME)), next };
+  return { artifacts: [...found, ...lacking], attached, next };
 }
 
 type Calls = { signal: AbortSignal; heartbeat: () => void };

@@ -7,7 +7,7 @@ import type { TaskSetting } from "../../domain/task.ts";
 import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
 import type { PartsTarget, Source } from "../registries/contract.ts";
 import { type CopiedContent, openContent } from "./content.ts";
-import { readBack } from "./read-back.ts";
+import { type Allowance, readSource, readWithin } from "./read-back.ts";
 import { verifyParts } from "./verify.ts";
 
 /** One artifact on its way from a source to a target that takes it part by part. */
@@ -21,7 +21,7 @@ export type PartsCopy = {
   hooks: CopyHooks;
   uploads: readonly UploadState[];
   /** Whether so many bytes may be read at the target to compare contents. */
-  mayRead: (bytes: number) => Promise<boolean>;
+  mayRead: Allowance;
 };
 
 /** What an outcome tells besides how it ended. */
@@ -56,6 +56,7 @@ async function decideAndWrite(copy: PartsCopy, content: CopiedContent, told: Tol
     if (again || toTransferError(error).kind !== "immutable") throw error;
     return decideAndWrite(copy, content, told, true);
   }
+  if (decision.kind === "same" && rules.mayHaveSent) await verifyEarlier(copy, content, told);
   if (decision.kind === "same" || decision.kind === "write") await label(copy, told);
   return outcomeOf(copy, content, decision, facts);
 }
@@ -73,19 +74,31 @@ async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told
 
 /** Reads what only its bytes can tell; beyond what may be read it counts as different. */
 async function compareByReading(copy: PartsCopy, part: Part, there: Fact | null, told: Told): Promise<PartComparison> {
-  const bytes = there?.size ?? part.size ?? 0;
-  if (copy.target.open === undefined || !(await copy.mayRead(bytes))) return { kind: "different" };
-  const here = part.digests.sha256 === undefined ? await readBack(copy, "source", part) : part;
-  const target = await readBack(copy, "target", part);
-  told.bytesRead += target.size;
+  if (copy.target.open === undefined) return { kind: "different" };
+  const { size, digests, ended } = await readWithin(copy, part, there?.size ?? part.size, copy.mayRead);
+  told.bytesRead += size;
+  if (!ended) return { kind: "different" };
+  const here = part.digests.sha256 === undefined ? await readSource(copy, part) : part;
   told.compared = "READ";
-  return here.digests.sha256 === target.digests.sha256 ? { kind: "same", by: "READ" } : { kind: "different" };
+  return here.digests.sha256 === digests.sha256 ? { kind: "same", by: "READ" } : { kind: "different" };
 }
 
 async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly number[], told: Told): Promise<void> {
   const { artifact, target } = copy;
   const parts = lacking.flatMap((at) => artifact.parts[at] ?? []);
   await target.put(artifact, parts, content);
+  await verify(copy, parts, content, told);
+}
+
+/** What an attempt whose end is not known may have written was found to be there: that is the proof, unless its bytes are asked for. */
+async function verifyEarlier(copy: PartsCopy, content: CopiedContent, told: Told): Promise<void> {
+  if (copy.rules.verification === "READ_BACK" && told.compared !== "READ") return verify(copy, copy.artifact.parts, content, told);
+  if (told.compared !== undefined) told.verified = PROOFS[told.compared];
+}
+
+const PROOFS = { DIGEST: "DIGEST", SIZE: "SIZE", READ: "READ_BACK" } as const satisfies Record<ComparedBy, VerifiedBy>;
+
+async function verify(copy: PartsCopy, parts: readonly Part[], content: CopiedContent, told: Told): Promise<void> {
   const { verified, bytesRead } = await verifyParts(copy, parts, content);
   told.verified = verified;
   told.bytesRead += bytesRead;

@@ -54,14 +54,14 @@ function chooseSender(opening: Opening): Send {
   const end = targetEnd(opening);
   const copier = copierBetween(batch);
   if (copier !== null) {
-    const place = batch.target.type === "REMOTE" ? null : keep(instance.target(end));
+    const place = batch.target.type === "REMOTE" ? null : keep(instance.target(end, batch.object.repoType));
     return copyAll({ copier: keep(copier(sourceEnd(opening), end)), prepare: place?.prepare, hosted });
   }
   const sourceOf = sourcesOf(opening, hosted ? null : connectorOf(batch.source.protocol, batch.source.url));
-  const target = batch.target.type === "REMOTE" ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end) : keep(instance.target(end));
+  const target = batch.target.type === "REMOTE" ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end) : keep(instance.target(end, batch.object.repoType));
   if (isSettling(target)) return settleAll({ sourceOf, target });
   const mayRead = (bytes: number) => deps.controlPlane.mayReadToCompare(recordId, batch.clusterId, bytes);
-  return sendParts({ sourceOf, target, at: new URL(end.url).host, mayRead });
+  return sendParts({ sourceOf, target, at: new URL(end.url).host || end.url, mayRead });
 }
 
 /** What copies by itself between the ends of a batch; null where artifacts go part by part. Hosted images are served as by a registry. */
@@ -86,12 +86,12 @@ function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => 
   const { deps, batch, keep } = opening;
   if (from === null) return (next) => openHostedSource(deps, next);
   if (!from.source) throw new TransferError("unsupported", `nothing can be read from ${batch.source.url} by its protocol ${batch.source.protocol}`);
-  const source = keep(from.source(sourceEnd(opening)));
+  const source = keep(from.source(sourceEnd(opening), batch.object.repoType));
   return () => source;
 }
 
 function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
-  if (to.target) return keep(to.target(end));
+  if (to.target) return keep(to.target(end, batch.object.repoType));
   throw new TransferError("unsupported", `nothing can be written to ${batch.target.url} by its protocol ${batch.target.protocol}`);
 }
 

@@ -2,7 +2,7 @@ import { targetTags } from "../../domain/image/objects.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Copier, Place, PartsTarget, SettlingTarget, Source } from "../registries/contract.ts";
+import type { Copier, PartsTarget, SettlingTarget, Source } from "../registries/contract.ts";
 import { strongest } from "../../domain/artifact.ts";
 import type { Batch, Work } from "./context.ts";
 import { copyEach } from "./each.ts";
@@ -22,7 +22,7 @@ type Ends<T> = { sourceOf: (batch: Batch) => Source; target: T };
 export function settleAll({ sourceOf, target }: Ends<SettlingTarget>): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
-    const prepare = (signal: AbortSignal) => target.prepare(placeOf(work.batch), signal);
+    const prepare = (signal: AbortSignal) => target.prepare(creation(work.batch), signal);
     await eachPage(work, source, { prepare, send: (page, present) => settlePage(page, source, target, present) });
   };
 }
@@ -32,7 +32,6 @@ async function settlePage(work: Work, source: Source, target: SettlingTarget, pr
     if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
   }
   await target.settle({
-    type: work.batch.object.repoType,
     artifacts: present.map(({ planned, artifact }) => ({ artifact, mayHaveSent: work.rules(planned).mayHaveSent, uploads: planned.uploads })),
     rules: work.batch.setting,
     source,
@@ -84,7 +83,7 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
 }
 
 /** `prepare`: what must be done before images come. `hosted`: this instance's own, whose digests are known, and which change while a run goes on. */
-type CopierEnds = { copier: Copier; prepare: ((place: Place, signal: AbortSignal) => Promise<void>) | undefined; hosted: boolean };
+type CopierEnds = { copier: Copier; prepare: SettlingTarget["prepare"] | undefined; hosted: boolean };
 
 /** Between two ends whose protocol copies by itself. */
 export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
@@ -92,7 +91,7 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
     const { batch, signal } = work;
     const artifacts = hosted ? endGone(work) : work.artifacts;
     if (artifacts.length === 0) return;
-    const failure = (await prepare?.(placeOf(batch), signal).then(() => undefined, toTransferError)) ?? null;
+    const failure = (await prepare?.(creation(batch), signal).then(() => undefined, toTransferError)) ?? null;
     signal.throwIfAborted();
     if (failure) return artifacts.forEach((artifact) => work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))));
     if (hosted) copier.sourceChanged?.();
@@ -106,7 +105,7 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
   };
 }
 
-const placeOf = ({ object, setting }: Batch): Place => ({ type: object.repoType, create: setting.automaticCreateRemoteRepo });
+const creation = ({ setting }: Batch) => ({ create: setting.automaticCreateRemoteRepo });
 
 const imageName = ({ name, version }: BatchArtifact): string => `${name}:${version}`;
 

@@ -68,9 +68,7 @@ const Progress = z
   })
   .openapi("Progress");
 
-const COMPARED =
-  "How it was compared with what the target had. RECORDED: with what was recorded when it was written there. " +
-  "null: the target had nothing, or it was not compared";
+const COMPARED = "How it was compared with what the target had; null: the target had nothing, or it was not compared";
 const VERIFIED = "How the target was seen to have it after it was written; null: nothing was written";
 
 export const RecordDetail = z

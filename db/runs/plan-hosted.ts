@@ -1,4 +1,5 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
+import { joinLeftOut, type LeftOut } from "../../domain/left-out.ts";
 import { type Content, factsOf } from "../../domain/repository-types.ts";
 import type { PackageConstraint, TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
@@ -54,6 +55,14 @@ export function planHostedPage(
 
 const rowOf = ({ recordId, object }: ObjectKey) => and(eq(planObject.recordId, recordId), eq(planObject.object, object));
 
+/** Over all hosted objects of a run. */
+export function leftOutOf(db: Db, recordId: string): LeftOut {
+  const leftOut = sql<string | null>`${planObject.cursor} ->> '$.leftOut'`;
+  const isHosted = sql`json_valid(${planObject.cursor})`;
+  const rows = db.select({ leftOut }).from(planObject).where(and(eq(planObject.recordId, recordId), isHosted)).orderBy(planObject.object).all();
+  return joinLeftOut(rows.flatMap(({ leftOut: text }) => (text === null ? [] : (JSON.parse(text) as LeftOut))));
+}
+
 /** Ends an object's plan with the reason why it cannot be listed; half a plan is none, and nothing of it will be sent. */
 export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: string): void {
   tx.update(planObject).set({ complete: true, problem, planned: 0, bytes: 0 }).where(rowOf({ recordId, object })).run();
@@ -95,7 +104,8 @@ function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryT
     const rest = planStep(tx, where, step, type, cursor, room);
     if (rest.goesOn) return rest.cursor;
     room -= rest.looked + STEP;
-    cursor = { step: cursor.step + 1, ...START };
+    const { leftOut } = rest.cursor;
+    cursor = { step: cursor.step + 1, ...START, ...(leftOut ? { leftOut } : {}) };
   }
   return cursor;
 }

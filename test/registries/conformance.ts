@@ -3,7 +3,7 @@ import { CHECK_CASES } from "./conformance/check-cases.ts";
 import { LIE_CASES } from "./conformance/lie-cases.ts";
 import { LISTING_CASES } from "./conformance/listing-cases.ts";
 import { MEMORY_CASES } from "./conformance/memory-cases.ts";
-import { ABILITIES, type Case, type Rig } from "./conformance/rig.ts";
+import { ABILITIES, type Case, LACKING, type Rig } from "./conformance/rig.ts";
 import { SECRECY_CASES } from "./conformance/secrecy-cases.ts";
 import { TROUBLE_CASES } from "./conformance/trouble-cases.ts";
 import { WRITING_CASES } from "./conformance/writing-cases.ts";
@@ -34,10 +34,10 @@ export function describeConnector(name: string, open: () => Promise<Rig | null>,
       }
       test(title, async (context) => {
         if (rig === null) return context.skip("its server cannot be had here");
-        const { connector, to } = rig;
-        const lacking = needs.find((ability) => !ABILITIES[ability](connector, to));
-        if (lacking !== undefined) return context.skip(`the connector lacks the ability to ${lacking}`);
-        return run(rig);
+        const current = rig;
+        const lacking = needs.find((ability) => !ABILITIES[ability](current));
+        if (lacking !== undefined) return context.skip(LACKING[lacking]);
+        return run(current);
       });
     }
   });

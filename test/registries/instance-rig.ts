@@ -4,7 +4,7 @@ import { encodePath } from "../../domain/path.ts";
 import { ADMIN } from "../api-fixture.ts";
 import { md5, sha256 } from "../content-fixture.ts";
 import { startInstance, type Instance, REMOTE } from "../instance-fixture.ts";
-import { startProxy } from "../servers/proxy.ts";
+import { startProxy, type FaultProxy } from "../servers/proxy.ts";
 import { LOGIN } from "../socket-fixture.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
@@ -50,7 +50,7 @@ export async function instanceRig(connector: Connector): Promise<Rig> {
   };
 }
 
-function realEnd(instance: Instance, proxy: RealEnd["proxy"]): RealEnd {
+function realEnd(instance: Instance, proxy: FaultProxy): RealEnd {
   const ask = async (method: string, path: string, body?: Buffer): Promise<void> => {
     const address = `${instance.url}/generic/${REMOTE.projectId}/${REMOTE.repoName}${encodePath(path)}`;
     const answer = await fetch(address, { method, headers: { authorization: LOGIN }, ...(body && { body: new Uint8Array(body) }) });

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Connector } from "../../activities/registries/contract.ts";
 import { header, on, type Rule } from "../servers/faulty.ts";
 import { makeImage, pushImage, readManifest, type TestManifest } from "../servers/images.ts";
-import { startProxy } from "../servers/proxy.ts";
+import { startProxy, type FaultProxy } from "../servers/proxy.ts";
 import type { TestRegistry } from "../servers/registries.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
@@ -35,7 +35,7 @@ export async function ociRig(connector: Connector, source: TestRegistry, target:
 const pages = (query: (count: number) => string): Rule =>
   on({ path: /\/tags\/list/ }, (count, { path }) => header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`));
 
-async function realEnd({ url }: TestRegistry): Promise<RealEnd> {
+async function realEnd({ url }: TestRegistry): Promise<RealEnd & { proxy: FaultProxy }> {
   const proxy = await startProxy(url);
   const blobAt = async (name: string, digest: string): Promise<Buffer | null> => {
     const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`);

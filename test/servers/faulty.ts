@@ -102,6 +102,10 @@ export async function during<T>(proxy: FaultProxy, rule: Rule, work: () => Promi
   }
 }
 
+/** The requests that `work` makes where nothing breaks; none where no network leads to its end. */
+export const watching = async <T>(proxy: FaultProxy | null, work: () => Promise<T>): Promise<{ answer: T; requests: SeenRequest[] }> =>
+  proxy === null ? { answer: await work(), requests: [] } : during(proxy, () => null, work);
+
 function withByte(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes);
   copy[at] = (copy[at] ?? 0) ^ 1;

@@ -1,3 +1,4 @@
+import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { Check, Closing, Connector, End, SettlingTarget } from "../contract.ts";
 import { createInstanceClient } from "./client.ts";
 import type { RemoteRepository } from "./send.ts";
@@ -6,16 +7,16 @@ import { settleBatch } from "./settle/settle.ts";
 /** Another instance of this product (docs/instance-protocol.md). Its images are pushed to the registry that it serves. */
 export const instance = { target: openTarget, check } as const satisfies Connector;
 
-function openTarget(end: End): SettlingTarget & Closing {
+function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
   const client = createInstanceClient(end);
   const remote = repositoryOf(end);
   /** Whether the repository had no file when it was first seen; undefined: it was not. */
   let empty: boolean | undefined;
   return {
-    async prepare({ type, create }, signal) {
+    async prepare({ create }, signal) {
       if (create && empty === undefined) empty = (await client.ensureRepository(remote, type, signal)).empty;
     },
-    settle: (batch) => settleBatch(batch, { client, remote, isEmpty: empty ?? false }),
+    settle: (batch) => settleBatch(batch, { client, remote, type, isEmpty: empty ?? false }),
     close: client.close,
   };
 }

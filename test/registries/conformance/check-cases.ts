@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { during, every, silence, status } from "../../servers/faulty.ts";
 import { never } from "./reading.ts";
-import type { Case } from "./rig.ts";
+import { wire, type Case } from "./rig.ts";
 
 export const CHECK_CASES = {
   "finds an end reachable, its login accepted and its use allowed": {
@@ -16,7 +16,7 @@ export const CHECK_CASES = {
     },
   },
   "tells a login that is not accepted from an end that cannot be reached": {
-    needs: [],
+    needs: ["wire"],
     async run({ connector, to }) {
       const refused = await connector.check(to.end({ username: "mallory", password: "wrong-password", token: null }), never());
       expect(refused).toMatchObject({ reachable: { ok: true }, authenticated: { ok: false, message: expect.stringMatching(/\S/) } });
@@ -25,10 +25,10 @@ export const CHECK_CASES = {
     },
   },
   "says of an end in trouble what is wrong, and throws nothing": {
-    needs: [],
+    needs: ["wire"],
     async run({ connector, to }) {
       for (const fault of [status(429), status(500), status(503), silence]) {
-        const { answer } = await during(to.proxy, every(fault), () => connector.check(to.end({ idleTimeoutMs: 300 }), never()));
+        const { answer } = await during(wire(to), every(fault), () => connector.check(to.end({ idleTimeoutMs: 300 }), never()));
         const answers = Object.values(answer);
         expect(answers.some(({ ok }) => ok === true && fault.kind === "hang"), JSON.stringify(answer)).toBe(false);
         expect(answers.every(({ ok }) => ok === true), JSON.stringify(answer)).toBe(false);

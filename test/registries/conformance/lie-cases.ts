@@ -1,11 +1,11 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 import { readWhole } from "../../servers/faulty-bodies.ts";
-import { asking, during, flipped, getting, half, header, lyingLength, portal, zipped, type Rule } from "../../servers/faulty.ts";
+import { asking, during, watching, flipped, getting, half, header, lyingLength, portal, zipped, type Rule } from "../../servers/faulty.ts";
 import type { Fault } from "../../servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { describeOne, never, onceFor, orFailure, readAll, readPart, shown, using } from "./reading.ts";
-import type { Case, Rig } from "./rig.ts";
+import { wire, type Case, type Rig } from "./rig.ts";
 
 const OFFSET = 1_000;
 
@@ -18,17 +18,17 @@ const honest = onceFor(async (rig) => {
 /** What a read of everything answers under the rule, from the descriptions on, is the truth or an error. */
 async function neverBelieves(rig: Rig, rule: Rule, what: string): Promise<void> {
   const sample = await honest(rig);
-  const { answer } = await during(rig.from.proxy, rule, () => orFailure(readAll(rig, sample)));
+  const { answer } = await during(wire(rig.from), rule, () => orFailure(readAll(rig, sample)));
   if (!(answer instanceof Error)) expect(shown(answer), what).toEqual(shown(sample.contents));
 }
 
 /** Only the content's answer lies: it must be found out. */
 async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   const sample = await honest(rig);
-  await using(rig.connector.source?.(rig.from.end()), async (source) => {
+  await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
     const artifact = await describeOne(source, sample);
     for (const part of artifact?.parts ?? []) {
-      const { answer } = await during(rig.from.proxy, getting(fault), () => orFailure(artifact === null ? Promise.resolve(null) : readPart(source, artifact, part)));
+      const { answer } = await during(wire(rig.from), getting(fault), () => orFailure(artifact === null ? Promise.resolve(null) : readPart(source, artifact, part)));
       expect(answer, `${part.path} with ${what}`).toBeInstanceOf(Error);
     }
   });
@@ -39,7 +39,7 @@ const coded = (encoding: string): Fault => ({ kind: "alter", headers: { "content
 
 export const LIE_CASES = {
   "refuses content whose length is not what the answer says": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     async run(rig) {
       await findsOut(rig, lyingLength(10), "10 bytes fewer than told");
       await findsOut(rig, lyingLength(-10), "10 bytes more than told");
@@ -48,18 +48,18 @@ export const LIE_CASES = {
     },
   },
   "refuses content of the right length with other bytes": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     run: (rig) => findsOut(rig, flipped, "one bit changed"),
   },
   "refuses a page for people in place of content": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     run: (rig) => findsOut(rig, portal, "a page for people"),
   },
   "refuses a range that was not asked for": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     async run(rig) {
       const sample = await honest(rig);
-      await using(rig.connector.source?.(rig.from.end()), async (source) => {
+      await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
         const artifact = await describeOne(source, sample);
         const part = artifact?.parts.at(-1);
         if (artifact === null || part === undefined) throw new Error("what was filled in is not described");
@@ -68,14 +68,14 @@ export const LIE_CASES = {
           const range = start === null ? {} : { "content-range": `bytes ${start}-${bytes.length - 1}/${bytes.length}` };
           const wrong: Fault = { kind: "answer", status: 206, headers: range, body: bytes.subarray(start ?? 0) };
           const reading = async () => readWhole((await source.open(artifact, part, OFFSET, never())).chunks);
-          const { answer } = await during(rig.from.proxy, getting(wrong), () => orFailure(reading()));
+          const { answer } = await during(wire(rig.from), getting(wrong), () => orFailure(reading()));
           if (!(answer instanceof Error)) expect(answer.equals(bytes.subarray(OFFSET)), `the range from ${start}`).toBe(true);
         }
       });
     },
   },
   "never believes an answer with a wrong length, type or digest": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     async run(rig) {
       for (const by of [10, -10]) await neverBelieves(rig, asking(lyingLength(by)), `lengths that are wrong by ${by}`);
       for (const type of ["text/html", "image/png", null]) await neverBelieves(rig, asking(header("content-type", type)), `the content-type ${type}`);
@@ -83,16 +83,16 @@ export const LIE_CASES = {
     },
   },
   "decodes an answer that came coded unasked, or refuses it by its coding": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     async run(rig) {
       await neverBelieves(rig, asking(zipped), "answers that are coded");
       for (const operation of (await operations(rig)).filter(({ kind }) => kind !== "put" && kind !== "write")) {
         const work = () => troubleOf(operation.run({}, never()));
-        const { answer: plain } = await during(operation.proxy, () => null, work);
-        const { answer: gzip } = await during(operation.proxy, operation.breaks(zipped), work);
+        const { answer: plain } = await watching(operation.proxy, work);
+        const { answer: gzip } = await during(wire(operation), operation.breaks(zipped), work);
         if ("trouble" in gzip) expect(gzip.trouble.message, operation.name).toContain("gzip");
         else expect(gzip, operation.name).toEqual(plain);
-        const { answer: unknown } = await during(operation.proxy, operation.breaks(coded("x-of-tests")), work);
+        const { answer: unknown } = await during(wire(operation), operation.breaks(coded("x-of-tests")), work);
         expect(unknown, `${operation.name} is answered in a coding that nobody knows`).toMatchObject({ trouble: { message: expect.stringContaining("x-of-tests") } });
       }
     },

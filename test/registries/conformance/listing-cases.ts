@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import { describeAll, list, onceFor, orFailure, using } from "./reading.ts";
-import { cutAnswer, during, half, nth, portal, status, type Rule } from "../../servers/faulty.ts";
+import { cutAnswer, during, watching, half, nth, portal, status, type Rule } from "../../servers/faulty.ts";
 import type { Fault } from "../../servers/proxy.ts";
-import type { Case, Rig } from "./rig.ts";
+import { wire, type Case, type Rig } from "./rig.ts";
 
 /** For a listing of some artifacts. */
 const MOST_REQUESTS = 1_000;
@@ -48,25 +48,25 @@ export const LISTING_CASES = {
     },
   },
   "never answers half a listing when a page breaks": {
-    needs: ["list"],
+    needs: ["list", "wire"],
     async run(rig) {
       const { names } = await three(rig);
       const wanted = rig.named(names);
-      const { answer, requests } = await during(rig.from.proxy, () => null, () => list(rig, wanted));
+      const { answer, requests } = await watching(rig.from.proxy, () => list(rig, wanted));
       for (const [what, fault] of Object.entries(PAGE_FAULTS)) {
         for (const at of requests.keys()) {
-          const { answer: broken } = await during(rig.from.proxy, nth(at, fault), () => orFailure(list(rig, wanted)));
+          const { answer: broken } = await during(wire(rig.from), nth(at, fault), () => orFailure(list(rig, wanted)));
           if (!(broken instanceof Error)) expect(broken, `request ${at} was answered by ${what}`).toEqual(answer);
         }
       }
     },
   },
   "ends on pages that never end": {
-    needs: ["list"],
+    needs: ["list", "wire"],
     run: (rig) => ends(rig, rig.pages?.endless()),
   },
   "ends on a page that names itself as the next": {
-    needs: ["list"],
+    needs: ["list", "wire"],
     run: (rig) => ends(rig, rig.pages?.repeating()),
   },
   "names what is wanted and not there": {
@@ -86,7 +86,7 @@ export const LISTING_CASES = {
       await rig.from.fill(kept);
       await rig.from.fill(deleted);
       await rig.from.remove(deleted);
-      const described = await using(rig.connector.source?.(rig.from.end()), (source) => describeAll(source, [deleted, kept, rig.sample()]));
+      const described = await using(rig.connector.source?.(rig.from.end(), rig.type), (source) => describeAll(source, [deleted, kept, rig.sample()]));
       expect(described).toMatchObject([null, { name: kept.artifact.name, version: kept.artifact.version }, null]);
     },
   },
@@ -103,6 +103,6 @@ async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
     if (asked > MOST_REQUESTS) patience.abort();
     return rule(request);
   };
-  await during(rig.from.proxy, counting, () => orFailure(list(rig, rig.named(names), {}, patience.signal)));
+  await during(wire(rig.from), counting, () => orFailure(list(rig, rig.named(names), {}, patience.signal)));
   expect(asked, "requests for pages without end").toBeLessThanOrEqual(MOST_REQUESTS);
 }

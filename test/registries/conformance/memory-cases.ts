@@ -4,7 +4,7 @@ import { expect } from "vitest";
 import { largeBody } from "../../servers/faulty-bodies.ts";
 import { during, getting, large, sink, writing } from "../../servers/faulty.ts";
 import { never, using } from "./reading.ts";
-import type { Case } from "./rig.ts";
+import { wire, type Case } from "./rig.ts";
 import { contentOf, withParts } from "./writing.ts";
 
 const SIZE = 1024 ** 3;
@@ -14,30 +14,30 @@ const MOST_GROWTH = 200 * 1024 ** 2;
 
 export const MEMORY_CASES = {
   "reads 1 GiB in flat memory": {
-    needs: ["read"],
+    needs: ["read", "wire"],
     async run(rig) {
       const artifact = rig.large(SIZE);
       const part = artifact.parts.at(-1);
       if (part === undefined) throw new Error("the large artifact has no part");
       const memory = watched();
-      await using(rig.connector.source?.(rig.from.end()), async (source) => {
+      await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
         const reading = async () => {
           const { chunks } = await source.open(artifact, part, 0, never());
           for await (const chunk of chunks) memory.passed(chunk.length);
         };
-        await during(rig.from.proxy, getting(large(SIZE)), reading);
+        await during(wire(rig.from), getting(large(SIZE)), reading);
       });
       expect(memory.bytes()).toBe(SIZE);
       expect(memory.growth()).toBeLessThan(MOST_GROWTH);
     },
   },
   "writes 1 GiB in flat memory": {
-    needs: ["put"],
+    needs: ["put", "wire"],
     async run(rig) {
       const artifact = rig.large(SIZE);
       const memory = watched();
       const { content } = contentOf((_part, offset) => memory.through(largeBody(SIZE, offset)));
-      const { requests } = await during(rig.to.proxy, writing(sink(rig.takes.status, rig.takes.body)), () =>
+      const { requests } = await during(wire(rig.to), writing(sink(rig.takes.status, rig.takes.body)), () =>
         withParts(rig, {}, (target) => target.put(artifact, artifact.parts, content)),
       );
       expect(requests.reduce((sum, { bytes }) => sum + bytes, 0)).toBeGreaterThanOrEqual(SIZE);

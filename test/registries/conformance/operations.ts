@@ -1,10 +1,10 @@
 import type { End } from "../../../activities/registries/contract.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { readWhole } from "../../servers/faulty-bodies.ts";
-import { during, faultOf, on, SAFE, type Faults, type Rule } from "../../servers/faulty.ts";
+import { during, faultOf, on, SAFE, watching, type Faults, type Rule } from "../../servers/faulty.ts";
 import type { FaultProxy } from "../../servers/proxy.ts";
 import { describeOne, listAll, onceFor, using } from "./reading.ts";
-import { ABILITIES, type Rig, type Sample } from "./rig.ts";
+import { ABILITIES, type Rig, type Sample, wire } from "./rig.ts";
 import { contentOf, deliver, pieces, withParts } from "./writing.ts";
 
 /** One thing that connectors do, as the cases about bad luck ask for it. */
@@ -12,7 +12,7 @@ export type Operation = {
   kind: "list" | "describe" | "open" | "stat" | "put" | "write";
   /** For messages. */
   name: string;
-  proxy: FaultProxy;
+  proxy: FaultProxy | null;
   /** The requests that it is made of. */
   breaks: (faults: Faults) => Rule;
   run: (changes: Partial<End>, signal: AbortSignal) => Promise<unknown>;
@@ -35,12 +35,12 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
   const reading = { proxy: from.proxy, breaks: (faults: Faults) => on({ does: "ask" }, faults) };
   const writing = { proxy: to.proxy, breaks: (faults: Faults) => on({ does: "write" }, faults) };
   const all: Operation[] = [];
-  if (ABILITIES.list(connector)) {
+  if (ABILITIES.list(rig)) {
     const wanted = rig.named([there.artifact.name]);
-    all.push({ ...named("list"), ...reading, run: (changes, signal) => using(connector.lister?.(from.end(changes)), (lister) => listAll(lister, wanted, signal)) });
+    all.push({ ...named("list"), ...reading, run: (changes, signal) => using(connector.lister?.(from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal)) });
   }
-  if (ABILITIES.read(connector)) all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
-  if (ABILITIES.put(connector, to)) {
+  if (ABILITIES.read(rig)) all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
+  if (ABILITIES.put(rig)) {
     const stat: Operation["run"] = (changes, signal) => withParts(rig, changes, (target) => target.stat(there.artifact, true, signal));
     all.push({ ...named("stat"), proxy: to.proxy, breaks: reading.breaks, run: stat });
     all.push({ ...named("put"), ...writing, run: putting(rig) });
@@ -51,7 +51,7 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
 
 async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind" | "name" | "run">[]> {
   const { connector, from } = rig;
-  const source = (changes: Partial<End>) => connector.source?.(from.end(changes));
+  const source = (changes: Partial<End>) => connector.source?.(from.end(changes), rig.type);
   const artifact = await using(source({}), (opened) => describeOne(opened, there));
   const part = artifact?.parts.at(-1);
   if (artifact === null || part === undefined) throw new Error("what was filled in is not described");
@@ -85,7 +85,7 @@ export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
 });
 
 async function countWrites(rig: Rig, size: number): Promise<number> {
-  const { requests } = await during(rig.to.proxy, () => null, () => deliver(rig, rig.sample({ size })));
+  const { requests } = await watching(rig.to.proxy, () => deliver(rig, rig.sample({ size })));
   return requests.filter(({ method }) => !SAFE.includes(method)).length;
 }
 
@@ -120,8 +120,9 @@ class Told extends Error {
 export type Tried = { trouble: Trouble } | { answer: unknown };
 
 /** What the operation answers under these faults, or its trouble. */
-export async function trying({ proxy, breaks, run }: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {
-  return troubleOf(during(proxy, breaks(faults), () => run(changes, new AbortController().signal)).then(({ answer }) => answer));
+export async function trying(operation: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {
+  const { breaks, run } = operation;
+  return troubleOf(during(wire(operation), breaks(faults), () => run(changes, new AbortController().signal)).then(({ answer }) => answer));
 }
 
 export const troubleOf = (work: Promise<unknown>): Promise<Tried> =>

@@ -38,7 +38,7 @@ export async function listAll(lister: Lister, wanted: Selection, signal = never(
 }
 
 export const list = (rig: Rig, wanted: Selection, changes: Partial<End> = {}, signal = never()): Promise<Listing> =>
-  using(rig.connector.lister?.(rig.from.end(changes)), (lister) => listAll(lister, wanted, signal));
+  using(rig.connector.lister?.(rig.from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal));
 
 /** The artifact as the source describes it; throws what the source gives as its error. */
 export async function describeOne(source: Source, { artifact: { name, version } }: Sample, signal = never()): Promise<Artifact | null> {
@@ -78,7 +78,7 @@ export class Refused extends Error {}
 
 /** Describes and reads everything of an artifact, as a run does. */
 export function readAll(rig: Rig, sample: Sample, changes: Partial<End> = {}): Promise<ReadonlyMap<string, Buffer> | null> {
-  return using(rig.connector.source?.(rig.from.end(changes)), async (source) => {
+  return using(rig.connector.source?.(rig.from.end(changes), rig.type), async (source) => {
     const artifact = await describeOne(source, sample);
     if (artifact === null) return null;
     const contents = new Map<string, Buffer>();

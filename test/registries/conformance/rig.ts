@@ -10,7 +10,8 @@ export type Sample = { artifact: Artifact; contents: ReadonlyMap<string, Buffer>
 
 /** A real server behind the faulty proxy, and what is done there by something that is not our code: its own client. */
 export type RealEnd = {
-  proxy: FaultProxy;
+  /** null: no network leads there, such as to a folder, and nothing breaks on the way. */
+  proxy: FaultProxy | null;
   /** At the proxy's address, with a login that may do everything, or so changed. */
   end: (changes?: Partial<End>) => End;
   /** Puts an artifact there. */
@@ -51,21 +52,35 @@ export type Rig = {
 
 /** What a case needs of a connector: a missing ability is a missing method. */
 export const ABILITIES = {
-  list: ({ lister }) => lister !== undefined,
-  read: ({ source }) => source !== undefined,
-  /** Facts and parts, one by one. */
-  put: ({ target }, to) => target !== undefined && "stat" in openTarget(target, to),
-  /** The target's own bytes. */
-  reread: ({ target }, to) => target !== undefined && "open" in openTarget(target, to),
-  /** In whatever way. */
-  write: ({ target, copier }) => target !== undefined || copier !== undefined,
-} satisfies Record<string, (connector: Connector, to: RealEnd) => boolean>;
+  list: ({ connector }) => connector.lister !== undefined,
+  read: ({ connector }) => connector.source !== undefined,
+  put: (rig) => "stat" in targetOf(rig),
+  reread: (rig) => "open" in targetOf(rig),
+  write: ({ connector: { target, copier } }) => target !== undefined || copier !== undefined,
+  wire: ({ from, to }) => from.proxy !== null && to.proxy !== null,
+} satisfies Record<string, (rig: Rig) => boolean>;
 export type Ability = keyof typeof ABILITIES;
 
-function openTarget(open: NonNullable<Connector["target"]>, to: RealEnd): object {
-  const target = open(to.end());
-  void target.close();
-  return target;
+/** Why a case says nothing of a connector without that ability. */
+export const LACKING = {
+  list: "it lists nothing",
+  read: "it reads nothing",
+  put: "it takes no parts one by one",
+  reread: "what it wrote cannot be read back",
+  write: "it writes nothing",
+  wire: "no network leads to it that could break",
+} satisfies Record<Ability, string>;
+
+function targetOf({ connector, type, to }: Rig): object {
+  const target = connector.target?.(to.end(), type);
+  void target?.close();
+  return target ?? {};
+}
+
+/** What breaks the way to an end, for cases that need it. */
+export function wire({ proxy }: Pick<RealEnd, "proxy">): FaultProxy {
+  if (proxy === null) throw new Error('the case breaks the way to its end: it needs "wire"');
+  return proxy;
 }
 
 export type Case = { needs: readonly Ability[]; run: (rig: Rig) => Promise<void> };

@@ -5,7 +5,7 @@ import { during, every, silence, status, type Faults, type Rule } from "../../se
 import type { Fault, FaultProxy } from "../../servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { never } from "./reading.ts";
-import type { Case, Rig } from "./rig.ts";
+import { wire, type Case, type Rig } from "./rig.ts";
 
 const PASSWORD = 'pass"word\\of/mallory+%?';
 const TOKEN = "token-of-mallory-0123456789abcdef";
@@ -69,12 +69,12 @@ function ownLogin({ from, to }: Rig, proxy: FaultProxy): Login | null {
 
 export const SECRECY_CASES = {
   "keeps secrets out of its messages, also those that the server echoes": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       const all = await operations(rig);
       for (const operation of all) {
-        const talk: Talk = { ...operation, run: (changes) => troubleOf(operation.run(changes, never())) };
-        const own = ownLogin(rig, operation.proxy);
+        const talk: Talk = { ...operation, proxy: wire(operation), run: (changes) => troubleOf(operation.run(changes, never())) };
+        const own = ownLogin(rig, talk.proxy);
         if (own !== null) await expectSilent(talk, own, (sent) => sayingsOf(sent, rig.sayings));
         // A login that is not known gets no further than to the first request.
         if (all.find(({ kind }) => kind === operation.kind) !== operation) continue;
@@ -83,10 +83,10 @@ export const SECRECY_CASES = {
     },
   },
   "keeps secrets out of what its check says": {
-    needs: [],
+    needs: ["wire"],
     async run({ connector, to, sayings }) {
       const run: Talk["run"] = (changes) => connector.check(to.end(changes), never());
-      const talk: Talk = { name: "the check", proxy: to.proxy, breaks: every, run };
+      const talk: Talk = { name: "the check", proxy: wire(to), breaks: every, run };
       for (const each of LOGINS) await expectSilent(talk, each, (sent) => [...echoesOf(sent), ...sayingsOf(sent, sayings)]);
     },
   },

@@ -2,9 +2,9 @@ import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { FailureKind } from "../../../domain/failure.ts";
 import type { Fault } from "../../servers/proxy.ts";
-import { during, drip, listening, silence, stall, status } from "../../servers/faulty.ts";
+import { during, watching, drip, listening, silence, stall, status } from "../../servers/faulty.ts";
 import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
-import type { Case } from "./rig.ts";
+import { wire, type Case } from "./rig.ts";
 
 /** What each status means; where a protocol may say more, all that it can mean. */
 const KINDS: Record<number, FailureKind[]> = {
@@ -39,7 +39,7 @@ async function troubleAt(operation: Operation, fault: Fault): Promise<Trouble> {
 
 export const TROUBLE_CASES = {
   "gives each status its kind": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         for (const [code, everywhere] of Object.entries(KINDS)) {
@@ -58,7 +58,7 @@ export const TROUBLE_CASES = {
     },
   },
   "waits as long as Retry-After says, in seconds or until a date": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         for (const code of [429, 503]) {
@@ -75,7 +75,7 @@ export const TROUBLE_CASES = {
     },
   },
   "gives up an end that is silent": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         const faults = operation.kind === "open" ? [silence, stall(100)] : [silence];
@@ -87,7 +87,7 @@ export const TROUBLE_CASES = {
     },
   },
   "has patience with an end that is slow": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         const quick = await trying(operation, { kind: "latency", ms: 1 }, { idleTimeoutMs: 10_000 });
@@ -97,7 +97,7 @@ export const TROUBLE_CASES = {
     },
   },
   "says that nobody listens": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         const tried = await troubleOf(operation.run({ url: "http://127.0.0.1:9" }, new AbortController().signal));
@@ -106,7 +106,7 @@ export const TROUBLE_CASES = {
     },
   },
   "lets go of the socket when it is stopped": {
-    needs: [],
+    needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
         const faults = operation.kind === "open" ? [listening, stall(100)] : [listening];
@@ -118,7 +118,7 @@ export const TROUBLE_CASES = {
     needs: [],
     async run(rig) {
       for (const { name, proxy, run } of await operations(rig)) {
-        const { answer, requests } = await during(proxy, () => null, () => troubleOf(run({}, AbortSignal.abort())));
+        const { answer, requests } = await watching(proxy, () => troubleOf(run({}, AbortSignal.abort())));
         expect(answer, name).toMatchObject({ trouble: { kind: "cancelled" } });
         expect(requests, name).toEqual([]);
       }
@@ -126,7 +126,8 @@ export const TROUBLE_CASES = {
   },
 } satisfies Record<string, Case>;
 
-async function stopped({ name, proxy, breaks, run }: Operation, fault: Fault): Promise<void> {
+async function stopped(operation: Operation, fault: Fault): Promise<void> {
+  const { name, breaks, run } = operation;
   const what = `${name} is stopped under ${fault.kind}`;
   const controller = new AbortController();
   let broken = false;
@@ -134,7 +135,7 @@ async function stopped({ name, proxy, breaks, run }: Operation, fault: Fault): P
     broken = true;
     return fault;
   });
-  const { answer, requests } = await during(proxy, rule, async () => {
+  const { answer, requests } = await during(wire(operation), rule, async () => {
     const tried = troubleOf(run({}, controller.signal));
     await expect.poll(() => broken, { message: what }).toBe(true);
     controller.abort();

@@ -1,11 +1,12 @@
 import { expect } from "vitest";
 import { readWhole } from "../../servers/faulty-bodies.ts";
-import { cutRequest, during, lost, nth, writing } from "../../servers/faulty.ts";
+import { cutRequest, during, lost, nth, watching, writing } from "../../servers/faulty.ts";
+import { TransferError } from "../../../domain/failure.ts";
 import type { UploadState } from "../../../domain/outcome.ts";
 import { LARGE, stepsOf, type Step } from "./operations.ts";
 import { never, onceFor, readAll, shown, using } from "./reading.ts";
-import { ABILITIES, type Case, type Rig, type Sample } from "./rig.ts";
-import { comparisons, deliver, withParts, type Delivery } from "./writing.ts";
+import { ABILITIES, type Case, type Rig, type Sample, wire } from "./rig.ts";
+import { comparisons, contentOf, deliver, pieces, withParts, type Delivery } from "./writing.ts";
 
 /** What the server's own client finds is the sample, and nothing else. */
 async function expectThere(rig: Rig, sample: Sample): Promise<void> {
@@ -20,7 +21,7 @@ const written = onceFor(async (rig) => {
 
 /** The bytes of the largest request of a write of so many bytes. */
 const bytesOfAWrite = onceFor(async (rig) => {
-  const { requests } = await during(rig.to.proxy, () => null, () => deliver(rig, rig.sample({ size: LARGE })));
+  const { requests } = await watching(rig.to.proxy, () => deliver(rig, rig.sample({ size: LARGE })));
   return Math.max(...requests.map(({ bytes }) => bytes));
 });
 
@@ -38,7 +39,7 @@ export const WRITING_CASES = {
     async run(rig) {
       const sample = rig.sample({ size: 200_000 });
       await rig.from.fill(sample);
-      await using(rig.connector.source?.(rig.from.end()), async (source) => {
+      await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
         for (const [path, bytes] of sample.contents) {
           for (const offset of [1, Math.floor(bytes.length / 2), bytes.length - 1]) {
             const { size, chunks } = await source.open(sample.artifact, partAt(sample, path), offset, never());
@@ -57,7 +58,7 @@ export const WRITING_CASES = {
     needs: ["write"],
     async run(rig) {
       const sample = await written(rig);
-      const { answer, requests } = await during(rig.to.proxy, () => null, () => deliver(rig, sample));
+      const { answer, requests } = await watching(rig.to.proxy, () => deliver(rig, sample));
       expect(answer).toEqual({ kind: "same" });
       expect(requests.filter(({ bytes }) => bytes >= smallest(sample))).toEqual([]);
     },
@@ -79,16 +80,29 @@ export const WRITING_CASES = {
     },
   },
   "never takes for equal what a cut left, and completes it": {
-    needs: ["write"],
+    needs: ["write", "wire"],
     async run(rig) {
       const most = await bytesOfAWrite(rig);
       for (const at of [1_000, Math.floor(most / 2), most - 1_000]) await cutAndCompleted(rig, at);
     },
   },
-  "finds out that a write succeeded whose answer was lost": {
-    needs: ["write"],
+  "fails with the reason of a source that broke off, never takes for equal what that left, and completes it": {
+    needs: ["put"],
     async run(rig) {
-      const { answer: blind } = await during(rig.to.proxy, writing(lost), () => deliver(rig, rig.sample()));
+      const sample = rig.sample({ size: LARGE });
+      const { content } = contentOf((part, offset) => brokenOff(pieces(sample.contents, part, offset)));
+      const writing = withParts(rig, {}, (target) => target.put(sample.artifact, sample.artifact.parts, content));
+      await expect(writing).rejects.toMatchObject({ kind: "server", message: BROKEN_OFF });
+      const found = await withParts(rig, {}, (target) => comparisons(target, sample));
+      expect(found).not.toEqual(found.map(() => "same"));
+      expect(await deliver(rig, sample, { again: true })).toEqual({ kind: "sent" });
+      await expectThere(rig, sample);
+    },
+  },
+  "finds out that a write succeeded whose answer was lost": {
+    needs: ["write", "wire"],
+    async run(rig) {
+      const { answer: blind } = await during(wire(rig.to), writing(lost), () => deliver(rig, rig.sample()));
       expect(blind).toMatchObject({ kind: "again" });
       for (const each of await stepsOf(rig)) await lostAndFound(rig, each);
     },
@@ -111,7 +125,7 @@ export const WRITING_CASES = {
 async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
   const what = `${size} bytes without the answer to request ${step}`;
   const sample = rig.sample({ size });
-  const { answer: first } = await during(rig.to.proxy, nth(step, lost, { does: "write" }), () => deliver(rig, sample));
+  const { answer: first } = await during(wire(rig.to), nth(step, lost, { does: "write" }), () => deliver(rig, sample));
   // Not every answer must be had.
   expect(["again", "sent"], what).toContain(first.kind);
   const { kind } = await deliver(rig, sample, { again: true, uploads: uploadsOf(first) });
@@ -119,13 +133,23 @@ async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
   await expectThere(rig, sample);
 }
 
+const BROKEN_OFF = "the source broke off";
+
+/** Half of the pieces, and then the error of their source. */
+async function* brokenOff(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const all: Buffer[] = [];
+  for await (const piece of source) all.push(piece);
+  yield* all.slice(0, all.length / 2);
+  throw new TransferError("server", BROKEN_OFF);
+}
+
 async function cutAndCompleted(rig: Rig, at: number): Promise<void> {
   const sample = rig.sample({ size: LARGE });
-  const { answer: first } = await during(rig.to.proxy, writing(cutRequest(at)), () => deliver(rig, sample));
+  const { answer: first } = await during(wire(rig.to), writing(cutRequest(at)), () => deliver(rig, sample));
   expect(first, `cut after ${at} bytes`).toMatchObject({ kind: "again" });
   const left = shown(await rig.to.read(sample));
   const isWhole = JSON.stringify(left) === JSON.stringify(shown(sample.contents));
-  if (!isWhole && ABILITIES.put(rig.connector, rig.to)) {
+  if (!isWhole && ABILITIES.put(rig)) {
     const found = await withParts(rig, {}, (target) => comparisons(target, sample));
     expect(found, `after a cut that left ${JSON.stringify(left)}`).not.toEqual(found.map(() => "same"));
   }

@@ -4,7 +4,6 @@ import type { Part } from "../../../domain/artifact.ts";
 import { comparePart, type PartComparison } from "../../../domain/decide.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { ArtifactOutcome, CopyHooks, UploadState } from "../../../domain/outcome.ts";
-import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { readWhole } from "../../servers/faulty-bodies.ts";
 import { never, using } from "./reading.ts";
 import type { Rig, Sample } from "./rig.ts";
@@ -29,12 +28,12 @@ export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}
     await from.fill(sample);
     return using(connector.copier(from.end(), to.end(options.changes)), (copier) => copied(copier, sample, options));
   }
-  return using(connector.target?.(to.end(options.changes)), (target) => ("settle" in target ? settled(target, rig.type, sample, options) : put(target, sample, options)));
+  return using(connector.target?.(to.end(options.changes), rig.type), (target) => ("settle" in target ? settled(target, sample, options) : put(target, sample, options)));
 }
 
 /** Of a target that takes parts. */
 export const withParts = <R>(rig: Rig, changes: Partial<End>, work: (target: PartsTarget) => Promise<R>): Promise<R> =>
-  using(rig.connector.target?.(rig.to.end(changes)), (target) => {
+  using(rig.connector.target?.(rig.to.end(changes), rig.type), (target) => {
     if ("settle" in target) throw new Error("the target takes no parts");
     return work(target);
   });
@@ -104,16 +103,16 @@ async function copied(copier: Copier, { artifact: { name, version } }: Sample, o
 }
 
 /** As the engine does: a failure before anything is settled is the outcome of the artifact. */
-async function settled(target: SettlingTarget, type: RepositoryType, sample: Sample, options: Delivering): Promise<Delivery> {
+async function settled(target: SettlingTarget, sample: Sample, options: Delivering): Promise<Delivery> {
   try {
-    await target.prepare({ type, create: true }, options.signal ?? never());
+    await target.prepare({ create: true }, options.signal ?? never());
   } catch (error) {
     return failed(error, [...(options.uploads ?? [])]);
   }
-  return settledOne(target, type, sample, options);
+  return settledOne(target, sample, options);
 }
 
-async function settledOne(target: SettlingTarget, type: RepositoryType, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
+async function settledOne(target: SettlingTarget, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
   const source: Settling["source"] = {
     open: async (_artifact, part, offset) => ({ size: part.size, chunks: pieces(contents, part, offset) }),
@@ -121,7 +120,6 @@ async function settledOne(target: SettlingTarget, type: RepositoryType, { artifa
   };
   const outcomes: ArtifactOutcome[] = [];
   await target.settle({
-    type,
     artifacts: [{ artifact, mayHaveSent: again, uploads: [...uploads] }],
     rules: { conflictStrategy: "SKIP", includeMetadata: true },
     source,

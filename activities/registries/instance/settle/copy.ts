@@ -3,6 +3,7 @@ import { type Part, subjectOf } from "../../../../domain/artifact.ts";
 import { failedOutcome } from "../../../../domain/artifact-outcome.ts";
 import { type TransferError, toTransferError } from "../../../../domain/failure.ts";
 import type { ArtifactOutcome } from "../../../../domain/outcome.ts";
+import type { RepositoryType } from "../../../../domain/vocabulary.ts";
 import type { Capabilities } from "../../../../domain/sync.ts";
 import type { Settling, SettlingArtifact } from "../../contract.ts";
 import { throwIfStopped } from "../../unless-aborted.ts";
@@ -34,6 +35,7 @@ export type Copy = Settling & {
   client: InstanceClient;
   calls: Calls;
   remote: RemoteRepository;
+  type: RepositoryType;
   capabilities: Capabilities;
   stopped: boolean;
   uploading: Map<string, Promise<void>>;

@@ -1,7 +1,5 @@
 import { TransferError } from "../../../../domain/failure.ts";
 import type { Settling } from "../../contract.ts";
-import type { InstanceClient } from "../client.ts";
-import type { RemoteRepository } from "../send.ts";
 import { callsOf } from "./calls.ts";
 import { type Copy, guarded, isKnown, type Item, learn, pack, settleFailure, toItem, together } from "./copy.ts";
 import { openReader, TINY_BYTES } from "./reading.ts";
@@ -14,7 +12,7 @@ const STATEMENTS_AT_ONCE = 4;
 const STATEMENT_RESERVE = 1024;
 
 /** `isEmpty`: the repository had no file when this run began with it: tiny contents are sent without asking first whether they are there. */
-type Place = { client: InstanceClient; remote: RemoteRepository; isEmpty: boolean };
+type Place = Pick<Copy, "client" | "remote" | "type"> & { isEmpty: boolean };
 
 /**
  * Copies files and versions to a repository of another instance: one question for many, small contents many at once, big ones through resumable
@@ -24,8 +22,8 @@ export async function settleBatch(batch: Settling, place: Place): Promise<void> 
   const items = batch.artifacts.map(toItem);
   await guarded(batch, items, async () => {
     const capabilities = await place.client.capabilities(batch.hooks.signal);
-    if (!capabilities.repositoryTypes.includes(batch.type)) {
-      throw new TransferError("unsupported", `the instance ${capabilities.name} at ${place.client.url} takes no ${batch.type} repositories: bring it to this release`);
+    if (!capabilities.repositoryTypes.includes(place.type)) {
+      throw new TransferError("unsupported", `the instance ${capabilities.name} at ${place.client.url} takes no ${place.type} repositories: bring it to this release`);
     }
     const calls = await callsOf(place.client, batch.hooks.signal);
     const copy: Copy = { ...batch, ...place, calls, capabilities, stopped: false, uploading: new Map() };

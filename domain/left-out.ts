@@ -1,0 +1,18 @@
+/** How much is named, and with how many characters. */
+const MOST_NAMED = 10;
+const MOST_NAME = 200;
+
+/** What a whole-repository run leaves out since it goes with what it is attached to: how many tags, and the first of them, `name:version`. */
+export type LeftOut = { count: number; first: string[] };
+
+export const NOTHING_LEFT_OUT: LeftOut = { count: 0, first: [] };
+
+export function addLeftOut({ count, first }: LeftOut, more: readonly { name: string; version: string }[]): LeftOut {
+  const named = more.slice(0, MOST_NAMED - first.length).map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME));
+  return { count: count + more.length, first: [...first, ...named] };
+}
+
+export const joinLeftOut = (all: readonly LeftOut[]): LeftOut => ({
+  count: all.reduce((sum, { count }) => sum + count, 0),
+  first: all.flatMap(({ first }) => first).slice(0, MOST_NAMED),
+});
