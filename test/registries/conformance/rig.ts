@@ -24,8 +24,11 @@ export type RealEnd = {
 /** What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions; `instead`: other content in its place. */
 export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
 
+/** What is judged. The product's own store is no connector: nobody configures it, so it has no check. */
+export type Judged = Omit<Connector, "check"> & Partial<Pick<Connector, "check">>;
+
 export type Rig = {
-  connector: Connector;
+  connector: Judged;
   type: RepositoryType;
   /** What is read from and what is written to; they may be the same. */
   from: RealEnd;
@@ -44,6 +47,10 @@ export type Rig = {
   sayings?: (message: string) => string[];
   /** An artifact whose one part has so many bytes, as its source describes it; nobody looks at their digest. */
   large: (size: number) => Artifact;
+  /** Headers of an answer that has content, beside those that every HTTP server gives. */
+  gives?: Record<string, string>;
+  /** What waits until its end is well again instead of failing. */
+  waits?: readonly ("describe" | "list")[];
   /** How the server answers to a write that it takes; asked for the large artifact, which the server does not get. */
   takes: { status: number; body: string };
   close: () => Promise<void>;
@@ -51,6 +58,7 @@ export type Rig = {
 
 /** What a case needs of a connector: a missing ability is a missing method. */
 export const ABILITIES = {
+  check: ({ check }) => check !== undefined,
   list: ({ lister }) => lister !== undefined,
   read: ({ source }) => source !== undefined,
   /** Facts and parts, one by one. */
@@ -59,7 +67,7 @@ export const ABILITIES = {
   reread: ({ target }, to) => target !== undefined && "open" in openTarget(target, to),
   /** In whatever way. */
   write: ({ target, copier }) => target !== undefined || copier !== undefined,
-} satisfies Record<string, (connector: Connector, to: RealEnd) => boolean>;
+} satisfies Record<string, (connector: Judged, to: RealEnd) => boolean>;
 export type Ability = keyof typeof ABILITIES;
 
 function openTarget(open: NonNullable<Connector["target"]>, to: RealEnd): object {
