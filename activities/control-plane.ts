@@ -1,5 +1,5 @@
 import { Agent, request } from "undici";
-import { TransferError } from "../domain/failure.ts";
+import { stopOf, TransferError } from "../domain/failure.ts";
 import type { Lane } from "../domain/lanes.ts";
 import type { SourceVersion, VersionKey } from "../domain/sync-versions.ts";
 import {
@@ -44,7 +44,8 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
       const kind = answer.statusCode >= 500 ? "server" : answer.statusCode === 404 ? "notFound" : "invalid";
       throw new TransferError(kind, `the control plane answered ${answer.statusCode} to ${method} ${path}: ${text}`);
     } catch (error) {
-      if (error instanceof TransferError || options.signal?.aborted) throw error;
+      if (options.signal?.aborted) throw stopOf(options.signal);
+      if (error instanceof TransferError) throw error;
       throw new TransferError("unreachable", `the control plane at ${apiUrl} cannot be reached`, { cause: error });
     }
   }

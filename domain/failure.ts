@@ -68,6 +68,12 @@ export class TransferError extends Error {
 /** How others say that a signal stopped them: Node and undici; Temporal. */
 const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 
+/** Why a signal fired, as a TransferError: its reason where that puts the work off, else "cancelled" in the reason's words. */
+export function stopOf({ reason }: AbortSignal): TransferError {
+  const said = toTransferError(reason);
+  return said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: reason });
+}
+
 /** What is neither a TransferError nor says that a signal stopped it is a fault of ours: permanent, with its own message. */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;

@@ -1,10 +1,7 @@
-import { toTransferError, TransferError } from "../../domain/failure.ts";
+import { stopOf, TransferError } from "../../domain/failure.ts";
 
-/** Throws what the signal says as a TransferError: its reason where that is one, else "cancelled" in the reason's words. */
 export function throwIfStopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  const said = toTransferError(signal.reason);
-  throw said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: signal.reason });
+  if (signal?.aborted === true) throw stopOf(signal);
 }
 
 /**

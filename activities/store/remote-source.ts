@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { TransferError } from "../../domain/failure.ts";
+import { stopOf, TransferError } from "../../domain/failure.ts";
 import type { ContentSource } from "./source.ts";
 
 /** One signed request to the control plane; throws a TransferError for every answer that is no success. */
@@ -19,14 +19,15 @@ export function createRemoteSource(call: InternalCall): ContentSource {
       const headers = whole ? {} : { range: `bytes=${start}-${end ?? ""}` };
       const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
       const size = Number(answer.headers["x-content-size"]);
-      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: guarded(answer.body) };
-      answer.body.destroy();
+      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: guarded(answer.body, signal) };
+      // The body ends with an error, which would end the process if nobody heard it.
+      answer.body.once("error", () => undefined).destroy();
       throw new TransferError("server", `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`);
     },
     async readSmall(digests, signal) {
       const answer = await call("POST", BLOBS_PATH, { body: { digests }, ...(signal ? { signal } : {}) });
       const parts: Buffer[] = [];
-      for await (const part of guarded(answer.body)) parts.push(part as Buffer);
+      for await (const part of guarded(answer.body, signal)) parts.push(part as Buffer);
       return unpack(Buffer.concat(parts));
     },
     close: async () => undefined,
@@ -34,15 +35,16 @@ export function createRemoteSource(call: InternalCall): ContentSource {
 }
 
 /** A control plane that dies while it sends is away, as one that does not answer is: retryable. */
-function guarded(body: Readable): Readable {
-  const stream = Readable.from(chunksOf(body), { objectMode: false, highWaterMark: READ_AHEAD });
+function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
+  const stream = Readable.from(chunksOf(body, signal), { objectMode: false, highWaterMark: READ_AHEAD });
   return stream.once("close", () => body.destroy());
 }
 
-async function* chunksOf(body: Readable): AsyncGenerator<Buffer> {
+async function* chunksOf(body: Readable, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
+    if (signal?.aborted) throw stopOf(signal);
     throw new TransferError("unreachable", "the control plane broke off while it sent content", { cause: error });
   }
 }

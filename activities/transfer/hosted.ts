@@ -13,7 +13,7 @@ const ASKED_AT_ONCE = 100;
 const READ_AT_ONCE = 256;
 
 /** The hosted repository of a batch: its files as the batch tells of them, its versions as the control plane does, its content from the store. */
-export function openHostedSource({ content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">, { artifacts, source }: Batch): Source {
+export function openHostedSource({ content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">, { artifacts, source }: Pick<Batch, "artifacts" | "source">): Source {
   const files = new Map(artifacts.filter(({ version }) => version === "").map((artifact) => [artifact.name, artifact]));
 
   async function versionsOf(keys: ArtifactKey[], signal: AbortSignal): Promise<SourceVersion[]> {

@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Connector } from "../../activities/registries/contract.ts";
 import type { Artifact } from "../../domain/artifact.ts";
 import { on, rewritten, type Rule } from "../servers/faulty.ts";
 import { npmClient } from "../servers/npm-client.ts";
 import { startProxy } from "../servers/proxy.ts";
 import { npmTarball } from "../tarball.ts";
-import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
+import type { Judged, RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
@@ -14,7 +13,7 @@ type Place = Partial<Rig> & { namespace?: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
 
 /** The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry. `place`: what differs for who does not speak npm's protocol. */
-export async function npmRig(connector: Connector, registry: string, login: Login, stop: () => Promise<void>, place: Place = {}): Promise<Rig> {
+export async function npmRig(connector: Judged, registry: string, login: Login, stop: () => Promise<void>, place: Place = {}): Promise<Rig> {
   const { origin, pathname } = new URL(registry);
   const proxy = await startProxy(origin);
   const npm = npmClient(registry, login);

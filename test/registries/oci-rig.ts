@@ -7,13 +7,14 @@ import type { TestRegistry } from "../servers/registries.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
+type Login = { username: string; password: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
 /** What a sample is made of. */
 const images = new WeakMap<Sample, TestManifest>();
 
-/** Two registries of images that ask for no login; they are filled and read by plain HTTP. */
-export async function ociRig(connector: Connector, source: TestRegistry, target: TestRegistry): Promise<Rig> {
-  const [from, to] = await Promise.all([realEnd(source), realEnd(target)]);
+/** Two registries of images, which are filled and read by plain HTTP; `login`: what those that ask for one accept. */
+export async function ociRig(connector: Connector, source: TestRegistry, target: TestRegistry, login: Login): Promise<Rig> {
+  const [from, to] = await Promise.all([realEnd(source, login), realEnd(target, login)]);
   return {
     connector,
     type: "OCI",
@@ -35,19 +36,24 @@ export async function ociRig(connector: Connector, source: TestRegistry, target:
 const pages = (query: (count: number) => string): Rule =>
   on({ path: /\/tags\/list/ }, (count, { path }) => header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`));
 
-async function realEnd({ url }: TestRegistry): Promise<RealEnd & { proxy: FaultProxy }> {
+async function realEnd(registry: TestRegistry, login: Login): Promise<RealEnd & { proxy: FaultProxy }> {
+  const { url } = registry;
   const proxy = await startProxy(url);
+  const headersFor = async (name: string) => ({ authorization: await authorizationFor(registry, login, name) });
   const blobAt = async (name: string, digest: string): Promise<Buffer | null> => {
-    const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`);
+    const answer = await fetch(`${url}/v2/${name}/blobs/${digest}`, { headers: await headersFor(name) });
     return answer.ok ? Buffer.from(await answer.arrayBuffer()) : null;
   };
   return {
     proxy,
-    end: (changes = {}) => plainEnd(proxy.url, changes),
-    fill: (each) => pushImage(url, each.artifact.name, each.artifact.version, imageOf(each)),
+    end: (changes = {}) => plainEnd(proxy.url, { ...login, ...changes }),
+    async fill(each) {
+      const { name, version } = each.artifact;
+      await pushImage(url, name, version, imageOf(each), await headersFor(name));
+    },
     async read(each) {
       const { name, version } = each.artifact;
-      const manifest = await readManifest(url, name, version);
+      const manifest = await readManifest(url, name, version, await headersFor(name));
       if (manifest === null) return null;
       const found = new Map([["/manifest", manifest.bytes]]);
       for (const { digest } of imageOf(each).blobs) {
@@ -57,9 +63,19 @@ async function realEnd({ url }: TestRegistry): Promise<RealEnd & { proxy: FaultP
       return found;
     },
     async remove(each) {
-      await fetch(`${url}/v2/${each.artifact.name}/manifests/${imageOf(each).digest}`, { method: "DELETE" });
+      const { name } = each.artifact;
+      await fetch(`${url}/v2/${name}/manifests/${imageOf(each).digest}`, { method: "DELETE", headers: await headersFor(name) });
     },
   };
+}
+
+/** Basic, or a token for all that may be done with an image (the distribution token specification). */
+async function authorizationFor({ tokens }: TestRegistry, { username, password }: Login, name: string): Promise<string> {
+  const basic = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  if (tokens === null) return basic;
+  const scope = `repository:${name}:pull,push,delete`;
+  const answer = await fetch(`${tokens.realm}?${new URLSearchParams({ service: "test", scope })}`, { headers: { authorization: basic } });
+  return `Bearer ${((await answer.json()) as { token: string }).token}`;
 }
 
 function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {

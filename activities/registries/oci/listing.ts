@@ -4,12 +4,15 @@ import type { HttpResponse } from "../http.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import { linkQuery } from "./link.ts";
+import { nextCursor, readCursor, type Subject } from "./progress.ts";
 
 const PAGE = 500;
 const LIST_LIMIT = 64 * 1024 * 1024;
 const CATALOG_SCOPES = ["registry:catalog:*"];
+const NAME_PACKAGES = "name the packages to replicate with packageConstraints";
+const NAME_VERSIONS = "name the versions to replicate with packageConstraints";
 
-/** `next` is an opaque cursor, null at the end. A page may be empty and not the last. */
+/** `next` is an opaque cursor, null at the end. A page may be empty and not the last, but pages that never end are an error. */
 export type Page = { items: string[]; next: string | null };
 
 export type Listing = {
@@ -24,12 +27,12 @@ export function createListing(client: RegistryClient, access: Access, address: R
   return {
     async listRepositories(cursor, signal) {
       const what = `list of repositories of ${host}`;
-      const page = await listPage(cursor, "repositories", what, (query, accept) =>
+      const subject = { what, host, advice: NAME_PACKAGES };
+      const page = await listPage(cursor, "repositories", subject, (query, accept) =>
         client.request({ method: "GET", to: `_catalog${query}`, what, scopes: CATALOG_SCOPES, accept, signal }),
       );
       if (page === null) {
-        const advice = "name the packages to replicate with packageConstraints";
-        throw new TransferError("unsupported", `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${advice}`);
+        throw new TransferError("unsupported", `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${NAME_PACKAGES}`);
       }
       const prefix = address.namespace === "" ? "" : `${address.namespace}/`;
       const inside = page.items.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
@@ -38,7 +41,8 @@ export function createListing(client: RegistryClient, access: Access, address: R
 
     async listTags(name, cursor, signal) {
       const what = `tags of ${name}`;
-      const page = await listPage(cursor, "tags", what, (query, accept) =>
+      const subject = { what, host, advice: NAME_VERSIONS };
+      const page = await listPage(cursor, "tags", subject, (query, accept) =>
         client.request({ method: "GET", to: `${access.path(name)}/tags/list${query}`, what, scopes: access.pull(name), accept, signal }),
       );
       return page === null ? null : { items: page.items.filter(isTag), next: page.next };
@@ -46,15 +50,23 @@ export function createListing(client: RegistryClient, access: Access, address: R
   };
 }
 
+type Field = "tags" | "repositories";
 type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
 type Answer = { items: string[]; link: string | null };
+
+/** One page of a listing, as long as its pages bring something. */
+async function listPage(cursor: string | null, field: Field, subject: Subject, ask: Ask): Promise<Page | null> {
+  const { progress, page: position } = readCursor(cursor);
+  const page = await pageAt(position, field, subject.what, ask);
+  return page === null || page.next === null ? page : { ...page, next: nextCursor(progress, page.items, page.next, subject) };
+}
 
 /**
  * One page of a listing, whatever paging the server knows. The cursor says how the last page was had:
  * `link:` a Link's query; `after:` the last item of a server that gives full pages without Link;
  * `whole:` the last item of a server that ignores `n` or `last`: everything is asked again, sorted and cut here.
  */
-async function listPage(cursor: string | null, field: "tags" | "repositories", what: string, ask: Ask): Promise<Page | null> {
+async function pageAt(cursor: string | null, field: Field, what: string, ask: Ask): Promise<Page | null> {
   const list = async (query: string) => readList(await ask(query, refusals(field)), field, what);
   const [mode, position] = splitCursor(cursor);
   if (mode === "whole") return cut((await list(""))?.items ?? [], position);
@@ -72,7 +84,7 @@ async function listPage(cursor: string | null, field: "tags" | "repositories", w
 }
 
 /** A catalog may be forbidden or absent; a repository without tags is unknown. */
-function refusals(field: "tags" | "repositories"): number[] {
+function refusals(field: Field): number[] {
   return field === "tags" ? [404] : [401, 403, 404, 405, 501];
 }
 

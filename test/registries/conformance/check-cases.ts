@@ -1,14 +1,20 @@
 import { expect } from "vitest";
+import type { Check, End } from "../../../activities/registries/contract.ts";
 import { during, every, silence, status } from "../../servers/faulty.ts";
 import { never } from "./reading.ts";
-import { wire, type Case } from "./rig.ts";
+import { wire, type Case, type Judged } from "./rig.ts";
+
+async function check({ check: own }: Judged, end: End, signal: AbortSignal): Promise<Check> {
+  if (own === undefined) throw new Error("the connector lacks what this case needs");
+  return own(end, signal);
+}
 
 export const CHECK_CASES = {
   "finds an end reachable, its login accepted and its use allowed": {
-    needs: [],
+    needs: ["check"],
     async run({ connector, from, to }) {
       for (const { end } of [from, to]) {
-        const { reachable, authenticated, allowed } = await connector.check(end(), never());
+        const { reachable, authenticated, allowed } = await check(connector, end(), never());
         expect(reachable).toMatchObject({ ok: true });
         expect([true, null], authenticated.message).toContain(authenticated.ok);
         expect([true, null], allowed.message).toContain(allowed.ok);
@@ -16,19 +22,19 @@ export const CHECK_CASES = {
     },
   },
   "tells a login that is not accepted from an end that cannot be reached": {
-    needs: ["wire"],
+    needs: ["check", "wire"],
     async run({ connector, to }) {
-      const refused = await connector.check(to.end({ username: "mallory", password: "wrong-password", token: null }), never());
+      const refused = await check(connector, to.end({ username: "mallory", password: "wrong-password", token: null }), never());
       expect(refused).toMatchObject({ reachable: { ok: true }, authenticated: { ok: false, message: expect.stringMatching(/\S/) } });
-      const nowhere = await connector.check(to.end({ url: "http://127.0.0.1:9" }), never());
+      const nowhere = await check(connector, to.end({ url: "http://127.0.0.1:9" }), never());
       expect(nowhere).toMatchObject({ reachable: { ok: false, message: expect.stringContaining("127.0.0.1:9") }, authenticated: { ok: null }, allowed: { ok: null } });
     },
   },
   "says of an end in trouble what is wrong, and throws nothing": {
-    needs: ["wire"],
+    needs: ["check", "wire"],
     async run({ connector, to }) {
       for (const fault of [status(429), status(500), status(503), silence]) {
-        const { answer } = await during(wire(to), every(fault), () => connector.check(to.end({ idleTimeoutMs: 300 }), never()));
+        const { answer } = await during(wire(to), every(fault), () => check(connector, to.end({ idleTimeoutMs: 300 }), never()));
         const answers = Object.values(answer);
         expect(answers.some(({ ok }) => ok === true && fault.kind === "hang"), JSON.stringify(answer)).toBe(false);
         expect(answers.every(({ ok }) => ok === true), JSON.stringify(answer)).toBe(false);
@@ -36,9 +42,9 @@ export const CHECK_CASES = {
     },
   },
   "stops its check when it is told to": {
-    needs: [],
+    needs: ["check"],
     async run({ connector, to }) {
-      await expect(connector.check(to.end(), AbortSignal.abort())).rejects.toMatchObject({ kind: "cancelled" });
+      await expect(check(connector, to.end(), AbortSignal.abort())).rejects.toMatchObject({ kind: "cancelled" });
     },
   },
 } satisfies Record<string, Case>;

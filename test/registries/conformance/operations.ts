@@ -46,7 +46,7 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
     all.push({ ...named("put"), ...writing, run: putting(rig) });
   } else if (connector.target !== undefined) all.push(...(await settlingOf(rig)));
   else if (connector.copier !== undefined) all.push({ ...named("write"), ...writing, run: delivering(rig) });
-  return all;
+  return all.filter(({ kind }) => rig.waits?.some((each) => each === kind) !== true);
 });
 
 async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind" | "name" | "run">[]> {

@@ -25,8 +25,11 @@ export type RealEnd = {
 /** What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions; `instead`: other content in its place. */
 export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
 
+/** What is judged. The product's own store is no connector: nobody configures it, so it has no check. */
+export type Judged = Omit<Connector, "check"> & Partial<Pick<Connector, "check">>;
+
 export type Rig = {
-  connector: Connector;
+  connector: Judged;
   type: RepositoryType;
   /** What is read from and what is written to; they may be the same. */
   from: RealEnd;
@@ -45,6 +48,10 @@ export type Rig = {
   sayings?: (message: string) => string[];
   /** An artifact whose one part has so many bytes, as its source describes it; nobody looks at their digest. */
   large: (size: number) => Artifact;
+  /** Headers of an answer that has content, beside those that every HTTP server gives. */
+  gives?: Record<string, string>;
+  /** What waits until its end is well again instead of failing. */
+  waits?: readonly ("describe" | "list")[];
   /** How the server answers to a write that it takes; asked for the large artifact, which the server does not get. */
   takes: { status: number; body: string };
   close: () => Promise<void>;
@@ -52,6 +59,7 @@ export type Rig = {
 
 /** What a case needs of a connector: a missing ability is a missing method. */
 export const ABILITIES = {
+  check: ({ connector }) => connector.check !== undefined,
   list: ({ connector }) => connector.lister !== undefined,
   read: ({ connector }) => connector.source !== undefined,
   put: (rig) => "stat" in targetOf(rig),
@@ -63,6 +71,7 @@ export type Ability = keyof typeof ABILITIES;
 
 /** Why a case says nothing of a connector without that ability. */
 export const LACKING = {
+  check: "nothing checks it",
   list: "it lists nothing",
   read: "it reads nothing",
   put: "it takes no parts one by one",

@@ -1,10 +1,11 @@
 import { expect } from "vitest";
 import { readWhole } from "../../servers/faulty-bodies.ts";
 import { cutRequest, during, lost, nth, watching, writing } from "../../servers/faulty.ts";
+import type { Artifact, Part } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { UploadState } from "../../../domain/outcome.ts";
 import { LARGE, stepsOf, type Step } from "./operations.ts";
-import { never, onceFor, readAll, shown, using } from "./reading.ts";
+import { describeOne, never, onceFor, readAll, shown, using } from "./reading.ts";
 import { ABILITIES, type Case, type Rig, type Sample, wire } from "./rig.ts";
 import { comparisons, contentOf, deliver, pieces, withParts, type Delivery } from "./writing.ts";
 
@@ -40,9 +41,11 @@ export const WRITING_CASES = {
       const sample = rig.sample({ size: 200_000 });
       await rig.from.fill(sample);
       await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
+        const artifact = await describeOne(source, sample);
+        if (artifact === null) throw new Error("what was filled in is not described");
         for (const [path, bytes] of sample.contents) {
           for (const offset of [1, Math.floor(bytes.length / 2), bytes.length - 1]) {
-            const { size, chunks } = await source.open(sample.artifact, partAt(sample, path), offset, never());
+            const { size, chunks } = await source.open(artifact, partAt(artifact, path), offset, never());
             expect((await readWhole(chunks)).equals(bytes.subarray(offset)), `${path} from ${offset}`).toBe(true);
             expect([null, bytes.length]).toContain(size);
           }
@@ -161,8 +164,8 @@ async function cutAndCompleted(rig: Rig, at: number): Promise<void> {
 const uploadsOf = (delivery: Delivery): UploadState[] => ("uploads" in delivery ? delivery.uploads : []);
 const smallest = ({ contents }: Sample): number => Math.min(...[...contents.values()].map(({ length }) => length));
 
-function partAt({ artifact }: Sample, path: string) {
-  const part = artifact.parts.find((each) => each.path === path);
-  if (part === undefined) throw new Error(`the sample has no part ${path}`);
+function partAt({ parts }: Artifact, path: string): Part {
+  const part = parts.find((each) => each.path === path);
+  if (part === undefined) throw new Error(`what is described has no part ${path}`);
   return part;
 }
