@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { closingLine } from "./test/closing-line.ts";
+import { LongestFirst } from "./test/sequencer.ts";
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     globalSetup: ["test/setup.ts"],
     reporters: ["default", closingLine],
     pool: "forks",
+    sequence: { sequencer: LongestFirst },
     // More than cores: tests wait more than they work.
     maxWorkers: 4,
     testTimeout: 240_000,

@@ -49,10 +49,17 @@ afterEach(() => {
 const tarballOf = (name: string, version: string, more: object = {}, size = 500): Buffer =>
   npmTarball({ "package.json": JSON.stringify({ name, version, description: `about ${name}`, ...more }), "content.bin": randomBytes(size) });
 
-async function publish(end: End, name: string, versions: readonly string[], ...args: string[]): Promise<Map<string, Buffer>> {
+async function publish(end: End, name: string, versions: readonly string[]): Promise<Map<string, Buffer>> {
   const tarballs = new Map(versions.map((version) => [version, tarballOf(name, version)]));
-  for (const tarball of tarballs.values()) await end.npm.publishTarball(tarball, ...args);
+  for (const [version, tarball] of tarballs) await end.npm.put(name, version, tarball, { document: { description: `about ${name}` } });
   return tarballs;
+}
+
+/** By npm itself. */
+async function npmPublish({ npm }: End, name: string, version: string, ...args: string[]): Promise<[string, Buffer]> {
+  const tarball = tarballOf(name, version);
+  await npm.publishTarball(tarball, ...args);
+  return [version, tarball];
 }
 
 /** A hosted repository of an instance, as npm uses it. */
@@ -86,7 +93,7 @@ describe("a run from a linked npm registry to another", () => {
   test("copies scoped and plain packages with tags and deprecation, as npm sees them, and has nothing to do the second time", async () => {
     const [plain, scoped] = [unique("plain-"), `@${unique("scope")}/thing`];
     const tarballs = new Map([
-      [plain, new Map([...(await publish(from, plain, ["1.0.0", "1.1.0"])), ...(await publish(from, plain, ["2.0.0-beta.1"], "--tag", "next"))])],
+      [plain, new Map([...(await publish(from, plain, ["1.0.0"])), await npmPublish(from, plain, "1.1.0"), await npmPublish(from, plain, "2.0.0-beta.1", "--tag", "next")])],
       [scoped, await publish(from, scoped, ["0.1.0", "0.2.0"])],
     ]);
     await from.npm.run(".", "deprecate", `${plain}@1.0.0`, "use 1.1.0");
@@ -147,7 +154,7 @@ describe("a run from a linked npm registry to another", () => {
   test("fails a tarball that is not what its document says, and one that the target finds too large, with the reason", async () => {
     const [lying, large] = [unique("lying-"), unique("large-")];
     await publish(from, lying, ["1.0.0"]);
-    await from.npm.publishTarball(tarballOf(large, "1.0.0", {}, 4 * 2 ** 20));
+    await from.npm.put(large, "1.0.0", tarballOf(large, "1.0.0", {}, 4 * 2 ** 20));
     from.proxy.fault = ({ path }) => (path.includes(`${lying}/-/`) ? { kind: "alter", body: flipped } : null);
     const { record, details } = await run({ localRepoName: source, packageConstraints: packages(lying, large) });
     expect(record).toMatchObject({ status: "FAILED", counts: { failed: 2 } });
@@ -183,7 +190,7 @@ describe("bytes at the target", () => {
   test("decide where no digest can, as far as compareReadLimit goes", async () => {
     const name = unique("undigested-");
     const tarballs = await publish(from, name, ["1.0.0"]);
-    for (const tarball of tarballs.values()) await to.npm.publishTarball(tarball);
+    for (const [version, tarball] of tarballs) await to.npm.put(name, version, tarball);
     const object = { localRepoName: source, packageConstraints: packages(name) };
     to.proxy.fault = undigested;
     const read = await run(object);
@@ -258,7 +265,7 @@ describe("a run from a linked npm registry to another instance", () => {
     const name = `@${unique("scope")}/linked`;
     const tarballs = await publish(from, name, ["1.0.0", "1.0.1"]);
     const large = tarballOf(name, "2.0.0", {}, 3 * 2 ** 20);
-    await from.npm.publishTarball(large);
+    await from.npm.put(name, "2.0.0", large);
     tarballs.set("2.0.0", large);
     const mirror = unique("mirror");
     const object = { localRepoName: source, remoteRepoName: mirror, packageConstraints: packages(name) };

@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathOf, publication, type Publishing } from "../npm-fixture.ts";
 
 export type NpmLogin = { username: string; password: string } | { token: string };
 export type NpmClient = ReturnType<typeof npmClient>;
@@ -37,6 +38,13 @@ export function npmClient(registry: string, login: NpmLogin) {
       writeFileSync(join(folder, "package.tgz"), tarball);
       await run(".", "publish", join(folder, "package.tgz"), ...args);
     },
+    /** What `npm publish` sends, without starting npm. */
+    async put(name: string, version: string, tarball: Uint8Array, publishing: Publishing = {}): Promise<void> {
+      const headers = { "content-type": "application/json", authorization: authorizationOf(login) };
+      const body = JSON.stringify(publication(name, version, tarball, publishing));
+      const answer = await fetch(`${registry}${pathOf(name)}`, { method: "PUT", headers, body });
+      if (!answer.ok) throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
+    },
     /** The tarball of `name@version`, as `npm pack` gets it with an empty cache; null when npm says that it is not there. */
     async fetchTarball(what: string): Promise<Buffer | null> {
       const folder = mkdtempSync(join(home, "fetch-"));
@@ -51,9 +59,12 @@ export function npmClient(registry: string, login: NpmLogin) {
   };
 }
 
+const authorizationOf = (login: NpmLogin): string => ("token" in login ? `Bearer ${login.token}` : `Basic ${basic(login)}`);
+const basic = ({ username, password }: { username: string; password: string }): string => Buffer.from(`${username}:${password}`).toString("base64");
+
 function credentials(login: NpmLogin): string {
   if ("token" in login) return `_authToken=${login.token}`;
-  return `_auth=${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
+  return `_auth=${basic(login)}`;
 }
 
 /** The file that `npm pack --json` says it wrote; npm 12 answers an object with the packages by name, older ones a list. */
