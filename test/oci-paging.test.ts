@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { createOciRegistry } from "../activities/registries/oci/registry.ts";
 
+const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
 const servers: Server[] = [];
 afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve).closeAllConnections());
@@ -26,12 +27,13 @@ async function endlessRegistry(pageAt: (at: number) => string[]) {
 }
 
 type Registry = Awaited<ReturnType<typeof endlessRegistry>>["registry"];
-const LISTINGS: { what: string; list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null> }[] = [
+type Listing = { what: string; list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null> };
+const LISTINGS: Listing[] = [
   { what: "versions", list: ({ listTags }, cursor) => listTags("endless", cursor) },
   { what: "packages", list: ({ listRepositories }, cursor) => listRepositories(cursor) },
 ];
 
-async function listAll(registry: Registry, { list }: (typeof LISTINGS)[number]): Promise<void> {
+async function listAll(registry: Registry, { list }: Listing): Promise<void> {
   let cursor: string | null = null;
   do cursor = (await list(registry, cursor))?.next ?? null;
   while (cursor !== null);
@@ -41,7 +43,7 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
   test.each([
     { pages: "empty", pageAt: () => [], most: 100 },
     { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
-    { pages: "new without end", pageAt: (page: number) => Array.from({ length: 1_000 }, (_, at) => `t${page}-${at}`), most: 1_000 },
+    { pages: "new without end", pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`), most: 1_000 },
   ])("is an error that says what to do where pages are $pages", async ({ pageAt, most }) => {
     const { state, registry } = await endlessRegistry(pageAt);
     const message = expect.stringMatching(`never ends its pages.*name the ${listing.what} to replicate`);
@@ -52,7 +54,8 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
 
   test("goes on where an older release left off", async () => {
     const { registry } = await endlessRegistry((page) => [`t${page}`]);
-    expect(await listing.list(registry, "link:?n=500&last=x")).toMatchObject({ items: ["t0"], next: expect.stringContaining("link:?page=1") });
+    const page = { items: ["t0"], next: expect.stringContaining("link:?page=1") };
+    expect(await listing.list(registry, "link:?n=500&last=x")).toMatchObject(page);
     await registry.close();
   });
 });

@@ -114,7 +114,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         // Else undici closes the connection after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
-      return toResponse(answer, url, request, secrets, fail);
+      return toResponse(answer, url, request, [...secrets, ...loginOf(request)], fail);
     } catch (error) {
       streamed?.drop();
       throw fail(error);
@@ -140,6 +140,12 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   }
 
   return { request, close: () => dispatcher.destroy() };
+}
+
+/** What a request says to be let in, as a token that its registry gave: it must show no more than the login itself. */
+function loginOf({ headers = {} }: HttpRequest): string[] {
+  const sent = headers["authorization"]?.split(" ")[1];
+  return sent === undefined || sent === "" ? [] : [sent];
 }
 
 /** What a stream takes to send depends on more than the end that it goes to: only what follows is its own time. */

@@ -17,7 +17,7 @@ import { npmRig } from "./npm-rig.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 
-/** The hosted source of a worker that does not run beside the store: it asks the control plane for versions and for their content. */
+/** The hosted source of a worker that is not beside the store: the control plane tells of versions and has their content. */
 export async function hostedRig(): Promise<Rig> {
   let inside = new Hono();
   const internal = new Hono().all("*", ({ req }) => inside.fetch(req.raw));
@@ -38,12 +38,26 @@ export async function hostedRig(): Promise<Rig> {
     parts: [{ path: "/large.tgz", size, digests: { sha256: "0".repeat(64) } }],
     origin: { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 },
   });
-  const place = { namespace: "demo/packages", lies: [], gives: { "x-content-size": String(1024 ** 3) }, large, bare: MEANINGS, waits: ["describe"] as const };
-  return npmRig(hostedConnector(repositoryId), registry, ADMIN, close, place);
+  return npmRig(hostedConnector(repositoryId), registry, ADMIN, close, {
+    namespace: "demo/packages",
+    lies: [],
+    large,
+    gives: { "x-content-size": String(1024 ** 3) },
+    bare: MEANINGS,
+    waits: ["describe"],
+  });
 }
 
 /** What the control plane's statuses mean to a worker; others than its own it does not tell apart. */
-const MEANINGS = { 401: "refused", 403: "invalid", 408: "invalid", 413: "invalid", 429: "invalid", 501: "server", 507: "server" } as const;
+const MEANINGS = {
+  401: "refused",
+  403: "invalid",
+  408: "invalid",
+  413: "invalid",
+  429: "invalid",
+  501: "server",
+  507: "server",
+} as const;
 
 function hostedConnector(repositoryId: number): Judged {
   return {
@@ -58,6 +72,6 @@ function hostedConnector(repositoryId: number): Judged {
 
 /** Of a batch the source reads its files, of which there are none here, and which repository it is of. */
 function versionsOnly(repositoryId: number): Pick<Batch, "artifacts" | "source"> {
-  const source = { url: "", protocol: null, username: null, secret: null, sealedFor: "", certificate: null, insecureSkipVerify: false, repositoryId };
-  return { artifacts: [], source };
+  const nowhere = { url: "", protocol: null, username: null, secret: null, sealedFor: "", certificate: null };
+  return { artifacts: [], source: { ...nowhere, insecureSkipVerify: false, repositoryId } };
 }

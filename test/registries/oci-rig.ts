@@ -24,6 +24,7 @@ export async function ociRig(connector: Connector, source: TestRegistry, target:
     named: (names) => ({ packages: names.map((name) => ({ packageKey: `oci://${name}`, versions: null })), paths: [] }),
     pages: { endless: () => pages((count) => `last=after-${count}`), repeating: () => pages(() => "last=same") },
     lies: [],
+    sayings: (message) => [JSON.stringify({ errors: [{ code: "DENIED", message, detail: message }] })],
     large: () => sample().artifact,
     takes: { status: 201, body: "" },
     async close() {

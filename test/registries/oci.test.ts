@@ -4,6 +4,9 @@ import { startRegistry } from "../servers/registries.ts";
 import { describeConnector } from "./conformance.ts";
 import { ociRig } from "./oci-rig.ts";
 
-const [source, target] = [await startRegistry("docker-registry", { auth: "token" }), await startRegistry("docker-registry", { auth: "htpasswd" })];
+const source = await startRegistry("docker-registry", { auth: "token" });
+const target = await startRegistry("docker-registry", { auth: "htpasswd" });
 
-describeConnector("OCI at docker-registry, by a token from one to another by a password", async () => (source.available ? ociRig(oci, source, target, USER) : null));
+describeConnector("OCI at docker-registry, from one that wants a token to one that wants a password", async () =>
+  source.available ? ociRig(oci, source, target, USER) : null,
+);

@@ -1,13 +1,13 @@
 import { TransferError } from "../../../domain/failure.ts";
 
-/** Far more than people keep of one image, or images in one registry: what is beyond is a fault of the registry's paging. */
+/** Far more than people keep of one image, or images in one registry: more is a fault of the registry's paging. */
 const MOST_ITEMS = 1_000_000;
 /** Registries give pages of a hundred and more. */
 const MOST_PAGES = 100_000;
 /** Pages may be empty where a registry leaves out what a user must not see, but not for ever. */
 const MOST_EMPTY_PAGES = 100;
 
-/** How far a listing came: pages, what they had, how many empty ones came since something was had, and the last that was had. */
+/** How far a listing came: pages, entries, empty pages since the last entry, and that entry. */
 type Progress = { pages: number; items: number; empty: number; last: string };
 
 /** What is listed, for messages, and what to do where it cannot be. */
@@ -27,7 +27,8 @@ export function nextCursor(before: Progress, items: readonly string[], page: str
   const last = items.at(-1) ?? before.last;
   const empty = items.length === 0 ? before.empty + 1 : 0;
   const progress = { pages: before.pages + 1, items: before.items + items.length, empty, last };
-  if (items.length > 0 && last === before.last) throw endless(subject, progress, `ends with ${last.slice(0, 200)}, as the one before does`);
+  const repeats = items.length > 0 && last === before.last;
+  if (repeats) throw endless(subject, progress, `ends with ${last.slice(0, 200)}, as the one before does`);
   if (empty >= MOST_EMPTY_PAGES) throw endless(subject, progress, `is the ${empty}th in turn that is empty`);
   if (progress.pages >= MOST_PAGES) throw endless(subject, progress, "is not the last");
   if (progress.items >= MOST_ITEMS) throw endless(subject, progress, `makes it ${progress.items} entries`);
