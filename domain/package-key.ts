@@ -32,6 +32,6 @@ export function packageKeyProblem(key: string, type: RepositoryType): string | n
   const { schemes, exampleKey, nameProblem } = factsOf(type);
   const parsed = parsePackageKey(key);
   if (parsed === null || !schemes.includes(parsed.scheme))
-    return `${JSON.stringify(key.slice(0, 100))} is no package of a ${type} repository: write ${exampleKey}`;
+    return `${JSON.stringify(key.slice(0, 100))} is no package of a repository of type ${type}: write ${exampleKey}`;
   return nameProblem(parsed.name);
 }
