@@ -1,8 +1,8 @@
 /** How much is named, and with how many characters. */
 const MOST_NAMED = 10;
-const MOST_NAME = 200;
+const MOST_NAME = 100;
 
-/** What a whole-repository run leaves out since it goes with what it is attached to: how many tags, and the first of them, `name:version`. */
+/** What a plan of whole repositories and packages leaves out since it goes with what it is attached to: how many tags, and the first of them, `name:version`. */
 export type LeftOut = { count: number; first: string[] };
 
 export const NOTHING_LEFT_OUT: LeftOut = { count: 0, first: [] };

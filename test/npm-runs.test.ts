@@ -180,6 +180,15 @@ describe("bytes at the target", () => {
     expect(proved.record).toMatchObject({ status: "SUCCESS", bytesRead: tarballs.get("1.0.0")?.length });
     expect(proved.details).toMatchObject([{ verified: "READ_BACK" }]);
 
+    const lost = unique("lost-");
+    await publish(from, lost, ["1.0.0"]);
+    let losses = 1;
+    to.proxy.fault = ({ method, path }) => (method === "PUT" && path.includes(lost) && losses-- > 0 ? { kind: "loseAnswer" } : null);
+    const earlier = await run({ ...object, packageConstraints: packages(lost) }, { setting });
+    expect(earlier.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, conflict: 0 } });
+    expect(earlier.details).toMatchObject([{ verified: "READ_BACK", compared: "DIGEST" }]);
+    expect(downloads(lost)).toBe(1);
+
     await publish(from, damaged, ["1.0.0"]);
     to.proxy.fault = ({ method, path }) => (method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null);
     const refused = await run({ ...object, packageConstraints: packages(damaged) }, { setting });

@@ -36,6 +36,8 @@ export function createRemoteSource(call: InternalCall): ContentSource {
 
 /** A control plane that dies while it sends is away, as one that does not answer is: retryable. */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
+  // Of a body that is given up before it is read nobody else hears the error, which would end the process.
+  body.on("error", () => undefined);
   const stream = Readable.from(chunksOf(body, signal), { objectMode: false, highWaterMark: READ_AHEAD });
   return stream.once("close", () => body.destroy());
 }

@@ -1,5 +1,6 @@
 import { type Artifact, type Part, subjectOf } from "../../domain/artifact.ts";
 import { artifactOutcome, failedOutcome } from "../../domain/artifact-outcome.ts";
+import { compareContent } from "../../domain/content-digests.ts";
 import { type ArtifactDecision, comparePart, decideArtifact, type Fact, type PartComparison } from "../../domain/decide.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
@@ -7,7 +8,7 @@ import type { TaskSetting } from "../../domain/task.ts";
 import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
 import type { PartsTarget, Source } from "../registries/contract.ts";
 import { type CopiedContent, openContent } from "./content.ts";
-import { type Allowance, readSource, readWithin } from "./read-back.ts";
+import { type Allowance, digested, readWithin } from "./read-back.ts";
 import { verifyParts } from "./verify.ts";
 
 /** One artifact on its way from a source to a target that takes it part by part. */
@@ -56,7 +57,7 @@ async function decideAndWrite(copy: PartsCopy, content: CopiedContent, told: Tol
     if (again || toTransferError(error).kind !== "immutable") throw error;
     return decideAndWrite(copy, content, told, true);
   }
-  if (decision.kind === "same" && rules.mayHaveSent) await verifyEarlier(copy, content, told);
+  if (decision.kind === "same" && rules.mayHaveSent) await verifyEarlier(copy, content, found, told);
   if (decision.kind === "same" || decision.kind === "write") await label(copy, told);
   return outcomeOf(copy, content, decision, facts);
 }
@@ -75,12 +76,12 @@ async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told
 /** Reads what only its bytes can tell; beyond what may be read it counts as different. */
 async function compareByReading(copy: PartsCopy, part: Part, there: Fact | null, told: Told): Promise<PartComparison> {
   if (copy.target.open === undefined) return { kind: "different" };
-  const { size, digests, ended } = await readWithin(copy, part, there?.size ?? part.size, copy.mayRead);
-  told.bytesRead += size;
+  const { ended, ...read } = await readWithin(copy, part, there?.size ?? part.size, copy.mayRead);
+  told.bytesRead += read.size;
   if (!ended) return { kind: "different" };
-  const here = part.digests.sha256 === undefined ? await readSource(copy, part) : part;
+  const here = await digested(copy, part);
   told.compared = "READ";
-  return here.digests.sha256 === digests.sha256 ? { kind: "same", by: "READ" } : { kind: "different" };
+  return compareContent(here, read) === "same" ? { kind: "same", by: "READ" } : { kind: "different" };
 }
 
 async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly number[], told: Told): Promise<void> {
@@ -91,9 +92,11 @@ async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly 
 }
 
 /** What an attempt whose end is not known may have written was found to be there: that is the proof, unless its bytes are asked for. */
-async function verifyEarlier(copy: PartsCopy, content: CopiedContent, told: Told): Promise<void> {
-  if (copy.rules.verification === "READ_BACK" && told.compared !== "READ") return verify(copy, copy.artifact.parts, content, told);
-  if (told.compared !== undefined) told.verified = PROOFS[told.compared];
+async function verifyEarlier(copy: PartsCopy, content: CopiedContent, found: readonly PartComparison[], told: Told): Promise<void> {
+  const proofs = found.flatMap((each) => (each.kind === "same" ? PROOFS[each.by] : []));
+  const weakest = (["SIZE", "DIGEST", "READ_BACK"] as const).find((each) => proofs.includes(each));
+  if (copy.rules.verification === "READ_BACK" && weakest !== "READ_BACK") return verify(copy, copy.artifact.parts, content, told);
+  if (weakest !== undefined) told.verified = weakest;
 }
 
 const PROOFS = { DIGEST: "DIGEST", SIZE: "SIZE", READ: "READ_BACK" } as const satisfies Record<ComparedBy, VerifiedBy>;

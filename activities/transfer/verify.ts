@@ -4,7 +4,7 @@ import { TransferError } from "../../domain/failure.ts";
 import type { VerifiedBy } from "../../domain/vocabulary.ts";
 import type { CopiedContent } from "./content.ts";
 import type { PartsCopy } from "./parts.ts";
-import { readTarget } from "./read-back.ts";
+import { digested, readTarget } from "./read-back.ts";
 
 export type Verified = { verified: VerifiedBy; bytesRead: number };
 
@@ -20,9 +20,10 @@ export async function verifyParts(copy: PartsCopy, parts: readonly Part[], conte
     const written = asWritten(part, content);
     const there = facts[artifact.parts.indexOf(part)] ?? null;
     if (rules.verification === "READ_BACK") {
-      const read = await readTarget(copy, part);
+      const known = await digested(copy, written);
+      const read = await readTarget(copy, known);
       result.bytesRead += read.size;
-      mustBe(copy, written, read);
+      mustBe(copy, known, read);
     } else if (mustBe(copy, written, there) === "SIZE") result.verified = "SIZE";
   }
   return result;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { TransferError } from "../../../domain/failure.ts";
 
 /** Far more than people keep of one image, or images in one registry: more is a fault of the registry's paging. */
@@ -7,7 +8,7 @@ const MOST_PAGES = 100_000;
 /** Pages may be empty where a registry leaves out what a user must not see, but not for ever. */
 const MOST_EMPTY_PAGES = 100;
 
-/** How far a listing came: pages, entries, empty pages since the last entry, and that entry. */
+/** How far a listing came: pages, entries, empty pages since the last entry, and a short hash of that. */
 type Progress = { pages: number; items: number; empty: number; last: string };
 
 /** What is listed, for messages, and what to do where it cannot be. */
@@ -24,16 +25,20 @@ export function readCursor(cursor: string | null): { progress: Progress; page: s
 
 /** The cursor of the page after one with these items. Throws where pages go on and bring nothing, or never end. */
 export function nextCursor(before: Progress, items: readonly string[], page: string, subject: Subject): string {
-  const last = items.at(-1) ?? before.last;
+  const newest = items.at(-1);
+  const last = newest === undefined ? before.last : shortHash(newest);
   const empty = items.length === 0 ? before.empty + 1 : 0;
   const progress = { pages: before.pages + 1, items: before.items + items.length, empty, last };
   const repeats = items.length > 0 && last === before.last;
-  if (repeats) throw endless(subject, progress, `ends with ${last.slice(0, 200)}, as the one before does`);
+  if (repeats) throw endless(subject, progress, "ends as the one before does");
   if (empty >= MOST_EMPTY_PAGES) throw endless(subject, progress, `is the ${empty}th in turn that is empty`);
   if (progress.pages >= MOST_PAGES) throw endless(subject, progress, "is not the last");
   if (progress.items >= MOST_ITEMS) throw endless(subject, progress, `makes it ${progress.items} entries`);
-  return `${progress.pages}.${progress.items}.${progress.empty}.${last.replaceAll("|", "")}|${page}`;
+  return `${progress.pages}.${progress.items}.${progress.empty}.${last}|${page}`;
 }
+
+/** Whatever a registry says, the cursor stays short. */
+const shortHash = (text: string): string => createHash("sha256").update(text).digest("base64url").slice(0, 16);
 
 function endless({ what, host, advice }: Subject, { pages }: Progress, why: string): TransferError {
   const fault = `${what}: the registry ${host} never ends its pages (page ${pages} ${why}, and there is a next one)`;

@@ -54,11 +54,14 @@ type Echoes = (secrets: readonly string[]) => Fault[];
 async function expectSilent({ name, proxy, breaks, run }: Talk, { login, secrets }: Login, echoes: Echoes): Promise<void> {
   for (const at of echoes([]).keys()) {
     const sent = new Set(secrets);
+    let echoed = 0;
     const rule = breaks((_count, { headers: { authorization = "" } }) => {
       sent.add(authorization.split(" ")[1] ?? "").delete("");
+      echoed += 1;
       return echoes([...sent])[at] ?? null;
     });
     const { answer } = await during(proxy, rule, () => run({ ...login, idleTimeoutMs: 300 }));
+    expect(echoed, `requests of ${name} that are answered by echo ${at}`).toBeGreaterThan(0);
     const said = inspect(answer, { depth: 8 });
     expect([...sent].filter((secret) => said.includes(secret.slice(0, TELLING))), `secrets in what ${name} says to echo ${at}: ${said}`).toEqual([]);
   }
