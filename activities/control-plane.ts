@@ -34,6 +34,8 @@ export function createControlPlane({ apiUrl, secretKey, name, onRefused }: Optio
     const signal = options.signal ? { signal: options.signal } : {};
     try {
       const answer = await request(new URL(apiUrl + path), { method, headers: signed, dispatcher: agent, ...(body ? { body } : {}), ...signal });
+      // A body that is given up before it is read ends with an error, which would end the process if nobody heard it.
+      answer.body.on("error", () => undefined);
       if (answer.statusCode < 300) return answer;
       const text = (await answer.body.text()).slice(0, 300);
       if (REFUSED.includes(answer.statusCode)) {

@@ -44,6 +44,15 @@ export async function* verified(source: AsyncIterable<Buffer>, expected: Expecte
 /** What was read of it; `digests` has its sha256, too. */
 export type Read = { size: number; digests: Digests };
 
+/** Hashes of one content in several algorithms at once. */
+export function createHashes(algorithms: readonly DigestAlgorithm[]): { update: (chunk: Uint8Array) => void; digests: () => Digests } {
+  const hashes = [...new Set(algorithms)].map((each) => [each, createHash(each)] as const);
+  return {
+    update: (chunk) => hashes.forEach(([, hash]) => hash.update(chunk)),
+    digests: () => Object.fromEntries(hashes.map(([each, hash]) => [each, hash.digest("hex")])),
+  };
+}
+
 type Checks = {
   /** The error to throw, by what came instead. */
   damaged: (found: string) => TransferError;
@@ -54,18 +63,18 @@ type Checks = {
 /** As `verified`, by the size and the strongest digest that are known. */
 export async function* checked<T extends Uint8Array>(source: AsyncIterable<T>, { size, digests }: KnownContent, { damaged, onRead }: Checks): AsyncGenerator<T, void, undefined> {
   const algorithm = DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined) ?? "sha256";
-  const hashes = [...new Set<DigestAlgorithm>(onRead ? [algorithm, "sha256"] : [algorithm])].map((each) => [each, createHash(each)] as const);
+  const hashes = createHashes(onRead ? [algorithm, "sha256"] : [algorithm]);
   let length = 0;
   let held: T | undefined;
   for await (const chunk of source) {
     length += chunk.length;
     if (size !== null && length > size) throw damaged(`more than its ${size} bytes`);
-    for (const [, hash] of hashes) hash.update(chunk);
+    hashes.update(chunk);
     if (held !== undefined) yield held;
     held = chunk;
   }
   if (size !== null && length < size) throw damaged(`${length} of its ${size} bytes`);
-  const found: Digests = Object.fromEntries(hashes.map(([each, hash]) => [each, hash.digest("hex")]));
+  const found = hashes.digests();
   const expected = digests[algorithm];
   if (expected !== undefined && found[algorithm] !== expected) throw damaged(`other content (${algorithm}:${found[algorithm]})`);
   onRead?.({ size: length, digests: found });

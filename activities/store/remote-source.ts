@@ -20,8 +20,7 @@ export function createRemoteSource(call: InternalCall): ContentSource {
       const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
       const size = Number(answer.headers["x-content-size"]);
       if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: guarded(answer.body, signal) };
-      // The body ends with an error, which would end the process if nobody heard it.
-      answer.body.once("error", () => undefined).destroy();
+      answer.body.destroy();
       throw new TransferError("server", `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`);
     },
     async readSmall(digests, signal) {
@@ -36,8 +35,6 @@ export function createRemoteSource(call: InternalCall): ContentSource {
 
 /** A control plane that dies while it sends is away, as one that does not answer is: retryable. */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
-  // Of a body that is given up before it is read nobody else hears the error, which would end the process.
-  body.on("error", () => undefined);
   const stream = Readable.from(chunksOf(body, signal), { objectMode: false, highWaterMark: READ_AHEAD });
   return stream.once("close", () => body.destroy());
 }

@@ -1,14 +1,13 @@
-import { createHash, type Hash } from "node:crypto";
-import { type Artifact, DIGEST_ALGORITHMS, type DigestAlgorithm, type Digests, type Part } from "../../domain/artifact.ts";
+import { type Artifact, DIGEST_ALGORITHMS, type Digests, type Part, strongest } from "../../domain/artifact.ts";
 import { TransferError } from "../../domain/failure.ts";
 import type { CopyHooks } from "../../domain/outcome.ts";
 import type { Opened, PartsTarget, Source } from "../registries/contract.ts";
-import type { Read } from "../registries/verified.ts";
+import { createHashes, type Read } from "../registries/verified.ts";
 
 /** Whether so many more bytes may be read. */
 export type Allowance = (bytes: number) => Promise<boolean>;
 
-/** What is asked for first where nobody tells how long a part is; each time as much again as there was, up to the most. */
+/** Where nobody tells how long a part is, this much is asked for first. Each later question doubles what is allowed, up to the most at once. */
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
 
@@ -17,7 +16,7 @@ type AtTarget = { artifact: Artifact; target: Pick<PartsTarget, "open">; hooks: 
 
 /** The part with a digest: its own, or else that of its bytes at the source. */
 export async function digested({ artifact, source, hooks }: AtSource, part: Part): Promise<Part> {
-  if (DIGEST_ALGORITHMS.some((each) => part.digests[each] !== undefined)) return part;
+  if (strongest(part.digests) !== null) return part;
   const { chunks } = await source.open(artifact, part, 0, hooks.signal);
   return { ...part, ...(await readAll(chunks, part, async () => true)) };
 }
@@ -28,7 +27,7 @@ export async function readTarget({ artifact, target, hooks }: AtTarget, part: Pa
   return readAll(chunks, part, (bytes) => atRate(hooks, bytes));
 }
 
-/** The same for as long as the bytes are allowed, `size` of them beforehand where it is known; where they are not, `ended` is false. */
+/** The same, while `allow` says yes. It is asked beforehand for `size` bytes, where the size is known. `ended` false: it said no before the end. */
 export async function readWithin(at: AtTarget, part: Part, size: number | null, allow: Allowance): Promise<Read & { ended: boolean }> {
   let allowed = size ?? FIRST_BYTES;
   if (!(await allow(allowed))) return { size: 0, digests: {}, ended: false };
@@ -48,15 +47,14 @@ export async function readWithin(at: AtTarget, part: Part, size: number | null, 
 
 /** Until the end, or until no more is taken. */
 async function readAll(chunks: AsyncIterable<Uint8Array>, known: { digests: Digests }, takes: (bytes: number) => Promise<boolean>): Promise<Read> {
-  const wanted = DIGEST_ALGORITHMS.filter((each) => each === "sha256" || known.digests[each] !== undefined);
-  const hashes = wanted.map((each): [DigestAlgorithm, Hash] => [each, createHash(each)]);
+  const hashes = createHashes(["sha256", ...DIGEST_ALGORITHMS.filter((each) => known.digests[each] !== undefined)]);
   let size = 0;
   for await (const chunk of chunks) {
     if (!(await takes(chunk.length))) break;
-    for (const [, hash] of hashes) hash.update(chunk);
+    hashes.update(chunk);
     size += chunk.length;
   }
-  return { size, digests: Object.fromEntries(hashes.map(([each, hash]) => [each, hash.digest("hex")])) };
+  return { size, digests: hashes.digests() };
 }
 
 async function atRate({ throttle }: CopyHooks, bytes: number): Promise<true> {

@@ -1,5 +1,5 @@
 import { sql } from "drizzle-orm";
-import { addLeftOut, NOTHING_LEFT_OUT } from "../../domain/left-out.ts";
+import { addLeftOut } from "../../domain/left-out.ts";
 import { parsePackageKey } from "../../domain/package-key.ts";
 import { isComputed } from "../../domain/repository-types.ts";
 import type { PackageConstraint } from "../../domain/task.ts";
@@ -46,7 +46,7 @@ function planRows(tx: DbOrTx, where: Where, cursor: Cursor, rows: readonly Row[]
   const own = rows.filter((row) => row.own === 1);
   insertPlanned(tx, where, own);
   const { name: afterName, version: afterVersion } = rows.at(-1) ?? { name: cursor.afterName, version: cursor.afterVersion };
-  const leftOut = addLeftOut(cursor.leftOut ?? NOTHING_LEFT_OUT, rows.filter((row) => row.own !== 1));
+  const leftOut = addLeftOut(cursor.leftOut, rows.filter((row) => row.own !== 1));
   const found = cursor.found || own.length > 0;
   return { looked: rows.length, goesOn: rows.length === room, cursor: { ...cursor, afterName, afterVersion, found, leftOut } };
 }

@@ -1,5 +1,5 @@
 import { and, eq, sql } from "drizzle-orm";
-import { joinLeftOut, type LeftOut } from "../../domain/left-out.ts";
+import { joinLeftOut, type LeftOut, NOTHING_LEFT_OUT } from "../../domain/left-out.ts";
 import { type Content, factsOf } from "../../domain/repository-types.ts";
 import type { PackageConstraint, TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
@@ -15,7 +15,7 @@ import { snapshotOf } from "./snapshots.ts";
 /** Characters of the reason why an object has no plan. */
 const MOST_REASON = 1_000;
 
-const START: Omit<Cursor, "step"> = { afterName: "", afterVersion: "", chosen: 0, found: false };
+const START: Omit<Cursor, "step"> = { afterName: "", afterVersion: "", chosen: 0, found: false, leftOut: NOTHING_LEFT_OUT };
 /** A step that finds next to nothing costs as much as so many rows. */
 const STEP = 20;
 
@@ -104,8 +104,7 @@ function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryT
     const rest = planStep(tx, where, step, type, cursor, room);
     if (rest.goesOn) return rest.cursor;
     room -= rest.looked + STEP;
-    const { leftOut } = rest.cursor;
-    cursor = { step: cursor.step + 1, ...START, ...(leftOut ? { leftOut } : {}) };
+    cursor = { ...START, step: cursor.step + 1, leftOut: rest.cursor.leftOut };
   }
   return cursor;
 }

@@ -15,7 +15,7 @@ export type Where = ObjectKey & { repositoryId: number; place: string; now: numb
  * How far one step of a plan is: a path or a package's name, with a version of it, or how many of the named versions; and whether anything was there.
  * Nothing in it is a row's id: what is planned lies in the plan as it lies in the repository, so a page costs the same in a large one.
  */
-export type Cursor = { step: number; afterName: string; afterVersion: string; chosen: number; found: boolean; leftOut?: LeftOut };
+export type Cursor = { step: number; afterName: string; afterVersion: string; chosen: number; found: boolean; leftOut: LeftOut };
 
 /** `looked`: how many rows; `goesOn`: there is more of it. */
 export type Progress = { looked: number; goesOn: boolean; cursor: Cursor };

@@ -70,7 +70,7 @@ function hostedConnector(repositoryId: number): Judged {
   };
 }
 
-/** Of a batch the source reads its files, of which there are none here, and which repository it is of. */
+/** A batch without files, of this repository: the source reads nothing else of a batch. */
 function versionsOnly(repositoryId: number): Pick<Batch, "artifacts" | "source"> {
   const nowhere = { url: "", protocol: null, username: null, secret: null, sealedFor: "", certificate: null };
   return { artifacts: [], source: { ...nowhere, insecureSkipVerify: false, repositoryId } };

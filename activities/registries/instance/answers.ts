@@ -14,7 +14,10 @@ import { isRecord, type Shown } from "./wire.ts";
 
 const SHA256 = /^[0-9a-f]{64}$/;
 
-/** `shown` is applied to what messages repeat of an answer. Null when this is no such answer. Limits are never above our own: a peer cannot make us buffer more than we would. */
+/**
+ * Null when this is no such answer. Texts that messages repeat go through `shown`. Limits are never above our own: a peer cannot make us buffer
+ * more than we would.
+ */
 export function readCapabilities(data: unknown, shown: Shown): Capabilities | null {
   if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
   const features = Array.isArray(data["features"]) ? data["features"] : [];

@@ -25,7 +25,7 @@ export type RealEnd = {
 /** What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions; `instead`: other content in its place. */
 export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
 
-/** What is judged. The product's own store is no connector: nobody configures it, so it has no check. */
+/** The connector that is judged. The product's own store has no check, because nobody configures it. */
 export type Judged = Omit<Connector, "check"> & Partial<Pick<Connector, "check">>;
 
 export type Rig = {

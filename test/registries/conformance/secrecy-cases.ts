@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { End } from "../../../activities/registries/contract.ts";
-import { during, every, faultOf, on, silence, status, type Faults, type Rule } from "../../servers/faulty.ts";
+import { during, every, faultOf, on, silence, status, watching, type Faults, type Rule } from "../../servers/faulty.ts";
 import type { Fault, FaultProxy } from "../../servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { never } from "./reading.ts";
@@ -69,7 +69,7 @@ async function expectSilent({ name, proxy, breaks, run }: Talk, { login, secrets
 
 /** Only the last request breaks, before which a login may have become a token. */
 async function lastOf({ proxy, run }: Talk): Promise<Talk["breaks"]> {
-  const { requests } = await during(proxy, () => null, () => run({}));
+  const { requests } = await watching(proxy, () => run({}));
   return (faults) => on({}, (at, asked) => (at < requests.length - 1 ? null : faultOf(faults, at, asked)));
 }
 
