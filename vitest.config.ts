@@ -1,19 +1,27 @@
 import { defineConfig } from "vitest/config";
-import { closingLine } from "./test/closing-line.ts";
-import { LongestFirst } from "./test/sequencer.ts";
+import { closingLine } from "./test/runner/closing-line.ts";
+import { LongestFirst } from "./test/runner/sequencer.ts";
+
+/** Tests that need no Temporal, no server and no compiled program. */
+const UNIT = ["test/domain/**/*.test.ts", "test/db/**/*.test.ts", "test/house/**/*.test.ts"];
 
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/setup.ts"],
     reporters: ["default", closingLine],
     pool: "forks",
     sequence: { sequencer: LongestFirst },
     // More than cores: tests wait more than they work.
     maxWorkers: 4,
     testTimeout: 240_000,
+    hookTimeout: 120_000,
     // Servers of tests that run side by side may be given a port that another's has just let go.
     retry: process.env["CI"] ? 1 : 0,
-    hookTimeout: 120_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: UNIT } },
+      {
+        extends: true,
+        test: { name: "system", include: ["test/**/*.test.ts"], exclude: UNIT, globalSetup: ["test/runner/setup.ts"] },
+      },
+    ],
   },
 });

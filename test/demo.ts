@@ -9,9 +9,9 @@ import { pino } from "pino";
 import { loadConfig } from "../config.ts";
 import { encodePath } from "../domain/path.ts";
 import { findBinary } from "../temporal/binary.ts";
-import { type Instance, startInstance } from "./instance.ts";
-import { newest, openProduct, type Product, type RecordInfo } from "./run-fixture.ts";
-import { each } from "./run-sources.ts";
+import { type Instance, startInstance } from "./rigs/runs/instance.ts";
+import { newest, openProduct, type Product, type RecordInfo } from "./rigs/runs/run-fixture.ts";
+import { each } from "./rigs/runs/run-sources.ts";
 
 /** `npm run demo`: two instances on this machine, real files from one to the other, and everything gone at Ctrl-C. */
 

@@ -8,7 +8,7 @@ import type { RepositoryRow } from "../../db/repositories.ts";
 import type { HostedFileType } from "../../domain/repository-types.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
 import type { StatedType } from "../../domain/sync-versions.ts";
-import type { Login } from "../auth.ts";
+import type { Login } from "../http/auth.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 
 export type HostedDeps = ApiDeps & { login: Login };

@@ -1,6 +1,6 @@
 import type { HostedType } from "../../domain/repository-types.ts";
-import { errorAnswer } from "../errors.ts";
-import { receiveFile } from "../receive-file.ts";
+import { errorAnswer } from "../http/errors.ts";
+import { receiveFile } from "../http/receive-file.ts";
 import type { FileEndpoints, HostedEndpoint, VersionEndpoints } from "./endpoint.ts";
 import { removeFiles } from "./generic/remove.ts";
 import { documentGeneric, genericRoutes } from "./generic/routes.ts";

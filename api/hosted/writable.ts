@@ -1,6 +1,6 @@
 import type { RepositoryRow } from "../../db/repositories.ts";
 import { type HostedFileType, isHostedFileType } from "../../domain/repository-types.ts";
-import { fail } from "../errors.ts";
+import { fail } from "../http/errors.ts";
 
 /**
  * The repository as one whose files are written by their paths. Files of other types belong to packages, which have

@@ -3,8 +3,8 @@ import { isSha256 } from "../../activities/store/layout.ts";
 import { pack } from "../../activities/store/remote-source.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { TransferError } from "../../domain/failure.ts";
-import { parseRange } from "../byte-range.ts";
-import { toWebStream } from "../send-file.ts";
+import { parseRange } from "../http/byte-range.ts";
+import { toWebStream } from "../http/send-file.ts";
 
 /** Digests of one request; their contents are small. */
 const MOST_DIGESTS = 256;

@@ -1,9 +1,9 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { sameSecret } from "../../activities/secrets/seal.ts";
-import { basicCredentials, CHALLENGE, type Login } from "../auth.ts";
+import { basicCredentials, CHALLENGE, type Login } from "../http/auth.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError } from "../http/errors.ts";
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const text = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });

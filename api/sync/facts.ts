@@ -7,7 +7,7 @@ import type { Facts } from "../../db/packages/stated-applying.ts";
 import { turn } from "../../db/turns.ts";
 import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../domain/content-digests.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError } from "../http/errors.ts";
 
 /** How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again. */
 const MOST_WAIT_MS = 20_000;

@@ -1,7 +1,7 @@
 import { TransferError, type FailureKind } from "../../domain/failure.ts";
-import { ApiError } from "../errors.ts";
-import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../failure-status.ts";
-import type { Code } from "../messages.ts";
+import { ApiError } from "../http/errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../http/failure-status.ts";
+import type { Code } from "../http/messages.ts";
 
 type Answer = (checked: string) => readonly [Code, ...string[]];
 

@@ -7,9 +7,9 @@ import { applyStatement, type Judged } from "../../db/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-types.ts";
 import type { DescribedEntry, FileAnswer } from "../../domain/sync.ts";
-import { fail } from "../errors.ts";
+import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "./ensure.ts";
+import { hostedRepository, type Named } from "../repositories/ensure.ts";
 import { readFacts } from "./facts.ts";
 import { parseStatedFiles } from "./statement.ts";
 

@@ -2,7 +2,7 @@ import { isSha256 } from "../../activities/store/layout.ts";
 import { OTHER_ALGORITHMS, type OtherAlgorithm, type OtherDigests } from "../../domain/content-digests.ts";
 import { SYNC_LIMITS, type DescribedEntry, type DescribedFile, type Statement } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
-import { fail, failWith } from "../errors.ts";
+import { fail, failWith } from "../http/errors.ts";
 
 export const LENGTH_BYTES = 4;
 export const LONGEST_BODY = LENGTH_BYTES + SYNC_LIMITS.statementBytes + SYNC_LIMITS.contentBytes;

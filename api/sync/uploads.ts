@@ -4,7 +4,7 @@ import { blobFacts, haveBlobs, putBlobs } from "../../db/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { SYNC_LIMITS, type UploadClaim, type UploadedContent, type UploadSession } from "../../domain/sync.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
 /** A session for a content, or none when the content is known to be here. */

@@ -14,9 +14,9 @@ import {
   type VersionAnswer,
   type VersionsAnswer,
 } from "../../domain/sync-versions.ts";
-import { fail } from "../errors.ts";
+import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "./ensure.ts";
+import { hostedRepository, type Named } from "../repositories/ensure.ts";
 import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
 import { judgeVersion } from "./versions-judge.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { request } from "undici";
-import { startRegistry } from "../servers/registries.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
 import { pushBigImage } from "./images.ts";
 import { memory, type Row } from "./measure.ts";
 import { type Bench, fromHosted, linked, registry, runTask, watchMemory } from "./rig.ts";

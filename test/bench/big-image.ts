@@ -1,4 +1,4 @@
-import { startRegistry } from "../servers/registries.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
 import { pushBigImage } from "./images.ts";
 import { against, timed, type Row } from "./measure.ts";
 import { skopeoSync } from "./peers.ts";

@@ -1,5 +1,5 @@
-import { createTestApi } from "../api-fixture.ts";
-import { addCluster, addManyDetails, addRecord, addRepository, endRecord } from "../api-rows.ts";
+import { createTestApi } from "../rigs/api/api-fixture.ts";
+import { addCluster, addManyDetails, addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
 import { percentile, within, type Row } from "./measure.ts";
 import type { Bench } from "./rig.ts";
 

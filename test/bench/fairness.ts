@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { closed, type Product } from "../run-fixture.ts";
-import { startProxy } from "../servers/proxy.ts";
+import { closed, type Product } from "../rigs/runs/run-fixture.ts";
+import { startProxy } from "../rigs/servers/proxy.ts";
 import { percentile, median, within, type Row } from "./measure.ts";
 import { type Bench, fromHosted, hosted, randomFiles, runAgain, runTask } from "./rig.ts";
 

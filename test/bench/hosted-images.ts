@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { Agent, type Dispatcher, request } from "undici";
-import { each } from "../run-sources.ts";
-import { makeImage, type TestManifest } from "../servers/images.ts";
-import { startRegistry } from "../servers/registries.ts";
+import { each } from "../rigs/runs/run-sources.ts";
+import { makeImage, type TestManifest } from "../rigs/servers/images.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
 import { against, type Row, timed } from "./measure.ts";
 import type { Bench } from "./rig.ts";
 

@@ -1,5 +1,5 @@
-import { each } from "../run-sources.ts";
-import { makeBlob, makeImage, pushBlob, pushImage, type TestManifest } from "../servers/images.ts";
+import { each } from "../rigs/runs/run-sources.ts";
+import { makeBlob, makeImage, pushBlob, pushImage, type TestManifest } from "../rigs/servers/images.ts";
 
 const LAYER = 16 * 1024;
 const BASES = 5;

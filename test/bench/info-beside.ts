@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { openDb } from "../../db/open.ts";
-import { newest } from "../run-fixture.ts";
-import { addManyNodes } from "../planned-run.ts";
+import { newest } from "../rigs/runs/run-fixture.ts";
+import { addManyNodes } from "../rigs/db/planned-run.ts";
 import { percentile, within, type Row } from "./measure.ts";
 import { askInfo, type Bench, fromHosted, hosted, runTask } from "./rig.ts";
 

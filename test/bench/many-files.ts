@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { newest } from "../run-fixture.ts";
+import { newest } from "../rigs/runs/run-fixture.ts";
 import { memory, within, type Row } from "./measure.ts";
 import { type Bench, fromHosted, hosted, runAgain, watchMemory } from "./rig.ts";
 

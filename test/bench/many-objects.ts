@@ -1,6 +1,6 @@
-import { readHistories } from "../run-histories.ts";
-import { unique } from "../run-fixture.ts";
-import { each } from "../run-sources.ts";
+import { readHistories } from "../rigs/runs/run-histories.ts";
+import { unique } from "../rigs/runs/run-fixture.ts";
+import { each } from "../rigs/runs/run-sources.ts";
 import { type Row, within } from "./measure.ts";
 import { type Bench, hosted, runTask } from "./rig.ts";
 

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { SKOPEO } from "../servers/oci-tools.ts";
-import { freePort, startServer } from "../servers/process.ts";
-import type { TestRegistry } from "../servers/registries.ts";
-import { findTool, type Tool } from "../servers/tools.ts";
+import { SKOPEO } from "../rigs/servers/oci-tools.ts";
+import { freePort, startServer } from "../rigs/servers/process.ts";
+import type { TestRegistry } from "../rigs/servers/registries.ts";
+import { findTool, type Tool } from "../rigs/servers/tools.ts";
 
 const run = promisify(execFile);
 

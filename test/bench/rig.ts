@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
-import { type Instance, startInstance } from "../instance.ts";
-import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../run-fixture.ts";
+import { type Instance, startInstance } from "../rigs/runs/instance.ts";
+import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../rigs/runs/run-fixture.ts";
 
 export type Bench = {
   /** How often each side does each piece of work. */

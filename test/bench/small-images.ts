@@ -2,7 +2,7 @@ import { fillRegistry } from "./images.ts";
 import { against, timed, type Row } from "./measure.ts";
 import { skopeoSync } from "./peers.ts";
 import { type Bench, linked, registry, runAgain, runTask } from "./rig.ts";
-import { startRegistry } from "../servers/registries.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
 
 const IMAGES = 200;
 

@@ -10,8 +10,8 @@ import { blobRoutes } from "../../api/internal/blobs.ts";
 import { versionRoutes } from "../../api/internal/versions.ts";
 import { createWorkers } from "../../api/internal/workers.ts";
 import { findRepository } from "../../db/repositories.ts";
-import { ADMIN } from "../api-fixture.ts";
-import { startNpm } from "../npm-fixture.ts";
+import { ADMIN } from "../rigs/api/api-fixture.ts";
+import { startNpm } from "../rigs/api/npm-fixture.ts";
 import type { Judged, Rig } from "./conformance/rig.ts";
 import { npmRig } from "./npm-rig.ts";
 

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import type { Connector } from "../../activities/registries/contract.ts";
 import { encodePath } from "../../domain/path.ts";
-import { ADMIN } from "../api-fixture.ts";
-import { md5, sha256 } from "../content-fixture.ts";
-import { type Instance, REMOTE, startInstance } from "../instance-fixture.ts";
-import { DATES as ORIGIN } from "../package-copy-fixture.ts";
-import { startProxy, type FaultProxy } from "../servers/proxy.ts";
-import { LOGIN } from "../socket-fixture.ts";
+import { ADMIN } from "../rigs/api/api-fixture.ts";
+import { md5, sha256 } from "../rigs/api/content-fixture.ts";
+import { type Instance, REMOTE, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import { DATES as ORIGIN } from "../rigs/transfer/package-copy-fixture.ts";
+import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
+import { LOGIN } from "../rigs/api/socket-fixture.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 

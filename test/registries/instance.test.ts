@@ -1,6 +1,6 @@
 import { instance } from "../../activities/registries/connectors.ts";
-import { ADMIN } from "../api-fixture.ts";
-import { startNpm } from "../npm-fixture.ts";
+import { ADMIN } from "../rigs/api/api-fixture.ts";
+import { startNpm } from "../rigs/api/npm-fixture.ts";
 import { describeConnector } from "./conformance.ts";
 import { INSTANCE_WORDS, instanceRig } from "./instance-rig.ts";
 import { npmRig } from "./npm-rig.ts";

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Artifact } from "../../domain/artifact.ts";
-import { on, rewritten, type Rule } from "../servers/faulty.ts";
-import { npmClient } from "../servers/npm-client.ts";
-import { startProxy } from "../servers/proxy.ts";
-import { npmTarball } from "../tarball.ts";
+import { on, rewritten, type Rule } from "../rigs/servers/faulty.ts";
+import { npmClient } from "../rigs/servers/npm-client.ts";
+import { startProxy } from "../rigs/servers/proxy.ts";
+import { npmTarball } from "../rigs/api/tarball.ts";
 import type { Judged, RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 

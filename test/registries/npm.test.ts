@@ -1,8 +1,8 @@
 import { npm } from "../../activities/registries/npm/connector.ts";
-import { ADMIN } from "../api-fixture.ts";
-import { startNpm } from "../npm-fixture.ts";
-import { USER } from "../servers/credentials.ts";
-import { startVerdaccio } from "../servers/verdaccio.ts";
+import { ADMIN } from "../rigs/api/api-fixture.ts";
+import { startNpm } from "../rigs/api/npm-fixture.ts";
+import { USER } from "../rigs/servers/credentials.ts";
+import { startVerdaccio } from "../rigs/servers/verdaccio.ts";
 import { describeConnector, type Skipped } from "./conformance.ts";
 import { npmRig } from "./npm-rig.ts";
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Connector } from "../../activities/registries/contract.ts";
-import { header, on, type Rule } from "../servers/faulty.ts";
-import { makeImage, pushImage, readManifest, type TestManifest } from "../servers/images.ts";
-import { startProxy, type FaultProxy } from "../servers/proxy.ts";
-import type { TestRegistry } from "../servers/registries.ts";
+import { header, on, type Rule } from "../rigs/servers/faulty.ts";
+import { makeImage, pushImage, readManifest, type TestManifest } from "../rigs/servers/images.ts";
+import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
+import type { TestRegistry } from "../rigs/servers/registries.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 

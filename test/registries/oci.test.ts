@@ -1,6 +1,6 @@
 import { oci } from "../../activities/registries/oci/connector.ts";
-import { USER } from "../servers/credentials.ts";
-import { startRegistry } from "../servers/registries.ts";
+import { USER } from "../rigs/servers/credentials.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
 import { describeConnector } from "./conformance.ts";
 import { ociRig } from "./oci-rig.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Product, RecordInfo } from "../run-fixture.ts";
-import type { Listing } from "../run-sources.ts";
+import type { Product, RecordInfo } from "../rigs/runs/run-fixture.ts";
+import type { Listing } from "../rigs/runs/run-sources.ts";
 import type { Followed } from "./load-slots.ts";
 import type { RoundRun } from "./load-crowd.ts";
 import { PROJECT, type World } from "./world.ts";

@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
-import { isAlive } from "../instance.ts";
+import { isAlive } from "../rigs/runs/instance.ts";
 import type { End, World } from "./world.ts";
 
 /** Reads what the supervisors say of their processes: each that ended was ended by us, and the supervisors themselves are there. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createInstanceClient } from "../../activities/registries/instance/client.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
-import type { TaskObject } from "../run-fixture.ts";
+import type { TaskObject } from "../rigs/runs/run-fixture.ts";
 import { PROJECT, type World } from "./world.ts";
 
 const REPOSITORIES = 4;

@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { integrity } from "../npm-fixture.ts";
-import { createFiller, mavenPath, pom } from "../packages-fixture.ts";
-import { sha256, type Product, type TaskObject } from "../run-fixture.ts";
-import { each, fillRegistry, fillRepository, type Listing } from "../run-sources.ts";
-import { makeImage } from "../servers/images.ts";
-import { npmTarball } from "../tarball.ts";
+import { integrity } from "../rigs/api/npm-fixture.ts";
+import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
+import { sha256, type Product, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import { each, fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
+import { makeImage } from "../rigs/servers/images.ts";
+import { npmTarball } from "../rigs/api/tarball.ts";
 import { crowdTargets, type RoundRun } from "./load-crowd.ts";
 import { PROJECT, type World } from "./world.ts";
 

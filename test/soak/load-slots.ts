@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { sha256, type TaskDraft } from "../run-fixture.ts";
+import { sha256, type TaskDraft } from "../rigs/runs/run-fixture.ts";
 import { PROJECT, type World } from "./world.ts";
 
 /** A repository into which files are put all the time, at a limited number of paths, and the task that sends it. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { randomOf } from "../run-fixture.ts";
+import { randomOf } from "../rigs/runs/run-fixture.ts";
 import { converge } from "./converge.ts";
 import { createCrashCheck } from "./crashes.ts";
 import { prepareCrowd, startCrowd } from "./load-crowd.ts";

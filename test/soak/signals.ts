@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { isAlive, type ProcessName } from "../instance.ts";
+import { isAlive, type ProcessName } from "../rigs/runs/instance.ts";
 import type { Journal } from "./journal.ts";
 import type { End, EndName } from "./world.ts";
 

@@ -1,4 +1,4 @@
-import type { Fault } from "../servers/proxy.ts";
+import type { Fault } from "../rigs/servers/proxy.ts";
 import type { WayName, World } from "./world.ts";
 
 export const END_KINDS = ["slow", "silent", "503", "429", "reset", "cut"] as const;

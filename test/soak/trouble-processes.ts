@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProcessName } from "../instance.ts";
+import type { ProcessName } from "../rigs/runs/instance.ts";
 import type { Victim } from "./signals.ts";
 import type { EndName, World } from "./world.ts";
 

@@ -1,7 +1,7 @@
-import { integrity } from "../npm-fixture.ts";
-import { sha256, type RecordDetail, type RecordInfo } from "../run-fixture.ts";
-import { listFiles, listImages } from "../run-judge.ts";
-import { each, type Listing } from "../run-sources.ts";
+import { integrity } from "../rigs/api/npm-fixture.ts";
+import { sha256, type RecordDetail, type RecordInfo } from "../rigs/runs/run-fixture.ts";
+import { listFiles, listImages } from "../rigs/runs/run-judge.ts";
+import { each, type Listing } from "../rigs/runs/run-sources.ts";
 import { differences, digestsOf, statusOf } from "./converge.ts";
 import { crowdTargets, type RoundRun } from "./load-crowd.ts";
 import type { Followed } from "./load-slots.ts";

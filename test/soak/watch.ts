@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { RecordInfo } from "../run-fixture.ts";
+import type { RecordInfo } from "../rigs/runs/run-fixture.ts";
 import type { World } from "./world.ts";
 
 /** `realTime`: what was sent is taken in again by the same record when it changes, so that less has ended than before. */

@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startInstance, type Instance } from "../instance.ts";
-import { createCleanup, openProduct, randomOf, UTC, type Product } from "../run-fixture.ts";
-import { oneOf } from "../run-rig.ts";
-import { freePort } from "../servers/process.ts";
-import { startProxy, type FaultProxy } from "../servers/proxy.ts";
-import type { TestRegistry } from "../servers/registries.ts";
+import { startInstance, type Instance } from "../rigs/runs/instance.ts";
+import { createCleanup, openProduct, randomOf, UTC, type Product } from "../rigs/runs/run-fixture.ts";
+import { oneOf } from "../rigs/runs/run-rig.ts";
+import { freePort } from "../rigs/servers/process.ts";
+import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
+import type { TestRegistry } from "../rigs/servers/registries.ts";
 import { createJournal, type Journal } from "./journal.ts";
 import { createSignals, type Signals } from "./signals.ts";
 

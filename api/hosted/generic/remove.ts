@@ -1,7 +1,7 @@
 import { deleteNodes } from "../../../db/delete-nodes.ts";
 import type { RepositoryRow } from "../../../db/repositories.ts";
 import type { ApiDeps } from "../../deps.ts";
-import { fail } from "../../errors.ts";
+import { fail } from "../../http/errors.ts";
 
 /** Deletes a file, or a folder with all below it. */
 export async function removeFiles({ db, now }: Pick<ApiDeps, "db" | "now">, repository: RepositoryRow, path: string): Promise<void> {

@@ -1,13 +1,13 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { getNode } from "../../../db/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { answers, failure, nothing, ok } from "../../envelope.ts";
-import { fail } from "../../errors.ts";
-import { repositoryOf } from "../../repository-actions.ts";
-import { requestPath } from "../../request-path.ts";
-import { sendFile } from "../../send-file.ts";
-import { NodeInfo, toNodeInfo } from "../../shapes/node.ts";
-import { hostedRepository } from "../../sync/ensure.ts";
+import { answers, failure, nothing, ok } from "../../http/envelope.ts";
+import { fail } from "../../http/errors.ts";
+import { repositoryOf } from "../../repositories/actions.ts";
+import { requestPath } from "../../http/request-path.ts";
+import { sendFile } from "../../http/send-file.ts";
+import { NodeInfo, toNodeInfo } from "../../files/shapes.ts";
+import { hostedRepository } from "../../repositories/ensure.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
 

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Env } from "../../deps.ts";
-import { toApiError } from "../../errors.ts";
-import { languageOf, messageOf } from "../../messages.ts";
+import { toApiError } from "../../http/errors.ts";
+import { languageOf, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;
 

@@ -1,6 +1,6 @@
 import type { Store } from "../../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../../domain/maven/layout.ts";
-import type { FileRow } from "../../send-file.ts";
+import type { FileRow } from "../../http/send-file.ts";
 
 export type Checksums = ReturnType<typeof createChecksums>;
 

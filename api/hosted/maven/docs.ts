@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
-import { type NativeMethod, REFUSED } from "../../native-answers.ts";
+import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const params = z.object({
   projectId: z.string(),

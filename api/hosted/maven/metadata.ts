@@ -7,7 +7,7 @@ import type { RepositoryRow } from "../../../db/repositories.ts";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 import { defaultPrefix, metadataXml, type PluginPrefix, snapshotXml } from "../../../domain/maven/metadata.ts";
 import { parentOf } from "../../../domain/path.ts";
-import { matchesTag } from "../../byte-range.ts";
+import { matchesTag } from "../../http/byte-range.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { readPlugins } from "./plugins.ts";
 

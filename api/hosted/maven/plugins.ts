@@ -7,7 +7,7 @@ import { putNodes } from "../../../db/put-nodes.ts";
 import type { RepositoryRow } from "../../../db/repositories.ts";
 import { metadataXml, type PluginPrefix } from "../../../domain/maven/metadata.ts";
 import type { ApiDeps } from "../../deps.ts";
-import { mustBeMade } from "../../receive-file.ts";
+import { mustBeMade } from "../../http/receive-file.ts";
 import { mavenMemory } from "./memory.ts";
 import { hostedMaven } from "./repository.ts";
 import { childrenOf, readXml, textOf } from "./xml.ts";

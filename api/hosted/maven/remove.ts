@@ -4,7 +4,7 @@ import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
 import type { RepositoryRow } from "../../../db/repositories.ts";
 import { checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
 import type { ApiDeps } from "../../deps.ts";
-import { fail } from "../../errors.ts";
+import { fail } from "../../http/errors.ts";
 
 /** Deletes a file, or a folder with all below it; versions and metadata follow at once. A checksum goes with its file, and metadata with what it tells of. */
 export async function removeMaven({ db, now }: Pick<ApiDeps, "db" | "now">, repository: RepositoryRow, path: string, user: string): Promise<void> {

@@ -1,7 +1,7 @@
 import type { DbOrTx } from "../../../db/open.ts";
 import { findProject } from "../../../db/projects.ts";
 import { findRepository, type RepositoryRow } from "../../../db/repositories.ts";
-import { ApiError } from "../../errors.ts";
+import { ApiError } from "../../http/errors.ts";
 
 /** The hosted MAVEN repository of that name; 404 says what there is instead. */
 export function hostedMaven(db: DbOrTx, { projectId, name }: { projectId: string; name: string }): RepositoryRow {

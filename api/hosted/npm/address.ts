@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { isNpmName } from "../../../domain/npm/package.ts";
 import type { Env } from "../../deps.ts";
-import { rawPath } from "../../request-path.ts";
+import { rawPath } from "../../http/request-path.ts";
 import { NpmError } from "./errors.ts";
 
 /** What a request is about. `service`: the registry's own addresses, below `/-/`. */

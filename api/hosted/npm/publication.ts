@@ -3,7 +3,7 @@ import type { Context } from "hono";
 import type { Staged } from "../../../activities/store/stage.ts";
 import { record } from "../../../domain/npm/package.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { bodyOf } from "../../sync/body.ts";
+import { bodyOf } from "../../http/body.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 

@@ -1,8 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { basicCredentials, CHALLENGE, type Login } from "../../auth.ts";
+import { basicCredentials, CHALLENGE, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { ApiError } from "../../errors.ts";
+import { ApiError } from "../../http/errors.ts";
 import { type Address, placeOf } from "./address.ts";
 import { deleteRevision, deleteTarball, putPackage, putRevision } from "./change.ts";
 import { LOGIN_HINT, NpmError } from "./errors.ts";

@@ -3,7 +3,7 @@ import { write } from "../../../db/open.ts";
 import { changeDistTags } from "../../../db/packages/npm/change.ts";
 import { shownTags } from "../../../db/packages/npm/find.ts";
 import { findVersion } from "../../../db/packages/versions.ts";
-import { wholeBody } from "../../sync/body.ts";
+import { wholeBody } from "../../http/body.ts";
 import { done, parseText } from "./change.ts";
 import { NpmError } from "./errors.ts";
 import { checkDistTag } from "./publish.ts";

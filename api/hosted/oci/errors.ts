@@ -3,8 +3,8 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { ManifestError } from "../../../domain/image/manifest.ts";
 import type { Env } from "../../deps.ts";
-import { ApiError } from "../../errors.ts";
-import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../failure-status.ts";
+import { ApiError } from "../../http/errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../http/failure-status.ts";
 
 /** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
 export type OciCode =

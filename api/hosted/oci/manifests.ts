@@ -7,7 +7,7 @@ import { findManifestContent, findTag } from "../../../db/packages/image/find.ts
 import { putImageManifest } from "../../../db/packages/image/put.ts";
 import { digestParts } from "../../../domain/digest.ts";
 import { readManifest, type ManifestFacts } from "../../../domain/image/push.ts";
-import { bodyOf } from "../../sync/body.ts";
+import { bodyOf } from "../../http/body.ts";
 import { isDigestLike, digestOf, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";

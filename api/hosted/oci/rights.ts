@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import { allows, type RegistryAction, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
-import { basicCredentials, type Login } from "../../auth.ts";
+import { basicCredentials, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { ApiError } from "../../errors.ts";
+import { ApiError } from "../../http/errors.ts";
 import { OciError } from "./errors.ts";
 import type { Target } from "./target.ts";
 

@@ -1,6 +1,6 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { Login } from "../../auth.ts";
+import type { Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { getBlob, removeBlob } from "./blobs.ts";
 import { OciError } from "./errors.ts";

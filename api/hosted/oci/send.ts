@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { INLINE_LIMIT } from "../../../activities/store/layout.ts";
 import type { Store } from "../../../activities/store/store.ts";
-import { matchesTag, parseRange } from "../../byte-range.ts";
+import { matchesTag, parseRange } from "../../http/byte-range.ts";
 import type { Env } from "../../deps.ts";
-import { toWebStream } from "../../send-file.ts";
+import { toWebStream } from "../../http/send-file.ts";
 import { OciError } from "./errors.ts";
 
 /** `sha256`: of the content, where the store has it. */

@@ -1,9 +1,9 @@
 import type { Context } from "hono";
 import { REGISTRY_ACTIONS, type RegistryScope } from "../../../activities/secrets/registry-token.ts";
 import { isImageName } from "../../../domain/reference.ts";
-import type { Login } from "../../auth.ts";
+import type { Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { wholeBody } from "../../sync/body.ts";
+import { wholeBody } from "../../http/body.ts";
 import { OciError } from "./errors.ts";
 import { CATALOG, checkBasic } from "./rights.ts";
 

@@ -6,7 +6,7 @@ import { write } from "../../../db/open.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { type Digest, digestParts } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { bodyOf } from "../../sync/body.ts";
+import { bodyOf } from "../../http/body.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { Check, End } from "../../../activities/registries/contract.ts";
-import { during, every, silence, status } from "../../servers/faulty.ts";
+import { during, every, silence, status } from "../../rigs/servers/faulty.ts";
 import { never } from "./reading.ts";
 import { wire, type Case, type Judged } from "./rig.ts";
 

@@ -1,8 +1,8 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
-import { readWhole } from "../../servers/faulty-bodies.ts";
-import { asking, during, watching, flipped, getting, half, header, lyingLength, portal, zipped, type Rule } from "../../servers/faulty.ts";
-import type { Fault } from "../../servers/proxy.ts";
+import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
+import { asking, during, watching, flipped, getting, half, header, lyingLength, portal, zipped, type Rule } from "../../rigs/servers/faulty.ts";
+import type { Fault } from "../../rigs/servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { describeOne, never, onceFor, orFailure, readAll, readPart, shown, using } from "./reading.ts";
 import { wire, type Case, type Rig } from "./rig.ts";

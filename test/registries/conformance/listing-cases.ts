@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { describeAll, list, onceFor, orFailure, using } from "./reading.ts";
-import { cutAnswer, during, watching, half, nth, portal, status, type Rule } from "../../servers/faulty.ts";
-import type { Fault } from "../../servers/proxy.ts";
+import { cutAnswer, during, watching, half, nth, portal, status, type Rule } from "../../rigs/servers/faulty.ts";
+import type { Fault } from "../../rigs/servers/proxy.ts";
 import { wire, type Case, type Rig } from "./rig.ts";
 
 /** For a listing of some artifacts. */

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect } from "vitest";
-import { largeBody } from "../../servers/faulty-bodies.ts";
-import { during, getting, large, sink, writing } from "../../servers/faulty.ts";
+import { largeBody } from "../../rigs/servers/faulty-bodies.ts";
+import { during, getting, large, sink, writing } from "../../rigs/servers/faulty.ts";
 import { never, using } from "./reading.ts";
 import { wire, type Case } from "./rig.ts";
 import { contentOf, withParts } from "./writing.ts";

@@ -1,8 +1,8 @@
 import type { End } from "../../../activities/registries/contract.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
-import { readWhole } from "../../servers/faulty-bodies.ts";
-import { during, faultOf, on, SAFE, watching, type Faults, type Rule } from "../../servers/faulty.ts";
-import type { FaultProxy } from "../../servers/proxy.ts";
+import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
+import { during, faultOf, on, SAFE, watching, type Faults, type Rule } from "../../rigs/servers/faulty.ts";
+import type { FaultProxy } from "../../rigs/servers/proxy.ts";
 import { describeOne, listAll, onceFor, using } from "./reading.ts";
 import { ABILITIES, type Rig, type Sample, wire } from "./rig.ts";
 import { contentOf, deliver, pieces, withParts } from "./writing.ts";

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Closing, End, ListedPage, Lister, Selection, Source } from "../../../activities/registries/contract.ts";
 import { DIGEST_ALGORITHMS, type Artifact, type Part } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { readWhole } from "../../servers/faulty-bodies.ts";
+import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
 import type { Rig, Sample } from "./rig.ts";
 
 export const never = (): AbortSignal => new AbortController().signal;

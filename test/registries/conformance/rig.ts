@@ -2,8 +2,8 @@ import type { Artifact } from "../../../domain/artifact.ts";
 import type { Connector, End, Selection } from "../../../activities/registries/contract.ts";
 import type { FailureKind } from "../../../domain/failure.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
-import type { Rule } from "../../servers/faulty.ts";
-import type { FaultProxy } from "../../servers/proxy.ts";
+import type { Rule } from "../../rigs/servers/faulty.ts";
+import type { FaultProxy } from "../../rigs/servers/proxy.ts";
 
 /** An artifact made for tests, with the contents of its parts by their path. */
 export type Sample = { artifact: Artifact; contents: ReadonlyMap<string, Buffer> };

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { End } from "../../../activities/registries/contract.ts";
-import { during, every, faultOf, on, silence, status, watching, type Faults, type Rule } from "../../servers/faulty.ts";
-import type { Fault, FaultProxy } from "../../servers/proxy.ts";
+import { during, every, faultOf, on, silence, status, watching, type Faults, type Rule } from "../../rigs/servers/faulty.ts";
+import type { Fault, FaultProxy } from "../../rigs/servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { never } from "./reading.ts";
 import { wire, type Case, type Rig } from "./rig.ts";

@@ -1,8 +1,8 @@
 import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { FailureKind } from "../../../domain/failure.ts";
-import type { Fault } from "../../servers/proxy.ts";
-import { during, watching, drip, listening, silence, stall, status } from "../../servers/faulty.ts";
+import type { Fault } from "../../rigs/servers/proxy.ts";
+import { during, watching, drip, listening, silence, stall, status } from "../../rigs/servers/faulty.ts";
 import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
 import { wire, type Case } from "./rig.ts";
 

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import { readWhole } from "../../servers/faulty-bodies.ts";
-import { cutRequest, during, lost, nth, watching, writing } from "../../servers/faulty.ts";
+import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
+import { cutRequest, during, lost, nth, watching, writing } from "../../rigs/servers/faulty.ts";
 import type { Artifact, Part } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { UploadState } from "../../../domain/outcome.ts";

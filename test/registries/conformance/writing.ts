@@ -4,7 +4,7 @@ import type { Part } from "../../../domain/artifact.ts";
 import { comparePart, type PartComparison } from "../../../domain/decide.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import type { ArtifactOutcome, CopyHooks, UploadState } from "../../../domain/outcome.ts";
-import { readWhole } from "../../servers/faulty-bodies.ts";
+import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
 import { never, using } from "./reading.ts";
 import type { Rig, Sample } from "./rig.ts";
 

@@ -1,0 +1,128 @@
+import type { Sealer } from "../../activities/secrets/seal.ts";
+import { type ClusterRow, deleteCluster, findCenter, findCluster, findClusterByName, insertCluster, setClusterHealth, updateCluster } from "../../db/clusters.ts";
+import type { By } from "../../db/tasks.ts";
+import { isSameEnd } from "../../domain/endpoint-url.ts";
+import { checkName } from "../../domain/task-rules.ts";
+import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";
+import { checkInstanceUrl, checkRegistryUrl } from "../http/check-url.ts";
+import type { ApiDeps, ClusterAccess } from "../deps.ts";
+import { fail } from "../http/errors.ts";
+import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
+
+type Secrets = { password?: string; token?: string; secretKey?: string };
+
+const sealedFor = (id: string) => `cluster:${id}`;
+
+/** Null when there is nothing to keep. */
+export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
+  const kept = Object.entries(secrets).filter(([, value]) => value !== "");
+  return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
+}
+
+/** Safe: only `sealSecrets` ever made what this opens. */
+export function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
+  return secret === null ? {} : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
+}
+
+/** What was sent: absent and null mean that nothing was. */
+function givenSecrets({ password, token, secretKey }: Pick<ClusterCreate, "password" | "token" | "secretKey">): Secrets {
+  return { ...(password === null ? {} : { password }), ...(token === null ? {} : { token }), ...(secretKey === null ? {} : { secretKey }) };
+}
+
+const cleared = (text: string | null) => (text === "" ? null : text);
+
+type Reach = Pick<ClusterRow, "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify">;
+
+function accessWith({ type, url, protocol, username, certificate, insecureSkipVerify }: Reach, { password, token }: Secrets): ClusterAccess {
+  return { type, url, protocol, username, password: password || null, token: token || null, certificate, insecureSkipVerify };
+}
+
+/** How to reach a cluster that is saved. */
+export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
+  return accessWith(row, openSecrets(sealer, row));
+}
+
+export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By): Promise<void> {
+  const { db, sealer, localClusterName } = deps;
+  const { name, type, detectType } = body;
+  for (const field of ["name", "url"] as const) if (body[field].trim() === "") fail(250104, field);
+  checkName(name);
+  const { url, protocol } = checkEnd(deps, type, body.url, body.protocol ?? null);
+  if (name === localClusterName || findClusterByName(db, name)) fail(250305, name);
+  const center = type === "CENTER" ? findCenter(db) : null;
+  if (center) fail(250309, center.name);
+  const secrets = givenSecrets(body);
+  const values = {
+    url,
+    protocol,
+    username: cleared(body.username),
+    certificate: cleared(body.certificate),
+    insecureSkipVerify: body.insecureSkipVerify ?? false,
+    appId: body.appId,
+    accessKey: body.accessKey,
+    udpPort: body.udpPort,
+    detectType,
+  };
+  if (body.ping && detectType === "PING") await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
+  const made = insertCluster(db, { ...values, name, type, ownerTaskKey: null }, (id) => sealSecrets(sealer, id, secrets), by);
+  if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
+}
+
+/** Secrets that are not sent are kept, but never for another host. */
+export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By): Promise<ClusterRow> {
+  const { db, sealer } = deps;
+  const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
+  const wanted = body.protocol === undefined ? row.protocol : body.protocol;
+  const { url, protocol } = checkEnd(deps, row.type, body.url, wanted);
+  const sameHost = isSameEnd(row.url, url);
+  const secrets = { ...(sameHost ? openSecrets(sealer, row) : {}), ...givenSecrets(body) };
+  const values = {
+    url,
+    protocol,
+    username: cleared(body.username ?? (sameHost ? row.username : null)),
+    certificate: cleared(body.certificate ?? row.certificate),
+    insecureSkipVerify: body.insecureSkipVerify ?? row.insecureSkipVerify,
+    appId: body.appId ?? row.appId,
+    accessKey: body.accessKey ?? row.accessKey,
+    udpPort: body.udpPort ?? row.udpPort,
+    detectType: body.detectType ?? row.detectType,
+  };
+  if (body.ping && values.detectType === "PING") await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
+  updateCluster(db, row.id, { ...values, secret: sealSecrets(sealer, row.id, secrets) }, by);
+  return findCluster(db, row.id) ?? fail(250306, body.name);
+}
+
+/** Tests the connection of a saved cluster and keeps what it found. */
+export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
+  const row = findClusterByName(deps.db, name) ?? fail(250306, name);
+  const problem = await deps.checkCluster(accessOf(deps.sealer, row));
+  setClusterHealth(deps.db, row, problem?.reason ?? null, deps.now());
+  deps.watch.checked(row.id, problem?.refused ?? false);
+  if (problem !== null) fail(250301, name, problem.reason);
+}
+
+export function removeCluster({ db }: ApiDeps, id: string): void {
+  const row = findCluster(db, id) ?? fail(250306, id);
+  const users = deleteCluster(db, id);
+  if (users.length > 0) fail(250112, `cluster ${row.name} is used by ${users.slice(0, 20).join(", ")}${users.length > 20 ? ` and ${users.length - 20} more` : ""}`);
+}
+
+async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {
+  const problem = await checkCluster(access);
+  if (problem !== null) fail(250301, name, problem.reason);
+}
+
+/** Url and protocol as they are kept. */
+function checkEnd(
+  deps: Pick<ApiDeps, "checkHost">,
+  type: ClusterType,
+  url: string,
+  protocol: Protocol | null,
+): { url: string; protocol: Protocol | null } {
+  if (url.trim() === "") fail(250104, "url");
+  if (type === "REMOTE") return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
+  if (protocol !== null) {
+    fail(250105, "protocol", `only REMOTE clusters have one: ${type} is another instance of this product`);
+  }
+  return { url: checkInstanceUrl(deps, url, "url"), protocol };
+}

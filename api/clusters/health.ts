@@ -1,0 +1,30 @@
+import pLimit from "p-limit";
+import { listClusters, setClusterHealth } from "../../db/clusters.ts";
+import { accessOf } from "./actions.ts";
+import type { ApiDeps } from "../deps.ts";
+
+const AT_ONCE = 8;
+
+type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger"> & {
+  /** Told how long a cluster took to answer (ms). */
+  paces: { note: (clusterId: string, waitMs: number) => void };
+  /** Told of each cluster whether it refuses the credentials. */
+  checked?: (clusterId: string, refused: boolean) => void;
+};
+
+/** Tests the connection to every cluster once and writes down which are HEALTHY, and of the others why they are not. Nothing waits for its result. */
+export async function checkClusters({ db, sealer, checkCluster, checked, now, logger, paces }: HealthDeps): Promise<void> {
+  const limit = pLimit(AT_ONCE);
+  const watched = listClusters(db).filter(({ detectType }) => detectType === "PING");
+  await limit.map(watched, async (row) => {
+    const begun = performance.now();
+    const problem = await checkCluster(accessOf(sealer, row));
+    paces.note(row.id, performance.now() - begun);
+    const reason = problem?.reason ?? null;
+    if ((reason === null) !== (row.status === "HEALTHY")) {
+      logger.info({ cluster: row.name, reason }, reason === null ? "cluster is healthy again" : "cluster is unhealthy");
+    }
+    setClusterHealth(db, row, reason, now());
+    checked?.(row.id, problem?.refused ?? false);
+  });
+}

@@ -1,0 +1,198 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import { findCenter, findCluster, findClusterByName, listClusters, pageClusters } from "../../db/clusters.ts";
+import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
+import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { answers, bodyAnswers, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import { readRawBody } from "../http/raw-body.ts";
+import { orNull } from "../http/fields.ts";
+import { ClusterCreate, ClusterInfo, ClusterUpdate, localClusterInfo, toClusterInfo } from "./shapes.ts";
+
+const tags = ["clusters"];
+const one = "The cluster; null when there is none";
+const byName = z.object({ name: z.string() });
+const filter = {
+  name: z.string().optional().openapi({ description: "The beginning of the name" }),
+  type: z.enum(CLUSTER_TYPES).optional(),
+};
+
+const create = createRoute({
+  method: "post",
+  path: "/create",
+  tags,
+  summary: "Attach a cluster",
+  description: "With `ping` it must be reachable and take the credentials.",
+  request: { body: jsonBody(ClusterCreate) },
+  responses: bodyAnswers(nothing, [250104, 250105, 250301, 250305, 250309]),
+});
+
+const update = createRoute({
+  method: "post",
+  path: "/update",
+  tags,
+  summary: "Change the cluster of that name",
+  request: { body: jsonBody(ClusterUpdate) },
+  responses: bodyAnswers(ClusterInfo, [250104, 250105, 250301, 250306], "The cluster as it is now"),
+});
+
+const tryConnectGet = createRoute({
+  method: "get",
+  path: "/tryConnect",
+  tags,
+  summary: "Test the connection to a cluster",
+  description: "The name may also be sent in a JSON body `{name}`, as the older document has it.",
+  request: { query: byName.partial() },
+  responses: answers(nothing, [250103, 250104, 250301, 250306], "It is reachable and takes the credentials"),
+});
+
+const nameBody = { type: "object", properties: { name: { type: "string" } } } as const;
+const tryConnectPost = createRoute({
+  ...tryConnectGet,
+  method: "post",
+  path: "/tryConnect",
+  description: "The name is sent as parameter or in the body.",
+  request: { query: byName.partial(), body: { content: { "application/json": { schema: nameBody } } } },
+  responses: bodyAnswers(nothing, [250103, 250104, 250301, 250306], "It is reachable and takes the credentials"),
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/delete/{id}",
+  tags,
+  summary: "Detach a cluster",
+  description: "Refused while tasks use it; the answer names them.",
+  request: { params: z.object({ id: z.string() }) },
+  responses: answers(nothing, [250112, 250306]),
+});
+
+const exist = createRoute({
+  method: "get",
+  path: "/exist",
+  tags,
+  summary: "Whether a name is taken",
+  request: { query: byName },
+  responses: answers(z.boolean(), [250103], "Whether it is"),
+});
+
+const center = createRoute({
+  method: "get",
+  path: "/info/center",
+  tags,
+  summary: "The CENTER cluster, else the local instance",
+  responses: answers(ClusterInfo, [], "The cluster"),
+});
+
+const info = createRoute({
+  method: "get",
+  path: "/info/{id}",
+  tags,
+  summary: "A cluster by id",
+  request: { params: z.object({ id: z.string() }) },
+  responses: answers(orNull(ClusterInfo), [], one),
+});
+
+const infoByName = createRoute({
+  method: "get",
+  path: "/info",
+  tags,
+  summary: "A cluster by name",
+  request: { query: byName },
+  responses: answers(orNull(ClusterInfo), [250103], one),
+});
+
+const edges = createRoute({
+  method: "get",
+  path: "/list/edge",
+  tags,
+  summary: "All EDGE clusters",
+  responses: answers(z.array(ClusterInfo), [], "The clusters by name"),
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/list",
+  tags,
+  summary: "All clusters",
+  request: { query: z.object(filter) },
+  responses: answers(z.array(ClusterInfo), [], "The clusters by name"),
+});
+
+const pages = createRoute({
+  method: "get",
+  path: "/page",
+  tags,
+  summary: "Clusters, the newest first",
+  request: { query: pageQuery.extend(filter) },
+  responses: answers(page(ClusterInfo), [], "A page of clusters"),
+});
+
+export function clusterRoutes(deps: ApiDeps) {
+  const { db, zone, now, localClusterName } = deps;
+  const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
+  const local = (c: Context<Env>) => localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
+
+  async function connect(c: Context<Env>, name = "") {
+    const wanted = name === "" ? await nameInBody(c, deps.maxJsonBody) : name;
+    if (wanted.trim() === "") fail(250104, "name");
+    await tryConnect(deps, wanted);
+    return ok(c, null);
+  }
+
+  return new OpenAPIHono<Env>()
+    .openapi(create, async (c) => {
+      await createCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      return ok(c, null);
+    })
+    .openapi(update, async (c) => ok(c, write(await changeCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() }))))
+    .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
+    .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
+    .openapi(remove, (c) => {
+      removeCluster(deps, c.req.valid("param").id);
+      return ok(c, null);
+    })
+    .openapi(exist, (c) => {
+      const { name } = c.req.valid("query");
+      return ok(c, name === localClusterName || findClusterByName(db, name) !== null);
+    })
+    .openapi(center, (c) => {
+      const row = findCenter(db);
+      return ok(c, row === null ? local(c) : write(row));
+    })
+    .openapi(info, (c) => {
+      const row = findCluster(db, c.req.valid("param").id);
+      return ok(c, row && write(row));
+    })
+    .openapi(infoByName, (c) => {
+      const { name } = c.req.valid("query");
+      if (name === localClusterName) return ok(c, local(c));
+      const row = findClusterByName(db, name);
+      return ok(c, row && write(row));
+    })
+    .openapi(edges, (c) => ok(c, listClusters(db, { type: "EDGE" }).map(write)))
+    .openapi(list, (c) => ok(c, listClusters(db, c.req.valid("query")).map(write)))
+    .openapi(pages, (c) => {
+      const query = c.req.valid("query");
+      const { total, clusters } = pageClusters(db, query, offsetOf(query), query.pageSize);
+      return ok(c, toPage(query, total, clusters.map(write)));
+    });
+}
+
+/** `{name}` of a JSON body; a GET's lies in the server's raw request (design.md §6). */
+async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
+  const { incoming } = c.env;
+  const text = c.req.method === "GET" ? (incoming ? await readRawBody(incoming, limit) : "") : await c.req.text();
+  if (text.trim() === "") return fail(250103, "name");
+  const body = parseJson(text);
+  if (!(body instanceof Object) || !("name" in body) || body.name === null) return fail(250103, "name");
+  return typeof body.name === "string" ? body.name : fail(250106, "name: expected string");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return fail(250106, "Malformed JSON in request body");
+  }
+}

@@ -1,0 +1,170 @@
+import { findCluster, findClusterByName, insertCluster, updateCluster } from "../../db/clusters.ts";
+import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../../db/distributions.ts";
+import { write } from "../../db/open.ts";
+import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "../../db/tasks.ts";
+import { isSameEnd } from "../../domain/endpoint-url.ts";
+import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
+import { nextExecution } from "../../domain/task-rules.ts";
+import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
+import type { ReplicaObjectType, ReplicaType, RepositoryType } from "../../domain/vocabulary.ts";
+import { checkRegistryUrl } from "../http/check-url.ts";
+import { openSecrets, sealSecrets } from "../clusters/actions.ts";
+import type { ApiDeps } from "../deps.ts";
+import { fail } from "../http/errors.ts";
+import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
+import { toSetting } from "../tasks/shapes.ts";
+import { checkDraft } from "../tasks/saving.ts";
+
+/** `project/repository/name` at its longest. */
+const LONGEST_NAME = 294;
+const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
+
+export type Place = { projectId: string; repoName: string };
+
+export const taskNameOf = ({ projectId, repoName }: Place, name: string): string => `${projectId}/${repoName}/${name}`;
+
+/** The type of a local repository; 251004 and 251006 where there is none. */
+export function repositoryType({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Place): RepositoryType {
+  const local = readLocalSide(db, projectId, [repoName]) ?? fail(251004, projectId);
+  return (local.get(repoName) ?? fail(251006, `${projectId}/${repoName}`)).type;
+}
+
+/** Saves all configurations or none; the name of one that is there already means a change of it. */
+export async function createDistributions(deps: ApiDeps, place: Place, configs: readonly Distribution[], by: By): Promise<void> {
+  if (configs.length === 0) fail(250104, "configs");
+  const names = configs.map(({ name }) => name);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) fail(250107, twice);
+  const keys = write(deps.db, () => configs.map((config) => saveDistribution(deps, toWanted(deps, place, config, "config"), by)));
+  for (const key of keys) await deps.executions.taskSaved(key);
+}
+
+/** Changes a configuration that is there. */
+export async function updateDistribution(deps: ApiDeps, place: Place, config: Distribution, by: By): Promise<void> {
+  repositoryType(deps, place);
+  if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config") fail(250310, config.name);
+  const wanted = toWanted(deps, place, config, "config");
+  const key = write(deps.db, () => saveDistribution(deps, wanted, by));
+  await deps.executions.taskSaved(key);
+}
+
+/** Saves a run-once task, which waits to be executed. */
+export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, by: By): void {
+  const type = repositoryType(deps, place);
+  const { packageName, versions, targetVersions, pathConstraints } = body;
+  const byPath = (pathConstraints ?? []).length > 0;
+  if (!byPath && !packageName?.trim()) fail(250105, "packageName", "name a package with its versions, or paths with pathConstraints");
+  if (!byPath && (versions ?? []).length === 0) fail(250105, "versions", "name the versions to send");
+  if (!byPath && targetVersions?.length && versions?.length !== 1) fail(250105, "targetVersions", "they need exactly one version");
+  const name = packageName ?? "";
+  const packages = byPath ? null : [{ packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name), versions, targetVersions }];
+  const config: Distribution = {
+    ...body,
+    packageConstraints: packages,
+    pathConstraints: byPath ? pathConstraints : null,
+    replicaType: "SCHEDULED",
+    setting: { ...RUN_ONCE_SETTING },
+    enable: true,
+  };
+  write(deps.db, () => saveDistribution(deps, { ...toWanted(deps, place, config, "runOnce"), replicaObjectType: byPath ? "PATH" : "PACKAGE", replicaType: "RUN_ONCE" }, by));
+}
+
+/** What a run-once task always has (design.md §6). */
+const RUN_ONCE_SETTING: Distribution["setting"] = {
+  ...SETTING_DEFAULTS,
+  rateLimit: 0,
+  includeMetadata: true,
+  conflictStrategy: "OVERWRITE",
+  errorStrategy: "CONTINUE",
+  executionStrategy: "IMMEDIATELY",
+  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+  storageConsistencyCheck: false,
+  automaticCreateRemoteRepo: true,
+};
+
+type Wanted = {
+  taskName: string;
+  kind: "config" | "runOnce";
+  projectId: string;
+  object: TaskObject;
+  destination: Destination;
+  replicaObjectType: ReplicaObjectType;
+  replicaType: ReplicaType;
+  setting: TaskSetting;
+  enabled: boolean;
+  description: string | null;
+};
+
+function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wanted["kind"]): Wanted {
+  if (!NAME.test(config.name)) fail(250105, "name", `${JSON.stringify(config.name.slice(0, 140))}: write a letter or _ and then 1 to 127 letters, digits, - or _`);
+  const { remoteProjectId, remoteRepoName, packageConstraints, pathConstraints } = config;
+  return {
+    taskName: taskNameOf(place, config.name),
+    kind,
+    projectId: place.projectId,
+    object: { localRepoName: place.repoName, repoType: repositoryType(deps, place), remoteProjectId, remoteRepoName, packageConstraints, pathConstraints },
+    destination: config,
+    replicaObjectType: "REPOSITORY",
+    replicaType: config.replicaType,
+    setting: toSetting(config.setting),
+    enabled: config.enable,
+    description: config.description,
+  };
+}
+
+/** Inside a transaction: cluster and task, made or changed. Answers the task's key. */
+function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
+  const { db, zone } = deps;
+  const task = findTaskByName(db, wanted.taskName);
+  if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, "a task of another kind has that name");
+  if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING") fail(250303, "it runs: wait for its end or stop it");
+  const clusterId = saveDestination(deps, wanted, task, by);
+  const { taskName: name, kind, projectId, replicaObjectType, replicaType, setting, enabled, description } = wanted;
+  const draft = { name, localProjectId: projectId, replicaObjectType, replicaTaskObjects: [wanted.object], replicaType, setting, remoteClusterIds: [clusterId], recordReserveDays: 30 };
+  const clusterField = isRegistry(wanted.destination) ? "protocol" : "clusterId";
+  const existing = { longestName: LONGEST_NAME, clusterField, ...(task ? { key: task.key, setting: task.setting } : {}) };
+  const { objects, clusterIds } = checkDraft(deps, draft, existing);
+  const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
+  const { record, recordReserveDays } = task ?? { record: true, recordReserveDays: 30 };
+  const values = { name, projectId, replicaObjectType, replicaType, setting, description, enabled, record, recordReserveDays, nextExecutionTime };
+  const key = task ? changed(deps, task, values, objects, clusterIds, by) : insertTask(db, { ...values, kind }, objects, clusterIds, by);
+  if (key === null) return fail(250107, name);
+  if (isRegistry(wanted.destination)) ownCluster(db, clusterId, key);
+  else deleteOwnedCluster(db, key);
+  return key;
+}
+
+function changed({ db }: ApiDeps, task: TaskRow, values: Parameters<typeof updateTask>[2], objects: TaskObject[], clusterIds: string[], by: By): string | null {
+  return updateTask(db, task.key, values, objects, clusterIds, by) ? task.key : null;
+}
+
+const isRegistry = ({ clusterId }: Destination): boolean => !clusterId?.trim();
+
+/** The id of the cluster to send to; for a registry that is the task's own, made or changed here. */
+function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task: TaskRow | null, by: By): string {
+  const { db, sealer } = deps;
+  const { clusterId, registry, username, password, certificate } = destination;
+  const owned = task && findOwnedCluster(db, task.key);
+  if (!isRegistry(destination)) {
+    const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
+    return cluster.id === owned?.id ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`) : cluster.id;
+  }
+  if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
+  const protocol = destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
+  const url = checkRegistryUrl(deps, registry, protocol, "registry");
+  const values = { url, protocol, username: username || null, certificate: certificate || null };
+  if (owned) {
+    const kept = password === null && isSameEnd(owned.url, values.url) ? openSecrets(sealer, owned) : {};
+    const secret = sealSecrets(sealer, owned.id, password === null ? kept : { password });
+    updateCluster(db, owned.id, { ...values, detectType: owned.detectType, secret }, by);
+    return owned.id;
+  }
+  if (findClusterByName(db, taskName)) fail(250305, taskName);
+  const made = insertCluster(
+    db,
+    { ...values, name: taskName, type: "REMOTE", detectType: "PING", ownerTaskKey: null },
+    (id) => sealSecrets(sealer, id, password === null ? {} : { password }),
+    by,
+  );
+  return "id" in made ? made.id : fail(250305, made.by);
+}

@@ -1,0 +1,201 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { distributionParts, findTaskByName, listConfigs } from "../../db/distributions.ts";
+import { pageRecords } from "../../db/records.ts";
+import type { TaskRow } from "../../db/tasks.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { createDistributions, createRunOnce, type Place, repositoryType, taskNameOf, updateDistribution } from "./actions.ts";
+import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import { DistributionCreate, DistributionInfo, DistributionUpdate, RunOnceCreate } from "./shapes.ts";
+import { orNull } from "../http/fields.ts";
+import { RecordInfo, toRecord } from "../records/shapes.ts";
+import { toTaskObject } from "../tasks/shapes.ts";
+import { deleteTaskWholly, executeTask, toggleTask } from "../tasks/actions.ts";
+
+const tags = ["remote distribution"];
+const place = z.object({ projectId: z.string(), repoName: z.string() });
+const named = place.extend({ name: z.string() });
+const query = z.object({ name: z.string() });
+const SAVING = [250103, 250104, 250105, 250107, 250112, 250303, 250305, 250306, 251004, 251006, 251011] as const;
+
+const createOnce = createRoute({
+  method: "post",
+  path: "/create/runOnceTask/{projectId}/{repoName}",
+  tags,
+  summary: "Create a task that runs when it is executed",
+  description: "Content of one package's versions, or of paths. What differs at the target is overwritten. The name of one that is there changes it.",
+  request: { params: place, body: jsonBody(RunOnceCreate) },
+  responses: bodyAnswers(nothing, SAVING),
+});
+
+const executeOnce = createRoute({
+  method: "post",
+  path: "/execute/runOnceTask/{projectId}/{repoName}",
+  tags,
+  summary: "Execute a run-once task; each time is a record of its own",
+  request: { params: place, query },
+  responses: answers(nothing, [250103, 250108, 250112, 250303, 250304, 251004, 251006]),
+});
+
+const statusOnce = createRoute({
+  method: "get",
+  path: "/get/runOnceTaskStatus/{projectId}/{repoName}",
+  tags,
+  summary: "The newest execution of a run-once task",
+  request: { params: place, query },
+  responses: answers(orNull(RecordInfo), [250103, 250108, 250112, 251004, 251006], "The execution; null before the first"),
+});
+
+const deleteOnce = createRoute({
+  method: "delete",
+  path: "/delete/runOnceTask/{projectId}/{repoName}",
+  tags,
+  summary: "Delete a run-once task that does not run",
+  request: { params: place, query },
+  responses: answers(nothing, [250103, 250108, 250112, 251004, 251006]),
+});
+
+const create = createRoute({
+  method: "post",
+  path: "/create/{projectId}/{repoName}",
+  tags,
+  summary: "Distribute a repository: all configurations are saved, or none",
+  description: "The name of one that is there changes it: its key and its records stay.",
+  request: { params: place, body: jsonBody(DistributionCreate) },
+  responses: bodyAnswers(nothing, SAVING),
+});
+
+const update = createRoute({
+  method: "post",
+  path: "/update/{projectId}/{repoName}/{name}",
+  tags,
+  summary: "Change a configuration",
+  request: { params: named, body: jsonBody(DistributionUpdate) },
+  responses: bodyAnswers(nothing, [...SAVING, 250310]),
+});
+
+const infos = createRoute({
+  method: "get",
+  path: "/info/{projectId}/{repoName}",
+  tags,
+  summary: "The configurations of a repository",
+  request: { params: place },
+  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configurations, by name"),
+});
+
+const info = createRoute({
+  method: "get",
+  path: "/info/{projectId}/{repoName}/{name}",
+  tags,
+  summary: "One configuration, as a list",
+  request: { params: named },
+  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configuration; none of that name = an empty list"),
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/delete/{projectId}/{repoName}/{name}",
+  tags,
+  summary: "Delete a configuration with its records and the cluster it owns",
+  request: { params: named },
+  responses: answers(nothing, [250310, 251004, 251006]),
+});
+
+const toggle = createRoute({
+  method: "post",
+  path: "/toggle/status/{projectId}/{repoName}/{name}",
+  tags,
+  summary: "Enable or disable a configuration",
+  request: { params: named },
+  responses: answers(nothing, [250310, 251004, 251006]),
+});
+
+export function distributionRoutes(deps: ApiDeps) {
+  const { db, zone, now } = deps;
+  const by = (user: string) => ({ user, now: now() });
+
+  const findConfig = (params: Place & { name: string }): TaskRow => {
+    repositoryType(deps, params);
+    const task = findTaskByName(db, taskNameOf(params, params.name));
+    return task?.kind === "config" ? task : fail(250310, params.name);
+  };
+  const findOnce = (params: Place, name: string): TaskRow => {
+    repositoryType(deps, params);
+    const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
+    return task.kind === "runOnce" ? task : fail(250112, `${name} is no run-once task`);
+  };
+
+  return new OpenAPIHono<Env>()
+    .openapi(createOnce, (c) => {
+      createRunOnce(deps, c.req.valid("param"), c.req.valid("json"), by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(executeOnce, async (c) => {
+      await executeTask(deps, findOnce(c.req.valid("param"), c.req.valid("query").name));
+      return ok(c, null);
+    })
+    .openapi(statusOnce, (c) => {
+      const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
+      const newest = pageRecords(db, task.key, undefined, 0, 1).records[0];
+      return ok(c, newest ? toRecord(newest, zone) : null);
+    })
+    .openapi(deleteOnce, async (c) => {
+      const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
+      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} runs: wait for its end or stop it`);
+      await deleteTaskWholly(deps, task.key, by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(create, async (c) => {
+      await createDistributions(deps, c.req.valid("param"), c.req.valid("json").configs, by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(update, async (c) => {
+      const { name, ...at } = c.req.valid("param");
+      await updateDistribution(deps, at, { ...c.req.valid("json"), name }, by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(infos, (c) => {
+      const at = c.req.valid("param");
+      repositoryType(deps, at);
+      return ok(c, listConfigs(db, taskNameOf(at, "")).map((task) => toInfo(deps, at, task)));
+    })
+    .openapi(info, (c) => {
+      const { name, ...at } = c.req.valid("param");
+      repositoryType(deps, at);
+      const task = findTaskByName(db, taskNameOf(at, name));
+      return ok(c, task?.kind === "config" ? [toInfo(deps, at, task)] : []);
+    })
+    .openapi(remove, async (c) => {
+      await deleteTaskWholly(deps, findConfig(c.req.valid("param")).key, by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(toggle, async (c) => {
+      await toggleTask(deps, findConfig(c.req.valid("param")).key, by(c.get("user")));
+      return ok(c, null);
+    });
+}
+
+function toInfo({ db }: ApiDeps, { projectId, repoName }: Place, task: TaskRow): DistributionInfo {
+  const { object, cluster } = distributionParts(db, task.key);
+  const owned = cluster?.ownerTaskKey === task.key;
+  const { packageConstraints = null, pathConstraints = null, remoteProjectId = null, remoteRepoName = null } = object ? toTaskObject(object) : {};
+  return {
+    projectId,
+    repoName,
+    name: task.name.slice(taskNameOf({ projectId, repoName }, "").length),
+    clusterId: owned ? null : (cluster?.id ?? null),
+    registry: owned ? cluster.url : null,
+    protocol: owned ? cluster.protocol : null,
+    certificate: owned ? cluster.certificate : null,
+    username: owned ? cluster.username : null,
+    password: null,
+    remoteProjectId,
+    remoteRepoName,
+    packageConstraints,
+    pathConstraints,
+    replicaType: task.replicaType,
+    setting: task.setting,
+    description: task.description,
+    enable: task.enabled,
+  };
+}

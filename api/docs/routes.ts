@@ -1,0 +1,36 @@
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { Hono } from "hono";
+import type { Env } from "../deps.ts";
+import { type ApiDocument, docsPage } from "./page.ts";
+
+const INFO = {
+  openapi: "3.1.0",
+  info: {
+    title: "Artifact replication",
+    version: "1",
+    description:
+      "Replicates repositories, packages and files to other instances and to registries. Every answer is {code, message, data, traceId}; code 0 is success. Times are local to the configured zone.",
+  },
+  security: [{ basic: [] }],
+};
+
+const PAGE_HEADERS = {
+  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+};
+
+/** The contract in OpenAPI 3.1 and as a page to read. `api` is asked at the first request, when all routes are known. */
+export function docsRoutes(api: () => OpenAPIHono<Env>) {
+  let known: { json: ApiDocument; page: string } | undefined;
+  const documents = () => (known ??= describe(api()));
+  return new Hono<Env>()
+    .get("/openapi.json", (c) => c.json(documents().json))
+    .get("/docs", (c) => c.html(documents().page, 200, PAGE_HEADERS));
+}
+
+function describe(api: OpenAPIHono<Env>): { json: ApiDocument; page: string } {
+  api.openAPIRegistry.registerComponent("securitySchemes", "basic", { type: "http", scheme: "basic" });
+  // Safe: the generator writes OpenAPI 3.1, of which ApiDocument names the parts that the page shows.
+  const json = api.getOpenAPI31Document(INFO) as ApiDocument;
+  return { json, page: docsPage(json) };
+}

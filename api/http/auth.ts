@@ -1,0 +1,84 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { sameSecret } from "../../activities/secrets/seal.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { ApiError } from "./errors.ts";
+
+const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
+/** Signed instead (design.md §4, Internal API). */
+const SIGNED = /^\/internal\/v1\//;
+
+export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
+
+/** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
+export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
+
+export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {
+  const slowDown = createSlowDown(now);
+  const expected = `${admin.username}:${admin.password}`;
+  return async (c, given) => {
+    const address = clientOf(c.env?.incoming?.socket.remoteAddress);
+    if (slowDown.floods(address)) throw new ApiError(250124, ["too many wrong logins from this address"], { headers: { "retry-after": "5" } });
+    if (sameSecret(given ?? "", expected)) return;
+    await slowDown.wait(address);
+    throw new ApiError(250114, ["user name or password is wrong"], { headers: CHALLENGE });
+  };
+}
+
+type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
+
+/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. `hasOwnLogin`: paths that log in themselves. */
+export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path)) return next();
+    const header = c.req.header("authorization");
+    if (header === undefined) throw new ApiError(250114, [], { headers: CHALLENGE });
+    await login(c, basicCredentials(header));
+    c.set("user", admin.username);
+    await next();
+  };
+}
+
+/** The decoded `user:password` of RFC 7617; null for anything else. */
+export function basicCredentials(header: string): string | null {
+  const [, encoded] = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
+  return encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8");
+}
+
+/** One client: an IPv4 address, or the /64 that one IPv6 client can fill at will. */
+export function clientOf(address = "local"): string {
+  const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!v4.includes(":")) return v4;
+  const [head = [], tail = []] = v4.split("::").map((part) => part.split(":").filter(Boolean));
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => "0");
+  return [...head, ...zeros, ...tail].slice(0, 4).join(":");
+}
+
+const FIRST_MS = 100;
+const MOST_MS = 5_000;
+const FORGET_MS = 10 * 60_000;
+const MOST_WAITING = 100;
+const MOST_ADDRESSES = 10_000;
+
+/**
+ * Delays refusals, longer with each wrong login from an address. Right credentials are never delayed; they are refused, unread,
+ * only while more than a hundred wrong ones from the same address still wait.
+ */
+export function createSlowDown(now: () => number, sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))) {
+  const addresses = new Map<string, { failures: number; waiting: number; last: number }>();
+  return {
+    floods: (address: string): boolean => (addresses.get(address)?.waiting ?? 0) >= MOST_WAITING,
+    async wait(address: string): Promise<void> {
+      const known = addresses.get(address);
+      const entry = known && now() - known.last < FORGET_MS ? known : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
+      addresses.delete(address);
+      if (addresses.size >= MOST_ADDRESSES) addresses.delete(addresses.keys().next().value ?? address);
+      addresses.set(address, entry);
+      entry.last = now();
+      const delay = entry.failures === 0 ? 0 : Math.min(MOST_MS, FIRST_MS * 2 ** (entry.failures - 1));
+      entry.failures += 1;
+      entry.waiting += 1;
+      await sleep(delay);
+      entry.waiting -= 1;
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { z } from "@hono/zod-openapi";
+import type { Context, TypedResponse } from "hono";
+import type { Env } from "../deps.ts";
+import { MESSAGES, type Code } from "./messages.ts";
+
+export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
+
+export function ok<T>(c: Context<Env>, data: T) {
+  const body: Envelope<T> = { code: 0, message: null, data, traceId: c.get("traceId") };
+  return c.json(body, 200);
+}
+
+/** The answer of a list that is too long for memory: `pages` are written as they come. */
+export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
+  const [head = "", tail = ""] = JSON.stringify({ code: 0, message: null, data: ["|"], traceId: c.get("traceId") }).split('"|"');
+  const encoder = new TextEncoder();
+  const iterator = pages[Symbol.asyncIterator]();
+  let started = false;
+  const stream = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      for (;;) {
+        const { value: rows, done } = await iterator.next();
+        if (done) {
+          controller.enqueue(encoder.encode(started ? tail : head + tail));
+          return controller.close();
+        }
+        // A pull that adds nothing is the last one: go on until there is something.
+        if (rows.length === 0) continue;
+        controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
+        started = true;
+        return;
+      }
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
+  return asEnvelope<T[]>(c.body(stream, 200, { "content-type": "application/json" }));
+}
+
+/** Safe because the only caller writes exactly this shape as JSON. */
+function asEnvelope<T>(response: Response) {
+  return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
+}
+
+const traceId = z.string().openapi({ description: "32 hex digits; also in the answer's X-Trace-Id header and in the log" });
+
+export function envelope<S extends z.ZodType>(data: S) {
+  return z.object({ code: z.literal(0), message: z.null(), data, traceId });
+}
+
+export const nothing = z.null();
+
+export const failure = z
+  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
+  .openapi("Failure", { example: { code: 250105, message: "parameter [name] is invalid", data: null, traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52" } });
+
+const CAUSES = {
+  400: "The request cannot be carried out",
+  401: "No credentials, or wrong ones",
+  404: "Something that the request names is not there",
+  413: "The body is too large",
+  415: "The body's media type is not supported",
+  429: "Too many wrong logins from this address",
+  500: "A fault of the service; look for the traceId in its log",
+} as const;
+type Cause = keyof typeof CAUSES;
+
+const ALWAYS: readonly Code[] = [250114, 250124, 250102];
+
+/** The failures of a status, with their codes as `docs` lists them. */
+function failed(status: Cause, codes: readonly Code[]) {
+  const texts = codes.filter((code) => MESSAGES[code].status === status).map((code) => `${code} ${MESSAGES[code].en}`);
+  return { description: [CAUSES[status], ...texts].join("\n- "), content: { "application/json": { schema: failure } } };
+}
+
+/** The answers of a route: `data` on success, and what goes wrong with such a route, `codes` among it. */
+export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description = "Done") {
+  const all = [...ALWAYS, 250131 as const, ...codes];
+  return {
+    200: { description, content: { "application/json": { schema: envelope(data) } } },
+    400: failed(400, all),
+    401: failed(401, all),
+    404: failed(404, all),
+    429: failed(429, all),
+    500: failed(500, all),
+  };
+}
+
+/** The same for routes that take a JSON body. */
+export function bodyAnswers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description?: string) {
+  const all = [250106, 250119, ...codes] as const;
+  return { ...answers(data, all, description), 413: failed(413, []), 415: failed(415, all) };
+}
+
+export function jsonBody<S extends z.ZodType>(schema: S) {
+  return { content: { "application/json": { schema } }, required: true as const };
+}
+
+export type Page<T> = {
+  pageNumber: number;
+  pageSize: number;
+  totalRecords: number;
+  totalPages: number;
+  records: T[];
+  count: number;
+  page: number;
+};
+
+export function page<S extends z.ZodType>(record: S) {
+  const whole = z.number().int();
+  return z.object({
+    pageNumber: whole,
+    pageSize: whole,
+    totalRecords: whole,
+    totalPages: whole,
+    records: z.array(record),
+    count: whole.openapi({ description: "The same as totalRecords" }),
+    page: whole.openapi({ description: "The same as pageNumber" }),
+  });
+}
+
+/** `pageNumber` is echoed as it was sent. */
+export function toPage<T>({ pageNumber, pageSize }: PageQuery, totalRecords: number, records: T[]): Page<T> {
+  const totalPages = Math.ceil(totalRecords / pageSize);
+  return { pageNumber, pageSize, totalRecords, totalPages, records, count: totalRecords, page: pageNumber };
+}
+
+const whole = (min: number, max: number, text: string) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a whole number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
+    .prefault(text);
+
+/** The parameters of every page; 0 and 1 both mean the first one. */
+export const pageQuery = z.object({
+  pageNumber: whole(0, 999_999_999, "1").openapi({ type: "integer", minimum: 0, maximum: 999_999_999, default: 1 }),
+  pageSize: whole(1, 1000, "20").openapi({ type: "integer", minimum: 1, maximum: 1000, default: 20 }),
+});
+export type PageQuery = z.output<typeof pageQuery>;
+
+export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number => Math.max(0, pageNumber - 1) * pageSize;
+
+/** true or false in a query. */
+export const flag = z
+  .enum(["true", "false"])
+  .transform((value) => value === "true")
+  .openapi({ type: "boolean" });

@@ -1,0 +1,41 @@
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import type { FailureKind } from "../../domain/failure.ts";
+
+/** The HTTP status of what went wrong, whatever the form of the answer. */
+export const FAILURE_STATUS = {
+  digestMismatch: 400,
+  invalid: 400,
+  notFound: 404,
+  cancelled: 409,
+  tooLarge: 413,
+  noSpace: 507,
+  // These come from a server elsewhere, which the request named.
+  unreachable: 400,
+  timeout: 400,
+  throttled: 400,
+  server: 400,
+  auth: 400,
+  certificate: 400,
+  unsupported: 400,
+  immutable: 400,
+  // Only workers meet these.
+  yielded: 400,
+  yieldedWhole: 400,
+  refused: 400,
+} as const satisfies Record<FailureKind, ContentfulStatusCode>;
+
+/** The status of a full disk, whoever says that it is full. */
+export const FULL_STATUS = FAILURE_STATUS.noSpace;
+
+const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && "code" in thrown ? thrown.code : undefined);
+
+/** Whether the disk or the database is full. */
+export const isFull = (thrown: unknown): boolean => FULL.has(codeOf(thrown));
+
+/** Whether the client went away while it sent: the answer reaches no one. */
+export const isCut = (thrown: unknown): boolean => CUT.has(codeOf(thrown));
+
+export const CUT_MESSAGE = "the connection was cut before the whole body had come";
+
+const FULL = new Set<unknown>(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+const CUT = new Set<unknown>(["ECONNRESET", "ABORT_ERR"]);

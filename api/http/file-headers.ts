@@ -1,0 +1,88 @@
+import { isMd5, isSha256 } from "../../activities/store/layout.ts";
+import { fail } from "./errors.ts";
+
+/** What an upload asks for besides its bytes. */
+export type UploadWishes = {
+  sha256: string | undefined;
+  md5: string | undefined;
+  overwrite: boolean;
+  /** Days; 0 = for ever. */
+  expires: number;
+  metadata: Record<string, string>;
+};
+
+const META = "x-bkrepo-meta";
+const MOST_DAYS = 36_500;
+
+/** Uploads in pieces, as the original offers them; taken for whole files, the pieces would overwrite each other. */
+const PIECES = ["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE", "X-BKREPO-UPLOAD-TYPE", "X-BKREPO-OFFSET"];
+
+/** Reads the X-BKREPO-… headers. */
+export function readWishes(headers: Headers): UploadWishes {
+  const piece = PIECES.find((name) => headers.has(name));
+  if (piece !== undefined) fail(250112, `${piece}: uploads in pieces are not offered here, send the whole file`);
+  return {
+    sha256: digest(headers, "X-BKREPO-SHA256", isSha256, 64),
+    md5: digest(headers, "X-BKREPO-MD5", isMd5, 32),
+    overwrite: overwrite(headers),
+    expires: expires(headers),
+    metadata: metadata(headers),
+  };
+}
+
+function digest(headers: Headers, name: string, isDigest: (text: string) => boolean, length: number): string | undefined {
+  const value = headers.get(name)?.trim().toLowerCase();
+  if (!value) return undefined;
+  return isDigest(value) ? value : fail(250105, name, `it must be ${length} hex digits`);
+}
+
+function overwrite(headers: Headers): boolean {
+  const value = headers.get("X-BKREPO-OVERWRITE")?.trim().toLowerCase() || "false";
+  return value === "true" || value === "false" ? value === "true" : fail(250105, "X-BKREPO-OVERWRITE", "it must be true or false");
+}
+
+function expires(headers: Headers): number {
+  const value = headers.get("X-BKREPO-EXPIRES")?.trim() || "0";
+  const days = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
+  return days <= MOST_DAYS ? days : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (for ever) to ${MOST_DAYS}`);
+}
+
+/** Keys of single headers are in lower case, as header names have none; the one in base64 keeps it and wins. */
+function metadata(headers: Headers): Record<string, string> {
+  const found: [string, string][] = [];
+  for (const [name, value] of headers) {
+    const key = name.startsWith(`${META}-`) ? name.slice(META.length + 1) : "";
+    if (key !== "") found.push([key, decoded(utf8(value))]);
+  }
+  const packed = headers.get(META);
+  return Object.fromEntries(packed === null ? found : [...found, ...unpack(packed)]);
+}
+
+function unpack(packed: string): [string, string][] {
+  const text = packed.trim();
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) fail(250105, "X-BKREPO-META", "it must be base64 of key=value&key=value");
+  const pairs = Buffer.from(text, "base64").toString("utf8").split("&");
+  return pairs.flatMap((pair): [string, string][] => {
+    const at = pair.indexOf("=");
+    const key = decoded(pair.slice(0, Math.max(at, 0)).trim());
+    return key === "" ? [] : [[key, decoded(pair.slice(at + 1).trim())]];
+  });
+}
+
+/** Values may be percent-encoded as in forms; what is not stays as it is. */
+function decoded(value: string): string {
+  try {
+    return decodeURIComponent(value.replaceAll("+", " "));
+  } catch {
+    return value;
+  }
+}
+
+/** A header's bytes arrive as one character each; they are meant as UTF-8 where they can be. */
+function utf8(value: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(value, "latin1"));
+  } catch {
+    return value;
+  }
+}

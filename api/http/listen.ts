@@ -1,0 +1,118 @@
+import {
+  createServer,
+  type IncomingMessage,
+  maxHeaderSize,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import type { Env } from "../deps.ts";
+import { ApiError } from "./errors.ts";
+import { formOf, mendTarget } from "./request-target.ts";
+
+type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Response>;
+type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
+
+/**
+ * Serves the API over HTTP. A request that node or hono cannot read, and would answer with a bare status, reaches
+ * `fetch` too: as `refused`, which it answers in the form of the protocol that the path names.
+ */
+export function listen(fetch: Fetch, place: Place, listening: (address: AddressInfo) => void): Server {
+  const { hostname, port, serverOptions = {} } = place;
+  const refusals = new WeakMap<object, ApiError>();
+  const answer: Parameters<typeof getRequestListener>[0] = (request, env) => {
+    const refused = refusals.get(env.incoming);
+    // Safe: the server below speaks HTTP/1 only.
+    return fetch(request, { ...(env as Env["Bindings"]), ...(refused && { refused }) });
+  };
+  const errorHandler = (error: unknown) => fetch(new Request("http://localhost/"), { refused: unexpected(error) });
+  const listener = getRequestListener(answer, { hostname, errorHandler });
+
+  function refuse(incoming: IncomingMessage, outgoing: ServerResponse, error: ApiError): void {
+    refusals.set(incoming, error);
+    incoming.url = formOf(incoming.url ?? "");
+    incoming.headers.host = "localhost";
+    void listener(incoming, outgoing);
+  }
+
+  // Without the Host header node answers by itself, without a word.
+  const server = createServer({ ...serverOptions, requireHostHeader: false }, (incoming, outgoing) => {
+    const problem = mendTarget(incoming);
+    if (problem === null) void listener(incoming, outgoing);
+    else refuse(incoming, outgoing, refusal(problem));
+  });
+  server.on("checkExpectation", (incoming, outgoing) => refuse(incoming, outgoing, unmet(incoming)));
+  const tell = createTeller(fetch);
+  server.on("connect", ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL));
+  server.on("clientError", (error, socket) => {
+    // Gone in the middle of a body: who reads the body finds out, and nobody is there to be told.
+    if (isOver(error) && isAnswering(socket)) socket.destroy();
+    else void tell(socket, formOf(beginningOf(error)), unread(error));
+  });
+  return server.listen(port, hostname, () => listening(server.address() as AddressInfo));
+}
+
+/** Answers on sockets whose requests node does not hand over, once, and closes them. */
+function createTeller(fetch: Fetch) {
+  const answered = new WeakSet<Duplex>();
+  return async (socket: Duplex, form: string, refused: ApiError): Promise<void> => {
+    if (answered.has(socket)) return;
+    answered.add(socket);
+    socket.on("error", () => socket.destroy());
+    const bytes = await asHttp(await fetch(new Request(`http://localhost${form}`), { refused }));
+    if (socket.writable && !hasAnswered(socket)) socket.end(bytes);
+    else socket.destroy();
+    // What is still to come is read, so that the client gets to see the answer.
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  };
+}
+
+const LINGER_MS = 2_000;
+
+const refusal = (problem: string, status: 400 | 408 | 413 | 417 | 431 = 400) =>
+  new ApiError(250106, [`the request cannot be read: ${problem}`], { status });
+const NO_TUNNEL = new ApiError(250112, ["CONNECT is not offered here"], { status: 405 });
+const unmet = ({ headers }: IncomingMessage) =>
+  refusal(`Expect: ${headers.expect} cannot be met, only 100-continue can`, 417);
+const unexpected = (error: unknown) =>
+  error instanceof RequestError ? refusal(error.message) : new ApiError(250102, [], { cause: error });
+
+/** Node's parser gave up: the request is not HTTP, too long, or did not come. */
+function unread(error: Error & { code?: string; reason?: string }): ApiError {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return refusal(`its address and headers are longer than ${maxHeaderSize} bytes`, 431);
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return refusal("the extensions of a chunk are too long", 413);
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return refusal("its headers did not come in time", 408);
+    case "HPE_INVALID_URL":
+      return refusal("its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be");
+    default:
+      return refusal(`it is not HTTP/1.1: ${error.reason ?? error.message}`);
+  }
+}
+
+function beginningOf(error: Error & { rawPacket?: Buffer }): string {
+  return error.rawPacket?.toString("latin1", 0, 200) ?? "";
+}
+
+const isOver = ({ code }: NodeJS.ErrnoException): boolean => code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";
+
+/** Node's own handler looks at the same field: the answer to the request that the socket is busy with. */
+type Busy = Duplex & { _httpMessage?: { headersSent: boolean } | null };
+const isAnswering = (socket: Busy): boolean => (socket._httpMessage ?? null) !== null;
+const hasAnswered = (socket: Busy): boolean => socket._httpMessage?.headersSent === true;
+
+async function asHttp(response: Response): Promise<Buffer> {
+  const body = Buffer.from(await response.arrayBuffer());
+  const fields = { ...Object.fromEntries(response.headers), "content-length": body.length, connection: "close" };
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const { status } = response;
+  return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n`), body]);
+}

@@ -1,0 +1,78 @@
+import type { Context } from "hono";
+import { putBlobs } from "../../db/blobs.ts";
+import { durable } from "../../db/durable.ts";
+import { getNode, type NodeRow } from "../../db/nodes.ts";
+import { write } from "../../db/open.ts";
+import { putNodes, type PutResult } from "../../db/put-nodes.ts";
+import type { RepositoryRow } from "../../db/repositories.ts";
+import { type FailureKind, TransferError } from "../../domain/failure.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { ApiError, fail, failWith } from "./errors.ts";
+import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
+import { readWishes, type UploadWishes } from "./file-headers.ts";
+import type { Code } from "./messages.ts";
+import { repositoryOf } from "../repositories/actions.ts";
+import { bodyOf } from "./body.ts";
+
+const DAY = 86_400_000;
+
+/** Takes the request's body as the file `fullPath`. The file is there whole and durable when it resolves, else nothing of it is. */
+export async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, fullPath: string): Promise<NodeRow> {
+  const { db, store, now, maxUpload } = deps;
+  const wishes = readWishes(c.req.raw.headers);
+  const length = c.req.header("content-length");
+  const size = length === undefined ? undefined : Number(length);
+  if (maxUpload !== null && size !== undefined && size > maxUpload) refuseTooLarge(maxUpload);
+  if (!wishes.overwrite && getNode(db, repository.id, fullPath, now())) fail(251012, fullPath, OVERWRITE_HINT);
+  const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
+  try {
+    const staged = await store.stage(body, { maxBytes: maxUpload ?? undefined, expect: { size, sha256: wishes.sha256, md5: wishes.md5 } });
+    const made = await staged.commit((blob) =>
+      write(db, (tx) => {
+        putBlobs(tx, [blob], now());
+        return makeFile(deps, repository, fullPath, blob.sha256, wishes, c.get("user"));
+      }),
+    );
+    await durable(db);
+    return made;
+  } catch (error) {
+    throw explain(error, maxUpload);
+  }
+}
+
+const OVERWRITE_HINT = "send X-BKREPO-OVERWRITE: true to replace it";
+
+/** Runs in the transaction that registers the content; the repository may have been deleted while the body came. */
+function makeFile(deps: ApiDeps, { projectId, name }: RepositoryRow, fullPath: string, sha256: string, wishes: UploadWishes, user: string): NodeRow {
+  const { db, now } = deps;
+  const repository = repositoryOf(deps, { projectId, repoName: name });
+  const at = now();
+  const expireDate = wishes.expires === 0 ? null : at + wishes.expires * DAY;
+  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], { overwrite: wishes.overwrite, user, now: at });
+  mustBeMade(fullPath, result);
+  return getNode(db, repository.id, fullPath, at) ?? fail(250102);
+}
+
+export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
+  if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
+  if (result?.kind !== "blocked") return;
+  fail(251012, result.at, result.at === fullPath ? "it is a folder" : "it is a file, and cannot be a folder as well");
+}
+
+export function refuseTooLarge(maxUpload: number): never {
+  return failWith(FAILURE_STATUS.tooLarge, 250106, tooLarge(maxUpload));
+}
+
+const tooLarge = (maxUpload: number): string => `a file may have at most ${maxUpload} bytes`;
+
+/** The codes of what is not simply an invalid body. */
+const CODES: Partial<Record<FailureKind, Code>> = { digestMismatch: 251003, noSpace: 250102 };
+
+/** What the store says, in the API's terms. */
+export function explain(error: unknown, maxUpload: number | null): unknown {
+  if (isCut(error)) return new ApiError(250106, [CUT_MESSAGE], { cause: error });
+  if (!(error instanceof TransferError)) return error;
+  const { kind, message } = error;
+  const why = kind === "tooLarge" && maxUpload !== null ? tooLarge(maxUpload) : message;
+  return new ApiError(CODES[kind] ?? 250106, [why], { status: FAILURE_STATUS[kind], cause: error });
+}

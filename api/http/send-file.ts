@@ -1,0 +1,81 @@
+import type { Context } from "hono";
+import { getMimeType } from "hono/utils/mime";
+import { INLINE_LIMIT } from "../../activities/store/layout.ts";
+import type { Range } from "../../activities/store/source.ts";
+import type { Store } from "../../activities/store/store.ts";
+import type { NodeRow } from "../../db/nodes.ts";
+import { TransferError } from "../../domain/failure.ts";
+import { matchesTag, parseRange, rangeHolds } from "./byte-range.ts";
+import type { Env } from "../deps.ts";
+import { ApiError } from "./errors.ts";
+
+/** A file that has content: every node but a folder. */
+export type FileRow = NodeRow & { sha256: string };
+
+/** Answers GET and HEAD of a file: whole, a part of it, or not when the client has it already. */
+export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Promise<Response> {
+  const headers = headersOf(file, c.req.query("download") === "true");
+  if (matchesTag(c.req.header("if-none-match"), file.sha256)) return c.body(null, 304, headers);
+  const holds = rangeHolds(c.req.header("if-range"), file.sha256, headers["last-modified"]);
+  const wanted = holds ? parseRange(c.req.header("range"), file.size) : "whole";
+  if (wanted === "unsatisfiable") {
+    throw new ApiError(250105, ["Range", `the file has ${file.size} bytes`], { status: 416, headers: { "content-range": `bytes */${file.size}` } });
+  }
+  const range = wanted === "whole" ? { start: 0, end: file.size - 1 } : wanted;
+  const length = { "content-length": String(range.end - range.start + 1) };
+  const part = wanted === "whole" ? {} : { "content-range": `bytes ${range.start}-${range.end}/${file.size}` };
+  const body = c.req.method === "HEAD" || file.size === 0 ? null : await contentOf(store, file, range);
+  const status = wanted === "whole" ? 200 : 206;
+  const all = { ...headers, ...length, ...part };
+  return body === null ? c.body(null, status, all) : c.body(body, status, all);
+}
+
+/** A browser that is shown a file must not run it with the API's origin. */
+const HARMLESS = { "x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'" };
+
+function headersOf(file: FileRow, download: boolean) {
+  return {
+    ...HARMLESS,
+    "content-type": getMimeType(file.name) ?? "application/octet-stream",
+    "accept-ranges": "bytes",
+    "cache-control": "no-cache",
+    etag: `"${file.sha256}"`,
+    "last-modified": new Date(file.lastModifiedDate).toUTCString(),
+    "x-checksum-sha256": file.sha256,
+    ...(file.md5 ? { "x-checksum-md5": file.md5 } : {}),
+    ...(download ? { "content-disposition": attachment(file.name) } : {}),
+  };
+}
+
+/** RFC 6266: a plain name for old clients, the real one in UTF-8. */
+function attachment(name: string): string {
+  const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/g, "_");
+  const encoded = encodeURIComponent(name).replaceAll(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+async function contentOf(store: Store, { sha256, size }: FileRow, range: Range): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
+  const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
+  if (small) return new Uint8Array(small.subarray(range.start, (range.end ?? size) + 1));
+  try {
+    return toWebStream((await store.openToSend(sha256, range)).chunks);
+  } catch (error) {
+    // The row is there, its content is not: a fault of the disk, to be told the operator.
+    throw error instanceof TransferError ? new ApiError(250102, [error.message], { cause: error }) : error;
+  }
+}
+
+/** Read as the client takes it; a client that goes away closes the file. Asked for the next chunk only when the socket has the one before. */
+export function toWebStream(chunks: AsyncGenerator<Uint8Array, void>): ReadableStream {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: async () => void (await chunks.return()),
+    },
+    { highWaterMark: 0 },
+  );
+}

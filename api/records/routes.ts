@@ -1,0 +1,125 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { detailContext, detailPages, pageDetails, searchDetails } from "../../db/details.ts";
+import { findRecord, pageRecords, recordPages } from "../../db/records.ts";
+import { findTask } from "../../db/tasks.ts";
+import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
+import { type DetailQuery, toFilter } from "./detail-filter.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { answers, offsetOf, ok, okStream, page, pageQuery, toPage } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import { orNull, recordId, taskKey } from "../http/fields.ts";
+import { detailWriter, Overview, RecordDetail, RecordInfo, RecordOfTask, toRecord } from "./shapes.ts";
+
+const tags = ["records"];
+const byRecord = z.object({ recordId });
+const byTask = z.object({ key: taskKey });
+const status = z.enum(EXECUTION_STATUSES).optional();
+const beginning = (what: string) => z.string().optional().openapi({ description: `The beginning of ${what}` });
+
+const one = createRoute({
+  method: "get",
+  path: "/{recordId}",
+  tags,
+  summary: "One execution",
+  request: { params: byRecord },
+  responses: answers(RecordOfTask, [250310], "The execution and what kind of task it belongs to"),
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/list/{key}",
+  tags,
+  summary: "All executions of a task, the newest first",
+  request: { params: byTask },
+  responses: answers(z.array(RecordInfo), [], "The executions; none for an unknown task"),
+});
+
+const pages = createRoute({
+  method: "get",
+  path: "/page/{key}",
+  tags,
+  summary: "Executions of a task, the newest first",
+  request: { params: byTask, query: pageQuery.extend({ status }) },
+  responses: answers(page(RecordInfo), [], "A page of executions"),
+});
+
+const detailList = createRoute({
+  method: "get",
+  path: "/detail/list/{recordId}",
+  tags,
+  summary: "All artifacts of an execution, the newest first",
+  request: { params: byRecord },
+  responses: answers(z.array(RecordDetail), [], "One for each artifact and cluster; streamed"),
+});
+
+const detailQuery = pageQuery.extend({
+  packageName: beginning("a package's name"),
+  repoName: beginning("the local repository's name"),
+  clusterName: beginning("the remote cluster's name"),
+  path: beginning("a file's full path"),
+  status,
+  artifactName: beginning("a package's name or a file's full path"),
+  version: z.string().optional().openapi({ description: "A package's version" }),
+});
+
+const detailPage = createRoute({
+  method: "get",
+  path: "/detail/page/{recordId}",
+  tags,
+  summary: "Artifacts of an execution, the newest first",
+  description: "With a task's key instead of a record's id it answers a page of that task's executions, as the older document has it.",
+  request: { params: byRecord, query: detailQuery },
+  responses: answers(z.union([page(RecordDetail), page(RecordInfo)]), [], "A page of artifacts"),
+});
+
+const overview = createRoute({
+  method: "get",
+  path: "/overview/{recordId}",
+  tags,
+  summary: "Counts of an execution",
+  request: { params: byRecord },
+  responses: answers(orNull(Overview), [], "The counts; null for an unknown execution"),
+});
+
+export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
+  async function detailsOf(id: string, query: DetailQuery) {
+    const context = detailContext(db, id);
+    if (context === null || !context.kept) return toPage(query, 0, []);
+    const filter = toFilter(query, context.snapshot);
+    const [offset, limit] = [offsetOf(query), query.pageSize];
+    const found = filter === null ? pageDetails(db, id, query.status, offset, limit) : await searchDetails(db, id, filter, offset, limit);
+    return toPage(query, found.total, found.rows.map(detailWriter(context.snapshot, zone)));
+  }
+
+  function recordsOf(key: string, query: z.output<typeof pageQuery> & { status?: z.output<typeof status> }) {
+    const { total, records } = pageRecords(db, key, query.status, offsetOf(query), query.pageSize);
+    return toPage(query, total, records.map((record) => toRecord(record, zone)));
+  }
+
+  return new OpenAPIHono<Env>()
+    .openapi(list, (c) => okStream(c, mapPages(recordPages(db, c.req.valid("param").key), (record) => toRecord(record, zone))))
+    .openapi(pages, (c) => ok(c, recordsOf(c.req.valid("param").key, c.req.valid("query"))))
+    .openapi(detailList, (c) => {
+      const { recordId } = c.req.valid("param");
+      const context = detailContext(db, recordId);
+      if (context === null) return ok(c, []);
+      return okStream(c, mapPages(detailPages(db, recordId), detailWriter(context.snapshot, zone)));
+    })
+    .openapi(detailPage, async (c) => {
+      const { recordId } = c.req.valid("param");
+      const query = c.req.valid("query");
+      if (findTask(db, recordId) !== null) return ok(c, recordsOf(recordId, query));
+      return ok(c, await detailsOf(recordId, query));
+    })
+    .openapi(overview, (c) => ok(c, findRecord(db, c.req.valid("param").recordId)?.overview ?? null))
+    .openapi(one, (c) => {
+      const { recordId } = c.req.valid("param");
+      const record = findRecord(db, recordId) ?? fail(250310, recordId);
+      const { replicaObjectType, replicaType } = findTask(db, record.taskKey) ?? fail(250310, record.taskKey);
+      return ok(c, { replicaObjectType, replicaType, record: toRecord(record, zone) });
+    });
+}
+
+async function* mapPages<Row, Shape>(source: AsyncIterable<Row[]>, write: (row: Row) => Shape): AsyncGenerator<Shape[]> {
+  for await (const rows of source) yield rows.map(write);
+}

@@ -1,0 +1,95 @@
+import { X509Certificate } from "node:crypto";
+import type { Sealer } from "../../activities/secrets/seal.ts";
+import { type RepositoryRow, secretOwner } from "../../db/repositories.ts";
+import { unreadable } from "../../domain/capabilities.ts";
+import { isSameEnd } from "../../domain/endpoint-url.ts";
+import { defaultProtocol, namedProtocol, protocolOf } from "../../domain/protocols.ts";
+import { parseRegistryUrl } from "../../domain/reference.ts";
+import { isImageType } from "../../domain/repository-types.ts";
+import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
+import { checkRegistryUrl } from "../http/check-url.ts";
+import type { ApiDeps, LinkedAccess } from "../deps.ts";
+import { fail } from "../http/errors.ts";
+import type { Configuration } from "./shapes.ts";
+
+type Secrets = { password?: string; token?: string };
+export type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
+
+export const UNLINKED: Link = {
+  url: null,
+  protocol: null,
+  username: null,
+  secret: null,
+  certificate: null,
+  insecureSkipVerify: false,
+};
+
+type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
+
+/** What is not sent stays as it was before; credentials only while the registry's host does. */
+export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration | null, before: Link): Link {
+  const protocol = configuration?.protocol === undefined ? before.protocol : configuration.protocol;
+  const given = configuration?.url || (protocol === before.protocol ? null : before.url);
+  const url = given ? checkUrl(deps, owner.type, protocol, given) : before.url;
+  if (url === null) return fail(configuration?.url === "" ? 250104 : 250103, "configuration.url");
+  const kept = before.url !== null && isSameEnd(before.url, url);
+  const { username, password, token } = { ...NO_CREDENTIALS, ...configuration?.credentials };
+  const givenToken = token ?? configuration?.token ?? null;
+  const secrets = {
+    ...(kept ? openSecrets(deps.sealer, { ...owner, secret: before.secret }) : {}),
+    ...(password === null ? {} : { password }),
+    ...(givenToken === null ? {} : { token: givenToken }),
+  };
+  return {
+    url,
+    protocol,
+    username: (username ?? (kept ? before.username : null)) || null,
+    secret: sealSecrets(deps.sealer, owner, secrets),
+    certificate: checkCertificate(configuration?.certificate ?? before.certificate),
+    insecureSkipVerify: configuration?.insecureSkipVerify ?? before.insecureSkipVerify,
+  };
+}
+
+const NO_CREDENTIALS = { username: null, password: null, token: null };
+
+/** Null when there is nothing to keep; an empty text clears. */
+function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | null {
+  const kept = Object.entries(secrets).filter(([, value]) => value !== "");
+  return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
+}
+
+/** Only `sealSecrets` ever saw what it seals. */
+function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
+  return row.secret === null ? {} : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
+}
+
+function checkUrl(deps: ApiDeps, type: RepositoryType, protocol: Protocol | null, text: string): string {
+  const url = checkRegistryUrl(deps, text, protocol, "configuration.url");
+  const problem = unreadable(type, namedProtocol(protocol, url));
+  if (problem !== null) fail(250105, protocol === null ? "configuration.url" : "configuration.protocol", problem);
+  const isOfImages = isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);
+  if (!isOfImages || parseRegistryUrl(url)) return url;
+  return fail(250105, "configuration.url", "its path must be a lower-case namespace of the registry, as in https://host/team");
+}
+
+function checkCertificate(pem: string | null): string | null {
+  if (!pem) return null;
+  if (!isCertificate(pem)) fail(250105, "configuration.certificate", "it must be a certificate in PEM form");
+  return pem;
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).raw.length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** How to reach the registry behind a linked repository. */
+export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
+  const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
+  if (url === null) return fail(250112, `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`);
+  const { password = null, token = null } = openSecrets(sealer, row);
+  return { type, url, protocol, username, password, token, certificate, insecureSkipVerify };
+}

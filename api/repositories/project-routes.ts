@@ -1,0 +1,38 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { insertProject, listProjects } from "../../db/projects.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import { checkProjectName } from "./actions.ts";
+import { ProjectCreate, ProjectInfo, toProjectInfo } from "./shapes.ts";
+
+const tags = ["projects"];
+
+const create = createRoute({
+  method: "post",
+  path: "/create",
+  tags,
+  summary: "Create a project",
+  request: { body: jsonBody(ProjectCreate) },
+  responses: bodyAnswers(nothing, [250105, 251005]),
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/list",
+  tags,
+  summary: "All projects",
+  responses: answers(z.array(ProjectInfo), [], "The projects by name"),
+});
+
+export function projectRoutes({ db, now }: ApiDeps) {
+  return new OpenAPIHono<Env>()
+    .openapi(create, (c) => {
+      const { name, displayName, description } = c.req.valid("json");
+      checkProjectName(name);
+      const made = insertProject(db, { name, displayName: displayName || name, description }, { user: c.get("user"), now: now() });
+      if (!made) fail(251005, name);
+      return ok(c, null);
+    })
+    .openapi(list, (c) => ok(c, listProjects(db).map(toProjectInfo)));
+}

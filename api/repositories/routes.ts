@@ -1,0 +1,147 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { findProject } from "../../db/projects.ts";
+import { findRepository, listRepositories, pageRepositories, type RepositoryRow } from "../../db/repositories.ts";
+import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { answers, bodyAnswers, failure, flag, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import { linkedAccess } from "./linked.ts";
+import { changeRepository, createRepository, removeRepository, repositoryOf } from "./actions.ts";
+import { LinkedCheck, RepositoryCreate, RepositoryInfo, RepositoryUpdate, toRepositoryInfo } from "./shapes.ts";
+
+const tags = ["repositories"];
+const named = z.object({ projectId: z.string(), repoName: z.string() });
+const filter = z.object({
+  name: z.string().optional().openapi({ description: "The beginning of the name" }),
+  type: z.enum(REPOSITORY_TYPES).optional(),
+});
+const unknown = [251004, 251006] as const;
+
+const create = createRoute({
+  method: "post",
+  path: "/create",
+  tags,
+  summary: "Create a repository, hosted here or linked to a registry elsewhere",
+  request: { body: jsonBody(RepositoryCreate) },
+  responses: {
+    ...bodyAnswers(RepositoryInfo, [250103, 250104, 250105, 251004], "The repository"),
+    409: { description: "251007: the name is taken", content: { "application/json": { schema: failure } } },
+  },
+});
+
+const update = createRoute({
+  method: "post",
+  path: "/update/{projectId}/{repoName}",
+  tags,
+  summary: "Change a repository",
+  description: "Credentials that are not sent are kept only while the registry's host stays the same.",
+  request: { params: named, body: jsonBody(RepositoryUpdate) },
+  responses: bodyAnswers(nothing, [250103, 250104, 250105, ...unknown]),
+});
+
+const remove = createRoute({
+  method: "delete",
+  path: "/delete/{projectId}/{repoName}",
+  tags,
+  summary: "Delete a repository",
+  description: "Refused while tasks use it; the answer names them. One with files goes only when forced.",
+  request: { params: named, query: z.object({ forced: flag.prefault("false") }) },
+  responses: answers(nothing, [250112, 251008, ...unknown]),
+});
+
+const info = createRoute({
+  method: "get",
+  path: "/info/{projectId}/{repoName}",
+  tags,
+  summary: "One repository",
+  request: { params: named },
+  responses: answers(RepositoryInfo, unknown, "The repository"),
+});
+
+const typedInfo = createRoute({
+  method: "get",
+  path: "/info/{projectId}/{repoName}/{type}",
+  tags,
+  summary: "One repository, if it is of that type",
+  request: { params: named.extend({ type: z.enum(REPOSITORY_TYPES) }) },
+  responses: answers(RepositoryInfo, unknown, "The repository"),
+});
+
+const exist = createRoute({
+  method: "get",
+  path: "/exist/{projectId}/{repoName}",
+  tags,
+  summary: "Whether there is such a repository",
+  request: { params: named },
+  responses: answers(z.boolean(), [], "Whether there is"),
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/list/{projectId}",
+  tags,
+  summary: "All repositories of a project",
+  request: { params: named.pick({ projectId: true }), query: filter },
+  responses: answers(z.array(RepositoryInfo), [251004], "The repositories by name"),
+});
+
+const pages = createRoute({
+  method: "get",
+  path: "/page/{projectId}/{pageNumber}/{pageSize}",
+  tags,
+  summary: "Repositories of a project, page by page",
+  request: { params: pageQuery.extend({ projectId: z.string() }), query: filter },
+  responses: answers(page(RepositoryInfo), [251004], "A page of repositories by name"),
+});
+
+const tryConnect = createRoute({
+  method: "get",
+  path: "/tryConnect/{projectId}/{repoName}",
+  tags,
+  summary: "Test the registry behind a linked repository",
+  description: "Whether it is reachable, takes the credentials, and allows to list its images: three separate answers.",
+  request: { params: named },
+  responses: answers(LinkedCheck, [250112, ...unknown], "The three answers"),
+});
+
+export function repositoryRoutes(deps: ApiDeps) {
+  const { db, zone, now } = deps;
+  const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
+  const by = (user: string) => ({ user, now: now() });
+
+  return new OpenAPIHono<Env>()
+    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c.get("user"))))))
+    .openapi(update, (c) => {
+      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c.get("user")));
+      return ok(c, null);
+    })
+    .openapi(remove, async (c) => {
+      await removeRepository(deps, c.req.valid("param"), c.req.valid("query").forced);
+      return ok(c, null);
+    })
+    .openapi(info, (c) => ok(c, write(repositoryOf(deps, c.req.valid("param")))))
+    .openapi(typedInfo, (c) => {
+      const { type, ...name } = c.req.valid("param");
+      const row = repositoryOf(deps, name);
+      return row.type === type ? ok(c, write(row)) : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
+    })
+    .openapi(exist, (c) => {
+      const { projectId, repoName } = c.req.valid("param");
+      return ok(c, findRepository(db, projectId, repoName) !== null);
+    })
+    .openapi(list, (c) => {
+      const { projectId } = c.req.valid("param");
+      if (!findProject(db, projectId)) fail(251004, projectId);
+      return ok(c, listRepositories(db, { projectId, ...c.req.valid("query") }).map(write));
+    })
+    .openapi(pages, (c) => {
+      const { projectId, ...at } = c.req.valid("param");
+      if (!findProject(db, projectId)) fail(251004, projectId);
+      const { total, repositories } = pageRepositories(db, { projectId, ...c.req.valid("query") }, offsetOf(at), at.pageSize);
+      return ok(c, toPage(at, total, repositories.map(write)));
+    })
+    .openapi(tryConnect, async (c) => {
+      const row = repositoryOf(deps, c.req.valid("param"));
+      return ok(c, await deps.checkLinked(linkedAccess(deps.sealer, row)));
+    });
+}

@@ -1,0 +1,128 @@
+import { z } from "@hono/zod-openapi";
+import type { ProjectRow } from "../../db/projects.ts";
+import type { RepositoryRow } from "../../db/repositories.ts";
+import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import { formatTime } from "../../domain/time.ts";
+import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
+
+const MOST_TEXT = 1024;
+
+export const projectName = z.string().openapi({ description: "2 to 100 letters, digits, - or _; the first one a letter or _", example: "demo" });
+export const repositoryName = z.string().openapi({ description: "2 to 64 letters, digits, ., - or _; the first one a letter or _", example: "generic-local" });
+
+export const ProjectCreate = z
+  .object({ name: projectName, displayName: optional(z.string().max(MOST_TEXT)), description: optional(z.string().max(MOST_TEXT)) })
+  .openapi("ProjectCreate");
+export type ProjectCreate = z.output<typeof ProjectCreate>;
+
+export const ProjectInfo = z
+  .object({ name: z.string(), displayName: z.string(), description: z.string().nullable() })
+  .openapi("Project");
+
+export const toProjectInfo = ({ name, displayName, description }: ProjectRow) => ({ name, displayName, description });
+
+const credentials = z.object({
+  username: optional(z.string()),
+  password: optional(z.string()).openapi({ description: "Kept sealed and never answered" }),
+  token: optional(z.string()).openapi({ description: "Instead of a password; kept sealed and never answered" }),
+});
+
+const settings = z
+  .object({ allowOverwrite: optional(z.boolean()).openapi({ description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise" }) })
+  .openapi("RepositorySettings");
+
+const LINKED_URL =
+  "Linked: http(s) address of the registry; a path is a namespace. " +
+  "Or s3://bucket/prefix (protocol S3), file:///folder (protocol DIRECTORY)";
+
+export const Configuration = z
+  .object({
+    type: z.enum(["local", "remote"]).openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
+    url: optional(z.string()).openapi({ description: LINKED_URL, example: "https://registry.example/ns" }),
+    protocol: protocolIn,
+    credentials: optional(credentials),
+    token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
+    certificate: optional(z.string()).openapi({ description: "Linked: PEM of a private CA" }),
+    insecureSkipVerify: optional(z.boolean()).openapi({ description: "Linked: take any certificate" }),
+    settings: optional(settings),
+  })
+  .openapi("RepositoryConfiguration");
+export type Configuration = z.output<typeof Configuration>;
+
+const texts = { description: optional(z.string().max(MOST_TEXT)), displayName: optional(z.string().max(MOST_TEXT)) };
+
+export const RepositoryCreate = z
+  .object({
+    projectId: projectName,
+    name: repositoryName,
+    type: z.enum(REPOSITORY_TYPES),
+    category: orDefault(z.enum(REPOSITORY_CATEGORIES), "LOCAL").openapi({ description: "LOCAL: hosted here; REMOTE: linked" }),
+    public: orDefault(z.boolean(), false).openapi({ description: "Stored only" }),
+    configuration: optional(Configuration),
+    ...texts,
+  })
+  .openapi("RepositoryCreate");
+export type RepositoryCreate = z.output<typeof RepositoryCreate>;
+
+export const RepositoryUpdate = z
+  .object({ public: optional(z.boolean()), configuration: optional(Configuration), ...texts })
+  .openapi("RepositoryUpdate", { description: "What is absent or null stays as it is, but for configuration.protocol. An empty text clears" });
+export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
+
+export const RepositoryInfo = z
+  .object({
+    projectId: z.string(),
+    name: z.string(),
+    type: z.enum(REPOSITORY_TYPES),
+    category: z.enum(REPOSITORY_CATEGORIES),
+    public: z.boolean(),
+    description: z.string().nullable(),
+    displayName: z.string().nullable(),
+    configuration: z.object({
+      type: z.enum(["local", "remote"]),
+      url: z.string().nullable(),
+      protocol: protocolOut,
+      credentials: z.object({ username: z.string().nullable() }).nullable(),
+      certificate: z.string().nullable(),
+      insecureSkipVerify: z.boolean(),
+      settings: z.object({ allowOverwrite: z.boolean() }).optional().openapi({ description: "Hosted MAVEN" }),
+    }),
+    createdBy: z.string(),
+    createdDate: time,
+    lastModifiedBy: z.string(),
+    lastModifiedDate: time,
+  })
+  .openapi("Repository");
+
+/** Whether there is a password or token shows in `credentials`; what it is, nowhere. */
+export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
+  const { projectId, name, type, category, description, displayName, url, protocol, username, secret, certificate, insecureSkipVerify, allowOverwrite } = row;
+  const linked = category === "REMOTE";
+  const hasCredentials = username !== null || secret !== null;
+  return {
+    projectId,
+    name,
+    type,
+    category,
+    public: row.public,
+    description,
+    displayName,
+    configuration: {
+      type: linked ? "remote" : "local",
+      url,
+      protocol,
+      credentials: hasCredentials ? { username } : null,
+      certificate,
+      insecureSkipVerify,
+      ...(OVERWRITE_TYPES.includes(type) && !linked ? { settings: { allowOverwrite } } : {}),
+    },
+    createdBy: row.createdBy,
+    createdDate: formatTime(row.createdDate, zone),
+    lastModifiedBy: row.lastModifiedBy,
+    lastModifiedDate: formatTime(row.lastModifiedDate, zone),
+  };
+}
+
+const answer = z.object({ ok: z.boolean().nullable().openapi({ description: "null: it could not be found out" }), message: z.string() });
+export const LinkedCheck = z.object({ reachable: answer, authenticated: answer, allowed: answer }).openapi("LinkedCheck");

@@ -1,0 +1,95 @@
+import { type ScheduleDescription, type ScheduleHandle, ScheduleNotFoundError, WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
+import { countScheduleSkips, type FiringRules, hasFiringRecord, isSettled, missOnce, restoreFiring, type TaskRow } from "../../db/firings.ts";
+import type { Db } from "../../db/open.ts";
+import { findTask } from "../../db/tasks.ts";
+import { firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
+import { scheduleId } from "../../workflows/contract.ts";
+import { answerOf } from "./answer.ts";
+import { firingAction, isInLine, scheduleOf, type ShapeDeps } from "./schedule-shape.ts";
+
+export type AlignDeps = ShapeDeps & {
+  db: Db;
+  client: Client;
+  localCluster: string;
+  /** IANA name of the configured zone. */
+  zone: string;
+  now: () => number;
+};
+
+/** Makes, changes or deletes the task's schedule, so that it does what the row says; `removed`: as if there were no row. Fails when Temporal does. */
+export async function alignSchedule(deps: AlignDeps, taskKey: string, removed: () => boolean): Promise<void> {
+  const { db, client, zone, now } = deps;
+  const handle = client.schedule.getHandle(scheduleId(taskKey));
+  const found = await describe(handle);
+  if (found) countScheduleSkips(db, taskKey, { made: found.info.createdAt.getTime(), skipped: found.info.numActionsSkippedOverlap }, { zone, now: now() });
+  const row = removed() ? null : await dueRow(deps, taskKey);
+  const timing = row && timingOf(row, zone);
+  if (!row || !timing || isOver(deps, row, timing)) return found ? handle.delete() : undefined;
+  const wanted = scheduleOf(row, timing, deps);
+  if (found && isInLine(found, wanted)) return timing.once !== null && timing.once <= now() ? restoreRun(deps, row, timing.once) : undefined;
+  if (found) await handle.update(() => wanted);
+  else await client.schedule.create({ ...wanted, scheduleId: scheduleId(taskKey), memo: { instance: deps.queues.orchestrate } });
+  if (row.enabled) await catchUp(deps, row, timing);
+}
+
+async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | null> {
+  return handle.describe().catch((error: unknown) => {
+    if (error instanceof ScheduleNotFoundError) return null;
+    throw error;
+  });
+}
+
+/** The task's row, after its one time was given up if that lies too far back. */
+async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null> {
+  const row = findTask(deps.db, taskKey);
+  const once = row?.enabled ? (timingOf(row, deps.zone)?.once ?? null) : null;
+  if (row === null || once === null || !isPast(deps, once) || isSettled(row, once)) return row;
+  await giveUp(deps, row, once);
+  return findTask(deps.db, taskKey);
+}
+
+/** A task's one time is over: it is missed, unless Temporal knows of its run. One that goes on there makes its record itself. */
+async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void> {
+  const answer = await answerOfFiring(deps, row, once);
+  if (answer === null) missOnce(deps.db, row.key, once, rules(deps));
+  else if (answer !== "running") restoreFiring(deps.db, row.key, once, answer, deps);
+}
+
+/** Under the id that it has today, or had when ids were without names. */
+async function answerOfFiring({ client }: AlignDeps, row: TaskRow, due: number): ReturnType<typeof answerOf> {
+  return (await answerOf(client, firingId(row, due))) ?? answerOf(client, firingSeed(row.key, due));
+}
+
+const isPast = ({ now, catchUpWindow }: AlignDeps, time: number) => now() - time > catchUpWindow;
+const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) => once !== null && (isSettled(row, once) || isPast(deps, once));
+
+/** A schedule that is made or changed does not fire for times before that, though its task may have been due while Temporal was away. */
+async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {
+  const { now, catchUpWindow } = deps;
+  const since = Math.max(row.lastModifiedDate, row.settledTime ?? 0, now() - catchUpWindow);
+  const due = lastFiring(timing, since, now());
+  if (due !== null) return startLate(deps, row, timing, due);
+  // It was due while the task was disabled.
+  if (timing.once !== null && timing.once <= now() && !isSettled(row, timing.once)) await giveUp(deps, row, timing.once);
+}
+
+/** Under the id that Temporal would have given it, so that no firing runs twice. */
+async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: number): Promise<void> {
+  const { type: _type, workflowType, ...action } = firingAction(row, timing, deps);
+  const options = { ...action, workflowId: firingId(row, due), workflowIdReusePolicy: "REJECT_DUPLICATE" } as const;
+  await deps.client.workflow.start(workflowType, options).catch((error: unknown) => {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    return restoreRun(deps, row, due);
+  });
+}
+
+/** It has run; after the database was put back to a time before that, its record is lacking. */
+async function restoreRun(deps: AlignDeps, row: TaskRow, due: number): Promise<void> {
+  if (hasFiringRecord(deps.db, row.key, due)) return;
+  const answer = await answerOfFiring(deps, row, due);
+  if (answer !== null && answer !== "running") restoreFiring(deps.db, row.key, due, answer, deps);
+}
+
+function rules({ localCluster, zone, catchUpWindow, now }: AlignDeps): FiringRules {
+  return { localCluster, zone, window: catchUpWindow, now: now() };
+}

@@ -1,0 +1,82 @@
+import pLimit from "p-limit";
+import { findTask } from "../../db/tasks.ts";
+import { scheduledTasks } from "../../db/upkeep.ts";
+import { scheduledTask } from "../../workflows/contract.ts";
+import type { Logger } from "../deps.ts";
+import { type AlignDeps, alignSchedule } from "./schedule-align.ts";
+
+export type ScheduleDeps = AlignDeps & {
+  /** Whether the supervisor sees Temporal up; when not, nothing waits for it. */
+  temporalUp: () => boolean;
+  logger: Logger;
+};
+
+/** But for `reconcile` none of these fails: what Temporal does not take now is mended by that. */
+export type Schedules = {
+  /** After the task was saved: brings its schedule in line with its row. Calls for one task take turns, so the last one acts on the newest row. */
+  align: (taskKey: string) => Promise<void>;
+  /** Before the task is deleted. */
+  remove: (taskKey: string) => Promise<void>;
+  /** Reads what the schedule skipped while the run went on. */
+  runClosed: (taskKey: string) => void;
+  /** Brings all of them in line, and removes those whose task is gone. */
+  reconcile: () => Promise<void>;
+};
+
+const DEADLINE_MS = 5_000;
+const LISTED_WITHIN_MS = 60_000;
+const AT_ONCE = 4;
+
+export function createSchedules(deps: ScheduleDeps): Schedules {
+  const { db, logger } = deps;
+  const turns = new Map<string, Promise<void>>();
+  /** Tasks that are being deleted: their row goes last, and until then nothing makes them a schedule again. */
+  const removed = new Set<string>();
+
+  async function inTurn(taskKey: string): Promise<void> {
+    const turn = (turns.get(taskKey) ?? Promise.resolve()).then(() => attempt(taskKey));
+    turns.set(taskKey, turn);
+    await turn;
+    if (turns.get(taskKey) === turn) turns.delete(taskKey);
+  }
+
+  async function attempt(taskKey: string): Promise<void> {
+    if (!deps.temporalUp()) return logger.warn({ taskKey }, "Temporal is away; the task's schedule is brought in line when it is back");
+    const work = () => alignSchedule(deps, taskKey, () => removed.has(taskKey));
+    await deps.client.withDeadline(Date.now() + DEADLINE_MS, work).catch((error: unknown) => {
+      logger.warn({ err: error, taskKey }, "the task's schedule could not be brought in line; it is tried again within minutes");
+    });
+  }
+
+  return {
+    align(taskKey) {
+      removed.delete(taskKey);
+      return inTurn(taskKey);
+    },
+    remove(taskKey) {
+      removed.add(taskKey);
+      return inTurn(taskKey);
+    },
+    runClosed(taskKey) {
+      const row = findTask(db, taskKey);
+      if (row?.replicaType === "SCHEDULED" && row.setting.executionStrategy !== "IMMEDIATELY") void inTurn(taskKey);
+    },
+    async reconcile() {
+      if (!deps.temporalUp()) return;
+      const listed = await deps.client.withDeadline(Date.now() + LISTED_WITHIN_MS, () => schedulesOf(deps));
+      const limit = pLimit(AT_ONCE);
+      await Promise.all([...new Set([...listed, ...scheduledTasks(db)])].map((taskKey) => limit(inTurn, taskKey)));
+      for (const taskKey of removed) if (findTask(db, taskKey) === null) removed.delete(taskKey);
+    },
+  };
+}
+
+/** Keys of the tasks for which this instance has made a schedule; instances may share a Temporal. */
+async function schedulesOf({ client, queues }: ScheduleDeps): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { scheduleId, memo } of client.schedule.list({ pageSize: 200 })) {
+    const key = scheduledTask(scheduleId);
+    if (key !== null && memo?.["instance"] === queues.orchestrate) keys.push(key);
+  }
+  return keys;
+}

@@ -1,0 +1,177 @@
+import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { FILES_MEDIA_TYPE, OFFSET_HEADER, SYNC_FEATURES, SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
+import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
+import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
+import type { ApiDeps, Env } from "../deps.ts";
+import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../http/envelope.ts";
+import { fail } from "../http/errors.ts";
+import {
+  SyncCapabilities,
+  SyncContent,
+  SyncEnsured,
+  SyncFiles,
+  SyncRepository,
+  SyncStatement,
+  SyncUpload,
+  SyncUploaded,
+  SyncVersions,
+  SyncVersionsStatement,
+} from "./shapes.ts";
+import { bodyOf, wholeBody } from "../http/body.ts";
+import { ensureRepository, hostedRepository } from "../repositories/ensure.ts";
+import { inApiTerms } from "./failures.ts";
+import { receiveFiles } from "./receive.ts";
+import { LONGEST_BODY } from "./statement.ts";
+import { appendUpload, expectedOf, finishUpload, startUpload, uploadStatus } from "./uploads.ts";
+import { receiveVersions, statableRepository } from "./versions.ts";
+import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
+
+const tags = ["between instances"];
+
+const projectName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
+const repositoryName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
+const named = z.object({ projectId: projectName, repoName: repositoryName });
+const session = z.object({ id: z.string() });
+const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
+const tooLarge = { 413: because("The body is larger than the limits that capabilities tell") };
+const full = { 507: because("The disk is full") };
+const noSession = { 404: because("There is no such upload (any more): begin a new one") };
+
+const capabilities = createRoute({
+  method: "get",
+  path: "/capabilities",
+  tags,
+  summary: "What this instance takes from another one",
+  description: "docs/instance-protocol.md tells the whole protocol.",
+  responses: answers(SyncCapabilities),
+});
+
+const ensure = createRoute({
+  method: "post",
+  path: "/repositories/{projectId}/{repoName}",
+  tags,
+  summary: "Make a hosted repository, and its project, where they are missing",
+  request: { params: named, body: jsonBody(SyncRepository) },
+  responses: { ...bodyAnswers(SyncEnsured, [250105]), 409: because("251007: one of another kind has that name") },
+});
+
+const files = createRoute({
+  method: "post",
+  path: "/files/{projectId}/{repoName}",
+  tags,
+  summary: "State many files of a repository at once, with the contents of some",
+  description: "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of the attached files. Answers in the order of the files.",
+  request: {
+    params: named,
+    body: { required: true, content: { [FILES_MEDIA_TYPE]: { schema: SyncStatement } } },
+  },
+  responses: { ...answers(SyncFiles, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${FILES_MEDIA_TYPE}`), ...full },
+});
+
+const versions = createRoute({
+  method: "post",
+  path: "/versions/{projectId}/{repoName}",
+  tags,
+  summary: "State many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
+  description: "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of its contents. Answers in the order of the versions.",
+  request: {
+    params: named,
+    body: { required: true, content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } } },
+  },
+  responses: { ...answers(SyncVersions, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${VERSIONS_MEDIA_TYPE}`), ...full },
+});
+
+const begin = createRoute({
+  method: "post",
+  path: "/uploads",
+  tags,
+  summary: "Begin the upload of a content, whether its sha256 is known or not",
+  request: { body: jsonBody(SyncContent) },
+  responses: { ...bodyAnswers(SyncUpload), ...full },
+});
+
+const status = createRoute({
+  method: "get",
+  path: "/uploads/{id}",
+  tags,
+  summary: "The confirmed offset of an upload",
+  request: { params: session },
+  responses: { ...answers(SyncUpload), ...noSession },
+});
+
+const append = createRoute({
+  method: "patch",
+  path: "/uploads/{id}",
+  tags,
+  summary: "Add bytes to an upload",
+  description: `At most ${SYNC_LIMITS.chunkBytes} bytes. What arrived of a request that was cut off is kept.`,
+  request: {
+    params: session,
+    headers: z.object({ [OFFSET_HEADER.toLowerCase()]: z.string().regex(/^\d{1,16}$/, "must be the confirmed offset").openapi({ type: "integer", minimum: 0 }) }),
+    body: { required: true, content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } } },
+  },
+  responses: { ...answers(SyncUpload), ...noSession, 409: because("The upload stands at another offset: ask for it and go on from there"), ...tooLarge, ...full },
+});
+
+const finish = createRoute({
+  method: "put",
+  path: "/uploads/{id}",
+  tags,
+  summary: "End an upload; whatever is given of size and digests must be met",
+  request: { params: session, body: jsonBody(SyncUploaded) },
+  responses: { ...bodyAnswers(SyncUpload, [251003]), ...noSession, ...full },
+});
+
+const drop = createRoute({
+  method: "delete",
+  path: "/uploads/{id}",
+  tags,
+  summary: "Give an upload up",
+  request: { params: session },
+  responses: { ...answers(nothing), ...noSession },
+});
+
+/** The receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
+export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">) {
+  const { db, store, now } = deps;
+  return new OpenAPIHono<Env>()
+    .openapi(capabilities, (c) => {
+      const spoken = { product: SYNC_PRODUCT, version: SYNC_VERSION, limits: SYNC_LIMITS, features: [...SYNC_FEATURES] };
+      return ok(c, { ...spoken, name: deps.localClusterName, repositoryTypes: [...HOSTED_TYPES] });
+    })
+    .openapi(ensure, (c) => {
+      const { type } = c.req.valid("json");
+      if (!isHostedType(type)) fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
+      return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
+    })
+    .openapi(files, async (c) => {
+      const mediaType = c.req.header("content-type") ?? "none";
+      if (mediaType !== FILES_MEDIA_TYPE) fail(250119, mediaType);
+      const named = c.req.valid("param");
+      hostedRepository(db, named);
+      const body = await inApiTerms(wholeBody(c, LONGEST_BODY));
+      return ok(c, { files: await inApiTerms(receiveFiles(deps, named, { user: c.get("user"), body })) });
+    })
+    .openapi(versions, async (c) => {
+      const mediaType = c.req.header("content-type") ?? "none";
+      if (mediaType !== VERSIONS_MEDIA_TYPE) fail(250119, mediaType);
+      const named = c.req.valid("param");
+      statableRepository(db, named);
+      const body = await inApiTerms(wholeBody(c, LONGEST_VERSIONS_BODY));
+      return ok(c, await inApiTerms(receiveVersions(deps, named, { user: c.get("user"), body })));
+    })
+    .openapi(begin, async (c) => ok(c, await inApiTerms(startUpload(deps, c.req.valid("json")))))
+    .openapi(status, async (c) => ok(c, await inApiTerms(uploadStatus(deps, c.req.valid("param").id))))
+    .openapi(append, async (c) => {
+      const offset = Number(c.req.header(OFFSET_HEADER));
+      return ok(c, await inApiTerms(appendUpload(deps, c.req.valid("param").id, offset, bodyOf(c))));
+    })
+    .openapi(finish, async (c) => {
+      const expected = expectedOf(c.req.valid("json"));
+      return ok(c, await inApiTerms(finishUpload(deps, c.req.valid("param").id, expected), Object.keys(expected)));
+    })
+    .openapi(drop, async (c) => {
+      await inApiTerms(store.sessions.abort(c.req.valid("param").id));
+      return ok(c, null);
+    });
+}

@@ -1,0 +1,81 @@
+import { findCluster } from "../../db/clusters.ts";
+import { readLocalSide } from "../../db/tasks.ts";
+import { impossible, type To } from "../../domain/capabilities.ts";
+import { namedProtocol } from "../../domain/protocols.ts";
+import { remoteRepository } from "../../domain/remote-names.ts";
+import { checkHead, checkObjects, checkPlan } from "../../domain/task-rules.ts";
+import type { TaskObject, TaskSetting } from "../../domain/task.ts";
+import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
+import type { ApiDeps } from "../deps.ts";
+import { ApiError, fail } from "../http/errors.ts";
+
+/** A task as somebody wants it saved. */
+export type TaskDraft = {
+  name: string;
+  localProjectId: string;
+  replicaObjectType: ReplicaObjectType;
+  replicaTaskObjects: readonly TaskObject[];
+  replicaType: ReplicaType;
+  setting: TaskSetting;
+  remoteClusterIds: readonly string[];
+  recordReserveDays: number;
+};
+
+/**
+ * `key`: the task that is changed; `setting`: what it has now; `longestName`: for names that are composed;
+ * `clusterField`: what names the cluster, where it is not `remoteClusterIds`.
+ */
+type Existing = { key?: string; setting?: TaskSetting; longestName?: number; clusterField?: string };
+
+/** Checks a draft by all rules, in the original's order, and answers objects and clusters as they are to be saved. ApiError or TaskRuleError where one is broken. */
+export function checkDraft({ db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">, draft: TaskDraft, existing: Existing = {}) {
+  checkHead(draft, existing.longestName);
+  const objects = checkObjects(draft.replicaObjectType, draft.replicaTaskObjects);
+  checkPlan(draft.setting, zone, now(), existing.setting ?? null);
+  const clusterIds = [...new Set(draft.remoteClusterIds)];
+  const clusters = clusterIds.map((id) => checkCluster(db, id, existing.key));
+  const problem = localProblem(db, draft, objects, clusters);
+  if (problem !== null) {
+    const { clusterField = "remoteClusterIds" } = existing;
+    fail(250105, problem.field === "remoteClusterIds" ? clusterField : problem.field, problem.reason);
+  }
+  return { objects, clusterIds };
+}
+
+function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined): To {
+  const cluster = findCluster(db, id) ?? fail(250306, id);
+  if (cluster.ownerTaskKey !== null && cluster.ownerTaskKey !== taskKey) {
+    throw new ApiError(250112, [`cluster ${cluster.name} belongs to the distribution of that name`]);
+  }
+  return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
+}
+
+/** Why an object can never be sent so, with the field to change; null when all may. */
+function localProblem(
+  db: ApiDeps["db"],
+  { localProjectId, replicaType }: TaskDraft,
+  objects: readonly TaskObject[],
+  clusters: readonly To[],
+) {
+  const local = readLocalSide(db, localProjectId, objects.map(({ localRepoName }) => localRepoName)) ?? fail(251004, localProjectId);
+  for (const object of objects) {
+    const { localRepoName, repoType, packageConstraints, pathConstraints } = object;
+    const remote = remoteRepository(object, localProjectId);
+    const name = `${localProjectId}/${localRepoName}`;
+    const repository = local.get(localRepoName) ?? fail(251006, name);
+    if (repository.type !== repoType) fail(250105, "repoType", `${name} is of type ${repository.type}, not ${repoType}`);
+    const wanted = {
+      repository: name,
+      category: repository.category,
+      repoType,
+      protocol: repository.url === null ? null : namedProtocol(repository.protocol, repository.url),
+      packages: (packageConstraints ?? []).length > 0,
+      paths: (pathConstraints ?? []).length > 0,
+      remote: `${remote.projectId}/${remote.repoName}`,
+      retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) => (targetVersions?.length ? (versions?.length ?? 0) : [])),
+    };
+    const problem = impossible(wanted, replicaType, clusters);
+    if (problem !== null) return problem;
+  }
+  return null;
+}

@@ -1,0 +1,100 @@
+import type { Store } from "../../activities/store/store.ts";
+import { collectBlobs, TOUCH_AFTER_MS, unknownBlobs } from "../../db/blobs.ts";
+import { deleteExpired } from "../../db/delete-nodes.ts";
+import { durable } from "../../db/durable.ts";
+import { deletePassedEvents } from "../../db/events.ts";
+import type { Db } from "../../db/open.ts";
+import { sweepImageBlobs } from "../../db/packages/image/sweep.ts";
+import { turn } from "../../db/turns.ts";
+import type { Logger } from "../deps.ts";
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** Content that nothing refers to stays at least 24 h after it was written, asked for or let go. */
+const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
+const STEP = 500;
+/** Two hex digits each; so many an hour that a day sees them all. */
+const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
+const PREFIXES_AN_HOUR = 11;
+
+export type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
+
+/** `breathe` lets other work go first, and throws when the process ends. */
+type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
+
+/** Takes away what is not needed any more, in small steps between other work. Only the control plane may do this: it alone knows what is being written. */
+export function createHousekeeping(deps: HousekeepingDeps) {
+  const stopping = new AbortController();
+  const keeping: Keeping = {
+    ...deps,
+    async breathe() {
+      await turn();
+      stopping.signal.throwIfAborted();
+    },
+  };
+  let running: Promise<void> | null = null;
+  const run = () => (running ??= clean(keeping).finally(() => (running = null)));
+  const runOrLog = () =>
+    run().catch((error: unknown) => {
+      if (!stopping.signal.aborted) deps.logger.error({ err: error }, "housekeeping failed");
+    });
+
+  return {
+    run,
+    /** Removes all content that has no row, not only an hour's share of it. */
+    async reconcile(): Promise<void> {
+      for (const prefix of PREFIXES) await removeUnknown(keeping, prefix);
+    },
+    /** Runs soon and then each hour. What it returns ends that; afterwards the database may be closed. */
+    start(): () => Promise<void> {
+      const timers = [setTimeout(() => void runOrLog(), MINUTE), setInterval(() => void runOrLog(), HOUR)];
+      return async () => {
+        for (const timer of timers) clearTimeout(timer);
+        stopping.abort();
+        await running?.catch(() => undefined);
+      };
+    },
+  };
+}
+
+async function clean(keeping: Keeping): Promise<void> {
+  const { db, store, now, breathe } = keeping;
+  await repeat(keeping, () => deleteExpired(db, now()));
+  await repeat(keeping, () => deletePassedEvents(db));
+  for (let after: number | null = 0; after !== null; await breathe()) after = sweepImageBlobs(db, after, now());
+  await store.sessions.expire(now());
+  await collect(keeping);
+  const first = (Math.floor(now() / HOUR) % 24) * PREFIXES_AN_HOUR;
+  for (const prefix of PREFIXES.slice(first, first + PREFIXES_AN_HOUR)) await removeUnknown(keeping, prefix);
+}
+
+async function repeat({ breathe }: Keeping, step: () => number): Promise<void> {
+  while (step() > 0) await breathe();
+}
+
+async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
+  for (let after: string | null = ""; after !== null; await breathe()) {
+    const step: ReturnType<typeof collectBlobs> = collectBlobs(db, { after, before: now() - KEEP_MS, limit: STEP, isHeld: store.isHeld });
+    // A row that comes back after a power loss must still find its content.
+    if (step.removed.length > 0) await durable(db);
+    await removeUnregistered(db, store, step.removed);
+    after = step.last;
+  }
+}
+
+/** Content without a row: a process died between writing the one and the other. */
+async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): Promise<void> {
+  const digests = await store.digests(prefix);
+  for (let at = 0; at < digests.length; at += STEP) {
+    await removeUnregistered(db, store, unknownBlobs(db, digests.slice(at, at + STEP)));
+    await breathe();
+  }
+}
+
+/**
+ * Between the look at the row and the removal nothing else of this process runs, and a commit that is under way holds its content:
+ * whoever registers content either did so before, and it stays, or finds it gone and writes it again.
+ */
+async function removeUnregistered(db: Db, store: Store, digests: string[]): Promise<void> {
+  for (const sha256 of digests) if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);
+}

@@ -1,0 +1,38 @@
+import type { Db } from "../../db/open.ts";
+import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/upkeep.ts";
+import type { Executions, Logger } from "../deps.ts";
+import { repeat } from "./repeat.ts";
+import type { Schedules } from "../runs/schedules.ts";
+
+export type UpkeepDeps = {
+  db: Db;
+  executions: Pick<Executions, "taskSaved">;
+  schedules: Pick<Schedules, "reconcile">;
+  /** IANA name of the configured zone. */
+  zone: string;
+  now: () => number;
+  logger: Pick<Logger, "info" | "warn">;
+};
+
+const MINUTE = 60_000;
+/** How often each is done, in ms. */
+const PERIODS = { starts: MINUTE, schedules: 3 * MINUTE, records: 24 * 60 * MINUTE };
+
+/** What keeps tasks, schedules and records true over the years; each at once and then again and again. */
+export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
+  const { db, logger } = deps;
+  resetNextTimes(db, deps.zone, deps.now());
+  const starts = repeat(periods.starts, "starting forgotten tasks", logger, async () => {
+    for (const taskKey of forgottenStarts(db)) await deps.executions.taskSaved(taskKey);
+  });
+  const schedules = repeat(periods.schedules, "bringing schedules in line", logger, deps.schedules.reconcile);
+  const records = repeat(periods.records, "deleting old records", logger, async () => {
+    const deleted = await deleteOldRecords(db, deps.now());
+    if (deleted > 0) logger.info({ deleted }, "deleted records that were older than their tasks keep them");
+  });
+  return {
+    /** Temporal was away, and schedules may lag behind their tasks. */
+    temporalIsBack: schedules.now,
+    stop: () => [starts, schedules, records].forEach(({ stop }) => stop()),
+  };
+}

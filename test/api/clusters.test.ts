@@ -1,0 +1,290 @@
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { checkClusters } from "../../api/clusters/health.ts";
+import { accessOf } from "../../api/clusters/actions.ts";
+import type { ClusterAccess } from "../../api/deps.ts";
+import { findClusterByName, listClusters } from "../../db/clusters.ts";
+import { cluster } from "../../db/schema/replication.ts";
+import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";
+import { createPaces } from "../../activities/control/paces.ts";
+
+const CLUSTER = "/replication/api/cluster";
+const HUB = { name: "hub", type: "REMOTE", url: "https://registry.example/mirror", username: "u", password: "s3cret" };
+
+let api: TestApi;
+let tried: ClusterAccess[];
+let problem: string | null;
+beforeEach(() => {
+  tried = [];
+  problem = null;
+  api = createTestApi({
+    checkCluster: async (access) => {
+      tried.push(access);
+      return problem === null ? null : { reason: problem, refused: false };
+    },
+  });
+});
+afterEach(() => api.close());
+
+const create = (changes: Record<string, unknown> = {}) => api.call("POST", `${CLUSTER}/create`, { body: { ...HUB, ...changes } });
+const update = (changes: Record<string, unknown> = {}) => api.call("POST", `${CLUSTER}/update`, { body: { name: "hub", url: HUB.url, ...changes } });
+const get = async (path: string) => (await api.call("GET", `${CLUSTER}/${path}`)).data;
+const row = (name = "hub") => findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
+const secretsOf = (name?: string) => {
+  const { username, password, token } = accessOf(api.deps.sealer, row(name));
+  return { username, password, token };
+};
+
+const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
+const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? { reason: "connection refused", refused: false } : null);
+
+describe("attaching a cluster", () => {
+  test("keeps its secrets sealed and shows none of them", async () => {
+    expect(await create({ token: "t0ken", secretKey: "k3y", accessKey: "ak", appId: "app", udpPort: 99, certificate: "PEM" })).toMatchObject({ status: 200, data: null });
+    expect(tried).toEqual([{ type: "REMOTE", url: HUB.url, protocol: null, username: "u", password: "s3cret", token: "t0ken", certificate: "PEM", insecureSkipVerify: false }]);
+    const info = await get("info?name=hub");
+    expect(info).toMatchObject({ name: "hub", type: "REMOTE", status: "HEALTHY", errorReason: null, username: "u", accessKey: "ak", appId: "app", udpPort: 99, detectType: "PING", extension: null, createdBy: "admin" });
+    const everything = [JSON.stringify(info), JSON.stringify(await get("list")), JSON.stringify(row()), JSON.stringify(api.logs)].join();
+    expect(everything).not.toMatch(/s3cret|t0ken|k3y/);
+    expect(Object.keys(info as object)).not.toContain("password");
+    expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: "t0ken" });
+  });
+
+  test("does not try to reach it when told so", async () => {
+    problem = "it is down";
+    expect((await create({ ping: false })).code).toBe(0);
+    expect((await create({ name: "reports", detectType: "REPORT" })).code).toBe(0);
+    expect(tried).toEqual([]);
+    expect(await create({ name: "down" })).toMatchObject({ code: 250301, message: "remote cluster [down] connect error: it is down" });
+    expect(await get("exist?name=down")).toBe(false);
+  });
+
+  test.each<[string, Record<string, unknown>, number, RegExp]>([
+    ["no name", { name: undefined }, 250106, /: name is missing$/],
+    ["a blank name", { name: " " }, 250104, /\[name\]/],
+    ["a short name", { name: "h" }, 250105, /\[name\]/],
+    ["a long name", { name: "h".repeat(257) }, 250105, /\[name\]/],
+    ["no url", { url: null }, 250106, /: url is missing$/],
+    ["a blank url", { url: "" }, 250104, /\[url\]/],
+    ["no type", { type: undefined }, 250106, /: type is missing$/],
+    ["an unknown type", { type: "MOON" }, 250106, /type/],
+    ["another protocol", { url: "ftp://r.example" }, 250105, /http/],
+    ["credentials in the url", { url: "https://u:p@r.example" }, 250105, /username and password/],
+    ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
+    ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
+    ["a protocol of another instance", { type: "EDGE", protocol: "NPM" }, 250105, /\[protocol\].*only REMOTE clusters/],
+    ["a bucket as another instance", { type: "EDGE", url: "s3://bucket" }, 250105, /\[url\].*only http and https/],
+    ["a bucket of a protocol over http", { url: "s3://bucket", protocol: "WEBDAV" }, 250105, /\[url\].*S3, not WEBDAV/],
+    ["a folder without its three slashes", { url: "file://srv/carry" }, 250105, /\[url\].*three slashes/],
+    ["a url that is none", { url: "https://" }, 250105, /\[url\]/],
+    ["a metadata address", { url: "http://169.254.169.254/latest" }, 250105, /ALLOWED_ADDRESSES/],
+    ["a metadata address in disguise", { url: "http://0xa9fea9fe" }, 250105, /169\.254\.169\.254/],
+    ["a link-local address", { url: "http://[fe80::1]:5000" }, 250105, /link-local/],
+    ["the name of the local instance", { name: "center" }, 250305, /\[center\]/],
+    ["a port that is none", { udpPort: 70_000 }, 250106, /udpPort/],
+  ])("refuses %s", async (_case, changes, code, message) => {
+    const answer = await create(changes);
+    expect([answer.status, answer.code, answer.message]).toEqual([400, code, expect.stringMatching(message)]);
+    expect(listClusters(api.db)).toEqual([]);
+  });
+
+  test("refuses a name that is taken and a second CENTER", async () => {
+    await create();
+    expect((await create({ url: "https://other.example" })).code).toBe(250305);
+    expect((await create({ name: "main", type: "CENTER" })).code).toBe(0);
+    expect(await create({ name: "main2", type: "CENTER" })).toMatchObject({ code: 250309, message: "a center node already exists [main]" });
+  });
+
+  test("two at the same moment make one", async () => {
+    const codes = (await Promise.all([create(), create()])).map(({ code }) => code);
+    expect(codes.toSorted()).toEqual([0, 250305]);
+  });
+
+  test.each([
+    ["r.example/ns/", "https://r.example/ns"],
+    ["localhost:5000", "http://localhost:5000"],
+    ["127.0.0.1:5000/a", "http://127.0.0.1:5000/a"],
+    [" HTTP://R.example:80/ ", "http://r.example"],
+  ])("reads the url %s", async (given, kept) => {
+    await create({ url: given });
+    expect(row().url).toBe(kept);
+  });
+});
+
+describe("the protocol of a cluster", () => {
+  const info = async () => (await get("info?name=hub")) as Record<string, unknown>;
+
+  test("is answered as it was sent, null too, and told to the test of the connection", async () => {
+    await create();
+    expect(await info()).toMatchObject({ protocol: null });
+    expect(await get("list")).toMatchObject([{ name: "hub", protocol: null }]);
+    expect(await get("info/center")).toMatchObject({ type: "CENTER", protocol: null });
+    await create({ name: "files", protocol: "WEBDAV" });
+    expect(row("files").protocol).toBe("WEBDAV");
+    expect(tried.at(-1)).toMatchObject({ protocol: "WEBDAV" });
+    await create({ name: "edge", type: "EDGE", protocol: null });
+    expect(row("edge").protocol).toBeNull();
+  });
+
+  test("stays where an update says nothing of it, and goes with null", async () => {
+    await create({ protocol: "NPM" });
+    await update();
+    expect(await info()).toMatchObject({ protocol: "NPM" });
+    await update({ protocol: "HELM" });
+    expect(await info()).toMatchObject({ protocol: "HELM" });
+    await update({ protocol: null });
+    expect(await info()).toMatchObject({ protocol: null });
+  });
+
+  test("has to suit the url, also where only one of them is changed", async () => {
+    await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
+    expect(await info()).toMatchObject({ url: "s3://bucket/mirror?region=eu-central-1", protocol: null });
+    expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[url\].*S3, not HTTP/) });
+    await create({ name: "edge", type: "EDGE", url: "https://edge.example" });
+    expect(await update({ name: "edge", url: "https://edge.example", protocol: "OCI" })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[protocol\]/) });
+  });
+
+  test("lets secrets stay with their bucket, and never goes with them to a host of its name", async () => {
+    await create({ url: "s3://bucket", ping: false });
+    await update({ url: "s3://bucket/below", ping: false });
+    expect(secretsOf().password).toBe("s3cret");
+    await update({ url: "https://bucket", ping: false });
+    expect(secretsOf()).toEqual({ username: null, password: null, token: null });
+  });
+});
+
+describe("changing a cluster", () => {
+  beforeEach(() => create());
+
+  test("answers it as it is now and keeps what is not sent", async () => {
+    const before = row();
+    const { data } = await update({ url: "https://registry.example/elsewhere", certificate: "PEM" });
+    expect(data).toMatchObject({ id: before.id, name: "hub", type: "REMOTE", url: "https://registry.example/elsewhere", username: "u", certificate: "PEM" });
+    expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: null });
+    expect(tried.at(-1)).toMatchObject({ password: "s3cret", url: "https://registry.example/elsewhere" });
+  });
+
+  test("never sends kept secrets to another host, port or protocol's host", async () => {
+    await update({ url: "https://evil.example/mirror" });
+    expect(tried.at(-1)).toMatchObject({ username: null, password: null });
+    expect(secretsOf()).toEqual({ username: null, password: null, token: null });
+    await update({ url: "https://registry.example:8443", username: "v", password: "n3w" });
+    expect(secretsOf()).toEqual({ username: "v", password: "n3w", token: null });
+  });
+
+  test("clears with an empty text", async () => {
+    await update({ username: "", password: "", certificate: "" });
+    expect(row()).toMatchObject({ username: null, secret: null, certificate: null });
+  });
+
+  test.each<[string, Record<string, unknown>, number]>([
+    ["an unknown name", { name: "nope" }, 250306],
+    ["no url", { url: undefined }, 250106],
+    ["a blank url", { url: "" }, 250104],
+    ["a bad url", { url: "gopher://x" }, 250105],
+  ])("refuses %s", async (_case, changes, code) => {
+    expect((await update(changes)).code).toBe(code);
+    expect(row().url).toBe(HUB.url);
+  });
+
+  test("changes nothing when it cannot be reached, unless told not to try", async () => {
+    problem = "password refused";
+    expect((await update({ password: "wrong" })).code).toBe(250301);
+    expect(secretsOf().password).toBe("s3cret");
+    expect((await update({ password: "later", ping: false })).code).toBe(0);
+    expect(secretsOf().password).toBe("later");
+  });
+});
+
+describe("testing a connection", () => {
+  beforeEach(() => create());
+
+  test("works with the name as parameter or in the body, and keeps the finding", async () => {
+    const byQuery = await Promise.all(["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)));
+    expect(byQuery.map(({ status, data }) => [status, data])).toEqual([[200, null], [200, null]]);
+    expect((await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code).toBe(0);
+    problem = "no route to host";
+    expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({ status: 400, code: 250301, message: "remote cluster [hub] connect error: no route to host" });
+    expect(row()).toMatchObject({ status: "UNHEALTHY", errorReason: "no route to host" });
+  });
+
+  test.each<[string, string, unknown, number]>([
+    ["without a name", "", undefined, 250103],
+    ["with a body without a name", "", {}, 250103],
+    ["with a blank name", "?name=%20", undefined, 250104],
+    ["with an unknown name", "?name=nope", undefined, 250306],
+    ["with a name that is no text", "", { name: 7 }, 250106],
+    ["with malformed JSON", "", "{", 250106],
+  ])("is refused %s", async (_case, query, body, code) => {
+    expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(code);
+  });
+});
+
+describe("finding clusters", () => {
+  beforeEach(() => {
+    addCluster(api.db, "edge_1", "EDGE");
+    addCluster(api.db, "edge%2", "EDGE");
+    addCluster(api.db, "standby", "STANDALONE");
+  });
+  test("by id, by name, by what it is", async () => {
+    const { id } = row("standby");
+    expect(await get(`info/${id}`)).toMatchObject({ id, name: "standby" });
+    expect(await get("info?name=standby")).toMatchObject({ id });
+    expect(await api.call("GET", `${CLUSTER}/info/nope`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect(await get("info?name=nope")).toBeNull();
+    expect([await get("exist?name=standby"), await get("exist?name=nope"), await get("exist?name=center")]).toEqual([true, false, true]);
+    expect(names(await get("list/edge"))).toEqual(["edge%2", "edge_1"]);
+    expect(names(await get("list"))).toEqual(["edge%2", "edge_1", "standby"]);
+    expect(names(await get("list?name=edge_"))).toEqual(["edge_1"]);
+    expect(names(await get("list?type=STANDALONE"))).toEqual(["standby"]);
+    expect((await api.call("GET", `${CLUSTER}/list?type=MOON`)).code).toBe(250131);
+    const page = (await get("page?pageSize=2&pageNumber=0&name=edge")) as { records: unknown[] };
+    expect(page).toMatchObject({ totalRecords: 2, count: 2, totalPages: 1, pageNumber: 0, page: 0, pageSize: 2 });
+    expect(page.records).toHaveLength(2);
+  });
+
+  test("the center is the CENTER cluster, else this instance", async () => {
+    expect(await get("info/center")).toMatchObject({ name: "center", type: "CENTER", url: "http://localhost", status: "HEALTHY" });
+    expect(await get("info?name=center")).toMatchObject({ name: "center" });
+    expect(names(await get("list"))).not.toContain("center");
+    await create({ name: "headquarters", type: "CENTER" });
+    expect(await get("info/center")).toMatchObject({ name: "headquarters", type: "CENTER" });
+  });
+});
+
+describe("detaching a cluster", () => {
+  test("is refused while tasks use it, which are named", async () => {
+    addRepository(api.db, "p", "files", "GENERIC");
+    const id = addCluster(api.db, "shanghai");
+    for (const name of ["nightly", "weekly"]) {
+      await api.call("POST", `${TASK}/create`, { body: taskBody({ name, replicaTaskObjects: [FILES], remoteClusterIds: [id] }) });
+    }
+    const answer = await api.call("DELETE", `${CLUSTER}/delete/${id}`);
+    expect([answer.status, answer.code, answer.message]).toEqual([400, 250112, "operation not allowed: cluster shanghai is used by nightly, weekly"]);
+    expect(row("shanghai").id).toBe(id);
+  });
+
+  test("takes it away, once", async () => {
+    const id = addCluster(api.db, "shanghai");
+    expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({ status: 200, code: 0, data: null });
+    expect((await api.call("DELETE", `${CLUSTER}/delete/${id}`)).code).toBe(250306);
+  });
+});
+
+describe("the watch over clusters", () => {
+  test("writes down which are healthy and why others are not, and leaves reporting ones alone", async () => {
+    for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
+    api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
+    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });
+    expect(listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [name, status, errorReason, lastReportTime !== null])).toEqual([
+      ["down", "UNHEALTHY", "connection refused", true],
+      ["fine", "HEALTHY", null, true],
+      ["reports", "HEALTHY", null, false],
+    ]);
+    await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: async () => null });
+    expect(row("down")).toMatchObject({ status: "HEALTHY", errorReason: null });
+    expect(api.logs.filter(({ message }) => message.includes("healthy")).map(({ message }) => message)).toEqual(["cluster is unhealthy", "cluster is healthy again"]);
+  });
+});

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { clientOf, createSlowDown } from "../../api/http/auth.ts";
+import { MESSAGES, messageOf } from "../../api/http/messages.ts";
+import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
+
+let api: TestApi;
+beforeAll(() => {
+  api = createTestApi();
+});
+afterAll(() => api.close());
+
+const TASK = "/replication/api/task";
+
+const ask = async (language: string) => (await api.call("GET", `${TASK}/info/none`, { headers: { "accept-language": language } })).message;
+
+describe("every answer is an envelope", () => {
+  test.each([
+    ["a success", "GET", `${TASK}/page/p`, {}, 200, 0],
+    ["malformed JSON", "POST", `${TASK}/create`, { body: '{"name":' }, 400, 250106],
+    ["an empty body", "POST", `${TASK}/create`, { body: "" }, 400, 250106],
+    ["a body that is no object", "POST", `${TASK}/create`, { body: "null" }, 400, 250106],
+    ["a wrong type", "POST", `${TASK}/copy`, { body: { name: 1, key: "k" } }, 400, 250106],
+    ["a missing field", "POST", `${TASK}/copy`, { body: { name: "n" } }, 400, 250106],
+    ["an unknown route", "GET", "/replication/api/tasks", {}, 404, 250130],
+    ["a slash at the end", "GET", `${TASK}/page/p/`, {}, 404, 250130],
+    ["a wrong method", "PUT", `${TASK}/copy`, { body: {} }, 405, 250112],
+    ["a wrong media type", "POST", `${TASK}/copy`, { body: "name=n", headers: { "content-type": "text/plain" } }, 415, 250119],
+    ["a form, which curl sends unasked", "POST", `${TASK}/copy`, { body: "{}", headers: { "content-type": "application/x-www-form-urlencoded" } }, 415, 250119],
+    ["a long body", "POST", `${TASK}/copy`, { body: { name: "n".repeat(70_000), key: "k" } }, 413, 250106],
+    ["a bad number in the query", "GET", `${TASK}/page/p?pageSize=many`, {}, 400, 250131],
+    ["a page that is too large", "GET", `${TASK}/page/p?pageSize=1001`, {}, 400, 250131],
+    ["a page of nothing", "GET", `${TASK}/page/p?pageSize=0`, {}, 400, 250131],
+    ["a negative page", "GET", `${TASK}/page/p?pageNumber=-1`, {}, 400, 250131],
+    ["a word that is not in the list", "GET", `${TASK}/page/p?lastExecutionStatus=DONE`, {}, 400, 250131],
+    ["a parameter given twice", "GET", `${TASK}/page/p?pageSize=1&pageSize=2`, {}, 400, 250131],
+    ["a missing parameter", "GET", "/replication/api/cluster/exist", {}, 400, 250103],
+    ["no credentials", "GET", `${TASK}/page/p`, { login: null }, 401, 250114],
+    ["credentials of another kind", "GET", `${TASK}/page/p`, { headers: { authorization: "Bearer x" } }, 401, 250114],
+    ["no credentials for an unknown route", "GET", "/nowhere", { login: null }, 401, 250114],
+    ["open health", "GET", "/health/live", { login: null }, 200, 0],
+  ])("%s", async (_case, method, path, call, status, code) => {
+    const answer = await api.call(method, path, call);
+    expect(Object.keys(JSON.parse(answer.text) as object).sort()).toEqual(["code", "data", "message", "traceId"]);
+    expect([answer.status, answer.code]).toEqual([status, code]);
+    expect(answer.traceId).toMatch(/^[0-9a-f]{32}$/);
+    expect(answer.headers.get("x-trace-id")).toBe(answer.traceId);
+    expect(answer.headers.get("content-type")).toMatch(/^application\/json/);
+    expect([answer.message !== null, answer.data === null || code === 0]).toEqual([code !== 0, true]);
+  });
+
+  test("a wrong method names the right ones", async () => {
+    const answer = await api.call("POST", `${TASK}/page/p`);
+    expect(answer.headers.get("allow")).toBe("GET, HEAD");
+    expect((await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get("allow")).toBe("GET, HEAD, POST");
+  });
+
+  test("an unexpected fault is logged and told in general words only", async () => {
+    const broken = createTestApi({
+      checkCluster: async () => {
+        throw new Error("the password hunter2 leaked");
+      },
+    });
+    const answer = await broken.call("POST", "/replication/api/cluster/create", { body: { name: "nn", type: "REMOTE", url: "https://r.example" } });
+    expect([answer.status, answer.code]).toEqual([500, 250102]);
+    expect(answer.text).not.toContain("hunter2");
+    const logged = broken.logs.find(({ level }) => level === "error");
+    expect(logged?.facts).toMatchObject({ traceId: answer.traceId, err: { message: "the password hunter2 leaked" } });
+    broken.close();
+  });
+
+  test("each request is logged with its trace, without its query", async () => {
+    const answer = await api.call("GET", `${TASK}/page/p?name=secret`);
+    const logged = api.logs.find(({ facts }) => facts["traceId"] === answer.traceId);
+    expect(logged).toMatchObject({ level: "info", facts: { method: "GET", path: `${TASK}/page/p?…`, status: 200 } });
+    expect(logged?.facts["ms"]).toBeTypeOf("number");
+    expect(JSON.stringify(api.logs)).not.toContain("secret");
+  });
+
+  test("messages speak Chinese or English, as Accept-Language prefers", async () => {
+    expect(await ask("zh-CN,zh;q=0.9,en;q=0.8")).toBe("同步任务[none]不存在");
+    expect(await ask("en;q=0.9, zh;q=0.1")).toBe("replica task [none] is not found");
+    expect(await ask("zh_CN")).toBe("同步任务[none]不存在");
+    expect(await ask("fr, ja")).toBe("replica task [none] is not found");
+    expect(await ask(";;q=x,,")).toBe("replica task [none] is not found");
+  });
+
+  test("every text has its counterpart and all its places", () => {
+    for (const code of Object.keys(MESSAGES).map(Number) as (keyof typeof MESSAGES)[]) {
+      const { en, zh } = MESSAGES[code];
+      expect([code, en.includes("{0}")]).toEqual([code, zh.includes("{0}")]);
+      expect(messageOf(code, ["$&", "why"], "en")).toMatch(/why$/);
+    }
+  });
+});
+
+describe("the login", () => {
+  test("asks for Basic and answers 401 to anything but the admin's", async () => {
+    const fresh = createTestApi();
+    const logins = ["admin:", ":correct horse", "Admin:correct horse", "admin:correct horse\0"];
+    const answers = await Promise.all(logins.map((login) => fresh.call("GET", `${TASK}/page/p`, { login })));
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
+    expect(answers[0]?.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
+    fresh.close();
+  });
+
+  test("is slower with each wrong password, up to a limit, and forgets after a while", async () => {
+    const slept: number[] = [];
+    let now = 0;
+    const slow = createSlowDown(() => now, async (ms) => void slept.push(ms));
+    for (let i = 0; i < 10; i += 1) await slow.wait("1.2.3.4");
+    expect(slept).toEqual([0, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
+    await slow.wait("5.6.7.8");
+    now += 11 * 60_000;
+    await slow.wait("1.2.3.4");
+    expect(slept.slice(10)).toEqual([0, 0]);
+  });
+
+  test("refuses a flood of guesses from one address, unread, and nobody else", async () => {
+    const releases: (() => void)[] = [];
+    const slow = createSlowDown(() => 0, () => new Promise<void>((resolve) => void releases.push(resolve)));
+    const waiting = Array.from({ length: 100 }, () => slow.wait("1.2.3.4"));
+    expect([slow.floods("1.2.3.4"), slow.floods("5.6.7.8")]).toEqual([true, false]);
+    for (const release of releases) release();
+    await Promise.all(waiting);
+    expect(slow.floods("1.2.3.4")).toBe(false);
+  });
+
+  test("takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
+    const clients = ["1.2.3.4", "::ffff:1.2.3.4", "2001:db8::1", "2001:db8::a:b:c:d", "2001:db8:0:0:1:2:3:4", "2001:db8:0:1::1", "::1"].map(clientOf);
+    expect(clients).toEqual(["1.2.3.4", "1.2.3.4", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:1", "0:0:0:0"]);
+  });
+
+  test("answers 429 to the flood, and lets everybody in again when it is over", async () => {
+    const flooded = createTestApi();
+    const wrong = Array.from({ length: 100 }, () => flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
+    const answer = await flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" });
+    expect([answer.status, answer.code, answer.headers.get("retry-after")]).toEqual([429, 250124, "5"]);
+    expect((await flooded.call("GET", `${TASK}/page/p`, { login: null })).status).toBe(401);
+    expect(new Set((await Promise.all(wrong)).map(({ status }) => status))).toEqual(new Set([401]));
+    expect((await flooded.call("GET", `${TASK}/page/p`)).status).toBe(200);
+    flooded.close();
+  });
+
+  test("does not make right credentials wait for wrong ones", async () => {
+    const guesses = Array.from({ length: 6 }, () => api.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
+    const right = api.call("GET", `${TASK}/page/p`).then(({ status }) => status);
+    const first = await Promise.race([Promise.all(guesses).then(() => "guesses"), right]);
+    expect(first).toBe(200);
+    await Promise.all(guesses);
+  });
+});
+
+describe("health", () => {
+  test("is ready when each kind of process is up, else says which is not", async () => {
+    const up = await api.call("GET", "/health/ready", { login: null });
+    expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
+    const half = createTestApi({ processes: () => ({ temporal: true, searchAttributes: true, orchestrator: false, workers: 0 }) });
+    const down = await half.call("GET", "/health/ready", { login: null });
+    expect([down.status, down.data]).toEqual([503, { status: "DOWN", missing: ["orchestrator", "transfer worker"] }]);
+    half.close();
+  });
+
+  test.each([
+    ["a worker elsewhere", true, true, []],
+    ["no worker anywhere", true, false, ["transfer worker"]],
+    ["a worker elsewhere that cannot be seen without Temporal", false, true, ["temporal", "transfer worker"]],
+  ])("without workers here and with %s is as docs/operations.md says", async (_what, temporal, elsewhere, missing) => {
+    const processes = () => ({ temporal, searchAttributes: true, orchestrator: true, workers: 0 });
+    const remote = createTestApi({ processes, hasTransferWorker: async () => elsewhere });
+    const { status, data } = await remote.call("GET", "/health/ready", { login: null });
+    expect([status, (data as { missing: string[] }).missing]).toEqual([missing.length === 0 ? 200 : 503, missing]);
+    remote.close();
+  });
+});
+
+describe("documentation", () => {
+  test("is a page that loads nothing from elsewhere and runs nothing", async () => {
+    const { text, status, headers } = await api.call("GET", "/docs", { login: null });
+    expect(status).toBe(200);
+    expect(headers.get("content-security-policy")).toContain("default-src 'none'");
+    expect(text).not.toMatch(/<script|<link|src=|@import|url\(/);
+    for (const part of ["/replication/api/task/create", "replica task [{0}] is not found", "TaskInfo"]) expect(text).toContain(part);
+  });
+
+  test("describes every route in OpenAPI 3.1 and resolves its references", async () => {
+    const { text } = await api.call("GET", "/openapi.json", { login: null });
+    const document = JSON.parse(text) as { openapi: string; paths: Record<string, object>; components: { schemas: Record<string, object> } };
+    expect(document.openapi).toBe("3.1.0");
+    const shape = (method: string, path: string) => `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{[^}]*\}|\*/g, "{}")}`;
+    const described = Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map((method) => shape(method, path)));
+    const served = api.app.routes.filter(({ method, path }) => method !== "ALL" && /^\/(replication|repository|generic|health)\//.test(path));
+    expect(described).toEqual(expect.arrayContaining([...new Set(served.map(({ method, path }) => shape(method, path)))]));
+    for (const [, name = ""] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) expect(document.components.schemas).toHaveProperty(name);
+  });
+});

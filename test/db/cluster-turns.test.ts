@@ -1,0 +1,199 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { and, eq } from "drizzle-orm";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cutInTurn } from "../../activities/control/cut-in-turn.ts";
+import { createListings } from "../../activities/control/listings.ts";
+import { createPaces, type Paces } from "../../activities/control/paces.ts";
+import { createTurns, type Turns } from "../../activities/control/turns.ts";
+import { openDb, type Db } from "../../db/open.ts";
+import { takeBatch } from "../../db/runs/batch.ts";
+import { openBatches } from "../../db/runs/cut-lanes.ts";
+import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
+import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { dispatch } from "../../db/schema/replication.ts";
+import { MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOTS, SLOW_MS, SLOW_SHARE } from "../../domain/lanes.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { FILES } from "../rigs/db/drain-fixture.ts";
+import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+
+/** More than goes to the slots kept for small runs, and many batches. */
+const MANY = 2_000;
+
+const time = { now: Date.parse("2030-01-01T00:00:00Z") };
+let directory: string;
+let db: Db;
+let paces: Paces;
+let turns: Turns;
+let woken: string[];
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "turns-test-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "files", "GENERIC");
+  addRepository(db, "p", "few", "GENERIC");
+  addFiles(db, Array.from({ length: MANY }, (_, at) => `/file-${at}`), time.now);
+  woken = [];
+  paces = createPaces(() => time.now);
+  turns = createTurns({ db, paces, workers: () => 2, wake: (workflowId) => woken.push(workflowId), now: () => time.now });
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+type Run = { recordId: string; clusterId: string; cut: number; id: string };
+
+/** A run of all files to one cluster, planned; `pattern`: only those that match. */
+function begin(clusterId: string, pattern?: string): Run {
+  const object = pattern === undefined ? FILES : { ...FILES, pathConstraints: [{ path: pattern }] };
+  const recordId = openRun(db, object, [clusterId], time.now);
+  while (!planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, time.now));
+  return { recordId, clusterId, cut: 0, id: `run of ${recordId}` };
+}
+
+const cut = (run: Run, most = 8) =>
+  cutInTurn(db, turns, { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most }, { workflowId: run.id, waits: true }, time.now);
+
+/** Hands a batch in with nothing done, as a worker does whose time is over. */
+function handIn(run: Run, number: number, interrupted = false): number {
+  const batch = takeBatch(db, run.recordId, number, time.now, paces.isSlow);
+  if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
+  const { rest = 0 } = takeReports(db, { recordId: run.recordId, number, lease: batch.lease, reports: [], done: { interrupted } }, 60_000, time.now);
+  return rest;
+}
+
+const mustYield: MustYield = ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : turns.isExcess(batch));
+const open = (clusterId: string, lane = "SHARED") => openBatches(db).filter((row) => row.clusterId === clusterId && row.lane === lane).reduce((sum, { n }) => sum + n, 0);
+
+describe("an end's batches", () => {
+  test("are capped over all runs, and a run that waits is woken when one ends", () => {
+    const clusterId = addCluster(db, "busy");
+    const [first, second, third] = [begin(clusterId), begin(clusterId), begin(clusterId)];
+    const begun = cut(first);
+    cut(second);
+    expect(open(clusterId)).toBe(MOST_OPEN);
+    expect(cut(third)).toMatchObject({ batches: [], left: true, due: time.now + 60_000 });
+    handIn(first, begun.batches[0]?.number ?? 0);
+    turns.freed();
+    expect(woken).toEqual([third.id]);
+    expect(cut(first, 1).batches).toEqual([]);
+    expect(cut(third).batches).toHaveLength(1);
+    expect(open(clusterId)).toBe(MOST_OPEN);
+  });
+
+  test("are few when it is slow, those of all slow ends together leave room, and a quick one is not touched by that", () => {
+    const slow = Array.from({ length: 40 }, (_, at) => addCluster(db, `slow-${at}`));
+    for (const end of slow) paces.note(end, SLOW_MS);
+    for (const end of slow) cut(begin(end));
+    expect(Math.max(...slow.map((end) => open(end)))).toBe(MOST_OPEN_SLOW);
+    expect(openBatches(db).reduce((sum, { n }) => sum + n, 0)).toBe(2 * SLOTS.SHARED * SLOW_SHARE);
+    expect(cut(begin(addCluster(db, "quick"))).batches).toHaveLength(8);
+  });
+
+  test("beyond what it may have give their slots back when it becomes slow, and those within go on", () => {
+    const clusterId = addCluster(db, "turning");
+    const runs = [begin(clusterId), begin(clusterId)];
+    const taken = runs.flatMap((run) => cut(run).batches.map(({ number }) => ({ run, number, batch: takeBatch(db, run.recordId, number, time.now) })));
+    paces.note(clusterId, SLOW_MS);
+    const told = taken.filter(({ run, number, batch }) => {
+      const report = { recordId: run.recordId, number, lease: batch.kind === "batch" ? batch.lease : 0, reports: [] };
+      return takeReports(db, report, 60_000, time.now, mustYield).handBack;
+    });
+    expect(told).toHaveLength(MOST_OPEN - MOST_OPEN_SLOW);
+  });
+
+  test("that a worker holds far beyond its time make the end slow", () => {
+    const clusterId = addCluster(db, "stuck");
+    const [first, second] = [begin(clusterId), begin(clusterId)];
+    for (const { number } of cut(first).batches) takeBatch(db, first.recordId, number, time.now);
+    time.now += OVERSTAYED_MS + 1;
+    expect(cut(second)).toMatchObject({ batches: [], left: true });
+  });
+
+  test("go to clusters in turn when all slots are spoken for", () => {
+    const clusters = Array.from({ length: 12 }, (_, at) => addCluster(db, `cluster-${at}`));
+    const runs = clusters.map((clusterId) => [begin(clusterId), begin(clusterId)]).flat();
+    const cuts = runs.map((run) => ({ run, ...cut(run) }));
+    const waiting = cuts.filter(({ batches }) => batches.length < 8).map(({ run }) => run);
+    expect(waiting.length).toBeGreaterThan(4);
+    for (const { run, batches } of cuts.slice(0, 1)) for (const { number } of batches) handIn(run, number);
+    turns.freed();
+    const served = woken.map((id) => waiting.find((run) => run.id === id)?.clusterId);
+    expect(served.slice(0, 4).length).toBe(new Set(served.slice(0, 4)).size);
+  });
+});
+
+describe("small batches", () => {
+  test("have slots of their own, also beside a run that has all that its cluster may have", () => {
+    const clusterId = addCluster(db, "busy");
+    paces.note(clusterId, 20);
+    cut(begin(clusterId));
+    cut(begin(clusterId));
+    expect(open(clusterId)).toBe(MOST_OPEN);
+    expect(cut(begin(clusterId, "/file-1"))).toMatchObject({ batches: [{ lane: "QUICK" }], left: false });
+  });
+
+  test("of one end are few at once, of one that nothing is known of there is one, and of a slow one none", () => {
+    const [quick, unknown, slow] = [addCluster(db, "quick"), addCluster(db, "unknown"), addCluster(db, "slow")];
+    paces.note(quick, 20);
+    paces.note(slow, SLOW_MS);
+    for (const clusterId of [quick, unknown, slow]) for (let runs = 0; runs < 6; runs += 1) cut(begin(clusterId, "/file-1"));
+    expect([quick, unknown, slow].map((end) => open(end, "QUICK"))).toEqual([MOST_QUICK, 1, 0]);
+    expect(open(slow)).toBe(MOST_OPEN_SLOW);
+  });
+
+  test("are handed back by their end's becoming slow, before and after a worker has taken them, and go on among the others", () => {
+    const clusterId = addCluster(db, "turning");
+    paces.note(clusterId, 20);
+    const [early, late] = [begin(clusterId, "/file-1"), begin(clusterId, "/file-2")];
+    const [[taken], [queued]] = [cut(early).batches, cut(late).batches];
+    const batch = takeBatch(db, early.recordId, taken?.number ?? 0, time.now, paces.isSlow);
+    paces.note(clusterId, SLOW_MS);
+    expect(takeBatch(db, late.recordId, queued?.number ?? 0, time.now, paces.isSlow)).toEqual({ kind: "done" });
+    const lease = batch.kind === "batch" ? batch.lease : 0;
+    const report = { recordId: early.recordId, number: taken?.number ?? 0, lease, reports: [] };
+    expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({ stop: null, handBack: true });
+    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, mustYield)).toMatchObject({ rest: 1 });
+    for (const run of [early, late]) {
+      const [again] = cut(run).batches;
+      expect(again?.lane).toBeUndefined();
+      expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({ kind: "batch", lane: "SHARED", artifacts: [{}] });
+    }
+  });
+});
+
+describe("what a batch had no time for", () => {
+  test("is due at once, once, and without a try having been spent on it", () => {
+    const clusterId = addCluster(db, "target");
+    const run = begin(clusterId);
+    const [first, ...others] = cut(run).batches;
+    const planned = (number: number) => db.select().from(dispatch).where(and(eq(dispatch.recordId, run.recordId), eq(dispatch.number, number))).get();
+    expect(handIn(run, first?.number ?? 0)).toBe(MANY / 8);
+    expect(takeBatch(db, run.recordId, first?.number ?? 0, time.now)).toEqual({ kind: "done" });
+    const [again] = cut(run, 1).batches;
+    const old = planned(first?.number ?? 0);
+    expect(planned(again?.number ?? 0)).toMatchObject({ fromSeq: old?.fromSeq, toSeq: old?.toSeq, lease: 0, lane: "SHARED" });
+    expect(cut(run, 1)).toMatchObject({ batches: [], left: false });
+    expect(others).toHaveLength(7);
+  });
+
+  test("may be at the target when its batch was broken off, and its next taker hears of that", () => {
+    const run = begin(addCluster(db, "target"));
+    const [first] = cut(run, 1).batches;
+    handIn(run, first?.number ?? 0, true);
+    const [again] = cut(run, 1).batches;
+    expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({ lease: 2 });
+  });
+});
+
+test("slow linked repositories are listed few at a time, quick ones as many as there are", () => {
+  const listings = createListings(paces, () => 2, () => time.now);
+  for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
+  for (let at = 0; at < 40; at += 1) expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
+  paces.note("p/slow", SLOW_MS);
+  expect([1, 2, 3].map((at) => listings.begin("p/slow", `slow/${at}`))).toEqual([null, null, time.now + 10_000]);
+  listings.end("slow/1");
+  expect(listings.begin("p/slow", "slow/3")).toBeNull();
+});

@@ -1,0 +1,204 @@
+import { eq, sql } from "drizzle-orm";
+import { afterEach, describe, expect, test } from "vitest";
+import { findCluster, setClusterHealth } from "../../db/clusters.ts";
+import { findConcerned } from "../../db/drains/bell.ts";
+import { dropCursors, forwardCursors, listDue, newestEvent } from "../../db/drains/cursors.ts";
+import { planCatchUp } from "../../db/drains/plan.ts";
+import { deletePassedEvents } from "../../db/events.ts";
+import { requestStop } from "../../db/runs/close.ts";
+import { event, pending } from "../../db/schema/content.ts";
+import { task } from "../../db/schema/replication.ts";
+import { BROKEN, createFollowed, FILES, type Followed, LATER, paths, SENT, UNREACHABLE } from "../rigs/db/drain-fixture.ts";
+
+const opened: Followed[] = [];
+afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
+
+function follow(...options: Parameters<typeof createFollowed>): Followed {
+  const followed = createFollowed(...options);
+  opened.push(followed);
+  return followed;
+}
+
+const SECOND = 1_000;
+
+describe("a task", () => {
+  test("that is disabled stands still; enabled, it goes on from there", () => {
+    const { upload, toggle, begin, drain, planned } = follow();
+    toggle(false);
+    upload("/a");
+    expect(begin()).toEqual({ kind: "gone" });
+    toggle(true);
+    expect(planned(drain().recordId)).toEqual(["/a"]);
+  });
+
+  test("that is stopped keeps what was not sent for the next drain, after a while", async () => {
+    const { upload, drain, close, begin, db, time, planned } = follow();
+    upload("/a");
+    const { recordId } = drain();
+    requestStop(db, recordId, "stopped by admin");
+    expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    expect(begin()).toEqual({ kind: "idle", wait: 5 * SECOND });
+    time.now += 5 * SECOND;
+    expect(planned(drain().recordId)).toEqual(["/a"]);
+  });
+
+  test("forgets the cluster that leaves it, in the middle of a drain too", async () => {
+    const { upload, drain, send, close, update, cursor, clusterIds, exhaust, waiting, begin } = follow({ clusters: 2 });
+    const [leaving = "", staying = ""] = clusterIds;
+    upload("/a");
+    await exhaust(() => LATER, staying);
+    const { recordId } = drain(leaving);
+    update([FILES], [staying]);
+    expect(cursor(leaving)).toBeNull();
+    send(recordId, () => SENT);
+    expect(await close(recordId)).toMatchObject({ status: "SUCCESS" });
+    expect([begin(leaving), waiting()]).toEqual([{ kind: "gone" }, ["/a 1"]]);
+  });
+
+  test("that is deleted leaves no file waiting", async () => {
+    const { upload, exhaust, db, taskKey, waiting, begin } = follow();
+    upload("/a");
+    await exhaust(() => LATER);
+    await dropCursors(db, taskKey);
+    expect([waiting(), begin()]).toEqual([[], { kind: "gone" }]);
+  });
+
+  test("shows the drain that began last, whichever ends last", async () => {
+    const { upload, drain, send, close, clusterIds, time, db } = follow({ clusters: 2 });
+    const [one = "", two = ""] = clusterIds;
+    upload("/a");
+    const first = drain(one);
+    time.now += 1;
+    const second = drain(two);
+    send(second.recordId);
+    send(first.recordId, () => BROKEN);
+    await close(first.recordId);
+    expect(db.select().from(task).get()).toMatchObject({ lastExecutionStatus: "RUNNING", executionTimes: 2, lastExecutionTime: time.now });
+    await close(second.recordId);
+    expect(db.select().from(task).get()).toMatchObject({ lastExecutionStatus: "SUCCESS" });
+  });
+});
+
+describe("the event log", () => {
+  const events = (db: Followed["db"]) => db.select().from(event).all().length;
+
+  test("loses what every cursor has passed, and keeps the rest", async () => {
+    const { upload, run, db, clusterIds } = follow({ clusters: 2 });
+    upload("/a", "/b");
+    await run(() => SENT, clusterIds[0]);
+    expect([deletePassedEvents(db), events(db)]).toEqual([0, 2]);
+    await run(() => SENT, clusterIds[1]);
+    upload("/c");
+    expect([deletePassedEvents(db), events(db)]).toEqual([2, 1]);
+  });
+
+  test("does not grow for tasks that other repositories' uploads do not concern", async () => {
+    const { uploadAll, db, cursor } = follow();
+    uploadAll([["/a", "a"]], "more");
+    await forwardCursors(db, 1_000_000);
+    expect(cursor()?.position).toBe(newestEvent(db));
+    expect([deletePassedEvents(db), events(db)]).toEqual([1, 0]);
+  });
+
+  test("is too long for a cursor: a full plan of the task takes its place, and nothing is lost", async () => {
+    const { upload, uploadAll, remove, drain, db, cursor, time, planned, send, close, begin, exhaust } = follow({ objects: [paths("/a", "/b", "/nothing", "/f")] });
+    upload("/a", "/b", "/gone");
+    await exhaust(() => UNREACHABLE);
+    uploadAll(Array.from({ length: 20 }, (_, at) => [`/f/${at}`, "x"] as const));
+    await remove("/b");
+    await forwardCursors(db, 20);
+    expect(cursor()).toMatchObject({ catchUp: true, position: newestEvent(db) });
+    expect(deletePassedEvents(db)).toBe(23);
+    time.now += 5 * SECOND;
+    const { recordId, plan } = drain();
+    expect(plan).toBe(true);
+    while (!planCatchUp(db, recordId, 0, time.now));
+    expect(planned(recordId)).toHaveLength(21);
+    upload("/f/later");
+    send(recordId);
+    expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 21, success: 21 });
+    expect(cursor()).toMatchObject({ catchUp: false, catchUpRecord: null });
+    expect(planned(drain().recordId)).toEqual(["/f/later"]);
+    expect(begin()).toMatchObject({ kind: "drain" });
+  });
+
+  test("is caught up with anew when the cluster was away for that, too", async () => {
+    const { upload, db, cursor, time, drain, exhaust } = follow();
+    upload("/a", "/b");
+    await forwardCursors(db, 1);
+    const { recordId } = drain();
+    while (!planCatchUp(db, recordId, 0, time.now));
+    await exhaust(() => UNREACHABLE);
+    expect(cursor()).toMatchObject({ catchUp: true, catchUpRecord: null, failures: 1 });
+    time.now += 5 * SECOND;
+    expect(drain()).toMatchObject({ plan: true });
+  });
+});
+
+describe("the bell", () => {
+  test("rings for the clusters of enabled tasks that mean what was uploaded, unless they wait after a failure", async () => {
+    const { upload, uploadAll, db, time, taskKey, clusterIds, toggle, exhaust } = follow({ objects: [paths("/wanted")], clusters: 2 });
+    const concerned = (after: number) => findConcerned(db, after, time.now).map(({ clusterId }) => clusterId).toSorted();
+    upload("/other");
+    uploadAll([["/wanted", "x"]], "more");
+    expect(concerned(0)).toEqual([]);
+    const before = newestEvent(db);
+    upload("/wanted");
+    expect(concerned(before)).toEqual(clusterIds.toSorted());
+    await exhaust(() => UNREACHABLE, clusterIds[0]);
+    expect(concerned(before)).toEqual([clusterIds[1]]);
+    expect(findConcerned(db, before, time.now, 1)).toHaveLength(1);
+    toggle(false);
+    expect(concerned(before)).toEqual([]);
+    expect(db.select().from(task).where(eq(task.key, taskKey)).get()?.enabled).toBe(false);
+  });
+
+  test("rings in a sweep for what was missed and what is due, apart from what goes on", async () => {
+    const { upload, db, time, exhaust, clusterIds, run, drain } = follow({ clusters: 3 });
+    const [one = "", two = "", three = ""] = clusterIds;
+    const due = async () => (await listDue(db, time.now)).due.map(({ clusterId }) => clusterId).toSorted();
+    expect(await due()).toEqual([]);
+    upload("/a");
+    expect(await due()).toEqual(clusterIds.toSorted());
+    await run(() => SENT, three);
+    expect(await due()).toEqual([one, two].toSorted());
+    await exhaust(() => UNREACHABLE, two);
+    expect(await due()).toEqual([one]);
+    await exhaust(() => LATER, one);
+    expect(await due()).toEqual([two]);
+    time.now += 5 * SECOND;
+    expect(await due()).toEqual([one, two].toSorted());
+    drain(one);
+    expect(await due()).toEqual([two]);
+    upload("/b");
+    expect(await listDue(db, time.now)).toMatchObject({ draining: [{ clusterId: one }] });
+  });
+});
+
+test("a cluster that is found healthy again need not wait, one that is healthy all the time does", async () => {
+  const { upload, exhaust, db, time, clusterId } = follow();
+  upload("/a");
+  await exhaust(() => UNREACHABLE);
+  const check = (reason: string | null) => {
+    const row = findCluster(db, clusterId);
+    if (row) setClusterHealth(db, row, reason, time.now);
+  };
+  check(null);
+  expect((await listDue(db, time.now)).due).toEqual([]);
+  check("connection refused");
+  expect((await listDue(db, time.now)).due).toEqual([]);
+  check(null);
+  expect((await listDue(db, time.now)).due).toMatchObject([{ clusterId }]);
+});
+
+test("files that wait are found by their time, and given back when their drain is over", async () => {
+  const { upload, exhaust, drain, db, time, close } = follow();
+  upload("/a");
+  await exhaust(() => LATER);
+  time.now += 5 * SECOND;
+  const { recordId } = drain();
+  expect(db.select().from(pending).get()).toMatchObject({ path: "/a", recordId });
+  await close(recordId, "the run broke off");
+  expect(db.select().from(pending).get()).toMatchObject({ path: "/a", recordId: null, tries: 1 });
+  expect(db.get(sql`SELECT count(*) AS n FROM plan WHERE record_id = ${recordId}`)).toEqual({ n: 0 });
+});

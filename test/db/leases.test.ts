@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDb, type Db } from "../../db/open.ts";
+import { takeBatch } from "../../db/runs/batch.ts";
+import { cutBatches } from "../../db/runs/cut.ts";
+import { takeReports } from "../../db/runs/outcomes.ts";
+import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { detail } from "../../db/schema/replication.ts";
+import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { FILES } from "../rigs/db/drain-fixture.ts";
+import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+const WINDOW = 60_000;
+
+let directory: string;
+let db: Db;
+let recordId: string;
+let clusterId: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "leases-test-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "files", "GENERIC");
+  addFiles(db, ["/a", "/b"], NOW);
+  clusterId = addCluster(db, "target");
+  recordId = openRun(db, FILES, [clusterId], NOW);
+  while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const cut = (number: number, now = NOW) => cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);
+const take = (number = 1) => {
+  const batch = takeBatch(db, recordId, number, NOW);
+  if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
+  return batch;
+};
+const tell = (number: number, lease: number, seq: number, result: ArtifactResult | null, now = NOW) => {
+  const outcome = result && { result, digest: null, size: 0, parts: noParts(), bytesSent: 0 };
+  const report = { seq, name: seq === 1 ? "/a" : "/b", version: "", sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [], outcome };
+  return takeReports(db, { recordId, number, lease, reports: [report] }, WINDOW, now);
+};
+const again = (more: object = {}): ArtifactResult => ({ kind: "again", reason: "it answered 503", notBefore: null, uploads: [], throttled: false, ...more });
+const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
+
+test("a batch that was handed to another takes nothing more from the one that had it before, who is told to stop", () => {
+  cut(1);
+  const first = take();
+  const second = take();
+  expect(tell(1, first.lease, 1, { kind: "sent" })).toEqual({ stop: "another worker has taken the batch over" });
+  expect(rows()).toEqual([]);
+  expect(tell(1, second.lease, 1, { kind: "sent" })).toEqual({ stop: null });
+  expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
+});
+
+test("whoever takes a batch again gets only what has no outcome, and hears what had begun", () => {
+  cut(1);
+  const { lease, artifacts } = take();
+  expect(artifacts).toMatchObject([{ name: "/a", begun: false }, { name: "/b", begun: false }]);
+  tell(1, lease, 1, { kind: "sent" });
+  tell(1, lease, 2, null);
+  expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
+});
+
+test("an outcome stays, whatever is told later; a try told twice counts once", () => {
+  cut(1);
+  const { lease } = take();
+  tell(1, lease, 1, { kind: "sent" });
+  tell(1, lease, 1, { kind: "failed", reason: "late", conflict: false, stopsCluster: false });
+  tell(1, lease, 2, again());
+  tell(1, lease, 2, again(), NOW + 1_000);
+  expect(rows()).toMatchObject([{ status: "SUCCESS", errorReason: null }, { status: "RUNNING", again: true, tries: 1, notBefore: NOW + 2_000 }]);
+});
+
+test("what was not tried keeps its tries, comes sooner, and goes before what was", () => {
+  cut(1);
+  const { lease } = take();
+  tell(1, lease, 1, again());
+  tell(1, lease, 2, again({ untried: true }));
+  expect(rows()).toMatchObject([{ tries: 1, notBefore: NOW + 2_000 }, { tries: 0, notBefore: NOW + 1_000 }]);
+  expect(cut(2)).toMatchObject({ batches: [], left: true, due: NOW + 1_000 });
+  expect(cut(3, NOW + 5_000)).toMatchObject({ batches: [{ summary: "files: 2 files → target, again" }], left: false });
+  expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);
+});
+
+test("the same cut asked again answers the same batches, and tells of those that were cut later", () => {
+  const before = cut(1);
+  const { lease } = take();
+  tell(1, lease, 1, again());
+  cut(2, NOW + 5_000);
+  expect(cut(1)).toEqual({ ...before, left: true });
+  expect(cut(2).batches).toHaveLength(1);
+});

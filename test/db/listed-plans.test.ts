@@ -1,0 +1,181 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { openDb, type Db } from "../../db/open.ts";
+import { findRecord } from "../../db/records.ts";
+import { takeBatch } from "../../db/runs/batch.ts";
+import { cutBatches } from "../../db/runs/cut.ts";
+import { listingRequest, takePage } from "../../db/runs/plan-listed.ts";
+import { cluster, plan } from "../../db/schema/replication.ts";
+import { repository } from "../../db/schema/content.ts";
+import type { TaskObject } from "../../domain/task.ts";
+import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
+import type { ListedArtifact } from "../../domain/worker-messages.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { FILES } from "../rigs/db/drain-fixture.ts";
+import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+let directory: string;
+let db: Db;
+let clusterId: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "listed-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "hub", "DOCKER", "REMOTE");
+  addRepository(db, "p", "files", "GENERIC");
+  clusterId = addCluster(db, "one", "REMOTE");
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const HUB: TaskObject = { ...FILES, localRepoName: "hub", repoType: "DOCKER" };
+const image = (at: number, more: Partial<ListedArtifact> = {}): ListedArtifact => ({
+  name: "library/nginx",
+  version: `1.${at}`,
+  ...more,
+});
+const rowsOf = (recordId: string) =>
+  db
+    .select({ size: plan.size, digest: plan.digest })
+    .from(plan)
+    .where(eq(plan.recordId, recordId))
+    .orderBy(plan.seq)
+    .all();
+
+function listed(artifacts: ListedArtifact[], clusters = [clusterId]): string {
+  const recordId = openRun(db, HUB, clusters, NOW);
+  takePage(db, recordId, 0, 0, artifacts, null);
+  return recordId;
+}
+
+/** Sizes of the batches that are cut at once, in artifacts. */
+function cutAll(recordId: string, quick = 0): { counts: number[]; lanes: (string | undefined)[]; numbers: number[] } {
+  const { batches } = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 50 }, NOW, { shared: 50, quick });
+  const counts = batches.map(({ number }) => {
+    const batch = takeBatch(db, recordId, number, NOW);
+    return batch.kind === "batch" ? batch.artifacts.length : 0;
+  });
+  return { counts, lanes: batches.map(({ lane }) => lane), numbers: batches.map(({ number }) => number) };
+}
+
+function batchOf(recordId: string) {
+  const [cut] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
+  const batch = takeBatch(db, recordId, cut?.number ?? 0, NOW);
+  if (batch.kind !== "batch") throw new Error(`the batch is ${batch.kind}`);
+  return batch;
+}
+
+describe("a listing that tells sizes and digests", () => {
+  test("makes a plan whose bytes are known before the first is sent, at every cluster", () => {
+    const other = addCluster(db, "two", "REMOTE");
+    const recordId = listed(
+      [image(1, { size: 100, digest: "sha512:ab" }), image(2, { size: 50 }), image(3, { size: null, digest: null })],
+      [clusterId, other],
+    );
+    expect(rowsOf(recordId)).toEqual([
+      { size: 100, digest: "sha512:ab" },
+      { size: 50, digest: null },
+      { size: null, digest: null },
+    ]);
+    expect(findRecord(db, recordId)).toMatchObject({ totalBytes: 300, overview: { planned: 6 } });
+  });
+
+  test("lets batches be cut by bytes, and what is big go alone", () => {
+    const sizes = [200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, GIB, 1, 2];
+    const recordId = listed(sizes.map((size, at) => image(at, { size })));
+    expect(cutAll(recordId).counts).toEqual([5, 1, 1, 2]);
+  });
+
+  test("hands the worker size and digest with its batch", () => {
+    const { artifacts } = batchOf(listed([image(1, { size: 7, digest: "sha1:cd" }), image(2)]));
+    expect(artifacts).toMatchObject([
+      { version: "1.1", plannedSize: 7, digest: "sha1:cd", size: null, sha256: null },
+      { version: "1.2", plannedSize: null, digest: null, size: null, sha256: null },
+    ]);
+  });
+
+  test("lets a run of many small artifacts take the quick slots, which one of unknown size does not get", () => {
+    const small = Array.from({ length: 40 }, (_, at) => image(at, { size: MIB }));
+    expect(cutAll(listed(small), 8).lanes[0]).toBe("QUICK");
+    const unknown = small.map(({ size: _size, ...artifact }) => artifact);
+    expect(cutAll(listed(unknown), 8).lanes[0]).toBeUndefined();
+  });
+});
+
+test("a listing of an older worker, without sizes and digests, is planned as before", () => {
+  const recordId = listed([image(1), { name: "library/gone", version: "", problem: "it is not there" }]);
+  expect(rowsOf(recordId)).toEqual([
+    { size: null, digest: null },
+    { size: null, digest: null },
+  ]);
+  expect(batchOf(recordId).artifacts).toMatchObject([
+    { digest: null, plannedSize: null, problem: null },
+    { problem: "it is not there" },
+  ]);
+});
+
+test("a file of a hosted repository that is gone since it was planned has no digest in its batch", () => {
+  addFiles(db, ["/here"], NOW);
+  clusterId = addCluster(db, "instance");
+  const recordId = openRun(db, FILES, [clusterId], NOW);
+  takePage(
+    db,
+    recordId,
+    0,
+    0,
+    [
+      { name: "/here", version: "" },
+      { name: "/gone", version: "", digest: "sha256:00" },
+    ],
+    null,
+  );
+  expect(batchOf(recordId).artifacts).toMatchObject([
+    { name: "/here", digest: `sha256:${"0".repeat(64)}` },
+    { name: "/gone", digest: null },
+  ]);
+});
+
+describe("the protocol of an end", () => {
+  const source = (type: RepositoryType, url: string, protocol: Protocol | null) => {
+    addRepository(db, "p", "linked", type, "REMOTE");
+    db.update(repository).set({ url, protocol }).where(eq(repository.name, "linked")).run();
+    const recordId = openRun(db, { ...FILES, localRepoName: "linked", repoType: type }, [clusterId], NOW);
+    const answer = listingRequest(db, recordId, 0);
+    return answer.kind === "list" ? answer.source.protocol : expect.fail(answer.kind);
+  };
+
+  test.each<[string, RepositoryType, string, Protocol | null, Protocol | null]>([
+    ["the one that is named", "HELM", "https://r.example", "OCI", "OCI"],
+    ["that of the type where none is named", "NPM", "https://r.example", null, "NPM"],
+    ["that of the type of images", "OCI", "https://r.example", null, "OCI"],
+    ["that of a bucket's address", "GENERIC", "s3://bucket/prefix", null, "S3"],
+    ["that of a folder's address, whatever the type", "MAVEN", "file:///srv/carry", null, "DIRECTORY"],
+    ["left to the worker for files over http", "GENERIC", "https://r.example", null, null],
+    ["the one that is named for files over http", "GENERIC", "https://r.example", "WEBDAV", "WEBDAV"],
+    ["none for types without one", "NUGET", "https://r.example", null, null],
+  ])("of a linked repository is %s", (_case, type, url, given, resolved) => {
+    expect(source(type, url, given)).toBe(resolved);
+  });
+
+  test("of a batch's ends is resolved for its object at registries, and is null here and at other instances", () => {
+    const recordId = listed([image(1)]);
+    expect(batchOf(recordId)).toMatchObject({ source: { protocol: "OCI" }, target: { protocol: "OCI" } });
+    db.update(cluster).set({ protocol: "DIRECTORY" }).where(eq(cluster.id, clusterId)).run();
+    const [again] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
+    expect(takeBatch(db, recordId, again?.number ?? 0, NOW)).toMatchObject({ target: { protocol: "DIRECTORY" } });
+
+    addFiles(db, ["/a"], NOW);
+    clusterId = addCluster(db, "instance");
+    const files = openRun(db, FILES, [clusterId], NOW);
+    takePage(db, files, 0, 0, [{ name: "/a", version: "" }], null);
+    expect(batchOf(files)).toMatchObject({ source: { protocol: null }, target: { protocol: null } });
+  });
+});

@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { asc, eq } from "drizzle-orm";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDb, type Db } from "../../db/open.ts";
+import { deleteRecord, findRecord } from "../../db/records.ts";
+import { closeRecord, requestStop } from "../../db/runs/close.ts";
+import { takeReports } from "../../db/runs/outcomes.ts";
+import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { PAGE } from "../../db/runs/plan-rows.ts";
+import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
+import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { runTargets } from "../../db/runs/targets.ts";
+import { detail, dispatch, plan } from "../../db/schema/replication.ts";
+import { newId } from "../../domain/ids.ts";
+import { addCluster, addManyDetails, addRepository, setPlanned } from "../rigs/api/api-rows.ts";
+import { FILES, paths } from "../rigs/db/drain-fixture.ts";
+import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+
+let directory: string;
+let db: Db;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "planning-test-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "files", "GENERIC");
+  addRepository(db, "p", "images", "OCI", "REMOTE");
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A run of a new task; one cluster where none is named. */
+const open = (object: typeof FILES, clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")]) => openRun(db, object, clusterIds, NOW);
+const upload = (...list: string[]) => addFiles(db, list, NOW);
+
+const page = (recordId: string, object: typeof FILES) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
+
+function planned(object: typeof FILES): { name: string; problem: string | null }[] {
+  const recordId = open(object);
+  while (!page(recordId, object));
+  return rowsOf(recordId).map(({ name, problem }) => ({ name, problem }));
+}
+
+const rowsOf = (recordId: string) => db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
+const found = (...names: string[]) => names.map((name) => ({ name, problem: null }));
+
+test("what several paths name is planned once, and is missed by none of them", () => {
+  upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
+  expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"));
+  expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
+  expect(planned(paths("/a/*.zip", "/a/y.txt"))).toEqual([{ name: "/a/*.zip", problem: "nothing matches path /a/*.zip in p/files" }, ...found("/a/y.txt")]);
+});
+
+test("a folder of many files in which one matches is looked through to its end", () => {
+  upload(...Array.from({ length: 5_001 }, (_, at) => `/many/${String(at).padStart(5, "0")}.bin`), "/many/zz.txt");
+  expect(planned(paths("/many/*.txt"))).toEqual(found("/many/zz.txt"));
+  expect(planned(paths("/many/*0.bin", "/many/*.bin"))).toHaveLength(5_001);
+});
+
+test("nothing is planned any more of a run that was stopped, or is over", async () => {
+  upload(...Array.from({ length: 6_000 }, (_, at) => `/${at}`));
+  const stopped = open(FILES);
+  expect(page(stopped, FILES)).toBe(false);
+  requestStop(db, stopped, "stopped by tester");
+  expect(page(stopped, FILES)).toBe(true);
+  expect(rowsOf(stopped)).toHaveLength(PAGE);
+  await closeRecord(db, stopped, null, () => NOW);
+  expect(page(stopped, FILES)).toBe(true);
+  expect(rowsOf(stopped)).toEqual([]);
+  expect(findRecord(db, stopped)).toMatchObject({ status: "FAILED", errorReason: "stopped by tester", overview: { planned: PAGE, notDone: PAGE } });
+
+  const images = { ...FILES, localRepoName: "images", repoType: "OCI" } as const;
+  const listed = open(images);
+  takePage(db, listed, 0, 0, [{ name: "a", version: "1" }], "more");
+  requestStop(db, listed, "stopped by tester");
+  expect(listingRequest(db, listed, 0)).toEqual({ kind: "over" });
+});
+
+test("half a listing is no plan: nothing of it counts as not done", async () => {
+  const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
+  takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
+  takeListingFailure(db, recordId, 0, { reason: "it answered 401", retryable: false, notBefore: null }, () => null, NOW);
+  await closeRecord(db, recordId, null, () => NOW);
+  expect(findRecord(db, recordId)).toMatchObject({ status: "FAILED", errorReason: "it answered 401", overview: { planned: 0, notDone: 0 } });
+  expect(rowsOf(recordId)).toEqual([]);
+});
+
+test("a close keeps the plan of what failed, and of that alone, in short steps however much it is", async () => {
+  const clusterIds = [addCluster(db, "one", "STANDALONE"), addCluster(db, "two", "STANDALONE")];
+  const recordId = open(FILES, clusterIds);
+  upload(...Array.from({ length: 20_000 }, (_, at) => `/f/${at}`));
+  while (!page(recordId, FILES));
+  for (const clusterId of clusterIds) addManyDetails(db, recordId, clusterId, 20_000);
+  setPlanned(db, recordId, 20_000, 0);
+  await closeRecord(db, recordId, null, () => NOW);
+  const kept = rowsOf(recordId).map(({ seq }) => seq);
+  expect(kept).toHaveLength(5_000);
+  expect(kept.every((seq) => seq % 4 === 0)).toBe(true);
+});
+
+test("what comes late leaves nothing behind a record that is being deleted", async () => {
+  upload(...Array.from({ length: 12_000 }, (_, at) => `/${at}`));
+  const recordId = open(FILES);
+  const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
+  expect(page(recordId, FILES)).toBe(false);
+  db.insert(dispatch).values({ recordId, number: 1, object: 0, clusterId, cut: 1, fromSeq: 1, toSeq: 5_000, lease: 1 }).run();
+  addManyDetails(db, recordId, clusterId, 3_000);
+  const waiting = new Set([recordId]);
+  const deleted = deleteRecord(db, recordId).finally(() => waiting.delete(recordId));
+  const report = { seq: 4_000, name: "/late", version: "", sizePlanned: true, size: 1, startTime: NOW, bytesSent: 0, uploads: [], outcome: null };
+  while (waiting.size > 0) {
+    page(recordId, FILES);
+    takeReports(db, { recordId, number: 1, lease: 1, reports: [report] }, 0, NOW);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await deleted;
+  expect(rowsOf(recordId)).toEqual([]);
+  expect(db.select().from(detail).where(eq(detail.recordId, recordId)).all()).toEqual([]);
+});
+
+test("no two targets of a run have one id, whatever their clusters and repositories are called", () => {
+  const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
+  addRepository(db, "p", "others", "GENERIC");
+  const recordId = openRun(db, [FILES, { ...FILES, remoteRepoName: "again" }, { ...FILES, localRepoName: "others" }], clusterIds, NOW);
+  const { targets } = runTargets(db, recordId);
+  expect(targets.map(({ id }) => id)).toEqual(["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [`${to}/files~1`, `${to}/files~2`, `${to}/others`]));
+  expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
+});
+
+test("more than 300 pairs of objects and clusters become one child for each cluster", () => {
+  const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
+  const recordId = open(FILES, clusterIds);
+  const { targets, problems } = runTargets(db, recordId);
+  expect(problems).toEqual([]);
+  expect(targets.map(({ clusterId, object }) => [clusterId, object])).toEqual(clusterIds.map((id) => [id, null]));
+});

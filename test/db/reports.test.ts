@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDb, type Db } from "../../db/open.ts";
+import { takeBatch } from "../../db/runs/batch.ts";
+import { cutBatches } from "../../db/runs/cut.ts";
+import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { takeAllReports } from "../../db/runs/take-reports.ts";
+import { inTurn } from "../../db/turns.ts";
+import { noParts } from "../../domain/outcome.ts";
+import type { ArtifactReport } from "../../domain/worker-messages.ts";
+import { addCluster, addRepository, talliesOf } from "../rigs/api/api-rows.ts";
+import { FILES } from "../rigs/db/drain-fixture.ts";
+import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";
+
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+const COUNT = 1_000;
+
+let directory: string;
+let db: Db;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "reports-"));
+  db = openDb(join(directory, "replication.db"));
+  addRepository(db, "p", "files", "GENERIC");
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const sent = (seq: number, name: string): ArtifactReport => {
+  const outcome: ArtifactReport["outcome"] = { result: { kind: "sent" }, digest: null, size: 10, parts: noParts(), bytesSent: 10 };
+  return { seq, name, version: "", sizePlanned: true, size: 10, startTime: NOW, bytesSent: 10, uploads: [], outcome };
+};
+
+test("what a worker says of a thousand artifacts at once is taken in bit by bit, and the batch is done with the last of it", async () => {
+  addManyNodes(db, "files", 8 * COUNT);
+  const clusterId = addCluster(db, "one");
+  const recordId = openRun(db, FILES, [clusterId], NOW);
+  while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
+  const [cut] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW).batches;
+  const number = cut?.number ?? 0;
+  const batch = takeBatch(db, recordId, number, NOW);
+  const artifacts = batch.kind === "batch" ? batch.artifacts : [];
+  const lease = batch.kind === "batch" ? batch.lease : 0;
+  expect(artifacts).toHaveLength(COUNT);
+  const reports = artifacts.map(({ seq, name }) => sent(seq, name));
+  const seen: number[] = [];
+  const over = new Set<string>();
+  const taken = takeAllReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 0, () => NOW).finally(() => over.add("taken"));
+  while (over.size === 0) await inTurn(() => seen.push(talliesOf(db, recordId)[0]?.success ?? 0));
+  expect(await taken).toMatchObject({ stop: null, rest: 0 });
+  expect([...new Set([...seen, COUNT])]).toEqual(Array.from({ length: COUNT / 50 + 1 }, (_, at) => at * 50).slice(seen[0] === 0 ? 0 : 1));
+  expect(talliesOf(db, recordId)).toMatchObject([{ success: COUNT, failed: 0, running: 0 }]);
+  expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
+});
+
+test("a worker that has nothing to say hears nevertheless whether its batch may go on", async () => {
+  expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({ stop: "the run is over" });
+});

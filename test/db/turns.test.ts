@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { hashTurn } from "../../activities/store/hash-turns.ts";
+import { inPages } from "../../db/pages.ts";
+import { inTurn, turn } from "../../db/turns.ts";
+
+/** How often the event loop has come round, and so looked for input, since it began; ends with `stop`. */
+function watchLoop(): { rounds: () => number; stop: () => void } {
+  let rounds = 0;
+  let next = setImmediate(function count() {
+    rounds += 1;
+    next = setImmediate(count);
+  });
+  return { rounds: () => rounds, stop: () => clearImmediate(next) };
+}
+
+describe("long work on the state", () => {
+  test("does one stretch between two looks at the input, however many loops go on at once", async () => {
+    const loop = watchLoop();
+    const seen: number[] = [];
+    const work = async () => {
+      for (let stretch = 0; stretch < 20; stretch += 1) await inTurn(() => seen.push(loop.rounds()));
+    };
+    await Promise.all(Array.from({ length: 50 }, work));
+    loop.stop();
+    expect(seen).toHaveLength(1_000);
+    expect(seen.filter((round, at) => at > 0 && round - (seen[at - 1] ?? 0) < 1)).toEqual([]);
+  });
+
+  test("is served in the order in which it came, each loop as often as the others", async () => {
+    const order: string[] = [];
+    const work = async (name: string) => {
+      for (let stretch = 0; stretch < 3; stretch += 1) {
+        await turn();
+        order.push(name);
+      }
+    };
+    await Promise.all(["a", "b", "c"].map(work));
+    expect(order.join("")).toBe("abcabcabc");
+  });
+
+  test("lets what somebody waits for go before it, and is not kept from going on by that", async () => {
+    const order: string[] = [];
+    const loop = async (name: string, lane: "answer" | "work") => {
+      for (let stretch = 0; stretch < 3; stretch += 1) await inTurn(() => order.push(name), lane);
+    };
+    await Promise.all([loop("w", "work"), loop("v", "work"), loop("x", "answer"), loop("y", "answer")]);
+    expect(order.join("")).toBe("xwyvxwyvxwyv");
+  });
+
+  test("goes on after a stretch that failed", async () => {
+    const failing = inTurn(() => {
+      throw new Error("the disk is full");
+    });
+    await expect(failing).rejects.toThrow("the disk is full");
+    let left = 3;
+    await inPages(() => left--);
+    expect(left).toBe(-1);
+  });
+});
+
+describe("bodies that come at once", () => {
+  test("are taken in piece by piece, in the order in which they come, with a look at the input after each 128 KiB", async () => {
+    const loop = watchLoop();
+    const seen: { body: number; round: number }[] = [];
+    const take = async (body: number) => {
+      for (let piece = 0; piece < 4; piece += 1) {
+        await hashTurn(64 * 1024);
+        seen.push({ body, round: loop.rounds() });
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, (_, body) => take(body)));
+    loop.stop();
+    expect(seen.map(({ body }) => body)).toEqual(Array.from({ length: 40 }, (_, at) => at % 10));
+    const rounds = seen.map(({ round }) => round);
+    expect(rounds.filter((round) => rounds.filter((other) => other === round).length > 2)).toEqual([]);
+  });
+
+  test("may be larger than that, and are not held up when nothing else comes", async () => {
+    const taken: number[] = [];
+    for (let piece = 0; piece < 3; piece += 1) await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));
+    expect(taken).toEqual([0, 1, 2]);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { impossible, transferProblem, type To, type Wanted } from "../../domain/capabilities.ts";
+import type { Protocol, RepositoryCategory, RepositoryType } from "../../domain/vocabulary.ts";
+
+const INSTANCE: To = { type: "STANDALONE", protocol: null };
+const remote = (protocol: Protocol | null = null): To => ({ type: "REMOTE", protocol });
+
+const problem = (category: RepositoryCategory, repoType: RepositoryType, to: To, protocol: Protocol | null = null) =>
+  transferProblem({ category, repoType, protocol }, to);
+
+describe("what this version cannot send", () => {
+  test("images go from hosted and linked repositories to registries and to other instances", () => {
+    for (const type of ["DOCKER", "OCI"] as const) {
+      for (const category of ["LOCAL", "REMOTE"] as const) {
+        expect([problem(category, type, INSTANCE), problem(category, type, remote()), problem(category, type, remote("OCI"))]).toEqual([null, null, null]);
+      }
+    }
+  });
+
+  test("a protocol without a connector is named in the reason, at either end", () => {
+    expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(/not yet to a REMOTE cluster that speaks DIRECTORY$/);
+    expect(problem("REMOTE", "OCI", INSTANCE, "DIRECTORY")).toMatch(/linked OCI repositories that speak DIRECTORY is not built yet/);
+  });
+
+  test("charts are not sent by the connector of images, though both speak OCI", () => {
+    expect(problem("REMOTE", "HELM", remote("OCI"), "OCI")).toMatch(/linked HELM repositories that speak OCI is not built yet/);
+  });
+
+  test("what can be replicated is listed where a type is not built", () => {
+    expect(problem("LOCAL", "PYPI", INSTANCE)).toBe(
+      "replication of hosted PYPI repositories is not built yet; hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER, OCI or NPM repositories can be replicated",
+    );
+  });
+});
+
+describe("what no version will ever send", () => {
+  const wanted = (repoType: RepositoryType, more: Partial<Wanted> = {}): Wanted => ({
+    repository: "demo/files",
+    category: "LOCAL",
+    repoType,
+    protocol: null,
+    packages: false,
+    paths: false,
+    remote: "demo/files",
+    retagged: [],
+    ...more,
+  });
+  const refused = (repoType: RepositoryType, cluster: To, more?: Partial<Wanted>) => impossible(wanted(repoType, more), "SCHEDULED", [INSTANCE, cluster]);
+
+  test("a type is refused at a cluster whose protocol cannot hold it, with the protocols that can", () => {
+    expect(refused("MAVEN", remote("OCI"))).toEqual({
+      field: "remoteClusterIds",
+      reason: "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
+    });
+    expect(refused("GENERIC", remote("NPM"))?.field).toBe("remoteClusterIds");
+  });
+
+  test("a linked repository is refused when its protocol cannot have its type", () => {
+    expect(refused("NPM", INSTANCE, { category: "REMOTE", protocol: "S3" })).toEqual({
+      field: "localRepoName",
+      reason: "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
+    });
+  });
+
+  test("protocols that a type may have are saved, built or not, and so are types of which no protocol is known", () => {
+    expect([refused("HELM", remote("OCI")), refused("GENERIC", remote("S3")), refused("MAVEN", remote()), refused("CONAN", remote("HTTP"))]).toEqual([null, null, null, null]);
+  });
+});

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { ADMIN } from "../../rigs/api/api-fixture.ts";
+import { random, sha256 } from "../../rigs/api/content-fixture.ts";
+import { elements, type MavenServer, startMaven } from "../../rigs/api/maven-fixture.ts";
+import { type Mvn, mvnClient } from "../../rigs/servers/mvn.ts";
+
+const GROUP = "org.example.judged.here";
+const FOLDER = "/org/example/judged/here";
+
+let server: MavenServer;
+let mvn: Mvn;
+beforeAll(async () => {
+  server = await startMaven();
+  mvn = await mvnClient({ url: `${server.url}${server.base}`, ...ADMIN, group: GROUP });
+}, 300_000);
+beforeEach((context) => {
+  if (mvn === null) context.skip();
+});
+afterAll(async () => {
+  mvn?.close();
+  await server.close();
+});
+
+const client = () => mvn ?? expect.fail("no mvn");
+
+test("mvn deploys releases and resolves them, by version, range of versions and as the newest", async () => {
+  const { deploy, file, resolve } = client();
+  const contents = { "1.9": random(300_000), "1.10": random(300_000) };
+  for (const [version, bytes] of Object.entries(contents)) await deploy({ artifactId: "app", version, file: file("app.jar", bytes) });
+  expect(server.versions()).toEqual([`${GROUP}:app 1.10 complete`, `${GROUP}:app 1.9 complete`]);
+  for (const [asked, version] of [["1.9", "1.9"], ["RELEASE", "1.10"], ["LATEST", "1.10"], ["[1.0,1.10)", "1.9"]] as const) {
+    const folder = join(await resolve(`app:${asked}`), "app");
+    expect([asked, sha256(readFileSync(join(folder, version, `app-${version}.jar`)))]).toEqual([asked, sha256(contents[version])]);
+    expect(readFileSync(join(folder, version, `app-${version}.pom`), "utf8")).toContain(`<version>${version}</version>`);
+  }
+});
+
+test("mvn is told that a release does not change, and may deploy the same again", async () => {
+  const { deploy, file } = client();
+  const first = file("first.jar", "content");
+  const pomFile = file("first.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>fixed</artifactId><version>1.0</version></project>`);
+  await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
+  await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
+  const big = file("other.jar", random(20_000_000));
+  await expect(deploy({ artifactId: "fixed", version: "1.0", file: big, pomFile })).rejects.toThrow(/409/);
+  expect(await server.text(`${FOLDER}/fixed/1.0/fixed-1.0.jar`)).toBe("content");
+});
+
+test("mvn deploys snapshots, and resolves the newest build with its classifiers", async () => {
+  const { deploy, file, resolve } = client();
+  for (const content of ["one", "two"]) {
+    await deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: file("snap.jar", content), sources: file("sources.jar", `sources ${content}`) });
+  }
+  const xml = await server.text(`${FOLDER}/snap/1.0-SNAPSHOT/maven-metadata.xml`);
+  expect([elements(xml, "buildNumber"), elements(xml, "classifier"), elements(xml, "extension")]).toEqual([["2"], ["sources"], ["jar", "pom", "jar"]]);
+  const read = async (coordinates: string, name: RegExp) => {
+    const folder = join(await resolve(coordinates), "snap", "1.0-SNAPSHOT");
+    return readFileSync(join(folder, readdirSync(folder).find((each) => name.test(each)) ?? "none"), "utf8");
+  };
+  expect(await read("snap:1.0-SNAPSHOT", /\d-2\.jar$/)).toBe("two");
+  expect(await read("snap:1.0-SNAPSHOT:jar:sources", /\d-2-sources\.jar$/)).toBe("sources two");
+  expect(server.versions()).toContain(`${GROUP}:snap 1.0-SNAPSHOT complete`);
+});
+
+test("four mvn that deploy versions of one artifact at once leave right metadata", async () => {
+  const { deploy, file } = client();
+  const versions = ["1.0", "1.1", "1.2", "1.10"];
+  await Promise.all(versions.map((version) => deploy({ artifactId: "crowd", version, file: file(`crowd-${version}.jar`, version) })));
+  const xml = await server.text(`${FOLDER}/crowd/maven-metadata.xml`);
+  expect([elements(xml, "version"), elements(xml, "release")]).toEqual([versions, ["1.10"]]);
+});
+
+test("mvn deploy of a project goes where its distributionManagement says", async () => {
+  const repository = `<id>hosted</id><url>${server.url}${server.base}</url>`;
+  const project = `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>
+    <distributionManagement><repository>${repository}</repository><snapshotRepository>${repository}</snapshotRepository></distributionManagement></project>`;
+  await client().build("deploy", { "pom.xml": project });
+  expect(server.versions()).toContain(`${GROUP}:parent 3-SNAPSHOT complete`);
+  expect(elements(await server.text(`${FOLDER}/parent/maven-metadata.xml`), "latest")).toEqual(["3-SNAPSHOT"]);
+});

@@ -1,0 +1,248 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
+import { deleteImage, deleteImageVersion } from "../../../db/packages/image/delete.ts";
+import { findRepository } from "../../../db/repositories.ts";
+import { descriptor, makeBlob, makeImage, makeIndex, makeSignature, sha256, type TestManifest } from "../../rigs/servers/images.ts";
+import { startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
+
+const HOUR = 3_600_000;
+const NAME = "team/images/lib/app";
+const IMAGE = "lib/app";
+
+let api: Images;
+let clock: { ahead: number };
+beforeEach(async () => {
+  clock = { ahead: 0 };
+  api = await startImages({ now: () => Date.now() + clock.ahead });
+});
+afterEach(() => api.close());
+
+const rows = <T>(query: string) => api.db.$client.prepare(query).all() as T[];
+const events = () => rows<{ subject: string; version: string; digest: string }>("SELECT subject, version, digest FROM event WHERE kind = 'version' ORDER BY seq").map(({ subject, version, digest }) => [subject, version, digest]);
+const versions = () => rows<{ name: string; digest: string; size: number }>("SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id ORDER BY package.name, version.name");
+const files = () => rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(({ path }) => path);
+const folders = () => rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(({ path }) => path);
+const wholeSize = (image: TestManifest): number => [...image.blobs, ...image.children].reduce((sum, { bytes }) => sum + bytes.length, image.bytes.length) + image.children.flatMap(({ blobs }) => blobs).reduce((sum, { bytes }) => sum + bytes.length, 0);
+
+function repository() {
+  const found = findRepository(api.db, "team", "images");
+  if (!found) throw new Error("team/images is gone");
+  return found;
+}
+
+/** What makes up these images and nothing else, as files. */
+function expectFiles(...images: TestManifest[]): void {
+  const hex = (digest: string) => `sha256__${digest.slice("sha256:".length)}`;
+  const below = (image: TestManifest): string[] => [`/${IMAGE}/manifests/${hex(image.digest)}`, ...image.blobs.map(({ digest }) => `/${IMAGE}/blobs/${hex(digest)}`), ...image.children.flatMap(below)];
+  expect(files()).toEqual([...new Set(images.flatMap(below))].toSorted());
+}
+
+describe("tags are versions", () => {
+  test("with the digest of their manifest and the size of all they need, each layer once", async () => {
+    const shared = makeBlob(5_000);
+    const [one, two] = [makeImage({ layers: [shared, 100] }), makeImage({ layers: [shared, 200], architecture: "arm64" })];
+    const index = makeIndex([one, two]);
+    await api.push(NAME, "one", one);
+    await api.push(NAME, "multi", index);
+    expect(versions()).toEqual([
+      { name: "multi", digest: index.digest, size: wholeSize(index) - shared.bytes.length },
+      { name: "one", digest: one.digest, size: wholeSize(one) },
+    ]);
+  });
+
+  test("REAL_TIME hears of a tag that is made or moved, once each, and not of what is pushed by digest or again", async () => {
+    const [one, two] = [makeImage(), makeImage()];
+    await api.push(NAME, null, one);
+    expect(events()).toEqual([]);
+    for (const image of [one, one, two, two, one]) await api.push(NAME, "latest", image);
+    expect(events()).toEqual([one, two, one].map(({ digest }) => ["oci://lib/app", "latest", digest]));
+    await api.push("team/docker/app", "v1", one);
+    expect(events().at(-1)).toEqual(["docker://app", "v1", one.digest]);
+    expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
+  });
+
+  test("it hears of the tags that something is attached to: to their manifest, to a child of their index, to an attachment, and by a tag that says so", async () => {
+    const child = makeImage();
+    const index = makeIndex([child]);
+    for (const tag of ["v1", "v2"]) await api.push(NAME, tag, index);
+    await api.push(NAME, "other", makeImage());
+    const heard = async (act: () => Promise<unknown>) => {
+      const before = events().length;
+      await act();
+      return events().slice(before).map(([, version, digest]) => [version, digest]).toSorted();
+    };
+    const both = [["v1", index.digest], ["v2", index.digest]];
+    const sbom = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
+    expect(await heard(() => api.push(NAME, null, sbom))).toEqual(both);
+    expect(await heard(() => api.push(NAME, null, sbom))).toEqual([]);
+    expect(await heard(() => api.push(NAME, null, makeImage({ subject: child, artifactType: "a/b" })))).toEqual(both);
+    expect(await heard(() => api.push(NAME, null, makeImage({ subject: sbom, artifactType: "a/b" })))).toEqual(both);
+    const signature = makeSignature();
+    expect(await heard(() => api.push(NAME, `${child.digest.replace(":", "-")}.sig`, signature))).toEqual(both);
+  });
+
+  test("it hears of a tag that is only named as if it were attached: to itself, to what is not there, or by what it is", async () => {
+    const v1 = makeImage();
+    await api.push(NAME, "v1", v1);
+    const [own, index, signature] = [makeImage(), makeIndex([makeImage(), makeImage()]), makeSignature()];
+    for (const [tag, image] of [[`sha256-${"0".repeat(64)}`, own], [own.digest.replace(":", "-"), own], [`sha256-${"0".repeat(64)}.sig`, signature], [v1.digest.replace(":", "-"), index]] as const) {
+      await api.push(NAME, tag, image);
+      expect(events().at(-1)?.slice(1)).toEqual([tag, image.digest]);
+    }
+    await api.push(NAME, `${v1.digest.replace(":", "-")}.att`, own);
+    expect(events().map(([, version]) => version).slice(-2)).toEqual(["v1", `${v1.digest.replace(":", "-")}.att`]);
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "v1", Date.now())).toBe(true);
+    expect(await api.tags(NAME)).toContain(v1.digest.replace(":", "-"));
+    expectFiles(own, index, signature);
+  });
+});
+
+describe("deleting a version", () => {
+  test("takes all that only it needs, and what is attached; what other tags and indexes need stays", async () => {
+    const shared = makeBlob(5_000);
+    const [amd, arm] = [makeImage({ layers: [shared, 100] }), makeImage({ layers: [shared, 200], architecture: "arm64" })];
+    const index = makeIndex([amd, arm]);
+    const kept = makeImage({ layers: [shared, 300] });
+    await api.push(NAME, "multi", index);
+    await api.push(NAME, "amd", amd);
+    await api.push(NAME, "kept", kept);
+    const ofAmd = makeImage({ subject: amd, artifactType: "a/b" });
+    const ofIndex = makeImage({ subject: index, artifactType: "a/b" });
+    const ofThat = makeImage({ subject: ofIndex, artifactType: "a/b" });
+    for (const image of [ofAmd, ofIndex, ofThat]) await api.push(NAME, null, image);
+    await api.push(NAME, `${arm.digest.replace(":", "-")}.sig`, makeSignature());
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(true);
+    expectFiles(amd, kept, ofAmd);
+    expect(await api.tags(NAME)).toEqual(["amd", "kept"]);
+    expect((await api.http("GET", `/v2/${NAME}/manifests/${index.digest}`)).status).toBe(404);
+    expect((await api.http("GET", `/v2/${NAME}/referrers/${index.digest}`)).json).toMatchObject({ manifests: [] });
+
+    expect(deleteImageVersion(api.db, repository(), IMAGE, "multi", Date.now())).toBe(false);
+    deleteImageVersion(api.db, repository(), IMAGE, "amd", Date.now());
+    expectFiles(kept);
+    deleteImageVersion(api.db, repository(), IMAGE, "kept", Date.now());
+    expect([files(), folders(), rows("SELECT * FROM package"), rows("SELECT * FROM image_manifest"), rows("SELECT * FROM image_reference")]).toEqual([[], [], [], [], []]);
+  });
+
+  test("a second tag of the same manifest keeps it, and so does an index", async () => {
+    const image = makeImage();
+    const index = makeIndex([image]);
+    for (const tag of ["a", "b"]) await api.push(NAME, tag, image);
+    await api.push(NAME, "index", index);
+    deleteImageVersion(api.db, repository(), IMAGE, "a", Date.now());
+    deleteImageVersion(api.db, repository(), IMAGE, "b", Date.now());
+    expectFiles(index);
+    expect((await api.http("GET", `/v2/${NAME}/manifests/index`)).status).toBe(200);
+  });
+
+  test("a whole image goes with all its tags; others stay, also one whose name begins like it", async () => {
+    const [one, two] = [makeImage(), makeImage({ layers: [20_000] })];
+    for (const tag of ["a", "b"]) await api.push(NAME, tag, one);
+    await api.push(NAME, null, two);
+    const inner = makeImage();
+    await api.push(`${NAME}/blobs`, "v1", inner);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(false);
+    expect(await api.tags(NAME)).toBeNull();
+    expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/manifests/v1`)).bytes)).toBe(inner.digest);
+    expect(files().every((path) => path.startsWith(`/${IMAGE}/blobs/`))).toBe(true);
+  });
+
+  test("an image that has lost its tags can still be deleted, and then the repository is empty", async () => {
+    for (const image of [makeImage(), makeImage()]) await api.push(NAME, "latest", image);
+    expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
+    const remove = () => api.http("DELETE", `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`);
+    expect((await remove()).status).toBe(200);
+    expect([files(), folders().filter((path) => path !== "/"), rows("SELECT * FROM image_manifest")]).toEqual([[], [], []]);
+    expect((await remove()).status).toBe(404);
+  });
+
+  test("what is pushed while the image is deleted is refused, gone or whole", async () => {
+    await Promise.all(Array.from({ length: 300 }, (_, at) => api.push(NAME, `old${at}`, makeImage({ layers: [10] }))));
+    const index = makeIndex([makeImage(), makeImage({ architecture: "arm64" })]);
+    const over = deleteImage(api.db, repository(), IMAGE, Date.now());
+    for (let at = 0; at < 5; at += 1) await api.push(NAME, `new${at}`, index).catch(() => undefined);
+    await over;
+    const tags = (await api.tags(NAME)) ?? [];
+    expect(tags.filter((tag) => tag.startsWith("old"))).toEqual([]);
+    if (tags.length > 0) expectFiles(index);
+  });
+
+  test("1,200 tags go in bounded transactions", async () => {
+    const image = makeImage();
+    await api.push(NAME, null, image);
+    const tags = Array.from({ length: 12 }, (_, i) => Array.from({ length: 100 }, (_each, j) => `tag=v${i}-${j}`).join("&"));
+    for (const query of tags) expect((await api.putManifest(NAME, `${image.digest}?${query}`, image)).status).toBe(201);
+    expect((await api.tags(NAME))?.length).toBe(1_200);
+    expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
+    expect([rows("SELECT * FROM version"), files()]).toEqual([[], []]);
+  });
+});
+
+describe("housekeeping", () => {
+  /** As it is where nothing replicates in real time, after so many hours. */
+  async function later(hours: number): Promise<void> {
+    clock.ahead += hours * HOUR;
+    await createHousekeeping({ db: api.db, store: api.deps.store, now: api.deps.now, logger: { error: (facts) => expect(facts).toBeNull() } }).run();
+  }
+
+  test("blobs that no manifest names go after a day, then their content; what manifests name stays", async () => {
+    const image = makeImage();
+    const [loose, asked] = [makeBlob(50_000), makeBlob(1_000)];
+    await api.push(NAME, "v1", image);
+    for (const blob of [loose, asked]) await api.putBlob(NAME, blob);
+    await api.putBlob("team/docker/given-up", makeBlob(700));
+    await later(23);
+    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status).toBe(200);
+    await later(2);
+    expect([(await api.http("HEAD", `/v2/${NAME}/blobs/${loose.digest}`)).status, (await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status]).toEqual([404, 200]);
+    await later(25);
+    expectFiles(image);
+    expect(folders().filter((path) => path.includes("given-up"))).toEqual([]);
+    await later(26);
+    expect(rows<{ n: number }>("SELECT count(*) AS n FROM blob")).toEqual([{ n: 3 }]);
+    for (const { digest } of image.blobs) expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(digest);
+  });
+
+  test("blobs of a deleted manifest stay a day from then on, so that a push that counts on them ends well", async () => {
+    const shared = makeBlob(5_000);
+    const [old, young] = [makeImage({ layers: [shared] }), makeImage({ layers: [shared] })];
+    await api.push(NAME, "v1", old);
+    await later(100);
+    expect((await api.http("DELETE", `/v2/${NAME}/manifests/${old.digest}`)).status).toBe(202);
+    await later(20);
+    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${shared.digest}`)).status).toBe(200);
+    await api.push(NAME, "v2", young);
+    await later(30);
+    expectFiles(young);
+  });
+});
+
+describe("names in each other's way", () => {
+  test("an image whose name is that of another one's blob is refused, and the other stays whole", async () => {
+    const image = makeImage();
+    await api.push(NAME, "v1", image);
+    const [blob] = image.blobs;
+    const hostile = `${NAME}/blobs/sha256__${blob?.digest.slice("sha256:".length)}`;
+    const inner = makeBlob(10);
+    const answer = await api.http("POST", `/v2/${hostile}/blobs/uploads/?digest=${inner.digest}`, { body: inner.bytes });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("NAME_INVALID")]);
+    expectFiles(image);
+  });
+
+  test("images named like the parts of a path are images like others", async () => {
+    for (const image of ["blobs", "manifests", "tags/list", "uploads", "blobs/uploads", "referrers", "v2"]) {
+      const made = makeImage();
+      await api.push(`team/images/${image}`, "v1", made);
+      expect([image, sha256((await api.http("GET", `/v2/team/images/${image}/manifests/v1`)).bytes), await api.tags(`team/images/${image}`)]).toEqual([image, made.digest, ["v1"]]);
+    }
+  });
+
+  test("annotations named like parts of an object are annotations", async () => {
+    const subject = makeImage();
+    const text = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
+    const index: TestManifest = { bytes: Buffer.from(text), digest: sha256(Buffer.from(text)), mediaType: "application/vnd.oci.image.index.v1+json", blobs: [], children: [] };
+    expect((await api.putManifest(NAME, index.digest, index)).status).toBe(201);
+    expect((await api.http("GET", `/v2/${NAME}/referrers/${subject.digest}`)).text).toContain('"annotations":{"__proto__":"x","constructor":"y"}');
+  });
+});

@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { dirname, join, normalize } from "node:path";
+import { expect, test } from "vitest";
+import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+
+/** Who may import what (design: the folders). Roots compose the program and may import anything. */
+const ROOTS = /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
+const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
+  { from: /^domain\//, values: [/^domain\//] },
+  { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
+  { from: /^activities\/store\//, values: [/^domain\//, /^activities\/store\//] },
+  { from: /^activities\/secrets\//, values: [/^domain\//, /^activities\/secrets\//] },
+  { from: /^db\//, values: [/^domain\//, /^db\//] },
+  { from: /^workflows\//, values: [/^domain\//, /^workflows\//], types: [/^activities\//] },
+  { from: /^activities\/control\//, values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//] },
+  { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
+  // Only these test connections.
+  { from: /^api\/[a-z]+\/check-/, values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//] },
+  {
+    from: /^api\//,
+    values: [/^domain\//, /^db\//, /^api\//, /^activities\/(store|secrets)\//, /^workflows\/contract\.ts$/],
+  },
+  { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
+];
+
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], { encoding: "utf8" })
+  .trim()
+  .split("\n")
+  .filter((file) => !file.startsWith("test/"));
+
+/** Folders of types: `image` is DOCKER and OCI. */
+const TYPE_FOLDERS = ["image", ...REPOSITORY_TYPES.map((type) => type.toLowerCase())].join("|");
+/** What differs by repository type stands in the tables, and the code of a type or of a protocol in its own folder. */
+const MAY_NAME_TYPES = [
+  /^domain\/(vocabulary|repository-types|protocols)\.ts$/,
+  /^db\/packages\/types\.ts$/,
+  /^api\/hosted\/index\.ts$/,
+  /^activities\/registries\/connectors\.ts$/,
+  /^activities\/registries\/[^/]+\//,
+  new RegExp(`^(?:domain|api/hosted|db/packages)/(?:${TYPE_FOLDERS})/`),
+  // Data for readers of the documentation.
+  /^api\/docs\/examples\.ts$/,
+];
+
+type Import = { file: string; target: string; typeOnly: boolean };
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(file, "utf8");
+  const found = text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm);
+  return [...found].map(([, type, from, bare, dynamic]) => {
+    const name = from ?? bare ?? dynamic ?? "";
+    const target = name.startsWith(".") ? normalize(join(dirname(file), name)) : name;
+    return { file, target, typeOnly: type !== undefined };
+  });
+}
+
+const imports = files.filter((file) => !ROOTS.test(file)).flatMap(importsOf);
+const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
+
+test("folders import only what they may", () => {
+  const wrong = imports.filter(({ file, target, typeOnly }) => {
+    if (!isOurs(target)) return false;
+    const rule = RULES.find(({ from }) => from.test(file));
+    if (!rule) return true;
+    const allowed = [...rule.values, ...(typeOnly ? (rule.types ?? []) : [])];
+    return !allowed.some((pattern) => pattern.test(target));
+  });
+  expect(wrong).toEqual([]);
+});
+
+test("workflows import no node built-ins, no zod, no database", () => {
+  const wrong = imports.filter(({ file, target, typeOnly }) => file.startsWith("workflows/") && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target));
+  expect(wrong).toEqual([]);
+});
+
+test("domain imports no package", () => {
+  expect(imports.filter(({ file, target }) => file.startsWith("domain/") && !isOurs(target))).toEqual([]);
+});
+
+test("only the roots read the environment and the configuration", () => {
+  const readers = files.filter((file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")));
+  expect(readers).toEqual([]);
+});
+
+test("no file but the tables and the folders of types and protocols names a repository type", () => {
+  const types = REPOSITORY_TYPES.join("|");
+  // As a text in any quotes, those of SQL included, or as the key of an object.
+  const named = new RegExp(`["'\`](?:${types})["'\`]|[{,\\n]\\s*(?:${types}):`);
+  const naming = files.filter((file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")));
+  expect(naming).toEqual([]);
+});
+
+test("exactly one protobufjs 8 is installed, or saved histories cannot be replayed", () => {
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, { version?: string }> };
+  const copies = Object.entries(lock.packages).filter(([path, { version }]) => path.endsWith("node_modules/protobufjs") && version?.startsWith("8."));
+  expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
+});
+
+test("there are no folders beside those of the design", () => {
+  const top = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]));
+  expect([...top].sort()).toEqual(["activities", "api", "db", "domain", "temporal", "workflows"]);
+});

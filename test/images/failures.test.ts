@@ -1,0 +1,224 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
+import type { ArtifactOutcome } from "../../domain/outcome.ts";
+import { copy, openEnds, type CopyOptions } from "../rigs/transfer/image-fixture.ts";
+import { selfSigned } from "../rigs/servers/credentials.ts";
+import { makeBlob, makeImage, makeIndex, missingParts, pushImage, readManifest, type TestBlob } from "../rigs/servers/images.ts";
+import { startProxy, type Fault } from "../rigs/servers/proxy.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
+
+const source = await startRegistry("docker-registry");
+const target = await startRegistry("docker-registry");
+const here = await startProxy(source.url);
+const there = await startProxy(target.url);
+const ends = openEnds({ url: here.url, idleTimeoutMs: 1_500 }, { url: there.url, idleTimeoutMs: 1_500 });
+
+const run = (name: string, options: Partial<CopyOptions> = {}) => copy({ ...ends, seen: createImageMemory(), name, ...options });
+const visible = async (name: string) => (await readManifest(target.url, name, "latest")) !== null;
+const atTarget = (fault: Fault, when: (request: { method: string; path: string }) => boolean = () => true) => {
+  there.fault = (request) => (when(request) ? fault : null);
+};
+
+describe.skipIf(!source.available)("an image copy in bad luck", () => {
+  afterEach(() => {
+    here.fault = () => null;
+    there.fault = () => null;
+  });
+  afterAll(async () => {
+    await ends.close();
+    await Promise.all([here.stop(), there.stop(), source.stop(), target.stop()]);
+  });
+
+  test("says which image is not there", async () => {
+    await pushImage(source.url, "here", "latest", makeImage());
+    for (const [name, tag] of [["here", "deleted"], ["nowhere/at/all", "latest"]] as const) {
+      const { result, parts } = await run(name, { tag });
+      expect(result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false, reason: expect.stringContaining(`${name}:${tag} is not in the registry`) });
+      expect(parts.node.failed).toBe(1);
+    }
+  });
+
+  test.each([1_000, 200_000])("finds out that a blob of %i bytes is corrupt at the source, and shows nothing of it", async (size) => {
+    const layer = makeBlob(size);
+    const name = `corrupt/${size}`;
+    await pushImage(source.url, name, "latest", makeImage({ layers: [layer] }));
+    const path = fileOf(layer);
+    const bytes = readFileSync(path);
+    bytes[size - 1] = (bytes[size - 1] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const outcome = await run(name);
+    expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, throttled: false, uploads: [] });
+    expect(reasonOf(outcome)).toContain(layer.digest);
+    expect(reasonOf(outcome)).toContain("its copy is corrupt; push it there again");
+    expect(await visible(name)).toBe(false);
+    expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(404);
+  });
+
+  test("names a blob that the source lost, and a manifest that an index lost", async () => {
+    const layer = makeBlob(2_000);
+    await pushImage(source.url, "lost/blob", "latest", makeImage({ layers: [layer] }));
+    rmSync(fileOf(layer));
+    const blob = await run("lost/blob");
+    expect(blob).toMatchObject({ result: { kind: "failed" }, parts: { blob: { failed: 1 } } });
+    expect(reasonOf(blob)).toContain(`${layer.digest} of lost/blob is missing in the registry`);
+
+    const index = makeIndex([makeImage(), makeImage()]);
+    await pushImage(source.url, "lost/child", "latest", index);
+    await fetch(`${source.url}/v2/lost/child/manifests/${index.children[1]?.digest}`, { method: "DELETE" });
+    const child = await run("lost/child");
+    expect(child.result.kind).toBe("failed");
+    expect(reasonOf(child)).toMatch(/index lost\/child@sha256:\w+ names sha256:\w+, which the registry .* does not have/);
+    expect(await visible("lost/child")).toBe(false);
+  });
+
+  test.each([
+    [429, { "retry-after": "3" }, true],
+    [503, { "retry-after": "3" }, false],
+    [500, {}, false],
+    [408, {}, false],
+  ] as const)("tries again later when the target answers %i, and then succeeds", async (status, headers, throttled) => {
+    const name = `busy/${status}`;
+    const image = makeImage();
+    await pushImage(source.url, name, "latest", image);
+    atTarget({ kind: "answer", status, headers, body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}` }, ({ method }) => method !== "GET" && method !== "HEAD");
+    const began = Date.now();
+    const { result } = await run(name);
+    expect(result).toMatchObject({ kind: "again", throttled, reason: expect.stringContaining(`answered ${status} (TOOMANYREQUESTS: slow down)`) });
+    const notBefore = "notBefore" in result ? result.notBefore : undefined;
+    expect(notBefore === null ? 0 : (notBefore ?? 0) - began).toBeGreaterThanOrEqual("retry-after" in headers ? 3_000 : 0);
+    atTarget({ kind: "latency", ms: 1 });
+    expect((await run(name)).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, name, image)).toEqual([]);
+  });
+
+  test.each([
+    [413, "raise the limit"],
+    [507, "free space"],
+    [400, "answered 400"],
+    [403, "what this user may do"],
+  ])("gives up when the target answers %i, and says what to do", async (status, advice) => {
+    const name = `refused/${status}`;
+    await pushImage(source.url, name, "latest", makeImage());
+    atTarget({ kind: "answer", status }, ({ method, path }) => method === "PUT" && path.includes("/blobs/"));
+    const outcome = await run(name);
+    expect(outcome.result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false });
+    expect(reasonOf(outcome)).toContain(advice);
+    expect(outcome.parts.blob.failed).toBeGreaterThan(0);
+    expect(await visible(name)).toBe(false);
+  });
+
+  test("says that the target's disk is full", async () => {
+    await pushImage(source.url, "full", "latest", makeImage());
+    const body = `{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/data","Err":28}}}]}`;
+    atTarget({ kind: "answer", status: 500, body }, ({ method }) => method === "PUT");
+    const outcome = await run("full");
+    expect(outcome.result.kind).toBe("again");
+    expect(reasonOf(outcome)).toContain("no space left on its device");
+  });
+
+  test("waits no longer than it must for a registry that never answers", async () => {
+    await pushImage(source.url, "silent", "latest", makeImage());
+    atTarget({ kind: "hang" }, ({ path }) => path.includes("/silent/"));
+    expect((await run("silent")).result).toMatchObject({ kind: "again", reason: expect.stringContaining("was silent for 2 s") });
+  });
+
+  test("does not wait for the other blobs when one is refused for good", async () => {
+    const [refused, endless] = [makeBlob(100_000), makeBlob(100_001)];
+    await pushImage(source.url, "siblings", "latest", makeImage({ layers: [refused, endless] }));
+    const patient = openEnds(here.url, there.url);
+    there.fault = ({ method, path }) => {
+      if (method !== "PUT") return null;
+      return path.includes(encodeURIComponent(refused.digest)) ? { kind: "answer", status: 413 } : path.includes(encodeURIComponent(endless.digest)) ? { kind: "hang" } : null;
+    };
+    const outcome = await copy({ ...patient, name: "siblings" });
+    expect(outcome.result).toMatchObject({ kind: "failed", reason: expect.stringContaining("answered 413") });
+    await patient.close();
+  });
+
+  test("tries again when a connection breaks off, on either side", async () => {
+    const image = makeImage({ layers: [400_000] });
+    await pushImage(source.url, "broken", "latest", image);
+    here.fault = ({ path, method }) => (method === "GET" && path.includes("/blobs/") ? { kind: "cutAnswer", afterBytes: 100_000 } : null);
+    expect((await run("broken")).result).toMatchObject({ kind: "again", reason: expect.stringMatching(/connection broke off|terminated|closed/) });
+    here.fault = () => null;
+    atTarget({ kind: "cutRequest", afterBytes: 100_000 }, ({ method }) => method === "PUT");
+    expect((await run("broken")).result).toMatchObject({ kind: "again" });
+    atTarget({ kind: "latency", ms: 1 });
+    expect((await run("broken")).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, "broken", image)).toEqual([]);
+  });
+
+  test("tries again while the target is down", async () => {
+    await pushImage(source.url, "down", "latest", makeImage());
+    const direct = openEnds(source.url, target.url);
+    await target.kill();
+    expect((await copy({ ...direct, name: "down" })).result).toMatchObject({ kind: "again", reason: expect.stringContaining("ECONNREFUSED") });
+    await target.restart();
+    expect((await copy({ ...direct, name: "down" })).result).toEqual({ kind: "sent" });
+    await direct.close();
+  });
+
+  test("stops at once when it is told to, also in the middle of a body", async () => {
+    await pushImage(source.url, "stopped", "latest", makeImage({ layers: [500_000] }));
+    const patient = openEnds(here.url, there.url);
+    const controller = new AbortController();
+    atTarget({ kind: "hang" }, ({ method }) => {
+      if (method === "PUT") setTimeout(() => controller.abort(), 50);
+      return method === "PUT";
+    });
+    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({ kind: "cancelled" });
+    expect(await visible("stopped")).toBe(false);
+    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({ kind: "cancelled" });
+    await patient.close();
+  });
+
+  test("lets no byte go without asking the rate limit first", async () => {
+    await pushImage(source.url, "limited", "latest", makeImage({ layers: [1_000, 300_000] }));
+    const granted: number[] = [];
+    const outcome = await run("limited", { throttle: async (bytes) => (granted.push(bytes), bytes) });
+    expect(granted.reduce((sum, bytes) => sum + bytes, 0)).toBe(outcome.bytesSent);
+    expect(Math.max(...granted)).toBeLessThanOrEqual(1024 * 1024);
+  });
+
+  test("refuses a certificate nobody trusts, and takes it when it is given or need not be checked", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "certificate-"));
+    const files = selfSigned(folder);
+    const certificate = readFileSync(files.certificate, "utf8");
+    const secure = await startProxy(target.url, { tls: { key: readFileSync(files.key, "utf8"), cert: certificate } });
+    await pushImage(source.url, "tls", "latest", makeImage());
+    for (const [options, kind] of [[{}, "failed"], [{ certificate }, "sent"], [{ insecureSkipVerify: true }, "same"]] as const) {
+      const pair = openEnds(source.url, { url: secure.url, ...options });
+      const outcome = await copy({ ...pair, name: "tls" });
+      expect(outcome.result.kind).toBe(kind);
+      expect(kind === "failed" ? reasonOf(outcome) : "give the PEM of its CA as certificate").toContain("give the PEM of its CA as certificate");
+      await pair.close();
+    }
+    await secure.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("sends again what the target lost behind the memory's back", async () => {
+    const base = makeBlob(3_000);
+    await pushImage(source.url, "forgotten", "one", makeImage({ layers: [base] }));
+    const two = makeImage({ layers: [base] });
+    await pushImage(source.url, "forgotten", "two", two);
+    const seen = createImageMemory();
+    await run("forgotten", { tag: "one", seen });
+    await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
+    expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({ kind: "again", reason: expect.stringContaining("is sent again") });
+    expect((await run("forgotten", { tag: "two", seen })).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, "forgotten", two)).toEqual([]);
+  });
+});
+
+function fileOf({ digest }: TestBlob): string {
+  const hex = digest.slice("sha256:".length);
+  return join(source.data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex, "data");
+}
+
+function reasonOf({ result }: ArtifactOutcome): string {
+  return "reason" in result ? result.reason : "";
+}

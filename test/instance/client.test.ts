@@ -1,0 +1,190 @@
+import { createHash } from "node:crypto";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UNLIMITED } from "../../activities/transfer/throttle.ts";
+import { findProject } from "../../db/projects.ts";
+import { findRepository, insertRepository } from "../../db/repositories.ts";
+import { sha256 } from "../rigs/api/content-fixture.ts";
+import { clientOf, REMOTE, startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
+import { DATES, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
+
+let target: Instance;
+const servers: Server[] = [];
+
+beforeEach(async () => {
+  target = await startInstance();
+});
+
+afterEach(async () => {
+  await target.stop();
+  target.remove();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+/** Some other server on a free port. */
+async function serverThat(answer: RequestListener): Promise<string> {
+  const server = createServer(answer);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function check(url: string, options: Parameters<typeof clientOf>[1] = {}) {
+  const client = clientOf(url, options);
+  try {
+    return await client.check(AbortSignal.timeout(10_000));
+  } finally {
+    await client.close();
+  }
+}
+
+describe("the check of a connection", () => {
+  it("finds an instance, with or without a scheme and a slash", async () => {
+    const well = { reachable: true, authenticated: true, isInstance: true, name: "target", reason: null };
+    expect(await check(target.url)).toEqual(well);
+    expect(await check(`${target.url}/`)).toEqual(well);
+    expect(await check(target.url.replace("http://", ""))).toEqual(well);
+  });
+
+  it("tells a wrong password, and does not repeat it", async () => {
+    const found = await check(target.url, { password: "wrong-secret" });
+    expect(found).toMatchObject({ reachable: true, authenticated: false, isInstance: null, reason: expect.stringMatching(/401.*password/) });
+    expect(JSON.stringify(found)).not.toContain("wrong-secret");
+  });
+
+  it("tells that nothing listens", async () => {
+    expect(await check("http://127.0.0.1:1")).toMatchObject({ reachable: false, authenticated: false, reason: expect.stringContaining("ECONNREFUSED") });
+  });
+
+  it.each<[string, RequestListener]>([
+    ["knows no such page", (_, answer) => answer.writeHead(404).end("no such page")],
+    ["allows no such method", (_, answer) => answer.writeHead(405).end()],
+    ["answers everything with a page", (_, answer) => answer.end("<html>Welcome</html>")],
+    ["answers everything with an empty list", (_, answer) => answer.end("[]")],
+    ["has an envelope of its own", (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}')],
+    ["is a registry", (_, answer) => answer.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}')],
+  ])("tells that the server is another product: one that %s", async (_name, listener) => {
+    const found = await check(await serverThat(listener));
+    expect(found).toMatchObject({ reachable: true, authenticated: false, isInstance: false, reason: expect.stringContaining("not an instance of this product") });
+  });
+
+  it("tells an instance of another protocol version", async () => {
+    const data = { product: "artifact-replication", version: 2, name: "n", limits: {}, repositoryTypes: [] };
+    const url = await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })));
+    expect(await check(url)).toMatchObject({ reachable: true, reason: expect.stringContaining("version 2") });
+  });
+
+  it("tells an instance in trouble, and waits for none that is silent", async () => {
+    const down = await serverThat((_, answer) => answer.writeHead(503, { "retry-after": "7" }).end());
+    expect(await check(down)).toMatchObject({ reachable: true, isInstance: null, reason: expect.stringContaining("503") });
+    const silent = await serverThat(() => undefined);
+    expect(await check(silent, { idleTimeoutMs: 300 })).toMatchObject({ reachable: false, reason: expect.stringContaining("silent") });
+  });
+
+  it("refuses metadata addresses and what is no URL", async () => {
+    expect(await check("http://169.254.169.254")).toMatchObject({ reachable: false, reason: expect.stringContaining("ALLOWED_ADDRESSES") });
+    expect(() => clientOf("ftp://example.org")).toThrow("is no http(s) URL");
+  });
+});
+
+describe("making a repository at another instance", () => {
+  it("makes project and repository once", async () => {
+    const client = clientOf(target.url);
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true, empty: true });
+    expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false, empty: true });
+    expect(findProject(target.db, REMOTE.projectId)).not.toBeNull();
+    expect(findRepository(target.db, REMOTE.projectId, REMOTE.repoName)).toMatchObject({ type: "GENERIC", category: "LOCAL" });
+    await client.close();
+  });
+
+  it.each([
+    ["of another type", { type: "NPM", category: "LOCAL", url: null }, /files.*hosted NPM.*hosted GENERIC/],
+    ["that is linked", { type: "GENERIC", category: "REMOTE", url: "http://elsewhere.test" }, /files.*linked GENERIC/],
+  ] as const)("refuses where there is one %s", async (_name, { type, category, url }, reason) => {
+    const client = clientOf(target.url);
+    await client.ensureRepository({ ...REMOTE, repoName: "other" }, "GENERIC");
+    const rest = { public: false, description: null, displayName: null, username: null, secret: null, certificate: null, insecureSkipVerify: false };
+    insertRepository(target.db, { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest }, { user: "u", now: 1 });
+    await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({ name: "TransferError", kind: "invalid", retryable: false, message: expect.stringMatching(reason) });
+    await client.close();
+  });
+
+  it("refuses names that no project or repository may have, and types it does not take", async () => {
+    const client = clientOf(target.url);
+    await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("projectId") });
+    await expect(client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("repoName") });
+    await expect(client.ensureRepository(REMOTE, "RPM")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("RPM") });
+    await client.close();
+  });
+});
+
+describe("what only newer instances can do", () => {
+  const hooks = { signal: AbortSignal.timeout(60_000), throttle: UNLIMITED, onBytes: () => undefined };
+  const content = Buffer.alloc(3000, "x");
+  const sha512 = createHash("sha512").update(content).digest("hex");
+
+  async function* bytes() {
+    yield content;
+  }
+
+  it("is nothing at an instance of an older release, and features of a later one are passed over", async () => {
+    const capabilities = { product: "artifact-replication", version: 1, name: "n", limits: {}, repositoryTypes: [] };
+    const answers = [capabilities, { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] }];
+    const found = [];
+    for (const data of answers) {
+      const client = clientOf(await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" }))));
+      const { features } = await client.capabilities();
+      found.push([features, (await client.feature("uploadsWithoutDigest")) !== null, (await client.feature("versionsByOtherDigests")) !== null]);
+      await client.close();
+    }
+    expect(found).toEqual([
+      [[], false, false],
+      [["uploadsWithoutDigest"], true, false],
+    ]);
+  });
+
+  it("is an upload that begins without a digest and answers the sha256 at its end", async () => {
+    const client = clientOf(target.url);
+    const uploads = await client.feature("uploadsWithoutDigest");
+    const session = await uploads?.startUpload({}, hooks.signal);
+    if (!uploads || !session) throw new Error("this instance has the feature");
+    await client.appendUpload(session, content.length, bytes(), hooks);
+    const told = { id: session.id, offset: 3000, done: true, sha256: sha256(content), size: 3000 };
+    expect(await uploads.finishUpload(session.id, { sha512 }, 3000, hooks.signal)).toEqual(told);
+    expect(await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal)).toEqual({ id: "", offset: 3000, done: true });
+    await client.close();
+  });
+
+  it("is such an upload that is refused when it is not what is expected", async () => {
+    const client = clientOf(target.url);
+    const uploads = await client.feature("uploadsWithoutDigest");
+    const session = await uploads?.startUpload({ size: 3000 }, hooks.signal);
+    if (!uploads || !session) throw new Error("this instance has the feature");
+    await client.appendUpload(session, content.length, bytes(), hooks);
+    const ended = uploads.finishUpload(session.id, { sha1: "0".repeat(40) }, 3000, hooks.signal);
+    await expect(ended).rejects.toMatchObject({ kind: "digestMismatch", message: expect.stringContaining("sha1") });
+    expect(await client.uploadSession(session.id, hooks.signal)).toBeNull();
+    await client.close();
+  });
+
+  it("is a statement of files and versions by other digests than their sha256", async () => {
+    const client = clientOf(target.url);
+    const calls = await client.feature("versionsByOtherDigests");
+    await client.ensureRepository(REMOTE, "GENERIC");
+    await client.ensureRepository({ ...REMOTE, repoName: "npm" }, "NPM");
+    const rules = { conflictStrategy: "SKIP", includeMetadata: true } as const;
+    const unread = { sha256: null, size: null, sha512 } as const;
+    const file = { path: "/f", metadata: {}, attached: false, ...DATES, ...unread } as const;
+    expect(await calls?.sendFiles(REMOTE, { type: "GENERIC", ...rules, files: [file] }, [], hooks)).toEqual([{ result: "need" }]);
+    const { stated } = npmVersion("lib", "1.0.0", { tarball: content });
+    const version = { ...stated, digest: null, files: stated.files.map((each) => ({ ...each, ...unread })) };
+    const statement = { type: "NPM" as const, ...rules, contents: [], versions: [version] };
+    const answer = await calls?.sendVersions({ ...REMOTE, repoName: "npm" }, statement, [], hooks);
+    expect(answer).toEqual({ versions: [{ result: "need", files: [], paths: ["/lib/-/lib-1.0.0.tgz"] }], damaged: [] });
+    await client.close();
+  });
+});

@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { CancelledFailure } from "@temporalio/common";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { createImageMemory, type ImageMemory } from "../../activities/registries/oci/copy/memory.ts";
+import { UNHURRIED } from "../../domain/slice.ts";
+import { createThrottle, type Throttle, UNLIMITED } from "../../activities/transfer/throttle.ts";
+import { failureResult } from "../../domain/failure-result.ts";
+import { TransferError, toTransferError } from "../../domain/failure.ts";
+import type { ArtifactOutcome } from "../../domain/outcome.ts";
+import { copy as copyImage, openEnds } from "../rigs/transfer/image-fixture.ts";
+import { clientOf, copy as copyFiles, createSource, type Instance, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import { createGate } from "../rigs/runs/run-fixture.ts";
+import { makeBlob, makeImage, pushImage } from "../rigs/servers/images.ts";
+import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
+
+/** Batches of one run share connections and what is known of the ends. What one of them began may be stopped with it: the others must not suffer. */
+
+const stop = () => new TransferError("cancelled", "the run was stopped");
+
+/** Holds requests of such a path until it is let go; resolves once one is there. */
+function hold(proxy: FaultProxy, matches: RegExp): { isThere: () => Promise<void>; letGo: () => void } {
+  const { until, letGo } = createGate();
+  proxy.clear();
+  proxy.fault = ({ path }) => (matches.test(path) ? { kind: "hold", until } : null);
+  return {
+    async isThere() {
+      await expect.poll(() => proxy.requests.some(({ path }) => matches.test(path)), { timeout: 30_000 }).toBe(true);
+    },
+    letGo() {
+      proxy.fault = () => null;
+      letGo();
+    },
+  };
+}
+
+describe("of another instance", () => {
+  let target: Instance;
+  let proxy: FaultProxy;
+  beforeAll(async () => {
+    target = await startInstance();
+    proxy = await startProxy(target.url);
+  });
+  afterAll(async () => {
+    await proxy.stop();
+    await target.stop();
+    target.remove();
+  });
+
+  test("the question what it can is shared, and goes on when the batch that asked first is stopped", async () => {
+    const source = createSource();
+    const client = clientOf(proxy.url);
+    await clientOf(target.url).ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
+    const files = await Promise.all(["/first", "/second"].map((path) => source.add(path, Buffer.from(path))));
+    const held = hold(proxy, /\/capabilities$/);
+    const first = new AbortController();
+    const send = (at: number, signal: AbortSignal) =>
+      copyFiles(files.slice(at, at + 1), {
+        target: client,
+        content: source.source,
+        hooks: { signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined },
+      });
+    const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
+    await held.isThere();
+    const other = send(1, new AbortController().signal);
+    first.abort(stop());
+    expect(await stopped).toBe("cancelled");
+    held.letGo();
+    expect((await other).kinds).toEqual(["sent"]);
+    expect(proxy.count("GET", /\/capabilities$/)).toBe(1);
+    await client.close();
+    await source.close();
+  });
+});
+
+const [from, to] = [await startRegistry("docker-registry"), await startRegistry("docker-registry")];
+
+describe.skipIf(!from.available)("of images", () => {
+  let here: FaultProxy;
+  let there: FaultProxy;
+  let ends: ReturnType<typeof openEnds>;
+  const letGo: (() => void)[] = [];
+  beforeAll(async () => {
+    [here, there] = [await startProxy(from.url), await startProxy(to.url)];
+    ends = openEnds(here.url, there.url);
+  });
+  afterEach(() => {
+    for (const one of letGo.splice(0)) one();
+  });
+  afterAll(async () => {
+    await ends.close();
+    await Promise.all([here.stop(), there.stop(), from.stop(), to.stop()]);
+  });
+
+  /** Two images that have a layer in common. */
+  async function push(name: string): Promise<void> {
+    const shared = makeBlob(50_000);
+    for (const tag of ["first", "second"]) await pushImage(from.url, name, tag, makeImage({ layers: [shared] }));
+  }
+
+  /** A memory that tells when two images want the same of it. */
+  function watchedMemory(): { seen: ImageMemory; isShared: () => Promise<void> } {
+    const seen = createImageMemory();
+    const { once, attachedTags } = seen;
+    const asked = new Map<string, number>();
+    const ask = (what: string) => void asked.set(what, (asked.get(what) ?? 0) + 1);
+    seen.once = (key, ...rest) => (ask(key), once(key, ...rest));
+    seen.attachedTags = (name, list) => (ask(name), attachedTags(name, list));
+    const isShared = async () => {
+      await expect.poll(() => [...asked.values()], { timeout: 30_000 }).toContain(2);
+    };
+    return { seen, isShared };
+  }
+
+  /** Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers what becomes of the second after `then`. */
+  async function stopTheFirst(name: string, isThere: () => Promise<void>, then: () => void, throttle: Throttle = UNLIMITED): Promise<ArtifactOutcome["result"]["kind"]> {
+    const { seen, isShared } = watchedMemory();
+    const first = new AbortController();
+    const send = (tag: string, signal: AbortSignal) => copyImage({ ...ends, seen, name, tag, signal, throttle: (bytes) => throttle(bytes, signal) });
+    const stopped = send("first", first.signal).catch((error: unknown) => toTransferError(error).kind);
+    await isThere();
+    const second = send("second", new AbortController().signal);
+    await isShared();
+    first.abort(stop());
+    expect(await stopped).toBe("cancelled");
+    then();
+    return (await second).result.kind;
+  }
+
+  test.each([
+    ["the list of what is attached", /\/tags\/list/],
+    ["a layer", /\/blobs\/sha256/],
+  ])("%s that is read for both at the source is not lost with the first", async (what, path) => {
+    const name = `held/${what.replaceAll(" ", "-")}`;
+    await push(name);
+    const held = hold(here, path);
+    letGo.push(held.letGo);
+    expect(await stopTheFirst(name, held.isThere, held.letGo)).toBe("sent");
+  });
+
+  test("a layer that waits for the first one's rate limit is sent by the second", async () => {
+    await push("throttled");
+    const noLease = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
+    let waiting = 0;
+    const throttle = async (bytes: number, signal: AbortSignal) => {
+      // The second comes when there is a lease again.
+      return (waiting += 1) === 1 ? noLease(bytes, signal) : bytes;
+    };
+    const isWaiting = async () => {
+      await expect.poll(() => waiting, { timeout: 30_000 }).toBeGreaterThan(0);
+    };
+    expect(await stopTheFirst("throttled", isWaiting, () => {}, throttle)).toBe("sent");
+  });
+});
+
+test("an error that says that a signal stopped something is told apart from a fault, and fails no artifact", async () => {
+  const aborted = new AbortController();
+  aborted.abort();
+  const errors = [
+    await sleep(1_000, undefined, { signal: aborted.signal }).catch((error: unknown) => error),
+    await fetch("http://127.0.0.1:9", { signal: aborted.signal }).catch((error: unknown) => error),
+    aborted.signal.reason,
+    new CancelledFailure("the worker is stopping"),
+  ];
+  expect(errors.map((error) => toTransferError(error).kind)).toEqual(errors.map(() => "cancelled"));
+  expect(toTransferError(new Error("other")).kind).toBe("invalid");
+  expect(failureResult(stop(), "a file: stopped", [])).toMatchObject({ kind: "again", untried: true });
+});

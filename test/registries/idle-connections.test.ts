@@ -1,0 +1,99 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { paced } from "../../activities/registries/body.ts";
+import type { UploadSession } from "../../activities/registries/oci/uploads.ts";
+import { UNHURRIED } from "../../domain/slice.ts";
+import { putBlobs } from "../../db/blobs.ts";
+import type { CopyHooks } from "../../domain/outcome.ts";
+import { sha256 } from "../rigs/api/content-fixture.ts";
+import { openEnds } from "../rigs/transfer/image-fixture.ts";
+import { clientOf, copy as copyFiles, createSource, type Instance, settle, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.ts";
+import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
+import { startRegistry } from "../rigs/servers/registries.ts";
+
+/** Servers end connections that lie idle. What waits for the rate limit must not lie on one. */
+
+const MIB = 1024 * 1024;
+type Ends = ReturnType<typeof openEnds>;
+const registry = await startRegistry("docker-registry");
+
+let source: ReturnType<typeof createSource>;
+let target: Instance;
+let instance: FaultProxy;
+let images: FaultProxy;
+beforeAll(async () => {
+  source = createSource();
+  target = await startInstance();
+  [instance, images] = [await startProxy(target.url), await startProxy(registry.url)];
+});
+afterAll(async () => {
+  await Promise.all([instance.stop(), images.stop()]);
+  await Promise.all([target.stop(), registry.stop(), source.close()]);
+  target.remove();
+});
+
+/** The first piece waits until the server has ended what was idle. */
+function patient(proxy: FaultProxy): CopyHooks {
+  let isFirst = true;
+  const throttle = async (bytes: number) => {
+    if (isFirst) await proxy.endIdle();
+    isFirst = false;
+    return bytes;
+  };
+  return { signal: new AbortController().signal, slice: UNHURRIED, throttle, onUpload: () => undefined, onBytes: () => undefined };
+}
+
+test.each([
+  ["a statement with small files", 1_000, /^POST .*\/files\//],
+  ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
+])("%s", async (_, size, carries) => {
+  const files = await source.addAll([{ fullPath: `/of-${size}`, bytes: randomBytes(size) }]);
+  const client = clientOf(instance.url);
+  await client.ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
+  const { kinds } = await copyFiles(files, { content: source.source, target: client, hooks: patient(instance) });
+  expect(kinds).toEqual(["sent"]);
+  expect(instance.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(expect.stringMatching(carries));
+  await client.close();
+});
+
+test("a statement with versions of packages", async () => {
+  const built = mavenVersion("com.acme:a", "1", { ".jar": randomBytes(50_000) });
+  const contents = [...built.bytes.values()].map((content) => ({ content }));
+  await source.store.putAll(contents, (blobs) => putBlobs(source.db, blobs, Date.now()));
+  const client = clientOf(instance.url);
+  const remote = { projectId: "copies", repoName: "maven" };
+  await client.ensureRepository(remote, "MAVEN");
+  const hooks = patient(instance);
+  const versions = [{ artifact: artifactOf(built.stated), mayHaveSent: false, uploads: [] }];
+  const { kinds } = await settle(versions, { content: source.source, target: client, remote, type: "MAVEN", hooks });
+  expect(kinds).toEqual(["sent"]);
+  await client.close();
+});
+
+describe.skipIf(!registry.available)("of an image", () => {
+  const content = randomBytes(MIB);
+  const blob = { digest: `sha256:${sha256(content)}` as const, size: content.length };
+  async function* body(): AsyncGenerator<Uint8Array> {
+    for await (const piece of paced(content, patient(images).throttle)) yield piece;
+  }
+
+  test.each([
+    ["a blob in one request", (ends: Ends, name: string, session: UploadSession) => ends.to.finishUpload(name, session, blob, { body: body(), length: blob.size })],
+    [
+      "a chunk of a blob",
+      async (ends: Ends, name: string, begun: UploadSession) => {
+        const session = await ends.to.appendChunk(name, begun, body(), blob.size);
+        await ends.to.finishUpload(name, session, blob, null);
+      },
+    ],
+  ])("%s", async (what, send) => {
+    const name = what.replaceAll(" ", "-");
+    const ends = openEnds(registry.url, images.url);
+    const session = await ends.to.startUpload(name, blob.digest, null);
+    if (session === "mounted") throw new Error("it was there before");
+    await send(ends, name, session);
+    expect(await ends.to.hasBlob(name, blob)).toBe(true);
+    await ends.close();
+  });
+});

@@ -1,0 +1,61 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import { createOciRegistry } from "../../activities/registries/oci/registry.ts";
+
+const THOUSAND = Array.from({ length: 1_000 }, (_, at) => at);
+const servers: Server[] = [];
+afterEach(async () => {
+  for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve).closeAllConnections());
+});
+
+/** A registry whose pages have what `pageAt` says, and always a next one; `asked` counts them. */
+async function endlessRegistry(pageAt: (at: number) => string[]) {
+  const state = { asked: 0 };
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? "", "http://registry");
+    const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
+    const list = pageAt(state.asked);
+    // Asked for the login first.
+    if (pathname !== "/v2/") state.asked += 1;
+    response.setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`).end(JSON.stringify({ [field]: list }));
+  }).listen(0, "127.0.0.1");
+  servers.push(server);
+  await once(server, "listening");
+  return { state, registry: createOciRegistry({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }) };
+}
+
+type Registry = Awaited<ReturnType<typeof endlessRegistry>>["registry"];
+type Listing = { what: string; list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null> };
+const LISTINGS: Listing[] = [
+  { what: "versions", list: ({ listTags }, cursor) => listTags("endless", cursor) },
+  { what: "packages", list: ({ listRepositories }, cursor) => listRepositories(cursor) },
+];
+
+async function listAll(registry: Registry, { list }: Listing): Promise<void> {
+  let cursor: string | null = null;
+  do cursor = (await list(registry, cursor))?.next ?? null;
+  while (cursor !== null);
+}
+
+describe.each(LISTINGS)("a listing of $what", (listing) => {
+  test.each([
+    { pages: "empty", pageAt: () => [], most: 100 },
+    { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
+    { pages: "new without end", pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`), most: 1_000 },
+  ])("is an error that says what to do where pages are $pages", async ({ pageAt, most }) => {
+    const { state, registry } = await endlessRegistry(pageAt);
+    const message = expect.stringMatching(`never ends its pages.*name the ${listing.what} to replicate`);
+    await expect(listAll(registry, listing)).rejects.toMatchObject({ kind: "invalid", retryable: false, message });
+    expect(state.asked).toBe(most);
+    await registry.close();
+  });
+
+  test("goes on where an older release left off", async () => {
+    const { registry } = await endlessRegistry((page) => [`t${page}`]);
+    const page = { items: ["t0"], next: expect.stringContaining("link:?page=1") };
+    expect(await listing.list(registry, "link:?n=500&last=x")).toMatchObject(page);
+    await registry.close();
+  });
+});

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Hono } from "hono";
+import { createAddressGuard } from "../../../activities/registries/addresses.ts";
+import { createRegistryTokens } from "../../../activities/secrets/registry-token.ts";
+import { createSealer } from "../../../activities/secrets/seal.ts";
+import { layout } from "../../../activities/store/layout.ts";
+import { createStore } from "../../../activities/store/store.ts";
+import { createApp } from "../../../api/app.ts";
+import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
+import type { ApiDeps } from "../../../api/deps.ts";
+import { createWatch } from "../../../api/metrics/watch.ts";
+import { openInlineBlobs } from "../../../db/inline-blobs.ts";
+import { openDb } from "../../../db/open.ts";
+
+export type Answer = { status: number; headers: Headers; code: number; message: string | null; data: unknown; traceId: string; text: string };
+export type Log = { level: string; facts: Record<string, unknown>; message: string };
+type Call = { body?: unknown; headers?: Record<string, string>; login?: string | null };
+
+export const ADMIN = { username: "admin", password: "correct horse" };
+export const basic = (login: string) => `Basic ${Buffer.from(login).toString("base64")}`;
+
+/** The whole API over a database of its own; runs are recorded, not carried out. `close` removes everything. */
+export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdtempSync(join(tmpdir(), "api-test-"))) {
+  const db = openDb(join(directory, "replication.db"));
+  const inline = openInlineBlobs(layout(directory).inlineFile);
+  const store = createStore(layout(directory), inline);
+  const logs: Log[] = [];
+  const started: string[] = [];
+  const write = (level: string) => (facts: object, message: string) => void logs.push({ level, facts: { ...facts }, message });
+  const watched = {
+    db,
+    zone: "Asia/Shanghai",
+    localClusterName: "center",
+    now: overrides.now ?? Date.now,
+    processes: overrides.processes ?? (() => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 })),
+    hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
+  };
+  const deps: ApiDeps = {
+    store,
+    sealer: createSealer("0123456789abcdef0123456789abcdef"),
+    registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef"),
+    ...watched,
+    publicUrl: null,
+    admin: ADMIN,
+    maxJsonBody: 64 * 1024,
+    maxUpload: null,
+    executions: {
+      start: async (key) => void started.push(`start ${key}`),
+      stop: async (key) => started.push(`stop ${key}`) > 0,
+      cancelAndWait: async (key) => void started.push(`cancel ${key}`),
+      taskSaved: async (key) => void started.push(`saved ${key}`),
+      taskDeleted: async (key) => void started.push(`deleted ${key}`),
+    },
+    internal: new Hono(),
+    checkCluster: async () => null,
+    checkLinked: createLinkedCheck({}),
+    checkHost: createAddressGuard([]).checkHost,
+    watch: createWatch({ ...watched, dataDir: directory }),
+    metricsToken: null,
+    traced: null,
+    logger: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
+    ...overrides,
+  };
+  const app = createApp(deps);
+
+  async function call(method: string, path: string, { body, headers = {}, login = `${ADMIN.username}:${ADMIN.password}` }: Call = {}): Promise<Answer> {
+    const json = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+    const init = {
+      method,
+      headers: {
+        ...(json === undefined ? {} : { "content-type": "application/json" }),
+        ...(login === null ? {} : { authorization: basic(login) }),
+        ...headers,
+      },
+      ...(json === undefined ? {} : { body: json }),
+    };
+    const response = await app.fetch(new Request(`http://localhost${path}`, init), {});
+    const text = await response.text();
+    const envelope = (text.startsWith("{") ? JSON.parse(text) : {}) as Answer;
+    return { ...envelope, status: response.status, headers: response.headers, text };
+  }
+
+  function close(): void {
+    inline.close();
+    db.$client.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+  return { app, db, deps, directory, logs, started, call, close };
+}
+
+export type TestApi = ReturnType<typeof createTestApi>;

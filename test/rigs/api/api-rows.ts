@@ -1,0 +1,70 @@
+import { eq, sql } from "drizzle-orm";
+import { openRecord } from "../../../db/runs/open.ts";
+import { write, type Db } from "../../../db/open.ts";
+import { eventCursor, project, repository } from "../../../db/schema/content.ts";
+import { cluster, detail, planObject, record, tally, task } from "../../../db/schema/replication.ts";
+import { newId } from "../../../domain/ids.ts";
+import { SETTING_DEFAULTS } from "../../../domain/task.ts";
+import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../../../domain/vocabulary.ts";
+import { runWorkflowId } from "../../../workflows/contract.ts";
+
+const audit = { createdBy: "admin", createdDate: 1_600_000_000_000, lastModifiedBy: "admin", lastModifiedDate: 1_600_000_000_000 };
+
+export function addRepository(db: Db, projectId: string, name: string, type: RepositoryType, category: RepositoryCategory = "LOCAL"): void {
+  db.insert(project).values({ name: projectId, displayName: projectId, ...audit }).onConflictDoNothing().run();
+  const url = category === "REMOTE" ? "https://registry.example" : null;
+  db.insert(repository).values({ projectId, name, type, category, url, public: false, ...audit }).run();
+}
+
+export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE", id = newId()): string {
+  db.insert(cluster).values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit }).run();
+  return id;
+}
+
+/** A REAL_TIME task of the project that has passed all events so far; the log has what happens in projects that somebody follows. */
+export function addFollower(db: Db, projectId: string): void {
+  const key = newId();
+  const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
+  const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
+  const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
+  const setting = { ...rules, executionPlan, rateLimit: 0, includeMetadata: true, storageConsistencyCheck: false, automaticCreateRemoteRepo: true, ...SETTING_DEFAULTS };
+  db.insert(task).values({ key, id: key, name: key, ...kinds, projectId, setting, enabled: true, record: true, recordReserveDays: 30, ...audit }).run();
+  db.insert(eventCursor).values({ taskKey: key, clusterId: newId() }).run();
+}
+
+/** Opens a record as a run does; at most one is RUNNING for a task. */
+export function addRecord(db: Db, taskKey: string, now: number): string {
+  const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: runWorkflowId });
+  if (opened.kind !== "opened") throw new Error(`the record is not opened: ${opened.kind}`);
+  return opened.recordId;
+}
+
+export function endRecord(db: Db, id: string, status: ExecutionStatus, endTime: number, errorReason: string | null = null): void {
+  const ended = db.update(record).set({ status, endTime, errorReason }).where(eq(record.id, id)).returning().get();
+  if (ended) db.update(task).set({ lastExecutionStatus: status }).where(eq(task.key, ended.taskKey)).run();
+}
+
+export type DetailValues = Partial<typeof detail.$inferInsert> & { recordId: string; clusterId: string; artifactName: string };
+
+const begun = { object: 0, status: "SUCCESS" as const, dispatch: 1, lease: 1, sizePlanned: true, size: 10, startTime: 1_600_000_000_000 };
+
+/** Details as workers report them. */
+export function addDetails(db: Db, rows: readonly DetailValues[]): void {
+  write(db, (tx) => {
+    for (const [i, row] of rows.entries()) tx.insert(detail).values({ ...begun, seq: i + 1, ...row }).run();
+  });
+}
+
+/** The files /f/1 to /f/{count}; every fourth one FAILED. */
+export function addManyDetails(db: Db, recordId: string, clusterId: string, count: number): void {
+  db.run(sql`
+    WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
+    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease, size, size_planned, start_time)
+    SELECT ${recordId}, ${clusterId}, 0, i, '/f/' || i, iif(i % 4 = 0, 'FAILED', 'SUCCESS'), 1, 1, 10, 1, ${begun.startTime} FROM n`);
+}
+
+export function setPlanned(db: Db, recordId: string, planned: number, bytes: number): void {
+  db.update(planObject).set({ planned, bytes, complete: true }).where(eq(planObject.recordId, recordId)).run();
+}
+
+export const talliesOf = (db: Db, recordId: string) => db.select().from(tally).where(eq(tally.recordId, recordId)).all();

@@ -1,0 +1,54 @@
+import { createHash } from "node:crypto";
+import type { ApiDeps } from "../../../api/deps.ts";
+import { addFollower } from "./api-rows.ts";
+import { send, startApi } from "./socket-fixture.ts";
+
+export const sha1 = (content: Uint8Array) => createHash("sha1").update(content).digest("hex");
+export const integrity = (content: Uint8Array) => `sha512-${createHash("sha512").update(content).digest("base64")}`;
+
+/** The API behind a socket with an NPM repository demo/packages. */
+export async function startNpm(overrides: Partial<ApiDeps> = {}) {
+  const api = await startApi(overrides);
+  await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "packages", type: "NPM" } });
+  addFollower(api.db, "demo");
+  const base = "/npm/demo/packages";
+  return { ...api, base, registry: `${api.url}${base}`, npm: npmCaller(api.port, base) };
+}
+
+export type NpmAnswer = { status: number; headers: Record<string, string | string[] | undefined>; body: Buffer; json: Record<string, unknown> };
+type Call = { body?: unknown; headers?: Record<string, string> };
+
+/** Requests below a repository's address; a body that is no Buffer is sent as JSON. */
+export function npmCaller(port: number, base: string) {
+  return async (method: string, path: string, { body, headers = {} }: Call = {}): Promise<NpmAnswer> => {
+    const bytes = body === undefined ? [] : [Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))];
+    const length = bytes[0] ? { "content-length": bytes[0].length, "content-type": "application/json" } : {};
+    const answer = await send(port, method, `${base}${path}`, { ...length, ...headers }, bytes);
+    const { body: received, headers: got, status } = answer;
+    const isJson = received.length > 0 && /json/.test(String(got["content-type"]));
+    return { status, headers: got, body: received, json: isJson ? (JSON.parse(received.toString("utf8")) as Record<string, unknown>) : {} };
+  };
+}
+
+export type Publishing = { document?: Record<string, unknown>; tag?: string; root?: Record<string, unknown> };
+
+/** What `npm publish` sends. */
+export function publication(name: string, version: string, tarball: Uint8Array, { document = {}, tag = "latest", root = {} }: Publishing = {}) {
+  return {
+    _id: name,
+    name,
+    "dist-tags": { [tag]: version },
+    versions: {
+      [version]: {
+        name,
+        version,
+        ...document,
+        dist: { integrity: integrity(tarball), shasum: sha1(tarball), tarball: `http://elsewhere.example/${name}/-/${name.replace(/^.*\//, "")}-${version}.tgz` },
+      },
+    },
+    _attachments: { [`${name}-${version}.tgz`]: { content_type: "application/octet-stream", data: Buffer.from(tarball).toString("base64"), length: tarball.length } },
+    ...root,
+  };
+}
+
+export const pathOf = (name: string) => `/${name.replace("/", "%2f")}`;

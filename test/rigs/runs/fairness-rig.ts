@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { startInstance, type Instance } from "./instance.ts";
+import { createCleanup, createGate, openProduct, patiently, sha256, unique, UTC, type Product, type TaskDraft, type TaskObject } from "./run-fixture.ts";
+import { oneOf } from "./run-rig.ts";
+import { each, fillRegistry } from "./run-sources.ts";
+import { startProxy, type FaultProxy } from "../servers/proxy.ts";
+import type { TestRegistry } from "../servers/registries.ts";
+
+/** Hosted repositories that a crowd sends, and the files of each. */
+export const REPOSITORIES = 10;
+export const FILES = 200;
+/** Images of the linked repositories that a crowd sends. */
+export const IMAGES = 100;
+/** Far longer than the small work takes; only a test that fails waits for it. */
+const SMALL_WITHIN_MS = 90_000;
+/** As many requests as the product holds at once are held when there were not more than before for so long; batches end and begin all the time. */
+const SETTLED_LOOKS = 10;
+const LOOK_MS = 500;
+
+export const PROJECT = "crowd";
+export const repositories: TaskObject[] = Array.from({ length: REPOSITORIES }, (_, at) => ({ localRepoName: `files-${at}`, repoType: "GENERIC" }));
+
+export type FairRig = {
+  center: Instance;
+  product: Product;
+  partner: Product;
+  edge: Instance;
+  /** Healthy ends. */
+  edgeCluster: string;
+  registryCluster: string;
+  /** Registries behind the healthy linked source and the healthy REMOTE cluster. */
+  source: TestRegistry;
+  target: TestRegistry;
+  /** Small work that is known to succeed; rejects when it does not, or not in time. */
+  small: Record<SmallWork, () => Promise<void>>;
+  end: () => Promise<void>;
+};
+export type SmallWork = "a one-file run" | "a REAL_TIME upload" | "a one-image run";
+
+/** Two instances and two registries, with ten repositories of files and a registry of images to make a crowd of. */
+export async function startFairRig(): Promise<FairRig> {
+  const cleanup = createCleanup();
+  const env = { ...UTC, LOG_LEVEL: "warn" };
+  const start = (more: Record<string, string>) => cleanup.keep(startInstance({ env: { ...env, ...more } }), (one) => one.remove());
+  const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
+  try {
+    const [center, edge, source, target] = await Promise.all([
+      start({}),
+      start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
+      registry("gcr", "docker-registry"),
+      registry("distribution", "docker-registry"),
+    ]);
+    const product = openProduct(center);
+    await product.project(PROJECT);
+    await fillRegistry(source.url, ["crowd/app"], IMAGES);
+    await each(repositories, 2, async ({ localRepoName }) => {
+      await product.hosted(PROJECT, localRepoName);
+      const files = Array.from({ length: FILES }, (_, at) => at);
+      await each(files, 8, (at) => product.upload(PROJECT, localRepoName, `/file-${at}.bin`, Buffer.from(`${localRepoName} ${at}`)));
+    });
+    const edgeCluster = await product.partner("edge", edge);
+    const registryCluster = await product.registry("registry", target.url);
+    const partner = openProduct(edge);
+    const ends = { product, partner, edgeCluster, registryCluster, source };
+    return { center, edge, product, partner, edgeCluster, registryCluster, source, target, small: await smallWork(ends), end: cleanup.all };
+  } catch (error) {
+    await cleanup.all();
+    throw error;
+  }
+}
+
+type Ends = Pick<FairRig, "product" | "partner" | "edgeCluster" | "registryCluster" | "source">;
+
+/** Each with a task that has run before, so that nothing of it is new to the product. */
+async function smallWork({ product, partner, edgeCluster, registryCluster, source }: Ends): Promise<FairRig["small"]> {
+  const project = unique("small");
+  await product.project(project);
+  for (const name of ["one", "followed"]) await product.hosted(project, name);
+  await fillRegistry(source.url, ["small/app"], 1);
+  await product.linked(project, "image", source.url);
+  let content = 0;
+  const upload = async (name: string) => {
+    const bytes = Buffer.from(`content ${(content += 1)}`);
+    await product.upload(project, name, "/one.bin", bytes, { "X-BKREPO-OVERWRITE": "true" });
+    return bytes;
+  };
+  const arrived = (name: string, bytes: Buffer) =>
+    until(`${name}/one.bin arrives`, async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes));
+  const ended = async (key: string) => {
+    await until(`the run of ${key} ends`, async () => (await product.newestRecord(key))?.status !== "RUNNING");
+    const record = await product.newestRecord(key);
+    if (record?.status !== "SUCCESS") throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
+  };
+  await upload("one");
+  const setting = { conflictStrategy: "OVERWRITE" };
+  const fileTask = await product.run({ projectId: project, objects: [{ localRepoName: "one", repoType: "GENERIC" }], clusters: [edgeCluster], setting });
+  const constraint = [{ packageKey: "oci://small/app", versions: ["v1"] }];
+  const imageDraft: TaskDraft = { projectId: project, objects: [{ localRepoName: "image", repoType: "OCI", packageConstraints: constraint }], clusters: [registryCluster], type: "PACKAGE" };
+  const imageTask = await product.run(imageDraft);
+  await product.run({ projectId: project, objects: [{ localRepoName: "followed", repoType: "GENERIC" }], clusters: [edgeCluster], replicaType: "REAL_TIME", setting });
+  await Promise.all([ended(fileTask), ended(imageTask)]);
+  const small: FairRig["small"] = {
+    "a one-file run": async () => {
+      const bytes = await upload("one");
+      await product.execute(fileTask);
+      await ended(fileTask);
+      await arrived("one", bytes);
+    },
+    "a REAL_TIME upload": async () => arrived("followed", await upload("followed")),
+    "a one-image run": async () => {
+      await product.execute(imageTask);
+      await ended(imageTask);
+    },
+  };
+  await small["a REAL_TIME upload"]();
+  return small;
+}
+
+export async function until(what: string, condition: () => Promise<boolean>, withinMs = SMALL_WITHIN_MS): Promise<void> {
+  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
+  }
+}
+
+export type Held = { proxy: FaultProxy; letGo: () => void; open: () => number; settled: () => Promise<number>; stop: () => Promise<void> };
+
+/** A way to `url` on which every request that matches waits until it is let go, however long that takes. */
+export async function holdBefore(url: string, matches: (path: string) => boolean = () => true): Promise<Held> {
+  const proxy = await startProxy(url);
+  const gate = createGate();
+  let isOpen = false;
+  proxy.fault = ({ path }) => (!isOpen && matches(path) ? { kind: "hold", until: gate.until, breathing: true } : null);
+  const open = () => proxy.requests.filter(({ path, closed }) => closed === null && matches(path)).length;
+  const letGo = () => {
+    isOpen = true;
+    gate.letGo();
+  };
+  return {
+    proxy,
+    letGo,
+    open,
+    /** Waits until the product holds as many requests at once as it will; answers how many that were. */
+    async settled() {
+      await until("requests are held", async () => open() > 0);
+      let [looks, most] = [0, 0];
+      for (; looks < SETTLED_LOOKS; await sleep(LOOK_MS)) {
+        looks = open() > most ? 0 : looks + 1;
+        most = Math.max(most, open());
+      }
+      return most;
+    },
+    stop: async () => {
+      letGo();
+      await proxy.stop();
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { Client } from "@temporalio/client";
+import type { temporal } from "@temporalio/proto";
+import { clientConnection } from "../../../temporal/connect.ts";
+
+export type History = temporal.api.history.v1.IHistory;
+
+/** The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new. Where no run is named, from the first one on that led to the newest. */
+export async function readHistories(address: string, workflowId: string, runId?: string): Promise<Map<string, History>> {
+  const connection = clientConnection({ temporalAddress: address });
+  const { workflow } = new Client({ connection });
+  const found = new Map<string, History>();
+  const newest = runId === undefined ? await workflow.getHandle(workflowId).fetchHistory() : null;
+  const first = newest?.events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? undefined;
+  const waiting = [{ id: workflowId, runId: runId ?? first }];
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const history = await workflow.getHandle(next.id, next.runId).fetchHistory();
+    found.set(`${next.id} ${next.runId ?? ""}`, history);
+    waiting.push(...begunBy(next.id, history));
+  }
+  await connection.close();
+  return found;
+}
+
+/** Children, and the run that goes on as new. */
+function begunBy(id: string, { events }: History): { id: string; runId: string | undefined }[] {
+  return (events ?? []).flatMap(({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
+    const begun = child?.workflowExecution;
+    if (begun?.workflowId) return [{ id: begun.workflowId, runId: begun.runId ?? undefined }];
+    return anew?.newExecutionRunId ? [{ id, runId: anew.newExecutionRunId }] : [];
+  });
+}
+
+/** Every text and every payload in a history, payloads decoded. */
+export function contentsOf(history: History): { texts: string[]; payloads: string[] } {
+  const texts: string[] = [];
+  const payloads: string[] = [];
+  const walk = (value: unknown): void => {
+    if (typeof value === "string") texts.push(value);
+    else if (value instanceof Uint8Array) payloads.push(Buffer.from(value).toString("utf8"));
+    else if (typeof value === "object" && value !== null) Object.values(value).forEach(walk);
+  };
+  walk(history.events);
+  return { texts, payloads };
+}

@@ -1,0 +1,52 @@
+import { copyImage, type CopyImage } from "../../../activities/registries/oci/copy/image.ts";
+import { createImageMemory, type ImageMemory } from "../../../activities/registries/oci/copy/memory.ts";
+import { createOciRegistry, type OciRegistry, type OciRegistryOptions } from "../../../activities/registries/oci/registry.ts";
+import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../../domain/outcome.ts";
+import { UNHURRIED } from "../../../domain/slice.ts";
+import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
+
+/** What the engine would give one copy, with every rule and hook settable. */
+export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
+  from: OciRegistry;
+  to: OciRegistry;
+  name: string;
+  targetName?: string;
+  rules?: Partial<CopyRules>;
+  signal?: AbortSignal;
+  throttle?: CopyHooks["throttle"];
+  onUpload?: (state: UploadState) => void;
+};
+
+export function copy({ from, to, name, targetName = name, rules, signal, throttle, onUpload, ...rest }: CopyOptions): Promise<ArtifactOutcome> {
+  return copyImage({
+    source: { registry: from, name },
+    target: { registry: to, name: targetName },
+    tag: "latest",
+    resume: [],
+    seen: createImageMemory(),
+    ...rest,
+    rules: { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: false, ...rules },
+    hooks: {
+      signal: signal ?? new AbortController().signal,
+      slice: UNHURRIED,
+      throttle: throttle ?? UNLIMITED,
+      onUpload: onUpload ?? (() => undefined),
+      onBytes: () => undefined,
+    },
+  });
+}
+
+/** Both ends of copies, closed together. */
+export function openEnds(source: string | OciRegistryOptions, target: string | OciRegistryOptions): { from: OciRegistry; to: OciRegistry; seen: ImageMemory; close: () => Promise<void> } {
+  const from = createOciRegistry(typeof source === "string" ? { url: source } : source);
+  const to = createOciRegistry({ ...(typeof target === "string" ? { url: target } : target), pushes: true });
+  return {
+    from,
+    to,
+    seen: createImageMemory(),
+    async close() {
+      await from.close();
+      await to.close();
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { relative } from "node:path";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** The files that take longest, which begin first: one that begins last is waited for by idle lanes. */
+const LONGEST = [
+  "runs/kill-runs",
+  "runs/killer-batch",
+  "runs/real-time",
+  "runs/fairness",
+  "runs/replayed",
+  "hosted/maven/clients",
+  "monitoring/alert-causes",
+  "runs/npm",
+  "registries/npm",
+  "runs/stuck",
+  "runs/kill-packages",
+  "runs/workers",
+  "runs/package-clients",
+  "schedules/outage",
+  "runs/lost",
+  "runs/many-objects",
+  "runs/slices",
+  "runs/hosted-images",
+  "runs/kill-big-blob",
+  "product/supervisor",
+  "registries/instance",
+  "runs/packages",
+  "runs/kill-images",
+  "hosted/npm/server",
+  "workflows/replay",
+  "images/resume",
+  "schedules/instance",
+  "runs/images",
+  "runs/restored",
+  "runs/bad-luck-silence",
+].map((name) => `test/${name}.test.ts`);
+
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const nameOf = ({ moduleId }: TestSpecification) => relative(this.ctx.config.root, moduleId);
+    const sorted = await super.sort(files);
+    const longest = LONGEST.flatMap((name) => sorted.find((file) => nameOf(file) === name) ?? []);
+    return [...longest, ...sorted.filter((file) => !longest.includes(file))];
+  }
+}

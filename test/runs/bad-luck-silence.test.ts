@@ -1,0 +1,64 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { closed } from "../rigs/runs/run-fixture.ts";
+import { startImageRig, type ImageRig } from "../rigs/runs/run-rig.ts";
+import { fillRegistry } from "../rigs/runs/run-sources.ts";
+
+/** More than a worker handles at once. */
+const IMAGES = 40;
+const CONNECT_MS = 10_000;
+const IDLE_MS = 60_000;
+
+let rig: ImageRig;
+beforeAll(async () => {
+  rig = await startImageRig({ env: { RETRY_WINDOW: "0s" } });
+  await fillRegistry(rig.source.url, ["app"], IMAGES);
+}, 180_000);
+afterAll(() => rig.end());
+
+const run = (name: string, cluster: string) =>
+  rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: name }], clusters: [cluster] });
+
+/** The run gives up after one wait, not after one for each image; without a retry window there is no second try. */
+async function givenUp(key: string, wait: number): Promise<string[]> {
+  const record = await closed(rig.product, key, wait + 40_000);
+  expect(record).toMatchObject({ status: "FAILED", counts: { planned: IMAGES, failed: IMAGES, success: 0, notDone: 0 } });
+  const details = await rig.product.details(record.id);
+  return details.map(({ errorReason }) => errorReason ?? "");
+}
+
+describe.concurrent("a registry that never answers", { timeout: IDLE_MS + 80_000 }, () => {
+  test("takes connections and says nothing: given up after the idle time, with its address", async () => {
+    rig.target.proxy.fault = ({ path }) => (path.startsWith("/v2/silent/") ? { kind: "hang" } : null);
+    const key = await run("silent", rig.cluster);
+    for (const reason of await givenUp(key, IDLE_MS)) expect(reason).toMatch(/image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/);
+  });
+
+  test("takes no connection at all: given up after the connect time, with its address", async () => {
+    const server = await startDeafServer();
+    const cluster = await rig.product.registry("deaf", `http://127.0.0.1:${server.port}`);
+    for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS)) expect(reason).toMatch(/no connection to 127\.0\.0\.1:\d+ in time/);
+    server.stop();
+  });
+});
+
+/** A listening process that is stopped, with its queue of connections full: further ones get no answer. */
+async function startDeafServer(): Promise<{ port: number; stop: () => void }> {
+  const program = `require("net").createServer().listen({port:0,host:"127.0.0.1",backlog:1},function(){console.log(this.address().port)})`;
+  const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const port = Number(line.toString());
+  child.kill("SIGSTOP");
+  const fillers = Array.from({ length: 8 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+  await sleep(500);
+  return {
+    port,
+    stop: () => {
+      for (const filler of fillers) filler.destroy();
+      child.kill("SIGKILL");
+    },
+  };
+}

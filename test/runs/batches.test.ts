@@ -1,0 +1,120 @@
+import type { AddressInfo } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { serve, type ServerType } from "@hono/node-server";
+import { eq } from "drizzle-orm";
+import { Hono } from "hono";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createControlPlane } from "../../activities/control-plane.ts";
+import { createInternalSigner } from "../../activities/secrets/internal.ts";
+import { createRegistryTokens } from "../../activities/secrets/registry-token.ts";
+import { createSealer } from "../../activities/secrets/seal.ts";
+import { runBatch } from "../../activities/transfer/batch.ts";
+import type { Route } from "../../activities/transfer/routes.ts";
+import { createPool } from "../../activities/transfer/pool.ts";
+import { internalRoutes } from "../../api/internal/routes.ts";
+import { openDb, type Db } from "../../db/open.ts";
+import { deleteRepositoryRow, findRepository } from "../../db/repositories.ts";
+import { closeRecord } from "../../db/runs/close.ts";
+import { cutBatches } from "../../db/runs/cut.ts";
+import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { cluster, detail } from "../../db/schema/replication.ts";
+import { node } from "../../db/schema/content.ts";
+import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
+import { createContent } from "../rigs/api/content-fixture.ts";
+import { FILES } from "../rigs/db/drain-fixture.ts";
+import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { createListings } from "../../activities/control/listings.ts";
+import { createPaces } from "../../activities/control/paces.ts";
+import { createWorkers } from "../../api/internal/workers.ts";
+
+const KEY = "0123456789abcdef0123456789abcdef";
+const NOW = Date.parse("2030-01-01T00:00:00Z");
+
+let directory: string;
+let db: Db;
+let content: ReturnType<typeof createContent>;
+let server: ServerType;
+let plane: ReturnType<typeof createControlPlane>;
+let refuseReports: boolean;
+let recordId: string;
+let clusterId: string;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), "batches-test-"));
+  db = openDb(join(directory, "replication.db"));
+  content = createContent();
+  refuseReports = false;
+  const settings = () => ({ instanceId: "0123456789ab", temporal: { address: "", namespace: "" }, searchAttributes: false, heartbeatInterval: 2_000 });
+  const paces = createPaces(() => NOW);
+  const app = new Hono()
+    .use("/internal/v1/reports", (c, next) => (refuseReports ? Promise.resolve(c.text("not understood", 400)) : next()))
+    .route(
+      "/internal/v1",
+      internalRoutes({
+        db,
+        store: content.store,
+        signer: createInternalSigner(KEY),
+        settings,
+        retryWindow: 0,
+        now: () => NOW,
+        workers: createWorkers(() => NOW, { error: () => {} }),
+        paces,
+        listings: createListings(paces, () => 1, () => NOW),
+        freed: () => {},
+        mustYield: () => false,
+        tellMetrics: () => true,
+      }),
+    );
+  server = await new Promise((resolve) => {
+    const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
+  });
+  plane = createControlPlane({ apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, secretKey: KEY, name: "test" });
+
+  addRepository(db, "p", "files", "GENERIC");
+  addFiles(db, ["/a", "/b"], NOW);
+  clusterId = addCluster(db, "target");
+  db.update(cluster).set({ secret: createSealer(KEY.replace("0", "1")).seal("{}", `cluster:${clusterId}`) }).run();
+  recordId = openRun(db, FILES, [clusterId], NOW);
+  while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
+  cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW);
+});
+
+afterEach(async () => {
+  await plane.close();
+  if ("closeAllConnections" in server) server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  content.close();
+  db.$client.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** What a worker does with the one batch of the run. */
+function work() {
+  const none = () => Promise.reject(new Error("nothing is read here"));
+  const source = { open: none, readSmall: none, close: async () => {} };
+  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, routes: createPool<Route>((route) => route.close()), batchSlice: 20_000 };
+  return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
+}
+
+const details = () => db.select({ name: detail.artifactName, status: detail.status, reason: detail.errorReason }).from(detail).where(eq(detail.recordId, recordId)).all();
+
+test("credentials that were sealed with another key fail each artifact, and say so", async () => {
+  expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
+  const reason = "the stored credentials of https://target.example were sealed with another secret key: enter them again";
+  expect(details()).toEqual(["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })));
+});
+
+test("a batch whose outcomes the control plane refuses ends in an error instead of telling them for ever", async () => {
+  refuseReports = true;
+  await expect(work()).rejects.toThrow("answered 400");
+});
+
+test("a repository that is deleted meanwhile is the reason of the run's end", async () => {
+  db.delete(node).run();
+  deleteRepositoryRow(db, findRepository(db, "p", "files")?.id ?? 0);
+  expect(await work()).toEqual({ total: 0, again: 0, failed: 0 });
+  const closed = await closeRecord(db, recordId, null, () => NOW);
+  expect(closed).toMatchObject({ status: "FAILED", errorReason: "repository p/files was deleted while the run went on" });
+});

@@ -1,0 +1,93 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, Connection } from "@temporalio/client";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { basic } from "../rigs/api/api-fixture.ts";
+import { startInstance, type Instance } from "../rigs/runs/instance.ts";
+import { createCleanup, openProduct, type Product, type RecordInfo, UTC } from "../rigs/runs/run-fixture.ts";
+import { oneOf } from "../rigs/runs/run-rig.ts";
+import { USER } from "../rigs/servers/credentials.ts";
+import { makeImage, pushImage, readManifest } from "../rigs/servers/images.ts";
+import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
+import { startRegistry, type TestRegistry } from "../rigs/servers/registries.ts";
+
+const AT = "/replication/api/remote/distribution";
+const IMAGE = makeImage({ layers: [1_000, 2_000] });
+const SECRET = new RegExp([USER.password, Buffer.from(USER.password).toString("base64"), basic(`${USER.username}:${USER.password}`)].join("|").replaceAll("+", "\\+"));
+
+const cleanup = createCleanup();
+let instance: Instance;
+let product: Product;
+let target: TestRegistry;
+let proxy: FaultProxy;
+
+beforeAll(async () => {
+  const source = await cleanup.keep(oneOf("docker-registry", "distribution"), (one) => one.stop());
+  target = await cleanup.keep(startRegistry(source.kind, { auth: "htpasswd" }), (one) => one.stop());
+  proxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
+  instance = await cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "debug" } }), (one) => one.remove());
+  product = openProduct(instance);
+  await product.project("shop");
+  await product.linked("shop", "images", source.url);
+  await pushImage(source.url, "library/nginx", "1.1", IMAGE);
+}, 180_000);
+afterAll(() => cleanup.all());
+
+const status = () => product.call<RecordInfo | null>("GET", `${AT}/get/runOnceTaskStatus/shop/images?name=push`);
+const puts = () => proxy.requests.filter(({ method, path }) => method === "PUT" && path.includes("/manifests/")).map(({ path, status: answer }) => [path.split("/").at(-1), answer]);
+
+async function executed(): Promise<RecordInfo> {
+  await product.call("POST", `${AT}/execute/runOnceTask/shop/images?name=push`);
+  for (;;) {
+    const record = await status();
+    if (record && record.status !== "RUNNING") return record;
+    await sleep(50);
+  }
+}
+
+test("a run-once task puts the same manifest once under each target version, not under its own, with the registry's login", async () => {
+  const body = { name: "push", registry: proxy.host, ...USER, packageName: "library/nginx", versions: ["1.1"], targetVersions: ["1.2", "1.3"] };
+  await product.call("POST", `${AT}/create/runOnceTask/shop/images`, body);
+  expect(await status()).toBeNull();
+  const first = await executed();
+  expect([first.status, first.errorReason, first.replicaOverview]).toMatchObject(["SUCCESS", null, { planned: 1, success: 1, failed: 0 }]);
+  const login = { authorization: basic(`${USER.username}:${USER.password}`) };
+  const there = await Promise.all(["1.2", "1.3", "1.1"].map((tag) => readManifest(target.url, "library/nginx", tag, login)));
+  expect(there.map((manifest) => manifest?.bytes)).toEqual([IMAGE.bytes, IMAGE.bytes, undefined]);
+  expect(puts().toSorted()).toEqual([["1.2", 201], ["1.3", 201]]);
+
+  proxy.clear();
+  const second = await executed();
+  expect(second.id).not.toBe(first.id);
+  expect([second.status, second.replicaOverview]).toMatchObject(["SUCCESS", { success: 1, skip: 1 }]);
+  expect(puts()).toEqual([]);
+});
+
+test("the login is in no answer, log, file in the clear or history", async () => {
+  const infos = await Promise.all(["/replication/api/cluster/list", "/replication/api/task/page/shop", "/openapi.json"].map(async (path) => (await fetch(instance.url + path, { headers: { authorization: basic(`${instance.username}:${instance.password}`) } })).text()));
+  expect(infos.join()).not.toMatch(SECRET);
+  expect(SECRET.test(instance.output())).toBe(false);
+  const files = readdirSync(instance.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.filter((entry) => SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1"))).map(({ name }) => name)).toEqual([]);
+  const histories = await historiesOf("shop/images/push");
+  expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([true, false]);
+});
+
+/** All that Temporal keeps of a task's runs, payloads decoded. */
+async function historiesOf(taskName: string): Promise<string> {
+  const connection = await Connection.connect({ address: inject("temporalAddress") });
+  const { workflow } = new Client({ connection });
+  const texts: string[] = [];
+  for await (const { workflowId, runId } of workflow.list({ query: `ReplTask = "${taskName}"` })) {
+    const history = await workflow.getHandle(workflowId, runId).fetchHistory();
+    texts.push(JSON.stringify(history, (key, value: unknown) => (key === "data" && typeof value === "string" ? Buffer.from(value, "base64").toString("utf8") : value)));
+  }
+  await connection.close();
+  return texts.join();
+}
+
+test("deleting it takes its cluster with it", async () => {
+  await product.call("DELETE", `${AT}/delete/runOnceTask/shop/images?name=push`);
+  expect(await product.call("GET", "/replication/api/cluster/info?name=shop/images/push")).toBeNull();
+});

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { closed, follow, sha256, unique } from "../rigs/runs/run-fixture.ts";
+import { expectWhole } from "../rigs/runs/run-judge.ts";
+import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../rigs/runs/run-rig.ts";
+import { fillRepository } from "../rigs/runs/run-sources.ts";
+import { makeImage, missingParts, pushImage } from "../rigs/servers/images.ts";
+import type { FaultProxy } from "../rigs/servers/proxy.ts";
+
+const CHUNK = 64 * 2 ** 20;
+const SIZE = 3 * CHUNK + 1_000_000;
+/** Sent, but not confirmed when the worker died: what lies in buffers on the way, and the small parts. */
+const LOST = 16 * 2 ** 20;
+
+let images: ImageRig;
+let files: FileRig;
+beforeAll(async () => {
+  // Longer than any machine takes for two chunks: a transfer that is handed back counts its bytes anew.
+  const env = { BATCH_SLICE: "1h" };
+  [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
+}, 180_000);
+afterAll(() => Promise.allSettled([images.end(), files.end()]));
+
+/** From the third on, chunks hang until what the target confirmed of the first two is known to the control plane: it tells of more bytes than these. */
+function hangThird(proxy: FaultProxy): { letGo: () => void } {
+  proxy.clear();
+  let seen = 0;
+  proxy.fault = ({ method, path }) => {
+    if (method !== "PATCH" || !path.includes("/uploads/")) return null;
+    seen += 1;
+    return seen >= 3 ? { kind: "hang" } : null;
+  };
+  return { letGo: () => void (proxy.fault = () => null) };
+}
+
+const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
+
+describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
+  test("a big blob goes on in the middle, on another worker", async ({ skip }) => {
+    const { product, instance, source, target, projectId, cluster } = images;
+    skip(target.kind !== "distribution", "only distribution 3 goes on with an upload");
+    const image = makeImage({ layers: [SIZE] });
+    const name = unique("team/big-");
+    await pushImage(source.url, name, "v1", image);
+    const { letGo } = hangThird(target.proxy);
+    const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
+    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
+    letGo();
+    for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
+    await expectWhole(product, await closed(product, key), new Map([[`${name}:v1`, image.digest]]));
+    expect(await missingParts(target.url, name, image)).toEqual([]);
+    expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
+  });
+
+  test("so does a big file to another instance", async () => {
+    const { product, center, partner, proxy, projectId, cluster } = files;
+    const name = unique("big-");
+    await product.hosted(projectId, name);
+    const listing = await fillRepository(product, projectId, name, [SIZE]);
+    const { letGo } = hangThird(proxy);
+    const key = await product.run({ projectId, objects: [{ localRepoName: name, repoType: "GENERIC" }], clusters: [cluster] });
+    await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
+    letGo();
+    for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");
+    await expectWhole(product, await closed(product, key), listing);
+    const [[path, digest] = ["", ""]] = [...listing];
+    expect(sha256((await partner.download(projectId, name, encodeURI(path))) ?? Buffer.alloc(0))).toBe(digest);
+    expect(sent(proxy)).toBeLessThan(SIZE + LOST);
+  });
+});

@@ -1,0 +1,117 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startInstance, type Instance, type ProcessName } from "../rigs/runs/instance.ts";
+import { closed, createCleanup, follow, newest, openProduct, randomOf, sha256, UTC, type Product } from "../rigs/runs/run-fixture.ts";
+import { expectWhole, filesSentAgain, imagesSentAgain, listFiles, listImages, sorted } from "../rigs/runs/run-judge.ts";
+import { oneOf } from "../rigs/runs/run-rig.ts";
+import { fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
+import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
+import type { TestRegistry } from "../rigs/servers/registries.ts";
+
+/** Moments are drawn from this; KILL_SEED draws the same again. */
+const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const random = randomOf(SEED);
+const between = (from: number, to: number) => from + random() * (to - from);
+
+const NAMES = Array.from({ length: 20 }, (_, at) => `team-${at % 3}/app-${at}`);
+const TAGS = 15;
+/** The rate limit makes the runs take at least so many seconds on any machine. */
+const LEAST = { images: 14, files: 8 };
+const WITHIN_MS = 150_000;
+
+type Rig = { center: Instance; edge: Instance; product: Product; partner: Product; target: TestRegistry; registryProxy: FaultProxy; edgeProxy: FaultProxy; images: Listing & { bytes: number }; registry: string; cluster: string };
+let rig: Rig;
+const cleanup = createCleanup();
+
+beforeAll(async () => {
+  console.log(`kill test: KILL_SEED=${SEED}`);
+  const env = { ...UTC, LOG_LEVEL: "warn" };
+  const [center, edge, source, target] = await Promise.all([
+    cleanup.keep(startInstance({ embedded: true, env }), (one) => one.remove()),
+    cleanup.keep(startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: "edge" } }), (one) => one.remove()),
+    cleanup.keep(oneOf("gcr", "docker-registry"), (one) => one.stop()),
+    cleanup.keep(oneOf("distribution", "docker-registry"), (one) => one.stop()),
+  ]);
+  const registryProxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
+  const edgeProxy = await cleanup.keep(startProxy(edge.url, { keepBodies: (path) => path.includes("/sync/v1/files/") }), (one) => one.stop());
+  const product = openProduct(center);
+  const images = await fillRegistry(source.url, NAMES, TAGS);
+  await product.project("local");
+  await product.linked("local", "images", source.url);
+  const registry = await product.registry("registry", registryProxy.url);
+  const cluster = await product.partner("edge", edge, edgeProxy.url);
+  rig = { center, edge, product, partner: openProduct(edge), target, registryProxy, edgeProxy, images, registry, cluster };
+}, 180_000);
+
+afterAll(cleanup.all);
+
+type Round = { name: string; files: Listing; imageTask: string; fileTask: string; moment: string };
+
+/** Lets 300 images go to the registry, at a drawn moment 602 files to the other instance too, and answers when both have done some and have some left. */
+async function untilTheMoment(name: string): Promise<Round> {
+  const { product, images, registry, cluster } = rig;
+  await product.hosted("local", name);
+  const sizes = [...Array.from({ length: 600 }, (_, at) => 2_000 + (at % 5) * 1_000), 1_500_000, 1_600_000];
+  const files = await fillRepository(product, "local", name, sizes);
+  const share = between(0.02, 0.25);
+  const imageTask = await product.run({
+    projectId: "local",
+    objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: name }],
+    clusters: [registry],
+    setting: { rateLimit: Math.ceil(images.bytes / LEAST.images) },
+  });
+  await follow(product, imageTask, (run) => run.counts.success >= share * images.size);
+  const fileTask = await product.run({
+    projectId: "local",
+    objects: [{ localRepoName: name, repoType: "GENERIC" }],
+    clusters: [cluster],
+    setting: { rateLimit: Math.ceil(files.bytes / LEAST.files) },
+  });
+  await follow(product, fileTask, ({ counts }) => counts.success > 0);
+  await sleep(between(0, 1_500));
+  const fileRun = await newest(product, fileTask);
+  const imageRun = await newest(product, imageTask);
+  for (const { status, counts } of [fileRun, imageRun]) if (status !== "RUNNING" || counts.notDone === 0) throw new Error("a run has no work left at its kill");
+  return { name, files, imageTask, fileTask, moment: `${imageRun.counts.success} of 300 images and ${fileRun.counts.success} of 602 files` };
+}
+
+async function judge({ name, files, imageTask, fileTask }: Round): Promise<void> {
+  const { product, partner, images, target, registryProxy, edgeProxy } = rig;
+  const [imageRun, fileRun] = await Promise.all([closed(product, imageTask, WITHIN_MS), closed(product, fileTask, WITHIN_MS)]);
+  const imageDetails = await expectWhole(product, imageRun, images);
+  const fileDetails = await expectWhole(product, fileRun, files);
+  expect(sorted(await listImages(target.host, name))).toEqual(sorted(images));
+  expect(sorted(await listFiles(partner, "local", name, sha256))).toEqual(sorted(files));
+  expect(imagesSentAgain(registryProxy.requests, name, imageDetails)).toEqual([]);
+  expect(filesSentAgain(edgeProxy.requests, `local/${name}`, fileDetails)).toEqual([]);
+}
+
+describe("a SIGKILL in the middle of runs of 300 images and 602 files", () => {
+  const victims: Record<string, () => Promise<void>> = {
+    control: () => kill("control"),
+    orchestrator: () => kill("orchestrator"),
+    temporal: () => kill("temporal"),
+    registry: async () => {
+      await rig.target.kill();
+      await sleep(between(2_000, 4_000));
+      await rig.target.restart();
+    },
+    partner: async () => void (await rig.edge.kill("control")),
+    worker: () => kill("worker"),
+    supervisor: async () => {
+      await kill("supervisor");
+      await rig.center.restart();
+    },
+  };
+
+  test.each(Object.keys(victims))("of the %s: both runs end whole, nothing is counted or sent twice", { timeout: WITHIN_MS + 60_000 }, async (victim) => {
+    await rig.center.ready();
+    const round = await untilTheMoment(victim);
+    const begun = Date.now();
+    await victims[victim]?.();
+    await expect(judge(round)).resolves.toBeUndefined();
+    console.log(`killed ${victim} after ${round.moment}; both runs ended ${((Date.now() - begun) / 1000).toFixed(1)} s later`);
+  });
+});
+
+const kill = async (name: ProcessName) => void (await rig.center.kill(name));

@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { random, sha256 } from "../rigs/api/content-fixture.ts";
+import { closed } from "../rigs/runs/run-fixture.ts";
+import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
+import { mvnClient } from "../rigs/servers/mvn.ts";
+import { npmClient } from "../rigs/servers/npm-client.ts";
+
+const GROUP = "org.example.copied.here";
+
+let rig: FileRig;
+beforeAll(async () => {
+  rig = await startFileRig();
+}, 180_000);
+afterAll(() => rig.end());
+
+const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {
+  const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: repoName, repoType }], clusters: [rig.cluster] });
+  expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", counts: { failed: 0, notDone: 0 } });
+};
+
+test("what mvn deployed here it resolves there: releases, the newest, and the newest build of a snapshot", async (context) => {
+  await rig.product.hosted(rig.projectId, "maven", "MAVEN");
+  const at = ({ url, username, password }: FileRig["center"]) => mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });
+  const [here, there] = [await at(rig.center), await at(rig.edge)];
+  if (here === null || there === null) return context.skip();
+  const jar = random(2_000_000);
+  await here.deploy({ artifactId: "app", version: "1.9", file: here.file("app.jar", "old") });
+  await here.deploy({ artifactId: "app", version: "1.10", file: here.file("app.jar", jar), sources: here.file("sources.jar", "sources") });
+  await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "one") });
+  await run("maven", "MAVEN");
+  await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "two") });
+  await run("maven", "MAVEN");
+  const app = join(await there.resolve("app:RELEASE"), "app", "1.10");
+  expect(sha256(readFileSync(join(app, "app-1.10.jar")))).toBe(sha256(jar));
+  const snap = join(await there.resolve("snap:1.0-SNAPSHOT"), "snap", "1.0-SNAPSHOT");
+  const newest = readdirSync(snap).find((name) => /\d-2\.jar$/.test(name));
+  expect(readFileSync(join(snap, newest ?? "none"), "utf8")).toBe("two");
+  here.close();
+  there.close();
+}, 300_000);
+
+test("what npm published here it installs there: by dist-tag, scoped, with its dependency and its deprecation", async () => {
+  await rig.product.hosted(rig.projectId, "npm", "NPM");
+  const at = ({ url, username, password }: FileRig["center"]) => npmClient(`${url}/npm/${rig.projectId}/npm`, { username, password });
+  const [here, there] = [at(rig.center), at(rig.edge)];
+  const publish = (name: string, version: string, manifest: object, ...args: string[]) =>
+    here.run(here.folder(`${name.replace("/", "-")}-${version}`, { name, version, main: "index.js", ...manifest }, { "index.js": `module.exports = "${name}@${version}";\n` }), "publish", ...args);
+  await publish("copied-apple", "1.0.0", {});
+  await publish("copied-apple", "1.1.0", {});
+  await publish("copied-apple", "2.0.0-beta.1", {}, "--tag", "beta");
+  await publish("@copied/pie", "1.0.0", { dependencies: { "copied-apple": "^1.0.0" } });
+  await here.run(".", "deprecate", "copied-apple@1.0.0", "rotten");
+  await run("npm", "NPM");
+  there.folder("user", { name: "user", version: "1.0.0" });
+  await there.run("user", "install", "@copied/pie", "beta@npm:copied-apple@beta");
+  const installed = (name: string) => readFileSync(join(there.home, "user", "node_modules", name, "index.js"), "utf8");
+  expect(installed("@copied/pie")).toContain("@copied/pie@1.0.0");
+  expect(installed("copied-apple")).toContain("copied-apple@1.1.0");
+  expect(installed("beta")).toContain("copied-apple@2.0.0-beta.1");
+  expect(JSON.parse(await there.run(".", "view", "copied-apple@1.0.0", "deprecated", "--json"))).toEqual("rotten");
+  here.remove();
+  there.remove();
+}, 120_000);

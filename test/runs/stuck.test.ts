@@ -1,0 +1,201 @@
+import { join } from "node:path";
+import { Client } from "@temporalio/client";
+import Sqlite from "better-sqlite3";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { clientConnection } from "../../temporal/connect.ts";
+import { type Change, createDeploys } from "../rigs/runs/changed-code.ts";
+import { isAlerted } from "../rigs/runs/alert-fixture.ts";
+import { scrapeOf } from "../rigs/runs/metrics-fixture.ts";
+import { closed, createGate, follow, newest, patiently, type TaskDraft, unique } from "../rigs/runs/run-fixture.ts";
+import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
+import { fillRepository } from "../rigs/runs/run-sources.ts";
+
+/** The reconciler's times all hang on its interval: so long it waits for a reaction at most. */
+const INTERVAL_MS = 12_000;
+const PATIENCE_MS = INTERVAL_MS * 0.75;
+const CLOSED_WITHIN_MS = 60_000;
+const SIZES = Array.from({ length: 30 }, (_, at) => at * 100);
+const SLOW = { timeout: 300_000 };
+
+let deploys: Awaited<ReturnType<typeof createDeploys>>;
+let rig: FileRig;
+let client: Client;
+const ends: (() => void)[] = [];
+
+beforeAll(async () => {
+  deploys = await createDeploys();
+  rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s` } });
+  client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
+  await rig.product.hosted(rig.projectId, "files");
+  await fillRepository(rig.product, rig.projectId, "files", SIZES);
+}, 180_000);
+afterEach(() => {
+  for (const end of ends.splice(0)) end();
+  rig.proxy.fault = () => null;
+});
+afterAll(async () => {
+  await client?.connection.close();
+  await rig?.end();
+  deploys?.remove();
+});
+
+/** From now on the orchestrator runs the workflows with these changes. */
+async function release(...changes: Change[]): Promise<void> {
+  await deploys.deploy(...changes);
+  await rig.center.kill("orchestrator");
+  await rig.center.ready();
+}
+
+/** Workflow code that fails with a plain error when the run of such a project, or of such a label, comes to this line. */
+const failsBefore = (file: string, line: string, where: string): Change => ({ file, from: line, to: `if (input.${where}) throw new Error("a mistake in the program");\n${line}` });
+
+async function run(to: string, { projectId = rig.projectId, localRepoName = "files", ...draft }: Partial<TaskDraft> & { localRepoName?: string } = {}): Promise<string> {
+  return rig.product.run({ ...draft, projectId, objects: [{ localRepoName, repoType: "GENERIC", remoteRepoName: to }], clusters: [rig.cluster] });
+}
+
+/** A project of its own with a repository of 30 files. */
+async function source(prefix: string, repoName = "files"): Promise<string> {
+  const projectId = unique(prefix);
+  await rig.product.project(projectId);
+  await rig.product.hosted(projectId, repoName);
+  await fillRepository(rig.product, projectId, repoName, SIZES);
+  return projectId;
+}
+
+const problemOf = (key: string) => patiently(async () => (await newest(rig.product, key)).problem);
+const stateOf = async (workflowId: string) => (await client.workflow.getHandle(workflowId).describe()).status.name;
+
+/** Stops it, and waits until its record is closed. */
+async function stopped(key: string) {
+  const begun = Date.now();
+  expect(await rig.product.stop(key)).toEqual({ stopped: true });
+  const record = await closed(rig.product, key, CLOSED_WITHIN_MS);
+  expect(Date.now() - begun).toBeLessThan(CLOSED_WITHIN_MS);
+  expect((await rig.product.details(record.id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+  return record;
+}
+
+/** What each of these sees in a bad release, and after its `yield` in a good one. */
+const STORIES = {
+  async *late() {
+    const { product, center } = rig;
+    const key = await run("late", { projectId: await source("late") });
+    await follow(product, key, ({ counts }) => counts.success === 30);
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
+    expect(center.output()).toContain("a run does not go on");
+    await expect(product.execute(key)).rejects.toThrow("250303");
+    expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
+    const problems = await product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
+    expect(problems).toContainEqual(expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }));
+    const numbers = await scrapeOf(center);
+    expect(numbers).toMatch(/^replication_stuck_runs [1-9]/m);
+    expect(await isAlerted("RunStuck", numbers)).toBe(true);
+    const record = await stopped(key);
+    expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
+    expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+    yield;
+    await product.execute(key);
+    expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
+  },
+  async *part() {
+    const key = await run("part", { projectId: await source("part", "parts"), localRepoName: "parts" });
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/\/edge\/parts cannot go on.*a mistake in the program/s);
+    yield;
+    expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+    await expect.poll(() => rig.center.output(), { timeout: 60_000 }).toMatch(/a run that did not go on (does again|is over)/);
+  },
+  async *following() {
+    const { product, partner } = rig;
+    const projectId = await source("following");
+    const key = await run("followed", { projectId, replicaType: "REAL_TIME" });
+    await product.upload(projectId, "files", "/first", Buffer.from("first"));
+    await expect.poll(async () => (await product.records(key)).length, { timeout: 60_000 }).toBe(1);
+    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
+    expect(await stopped(key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+    yield;
+    await expect.poll(() => partner.download(projectId, "followed", "/first").then(String, () => "not there"), { timeout: 120_000 }).toBe("first");
+    await product.remove(key);
+  },
+  async *deleted() {
+    const key = await run("late-deleted", { projectId: await source("late") });
+    const { workflowId } = await follow(rig.product, key, ({ counts }) => counts.success === 30);
+    await rig.product.remove(key);
+    await expect(rig.product.records(key)).resolves.toEqual([]);
+    await expect.poll(() => stateOf(workflowId), { timeout: 180_000 }).toBe("TERMINATED");
+    yield;
+  },
+  async *firing() {
+    const { product, center } = rig;
+    const executionPlan = { executeTime: new Date(Date.now() + 5_000).toISOString(), executeImmediately: false };
+    const key = await run("fired", { projectId: await source("early"), setting: { executionStrategy: "SPECIFIED_TIME", executionPlan } });
+    await expect.poll(center.output, { timeout: 180_000 }).toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
+    expect(await product.records(key)).toEqual([]);
+    const told = await product.call<{ alert: string; message: string }[]>("GET", "/replication/api/system/problems");
+    const { name } = await product.task(key);
+    expect(told).toContainEqual(expect.objectContaining({ alert: "RunStuck", message: expect.stringContaining(`a firing of task ${name} cannot begin`) }));
+    yield;
+    await expect.poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 }).toBe("SUCCESS");
+  },
+};
+
+test("of a release with mistakes each run that they stop tells, can be stopped or deleted with what was done counted as done, or goes on with the next release", SLOW, async () => {
+  await release(
+    failsBefore("workflows/task-run.ts", "  // Stopped in its first moment", 'projectId.startsWith("early")'),
+    failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined", 'projectId.startsWith("late")'),
+    failsBefore("workflows/target-run.ts", "  await slide()", 'label.startsWith("parts")'),
+    failsBefore("workflows/real-time-run.ts", "      ended = await drain(", 'projectId.startsWith("following")'),
+  );
+  const stories = Object.values(STORIES).map((story) => story());
+  await Promise.all(stories.map((story) => story.next()));
+  await release();
+  const over = await Promise.all(stories.map((story) => story.next()));
+  expect(over.every(({ done }) => done)).toBe(true);
+});
+
+test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
+  const { product, center } = rig;
+  const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
+  db.exec("CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END");
+  const key = await run("spoilt");
+  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cutBatches of workflow .* has failed since .*tried for the \d+th time.*the disk is spoilt/s);
+  db.exec("DROP TRIGGER spoilt");
+  db.close();
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
+});
+
+test("a stopped run that takes long to let go what it sends is not terminated", SLOW, async () => {
+  const { product, proxy, center } = rig;
+  const { until, letGo } = createGate();
+  ends.push(letGo);
+  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const key = await run("slow");
+  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  const [worker = 0] = center.pids().workers;
+  // Its worker hears of nothing for a while that is longer than the patience with a run that does nothing.
+  process.kill(worker, "SIGSTOP");
+  await product.stop(key);
+  const begun = Date.now();
+  await expect.poll(() => Date.now() - begun, { timeout: 60_000 }).toBeGreaterThan(PATIENCE_MS * 2);
+  const { workflowId, status } = await newest(product, key);
+  expect(status).toBe("RUNNING");
+  process.kill(worker, "SIGCONT");
+  expect(await closed(product, key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+  await expect.poll(() => stateOf(workflowId), { timeout: 60_000 }).toBe("CANCELLED");
+});
+
+test("a stopped run whose orchestrator does not react is terminated, and its record is closed", SLOW, async () => {
+  const { product, proxy, center } = rig;
+  const { until, letGo } = createGate();
+  ends.push(letGo);
+  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const key = await run("frozen");
+  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  process.kill(center.pids().orchestrator, "SIGSTOP");
+  const record = await stopped(key);
+  expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
+  expect(await stateOf(record.workflowId)).toBe("TERMINATED");
+  process.kill(center.pids().orchestrator, "SIGCONT");
+  letGo();
+  await product.execute(key);
+  expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { success: 30 } });
+});

@@ -1,0 +1,140 @@
+import { afterEach, expect, test } from "vitest";
+import { putBlobs } from "../../db/blobs.ts";
+import { deleteNodes } from "../../db/delete-nodes.ts";
+import { getNode, listFiles, pageNodes, statPaths } from "../../db/nodes.ts";
+import { putNodes, type NodeEntry, type PutRules } from "../../db/put-nodes.ts";
+import { addFollower } from "../rigs/api/api-rows.ts";
+import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixture.ts";
+
+const opened: { close: () => void }[] = [];
+afterEach(() => opened.splice(0).forEach(({ close }) => close()));
+
+/** A repository in which content is only registered: nodes do not care where it lies. */
+function nodes() {
+  const made = createContent();
+  opened.push(made);
+  const { db, repository } = made;
+  const known = (text: string) => {
+    putBlobs(db, [{ sha256: sha256(text), md5: md5(text), size: text.length, inline: true }], NOW);
+    return sha256(text);
+  };
+  const put = (entries: NodeEntry[], rules: Partial<PutRules> = {}) => putNodes(db, repository, entries, { overwrite: false, user: "tester", now: NOW, ...rules });
+  const entry = (fullPath: string, text: string = fullPath): NodeEntry => ({ fullPath, sha256: known(text), metadata: {} });
+  const paths = () => db.$client.prepare("SELECT full_path FROM node ORDER BY full_path").pluck().all();
+  const get = (fullPath: string) => getNode(db, repository.id, fullPath, NOW);
+  return { ...made, known, put, entry, paths, get };
+}
+
+test("files are made with the folders above them; size and md5 are those of the content", () => {
+  const { put, entry, paths, get } = nodes();
+  const results = put([entry("/a/b/c.txt", "hello"), entry("/a/b/d.txt"), entry("/e")]);
+  expect(results).toEqual([{ kind: "created" }, { kind: "created" }, { kind: "created" }]);
+  expect(paths()).toEqual(["/a", "/a/b", "/a/b/c.txt", "/a/b/d.txt", "/e"]);
+  expect(get("/a/b/c.txt")).toMatchObject({ parent: "/a/b", name: "c.txt", folder: false, size: 5, md5: md5("hello"), createdBy: "tester", createdDate: NOW });
+  expect(get("/a")).toMatchObject({ parent: "/", name: "a", folder: true, sha256: null });
+});
+
+test("content that is not in the store is named, and leaves no folder behind", () => {
+  const { put, entry, paths } = nodes();
+  const missing = { fullPath: "/new/file", sha256: sha256("absent"), metadata: {} };
+  expect(put([missing, entry("/there")])).toEqual([{ kind: "missing" }, { kind: "created" }]);
+  expect(paths()).toEqual(["/there"]);
+});
+
+test("an existing file stays unless it is to be overwritten; its old content is let go then", () => {
+  const { put, entry, get, db, known } = nodes();
+  put([{ ...entry("/file", "old"), metadata: { k: "v" } }]);
+  expect(put([entry("/file", "new")])).toEqual([{ kind: "existed", sha256: sha256("old") }]);
+  expect(get("/file")?.sha256).toBe(sha256("old"));
+  const later = NOW + HOUR;
+  expect(put([{ fullPath: "/file", sha256: known("new"), metadata: null }], { overwrite: true, user: "other", now: later })).toEqual([{ kind: "replaced", sha256: sha256("old") }]);
+  expect(get("/file")).toMatchObject({ sha256: sha256("new"), metadata: { k: "v" }, createdBy: "tester", lastModifiedBy: "other", lastModifiedDate: later });
+  expect(db.$client.prepare("SELECT touched_date FROM blob WHERE sha256 = ?").pluck().get(sha256("old"))).toBe(later);
+});
+
+test("a file is no folder and a folder no file, also within one batch", () => {
+  const { put, entry, paths } = nodes();
+  const results = put([entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")], { overwrite: true });
+  expect(results).toEqual([{ kind: "created" }, { kind: "blocked", at: "/a" }, { kind: "blocked", at: "/a/file" }, { kind: "blocked", at: "/a/file" }]);
+  expect(paths()).toEqual(["/a", "/a/file"]);
+});
+
+test("a file whose time is over blocks nobody", () => {
+  const { put, entry, get } = nodes();
+  put([{ ...entry("/a"), expireDate: NOW - 1 }, { ...entry("/b"), expireDate: NOW - 1 }]);
+  expect(put([entry("/a", "again"), entry("/b/below")])).toEqual([{ kind: "created" }, { kind: "created" }]);
+  expect(get("/b")?.folder).toBe(true);
+});
+
+test("each file that is made or changed writes one event in the same transaction, once somebody follows the project", () => {
+  const { put, entry, db } = nodes();
+  addFollower(db, "another");
+  put([entry("/a/before")]);
+  addFollower(db, "p");
+  put([entry("/a/b", "x"), { fullPath: "/missing", sha256: sha256("absent"), metadata: {} }]);
+  put([entry("/a/b", "y")]);
+  put([entry("/a/b", "y")], { overwrite: true });
+  const events = db.$client.prepare("SELECT project_id, repo_name, kind, subject, digest FROM event ORDER BY seq").raw().all();
+  expect(events).toEqual(["x", "y"].map((text) => ["p", "r", "node", "/a/b", `sha256:${sha256(text)}`]));
+});
+
+test("what is at many paths is asked at once", () => {
+  const { put, entry, db, repository } = nodes();
+  put([{ ...entry("/a/b", "x"), metadata: { k: "v" } }, { ...entry("/gone"), expireDate: NOW }]);
+  const found = statPaths(db, repository.id, ["/a", "/a/b", "/nothing", "/gone"], NOW);
+  expect(Object.fromEntries(found)).toMatchObject({ "/a": { folder: true }, "/a/b": { folder: false, size: 1, sha256: sha256("x"), metadata: { k: "v" } } });
+  expect(found.size).toBe(2);
+});
+
+test("files are listed page by page in the order of their paths, below one folder only", () => {
+  const { put, entry, db, repository } = nodes();
+  put(["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)));
+  const list = (after: string) => listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(({ fullPath }) => fullPath);
+  expect(list("")).toEqual(["/a/1", "/a/2"]);
+  expect(list("/a/2")).toEqual(["/a/b/3"]);
+  expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
+});
+
+test("a page shows a folder's own children, or all below it, folders first where asked", () => {
+  const { put, entry, db, repository } = nodes();
+  put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
+  const page = (folder: string, deep: boolean, includeFolder = true, foldersFirst = true) => {
+    const { total, nodes } = pageNodes(db, repository.id, { folder, deep, includeFolder, foldersFirst, offset: 0, limit: 10, now: NOW });
+    expect(nodes).toHaveLength(total);
+    return nodes.map(({ fullPath }) => fullPath);
+  };
+  expect(page("/", false)).toEqual(["/a", "/0"]);
+  expect(page("/", true)).toEqual(["/a", "/a/b", "/0", "/a/1", "/a/b/3"]);
+  expect(page("/", true, true, false)).toEqual(["/0", "/a", "/a/1", "/a/b", "/a/b/3"]);
+  expect(page("/a", true, false)).toEqual(["/a/1", "/a/b/3"]);
+  expect(page("/a/b", false)).toEqual(["/a/b/3"]);
+});
+
+test("a folder is deleted with all below it, and nothing beside it; it may be thousands of files", async () => {
+  const { put, entry, paths, db, repository } = nodes();
+  const many = Array.from({ length: 1300 }, (_, i) => ({ ...entry("/big/x", "x"), fullPath: `/big/${i % 7}/${i % 11}/file-${i}` }));
+  put([...many, entry("/big0"), entry("/bigger/file"), entry("/other")]);
+  expect(await deleteNodes(db, repository.id, "/big", NOW)).toBe(1300);
+  expect(paths()).toEqual(["/big0", "/bigger", "/bigger/file", "/other"]);
+  expect(await deleteNodes(db, repository.id, "/big", NOW)).toBeNull();
+  expect(await deleteNodes(db, repository.id, "/other", NOW)).toBe(1);
+  expect(await deleteNodes(db, repository.id, "/", NOW)).toBe(2);
+  expect(paths()).toEqual([]);
+});
+
+test("what is put into a folder while it is being deleted stays, with its folders", async () => {
+  const { put, entry, paths, db, repository } = nodes();
+  put(Array.from({ length: 1200 }, (_, i) => ({ ...entry("/big/x", "x"), fullPath: `/big/f/${i}` })));
+  const deleting = deleteNodes(db, repository.id, "/big", NOW);
+  put([entry("/big/f/new"), entry("/big/g/new")]);
+  expect(await deleting).toBe(1200);
+  expect(paths()).toEqual(["/big", "/big/f", "/big/f/new", "/big/g", "/big/g/new"]);
+});
+
+test("the same files in another repository are others", async () => {
+  const { put, entry, paths, db } = nodes();
+  put([entry("/a/b")]);
+  expect(await deleteNodes(db, 999, "/a", NOW)).toBeNull();
+  expect(await deleteNodes(db, 999, "/", NOW)).toBe(0);
+  expect(paths()).toEqual(["/a", "/a/b"]);
+});

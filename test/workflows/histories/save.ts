@@ -1,0 +1,49 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client } from "@temporalio/client";
+import { historyToJSON } from "@temporalio/common/lib/proto-utils.js";
+import { readHistories } from "../../rigs/runs/run-histories.ts";
+import type { SavedHistory } from "./releases.ts";
+import { shapeOf } from "./shape.ts";
+
+/** Where histories of a release are saved. Refuses a folder that has some, unless `again`: then a name's old ones go when its new ones come. */
+export function createFolder(release: string, { again }: { again: boolean }) {
+  const folder = join(import.meta.dirname, release);
+  if (!again && existsSync(folder) && readdirSync(folder).length > 0) {
+    throw new Error(`${folder} has histories. Name the next release in releases.ts, or say --again to record this one anew.`);
+  }
+  mkdirSync(folder, { recursive: true });
+
+  /** One file for each shape among the histories of a workflow, its children, and the runs they went on as. */
+  function write(name: string, histories: readonly SavedHistory["history"][]): void {
+    for (const file of readdirSync(folder)) if (file.startsWith(`${name}.`)) rmSync(join(folder, file));
+    const numbers = new Map<string, number>();
+    const shapes = new Set<string>();
+    for (const history of histories) {
+      const { type, features } = shapeOf({ release, name, history });
+      const shape = [type, ...[...features].toSorted()].join();
+      if (shapes.has(shape)) continue;
+      shapes.add(shape);
+      const number = (numbers.get(type) ?? 0) + 1;
+      numbers.set(type, number);
+      writeFileSync(join(folder, `${name}.${type}${number === 1 ? "" : `-${number}`}.json`), `${plain(history)}\n`);
+    }
+  }
+
+  /** Saves what there is of a workflow when it has ended: its newest run and those that led to it, or the named one and those after it. */
+  async function save(name: string, client: Client, address: string, workflowId: string, runId?: string): Promise<void> {
+    while ((await client.workflow.getHandle(workflowId, runId).describe()).status.name === "RUNNING") await sleep(200);
+    const histories = [...(await readHistories(address, workflowId, runId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    write(name, histories.map(([, history]) => JSON.parse(historyToJSON(history)) as SavedHistory["history"]));
+  }
+
+  return { save };
+}
+
+/** Without what names this machine, and what replay does not look at. */
+function plain(history: SavedHistory["history"]): string {
+  const text = JSON.stringify(history, (key, value: unknown) => (key === "identity" ? "recorder" : key === "stackTrace" ? "" : value));
+  return text.replaceAll(`@${hostname()}`, "@host");
+}
