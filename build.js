@@ -4,8 +4,9 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /**
- * `node build.js` makes dist/: the program as JavaScript, file by file, with what it reads from its own folders beside it, so that no start compiles
- * anything. What has not changed is not written again: several may do this at once, beside a running service, and a complete dist/ may be read-only.
+ * `node build.js` makes dist/: the program as JavaScript, file by file, with what it reads from its own folders beside
+ * it, so that no start compiles anything. What has not changed is not written again: several may do this at once,
+ * beside a running service, and a complete dist/ may be read-only.
  */
 
 const SOURCE = dirname(fileURLToPath(import.meta.url));
@@ -19,7 +20,9 @@ const copied = new Set(files.map((file) => extname(file)).filter((extension) => 
 const apart = {
   name: "apart",
   setup({ onResolve }) {
-    onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind }) => (kind === "entry-point" ? undefined : { path: path.replace(/\.ts$/, ".js"), external: true }));
+    onResolve({ filter: /^\..*\.ts$/ }, ({ path, kind }) =>
+      kind === "entry-point" ? undefined : { path: path.replace(/\.ts$/, ".js"), external: true },
+    );
   },
 };
 
@@ -43,7 +46,9 @@ const { outputFiles } = await build({
 });
 
 await Promise.all(outputFiles.map(place)).catch((/** @type {Error} */ { message }) => {
-  process.stderr.write(`dist/ was not made from these sources and cannot be written (${message}); its owner has to run npm run build\n`);
+  process.stderr.write(
+    `dist/ was not made from these sources and cannot be written (${message}); its owner has to run npm run build\n`,
+  );
   process.exit(1);
 });
 const made = new Set(outputFiles.map(({ path }) => path));

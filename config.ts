@@ -15,9 +15,10 @@ const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
 const flag = oneOf(["true", "false"]).transform((value) => value === "true");
 
 const whole = (min: number, max: number, what = "a whole number") =>
-  text.regex(/^\d{1,9}$/, `must be ${what} from ${min} to ${max}`).transform(Number).pipe(
-    z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`),
-  );
+  text
+    .regex(/^\d{1,9}$/, `must be ${what} from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 const port = whole(0, 65_535, "a port (0 = any free one)");
 
 /** `90s`, `15m`, `1h` or `7d`, as milliseconds. */
@@ -83,7 +84,9 @@ const pemFile = text.transform((path, context) => {
   }
 });
 
-/** Every setting. Its variable is its name in capitals: `dataDir` is DATA_DIR. An empty variable counts as not given. */
+/**
+ * Every setting. Its variable is its name in capitals: `dataDir` is DATA_DIR. An empty variable counts as not given.
+ */
 const settings = z.object({
   host: host.default("127.0.0.1"),
   port: port.prefault("8080"),
@@ -92,11 +95,16 @@ const settings = z.object({
   cacheDir: text.transform((path) => resolve(path)).optional(),
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
-  adminUsername: text.regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank").default("admin"),
+  adminUsername: text
+    .regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank")
+    .default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
   metricsToken: text.regex(/^[\x21-\x7e]{16,}$/, "must have at least 16 characters, without blanks").optional(),
-  localClusterName: text.min(2, "must have 2 to 256 characters").max(256, "must have 2 to 256 characters").default("center"),
+  localClusterName: text
+    .min(2, "must have 2 to 256 characters")
+    .max(256, "must have 2 to 256 characters")
+    .default("center"),
   timeZone: timeZone.default(Intl.DateTimeFormat().resolvedOptions().timeZone),
 
   temporalAddress: hostPort.optional(),
@@ -160,7 +168,8 @@ function tlsOf(given: Settings) {
 /** What only shows when settings are seen together. */
 function contradictions(given: Settings): string[] {
   const halfPair = (given.temporalTlsClientCertPath === undefined) !== (given.temporalTlsClientKeyPath === undefined);
-  const clash = given.temporalAddress === undefined && given.temporalPort !== 0 && given.temporalPort === given.temporalUiPort;
+  const clash =
+    given.temporalAddress === undefined && given.temporalPort !== 0 && given.temporalPort === given.temporalUiPort;
   return [
     ...(halfPair ? ["TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together"] : []),
     ...(clash ? ["TEMPORAL_PORT and TEMPORAL_UI_PORT must differ"] : []),
@@ -224,10 +233,14 @@ export type ProcessesMessage = {
 const STOP_DEADLINE_MS = 25_000;
 
 /**
- * The life of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop` and ends it, with 0 unless `stop` rejects.
- * Under the supervisor, Ctrl-C and the terminal's end are left to it (they reach every process at once), and its death ends this process at once.
+ * The life of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop` and
+ * ends it, with 0 unless `stop` rejects. Under the supervisor, Ctrl-C and the terminal's end are left to it (they reach
+ * every process at once), and its death ends this process at once.
  */
-export function superviseChild(options: { stop: () => Promise<void>; onProcesses?: (message: ProcessesMessage) => void }) {
+export function superviseChild(options: {
+  stop: () => Promise<void>;
+  onProcesses?: (message: ProcessesMessage) => void;
+}) {
   const supervised = process.send !== undefined;
   let stopping = false;
   const end = () => {
@@ -245,7 +258,10 @@ export function superviseChild(options: { stop: () => Promise<void>; onProcesses
   });
   return {
     supervised,
-    /** Says that this process does its work now; the control plane says at which address, the others at which port their numbers stand. */
+    /**
+     * Says that this process does its work now; the control plane says at which address, the others at which port their
+     * numbers stand.
+     */
     ready: (facts: { url?: string; metrics?: number } = {}) => void process.send?.({ type: "ready", ...facts }),
   };
 }

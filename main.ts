@@ -17,18 +17,25 @@ import { openLedger, type Ledger } from "./temporal/process.ts";
 import { choosePlace, startServer } from "./temporal/server.ts";
 import { ATTRIBUTES } from "./workflows/contract.ts";
 
-/** The supervisor: starts, watches and restarts the other processes, and does nothing else (design.md §4). */
+/**
+ * The supervisor: starts, watches and restarts the other processes, and does nothing else
+ * (docs/decisions.md#processes).
+ */
 
 /** By when, after the signal, each kind has had its time to drain; all that is left at the last is killed. */
 const DRAINED_BY_MS = { worker: 12_000, orchestrator: 20_000, control: 23_000, temporal: 25_000 };
 type Kind = keyof typeof DRAINED_BY_MS;
 
 const ENTRIES = { control: "api/start", orchestrator: "workflows/start", worker: "activities/start" };
-/** Left to itself, V8 tidies up the later the more memory the machine has: twice what a process needs. It is no slower for these. */
+/**
+ * Left to itself, V8 tidies up the later the more memory the machine has: twice what a process needs. It is no slower
+ * for these.
+ */
 const HEAP = [
   "--max-semi-space-size=4",
   "--max-old-space-size=256",
-  // Without it the buffers of an upload, gone as soon as they are written, start a collection of everything each 30 MiB.
+  // Without it the buffers of an upload, gone as soon as they are written, start a collection of everything each 30
+  // MiB.
   "--initial-old-space-size=64",
 ];
 
@@ -53,7 +60,10 @@ type Supervisor = {
 
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
-  const log = pino({ level: config.logLevel, base: { process: "supervisor", pid: process.pid } }, pino.destination({ dest: 1, sync: true }));
+  const log = pino(
+    { level: config.logLevel, base: { process: "supervisor", pid: process.pid } },
+    pino.destination({ dest: 1, sync: true }),
+  );
   if (process.platform !== "linux" && process.platform !== "darwin") {
     throw new Error(`${process.platform} is not supported: this runs on Linux and macOS`);
   }
@@ -128,10 +138,25 @@ async function attachTemporal(supervisor: Supervisor): Promise<void> {
     Object.assign(temporal, { address: config.temporalAddress, isUp });
     return;
   }
-  const binary = await findBinary({ cliPath: config.temporalCliPath, cacheDir: config.cacheDir, proxy: config, log, signal: stopping });
+  const binary = await findBinary({
+    cliPath: config.temporalCliPath,
+    cacheDir: config.cacheDir,
+    proxy: config,
+    log,
+    signal: stopping,
+  });
   const place = await choosePlace(config, log);
   stopping.throwIfAborted();
-  const start = () => startServer({ binary, place, dataDir: config.dataDir, namespace, retention: config.temporalRetention, log, stopping });
+  const start = () =>
+    startServer({
+      binary,
+      place,
+      dataDir: config.dataDir,
+      namespace,
+      retention: config.temporalRetention,
+      log,
+      stopping,
+    });
   const server = keep(supervisor, "temporal", start);
   // A server that has come up may hang later.
   let answers: (() => boolean) | undefined;
@@ -152,7 +177,10 @@ function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, name: st
     start: () => {
       const started = begin();
       if (started.child.pid !== undefined) supervisor.ledger.note(name, started.child.pid);
-      started.child.on("message", ({ metrics }: ReadyMessage) => void (metrics === undefined || supervisor.metrics.set(name, metrics)));
+      started.child.on(
+        "message",
+        ({ metrics }: ReadyMessage) => void (metrics === undefined || supervisor.metrics.set(name, metrics)),
+      );
       return started;
     },
   });
@@ -205,7 +233,11 @@ const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefi
 
 function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
   const entry = fileURLToPath(new URL(`${ENTRIES[kind]}${extname(import.meta.url)}`, import.meta.url));
-  const child = fork(entry, { env, execArgv: [...HEAP, ...process.execArgv], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(entry, {
+    env,
+    execArgv: [...HEAP, ...process.execArgv],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   return { child, ready: readyMessage(child) };
 }
 
@@ -218,7 +250,9 @@ const readyMessage = (child: ChildProcess) =>
     });
   });
 
-/** After every change: the control plane learns of it, and the addresses and pids are written anew once all had been up. */
+/**
+ * After every change: the control plane learns of it, and the addresses and pids are written anew once all had been up.
+ */
 function changed(supervisor: Supervisor): void {
   const { kept, temporal, stopping } = supervisor;
   const [control] = kept.control;
@@ -236,7 +270,11 @@ function changed(supervisor: Supervisor): void {
     }),
   };
   control.send(message);
-  const allUp = temporal.isUp() && Object.values(kept).flat().every((one) => one.isUp());
+  const allUp =
+    temporal.isUp() &&
+    Object.values(kept)
+      .flat()
+      .every((one) => one.isUp());
   if (!supervisor.announced && !allUp) return;
   writeEndpoints(supervisor);
   if (!supervisor.announced) announce(supervisor);
@@ -285,7 +323,11 @@ async function drain({ kept, config, ledger, log }: Supervisor): Promise<void> {
     const gone = Promise.all(kept[kind as Kind].map((one) => one.end("SIGTERM")));
     await Promise.race([gone, sleep(Math.max(0, begun + byMs - Date.now()))]);
   }
-  await Promise.all(Object.values(kept).flat().map((one) => one.end("SIGKILL")));
+  await Promise.all(
+    Object.values(kept)
+      .flat()
+      .map((one) => one.end("SIGKILL")),
+  );
   rmSync(endpointsFile(config), { force: true });
   ledger.clear();
   log.info({ ms: Date.now() - begun }, "Stopped");

@@ -16,13 +16,18 @@ import { createTransferActivities } from "./transfer/activities.ts";
 import { createUse } from "./use.ts";
 import { openBatchDeps } from "./worker-deps.ts";
 
-/** A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries. */
+/**
+ * A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries.
+ */
 
 const HELLO_MS = 15_000;
 const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
-/** Beside the control plane, which answers people, a worker takes what the others leave of the processor; an empty machine is all its own. */
+/**
+ * Beside the control plane, which answers people, a worker takes what the others leave of the processor; an empty
+ * machine is all its own.
+ */
 const NICE = 10;
 
 // On Linux each thread has a value of its own, which those that it begins take over.
@@ -75,14 +80,21 @@ async function work(): Promise<void> {
     refused = new AbortController();
     const workers = takeWork(settings);
     await untilAborted(refused.signal, stopping.signal);
-    if (refused.signal.aborted) log.error({ reason: refused.signal.reason }, "The control plane does not let this worker in any more; it takes no work until it does");
+    if (refused.signal.aborted)
+      log.error(
+        { reason: refused.signal.reason },
+        "The control plane does not let this worker in any more; it takes no work until it does",
+      );
     await workers.stop();
   }
 }
 
 function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
   const { beside, ...deps } = openBatchDeps(config, controlPlane, settings);
-  log.info({ beside, apiUrl: config.apiUrl }, beside ? "reading content from disk" : "reading content through the control plane");
+  log.info(
+    { beside, apiUrl: config.apiUrl },
+    beside ? "reading content from disk" : "reading content through the control plane",
+  );
   const { transfer } = queues(settings.instanceId);
   const activities = createTransferActivities(deps);
   const alone = createAloneActivities(log);
@@ -113,9 +125,12 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
   };
 }
 
-/** Asks until the control plane answers and lets this worker in; null when it is to stop. At first, a wrong secret key ends the worker: it will not become right. */
+/**
+ * Asks until the control plane answers and lets this worker in; null when it is to stop. At first, a wrong secret key
+ * ends the worker: it will not become right.
+ */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
-  for (let told = 0; ; ) {
+  for (let told = 0; ;) {
     try {
       return await controlPlane.settings();
     } catch (error) {
@@ -140,7 +155,10 @@ function untilAborted(...signals: AbortSignal[]): Promise<void> {
   });
 }
 
-/** The embedded Temporal names itself by its own machine's loopback address; elsewhere that machine is the one of the control plane. */
+/**
+ * The embedded Temporal names itself by its own machine's loopback address; elsewhere that machine is the one of the
+ * control plane.
+ */
 function seenFromHere(address: string): string {
   const api = new URL(config.apiUrl).hostname;
   return address.replace(/^(127\.[\d.]+|localhost|\[::1\])(?=:\d+$)/, api);

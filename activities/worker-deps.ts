@@ -23,7 +23,11 @@ export type WorkerConfig = {
 };
 
 /** What moves bytes in this process. `beside`: the content of hosted repositories lies on this machine's disk. */
-export function openBatchDeps(config: WorkerConfig, controlPlane: ControlPlane, { instanceId }: Pick<WorkerSettings, "instanceId">): BatchDeps & { beside: boolean } {
+export function openBatchDeps(
+  config: WorkerConfig,
+  controlPlane: ControlPlane,
+  { instanceId }: Pick<WorkerSettings, "instanceId">,
+): BatchDeps & { beside: boolean } {
   const instanceFile = join(config.dataDir, "instance-id");
   const beside = existsSync(instanceFile) && readFileSync(instanceFile, "utf8").trim() === instanceId;
   return {

@@ -44,7 +44,10 @@ export function createApp(deps: ApiDeps) {
     .route("/repository/api/node", nodeRoutes(deps))
     .route("/repository/api", packageRoutes(deps));
   mountHosted(app, { ...deps, login });
-  return api.route("/", metricsRoutes({ ...deps, login })).route("/", docsRoutes(() => app));
+  return api.route("/", metricsRoutes({ ...deps, login })).route(
+    "/",
+    docsRoutes(() => app),
+  );
 }
 
 /** What native clients of hosted types ask, with its documentation. */
@@ -59,7 +62,10 @@ function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
 /** What holds for every route: one shape of answers, the trace, the login, the limits. */
 function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
-  const limit = bodyLimit({ maxSize: deps.maxJsonBody, onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`) });
+  const limit = bodyLimit({
+    maxSize: deps.maxJsonBody,
+    onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`),
+  });
 
   const { traced } = deps;
   if (traced) app.use((c, next) => (QUIET.test(c.req.path) ? next() : traced(c, next)));
@@ -69,7 +75,13 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     await next();
     c.header("X-Trace-Id", c.get("traceId"));
     const query = c.req.url.includes("?") ? "?…" : "";
-    const facts = { traceId: c.get("traceId"), method: c.req.method, path: c.req.path + query, status: c.res.status, ms: Math.round(performance.now() - start) };
+    const facts = {
+      traceId: c.get("traceId"),
+      method: c.req.method,
+      path: c.req.path + query,
+      status: c.res.status,
+      ms: Math.round(performance.now() - start),
+    };
     if (QUIET.test(c.req.path)) deps.logger.debug(facts, "answered");
     else deps.logger.info(facts, "answered");
   });
@@ -85,12 +97,17 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   });
   app.use((c, next) => (isBodiless(c) || isStreamed(c.req.path) ? next() : limit(c, next)));
 
-  app.onError((error, c) => inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")));
+  app.onError((error, c) =>
+    inForm(c)(error, c, (cause) => deps.logger.error({ traceId: c.get("traceId"), err: cause }, "request failed")),
+  );
   app.notFound((c) => {
     const methods = allowedMethods(app, c.req.path);
     const error =
       methods.length > 0
-        ? new ApiError(250112, [`${c.req.method} is not offered here, ${methods.join(", ")} is`], { status: 405, headers: { allow: methods.join(", ") } })
+        ? new ApiError(250112, [`${c.req.method} is not offered here, ${methods.join(", ")} is`], {
+            status: 405,
+            headers: { allow: methods.join(", ") },
+          })
         : new ApiError(250130, [c.req.path]);
     return inForm(c)(error, c, () => undefined);
   });
@@ -102,9 +119,14 @@ const hasOwnLogin = (path: string): boolean => path === "/metrics" || endpointOf
 
 /** Answered often by design; logged on demand. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
-/** A question that says of no body has none (RFC 9112 section 6.3), found out by its headers alone: hono makes a whole Request to look at a body. */
+/**
+ * A question that says of no body has none (RFC 9112 section 6.3), found out by its headers alone: hono makes a whole
+ * Request to look at a body.
+ */
 const isBodiless = ({ req }: Context<Env>) =>
-  (req.method === "GET" || req.method === "HEAD") && req.header("content-length") === undefined && req.header("transfer-encoding") === undefined;
+  (req.method === "GET" || req.method === "HEAD") &&
+  req.header("content-length") === undefined &&
+  req.header("transfer-encoding") === undefined;
 /** Routes of instances and workers that limit their bodies themselves: contents are streamed. */
 const STREAMED = /^\/internal\/|^\/replication\/sync\//;
 const isStreamed = (path: string): boolean => STREAMED.test(path) || (endpointOf(path)?.streams ?? false);

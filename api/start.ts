@@ -61,7 +61,9 @@ mkdirSync(config.dataDir, { recursive: true });
 const db = openDb(join(config.dataDir, "replication.db"));
 const content = layout(config.dataDir);
 const inline = openInlineBlobs(content.inlineFile);
-const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) => logger.warn({ reason }, "the databases' logs could not be copied into them"));
+const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) =>
+  logger.warn({ reason }, "the databases' logs could not be copied into them"),
+);
 const store = createStore(content, inline);
 await store.sweep(Date.now());
 
@@ -73,7 +75,11 @@ let processes: Processes = { temporal: false, searchAttributes: false, orchestra
 
 const inTemporal: ScheduleDeps = {
   db,
-  client: new Client({ connection: clientConnection(config), namespace: config.temporalNamespace, ...(tracing && { interceptors: tracing.clientInterceptors }) }),
+  client: new Client({
+    connection: clientConnection(config),
+    namespace: config.temporalNamespace,
+    ...(tracing && { interceptors: tracing.clientInterceptors }),
+  }),
   queues: queues(config.instanceId),
   searchAttributes: () => processes.searchAttributes,
   temporalUp: () => processes.temporal,
@@ -93,14 +99,21 @@ const signals = createSignals(Date.now);
 const workers = createWorkers(Date.now, logger, signals);
 const workerCount = () => Math.max(processes.workers, workers.count());
 const paces = createPaces(Date.now);
-const turns = createTurns({ db, paces, workers: workerCount, wake: createWake(inTemporal.client, logger), now: Date.now });
+const turns = createTurns({
+  db,
+  paces,
+  workers: workerCount,
+  wake: createWake(inTemporal.client, logger),
+  now: Date.now,
+});
 const internal = internalRoutes({
   db,
   store,
   workers,
   paces,
   listings: createListings(paces, workerCount, Date.now),
-  mustYield: ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : lane === "SHARED" && turns.isExcess(batch)),
+  mustYield: ({ lane, ...batch }) =>
+    lane === "QUICK" ? batch.ends.some(paces.isSlow) : lane === "SHARED" && turns.isExcess(batch),
   freed: turns.freed,
   signer: createInternalSigner(config.secretKey),
   retryWindow: config.retryWindow,
@@ -117,7 +130,8 @@ const internal = internalRoutes({
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
 const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
-const hasTransferWorker = () => hasWorker(inTemporal.client, laneQueue(execution.queues.transfer, "SHARED"), Date.now());
+const hasTransferWorker = () =>
+  hasWorker(inTemporal.client, laneQueue(execution.queues.transfer, "SHARED"), Date.now());
 const watch = createWatch({
   db,
   dataDir: config.dataDir,
@@ -164,12 +178,24 @@ const app = createApp({
   },
 });
 
-/** Uploads take as long as they take; how long headers may take stays limited. Idle connections outlive those that proxies (60 s is usual) keep to us. */
+/**
+ * Uploads take as long as they take; how long headers may take stays limited. Idle connections outlive those that
+ * proxies (60 s is usual) keep to us.
+ */
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
-const server = listen(app.fetch, { hostname: config.host, port: config.port, serverOptions }, (address) => child.ready({ url: urlOf(address) }));
+const server = listen(app.fetch, { hostname: config.host, port: config.port, serverOptions }, (address) =>
+  child.ready({ url: urlOf(address) }),
+);
 
 const activities = {
-  ...createRunActivities({ ...execution, turns, died: signals.batchDied, zone: config.timeZone, window: config.catchUpWindow, closed: schedules.runClosed }),
+  ...createRunActivities({
+    ...execution,
+    turns,
+    died: signals.batchDied,
+    zone: config.timeZone,
+    window: config.catchUpWindow,
+    closed: schedules.runClosed,
+  }),
   ...createDrainActivities({ ...execution, turns, asked: doorbell.asked }),
 };
 const worker = keepActivityWorkers({
@@ -185,7 +211,8 @@ const watching = { ...execution, zone: config.timeZone, pace, closed: schedules.
 const reconciler = createReconciler(watching);
 const reconciling = repeat(pace.interval, "bringing runs in line", logger, reconciler.look);
 const stops = repeat(pace.beat, "looking after runs that are to end", logger, createStopWatch(watching));
-const checkAll = () => checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
+const checkAll = () =>
+  checkClusters({ db, sealer, checkCluster, paces, checked: watch.checked, now: Date.now, logger });
 const clusterWatch = repeat(CLUSTER_CHECK_MS, "checking the clusters", logger, checkAll);
 const turnWatch = repeat(TURNS_MS, "giving turns", logger, async () => turns.freed());
 const upkeep = startUpkeep({ db, executions, schedules, zone: config.timeZone, now: Date.now, logger });

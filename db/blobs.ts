@@ -8,7 +8,9 @@ export type BlobRow = typeof blob.$inferSelect;
 /** Asking for a blob keeps it from being collected; it is noted at most this often. */
 export const TOUCH_AFTER_MS = 3_600_000;
 
-/** Registers content that is durable in the store already. Call it from `commit` of what was staged, in a transaction. */
+/**
+ * Registers content that is durable in the store already. Call it from `commit` of what was staged, in a transaction.
+ */
 export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate">[], now: number): void {
   // One statement, however many: they come by thousands a second.
   const rows = JSON.stringify(blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]));
@@ -18,7 +20,10 @@ export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate"
     ON CONFLICT (sha256) DO UPDATE SET touched_date = excluded.touched_date, md5 = iif(md5 = '', excluded.md5, md5)`);
 }
 
-/** Those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that nodes can be made of them without sending the content. */
+/**
+ * Those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that nodes can be made of them
+ * without sending the content.
+ */
 export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   return write(db, (tx) => {
     const wanted = JSON.stringify(digests);
@@ -26,7 +31,9 @@ export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
       sql`SELECT sha256, touched_date AS touched FROM blob WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`,
     );
     if (found.some(({ touched }) => touched < now - TOUCH_AFTER_MS)) {
-      tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${wanted})) AND touched_date < ${now - TOUCH_AFTER_MS}`);
+      tx.run(
+        sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${wanted})) AND touched_date < ${now - TOUCH_AFTER_MS}`,
+      );
     }
     return new Set(found.map(({ sha256 }) => sha256));
   });
@@ -44,27 +51,41 @@ export function blobFacts(db: DbOrTx, digests: readonly string[]): Map<string, C
 /** Those of the digests that have no row; for the search for content that nothing knows of. */
 export function unknownBlobs(db: Db, digests: string[]): string[] {
   return db
-    .all<{ value: string }>(sql`SELECT value FROM json_each(${JSON.stringify(digests)}) WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)`)
+    .all<{ value: string }>(
+      sql`SELECT value FROM json_each(${JSON.stringify(digests)}) WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)`,
+    )
     .map(({ value }) => value);
 }
 
 /**
- * One step of the collection, over at most `limit` blobs after the digest `after`: deletes the rows of those that no node refers to and nobody
- * wrote, asked for or let go since `before`, unless `isHeld`. The content of `removed` goes next; `last` null = there are no more.
+ * One step of the collection, over at most `limit` blobs after the digest `after`: deletes the rows of those that no
+ * node refers to and nobody wrote, asked for or let go since `before`, unless `isHeld`. The content of `removed` goes
+ * next; `last` null = there are no more.
  */
 export function collectBlobs(
   db: Db,
-  { after, before, limit, isHeld }: { after: string; before: number; limit: number; isHeld: (sha256: string) => boolean },
+  {
+    after,
+    before,
+    limit,
+    isHeld,
+  }: { after: string; before: number; limit: number; isHeld: (sha256: string) => boolean },
 ): { removed: string[]; last: string | null } {
   return write(db, (tx) => {
     const page = tx.all<{ sha256: string; old: number }>(
       sql`SELECT sha256, touched_date < ${before} AS old FROM blob WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit}`,
     );
     const candidates = page.filter(({ sha256, old }) => old && !isHeld(sha256)).map(({ sha256 }) => sha256);
-    const removed = candidates.length === 0 ? [] : tx.all<{ sha256: string }>(
-      sql`DELETE FROM blob WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(candidates)}))
+    const removed =
+      candidates.length === 0
+        ? []
+        : tx.all<{ sha256: string }>(
+            sql`DELETE FROM blob WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(candidates)}))
           AND NOT EXISTS (SELECT 1 FROM node WHERE node.sha256 = blob.sha256) RETURNING sha256`,
-    );
-    return { removed: removed.map(({ sha256 }) => sha256), last: page.length < limit ? null : (page.at(-1)?.sha256 ?? null) };
+          );
+    return {
+      removed: removed.map(({ sha256 }) => sha256),
+      last: page.length < limit ? null : (page.at(-1)?.sha256 ?? null),
+    };
   });
 }

@@ -10,30 +10,61 @@ import { type By, tasksOfCluster } from "./tasks.ts";
 export type ClusterRow = typeof cluster.$inferSelect;
 export type ClusterValues = Pick<
   typeof cluster.$inferInsert,
-  "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify" | "appId" | "accessKey" | "udpPort" | "detectType"
+  | "url"
+  | "protocol"
+  | "username"
+  | "certificate"
+  | "insecureSkipVerify"
+  | "appId"
+  | "accessKey"
+  | "udpPort"
+  | "detectType"
 >;
 export type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
 
-/** `seal` gets the new id, which belongs to the sealed secret. Answers what stands in the way when the name is taken or there is a CENTER already. */
-export function insertCluster(db: Db, values: NewCluster, seal: (id: string) => string | null, { user, now }: By): { id: string } | { taken: "name" | "center"; by: string } {
+/**
+ * `seal` gets the new id, which belongs to the sealed secret. Answers what stands in the way when the name is taken or
+ * there is a CENTER already.
+ */
+export function insertCluster(
+  db: Db,
+  values: NewCluster,
+  seal: (id: string) => string | null,
+  { user, now }: By,
+): { id: string } | { taken: "name" | "center"; by: string } {
   return write(db, (tx) => {
     if (findClusterByName(tx, values.name)) return { taken: "name", by: values.name };
     const center = values.type === "CENTER" ? findCenter(tx) : null;
     if (center) return { taken: "center", by: center.name };
     const id = newId(now);
     const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
-    tx.insert(cluster).values({ ...values, ...audit, id, secret: seal(id), status: "HEALTHY" }).run();
+    tx.insert(cluster)
+      .values({ ...values, ...audit, id, secret: seal(id), status: "HEALTHY" })
+      .run();
     return { id };
   });
 }
 
 /** `secret` undefined = as it is. */
-export function updateCluster(db: DbOrTx, id: string, values: ClusterValues & { secret?: string | null }, { user, now }: By): void {
-  db.update(cluster).set({ ...values, lastModifiedBy: user, lastModifiedDate: now }).where(eq(cluster.id, id)).run();
+export function updateCluster(
+  db: DbOrTx,
+  id: string,
+  values: ClusterValues & { secret?: string | null },
+  { user, now }: By,
+): void {
+  db.update(cluster)
+    .set({ ...values, lastModifiedBy: user, lastModifiedDate: now })
+    .where(eq(cluster.id, id))
+    .run();
 }
 
 /** What a test of the connection found: null = healthy. A row that was changed or deleted meanwhile is left alone. */
-export function setClusterHealth(db: DbOrTx, { id, lastModifiedDate }: Pick<ClusterRow, "id" | "lastModifiedDate">, errorReason: string | null, now: number): void {
+export function setClusterHealth(
+  db: DbOrTx,
+  { id, lastModifiedDate }: Pick<ClusterRow, "id" | "lastModifiedDate">,
+  errorReason: string | null,
+  now: number,
+): void {
   const status = errorReason === null ? "HEALTHY" : "UNHEALTHY";
   if (errorReason === null) forgetAbsence(db, id);
   db.update(cluster)
@@ -75,8 +106,28 @@ export function listClusters(db: DbOrTx, filter: ClusterFilter = {}): ClusterRow
 }
 
 /** The newest first. */
-export function pageClusters(db: DbOrTx, filter: ClusterFilter, offset: number, limit: number): { total: number; clusters: ClusterRow[] } {
+export function pageClusters(
+  db: DbOrTx,
+  filter: ClusterFilter,
+  offset: number,
+  limit: number,
+): { total: number; clusters: ClusterRow[] } {
   const where = matching(filter);
-  const clusters = db.select().from(cluster).where(where).orderBy(desc(cluster.createdDate), desc(cluster.id)).limit(limit).offset(offset).all();
-  return { total: db.select({ n: sql<number>`count(*)` }).from(cluster).where(where).get()?.n ?? 0, clusters };
+  const clusters = db
+    .select()
+    .from(cluster)
+    .where(where)
+    .orderBy(desc(cluster.createdDate), desc(cluster.id))
+    .limit(limit)
+    .offset(offset)
+    .all();
+  return {
+    total:
+      db
+        .select({ n: sql<number>`count(*)` })
+        .from(cluster)
+        .where(where)
+        .get()?.n ?? 0,
+    clusters,
+  };
 }

@@ -5,7 +5,10 @@ type Row = Record<(typeof OTHER_ALGORITHMS)[number], Buffer | null>;
 
 const bytes = (hex: string | undefined) => (hex === undefined ? null : Buffer.from(hex, "hex"));
 
-/** Digests of contents besides their sha256, in blobs.db. They can be worked out again, so they need not be durable at once. Hex in lower case. */
+/**
+ * Digests of contents besides their sha256, in blobs.db. They can be worked out again, so they need not be durable at
+ * once. Hex in lower case.
+ */
 export function openContentDigests(db: Sqlite.Database) {
   db.exec(
     "CREATE TABLE IF NOT EXISTS content_digest (sha256 BLOB PRIMARY KEY, sha512 BLOB, sha1 BLOB, md5 BLOB) WITHOUT ROWID",

@@ -12,13 +12,21 @@ type Row = { id: number; path: string; sha256: string | null };
 export type Deleted = (tx: DbOrTx, paths: string[]) => void;
 
 /**
- * Deletes a file, or a folder with all that is in it, and lets the content go. A large folder goes in many transactions: its files vanish
- * one after the other, and what was interrupted is finished by asking again. Answers the number of files; null when nothing is there.
+ * Deletes a file, or a folder with all that is in it, and lets the content go. A large folder goes in many
+ * transactions: its files vanish one after the other, and what was interrupted is finished by asking again. Answers the
+ * number of files; null when nothing is there.
  */
-export async function deleteNodes(db: Db, repositoryId: number, fullPath: string, now: number, deleted: Deleted = () => undefined): Promise<number | null> {
+export async function deleteNodes(
+  db: Db,
+  repositoryId: number,
+  fullPath: string,
+  now: number,
+  deleted: Deleted = () => undefined,
+): Promise<number | null> {
   const found = fullPath === "/" ? null : getNode(db, repositoryId, fullPath, now);
   if (!found && fullPath !== "/") return null;
-  if (found && !found.folder) return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now, deleted).length;
+  if (found && !found.folder)
+    return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now, deleted).length;
   const newest = db.get<{ id: number | null }>(sql`SELECT max(id) AS id FROM node`)?.id ?? 0;
   const inside = sql`repository_id = ${repositoryId} AND id <= ${newest} AND full_path > ${fullPath === "/" ? "/" : `${fullPath}/`}
     ${fullPath === "/" ? sql`` : sql`AND full_path < ${`${fullPath}0`}`}`;
@@ -30,7 +38,7 @@ export async function deleteNodes(db: Db, repositoryId: number, fullPath: string
 
 async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, deleted: Deleted): Promise<number> {
   let total = 0;
-  for (let after = ""; ; ) {
+  for (let after = ""; ;) {
     const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE ${inside} AND folder = 0 AND full_path > ${after} ORDER BY full_path LIMIT ${BATCH}`;
     const rows = deleteRows(db, (tx) => tx.all<Row>(page), now, deleted);
     total += rows.length;
@@ -41,13 +49,18 @@ async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, 
   }
 }
 
-/** Deepest first: their paths sort after those of the folders above them. What somebody filled again meanwhile stays. */
+/**
+ * Deepest first: their paths sort after those of the folders above them. What somebody filled again meanwhile stays.
+ */
 async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnType<typeof sql>): Promise<void> {
-  for (let before: string | null = null; ; ) {
+  for (let before: string | null = null; ;) {
     const below = before === null ? sql`` : sql`AND full_path < ${before}`;
-    const rows: Row[] = db.all<Row>(sql`SELECT id, full_path AS path FROM node WHERE ${inside} ${below} ORDER BY full_path DESC LIMIT ${BATCH}`);
+    const rows: Row[] = db.all<Row>(
+      sql`SELECT id, full_path AS path FROM node WHERE ${inside} ${below} ORDER BY full_path DESC LIMIT ${BATCH}`,
+    );
     write(db, (tx) => {
-      for (const { id } of rows) tx.run(sql`DELETE FROM node WHERE id = ${id} AND folder = 1 AND ${isEmpty(repositoryId)}`);
+      for (const { id } of rows)
+        tx.run(sql`DELETE FROM node WHERE id = ${id} AND folder = 1 AND ${isEmpty(repositoryId)}`);
     });
     const last = rows.at(-1);
     if (!last || rows.length < BATCH) return;
@@ -64,8 +77,13 @@ function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted:
     const rows = select(tx);
     const digests = JSON.stringify(rows.map(({ sha256 }) => sha256));
     tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${digests}))`);
-    tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ id }) => id))}))`);
-    deleted(tx, rows.map(({ path }) => path));
+    tx.run(
+      sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ id }) => id))}))`,
+    );
+    deleted(
+      tx,
+      rows.map(({ path }) => path),
+    );
     return rows;
   });
 }
@@ -73,5 +91,10 @@ function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted:
 /** One step of deleting files whose time is over, wherever they are; answers how many went. */
 export function deleteExpired(db: Db, now: number): number {
   const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE expire_date IS NOT NULL AND expire_date <= ${now} LIMIT ${BATCH}`;
-  return deleteRows(db, (tx) => tx.all<Row>(page), now, () => undefined).length;
+  return deleteRows(
+    db,
+    (tx) => tx.all<Row>(page),
+    now,
+    () => undefined,
+  ).length;
 }

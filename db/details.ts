@@ -7,7 +7,10 @@ import { snapshotOf } from "./runs/snapshots.ts";
 import { detail, record, tally } from "./schema/replication.ts";
 import { turn } from "./turns.ts";
 
-export type DetailRow = Omit<typeof detail.$inferSelect, "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole">;
+export type DetailRow = Omit<
+  typeof detail.$inferSelect,
+  "uploads" | "dispatch" | "lease" | "tries" | "notBefore" | "firstFailure" | "sizePlanned" | "whole"
+>;
 
 const columns = {
   id: detail.id,
@@ -53,7 +56,13 @@ const LIST_PAGE = 500;
 export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator<DetailRow[]> {
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {
-    const rows = db.select(columns).from(detail).where(and(eq(detail.recordId, recordId), lt(detail.id, before))).orderBy(desc(detail.id)).limit(LIST_PAGE).all();
+    const rows = db
+      .select(columns)
+      .from(detail)
+      .where(and(eq(detail.recordId, recordId), lt(detail.id, before)))
+      .orderBy(desc(detail.id))
+      .limit(LIST_PAGE)
+      .all();
     yield rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < LIST_PAGE) return;
@@ -64,26 +73,52 @@ export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator
 
 export type DetailPage = { total: number; rows: DetailRow[] };
 
-/** A page of all details, or of those in one status, the newest first; the total comes from the record's counters, so no row is counted. */
-export function pageDetails(db: DbOrTx, recordId: string, status: ExecutionStatus | undefined, offset: number, limit: number): DetailPage {
+/**
+ * A page of all details, or of those in one status, the newest first; the total comes from the record's counters, so no
+ * row is counted.
+ */
+export function pageDetails(
+  db: DbOrTx,
+  recordId: string,
+  status: ExecutionStatus | undefined,
+  offset: number,
+  limit: number,
+): DetailPage {
   const total = countDetails(db, recordId, status);
   const size = Math.min(limit, total - offset);
   if (size <= 0) return { total, rows: [] };
   const where = sql`record_id = ${recordId} ${status === undefined ? sql`` : sql`AND status = ${status}`}`;
   // From the nearer end: an index walk is quick, but not free.
-  const page = offset <= total / 2 ? sql`ORDER BY id DESC LIMIT ${size} OFFSET ${offset}` : sql`ORDER BY id LIMIT ${size} OFFSET ${total - offset - size}`;
+  const page =
+    offset <= total / 2
+      ? sql`ORDER BY id DESC LIMIT ${size} OFFSET ${offset}`
+      : sql`ORDER BY id LIMIT ${size} OFFSET ${total - offset - size}`;
   const ids = db.all<{ id: number }>(sql`SELECT id FROM detail WHERE ${where} ${page}`).map(({ id }) => id);
   return { total, rows: readRows(db, ids) };
 }
 
 function countDetails(db: DbOrTx, recordId: string, status: ExecutionStatus | undefined): number {
-  const counter = { SUCCESS: sql`success`, FAILED: sql`failed`, RUNNING: sql`running`, any: sql`success + failed + running` }[status ?? "any"];
-  const row = db.select({ n: sql<number>`coalesce(sum(${counter}), 0)` }).from(tally).where(eq(tally.recordId, recordId)).get();
+  const counter = {
+    SUCCESS: sql`success`,
+    FAILED: sql`failed`,
+    RUNNING: sql`running`,
+    any: sql`success + failed + running`,
+  }[status ?? "any"];
+  const row = db
+    .select({ n: sql<number>`coalesce(sum(${counter}), 0)` })
+    .from(tally)
+    .where(eq(tally.recordId, recordId))
+    .get();
   return row?.n ?? 0;
 }
 
 function readRows(db: DbOrTx, ids: readonly number[]): DetailRow[] {
-  return db.select(columns).from(detail).where(inArray(detail.id, [...ids])).orderBy(desc(detail.id)).all();
+  return db
+    .select(columns)
+    .from(detail)
+    .where(inArray(detail.id, [...ids]))
+    .orderBy(desc(detail.id))
+    .all();
 }
 
 /** Conditions on a record's details; null and undefined ask nothing. */
@@ -101,8 +136,17 @@ export type DetailFilter = {
 /** Rows looked at before others get their turn. */
 const SLICE = 2_000;
 
-/** A page of the details that pass the filter, the newest first. Looks at every row of the record to count them, in slices. */
-export async function searchDetails(db: DbOrTx, recordId: string, filter: DetailFilter, offset: number, limit: number): Promise<DetailPage> {
+/**
+ * A page of the details that pass the filter, the newest first. Looks at every row of the record to count them, in
+ * slices.
+ */
+export async function searchDetails(
+  db: DbOrTx,
+  recordId: string,
+  filter: DetailFilter,
+  offset: number,
+  limit: number,
+): Promise<DetailPage> {
   const condition = conditionOf(filter);
   const ids: number[] = [];
   let total = 0;
@@ -125,7 +169,8 @@ export async function searchDetails(db: DbOrTx, recordId: string, filter: Detail
   return { total, rows: readRows(db, ids) };
 }
 
-const begins = (prefix: string | undefined) => (prefix === undefined ? undefined : startsWith(detail.artifactName, prefix));
+const begins = (prefix: string | undefined) =>
+  prefix === undefined ? undefined : startsWith(detail.artifactName, prefix);
 
 function conditionOf({ status, objects, clusterIds, version, packages, files, artifacts }: DetailFilter): SQL {
   const conditions = [

@@ -13,7 +13,12 @@ export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {
 
 /** The configurations of a repository, by name. `prefix`: `project/repository/`. */
 export function listConfigs(db: DbOrTx, prefix: string): TaskRow[] {
-  return db.select().from(task).where(and(eq(task.kind, "config"), startsWith(task.name, prefix))).orderBy(asc(task.name)).all();
+  return db
+    .select()
+    .from(task)
+    .where(and(eq(task.kind, "config"), startsWith(task.name, prefix)))
+    .orderBy(asc(task.name))
+    .all();
 }
 
 export function findOwnedCluster(db: DbOrTx, taskKey: string): ClusterRow | null {
@@ -31,5 +36,8 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
 /** The one object and the one cluster of a distribution. */
 export function distributionParts(db: DbOrTx, key: string): { object: TaskObject | null; cluster: ClusterRow | null } {
   const [clusterId] = readClusterIds(db, key);
-  return { object: readObjects(db, key)[0] ?? null, cluster: clusterId === undefined ? null : findCluster(db, clusterId) };
+  return {
+    object: readObjects(db, key)[0] ?? null,
+    cluster: clusterId === undefined ? null : findCluster(db, clusterId),
+  };
 }

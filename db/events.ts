@@ -6,14 +6,22 @@ import { task } from "./schema/replication.ts";
 
 const BATCH = 1_000;
 
-/** Whether a REAL_TIME task follows the project, which stays so within the caller's write transaction. Nobody reads events of others. */
+/**
+ * Whether a REAL_TIME task follows the project, which stays so within the caller's write transaction. Nobody reads
+ * events of others.
+ */
 export function isFollowed(db: DbOrTx, projectId: string): boolean {
   return followerOf(db).get({ projectId }) !== undefined;
 }
 
 const followerOf = prepared((db) => {
   const hasCursor = sql`EXISTS (SELECT 1 FROM ${eventCursor} WHERE ${eventCursor.taskKey} = ${task.key})`;
-  return db.select({ key: task.key }).from(task).where(and(eq(task.projectId, sql.placeholder("projectId")), hasCursor)).limit(1).prepare();
+  return db
+    .select({ key: task.key })
+    .from(task)
+    .where(and(eq(task.projectId, sql.placeholder("projectId")), hasCursor))
+    .limit(1)
+    .prepare();
 });
 
 /** Writes into the log of REAL_TIME, in the transaction that changes something; nothing where nobody follows. */

@@ -13,13 +13,19 @@ export type TaskRow = typeof task.$inferSelect;
 /** `zone`: the configured one; `window`: how long (ms) after its time a firing may still run. */
 export type FiringRules = { localCluster: string; zone: string; window: number; now: number };
 
-/** A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it may be older than the task's. */
+/**
+ * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it may be older than the
+ * task's.
+ */
 export type Firing = { taskKey: string; workflowId: string; schedule: string };
 
 /** `stale`: the task was deleted, disabled or changed, or this firing has its record already; `missed`: too late. */
 export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
-/** Drawn from the task and the time, so that a repeated first activity finds its record again, and a firing that is there under two names has one. */
+/**
+ * Drawn from the task and the time, so that a repeated first activity finds its record again, and a firing that is
+ * there under two names has one.
+ */
 function recordIdOf(taskKey: string, workflowId: string): string {
   const due = dueTime(workflowId);
   const seed = due === null ? workflowId : firingSeed(taskKey, due);
@@ -32,8 +38,15 @@ export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, ru
   const recordId = recordIdOf(taskKey, workflowId);
   const due = dueTime(workflowId) ?? now;
   return write(db, (tx) => {
-    const known = tx.select({ status: record.status, workflowId: record.workflowId }).from(record).where(eq(record.id, recordId)).get();
-    if (known) return known.status === "RUNNING" && known.workflowId === workflowId ? { kind: "opened", recordId } : { kind: "stale" };
+    const known = tx
+      .select({ status: record.status, workflowId: record.workflowId })
+      .from(record)
+      .where(eq(record.id, recordId))
+      .get();
+    if (known)
+      return known.status === "RUNNING" && known.workflowId === workflowId
+        ? { kind: "opened", recordId }
+        : { kind: "stale" };
     const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
     const timing = row?.enabled ? timingOf(row, rules.zone) : null;
     if (!row || timing?.text !== schedule) return { kind: "stale" };
@@ -68,7 +81,10 @@ function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void 
   const again = sql`${runTotal.runs} + 1`;
   tx.insert(runTotal)
     .values({ taskKey: row.key, cause: "SCHEDULED", result: "MISSED", runs: 1, lastEnd: now })
-    .onConflictDoUpdate({ target: [runTotal.taskKey, runTotal.cause, runTotal.result], set: { runs: again, lastEnd: now } })
+    .onConflictDoUpdate({
+      target: [runTotal.taskKey, runTotal.cause, runTotal.result],
+      set: { runs: again, lastEnd: now },
+    })
     .run();
   settle(tx, row.key, due);
 }
@@ -79,7 +95,10 @@ export function isSettled({ settledTime }: Pick<TaskRow, "settledTime">, due: nu
 
 function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): void {
   tx.update(task)
-    .set({ skippedTimes: sql`${task.skippedTimes} + ${count}`, lastSkippedTime: sql`max(coalesce(${task.lastSkippedTime}, 0), ${time})` })
+    .set({
+      skippedTimes: sql`${task.skippedTimes} + ${count}`,
+      lastSkippedTime: sql`max(coalesce(${task.lastSkippedTime}, 0), ${time})`,
+    })
     .where(eq(task.key, taskKey))
     .run();
 }
@@ -87,8 +106,15 @@ function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): v
 /** What Temporal says of a schedule: `made` tells one from another that came after it under the same id. */
 export type ScheduleSkips = { made: number; skipped: number };
 
-/** Adds the firings that Temporal has skipped by itself because a run went on, each once however often this is called. */
-export function countScheduleSkips(db: Db, taskKey: string, { made, skipped }: ScheduleSkips, { zone, now }: Pick<FiringRules, "zone" | "now">): void {
+/**
+ * Adds the firings that Temporal has skipped by itself because a run went on, each once however often this is called.
+ */
+export function countScheduleSkips(
+  db: Db,
+  taskKey: string,
+  { made, skipped }: ScheduleSkips,
+  { zone, now }: Pick<FiringRules, "zone" | "now">,
+): void {
   write(db, (tx) => {
     const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
     if (!row) return;
@@ -104,21 +130,43 @@ export function countScheduleSkips(db: Db, taskKey: string, { made, skipped }: S
   });
 }
 
-/** Ends a task whose one time has passed for good: COMPLETED, with a FAILED record that says so. Once, however often it is called. */
+/**
+ * Ends a task whose one time has passed for good: COMPLETED, with a FAILED record that says so. Once, however often it
+ * is called.
+ */
 export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRules): void {
   write(db, (tx) => {
-    const row = tx.select().from(task).where(and(eq(task.key, taskKey), eq(task.enabled, true))).get();
+    const row = tx
+      .select()
+      .from(task)
+      .where(and(eq(task.key, taskKey), eq(task.enabled, true)))
+      .get();
     if (row && timingOf(row, rules.zone)?.once === once && !isSettled(row, once)) insertMissed(tx, row, once, rules);
   });
 }
 
 function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zone, now }: FiringRules): void {
   const errorReason = `missed: it was due at ${formatTime(once, zone)}, when it could not be started`;
-  insertClosed(tx, row, once, { status: "FAILED", errorReason, startTime: now, endTime: now, problem: null }, localCluster);
+  insertClosed(
+    tx,
+    row,
+    once,
+    { status: "FAILED", errorReason, startTime: now, endTime: now, problem: null },
+    localCluster,
+  );
 }
 
-/** Records a firing that had run and whose record was lost with a newer database, as it had answered. Once, however often it is called. */
-export function restoreFiring(db: Db, taskKey: string, due: number, answer: RunAnswer, { localCluster }: Pick<FiringRules, "localCluster">): void {
+/**
+ * Records a firing that had run and whose record was lost with a newer database, as it had answered. Once, however
+ * often it is called.
+ */
+export function restoreFiring(
+  db: Db,
+  taskKey: string,
+  due: number,
+  answer: RunAnswer,
+  { localCluster }: Pick<FiringRules, "localCluster">,
+): void {
   const { status, errorReason, startTime, endTime } = answer;
   const problem = restoredText(answer, { planned: 0, success: 0, failed: 0 });
   write(db, (tx) => {
@@ -128,17 +176,29 @@ export function restoreFiring(db: Db, taskKey: string, due: number, answer: RunA
 }
 
 export function hasFiringRecord(db: DbOrTx, taskKey: string, due: number): boolean {
-  return db.select({ id: record.id }).from(record).where(eq(record.id, recordIdOf(taskKey, firingSeed(taskKey, due)))).get() !== undefined;
+  return (
+    db
+      .select({ id: record.id })
+      .from(record)
+      .where(eq(record.id, recordIdOf(taskKey, firingSeed(taskKey, due))))
+      .get() !== undefined
+  );
 }
 
-type End = Required<Pick<typeof record.$inferInsert, "errorReason" | "startTime" | "endTime" | "problem">> & { status: "SUCCESS" | "FAILED" };
+type End = Required<Pick<typeof record.$inferInsert, "errorReason" | "startTime" | "endTime" | "problem">> & {
+  status: "SUCCESS" | "FAILED";
+};
 
 /** The record of a firing that is over, and what the task shows of it. */
 function insertClosed(tx: DbOrTx, row: TaskRow, due: number, end: End, localCluster: string): void {
   const workflowId = firingId(row, due);
   const snapshot = readSnapshot(tx, row.key, localCluster);
   if (!snapshot) return;
-  const inserted = tx.insert(record).values({ ...end, id: recordIdOf(row.key, workflowId), taskKey: row.key, workflowId, snapshot }).onConflictDoNothing().run();
+  const inserted = tx
+    .insert(record)
+    .values({ ...end, id: recordIdOf(row.key, workflowId), taskKey: row.key, workflowId, snapshot })
+    .onConflictDoNothing()
+    .run();
   const newest = row.lastExecutionStatus !== "RUNNING" && end.startTime >= (row.lastExecutionTime ?? 0);
   const last = newest ? { lastExecutionStatus: end.status, lastExecutionTime: end.startTime } : {};
   if (inserted.changes > 0) {

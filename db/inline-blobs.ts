@@ -5,7 +5,10 @@ import { createSync } from "./durable.ts";
 
 type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
 
-/** Small contents in a database file of their own, blobs.db: written by the control plane alone, read beside it by workers. Digests are lower-case hex. */
+/**
+ * Small contents in a database file of their own, blobs.db: written by the control plane alone, read beside it by
+ * workers. Digests are lower-case hex.
+ */
 export type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
   /** Durable when it resolves; what many callers put at the same time is one transaction. */
@@ -28,9 +31,12 @@ export function openInlineBlobs(file: string): InlineBlobs {
   const select = db.prepare<[Buffer], Buffer>("SELECT content FROM inline_blob WHERE sha256 = ?").pluck();
   const insert = db.prepare("INSERT INTO inline_blob (sha256, content) VALUES (?, ?) ON CONFLICT DO NOTHING");
   const remove = db.prepare("DELETE FROM inline_blob WHERE sha256 = ?");
-  const range = db.prepare<[Buffer, Buffer], Buffer>("SELECT sha256 FROM inline_blob WHERE sha256 BETWEEN ? AND ?").pluck();
+  const range = db
+    .prepare<[Buffer, Buffer], Buffer>("SELECT sha256 FROM inline_blob WHERE sha256 BETWEEN ? AND ?")
+    .pluck();
   const insertAll = db.transaction((puts: Put[]) => {
-    for (const { sha256, content } of puts.flatMap(({ contents }) => contents)) insert.run(Buffer.from(sha256, "hex"), content);
+    for (const { sha256, content } of puts.flatMap(({ contents }) => contents))
+      insert.run(Buffer.from(sha256, "hex"), content);
   });
   let waiting: Put[] = [];
 
@@ -58,7 +64,10 @@ export function openInlineBlobs(file: string): InlineBlobs {
       remove.run(Buffer.from(sha256, "hex"));
       digests.remove(sha256);
     },
-    withPrefix: (prefix) => range.all(Buffer.from(prefix, "hex"), Buffer.from(prefix.padEnd(64, "f"), "hex")).map((key) => key.toString("hex")),
+    withPrefix: (prefix) =>
+      range
+        .all(Buffer.from(prefix, "hex"), Buffer.from(prefix.padEnd(64, "f"), "hex"))
+        .map((key) => key.toString("hex")),
     close: () => void db.close(),
   };
 }
@@ -66,7 +75,9 @@ export function openInlineBlobs(file: string): InlineBlobs {
 /** As much as one transaction may write without holding up others. */
 function takeSome(waiting: Put[]): Put[] {
   let bytes = 0;
-  const end = waiting.findIndex(({ contents }) => (bytes += contents.reduce((sum, { content }) => sum + content.length, 0)) > MAX_TRANSACTION);
+  const end = waiting.findIndex(
+    ({ contents }) => (bytes += contents.reduce((sum, { content }) => sum + content.length, 0)) > MAX_TRANSACTION,
+  );
   return waiting.splice(0, end < 0 ? waiting.length : end + 1);
 }
 

@@ -2,7 +2,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 
-/** Holds the data directory for this process alone until it ends, however it ends: the lock is the kernel's. Throws an error that names the holder. */
+/**
+ * Holds the data directory for this process alone until it ends, however it ends: the lock is the kernel's. Throws an
+ * error that names the holder.
+ */
 export function lockDataDir(dataDir: string): { release: () => void } {
   const holder = join(dataDir, "lock.pid");
   // The wait covers a holder that was killed just now and is still being taken apart.
@@ -12,7 +15,10 @@ export function lockDataDir(dataDir: string): { release: () => void } {
   } catch (error) {
     lock.close();
     if (!(error instanceof Sqlite.SqliteError) || error.code !== "SQLITE_BUSY") throw error;
-    throw new Error(`${dataDir} is in use by process ${pidIn(holder)}: stop that one, or give this start a DATA_DIR of its own`, { cause: error });
+    throw new Error(
+      `${dataDir} is in use by process ${pidIn(holder)}: stop that one, or give this start a DATA_DIR of its own`,
+      { cause: error },
+    );
   }
   writeFileSync(holder, `${process.pid}\n`);
   return { release: () => void lock.close() };

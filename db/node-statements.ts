@@ -22,7 +22,9 @@ export type NodeValues = {
 
 function prepare({ $client: client }: Db) {
   return {
-    blob: client.prepare<[string], { size: number; md5: string | null }>("SELECT size, nullif(md5, '') AS md5 FROM blob WHERE sha256 = ?"),
+    blob: client.prepare<[string], { size: number; md5: string | null }>(
+      "SELECT size, nullif(md5, '') AS md5 FROM blob WHERE sha256 = ?",
+    ),
     /** Now, repository, path. */
     find: client.prepare<[number, number, string], Existing & { expired: 0 | 1 }>(
       "SELECT id, folder, sha256, metadata, expire_date IS NOT NULL AND expire_date <= ? AS expired FROM node WHERE repository_id = ? AND full_path = ?",
@@ -31,7 +33,13 @@ function prepare({ $client: client }: Db) {
       `INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, expire_date, created_by, created_date, last_modified_by, last_modified_date)
        VALUES (@repositoryId, @fullPath, @parent, @name, @folder, @size, @sha256, @md5, @metadata, @expireDate, @createdBy, @createdDate, @lastModifiedBy, @lastModifiedDate)`,
     ),
-    update: client.prepare<[Omit<NodeValues, "repositoryId" | "fullPath" | "parent" | "name" | "folder" | "createdBy" | "createdDate"> & { id: number }]>(
+    update: client.prepare<
+      [
+        Omit<NodeValues, "repositoryId" | "fullPath" | "parent" | "name" | "folder" | "createdBy" | "createdDate"> & {
+          id: number;
+        },
+      ]
+    >(
       `UPDATE node SET size = @size, sha256 = @sha256, md5 = @md5, metadata = @metadata, expire_date = @expireDate,
        last_modified_by = @lastModifiedBy, last_modified_date = @lastModifiedDate WHERE id = @id`,
     ),

@@ -17,7 +17,11 @@ function below(folder: string): SQL | undefined {
 const nodeAt = prepared((db) => {
   const { placeholder } = sql;
   const alive = or(isNull(node.expireDate), gt(node.expireDate, placeholder("now")));
-  return db.select().from(node).where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), alive)).prepare();
+  return db
+    .select()
+    .from(node)
+    .where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), alive))
+    .prepare();
 });
 
 export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now: number): NodeRow | null {
@@ -27,31 +31,86 @@ export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now:
 export type NodeStat = Pick<NodeRow, "folder" | "size" | "sha256" | "metadata">;
 
 /** What is at each of the paths; those where nothing is are absent. */
-export function statPaths(db: DbOrTx, repositoryId: number, paths: readonly string[], now: number): Map<string, NodeStat> {
+export function statPaths(
+  db: DbOrTx,
+  repositoryId: number,
+  paths: readonly string[],
+  now: number,
+): Map<string, NodeStat> {
   const rows = db
-    .select({ fullPath: node.fullPath, folder: node.folder, size: node.size, sha256: node.sha256, metadata: node.metadata })
+    .select({
+      fullPath: node.fullPath,
+      folder: node.folder,
+      size: node.size,
+      sha256: node.sha256,
+      metadata: node.metadata,
+    })
     .from(node)
-    .where(and(eq(node.repositoryId, repositoryId), sql`${node.fullPath} IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`, live(now)))
+    .where(
+      and(
+        eq(node.repositoryId, repositoryId),
+        sql`${node.fullPath} IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`,
+        live(now),
+      ),
+    )
     .all();
   return new Map(rows.map(({ fullPath, ...found }) => [fullPath, found]));
 }
 
 /** The next files below a folder, in the order of their paths, after the path `after`. */
-export function listFiles(db: DbOrTx, repositoryId: number, { under = "/", after = "", limit, now }: { under?: string; after?: string; limit: number; now: number }): NodeRow[] {
-  const where = and(eq(node.repositoryId, repositoryId), below(under), gt(node.fullPath, after), eq(node.folder, false), live(now));
+export function listFiles(
+  db: DbOrTx,
+  repositoryId: number,
+  { under = "/", after = "", limit, now }: { under?: string; after?: string; limit: number; now: number },
+): NodeRow[] {
+  const where = and(
+    eq(node.repositoryId, repositoryId),
+    below(under),
+    gt(node.fullPath, after),
+    eq(node.folder, false),
+    live(now),
+  );
   return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
 }
 
-export type NodePage = { folder: string; deep: boolean; includeFolder: boolean; foldersFirst: boolean; offset: number; limit: number; now: number };
+export type NodePage = {
+  folder: string;
+  deep: boolean;
+  includeFolder: boolean;
+  foldersFirst: boolean;
+  offset: number;
+  limit: number;
+  now: number;
+};
 
 /** What is in a folder, or with `deep` below it, by path; `foldersFirst` makes the database sort all of it. */
-export function pageNodes(db: DbOrTx, repositoryId: number, { folder, deep, includeFolder, foldersFirst, offset, limit, now }: NodePage): { total: number; nodes: NodeRow[] } {
+export function pageNodes(
+  db: DbOrTx,
+  repositoryId: number,
+  { folder, deep, includeFolder, foldersFirst, offset, limit, now }: NodePage,
+): { total: number; nodes: NodeRow[] } {
   const inside = deep ? below(folder) : eq(node.parent, folder);
-  const where = and(eq(node.repositoryId, repositoryId), inside, includeFolder ? undefined : eq(node.folder, false), live(now));
-  const counted = db.select({ n: sql<number>`count(*)` }).from(node).where(where).get();
+  const where = and(
+    eq(node.repositoryId, repositoryId),
+    inside,
+    includeFolder ? undefined : eq(node.folder, false),
+    live(now),
+  );
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(node)
+    .where(where)
+    .get();
   const path = asc(deep ? node.fullPath : node.name);
   const order = includeFolder && foldersFirst ? [desc(node.folder), path] : [path];
-  const nodes = db.select().from(node).where(where).orderBy(...order).limit(limit).offset(offset).all();
+  const nodes = db
+    .select()
+    .from(node)
+    .where(where)
+    .orderBy(...order)
+    .limit(limit)
+    .offset(offset)
+    .all();
   return { total: counted?.n ?? 0, nodes };
 }
 

@@ -18,7 +18,10 @@ export type DbOrTx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" 
 
 const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
 
-/** Opens the database of configurations and records and brings its schema up to date. Only the control plane calls this (design.md §4). */
+/**
+ * Opens the database of configurations and records and brings its schema up to date. Only the control plane calls this
+ * (docs/decisions.md#processes).
+ */
 export function openDb(file: string): Db {
   const client = new Sqlite(file);
   client.pragma("journal_mode = WAL");
@@ -27,16 +30,22 @@ export function openDb(file: string): Db {
   client.pragma("busy_timeout = 5000");
   client.pragma("temp_store = MEMORY");
   client.pragma("cache_size = -40000");
-  client.function("wildcard", { deterministic: true }, (pattern, name) => Number(matchesWildcard(String(pattern), String(name))));
+  client.function("wildcard", { deterministic: true }, (pattern, name) =>
+    Number(matchesWildcard(String(pattern), String(name))),
+  );
   // Types come from the column that holds them.
-  client.function("is_computed", { deterministic: true }, (type, path) => Number(isComputed(type as RepositoryType, String(path))));
+  client.function("is_computed", { deterministic: true }, (type, path) =>
+    Number(isComputed(type as RepositoryType, String(path))),
+  );
   const db = drizzle({ client, schema, casing: "snake_case" });
   migrate(db, { migrationsFolder: MIGRATIONS });
   client.pragma("foreign_keys = ON");
   return db;
 }
 
-/** Runs `work` as one write transaction that takes its lock first, so that what it read is still true when it writes. */
+/**
+ * Runs `work` as one write transaction that takes its lock first, so that what it read is still true when it writes.
+ */
 export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
   const run = (tx: DbOrTx) => {
     databases.set(tx, db);

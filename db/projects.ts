@@ -8,7 +8,13 @@ export type NewProject = Pick<ProjectRow, "name" | "displayName" | "description"
 /** False when the name is taken. */
 export function insertProject(db: DbOrTx, values: NewProject, { user, now }: { user: string; now: number }): boolean {
   const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
-  return db.insert(project).values({ ...values, ...audit }).onConflictDoNothing().run().changes > 0;
+  return (
+    db
+      .insert(project)
+      .values({ ...values, ...audit })
+      .onConflictDoNothing()
+      .run().changes > 0
+  );
 }
 
 export function findProject(db: DbOrTx, name: string): ProjectRow | null {

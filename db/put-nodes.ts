@@ -28,22 +28,39 @@ export type PutRules = { overwrite: boolean; user: string; now: number };
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
  */
 export type PutResult =
-  | { kind: "created" | "missing" }
-  | { kind: "replaced" | "existed"; sha256: string }
-  | { kind: "blocked"; at: string };
+  { kind: "created" | "missing" } | { kind: "replaced" | "existed"; sha256: string } | { kind: "blocked"; at: string };
 
 export type RepositoryKey = { id: number; projectId: string; name: string };
 
-/** Makes files, with the folders above them, in one transaction that sees to it that their content is registered. One result for each entry, in their order. */
-export function putNodes(db: Db, repository: RepositoryKey, entries: readonly NodeEntry[], rules: PutRules): PutResult[] {
+/**
+ * Makes files, with the folders above them, in one transaction that sees to it that their content is registered. One
+ * result for each entry, in their order.
+ */
+export function putNodes(
+  db: Db,
+  repository: RepositoryKey,
+  entries: readonly NodeEntry[],
+  rules: PutRules,
+): PutResult[] {
   return write(db, (tx) => {
-    const put: Put = { ...rules, repository, statements: nodeStatements(db), folders: new Set(), followed: isFollowed(tx, repository.projectId) };
+    const put: Put = {
+      ...rules,
+      repository,
+      statements: nodeStatements(db),
+      folders: new Set(),
+      followed: isFollowed(tx, repository.projectId),
+    };
     return entries.map((entry) => putNode(put, entry));
   });
 }
 
 /** `folders`: those that are known to exist, within one transaction; `followed`: see `isFollowed`. */
-type Put = PutRules & { repository: RepositoryKey; statements: NodeStatements; folders: Set<string>; followed: boolean };
+type Put = PutRules & {
+  repository: RepositoryKey;
+  statements: NodeStatements;
+  folders: Set<string>;
+  followed: boolean;
+};
 
 function putNode(put: Put, entry: NodeEntry): PutResult {
   const { fullPath, sha256 } = entry;
@@ -52,14 +69,20 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   const existing = findLive(put, fullPath);
   if (existing?.folder) return { kind: "blocked", at: fullPath };
   if (existing?.sha256 && !put.overwrite) return { kind: "existed", sha256: existing.sha256 };
-  const audit = entry.audit ?? { createdBy: put.user, createdDate: put.now, lastModifiedBy: put.user, lastModifiedDate: put.now };
+  const audit = entry.audit ?? {
+    createdBy: put.user,
+    createdDate: put.now,
+    lastModifiedBy: put.user,
+    lastModifiedDate: put.now,
+  };
   if (!existing) {
     const blocker = makeFolders(put, fullPath, audit);
     if (blocker !== null) return { kind: "blocked", at: blocker };
   }
   const metadata = entry.metadata ? JSON.stringify(entry.metadata) : (existing?.metadata ?? "{}");
   const values = { ...content, sha256, metadata, expireDate: entry.expireDate ?? null, ...audit };
-  if (put.followed && !entry.partOfVersion) put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
+  if (put.followed && !entry.partOfVersion)
+    put.statements.event.run(put.repository.projectId, put.repository.name, fullPath, `sha256:${sha256}`, put.now);
   if (!existing?.sha256) {
     insert(put, fullPath, 0, values);
     return { kind: "created" };
@@ -98,8 +121,18 @@ function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
   return null;
 }
 
-type Values = Omit<Parameters<NodeStatements["insert"]["run"]>[0], "repositoryId" | "fullPath" | "parent" | "name" | "folder">;
+type Values = Omit<
+  Parameters<NodeStatements["insert"]["run"]>[0],
+  "repositoryId" | "fullPath" | "parent" | "name" | "folder"
+>;
 
 function insert({ statements, repository }: Put, fullPath: string, folder: 0 | 1, values: Values): void {
-  statements.insert.run({ repositoryId: repository.id, fullPath, parent: parentOf(fullPath), name: nameOf(fullPath), folder, ...values });
+  statements.insert.run({
+    repositoryId: repository.id,
+    fullPath,
+    parent: parentOf(fullPath),
+    name: nameOf(fullPath),
+    folder,
+    ...values,
+  });
 }

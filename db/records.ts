@@ -11,7 +11,7 @@ export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 /** Bytes of an execution that were read at targets to compare or to verify. */
 type CheckedBytes = { bytesRead: number };
 
-/** Counts of artifacts over all clusters; planned = success + failed + notDone (design.md §6, Counts). */
+/** Counts of artifacts over all clusters; planned = success + failed + notDone (docs/decisions.md#counts). */
 export type Overview = {
   success: number;
   failed: number;
@@ -53,10 +53,27 @@ export function findRecord(db: DbOrTx, id: string): RecordView | null {
 }
 
 /** Of one task, the newest first. */
-export function pageRecords(db: DbOrTx, taskKey: string, status: ExecutionStatus | undefined, offset: number, limit: number): { total: number; records: RecordView[] } {
+export function pageRecords(
+  db: DbOrTx,
+  taskKey: string,
+  status: ExecutionStatus | undefined,
+  offset: number,
+  limit: number,
+): { total: number; records: RecordView[] } {
   const where = and(eq(record.taskKey, taskKey), status && eq(record.status, status));
-  const rows = db.select(columns).from(record).where(where).orderBy(desc(record.startTime), desc(record.id)).limit(limit).offset(offset).all();
-  const counted = db.select({ n: sql<number>`count(*)` }).from(record).where(where).get();
+  const rows = db
+    .select(columns)
+    .from(record)
+    .where(where)
+    .orderBy(desc(record.startTime), desc(record.id))
+    .limit(limit)
+    .offset(offset)
+    .all();
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(record)
+    .where(where)
+    .get();
   return { total: counted?.n ?? 0, records: withSums(db, rows) };
 }
 
@@ -66,8 +83,16 @@ const LIST_PAGE = 200;
 export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<RecordView[]> {
   let last: RecordRow | undefined;
   do {
-    const after = last && or(lt(record.startTime, last.startTime), and(eq(record.startTime, last.startTime), lt(record.id, last.id)));
-    const rows = db.select(columns).from(record).where(and(eq(record.taskKey, taskKey), after)).orderBy(desc(record.startTime), desc(record.id)).limit(LIST_PAGE).all();
+    const after =
+      last &&
+      or(lt(record.startTime, last.startTime), and(eq(record.startTime, last.startTime), lt(record.id, last.id)));
+    const rows = db
+      .select(columns)
+      .from(record)
+      .where(and(eq(record.taskKey, taskKey), after))
+      .orderBy(desc(record.startTime), desc(record.id))
+      .limit(LIST_PAGE)
+      .all();
     last = rows.length === LIST_PAGE ? rows.at(-1) : undefined;
     yield withSums(db, rows);
   } while (last !== undefined);
@@ -76,9 +101,13 @@ export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<
 /** By task key; tasks that never ran are absent. */
 export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<string, RecordBytes> {
   const newest = sql`(SELECT id FROM record r WHERE r.task_key = t.key ORDER BY r.start_time DESC, r.id DESC LIMIT 1)`;
-  const ids = db.all<{ id: string | null }>(sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`).flatMap(({ id }) => id ?? []);
+  const ids = db
+    .all<{ id: string | null }>(sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`)
+    .flatMap(({ id }) => id ?? []);
   const rows = db.select(columns).from(record).where(inArray(record.id, ids)).all();
-  return new Map(withSums(db, rows).map(({ taskKey, replicatedBytes, totalBytes }) => [taskKey, { replicatedBytes, totalBytes }]));
+  return new Map(
+    withSums(db, rows).map(({ taskKey, replicatedBytes, totalBytes }) => [taskKey, { replicatedBytes, totalBytes }]),
+  );
 }
 
 const total = (column: Column) => sql<number>`sum(${column})`;
@@ -138,13 +167,18 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
 const DELETE_PAGE = 500;
 
 /**
- * Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. First what plans and outcomes
- * that come late refer to, so that they add nothing behind it.
+ * Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. First what
+ * plans and outcomes that come late refer to, so that they add nothing behind it.
  */
 export async function deleteRecord(db: Db, id: string): Promise<void> {
   db.delete(planObject).where(eq(planObject.recordId, id)).run();
   for (const table of [dispatch, detail, plan]) {
-    await inPages(() => db.run(sql`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`).changes);
+    await inPages(
+      () =>
+        db.run(
+          sql`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`,
+        ).changes,
+    );
   }
   for (const table of [tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();
   db.delete(record).where(eq(record.id, id)).run();

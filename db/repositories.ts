@@ -13,16 +13,26 @@ export type NewRepository = Omit<RepositoryRow, "id" | Optional | Audit> & Parti
 type By = { user: string; now: number };
 
 /** The additional data with which a linked repository's secret is sealed. */
-export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string => `repository:${projectId}/${name}`;
+export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string =>
+  `repository:${projectId}/${name}`;
 
 /** False when the name is taken. The project must be there. */
 export function insertRepository(db: DbOrTx, values: NewRepository, { user, now }: By): boolean {
   const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
-  return db.insert(repository).values({ ...values, ...audit }).onConflictDoNothing().run().changes > 0;
+  return (
+    db
+      .insert(repository)
+      .values({ ...values, ...audit })
+      .onConflictDoNothing()
+      .run().changes > 0
+  );
 }
 
 export function updateRepository(db: DbOrTx, id: number, changes: Partial<NewRepository>, { user, now }: By): void {
-  db.update(repository).set({ ...changes, lastModifiedBy: user, lastModifiedDate: now }).where(eq(repository.id, id)).run();
+  db.update(repository)
+    .set({ ...changes, lastModifiedBy: user, lastModifiedDate: now })
+    .where(eq(repository.id, id))
+    .run();
 }
 
 /** Its nodes must be gone. */
@@ -32,7 +42,11 @@ export function deleteRepositoryRow(db: DbOrTx, id: number): void {
 
 const byName = prepared((db) => {
   const { placeholder } = sql;
-  return db.select().from(repository).where(and(eq(repository.projectId, placeholder("projectId")), eq(repository.name, placeholder("name")))).prepare();
+  return db
+    .select()
+    .from(repository)
+    .where(and(eq(repository.projectId, placeholder("projectId")), eq(repository.name, placeholder("name"))))
+    .prepare();
 });
 
 export function findRepository(db: DbOrTx, projectId: string, name: string): RepositoryRow | null {
@@ -43,16 +57,36 @@ export function findRepository(db: DbOrTx, projectId: string, name: string): Rep
 export type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
 
 function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined {
-  return and(eq(repository.projectId, projectId), name ? startsWith(repository.name, name) : undefined, type && eq(repository.type, type));
+  return and(
+    eq(repository.projectId, projectId),
+    name ? startsWith(repository.name, name) : undefined,
+    type && eq(repository.type, type),
+  );
 }
 
 export function listRepositories(db: DbOrTx, filter: RepositoryFilter): RepositoryRow[] {
   return db.select().from(repository).where(matching(filter)).orderBy(asc(repository.name)).all();
 }
 
-export function pageRepositories(db: DbOrTx, filter: RepositoryFilter, offset: number, limit: number): { total: number; repositories: RepositoryRow[] } {
-  const repositories = db.select().from(repository).where(matching(filter)).orderBy(asc(repository.name)).limit(limit).offset(offset).all();
-  const counted = db.select({ n: sql<number>`count(*)` }).from(repository).where(matching(filter)).get();
+export function pageRepositories(
+  db: DbOrTx,
+  filter: RepositoryFilter,
+  offset: number,
+  limit: number,
+): { total: number; repositories: RepositoryRow[] } {
+  const repositories = db
+    .select()
+    .from(repository)
+    .where(matching(filter))
+    .orderBy(asc(repository.name))
+    .limit(limit)
+    .offset(offset)
+    .all();
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(repository)
+    .where(matching(filter))
+    .get();
   return { total: counted?.n ?? 0, repositories };
 }
 

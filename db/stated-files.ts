@@ -6,7 +6,14 @@ import { haveBlobs, putBlobs, type BlobRow } from "./blobs.ts";
 import { tell } from "./events.ts";
 import { type NodeStat, statPaths } from "./nodes.ts";
 import { type Db, type DbOrTx, write } from "./open.ts";
-import { type Beside, blocked, differs, factsAt, type Facts, type StatableRepository } from "./packages/stated-applying.ts";
+import {
+  type Beside,
+  blocked,
+  differs,
+  factsAt,
+  type Facts,
+  type StatableRepository,
+} from "./packages/stated-applying.ts";
 import { FILE_TYPES, type Readings } from "./packages/types.ts";
 import { type NodeEntry, putNodes, type PutResult } from "./put-nodes.ts";
 import { node } from "./schema/content.ts";
@@ -25,8 +32,8 @@ export type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"
 };
 
 /**
- * Makes what another instance states true, as far as the rules allow: registers `blobs`, whose content is durable, decides each file by what is
- * there and makes the nodes, all in one transaction. Answers in the order of the files.
+ * Makes what another instance states true, as far as the rules allow: registers `blobs`, whose content is durable,
+ * decides each file by what is there and makes the nodes, all in one transaction. Answers in the order of the files.
  */
 export function applyStatement(
   db: Db,
@@ -54,41 +61,85 @@ export function applyStatement(
   });
 }
 
-function decide(db: Db, tx: DbOrTx, repository: FileRepository, files: readonly Judged[], rules: StatedRules): FileAnswer[] {
+function decide(
+  db: Db,
+  tx: DbOrTx,
+  repository: FileRepository,
+  files: readonly Judged[],
+  rules: StatedRules,
+): FileAnswer[] {
   const { conflictStrategy, includeMetadata, now } = rules;
-  const existing = statPaths(db, repository.id, files.map(({ path }) => path), now);
-  const have = haveBlobs(db, files.flatMap(({ sha256 }) => sha256 ?? []), now);
+  const existing = statPaths(
+    db,
+    repository.id,
+    files.map(({ path }) => path),
+    now,
+  );
+  const have = haveBlobs(
+    db,
+    files.flatMap(({ sha256 }) => sha256 ?? []),
+    now,
+  );
   const { judge } = FILE_TYPES[repository.type];
   let stopped = false;
   return files.map((file): FileAnswer => {
     if (stopped) return { result: "stopped" };
     const found = existing.get(file.path);
-    const beside: Beside = { existing: found?.sha256 ?? null, comparison: compareClaim(file, factsAt(found, rules.facts)) };
+    const beside: Beside = {
+      existing: found?.sha256 ?? null,
+      comparison: compareClaim(file, factsAt(found, rules.facts)),
+    };
     const verdict = file.verdict ?? judge(repository, file.path, beside, conflictStrategy);
     if (verdict) return verdict;
     if (found?.folder) return blocked(file.path);
     const hasContent = file.sha256 !== null && have.has(file.sha256);
     const answer = decideFile(beside.comparison, beside.existing, hasContent, conflictStrategy);
     stopped = answer.result === "conflict" && conflictStrategy === "FAST_FAIL";
-    if (answer.result === "same" && includeMetadata && found && differs(found.metadata, file.metadata)) setMetadata(tx, repository, file, found, now);
+    if (answer.result === "same" && includeMetadata && found && differs(found.metadata, file.metadata))
+      setMetadata(tx, repository, file, found, now);
     return answer;
   });
 }
 
-function setMetadata(tx: DbOrTx, repository: FileRepository, file: DescribedFile, { sha256 }: NodeStat, now: number): void {
+function setMetadata(
+  tx: DbOrTx,
+  repository: FileRepository,
+  file: DescribedFile,
+  { sha256 }: NodeStat,
+  now: number,
+): void {
   const { isPart, tellPart } = FILE_TYPES[repository.type];
   tx.update(node)
     .set({ metadata: file.metadata, lastModifiedBy: file.lastModifiedBy, lastModifiedDate: file.lastModifiedDate })
     .where(and(eq(node.repositoryId, repository.id), eq(node.fullPath, file.path)))
     .run();
   if (isPart(file.path)) tellPart(tx, repository, file.path, now);
-  else tell(tx, { projectId: repository.projectId, repoName: repository.name, kind: "node", subject: file.path, digest: `sha256:${sha256}`, createdDate: now });
+  else
+    tell(tx, {
+      projectId: repository.projectId,
+      repoName: repository.name,
+      kind: "node",
+      subject: file.path,
+      digest: `sha256:${sha256}`,
+      createdDate: now,
+    });
 }
 
-function toEntry({ type }: FileRepository, file: DescribedFile, sha256: string, { includeMetadata }: StatedRules): NodeEntry {
+function toEntry(
+  { type }: FileRepository,
+  file: DescribedFile,
+  sha256: string,
+  { includeMetadata }: StatedRules,
+): NodeEntry {
   const { path, metadata, createdBy, createdDate, lastModifiedBy, lastModifiedDate } = file;
   const audit = { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
-  return { fullPath: path, sha256, metadata: includeMetadata ? metadata : null, audit, partOfVersion: FILE_TYPES[type].isPart(path) };
+  return {
+    fullPath: path,
+    sha256,
+    metadata: includeMetadata ? metadata : null,
+    audit,
+    partOfVersion: FILE_TYPES[type].isPart(path),
+  };
 }
 
 function toAnswer(result: PutResult): FileAnswer {

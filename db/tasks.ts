@@ -12,19 +12,37 @@ import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from 
 export type TaskRow = typeof task.$inferSelect;
 export type NewTask = Pick<
   typeof task.$inferInsert,
-  "name" | "kind" | "projectId" | "replicaObjectType" | "replicaType" | "setting" | "description" | "enabled" | "record" | "recordReserveDays" | "nextExecutionTime"
+  | "name"
+  | "kind"
+  | "projectId"
+  | "replicaObjectType"
+  | "replicaType"
+  | "setting"
+  | "description"
+  | "enabled"
+  | "record"
+  | "recordReserveDays"
+  | "nextExecutionTime"
 >;
 /** A task as it is answered: with its clusters' names and how many bytes its newest execution has moved. */
 export type TaskView = TaskRow & RecordBytes & { clusters: { id: string; name: string }[] };
 export type By = { user: string; now: number };
 
 /** Answers the new key, or null when the name is taken. */
-export function insertTask(db: Db, values: NewTask, objects: readonly TaskObject[], clusterIds: readonly string[], { user, now }: By): string | null {
+export function insertTask(
+  db: Db,
+  values: NewTask,
+  objects: readonly TaskObject[],
+  clusterIds: readonly string[],
+  { user, now }: By,
+): string | null {
   const key = newKey();
   return write(db, (tx) => {
     if (isNameTaken(tx, values.name)) return null;
     const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
-    tx.insert(task).values({ ...values, ...audit, key, id: newId(now) }).run();
+    tx.insert(task)
+      .values({ ...values, ...audit, key, id: newId(now) })
+      .run();
     insertParts(tx, key, objects, clusterIds);
     syncCursors(tx, key);
     return key;
@@ -34,10 +52,20 @@ export function insertTask(db: Db, values: NewTask, objects: readonly TaskObject
 export type TaskChanges = Partial<Omit<NewTask, "kind">>;
 
 /** False when the name is taken by another task. */
-export function updateTask(db: Db, key: string, changes: TaskChanges, objects: readonly TaskObject[], clusterIds: readonly string[], { user, now }: By): boolean {
+export function updateTask(
+  db: Db,
+  key: string,
+  changes: TaskChanges,
+  objects: readonly TaskObject[],
+  clusterIds: readonly string[],
+  { user, now }: By,
+): boolean {
   return write(db, (tx) => {
     if (changes.name !== undefined && isNameTaken(tx, changes.name, key)) return false;
-    tx.update(task).set({ ...changes, lastModifiedBy: user, lastModifiedDate: now }).where(eq(task.key, key)).run();
+    tx.update(task)
+      .set({ ...changes, lastModifiedBy: user, lastModifiedDate: now })
+      .where(eq(task.key, key))
+      .run();
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
     tx.delete(taskCluster).where(eq(taskCluster.taskKey, key)).run();
     insertParts(tx, key, objects, clusterIds);
@@ -52,15 +80,30 @@ function insertParts(tx: DbOrTx, taskKey: string, objects: readonly TaskObject[]
     INSERT INTO task_object (task_key, position, local_repo_name, repo_type, remote_project_id, remote_repo_name, package_constraints, path_constraints)
     SELECT ${taskKey}, key, value ->> 'localRepoName', value ->> 'repoType', value ->> 'remoteProjectId', value ->> 'remoteRepoName',
       value ->> 'packageConstraints', value ->> 'pathConstraints' FROM json_each(${JSON.stringify(objects)})`);
-  for (const [position, clusterId] of clusterIds.entries()) tx.insert(taskCluster).values({ taskKey, position, clusterId }).run();
+  for (const [position, clusterId] of clusterIds.entries())
+    tx.insert(taskCluster).values({ taskKey, position, clusterId }).run();
 }
 
 export function isNameTaken(db: DbOrTx, name: string, butBy = ""): boolean {
-  return db.select({ key: task.key }).from(task).where(and(eq(task.name, name), ne(task.key, butBy))).get() !== undefined;
+  return (
+    db
+      .select({ key: task.key })
+      .from(task)
+      .where(and(eq(task.name, name), ne(task.key, butBy)))
+      .get() !== undefined
+  );
 }
 
-export function setTaskEnabled(db: DbOrTx, key: string, values: { enabled: boolean; nextExecutionTime: number | null }, { user, now }: By): void {
-  db.update(task).set({ ...values, lastModifiedBy: user, lastModifiedDate: now }).where(eq(task.key, key)).run();
+export function setTaskEnabled(
+  db: DbOrTx,
+  key: string,
+  values: { enabled: boolean; nextExecutionTime: number | null },
+  { user, now }: By,
+): void {
+  db.update(task)
+    .set({ ...values, lastModifiedBy: user, lastModifiedDate: now })
+    .where(eq(task.key, key))
+    .run();
 }
 
 export function findTask(db: DbOrTx, key: string): TaskRow | null {
@@ -79,7 +122,10 @@ export function readObjects(db: DbOrTx, key: string): TaskObject[] {
 
 export function readClusterIds(db: DbOrTx, key: string): string[] {
   const rows = db.select({ id: taskCluster.clusterId }).from(taskCluster).where(eq(taskCluster.taskKey, key));
-  return rows.orderBy(asc(taskCluster.position)).all().map(({ id }) => id);
+  return rows
+    .orderBy(asc(taskCluster.position))
+    .all()
+    .map(({ id }) => id);
 }
 
 export type TaskFilter = {
@@ -91,15 +137,33 @@ export type TaskFilter = {
 };
 export type TaskOrder = { by: "createdDate" | "lastExecutionTime" | "nextExecutionTime"; descending: boolean };
 
-export function pageTasks(db: DbOrTx, filter: TaskFilter, order: TaskOrder, offset: number, limit: number): { total: number; tasks: TaskView[] } {
+export function pageTasks(
+  db: DbOrTx,
+  filter: TaskFilter,
+  order: TaskOrder,
+  offset: number,
+  limit: number,
+): { total: number; tasks: TaskView[] } {
   const conditions: (SQL | undefined)[] = [eq(task.projectId, filter.projectId)];
   if (filter.name !== undefined) conditions.push(startsWith(task.name, filter.name));
-  if (filter.lastExecutionStatus !== undefined) conditions.push(eq(task.lastExecutionStatus, filter.lastExecutionStatus));
+  if (filter.lastExecutionStatus !== undefined)
+    conditions.push(eq(task.lastExecutionStatus, filter.lastExecutionStatus));
   if (filter.enabled !== undefined) conditions.push(eq(task.enabled, filter.enabled));
   const where = and(...conditions);
   const direction = order.descending ? desc : asc;
-  const rows = db.select().from(task).where(where).orderBy(direction(task[order.by]), direction(task.key)).limit(limit).offset(offset).all();
-  const counted = db.select({ n: sql<number>`count(*)` }).from(task).where(where).get();
+  const rows = db
+    .select()
+    .from(task)
+    .where(where)
+    .orderBy(direction(task[order.by]), direction(task.key))
+    .limit(limit)
+    .offset(offset)
+    .all();
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(task)
+    .where(where)
+    .get();
   return { total: counted?.n ?? 0, tasks: toViews(db, rows) };
 }
 
@@ -115,7 +179,11 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
     .all();
   const byTask = new Map<string, TaskView["clusters"]>(keys.map((key) => [key, []]));
   for (const { taskKey, id, name } of clusters) byTask.get(taskKey)?.push({ id, name });
-  return rows.map((row) => ({ ...row, ...(bytes.get(row.key) ?? { replicatedBytes: 0, totalBytes: 0 }), clusters: byTask.get(row.key) ?? [] }));
+  return rows.map((row) => ({
+    ...row,
+    ...(bytes.get(row.key) ?? { replicatedBytes: 0, totalBytes: 0 }),
+    clusters: byTask.get(row.key) ?? [],
+  }));
 }
 
 export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
@@ -129,8 +197,13 @@ const LOCAL_SIDE = {
 };
 
 /** Those of the named repositories that exist; null when the project does not. */
-export function readLocalSide(db: DbOrTx, projectId: string, names: readonly string[]): Map<string, LocalRepository> | null {
-  if (db.select({ name: project.name }).from(project).where(eq(project.name, projectId)).get() === undefined) return null;
+export function readLocalSide(
+  db: DbOrTx,
+  projectId: string,
+  names: readonly string[],
+): Map<string, LocalRepository> | null {
+  if (db.select({ name: project.name }).from(project).where(eq(project.name, projectId)).get() === undefined)
+    return null;
   const rows = db
     .select(LOCAL_SIDE)
     .from(repository)
@@ -142,7 +215,11 @@ export function readLocalSide(db: DbOrTx, projectId: string, names: readonly str
 /** Names of the tasks that go to a cluster, for the error that names them. */
 export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
   const rows = db.select({ name: task.name }).from(taskCluster).innerJoin(task, eq(task.key, taskCluster.taskKey));
-  return rows.where(eq(taskCluster.clusterId, clusterId)).orderBy(asc(task.name)).all().map(({ name }) => name);
+  return rows
+    .where(eq(taskCluster.clusterId, clusterId))
+    .orderBy(asc(task.name))
+    .all()
+    .map(({ name }) => name);
 }
 
 /** The task's own rows, the clusters it owns included; its records go first (`deleteRecords`). */

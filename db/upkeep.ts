@@ -17,7 +17,14 @@ export function advanceNextTimes(db: Db, zone: string, now: number): void {
   if (somePassed(db).get({ now }) !== undefined) setNextTimes(db, zone, now, lte(task.nextExecutionTime, now));
 }
 
-const somePassed = prepared((db) => db.select({ key: task.key }).from(task).where(lte(task.nextExecutionTime, sql.placeholder("now"))).limit(1).prepare());
+const somePassed = prepared((db) =>
+  db
+    .select({ key: task.key })
+    .from(task)
+    .where(lte(task.nextExecutionTime, sql.placeholder("now")))
+    .limit(1)
+    .prepare(),
+);
 
 /** Computes every `nextExecutionTime` anew: the configured zone, or what is known of zones, may have changed. */
 export function resetNextTimes(db: Db, zone: string, now: number): void {
@@ -26,15 +33,26 @@ export function resetNextTimes(db: Db, zone: string, now: number): void {
 
 function setNextTimes(db: Db, zone: string, now: number, which: SQL | undefined): void {
   write(db, (tx) => {
-    const rows = tx.select({ key: task.key, setting: task.setting, replicaType: task.replicaType }).from(task).where(which).all();
+    const rows = tx
+      .select({ key: task.key, setting: task.setting, replicaType: task.replicaType })
+      .from(task)
+      .where(which)
+      .all();
     for (const { key, ...row } of rows) {
-      tx.update(task).set({ nextExecutionTime: nextOrNone(row, zone, now) }).where(eq(task.key, key)).run();
+      tx.update(task)
+        .set({ nextExecutionTime: nextOrNone(row, zone, now) })
+        .where(eq(task.key, key))
+        .run();
     }
   });
 }
 
 /** A plan that can be read no more, say because its zone was abolished, must not keep others from being answered. */
-function nextOrNone({ setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">, zone: string, now: number): number | null {
+function nextOrNone(
+  { setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">,
+  zone: string,
+  now: number,
+): number | null {
   try {
     return nextExecution(setting, replicaType, zone, now);
   } catch {
@@ -45,19 +63,30 @@ function nextOrNone({ setting, replicaType }: Pick<typeof task.$inferSelect, "se
 /** Keys of the tasks that may need a schedule. */
 export function scheduledTasks(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
-  return rows.where(mayBeScheduled).all().map(({ key }) => key);
+  return rows
+    .where(mayBeScheduled)
+    .all()
+    .map(({ key }) => key);
 }
 
 /** Keys of the tasks that should have started when they were saved and never did: the process died in between. */
 export function forgottenStarts(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
-  const forgotten = and(eq(task.enabled, true), eq(task.replicaType, "SCHEDULED"), eq(task.executionTimes, 0), sql`${strategy} = 'IMMEDIATELY'`);
-  return rows.where(forgotten).all().map(({ key }) => key);
+  const forgotten = and(
+    eq(task.enabled, true),
+    eq(task.replicaType, "SCHEDULED"),
+    eq(task.executionTimes, 0),
+    sql`${strategy} = 'IMMEDIATELY'`,
+  );
+  return rows
+    .where(forgotten)
+    .all()
+    .map(({ key }) => key);
 }
 
 /**
- * Deletes finished records that are older than their task keeps them, and all records of tasks that are gone, with everything below them, in
- * bounded transactions between other work. Answers how many.
+ * Deletes finished records that are older than their task keeps them, and all records of tasks that are gone, with
+ * everything below them, in bounded transactions between other work. Answers how many.
  */
 export async function deleteOldRecords(db: Db, now: number): Promise<number> {
   let deleted = 0;

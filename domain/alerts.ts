@@ -1,4 +1,7 @@
-/** What an operator is told of: each condition and its threshold stand here once, for the numbers, for the problems in words, and for the alert rules. */
+/**
+ * What an operator is told of: each condition and its threshold stand here once, for the numbers, for the problems in
+ * words, and for the alert rules.
+ */
 export const ALERTS = [
   "TaskOverdue",
   "RunStalled",
@@ -125,8 +128,15 @@ export function holds(alert: Alert, value: number, other = Number.NaN): boolean 
 
 /** The same as an expression of Prometheus' rules. */
 export function expressionOf(alert: Alert): string {
-  const { metric, grown, labels = {}, holds: { is, than } } = ALERT_RULES[alert];
-  const selector = Object.entries(labels).map(([name, value]) => `${name}="${value}"`).join(",");
+  const {
+    metric,
+    grown,
+    labels = {},
+    holds: { is, than },
+  } = ALERT_RULES[alert];
+  const selector = Object.entries(labels)
+    .map(([name, value]) => `${name}="${value}"`)
+    .join(",");
   const series = selector === "" ? metric : `${metric}{${selector}}`;
   return `${grown ? `increase(${series}[${DEATHS_TOLD_FOR / 60_000}m])` : series} ${is} ${than}`;
 }

@@ -1,16 +1,29 @@
 import { type Artifact, sizeOf, strongest, subjectOf } from "./artifact.ts";
 import type { TransferError } from "./failure.ts";
 import { failureResult } from "./failure-result.ts";
-import { noParts, type ArtifactOutcome, type ArtifactResult, type PartCounts, type Parts, type UploadState } from "./outcome.ts";
+import {
+  noParts,
+  type ArtifactOutcome,
+  type ArtifactResult,
+  type PartCounts,
+  type Parts,
+  type UploadState,
+} from "./outcome.ts";
 
 /** How many parts of an artifact ended how. */
 export type Ended = Partial<PartCounts>;
 
 /**
- * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its content as a blob, which may be there
- * already (`blob`) when the node is new.
+ * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its content as a
+ * blob, which may be there already (`blob`) when the node is new.
  */
-export function artifactOutcome(artifact: Artifact, result: ArtifactResult, nodes: Ended, bytesSent: number, blob: Ended = nodes): ArtifactOutcome {
+export function artifactOutcome(
+  artifact: Artifact,
+  result: ArtifactResult,
+  nodes: Ended,
+  bytesSent: number,
+  blob: Ended = nodes,
+): ArtifactOutcome {
   const parts: Parts = noParts();
   parts.node = { ...parts.node, ...nodes };
   if (artifact.version === "") parts.blob = { ...parts.blob, ...blob };
@@ -18,9 +31,19 @@ export function artifactOutcome(artifact: Artifact, result: ArtifactResult, node
 }
 
 /** What a failure means for an artifact: tried again later when that makes sense, else failed. */
-export function failedOutcome(artifact: Artifact, error: TransferError, uploads: UploadState[], bytesSent: number): ArtifactOutcome {
+export function failedOutcome(
+  artifact: Artifact,
+  error: TransferError,
+  uploads: UploadState[],
+  bytesSent: number,
+): ArtifactOutcome {
   const result = failureResult(error, `${subjectOf(artifact)}: ${error.message}`, uploads);
-  return artifactOutcome(artifact, result, result.kind === "failed" ? { failed: artifact.parts.length } : {}, bytesSent);
+  return artifactOutcome(
+    artifact,
+    result,
+    result.kind === "failed" ? { failed: artifact.parts.length } : {},
+    bytesSent,
+  );
 }
 
 function digestOf({ digest, parts }: Artifact): string | null {

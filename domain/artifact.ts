@@ -8,7 +8,10 @@ export type Digests = { readonly [A in DigestAlgorithm]?: string };
 /** Who made a thing and changed it last; dates in epoch ms. */
 export type Origin = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
 
-/** One file of an artifact. `path` begins with "/"; `size` null: unknown until it is read. Without an origin it has that of the artifact. */
+/**
+ * One file of an artifact. `path` begins with "/"; `size` null: unknown until it is read. Without an origin it has that
+ * of the artifact.
+ */
 export type Part = {
   path: string;
   size: number | null;
@@ -17,14 +20,19 @@ export type Part = {
   origin?: Origin;
 };
 
-/** A package version, or a single file (`version` ""), as its source has it. `parts` in writing order: the last one commits. */
+/**
+ * A package version, or a single file (`version` ""), as its source has it. `parts` in writing order: the last one
+ * commits.
+ */
 export type Artifact = {
   name: string;
   version: string;
   parts: readonly Part[];
   /** Of the whole version or the file, `sha256:…`; null where it is not known beforehand. */
   digest: string | null;
-  /** The protocol's own description of the version (package.json, Chart.yaml, core metadata); null where it has none. */
+  /**
+   * The protocol's own description of the version (package.json, Chart.yaml, core metadata); null where it has none.
+   */
   document: Readonly<Record<string, unknown>> | null;
   /** Names that point to this version at the source (npm's dist-tags). */
   tags: readonly string[];

@@ -9,8 +9,8 @@ export type Fact = KnownContent & { modifiedDate?: number | null };
 export type PartComparison = { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
 
 /**
- * Compares a part with what a target has in its place. Where no digest decides, equal sizes are equal contents where the target is not older
- * than the source (AUTO), or always (SIZE).
+ * Compares a part with what a target has in its place. Where no digest decides, equal sizes are equal contents where
+ * the target is not older than the source (AUTO), or always (SIZE).
  */
 export function comparePart(part: Part, there: Fact | null, compare: CompareMode): PartComparison {
   if (there === null) return { kind: "absent" };
@@ -45,10 +45,15 @@ export type ArtifactDecision =
   | { kind: "leave" | "conflict" | "immutable"; at: number };
 
 /**
- * Decides an artifact by its parts: what is lacking is written; one part with other content is a conflict of the whole. What this execution may
- * itself have left half-written at a target without atomic writes is written again, and is no conflict.
+ * Decides an artifact by its parts: what is lacking is written; one part with other content is a conflict of the whole.
+ * What this execution may itself have left half-written at a target without atomic writes is written again, and is no
+ * conflict.
  */
-export function decideArtifact(found: readonly PartComparison[], rules: PartRules, target: TargetNature): ArtifactDecision {
+export function decideArtifact(
+  found: readonly PartComparison[],
+  rules: PartRules,
+  target: TargetNature,
+): ArtifactDecision {
   const isLeftover = rules.mayHaveSent && !target.atomic;
   const at = found.findIndex(({ kind }) => kind === "different" || kind === "unread");
   const lacking = [...found.keys()].filter((index) => found[index]?.kind !== "same");
@@ -59,11 +64,18 @@ export function decideArtifact(found: readonly PartComparison[], rules: PartRule
   return target.immutable ? { kind: "immutable", at } : { kind: "write", lacking, replaces: true };
 }
 
-/** `differing`: tags that name other content; `writes`: those that are to be given the image, "conflict": none, for it stops the cluster. */
+/**
+ * `differing`: tags that name other content; `writes`: those that are to be given the image, "conflict": none, for it
+ * stops the cluster.
+ */
 export type TagsDecision = { differing: string[]; writes: string[] | "conflict" };
 
 /** Decides an image by what each of its tags names at the target; null: nothing. */
-export function decideTags(there: ReadonlyMap<string, { digest: string } | null>, digest: string, strategy: ConflictStrategy): TagsDecision {
+export function decideTags(
+  there: ReadonlyMap<string, { digest: string } | null>,
+  digest: string,
+  strategy: ConflictStrategy,
+): TagsDecision {
   const missing = [...there].filter(([, found]) => found === null).map(([tag]) => tag);
   const differing = [...there].filter(([, found]) => found !== null && found.digest !== digest).map(([tag]) => tag);
   if (differing.length > 0 && strategy === "FAST_FAIL") return { differing, writes: "conflict" };

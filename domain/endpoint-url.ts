@@ -7,16 +7,21 @@ export class EndpointUrlError extends Error {
 }
 
 /**
- * The address of another end as it is kept: http or https (without a scheme https, loopback http), perhaps a path, no slash
- * at the end. Credentials have fields of their own: in a URL they would be answered and logged.
+ * The address of another end as it is kept: http or https (without a scheme https, loopback http), perhaps a path, no
+ * slash at the end. Credentials have fields of their own: in a URL they would be answered and logged.
  */
 export function parseEndpointUrl(text: string): URL {
   const trimmed = text.trim();
-  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
-  if (trimmed.length > MAX_LENGTH || !URL.canParse(whole)) throw new EndpointUrlError("write http(s)://host[:port][/path]");
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
+    ? trimmed
+    : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
+  if (trimmed.length > MAX_LENGTH || !URL.canParse(whole))
+    throw new EndpointUrlError("write http(s)://host[:port][/path]");
   const url = new URL(whole);
-  if (url.protocol !== "http:" && url.protocol !== "https:") throw new EndpointUrlError("only http and https are spoken");
-  if (url.username !== "" || url.password !== "") throw new EndpointUrlError("write credentials into username and password, not into the url");
+  if (url.protocol !== "http:" && url.protocol !== "https:")
+    throw new EndpointUrlError("only http and https are spoken");
+  if (url.username !== "" || url.password !== "")
+    throw new EndpointUrlError("write credentials into username and password, not into the url");
   if (url.search !== "" || url.hash !== "") throw new EndpointUrlError("write it without ? and #");
   return url;
 }

@@ -1,4 +1,4 @@
-/** What kind of thing went wrong; the protocol code that understands the answer decides (design.md §6, Retry). */
+/** What kind of thing went wrong; the protocol code that understands the answer decides (docs/decisions.md#retry). */
 export const FAILURE_KINDS = [
   "unreachable",
   "timeout",
@@ -35,7 +35,10 @@ const RETRYABLE: ReadonlySet<FailureKind> = new Set([
 /** These say nothing of what was under way: it goes on in another batch. */
 const PUT_OFF: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
 
-/** The one error of everything that moves bytes. `message` is shown to users as errorReason: it names the thing and what to do, and never holds a secret. */
+/**
+ * The one error of everything that moves bytes. `message` is shown to users as errorReason: it names the thing and what
+ * to do, and never holds a secret.
+ */
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly kind: FailureKind;
@@ -44,7 +47,11 @@ export class TransferError extends Error {
   /** The error codes of the protocol in which the other end answered ("BLOB_UNKNOWN"), where it named any. */
   readonly codes: readonly string[] | undefined;
 
-  constructor(kind: FailureKind, message: string, options: { cause?: unknown; notBefore?: number | undefined; codes?: readonly string[] | undefined } = {}) {
+  constructor(
+    kind: FailureKind,
+    message: string,
+    options: { cause?: unknown; notBefore?: number | undefined; codes?: readonly string[] | undefined } = {},
+  ) {
     super(message, { cause: options.cause });
     this.kind = kind;
     this.notBefore = options.notBefore;
@@ -68,15 +75,22 @@ export class TransferError extends Error {
 /** How others say that a signal stopped them: Node and undici; Temporal. */
 const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 
-/** Why a signal fired, as a TransferError: its reason where that puts the work off, else "cancelled" in the reason's words. */
+/**
+ * Why a signal fired, as a TransferError: its reason where that puts the work off, else "cancelled" in the reason's
+ * words.
+ */
 export function stopOf({ reason }: AbortSignal): TransferError {
   const said = toTransferError(reason);
   return said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: reason });
 }
 
-/** What is neither a TransferError nor says that a signal stopped it is a fault of ours: permanent, with its own message. */
+/**
+ * What is neither a TransferError nor says that a signal stopped it is a fault of ours: permanent, with its own
+ * message.
+ */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;
-  if (error instanceof Error && STOPPED.has(error.name)) return new TransferError("cancelled", "stopped", { cause: error });
+  if (error instanceof Error && STOPPED.has(error.name))
+    return new TransferError("cancelled", "stopped", { cause: error });
   return new TransferError("invalid", error instanceof Error ? error.message : String(error), { cause: error });
 }

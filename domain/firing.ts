@@ -19,13 +19,21 @@ export type Timing = {
   text: string;
 };
 
-/** Null: by hand, at once, or with the uploads. `zone` is the configured one. CronError or TimeError for a plan that was never checked. */
-export function timingOf({ setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType }, zone: string): Timing | null {
+/**
+ * Null: by hand, at once, or with the uploads. `zone` is the configured one. CronError or TimeError for a plan that was
+ * never checked.
+ */
+export function timingOf(
+  { setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType },
+  zone: string,
+): Timing | null {
   const { executionStrategy, executionPlan } = setting;
   const { cronExpression, executeTime, timeZone } = executionPlan;
   if (replicaType !== "SCHEDULED") return null;
-  if (executionStrategy === "CRON_EXPRESSION" && cronExpression !== null) return byCron(cronExpression, timeZone ?? zone);
-  if (executionStrategy === "SPECIFIED_TIME" && executeTime !== null) return atOnce(parseTime(executeTime, timeZone ?? zone).getTime());
+  if (executionStrategy === "CRON_EXPRESSION" && cronExpression !== null)
+    return byCron(cronExpression, timeZone ?? zone);
+  if (executionStrategy === "SPECIFIED_TIME" && executeTime !== null)
+    return atOnce(parseTime(executeTime, timeZone ?? zone).getTime());
   return null;
 }
 
@@ -44,7 +52,15 @@ function byCron(expression: string, zone: string): Timing {
 function atOnce(time: number): Timing {
   const once = Math.ceil(time / 1000) * 1000;
   const at = new Date(once);
-  const clock = [at.getUTCSeconds(), at.getUTCMinutes(), at.getUTCHours(), at.getUTCDate(), at.getUTCMonth() + 1, "?", at.getUTCFullYear()];
+  const clock = [
+    at.getUTCSeconds(),
+    at.getUTCMinutes(),
+    at.getUTCHours(),
+    at.getUTCDate(),
+    at.getUTCMonth() + 1,
+    "?",
+    at.getUTCFullYear(),
+  ];
   return {
     calendars: toCalendars(parseCron(clock.join(" "))),
     zone: "UTC",
@@ -73,7 +89,10 @@ const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "
 /** The workflow id of the run that was due then: Temporal adds the time to what a schedule names. */
 export const firingId = (task: NamedTask, due: number) => `${runBase(task)}-${toSecond(due)}`;
 
-/** What tells a firing from all others, whatever its task was called when its schedule was made. It is the whole id of those that older releases started. */
+/**
+ * What tells a firing from all others, whatever its task was called when its schedule was made. It is the whole id of
+ * those that older releases started.
+ */
 export const firingSeed = (taskKey: string, due: number) => `repl/${taskKey}-${toSecond(due)}`;
 
 const DUE = /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;

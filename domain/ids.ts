@@ -3,7 +3,11 @@ const random = (length: number) => hex(globalThis.crypto.getRandomValues(new Uin
 
 /** 24 hex digits, the first 8 of them the seconds of its making, so that ids sort by age. */
 export function newId(now = Date.now()): string {
-  return Math.floor(now / 1000).toString(16).padStart(8, "0") + random(8);
+  return (
+    Math.floor(now / 1000)
+      .toString(16)
+      .padStart(8, "0") + random(8)
+  );
 }
 
 /** 32 hex digits: the key of a task. */

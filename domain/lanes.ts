@@ -29,13 +29,17 @@ export const FAST_MS = 1_000;
 export const OVERSTAYED_MS = 90_000;
 
 export type Amount = { artifacts: number; bytes: number };
-export const isAtMost = ({ artifacts, bytes }: Amount, most: Amount): boolean => artifacts <= most.artifacts && bytes <= most.bytes;
+export const isAtMost = ({ artifacts, bytes }: Amount, most: Amount): boolean =>
+  artifacts <= most.artifacts && bytes <= most.bytes;
 
 /** A run is small when all it plans for a cluster is at most this; a REAL_TIME batch is when it is itself. */
 export const SMALL_RUN: Amount = { artifacts: 50, bytes: 64 * 1024 ** 2 };
 export const SMALL_NEWS: Amount = { artifacts: 200, bytes: 64 * 1024 ** 2 };
 
-/** How long (ms) a batch begins new artifacts, and after how long what is under way is broken off and handed back; null: never. */
+/**
+ * How long (ms) a batch begins new artifacts, and after how long what is under way is broken off and handed back; null:
+ * never.
+ */
 export type SliceLimits = { begins: number; ends: number | null };
 
 /** `slice`: how long a SHARED batch begins new artifacts. */

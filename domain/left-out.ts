@@ -2,13 +2,18 @@
 const MOST_NAMED = 10;
 const MOST_NAME = 100;
 
-/** What a plan of whole repositories and packages leaves out since it goes with what it is attached to: how many tags, and the first of them, `name:version`. */
+/**
+ * What a plan of whole repositories and packages leaves out since it goes with what it is attached to: how many tags,
+ * and the first of them, `name:version`.
+ */
 export type LeftOut = { count: number; first: string[] };
 
 export const NOTHING_LEFT_OUT: LeftOut = { count: 0, first: [] };
 
 export function addLeftOut({ count, first }: LeftOut, more: readonly { name: string; version: string }[]): LeftOut {
-  const named = more.slice(0, MOST_NAMED - first.length).map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME));
+  const named = more
+    .slice(0, MOST_NAMED - first.length)
+    .map(({ name, version }) => `${name}:${version}`.slice(0, MOST_NAME));
   return { count: count + more.length, first: [...first, ...named] };
 }
 

@@ -6,25 +6,40 @@ import { matchesWildcard } from "./wildcard.ts";
 
 type Constraints = Pick<TaskObject, "repoType" | "packageConstraints" | "pathConstraints">;
 
-/** What happened in a hosted repository: to a file, `path` and no version, or to a version of a package, whose name is in `path`. */
+/**
+ * What happened in a hosted repository: to a file, `path` and no version, or to a version of a package, whose name is
+ * in `path`.
+ */
 export type Changed = { path: string; version: string };
 
 /**
- * Which files and versions of its repository a task's object means: all without constraints; else the versions that its packages name, and the files
- * that a path names, those below a folder that a path names, and those directly in a folder that match a path with `*` in its last segment. The same
- * as a plan of the object finds: what the server makes itself, such as checksums, is each repository's own.
+ * Which files and versions of its repository a task's object means: all without constraints; else the versions that its
+ * packages name, and the files that a path names, those below a folder that a path names, and those directly in a
+ * folder that match a path with `*` in its last segment. The same as a plan of the object finds: what the server makes
+ * itself, such as checksums, is each repository's own.
  */
-export function objectMatcher({ repoType, packageConstraints, pathConstraints }: Constraints): (changed: Changed) => boolean {
+export function objectMatcher({
+  repoType,
+  packageConstraints,
+  pathConstraints,
+}: Constraints): (changed: Changed) => boolean {
   const packages = packageConstraints ?? [];
   const paths = pathConstraints ?? [];
   const all = packages.length + paths.length === 0;
   const meansVersion = all ? () => true : versionMatcher(packages);
   const meansFile = all ? () => true : fileMatcher(paths);
-  return (changed) => (changed.version === "" ? meansFile(changed.path) && !isComputed(repoType, changed.path) : meansVersion(changed));
+  return (changed) =>
+    changed.version === "" ? meansFile(changed.path) && !isComputed(repoType, changed.path) : meansVersion(changed);
 }
 
-/** Of types that have packages and are written by path, a path means files of versions, too, and what happens to these is told as their version's. */
-export function meansFilesOfVersions({ repoType, pathConstraints }: Pick<TaskObject, "repoType" | "pathConstraints">): boolean {
+/**
+ * Of types that have packages and are written by path, a path means files of versions, too, and what happens to these
+ * is told as their version's.
+ */
+export function meansFilesOfVersions({
+  repoType,
+  pathConstraints,
+}: Pick<TaskObject, "repoType" | "pathConstraints">): boolean {
   return isHostedPackageType(repoType) && isHostedFileType(repoType) && (pathConstraints ?? []).length > 0;
 }
 

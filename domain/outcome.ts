@@ -1,9 +1,12 @@
 import type { ComparedBy, ConflictStrategy, VerifiedBy } from "./vocabulary.ts";
 
-/** Parts of one kind in an artifact; total = success + skip + failed once the artifact has ended (seed 004, `progress`). */
+/**
+ * Parts of one kind in an artifact; total = success + skip + failed once the artifact has ended
+ * (docs/decisions.md#progress).
+ */
 export type PartCounts = { success: number; skip: number; failed: number };
 
-/** blob = blobs, node = files and manifests (design.md §6, Counts). */
+/** blob = blobs, node = files and manifests (docs/decisions.md#counts). */
 export type Parts = { blob: PartCounts; node: PartCounts };
 
 export const noParts = (): Parts => ({
@@ -11,23 +14,37 @@ export const noParts = (): Parts => ({
   node: { success: 0, skip: 0, failed: 0 },
 });
 
-/** Where a blob upload stands, so that any worker can go on: the newest location the target gave and the offset it confirmed (design.md §5.5). */
+/**
+ * Where a blob upload stands, so that any worker can go on: the newest location the target gave and the offset it
+ * confirmed (docs/decisions.md#resumption).
+ */
 export type UploadState = { digest: string; location: string; offset: number };
 
 /**
  * How one artifact ended at one cluster.
  * - sent: new at the target; same: equal content was there; replaced: conflict, overwritten; skipped: conflict, left.
  * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
- * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given (digest mismatch: 3).
+ * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where
+ * given (digest mismatch: 3).
  *   `unreachable`: an end did not answer at all; `untried`: so others found, and this one was left for later.
- * - yielded: no outcome; its batch's time was over at a point from which a later one goes on at once. `whole`: it has a large blob that must
+ * - yielded: no outcome; its batch's time was over at a point from which a later one goes on at once. `whole`: it has a
+ * large blob that must
  *   go in one request, which a batch with all the time it takes does.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
   | { kind: "yielded"; whole: boolean }
   | { kind: "failed"; reason: string; conflict: boolean; stopsCluster: boolean }
-  | { kind: "again"; reason: string; notBefore: number | null; uploads: UploadState[]; throttled: boolean; unreachable?: boolean; untried?: boolean; maxTries?: number };
+  | {
+      kind: "again";
+      reason: string;
+      notBefore: number | null;
+      uploads: UploadState[];
+      throttled: boolean;
+      unreachable?: boolean;
+      untried?: boolean;
+      maxTries?: number;
+    };
 
 export type ArtifactOutcome = {
   result: ArtifactResult;
@@ -52,7 +69,10 @@ export type ArtifactOutcome = {
 export type CopyRules = {
   conflictStrategy: ConflictStrategy;
   includeMetadata: boolean;
-  /** True when this execution may itself have sent the artifact before: equal or different content found is then verified, never a conflict. */
+  /**
+   * True when this execution may itself have sent the artifact before: equal or different content found is then
+   * verified, never a conflict.
+   */
   mayHaveSent: boolean;
 };
 

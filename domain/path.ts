@@ -15,12 +15,16 @@ const ENCODED_DOT = /%(?:25)*2e/gi;
 const shown = (text: string) => JSON.stringify([...text].slice(0, 60).join(""));
 
 function checkSegment(segment: string): void {
-  if (segment === "") throw new PathError("the path has an empty segment: write one slash between names and none at the end");
+  if (segment === "")
+    throw new PathError("the path has an empty segment: write one slash between names and none at the end");
   const plain = segment.replaceAll(ENCODED_DOT, ".");
-  if (plain === "." || plain === "..") throw new PathError(`the path has the segment ${shown(segment)}: write it without . and ..`);
+  if (plain === "." || plain === "..")
+    throw new PathError(`the path has the segment ${shown(segment)}: write it without . and ..`);
   if (UNFIT.test(segment)) throw new PathError(`the segment ${shown(segment)} has a control character`);
-  if (segment.includes("/") || segment.includes("\\")) throw new PathError(`the segment ${shown(segment)} has a slash or backslash`);
-  if ([...segment].length > MAX_SEGMENT) throw new PathError(`the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`);
+  if (segment.includes("/") || segment.includes("\\"))
+    throw new PathError(`the segment ${shown(segment)} has a slash or backslash`);
+  if ([...segment].length > MAX_SEGMENT)
+    throw new PathError(`the segment ${shown(segment)}… is longer than ${MAX_SEGMENT} characters`);
 }
 
 function assemble(segments: string[]): string {
@@ -37,7 +41,10 @@ function split(path: string, folder: boolean): string[] {
   return bare === "" ? [] : (bare.endsWith("/") ? bare.slice(0, -1) : bare).split("/");
 }
 
-/** The full path ("/a/b"; the root is "/") of a path as a person writes it; with `folder`, "", "/" and a slash at the end are allowed. Throws PathError. */
+/**
+ * The full path ("/a/b"; the root is "/") of a path as a person writes it; with `folder`, "", "/" and a slash at the
+ * end are allowed. Throws PathError.
+ */
 export function parsePath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder));
 }
@@ -66,6 +73,7 @@ export const parentOf = (fullPath: string): string => fullPath.slice(0, Math.max
 /** All folders above, the outermost first, without the root. */
 export function foldersAbove(fullPath: string): string[] {
   const folders: string[] = [];
-  for (let at = fullPath.indexOf("/", 1); at > 0; at = fullPath.indexOf("/", at + 1)) folders.push(fullPath.slice(0, at));
+  for (let at = fullPath.indexOf("/", 1); at > 0; at = fullPath.indexOf("/", at + 1))
+    folders.push(fullPath.slice(0, at));
   return folders;
 }

@@ -30,8 +30,9 @@ export function attachedTo(tag: string): { subject: Digest; suffix: string | nul
 }
 
 /**
- * A registry's address: `origin` is where its API answers, `namespace` the path under which names are meant ("" or "a/b"). `base` ("" or "/a"): of an
- * instance of this product, what stands before its API's `/v2`; whatever it answers is at this address.
+ * A registry's address: `origin` is where its API answers, `namespace` the path under which names are meant ("" or
+ * "a/b"). `base` ("" or "/a"): of an instance of this product, what stands before its API's `/v2`; whatever it answers
+ * is at this address.
  */
 export type RegistryAddress = { origin: string; namespace: string; base?: string };
 
@@ -51,7 +52,11 @@ export function parseRegistryUrl(text: string): RegistryAddress | null {
   const url = new URL(withScheme);
   if (url.protocol !== "http:" && url.protocol !== "https:") return null;
   if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "") return null;
-  const namespace = url.pathname.split("/").filter(Boolean).join("/").replace(/^v2(?:\/|$)/, "");
+  const namespace = url.pathname
+    .split("/")
+    .filter(Boolean)
+    .join("/")
+    .replace(/^v2(?:\/|$)/, "");
   if (namespace !== "" && !isImageName(namespace)) return null;
   const docker = ["docker.io", "index.docker.io", "hub.docker.com"].includes(url.hostname);
   return { origin: docker ? "https://registry-1.docker.io" : url.origin, namespace };

@@ -29,7 +29,9 @@ const overHttp: Form = (text) => {
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const REGION = /^[a-z0-9-]{1,64}$/;
 
-/** `s3://bucket/prefix` (AWS), or the endpoint's address with the bucket as first segment; then `?region=`, `style=`. */
+/**
+ * `s3://bucket/prefix` (AWS), or the endpoint's address with the bucket as first segment; then `?region=`, `style=`.
+ */
 function bucket(text: string): RegistryUrl {
   const [address = "", query = "", ...more] = text.split("?");
   if (more.length > 0) throw new EndpointUrlError("write one ? at most");

@@ -3,10 +3,17 @@ const LONGEST_DELAY = 120_000;
 const LONGEST_RETRY_AFTER = 600_000;
 
 /**
- * When something that failed for the `tries`-th time is due again (epoch ms): after 2 s × 2, at most 2 min, `notBefore` honoured up to 10 min;
- * the last try is at the end of the window that began with the first failure, and after that there is none (null). Design.md §6, Retry.
+ * When something that failed for the `tries`-th time is due again (epoch ms): after 2 s × 2, at most 2 min, `notBefore`
+ * honoured up to 10 min; the last try is at the end of the window that began with the first failure, and after that
+ * there is none (null). docs/decisions.md#retry.
  */
-export function nextTry(now: number, window: number, first: number, tries: number, notBefore: number | null): number | null {
+export function nextTry(
+  now: number,
+  window: number,
+  first: number,
+  tries: number,
+  notBefore: number | null,
+): number | null {
   const end = first + window;
   if (now >= end) return null;
   const delay = Math.min(FIRST_DELAY * 2 ** (tries - 1), LONGEST_DELAY);
@@ -14,7 +21,10 @@ export function nextTry(now: number, window: number, first: number, tries: numbe
   return Math.min(Math.max(now + delay, asked), end);
 }
 
-/** When something is due that was not tried because others before it got no answer: sooner than these, so that it goes before them. Null as above. */
+/**
+ * When something is due that was not tried because others before it got no answer: sooner than these, so that it goes
+ * before them. Null as above.
+ */
 export function nextTurn(now: number, window: number, first: number): number | null {
   const end = first + window;
   if (now >= end) return null;
@@ -22,7 +32,10 @@ export function nextTurn(now: number, window: number, first: number): number | n
   return Math.min(Math.round(now + delay), end);
 }
 
-/** A REAL_TIME drain keeps trying a file, or a cluster that takes nothing at all, for this long; it stands in the place of the retry window. */
+/**
+ * A REAL_TIME drain keeps trying a file, or a cluster that takes nothing at all, for this long; it stands in the place
+ * of the retry window.
+ */
 export const DRAIN_WINDOW = 60_000;
 
 const FIRST_DRAIN_DELAY = 5_000;

@@ -1,4 +1,7 @@
-/** Characters that a name takes in the id of a workflow. With keys, a time and three names an id stays below the 255 that Temporal's SQL databases keep. */
+/**
+ * Characters that a name takes in the id of a workflow. With keys, a time and three names an id stays below the 255
+ * that Temporal's SQL databases keep.
+ */
 const LONGEST = 60;
 
 export type NamedTask = { key: string; name: string };
@@ -6,9 +9,15 @@ export type NamedTask = { key: string; name: string };
 /** What the ids of a task's runs begin with. */
 export const runBase = ({ key, name }: NamedTask) => `repl/${safeName(name)}/${key}`;
 
-/** A name as part of a workflow's id: letters and digits of every script stay, what separates parts, needs quotes or cannot be seen becomes `_`. */
+/**
+ * A name as part of a workflow's id: letters and digits of every script stay, what separates parts, needs quotes or
+ * cannot be seen becomes `_`.
+ */
 export function safeName(name: string): string {
-  const seen = name.normalize("NFC").replace(/[^\p{L}\p{M}\p{N} ._+@()-]/gu, "_").trim();
+  const seen = name
+    .normalize("NFC")
+    .replace(/[^\p{L}\p{M}\p{N} ._+@()-]/gu, "_")
+    .trim();
   return cut(seen, LONGEST) || "_";
 }
 

@@ -11,7 +11,8 @@ export function yieldTime({ isOver }: Slice): void {
 
 /** Throws before a large blob that goes in one request, where the batch must not hold its slot for that long. */
 export function yieldWhole({ whole }: Slice): void {
-  if (!whole) throw new TransferError("yieldedWhole", "a large blob must go in one request; it waits for a slot for such");
+  if (!whole)
+    throw new TransferError("yieldedWhole", "a large blob must go in one request; it waits for a slot for such");
 }
 
 /** The result of an artifact whose batch had to let go of it; null when the error is another. */

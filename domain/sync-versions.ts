@@ -28,8 +28,8 @@ export type StatedVersion = {
   /** npm: the dist-tags that name this version at the source. */
   distTags: string[];
   /**
-   * npm: all versions of the package that the source has, told where `latest` is among the tags: the target decides by them whether `latest`
-   * moves (domain/npm/tags.ts). Older instances do not tell.
+   * npm: all versions of the package that the source has, told where `latest` is among the tags: the target decides by
+   * them whether `latest` moves (domain/npm/tags.ts). Older instances do not tell.
    */
   sourceVersions?: string[];
   createdBy: string;
@@ -38,14 +38,21 @@ export type StatedVersion = {
   lastModifiedDate: number;
 };
 
-/** A version as a source describes it that has not read all of its files. `digest` null: the target works it out of the files. */
-export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & { digest: string | null; files: DescribedFile[] };
+/**
+ * A version as a source describes it that has not read all of its files. `digest` null: the target works it out of the
+ * files.
+ */
+export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & {
+  digest: string | null;
+  files: DescribedFile[];
+};
 
 export type StatedContent = { sha256: string; size: number };
 
 /**
- * "The repository shall have these versions." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON (UTF-8), then the
- * bytes of `contents` one after the other. Contents may also come alone, ahead of the version that needs them.
+ * "The repository shall have these versions." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON
+ * (UTF-8), then the bytes of `contents` one after the other. Contents may also come alone, ahead of the version that
+ * needs them.
  */
 export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
   type: StatedType;
@@ -57,9 +64,12 @@ export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
 
 /**
  * What became of one version.
- * - made: files that it lacked (`written` of them) are there now, `replaced`: some had other content; `same`: nothing was lacking.
- * - conflict: a file (`path`) has other content and all stays as it was; `existing`: digest of the version that is there.
- * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not stated; then state the version again with all
+ * - made: files that it lacked (`written` of them) are there now, `replaced`: some had other content; `same`: nothing
+ * was lacking.
+ * - conflict: a file (`path`) has other content and all stays as it was; `existing`: digest of the version that is
+ * there.
+ * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not stated; then state the
+ * version again with all
  *   that the uploads answered. `damaged`: attached bytes of it are not what was stated.
  * - refused: it cannot be there (an API code and message); with `existing` since what is there must not change.
  * - stopped: not decided, since an earlier version met a conflict under FAST_FAIL.
@@ -85,10 +95,15 @@ export type VersionDecision =
   | { kind: "need"; files: string[]; paths: string[] };
 
 /**
- * Decides one version by its files (design.md §6): lacking ones are written, also to a release; a different one is a conflict of the whole.
- * `immutable`: what is there must not be replaced.
+ * Decides one version by its files (docs/decisions.md#versions): lacking ones are written, also to a release; a
+ * different one is a conflict of the whole. `immutable`: what is there must not be replaced.
  */
-export function decideVersion(pairs: FilePair[], has: (sha256: string) => boolean, strategy: ConflictStrategy, immutable: boolean): VersionDecision {
+export function decideVersion(
+  pairs: FilePair[],
+  has: (sha256: string) => boolean,
+  strategy: ConflictStrategy,
+  immutable: boolean,
+): VersionDecision {
   const files = pairs.filter(({ comparison }) => comparison !== "same");
   const different = files.find(({ comparison }) => comparison === "different");
   if (files.length === 0) return { kind: "same" };
@@ -108,4 +123,5 @@ export const needAnswer = (files: string[], paths: string[]): VersionAnswer & { 
 export type VersionKey = { name: string; version: string };
 
 /** What a worker learns of a version it is to send; `tooMany`: more files than a statement can have. */
-export type SourceVersion = { kind: "found"; version: StatedVersion } | { kind: "gone" } | { kind: "tooMany"; files: number };
+export type SourceVersion =
+  { kind: "found"; version: StatedVersion } | { kind: "gone" } | { kind: "tooMany"; files: number };

@@ -63,7 +63,10 @@ export type EnsureRequest = { type: RepositoryType };
 /** `empty`: it has no files; who has many small ones to send need not ask which are there. */
 export type EnsureAnswer = { created: boolean; empty: boolean };
 
-/** One file as the source describes it, which need not know what only reading tells. Dates are epoch ms, `path` begins with "/". */
+/**
+ * One file as the source describes it, which need not know what only reading tells. Dates are epoch ms, `path` begins
+ * with "/".
+ */
 export type DescribedFile = ContentClaim & {
   path: string;
   metadata: Record<string, string>;
@@ -85,8 +88,8 @@ export type StatedFile = DescribedFile & {
 export type DescribedEntry = StatedFile | (DescribedFile & { attached: false });
 
 /**
- * "The repository shall have these files." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON (UTF-8), then the
- * attached files' bytes one after the other.
+ * "The repository shall have these files." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON
+ * (UTF-8), then the attached files' bytes one after the other.
  */
 export type Statement<F extends DescribedEntry = StatedFile> = {
   type: RepositoryType;
@@ -100,7 +103,8 @@ export type Statement<F extends DescribedEntry = StatedFile> = {
  * - made, replaced: the node is there now; `same`: it was there before.
  * - conflict: other content is there and stays; `need`: send the content, then state the file again with its sha256.
  *   A `need` has `existing` (sha256) where no digest told whether the content that is there is the stated one.
- * - refused: this file cannot be there (an API code and message), with `existing` since what is there must not change; `damaged`: the attached bytes are not what was stated.
+ * - refused: this file cannot be there (an API code and message), with `existing` since what is there must not change;
+ * `damaged`: the attached bytes are not what was stated.
  * - stopped: not decided, since an earlier file met a conflict under FAST_FAIL.
  */
 export type FileAnswer =
@@ -113,7 +117,9 @@ export type FilesAnswer = { files: FileAnswer[] };
 
 export type UploadRequest = { sha256: string; size: number };
 
-/** What is known of a content before it is uploaded, or at the end of its upload; each that is given must be met then. */
+/**
+ * What is known of a content before it is uploaded, or at the end of its upload; each that is given must be met then.
+ */
 export type UploadClaim = { [A in DigestAlgorithm]?: string | null | undefined } & { size?: number | null | undefined };
 
 /** `offset`: bytes the target has for certain; `done`: the content is there, verified. */
@@ -132,8 +138,8 @@ export function encodeStatement(statement: object): Uint8Array {
 }
 
 /**
- * Decides one file by its comparison with what is there, whose sha256 is `existing`. `hasContent`: the sha256 of the file is known, and the
- * target has that content somewhere.
+ * Decides one file by its comparison with what is there, whose sha256 is `existing`. `hasContent`: the sha256 of the
+ * file is known, and the target has that content somewhere.
  */
 export function decideFile(
   comparison: ClaimComparison,

@@ -13,7 +13,10 @@ import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 /** Which rule of a task is broken; `content` is a combination of fields, `path` a path that no file may have. */
 export type BrokenRule = "missing" | "empty" | "invalid" | "content" | "path";
 
-/** A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says it all. */
+/**
+ * A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says it
+ * all.
+ */
 export class TaskRuleError extends Error {
   override readonly name = "TaskRuleError";
   readonly rule: BrokenRule;
@@ -40,31 +43,42 @@ export type TaskHead = {
 };
 
 /** The rules of name, lists and retention, in the original's order. */
-export function checkHead({ name, localProjectId, replicaTaskObjects, remoteClusterIds, recordReserveDays }: TaskHead, longestName = MAX_NAME): void {
+export function checkHead(
+  { name, localProjectId, replicaTaskObjects, remoteClusterIds, recordReserveDays }: TaskHead,
+  longestName = MAX_NAME,
+): void {
   if (name.trim() === "") throw new TaskRuleError("empty", "name");
   if (localProjectId.trim() === "") throw new TaskRuleError("empty", "localProjectId");
   if (replicaTaskObjects.length === 0) throw new TaskRuleError("empty", "replicaTaskObjects");
   if (remoteClusterIds.length === 0) throw new TaskRuleError("empty", "remoteClusterIds");
   limitLength(replicaTaskObjects, "replicaTaskObjects");
   limitLength(remoteClusterIds, "remoteClusterIds");
-  if (recordReserveDays < 1 || recordReserveDays > 60) throw new TaskRuleError("invalid", "recordReserveDays", "write 1 to 60");
+  if (recordReserveDays < 1 || recordReserveDays > 60)
+    throw new TaskRuleError("invalid", "recordReserveDays", "write 1 to 60");
   checkName(name, longestName);
 }
 
 export function checkName(name: string, longest = MAX_NAME): void {
   if (name.trim() === "") throw new TaskRuleError("empty", "name");
-  if (name.length < 2 || name.length > longest) throw new TaskRuleError("invalid", "name", `write 2 to ${longest} characters`);
+  if (name.length < 2 || name.length > longest)
+    throw new TaskRuleError("invalid", "name", `write 2 to ${longest} characters`);
   if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new TaskRuleError("invalid", "name", "it has a control character");
 }
 
 /** The objects with their paths in normal form. */
 export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObject[]): TaskObject[] {
   if (type !== "REPOSITORY" && objects.length !== 1) {
-    throw new TaskRuleError("content", "replicaTaskObjects", `a ${type} task has exactly one object, this one has ${objects.length}`);
+    throw new TaskRuleError(
+      "content",
+      "replicaTaskObjects",
+      `a ${type} task has exactly one object, this one has ${objects.length}`,
+    );
   }
   return objects.map((object) => {
-    if (type === "PACKAGE") wanted(object.packageConstraints, object.pathConstraints, "packageConstraints", "pathConstraints");
-    if (type === "PATH") wanted(object.pathConstraints, object.packageConstraints, "pathConstraints", "packageConstraints");
+    if (type === "PACKAGE")
+      wanted(object.packageConstraints, object.pathConstraints, "packageConstraints", "pathConstraints");
+    if (type === "PATH")
+      wanted(object.pathConstraints, object.packageConstraints, "pathConstraints", "packageConstraints");
     checkRemoteName("remoteProjectId", object.remoteProjectId);
     checkRemoteName("remoteRepoName", object.remoteRepoName);
     return {
@@ -77,28 +91,51 @@ export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObje
 
 /** At a registry it becomes part of a URL, at an instance a name. */
 function checkRemoteName(field: string, name: string | null): void {
-  const unfit = name !== null && (/[\p{Cc}\p{Cs}\\?#%]/u.test(name) || name.length > MAX_NAME || name.split("/").some((part) => part === "." || part === ".."));
-  if (unfit) throw new TaskRuleError("invalid", field, `write at most ${MAX_NAME} characters, without . or .. between slashes and without \\ ? # %`);
+  const unfit =
+    name !== null &&
+    (/[\p{Cc}\p{Cs}\\?#%]/u.test(name) ||
+      name.length > MAX_NAME ||
+      name.split("/").some((part) => part === "." || part === ".."));
+  if (unfit)
+    throw new TaskRuleError(
+      "invalid",
+      field,
+      `write at most ${MAX_NAME} characters, without . or .. between slashes and without \\ ? # %`,
+    );
 }
 
-function wanted(list: readonly unknown[] | null, other: readonly unknown[] | null, field: string, otherField: string): void {
+function wanted(
+  list: readonly unknown[] | null,
+  other: readonly unknown[] | null,
+  field: string,
+  otherField: string,
+): void {
   if (list === null) throw new TaskRuleError("missing", field);
   if (list.length === 0) throw new TaskRuleError("empty", field);
-  if (other !== null && other.length > 0) throw new TaskRuleError("content", otherField, `this task takes ${field} only; use REPOSITORY for both`);
+  if (other !== null && other.length > 0)
+    throw new TaskRuleError("content", otherField, `this task takes ${field} only; use REPOSITORY for both`);
 }
 
 function checkPackages(constraints: readonly PackageConstraint[], { repoType }: TaskObject): PackageConstraint[] {
   limitLength(constraints, "packageConstraints");
   return constraints.map(({ packageKey, versions, targetVersions = null }) => {
     if (packageKey.trim() === "") throw new TaskRuleError("empty", "packageKey");
-    for (const [field, list] of [["versions", versions], ["targetVersions", targetVersions]] as const) {
+    for (const [field, list] of [
+      ["versions", versions],
+      ["targetVersions", targetVersions],
+    ] as const) {
       limitLength(list ?? [], field);
       if (list?.some((version) => version.trim() === "")) throw new TaskRuleError("empty", field);
     }
     const problem = packageKeyProblem(packageKey, repoType);
     if (problem !== null) throw new TaskRuleError("invalid", "packageKey", problem);
     const untaggable = factsOf(repoType).retag ? targetVersions?.find((tag) => !isTag(tag)) : undefined;
-    if (untaggable !== undefined) throw new TaskRuleError("invalid", "targetVersions", `${JSON.stringify(untaggable.slice(0, 140))} is no tag: write up to 128 letters, digits, . _ or -, no . or - first`);
+    if (untaggable !== undefined)
+      throw new TaskRuleError(
+        "invalid",
+        "targetVersions",
+        `${JSON.stringify(untaggable.slice(0, 140))} is no tag: write up to 128 letters, digits, . _ or -, no . or - first`,
+      );
     return { packageKey, versions, targetVersions };
   });
 }
@@ -114,7 +151,8 @@ function checkPaths(constraints: readonly PathConstraint[]): PathConstraint[] {
 function normalPath(path: string): string {
   try {
     const normal = parsePath(path, { folder: true });
-    if (normal.slice(0, normal.lastIndexOf("/")).includes("*")) throw new PathError("* is allowed in the last segment only");
+    if (normal.slice(0, normal.lastIndexOf("/")).includes("*"))
+      throw new PathError("* is allowed in the last segment only");
     return normal;
   } catch (error) {
     if (error instanceof PathError) throw new TaskRuleError("path", path.slice(0, 100), error.message);
@@ -123,11 +161,17 @@ function normalPath(path: string): string {
 }
 
 function limitLength(list: readonly unknown[], field: string): void {
-  if (list.length > MAX_LIST) throw new TaskRuleError("invalid", field, `it has ${list.length} entries, at most ${MAX_LIST} are allowed`);
+  if (list.length > MAX_LIST)
+    throw new TaskRuleError("invalid", field, `it has ${list.length} entries, at most ${MAX_LIST} are allowed`);
 }
 
 /** When the task runs next by itself: null when only by hand, at once, or no more. `now` in epoch ms. */
-export function nextExecution(setting: TaskSetting, replicaType: ReplicaType, zone: string, now: number): number | null {
+export function nextExecution(
+  setting: TaskSetting,
+  replicaType: ReplicaType,
+  zone: string,
+  now: number,
+): number | null {
   const { executeTime, cronExpression, timeZone } = setting.executionPlan;
   const inZone = timeZone ?? zone;
   if (replicaType !== "SCHEDULED") return null;
@@ -145,7 +189,8 @@ export function nextExecution(setting: TaskSetting, replicaType: ReplicaType, zo
 export function checkPlan(setting: TaskSetting, zone: string, now: number, known: TaskSetting | null = null): void {
   const { executionStrategy, executionPlan } = setting;
   const { timeZone } = executionPlan;
-  if (timeZone !== null && !isTimeZone(timeZone)) throw new TaskRuleError("invalid", "timeZone", "write an IANA name such as Europe/Berlin");
+  if (timeZone !== null && !isTimeZone(timeZone))
+    throw new TaskRuleError("invalid", "timeZone", "write an IANA name such as Europe/Berlin");
   if (executionStrategy === "IMMEDIATELY" && !executionPlan.executeImmediately) {
     throw new TaskRuleError("invalid", "executeImmediately", "it must be true with executionStrategy IMMEDIATELY");
   }
@@ -159,7 +204,8 @@ function checkTime(executeTime: string | null, zone: string, now: number, known:
   try {
     const time = parseTime(executeTime, zone);
     if (time.getTime() <= now) throw new TimeError("it has passed already");
-    if (time.getUTCFullYear() > LAST_YEAR) throw new TimeError(`it lies after the year ${LAST_YEAR}, the last that a schedule can have`);
+    if (time.getUTCFullYear() > LAST_YEAR)
+      throw new TimeError(`it lies after the year ${LAST_YEAR}, the last that a schedule can have`);
   } catch (error) {
     if (error instanceof TimeError) throw new TaskRuleError("invalid", "executeTime", error.message);
     throw error;

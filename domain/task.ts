@@ -12,7 +12,9 @@ import type {
   Verification,
 } from "./vocabulary.ts";
 
-/** `versions` null or [] = all; `targetVersions`: the one version's manifest is put under each of these tags instead. */
+/**
+ * `versions` null or [] = all; `targetVersions`: the one version's manifest is put under each of these tags instead.
+ */
 export type PackageConstraint = { packageKey: string; versions: string[] | null; targetVersions?: string[] | null };
 export type PathConstraint = { path: string };
 
@@ -63,7 +65,10 @@ export type TaskObject = {
   pathConstraints: PathConstraint[] | null;
 };
 
-/** What a run keeps of the task it began with: later edits do not touch it. Holds no secret: credentials are looked up by id. */
+/**
+ * What a run keeps of the task it began with: later edits do not touch it. Holds no secret: credentials are looked up
+ * by id.
+ */
 export type RunSnapshot = {
   taskName: string;
   projectId: string;

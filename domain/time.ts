@@ -39,7 +39,10 @@ function measureOffset(clock: ZoneClock, at: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - whole;
 }
 
-/** Milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). One look-up of Intl for each UTC day; RangeError for an unknown zone. */
+/**
+ * Milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). One look-up of Intl for each UTC day;
+ * RangeError for an unknown zone.
+ */
 export function offsetAt(zone: string, at: number): number {
   const clock = clockOf(zone);
   const day = Math.floor(at / DAY);
@@ -57,7 +60,10 @@ export function offsetAt(zone: string, at: number): number {
 const ZONE_NAME =
   /^(UTC|UCT|GMT|CET|EET|MET|WET|EST|MST|HST|GB|NZ|PRC|ROC|ROK|[A-Z][A-Za-z0-9+-]{3,}|(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US)(\/[A-Z][A-Za-z0-9_+-]*)+)$/;
 
-/** Whether `name` is an IANA time zone as both Intl and Temporal's server know it: the latter is case-sensitive and knows neither offsets nor abbreviations like PST. */
+/**
+ * Whether `name` is an IANA time zone as both Intl and Temporal's server know it: the latter is case-sensitive and
+ * knows neither offsets nor abbreviations like PST.
+ */
 export function isTimeZone(name: string): boolean {
   if (name.length > 64 || !ZONE_NAME.test(name) || /[A-Z]{4}/.test(name)) return false;
   try {

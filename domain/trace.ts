@@ -1,4 +1,7 @@
-/** How a trace travels: W3C Trace Context in a header of Temporal's, as Temporal's own interceptors for OpenTelemetry write it. */
+/**
+ * How a trace travels: W3C Trace Context in a header of Temporal's, as Temporal's own interceptors for OpenTelemetry
+ * write it.
+ */
 export const TRACE_HEADER = "_tracer-data";
 
 /** The service as traces name it. */
@@ -18,10 +21,20 @@ export function readTraceparent(text: string | undefined): SpanPlace | null {
   return { traceId, spanId, sampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-export const writeTraceparent = ({ traceId, spanId, sampled }: SpanPlace): string => `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
+export const writeTraceparent = ({ traceId, spanId, sampled }: SpanPlace): string =>
+  `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 
-/** A workflow's run from its begin to its end, in ms of the epoch, as the orchestrator exports it. `failure`: why it did not end well. */
-export type WorkflowSpan = SpanPlace & { parentSpanId: string | null; name: string; begun: number; ended: number; failure: string | null };
+/**
+ * A workflow's run from its begin to its end, in ms of the epoch, as the orchestrator exports it. `failure`: why it did
+ * not end well.
+ */
+export type WorkflowSpan = SpanPlace & {
+  parentSpanId: string | null;
+  name: string;
+  begun: number;
+  ended: number;
+  failure: string | null;
+};
 
 /** What workflows tell the orchestrator of their spans. */
 export type TraceSinks = { trace: { ended: (span: WorkflowSpan) => void } };

@@ -1,6 +1,9 @@
 import { formatTime } from "./time.ts";
 
-/** What keeps a workflow from going on: its own code, which its workflow task fails in, or an activity that is tried again and again. */
+/**
+ * What keeps a workflow from going on: its own code, which its workflow task fails in, or an activity that is tried
+ * again and again.
+ */
 export type Trouble = {
   workflowId: string;
   /** The activity's type; null: the workflow's code. */
@@ -21,9 +24,14 @@ const MOST_REASON = 400;
 export const isTaskTrouble = (attempt: number) => attempt > USUAL_TASK_ATTEMPTS;
 export const isActivityTrouble = (attempt: number) => attempt > USUAL_ACTIVITY_ATTEMPTS;
 
-/** What a record says of its run: what is wrong, since when (`seen`: when it was seen first), and what to do; null without trouble. */
+/**
+ * What a record says of its run: what is wrong, since when (`seen`: when it was seen first), and what to do; null
+ * without trouble.
+ */
 export function troubleText(troubles: readonly Trouble[], seen: number, zone: string): string | null {
-  const [first, ...others] = troubles.toSorted((a, b) => Number(a.activity !== null) - Number(b.activity !== null) || b.attempt - a.attempt);
+  const [first, ...others] = troubles.toSorted(
+    (a, b) => Number(a.activity !== null) - Number(b.activity !== null) || b.attempt - a.attempt,
+  );
   if (!first) return null;
   const more = others.length > 0 ? ` ${others.length} more of its steps have trouble, too.` : "";
   const since = formatTime(first.since ?? seen, zone);

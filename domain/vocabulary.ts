@@ -57,8 +57,8 @@ export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
 /**
- * How contents that no digest decides are compared: AUTO by what is known, else they are read within a limit; READ reads
- * them; SIZE never does.
+ * How contents that no digest decides are compared: AUTO by what is known, else they are read within a limit; READ
+ * reads them; SIZE never does.
  */
 export const COMPARE_MODES = ["AUTO", "READ", "SIZE"] as const;
 export type CompareMode = (typeof COMPARE_MODES)[number];

@@ -1,4 +1,7 @@
-/** Whether `name` matches `pattern`, in which `*` stands for any characters and everything else for itself. Time is at most pattern × name. */
+/**
+ * Whether `name` matches `pattern`, in which `*` stands for any characters and everything else for itself. Time is at
+ * most pattern × name.
+ */
 export function matchesWildcard(pattern: string, name: string): boolean {
   let at = 0;
   let star = -1;

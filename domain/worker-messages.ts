@@ -3,11 +3,11 @@ import type { ArtifactOutcome, UploadState } from "./outcome.ts";
 import type { RunSnapshot, TaskSetting } from "./task.ts";
 import type { ClusterType, Protocol } from "./vocabulary.ts";
 
-/** What workers and the control plane say to each other under /internal/v1 (design.md §4). */
+/** What workers and the control plane say to each other under /internal/v1 (docs/decisions.md#internal-api). */
 
 /**
- * The form of what they say. Worker and control plane must have the same; their releases may differ. It grows with every change that the
- * other side must know of.
+ * The form of what they say. Worker and control plane must have the same; their releases may differ. It grows with
+ * every change that the other side must know of.
  */
 export const INTERNAL_PROTOCOL = 3;
 
@@ -27,7 +27,10 @@ export type Endpoint = {
   insecureSkipVerify: boolean;
 };
 
-/** An artifact still to be handled. The node fields are null where the artifact is no file of a hosted repository, or the file is gone. */
+/**
+ * An artifact still to be handled. The node fields are null where the artifact is no file of a hosted repository, or
+ * the file is gone.
+ */
 export type BatchArtifact = {
   seq: number;
   name: string;
@@ -66,7 +69,10 @@ export type BatchAnswer =
       source: Endpoint & { repositoryId: number };
       target: Endpoint & { type: ClusterType };
       setting: TaskSetting;
-      /** FAST_FAIL: nothing more is begun after a failure. Of a drain the control plane decides, for not all that fails counts there. */
+      /**
+       * FAST_FAIL: nothing more is begun after a failure. Of a drain the control plane decides, for not all that fails
+       * counts there.
+       */
       endsAtFailure: boolean;
       artifacts: BatchArtifact[];
     };
@@ -99,8 +105,9 @@ export type ReportRequest = {
   done?: { interrupted: boolean };
 };
 /**
- * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. `handBack`: an end has become slow, and
- * the slot is for those that are not. `rest`: artifacts without an outcome of a batch that was handed in.
+ * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. `handBack`: an end
+ * has become slow, and the slot is for those that are not. `rest`: artifacts without an outcome of a batch that was
+ * handed in.
  */
 export type ReportAnswer = { stop: string | null; handBack?: boolean; rest?: number };
 
@@ -118,8 +125,8 @@ export type ListingAnswer =
   | { kind: "later"; retryAt: number | null };
 
 /**
- * An artifact as a listing found it; with `problem`, something that was asked for and is not there. `size` (bytes, of all
- * its parts) and `digest` (`algorithm:hex`) where the source says them.
+ * An artifact as a listing found it; with `problem`, something that was asked for and is not there. `size` (bytes, of
+ * all its parts) and `digest` (`algorithm:hex`) where the source says them.
  */
 export type ListedArtifact = {
   name: string;

@@ -12,18 +12,28 @@ type Options = {
   settings: TemporalSettings;
   namespace: string;
   queues: readonly Queue[];
-  /** How often (ms) an activity's heartbeats reach Temporal: progress in its UI, and cancellation there, are at most this late. */
+  /**
+   * How often (ms) an activity's heartbeats reach Temporal: progress in its UI, and cancellation there, are at most
+   * this late.
+   */
   heartbeatInterval: number;
   /** Null: no traces. */
   tracing: Tracing | null;
   log: Logger;
 };
 
-/** Runs activities of some queues until it is stopped; connects again when Temporal was away for too long. `onUp` is called at the first connection. */
-export function keepActivityWorkers({ settings, namespace, queues, heartbeatInterval, tracing, log }: Options, onUp: () => void = () => {}) {
+/**
+ * Runs activities of some queues until it is stopped; connects again when Temporal was away for too long. `onUp` is
+ * called at the first connection.
+ */
+export function keepActivityWorkers(
+  { settings, namespace, queues, heartbeatInterval, tracing, log }: Options,
+  onUp: () => void = () => {},
+) {
   let workers: Worker[] = [];
   const stopping = new AbortController();
-  const endAll = () => workers.filter((worker) => worker.getState() === "RUNNING").forEach((worker) => worker.shutdown());
+  const endAll = () =>
+    workers.filter((worker) => worker.getState() === "RUNNING").forEach((worker) => worker.shutdown());
 
   async function runOnce(): Promise<void> {
     const connection = await workerConnection(settings, log);
@@ -54,7 +64,9 @@ export function keepActivityWorkers({ settings, namespace, queues, heartbeatInte
   const running = (async () => {
     while (!stopping.signal.aborted) {
       const names = queues.map(({ taskQueue }) => taskQueue);
-      await runOnce().catch((error: unknown) => log.error({ err: error, queues: names }, "the worker broke off and starts again"));
+      await runOnce().catch((error: unknown) =>
+        log.error({ err: error, queues: names }, "the worker broke off and starts again"),
+      );
       if (!stopping.signal.aborted) await sleep(1_000);
     }
   })();

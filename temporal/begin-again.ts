@@ -10,18 +10,24 @@ const MARK = "begunAgainFor";
 const ENDED_WITHIN_MS = 10_000;
 
 /** Whether this run is one that was begun again for the build. */
-export const wasBegunBy = ({ memo }: Pick<WorkflowExecutionDescription, "memo">, build: string) => memo?.[MARK] === build;
+export const wasBegunBy = ({ memo }: Pick<WorkflowExecutionDescription, "memo">, build: string) =>
+  memo?.[MARK] === build;
 
 /**
- * Ends a run with its children and begins it again under the same id, with the same input; the end and the new beginning are one step of the
- * server. False, and nothing done, when it was begun again for this build already or has ended.
+ * Ends a run with its children and begins it again under the same id, with the same input; the end and the new
+ * beginning are one step of the server. False, and nothing done, when it was begun again for this build already or has
+ * ended.
  */
 export async function beginAgain(client: Client, workflowId: string, build: string): Promise<boolean> {
   const described = await client.workflow.getHandle(workflowId).describe();
   if (described.status.name !== "RUNNING" || wasBegunBy(described, build)) return false;
   const { namespace, identity } = client.options;
   const execution = { workflowId, runId: described.runId };
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({ namespace, execution, maximumPageSize: 1 });
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace,
+    execution,
+    maximumPageSize: 1,
+  });
   const first = history?.events?.[0];
   const started = first?.workflowExecutionStartedEventAttributes;
   if (!started) throw new Error(`the history of ${workflowId} has no beginning`);
@@ -46,7 +52,9 @@ export async function beginAgain(client: Client, workflowId: string, build: stri
 
 /** Without those that the server sets itself. */
 function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
-  return Object.fromEntries(Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("Temporal") && name !== "BuildIds"));
+  return Object.fromEntries(
+    Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("Temporal") && name !== "BuildIds"),
+  );
 }
 
 /** The server ends it, too, but some time later, when the new run may want its id already. */

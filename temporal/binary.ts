@@ -28,14 +28,19 @@ function pinnedVersion(): string {
   return version;
 }
 
-/** The executable at `path` (or of that name on PATH) with its version; rejects with a reason when it is not there or too old. */
+/**
+ * The executable at `path` (or of that name on PATH) with its version; rejects with a reason when it is not there or
+ * too old.
+ */
 async function usable(path: string): Promise<Binary> {
   const { stdout } = await run(path, ["--version"], { timeout: 30_000 }).catch((error: NodeJS.ErrnoException) => {
     throw new Error(error.code === "ENOENT" ? "not found" : `cannot be run: ${error.message.split("\n")[0]}`);
   });
   const [, major, minor, patch] = /^temporal version (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
   if (Number(major) !== OLDEST.major || Number(minor) < OLDEST.minor) {
-    throw new Error(`is ${stdout.split("\n")[0] || "no Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`);
+    throw new Error(
+      `is ${stdout.split("\n")[0] || "no Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`,
+    );
   }
   return { path, version: `${major}.${minor}.${patch}` };
 }

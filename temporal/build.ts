@@ -20,7 +20,10 @@ export async function buildBinary(
   });
   const begun = Date.now();
   log.info(`Building Temporal's CLI ${version} with Go (3 to 10 minutes the first time; it is then kept as ${target})`);
-  const progress = setInterval(() => log.info(`Still building Temporal's CLI (${Math.round((Date.now() - begun) / 1_000)} s)`), 30_000);
+  const progress = setInterval(
+    () => log.info(`Still building Temporal's CLI (${Math.round((Date.now() - begun) / 1_000)} s)`),
+    30_000,
+  );
   const partial = `${target}.${process.pid}.build`;
   const go = ["CGO_ENABLED=0", "GOWORK=off", "go", "build"];
   const flags = ["-mod=readonly", "-trimpath", "-ldflags", `-s -w -X ${VERSION_VARIABLE}=${version}`];

@@ -30,7 +30,13 @@ export async function bundleWorkflows({ entry, sources, interceptors, cacheDir, 
   const begun = Date.now();
   await mkdir(cacheDir, { recursive: true });
   const partial = `${file}.${process.pid}`;
-  await run(process.execPath, [...(EXTENSION === ".ts" ? ["--import", require.resolve("tsx")] : []), MAKE, entry, partial, ...(interceptors === undefined ? [] : [interceptors])]);
+  await run(process.execPath, [
+    ...(EXTENSION === ".ts" ? ["--import", require.resolve("tsx")] : []),
+    MAKE,
+    entry,
+    partial,
+    ...(interceptors === undefined ? [] : [interceptors]),
+  ]);
   await rename(partial, file);
   log.info({ file, ms: Date.now() - begun }, "Workflows bundled; kept until their source changes");
   return file;

@@ -11,10 +11,17 @@ export type TemporalSettings = {
 
 /** What the SDK's client and worker connections both take. */
 export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls }: TemporalSettings) {
-  return { address: temporalAddress, tls: temporalTls ?? false, ...(temporalApiKey !== undefined && { apiKey: temporalApiKey }) };
+  return {
+    address: temporalAddress,
+    tls: temporalTls ?? false,
+    ...(temporalApiKey !== undefined && { apiKey: temporalApiKey }),
+  };
 }
 
-/** A client connection that connects at first use, and comes back within 2 s of Temporal's own return (gRPC alone waits up to 2 minutes). */
+/**
+ * A client connection that connects at first use, and comes back within 2 s of Temporal's own return (gRPC alone waits
+ * up to 2 minutes).
+ */
 export function clientConnection(settings: TemporalSettings): Connection {
   return Connection.lazy({
     ...connectionOptions(settings),
@@ -25,7 +32,9 @@ export function clientConnection(settings: TemporalSettings): Connection {
 /** Why Temporal does not answer for the namespace, after at most 2 s; undefined when it does. */
 export async function problemOf(connection: Connection, namespace: string): Promise<string | undefined> {
   try {
-    await connection.withDeadline(Date.now() + 2_000, () => connection.workflowService.describeNamespace({ namespace }));
+    await connection.withDeadline(Date.now() + 2_000, () =>
+      connection.workflowService.describeNamespace({ namespace }),
+    );
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -58,5 +58,9 @@ async function extract(archive: Readable, file: string, target: string): Promise
     tar.once("error", reject);
     tar.once("close", (code) => (code === 0 ? resolve() : reject(new Error(`tar ended with ${code}`))));
   });
-  await Promise.all([pipeline(archive, tar.stdin), pipeline(tar.stdout, createWriteStream(target, { mode: 0o755 })), ended]);
+  await Promise.all([
+    pipeline(archive, tar.stdin),
+    pipeline(tar.stdout, createWriteStream(target, { mode: 0o755 })),
+    ended,
+  ]);
 }

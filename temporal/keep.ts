@@ -33,7 +33,10 @@ export type KeepOptions = {
   until: AbortSignal;
 };
 
-/** Keeps one process running: started again 1 s after its end, then 2 s, up to 30 s; from 1 s again once it held for a minute. */
+/**
+ * Keeps one process running: started again 1 s after its end, then 2 s, up to 30 s; from 1 s again once it held for a
+ * minute.
+ */
 export function keepRunning({ name, start, log, onChange, until }: KeepOptions): Kept {
   let child: ChildProcess | undefined;
   let gone: Promise<void> = Promise.resolve();

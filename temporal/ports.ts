@@ -32,7 +32,10 @@ async function hold(ip: string, { port, variable }: WantedPort) {
   return { port: chosen, release };
 }
 
-/** A connection that our end closes first leaves the port in TIME_WAIT: the system then gives it to nobody else who asks for any port (Temporal's SDKs do the same). */
+/**
+ * A connection that our end closes first leaves the port in TIME_WAIT: the system then gives it to nobody else who asks
+ * for any port (Temporal's SDKs do the same).
+ */
 async function remember(server: Server, ip: string, port: number): Promise<void> {
   const accepted = once(server, "connection");
   const client = connect(port, ip === "0.0.0.0" || ip === "::" ? "localhost" : ip);

@@ -5,12 +5,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** A process of this machine; `started` tells it from a later one that got the same pid. */
 type Mark = { pid: number; started: string };
 
-/** When the process began, as text that no other process with this pid has; undefined when it is gone or only a zombie. */
+/**
+ * When the process began, as text that no other process with this pid has; undefined when it is gone or only a zombie.
+ */
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform === "linux") {
-      // proc(5): after the name in brackets (which may hold anything) come the state and, 19 fields on, the start in ticks since boot.
-      const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      // proc(5): after the name in brackets (which may hold anything) come the state and, 19 fields on, the start in
+      // ticks since boot.
+      const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
       const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
       return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}/${fields[19]}`;
     }
@@ -34,10 +39,11 @@ function signal({ pid }: Mark, name: NodeJS.Signals): void {
 
 async function endProcess(mark: Mark, graceMs: number): Promise<void> {
   if (runs(mark)) signal(mark, "SIGTERM");
-  for (const end = Date.now() + graceMs; runs(mark) && Date.now() < end; ) await sleep(50);
+  for (const end = Date.now() + graceMs; runs(mark) && Date.now() < end;) await sleep(50);
   for (const end = Date.now() + 5_000; runs(mark); await sleep(50)) {
     signal(mark, "SIGKILL");
-    if (Date.now() > end) throw new Error(`Process ${mark.pid} of an earlier start cannot be ended; end it and start again`);
+    if (Date.now() > end)
+      throw new Error(`Process ${mark.pid} of an earlier start cannot be ended; end it and start again`);
   }
 }
 

@@ -20,8 +20,9 @@ export type ReplayOptions = {
 };
 
 /**
- * Before the first workflow task of a release: replays the histories of the runs that are under way with its code, one after the other, and
- * begins those again that it would break, as whole trees; once for each release. To be called while nobody else carries out their tasks.
+ * Before the first workflow task of a release: replays the histories of the runs that are under way with its code, one
+ * after the other, and begins those again that it would break, as whole trees; once for each release. To be called
+ * while nobody else carries out their tasks.
  */
 export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const { client, log } = options;
@@ -30,13 +31,20 @@ export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const broken = new Map<string, string>();
   const seen = { replayed: 0, left: false };
   try {
-    await Promise.race([client.withDeadline(deadline, () => replayAll(options, deadline, seen, broken)), endOf(WITHIN_MS)]);
+    await Promise.race([
+      client.withDeadline(deadline, () => replayAll(options, deadline, seen, broken)),
+      endOf(WITHIN_MS),
+    ]);
   } catch (error) {
     seen.left = true;
-    log.warn({ err: error }, "the runs under way could not all be replayed; those that this release breaks will say so");
+    log.warn(
+      { err: error },
+      "the runs under way could not all be replayed; those that this release breaks will say so",
+    );
   }
   for (const [workflowId, reason] of broken) await beginAgainLogged(options, workflowId, reason);
-  if (seen.replayed > 0 || seen.left) log.info({ ...seen, begunAgain: broken.size, ms: Date.now() - begun }, "replayed the runs under way");
+  if (seen.replayed > 0 || seen.left)
+    log.info({ ...seen, begunAgain: broken.size, ms: Date.now() - begun }, "replayed the runs under way");
 }
 
 /** Code that does not come to an end in a replay must not keep the release from going on with the rest. */
@@ -48,9 +56,17 @@ async function endOf(ms: number): Promise<never> {
 type Seen = { replayed: number; left: boolean };
 
 /** `broken`: ids of the runs at the top, and why. */
-async function replayAll(options: ReplayOptions, deadline: number, seen: Seen, broken: Map<string, string>): Promise<void> {
+async function replayAll(
+  options: ReplayOptions,
+  deadline: number,
+  seen: Seen,
+  broken: Map<string, string>,
+): Promise<void> {
   const roots = new Map<string, string>();
-  const replays = Worker.runReplayHistories({ workflowBundle: { codePath: options.codePath }, sinks: NO_SPANS }, histories(options, deadline, roots, seen));
+  const replays = Worker.runReplayHistories(
+    { workflowBundle: { codePath: options.codePath }, sinks: NO_SPANS },
+    histories(options, deadline, roots, seen),
+  );
   for await (const { workflowId, error } of replays) {
     seen.replayed += 1;
     const root = roots.get(workflowId) ?? workflowId;
@@ -59,7 +75,12 @@ async function replayAll(options: ReplayOptions, deadline: number, seen: Seen, b
 }
 
 /** One at a time: a history may be long. */
-async function* histories({ client, taskQueue, build, log }: ReplayOptions, deadline: number, roots: Map<string, string>, seen: Seen): AsyncGenerator<HistoryAndWorkflowId> {
+async function* histories(
+  { client, taskQueue, build, log }: ReplayOptions,
+  deadline: number,
+  roots: Map<string, string>,
+  seen: Seen,
+): AsyncGenerator<HistoryAndWorkflowId> {
   const query = `ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}'`;
   let looked = 0;
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
@@ -79,17 +100,35 @@ async function* histories({ client, taskQueue, build, log }: ReplayOptions, dead
   }
 }
 
-/** Whether other code than this build's did its last step; false also when it has done none, or was begun again for this build. */
+/**
+ * Whether other code than this build's did its last step; false also when it has done none, or was begun again for this
+ * build.
+ */
 function isOfAnother(described: WorkflowExecutionDescription, build: string): boolean {
   const last = described.raw.workflowExecutionInfo?.mostRecentWorkerVersionStamp?.buildId;
   return last !== build && !wasBegunBy(described, build);
 }
 
-async function beginAgainLogged({ client, build, log }: ReplayOptions, workflowId: string, reason: string): Promise<void> {
+async function beginAgainLogged(
+  { client, build, log }: ReplayOptions,
+  workflowId: string,
+  reason: string,
+): Promise<void> {
   try {
-    if (await beginAgain(client, workflowId, build)) log.error({ workflowId, reason }, "this release cannot go on with a run under way; the run was begun again, and what is done stays done");
-    else log.error({ workflowId, reason }, "this release cannot go on with a run under way, and has begun it again before");
+    if (await beginAgain(client, workflowId, build))
+      log.error(
+        { workflowId, reason },
+        "this release cannot go on with a run under way; the run was begun again, and what is done stays done",
+      );
+    else
+      log.error(
+        { workflowId, reason },
+        "this release cannot go on with a run under way, and has begun it again before",
+      );
   } catch (error) {
-    log.error({ err: error, workflowId, reason }, "this release cannot go on with a run under way, which could not be begun again");
+    log.error(
+      { err: error, workflowId, reason },
+      "this release cannot go on with a run under way, which could not be begun again",
+    );
   }
 }

@@ -10,7 +10,10 @@ import type { Started } from "./keep.ts";
 import { choosePorts, reachable } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
-/** The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each workflow would wait for that. */
+/**
+ * The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each
+ * workflow would wait for that.
+ */
 const DYNAMIC_CONFIG = [
   ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
   // What queues is handed out in turns by project. Fairness holds within a partition, so there is one.
@@ -26,13 +29,18 @@ export type Place = { bind: string; port: number; uiPort: number; address: strin
 export type PlaceSettings = { temporalBind: string; temporalPort: number; temporalUiPort: number };
 
 /** Chooses the server's ports, and warns when others than this machine will reach it. */
-export async function choosePlace({ temporalBind, temporalPort, temporalUiPort }: PlaceSettings, log: Logger): Promise<Place> {
+export async function choosePlace(
+  { temporalBind, temporalPort, temporalUiPort }: PlaceSettings,
+  log: Logger,
+): Promise<Place> {
   const [port = 0, uiPort = 0] = await choosePorts(temporalBind, [
     { port: temporalPort, variable: "TEMPORAL_PORT" },
     { port: temporalUiPort, variable: "TEMPORAL_UI_PORT" },
   ]);
   if (!/^(127\.|::1$)/.test(temporalBind)) {
-    log.warn(`TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication; whoever reaches it controls every run`);
+    log.warn(
+      `TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication; whoever reaches it controls every run`,
+    );
   }
   const host = reachable(temporalBind);
   return { bind: temporalBind, port, uiPort, address: `${host}:${port}`, ui: `http://${host}:${uiPort}` };
@@ -51,7 +59,10 @@ export type ServerOptions = {
   stopping: AbortSignal;
 };
 
-/** Starts the embedded server; ready when it answers and knows how long to keep closed runs. It is no part of our process group: Ctrl-C does not reach it before the workers have ended. */
+/**
+ * Starts the embedded server; ready when it answers and knows how long to keep closed runs. It is no part of our
+ * process group: Ctrl-C does not reach it before the workers have ended.
+ */
 export function startServer({ binary, place, dataDir, namespace, retention, log, stopping }: ServerOptions): Started {
   // A file of another version of the CLI cannot be opened: there are no migrations.
   const database = join(dataDir, `temporal-${binary.version}.db`);

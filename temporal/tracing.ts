@@ -1,5 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Context, context, diag, DiagLogLevel, propagation, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, TraceFlags } from "@opentelemetry/api";
+import {
+  type Context,
+  context,
+  diag,
+  DiagLogLevel,
+  propagation,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from "@opentelemetry/api";
 import type { ReadableSpan } from "@opentelemetry/sdk-trace-node";
 import type { WorkflowClientInterceptor } from "@temporalio/client";
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
@@ -29,10 +40,14 @@ export type Tracing = {
 };
 
 /**
- * Sends traces by OTLP over HTTP from this process; null where they are not wanted, and no SDK is loaded then. The SDK's variables (OTEL_…, of
- * the OpenTelemetry specification) say where to and how many. `role`: what the process is.
+ * Sends traces by OTLP over HTTP from this process; null where they are not wanted, and no SDK is loaded then. The
+ * SDK's variables (OTEL_…, of the OpenTelemetry specification) say where to and how many. `role`: what the process is.
  */
-export async function openTracing(role: string, { otelExporterOtlpEndpoint, instanceId }: TraceSettings, log: Logger): Promise<Tracing | null> {
+export async function openTracing(
+  role: string,
+  { otelExporterOtlpEndpoint, instanceId }: TraceSettings,
+  log: Logger,
+): Promise<Tracing | null> {
   if (otelExporterOtlpEndpoint === undefined) return null;
   const [{ BatchSpanProcessor, NodeTracerProvider }, { OTLPTraceExporter }, resources] = await Promise.all([
     import("@opentelemetry/sdk-trace-node"),
@@ -40,14 +55,24 @@ export async function openTracing(role: string, { otelExporterOtlpEndpoint, inst
     import("@opentelemetry/resources"),
   ]);
   tellTrouble(log);
-  const own = resources.resourceFromAttributes({ "service.name": TRACED_AS, "service.instance.id": `${instanceId ?? "worker"}/${role}/${process.pid}`, "process.pid": process.pid });
+  const own = resources.resourceFromAttributes({
+    "service.name": TRACED_AS,
+    "service.instance.id": `${instanceId ?? "worker"}/${role}/${process.pid}`,
+    "process.pid": process.pid,
+  });
   const resource = own.merge(resources.detectResources({ detectors: [resources.envDetector] }));
   const processor = new BatchSpanProcessor(new OTLPTraceExporter(), { maxQueueSize: QUEUE });
   const provider = new NodeTracerProvider({ resource, spanProcessors: [processor] });
   provider.register();
   return {
-    clientInterceptors: { workflow: [{ start: (input, next) => next({ ...input, headers: withTrace(input.headers) }) }] },
-    activityInterceptors: { activity: [({ info }) => ({ inbound: { execute: (input, next) => inSpan(info, input.headers, () => next(input)) } })] },
+    clientInterceptors: {
+      workflow: [{ start: (input, next) => next({ ...input, headers: withTrace(input.headers) }) }],
+    },
+    activityInterceptors: {
+      activity: [
+        ({ info }) => ({ inbound: { execute: (input, next) => inSpan(info, input.headers, () => next(input)) } }),
+      ],
+    },
     sinks: { trace: { ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) } } },
     // What a collector that is away does not take is lost; the process does not wait for it.
     end: () => Promise.race([provider.shutdown().catch(quiet), sleep(LAST_SPANS_MS)]),
@@ -72,36 +97,58 @@ function tellTrouble(log: Logger): void {
 function withTrace(headers: Headers): Headers {
   const carrier: TraceCarrier = {};
   propagation.inject(context.active(), carrier);
-  return carrier.traceparent === undefined ? headers : { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
+  return carrier.traceparent === undefined
+    ? headers
+    : { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
 }
 
 function fromTrace(headers: Headers): Context {
   const payload = headers[TRACE_HEADER];
-  return payload ? propagation.extract(ROOT_CONTEXT, defaultPayloadConverter.fromPayload<TraceCarrier>(payload)) : ROOT_CONTEXT;
+  return payload
+    ? propagation.extract(ROOT_CONTEXT, defaultPayloadConverter.fromPayload<TraceCarrier>(payload))
+    : ROOT_CONTEXT;
 }
 
-type Info = { activityType: string; attempt: number; workflowExecution?: { workflowId: string; runId: string } | undefined };
+type Info = {
+  activityType: string;
+  attempt: number;
+  workflowExecution?: { workflowId: string; runId: string } | undefined;
+};
 
 /** An activity as a span of the workflow that asked for it. */
 function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Promise<unknown> {
-  const attributes = { "temporal.workflow_id": info.workflowExecution?.workflowId ?? "", "temporal.run_id": info.workflowExecution?.runId ?? "", "temporal.attempt": info.attempt };
-  return trace.getTracer(TRACED_AS).startActiveSpan(info.activityType, { attributes }, fromTrace(headers), async (span) => {
-    try {
-      return await work();
-    } catch (error) {
-      span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
-      throw error;
-    } finally {
-      span.end();
-    }
-  });
+  const attributes = {
+    "temporal.workflow_id": info.workflowExecution?.workflowId ?? "",
+    "temporal.run_id": info.workflowExecution?.runId ?? "",
+    "temporal.attempt": info.attempt,
+  };
+  return trace
+    .getTracer(TRACED_AS)
+    .startActiveSpan(info.activityType, { attributes }, fromTrace(headers), async (span) => {
+      try {
+        return await work();
+      } catch (error) {
+        span.setStatus({ code: SpanStatusCode.ERROR, message: error instanceof Error ? error.message : String(error) });
+        throw error;
+      } finally {
+        span.end();
+      }
+    });
 }
 
 /** In the SDK's form: seconds and the rest in nanoseconds. */
 const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), Math.round((ms % 1_000) * 1e6)];
 
-function exported(span: WorkflowSpan, { workflowId, runId }: { workflowId: string; runId: string }, resource: ReadableSpan["resource"]): ReadableSpan {
-  const place = (spanId: string) => ({ traceId: span.traceId, spanId, traceFlags: span.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE });
+function exported(
+  span: WorkflowSpan,
+  { workflowId, runId }: { workflowId: string; runId: string },
+  resource: ReadableSpan["resource"],
+): ReadableSpan {
+  const place = (spanId: string) => ({
+    traceId: span.traceId,
+    spanId,
+    traceFlags: span.sampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
+  });
   return {
     name: span.name,
     kind: SpanKind.INTERNAL,
@@ -111,7 +158,8 @@ function exported(span: WorkflowSpan, { workflowId, runId }: { workflowId: strin
     endTime: time(span.ended),
     duration: time(span.ended - span.begun),
     ended: true,
-    status: span.failure === null ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: span.failure },
+    status:
+      span.failure === null ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: span.failure },
     attributes: { "temporal.workflow_id": workflowId, "temporal.run_id": runId },
     links: [],
     events: [],

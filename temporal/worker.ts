@@ -9,17 +9,32 @@ const EXPECTED = /^No (activities|workflows) registered/;
 const LEVELS = { TRACE: "trace", DEBUG: "debug", INFO: "info", WARN: "warn", ERROR: "error" } as const;
 
 /**
- * Once in each process that has a Worker, before its first connection: the SDK logs as we do, and leaves signals to the process. Answers the port
- * of loopback at which its numbers stand.
+ * Once in each process that has a Worker, before its first connection: the SDK logs as we do, and leaves signals to the
+ * process. Answers the port of loopback at which its numbers stand.
  */
 export async function installRuntime(log: Logger): Promise<number> {
   const [port = 0] = await choosePorts("127.0.0.1", [{ port: 0, variable: "none" }]);
-  const logger = new DefaultLogger(log.isLevelEnabled("debug") ? "DEBUG" : "WARN", ({ level, message, meta: { error, ...meta } = {} }) => {
-    // Only as `err` is an error written with its message.
-    log[EXPECTED.test(message) ? "debug" : LEVELS[level]]({ ...meta, ...(error === undefined ? {} : { err: error }) }, message);
+  const logger = new DefaultLogger(
+    log.isLevelEnabled("debug") ? "DEBUG" : "WARN",
+    ({ level, message, meta: { error, ...meta } = {} }) => {
+      // Only as `err` is an error written with its message.
+      log[EXPECTED.test(message) ? "debug" : LEVELS[level]](
+        { ...meta, ...(error === undefined ? {} : { err: error }) },
+        message,
+      );
+    },
+  );
+  const prometheus = {
+    bindAddress: `127.0.0.1:${port}`,
+    countersTotalSuffix: true,
+    unitSuffix: true,
+    useSecondsForDurations: true,
+  };
+  Runtime.install({
+    logger,
+    shutdownSignals: [],
+    telemetryOptions: { logging: { forward: { level: "WARN" } }, metrics: { prometheus } },
   });
-  const prometheus = { bindAddress: `127.0.0.1:${port}`, countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true };
-  Runtime.install({ logger, shutdownSignals: [], telemetryOptions: { logging: { forward: { level: "WARN" } }, metrics: { prometheus } } });
   return port;
 }
 

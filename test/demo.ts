@@ -46,7 +46,13 @@ async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
 async function temporalAtHand(): Promise<void> {
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
   const log = pino({ level: "info" }, { write: (line: string) => say((JSON.parse(line) as { msg: string }).msg) });
-  await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log, signal: interrupted.signal });
+  await findBinary({
+    cliPath: temporalCliPath,
+    cacheDir,
+    proxy: { httpsProxy, httpProxy, noProxy },
+    log,
+    signal: interrupted.signal,
+  });
 }
 
 function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> {
@@ -59,7 +65,11 @@ function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> 
 function packageFiles(): File[] {
   const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const files = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
-  const found = files.map((file) => ({ path: `/${relative(PACKAGES, file).split(sep).join("/")}`, file, size: statSync(file).size }));
+  const found = files.map((file) => ({
+    path: `/${relative(PACKAGES, file).split(sep).join("/")}`,
+    file,
+    size: statSync(file).size,
+  }));
   return found.filter(({ size }) => size <= MOST_BYTES).slice(0, MOST_FILES);
 }
 
@@ -98,11 +108,17 @@ async function compare(other: Product, digests: Map<string, string>): Promise<vo
   const left = new Map(digests);
   for (let page = 1, more = true; more; page += 1) {
     const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
-    const { records } = await other.call<{ records: { fullPath: string; sha256: string }[] }>("GET", `/repository/api/node/page/${REPOSITORY.project}/${REPOSITORY.name}/?${query}`);
+    const { records } = await other.call<{ records: { fullPath: string; sha256: string }[] }>(
+      "GET",
+      `/repository/api/node/page/${REPOSITORY.project}/${REPOSITORY.name}/?${query}`,
+    );
     for (const { fullPath, sha256 } of records) if (left.get(fullPath) === sha256) left.delete(fullPath);
     more = records.length > 0;
   }
-  if (left.size > 0) throw new Error(`${left.size} files are missing or differ at the second instance, for example ${[...left.keys()][0]}`);
+  if (left.size > 0)
+    throw new Error(
+      `${left.size} files are missing or differ at the second instance, for example ${[...left.keys()][0]}`,
+    );
 }
 
 async function replicate(first: Instance, second: Instance): Promise<void> {
@@ -111,7 +127,10 @@ async function replicate(first: Instance, second: Instance): Promise<void> {
   const total = files.reduce((sum, { size }) => sum + size, 0);
   await here.project(REPOSITORY.project);
   await here.hosted(REPOSITORY.project, REPOSITORY.name);
-  const digests = await step(`Uploading ${number(files.length)} files of the packages in node_modules (${mebibytes(total)})`, () => upload(here, files));
+  const digests = await step(
+    `Uploading ${number(files.length)} files of the packages in node_modules (${mebibytes(total)})`,
+    () => upload(here, files),
+  );
 
   const rateLimit = Math.ceil(total / WATCHED_SECONDS);
   say(`Replicating them to the second instance, held back to ${mebibytes(rateLimit)}/s by the task's rateLimit:`);
@@ -123,7 +142,10 @@ async function replicate(first: Instance, second: Instance): Promise<void> {
   await step("Comparing the sha256 of every file at the second instance: all equal", () => compare(there, digests));
   const again = await step("Running the task again: all is there, nothing to send", async () => {
     await here.execute(key);
-    return until(() => newest(here, key), ({ status }) => status !== "RUNNING");
+    return until(
+      () => newest(here, key),
+      ({ status }) => status !== "RUNNING",
+    );
   });
   show(first, second, [record, again]);
 }
@@ -162,7 +184,9 @@ async function demonstrate(): Promise<void> {
   await temporalAtHand();
   const first = await step("Starting Temporal and the first instance", () => start({ embedded: true }));
   const { temporal } = first.endpoints();
-  const second = await step("Starting a second instance on the same Temporal", () => start({ temporalAddress: temporal, env: { LOCAL_CLUSTER_NAME: "second" } }));
+  const second = await step("Starting a second instance on the same Temporal", () =>
+    start({ temporalAddress: temporal, env: { LOCAL_CLUSTER_NAME: "second" } }),
+  );
   await replicate(first, second);
   if (!interrupted.signal.aborted) await once(interrupted.signal, "abort");
 }
@@ -174,7 +198,8 @@ try {
 } catch (error) {
   if (!interrupted.signal.aborted) failure = error;
 }
-if (failure !== undefined) say(`\n\nThat did not work: ${failure instanceof Error ? failure.message : String(failure)}\nThe log: ${logFile}`);
+if (failure !== undefined)
+  say(`\n\nThat did not work: ${failure instanceof Error ? failure.message : String(failure)}\nThe log: ${logFile}`);
 say("\nEnding …");
 await end();
 if (failure === undefined) rmSync(folder, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import type { Lane } from "../domain/lanes.ts";
 import { runBase } from "../domain/run-names.ts";
 
-/** Queue names carry the instance's id, so that instances may share one Temporal (design.md §4). */
+/** Queue names carry the instance's id, so that instances may share one Temporal (docs/decisions.md#processes). */
 export const queues = (instanceId: string) => ({
   control: `control-${instanceId}`,
   orchestrate: `orchestrate-${instanceId}`,
@@ -9,7 +9,10 @@ export const queues = (instanceId: string) => ({
 });
 export type Queues = ReturnType<typeof queues>;
 
-/** Each kind of slots of a transfer worker has a queue of its own. The plain name is that of releases without kinds: what they had queued is still taken. */
+/**
+ * Each kind of slots of a transfer worker has a queue of its own. The plain name is that of releases without kinds:
+ * what they had queued is still taken.
+ */
 export const laneQueue = (transfer: string, lane: Lane) => `${transfer}-${lane.toLowerCase()}`;
 
 /** Workflow types, as Temporal's UI shows them. */
@@ -21,15 +24,28 @@ export const REAL_TIME_RUN = "realTimeRun";
 export const WAKE = "wake";
 export const MORE = "more";
 
-export const runWorkflowId = ({ taskName, taskKey, recordId }: { taskName: string; taskKey: string; recordId: string }) =>
-  `${runBase({ name: taskName, key: taskKey })}/${recordId}`;
+export const runWorkflowId = ({
+  taskName,
+  taskKey,
+  recordId,
+}: {
+  taskName: string;
+  taskKey: string;
+  recordId: string;
+}) => `${runBase({ name: taskName, key: taskKey })}/${recordId}`;
 export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 /** The key of the task that a schedule belongs to; null when it is none of ours. */
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
-/** `id`: what tells a child from the others of its run, in names; runs that began before there were names keep their numbers. */
-export function targetWorkflowId(runId: string, { id, clusterId, object }: { id?: string; clusterId: string; object: number | null }): string {
+/**
+ * `id`: what tells a child from the others of its run, in names; runs that began before there were names keep their
+ * numbers.
+ */
+export function targetWorkflowId(
+  runId: string,
+  { id, clusterId, object }: { id?: string; clusterId: string; object: number | null },
+): string {
   if (id !== undefined) return `${runId}/${id}`;
   return object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
 }
@@ -38,8 +54,8 @@ export function targetWorkflowId(runId: string, { id, clusterId, object }: { id?
 export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
 
 /**
- * What goes first where workflows and batches wait for the same workers: what is uploaded; then what is soon done, the beginning of each run and
- * runs of a few artifacts; then all else (what Temporal does by itself).
+ * What goes first where workflows and batches wait for the same workers: what is uploaded; then what is soon done, the
+ * beginning of each run and runs of a few artifacts; then all else (what Temporal does by itself).
  */
 export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
 
@@ -55,12 +71,16 @@ export const ATTRIBUTES = {
 } as const;
 
 /**
- * The form in which today's code begins a run: it says so in the input. A run that does not began in an earlier form, and goes on as it began;
- * where that matters `patched` finds it out, which costs a marker and an update of search attributes each time.
+ * The form in which today's code begins a run: it says so in the input. A run that does not began in an earlier form,
+ * and goes on as it began; where that matters `patched` finds it out, which costs a marker and an update of search
+ * attributes each time.
  */
 export const FORM = 2;
 
-/** `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. `schedule` is then the timing in words. */
+/**
+ * `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. `schedule` is then the
+ * timing in words.
+ */
 export type TaskRunInput = {
   taskKey: string;
   taskName: string;
@@ -70,7 +90,9 @@ export type TaskRunInput = {
   queues: Queues;
   searchAttributes: boolean;
   form?: number;
-  /** Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did. */
+  /**
+   * Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did.
+   */
   sent?: { to: string; broken: string | null };
 };
 

@@ -1,4 +1,12 @@
-import { ApplicationFailure, CancellationScope, condition, executeChild, isCancellation, setCurrentDetails, workflowInfo } from "@temporalio/workflow";
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  executeChild,
+  isCancellation,
+  setCurrentDetails,
+  workflowInfo,
+} from "@temporalio/workflow";
 import { rootCause } from "@temporalio/common";
 import type { TargetPage } from "../activities/control/runs.ts";
 import { PRIORITY, type TaskRunInput } from "./contract.ts";
@@ -7,15 +15,18 @@ import { CHILDREN } from "./options.ts";
 import { targetRun } from "./target-run.ts";
 import { type Target, targetOptions } from "./targets.ts";
 
-/** `bounded` false: the run began when there was no end to the number of children and to its history. `first`: the first page of targets, if it is known. */
+/**
+ * `bounded` false: the run began when there was no end to the number of children and to its history. `first`: the first
+ * page of targets, if it is known.
+ */
 type How = { bounded: boolean; first?: TargetPage | undefined };
 /** `objects`: how many the run has. */
 type Run = { recordId: string; objects: number };
 type Children = { live: number; last: Target | null; broken: unknown };
 
 /**
- * Sends to every target by a child, and answers what the run goes on with as new, null when all is sent. Children end on their own; one that
- * breaks does not stop the others.
+ * Sends to every target by a child, and answers what the run goes on with as new, null when all is sent. Children end
+ * on their own; one that breaks does not stop the others.
  */
 export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Promise<TaskRunInput | null> {
   const children: Children = { live: 0, last: null, broken: undefined };
@@ -34,12 +45,17 @@ export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Pr
   return null;
 }
 
-/** False: some are left for the run that goes on as new. Only a run with a child for each cluster has so many that this matters. */
+/**
+ * False: some are left for the run that goes on as new. Only a run with a child for each cluster has so many that this
+ * matters.
+ */
 async function startAll(input: TaskRunInput, run: Run, children: Children, { bounded, first }: How): Promise<boolean> {
   let started = 0;
-  for (let from: number | null = 0; from !== null; ) {
+  for (let from: number | null = 0; from !== null;) {
     const known = from === 0 ? first : undefined;
-    const page: TargetPage = known ?? await control(input, `targets from ${from + 1}`).readTargets(run.recordId, from, input.sent?.to ?? null);
+    const page: TargetPage =
+      known ??
+      (await control(input, `targets from ${from + 1}`).readTargets(run.recordId, from, input.sent?.to ?? null));
     for (const target of page.targets) {
       if (bounded) await condition(() => children.live < CHILDREN);
       if (bounded && target.object === null && children.last && workflowInfo().continueAsNewSuggested) return false;
@@ -56,7 +72,10 @@ function startOne(input: TaskRunInput, { recordId, objects }: Run, children: Chi
   children.live += 1;
   children.last = target;
   const priorityKey = target.soon ? PRIORITY.soon : PRIORITY.other;
-  void executeChild(targetRun, targetOptions(input, { runId: workflowInfo().workflowId, recordId, objects, cut: 1, priorityKey }, target))
+  void executeChild(
+    targetRun,
+    targetOptions(input, { runId: workflowInfo().workflowId, recordId, objects, cut: 1, priorityKey }, target),
+  )
     .catch((error: unknown) => {
       children.broken ??= error;
     })

@@ -8,16 +8,26 @@ import { fairness, laneQueue, type TaskRunInput } from "./contract.ts";
 import { clock, control } from "./control.ts";
 import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 
-/** `complete` false: the history is long enough, and the run is to go on as new. `targets`: the first, where the plan has told them. */
+/**
+ * `complete` false: the history is long enough, and the run is to go on as new. `targets`: the first, where the plan
+ * has told them.
+ */
 type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
 
 /** Plans what a run sends: the hosted objects in one step, the linked ones by listing them. */
 export async function planRun(input: TaskRunInput, recordId: string): Promise<RunPlan> {
-  const planning = (summary: string) => proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
+  const planning = (summary: string) =>
+    proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
   setCurrentDetails("planning");
-  const { linked, unlisted, targets } = await planning("plan all hosted objects").planAllHosted(recordId, input.sent?.to ?? null);
+  const { linked, unlisted, targets } = await planning("plan all hosted objects").planAllHosted(
+    recordId,
+    input.sent?.to ?? null,
+  );
   if (linked === 0) return { complete: true, targets };
-  const [waiting, progress] = [createWaiting(planning("which objects to list").readUnlisted, recordId, unlisted), { listed: 0 }];
+  const [waiting, progress] = [
+    createWaiting(planning("which objects to list").readUnlisted, recordId, unlisted),
+    { listed: 0 },
+  ];
   const isLong = () => progress.listed > 0 && workflowInfo().continueAsNewSuggested;
   const list = async () => {
     while (!isLong()) {
@@ -32,7 +42,11 @@ export async function planRun(input: TaskRunInput, recordId: string): Promise<Ru
 }
 
 /** The objects that are to be listed, read page by page as they are taken, behind those of which the plan has told. */
-function createWaiting(read: PlanActivities["readUnlisted"], recordId: string, told: Unlisted = { objects: [], next: 0 }) {
+function createWaiting(
+  read: PlanActivities["readUnlisted"],
+  recordId: string,
+  told: Unlisted = { objects: [], next: 0 },
+) {
   const objects = [...told.objects];
   const pages: { from: number | null; reading: Promise<void> | null } = { from: told.next, reading: null };
   const readPage = async (from: number) => {
@@ -53,17 +67,34 @@ function createWaiting(read: PlanActivities["readUnlisted"], recordId: string, t
 async function listObject(input: TaskRunInput, recordId: string, object: number, isLong: () => boolean): Promise<void> {
   try {
     // What is soon listed does not wait behind what is not.
-    for (let lane: Lane = "QUICK"; !(await listOnce(input, recordId, object, lane)) && !isLong(); ) lane = "SHARED";
+    for (let lane: Lane = "QUICK"; !(await listOnce(input, recordId, object, lane)) && !isLong();) lane = "SHARED";
   } catch (error) {
     if (isCancellation(error)) throw error;
-    await control(input, `object ${object + 1} cannot be listed`).failListing(recordId, object, rootCause(error) ?? String(error));
+    await control(input, `object ${object + 1} cannot be listed`).failListing(
+      recordId,
+      object,
+      rootCause(error) ?? String(error),
+    );
   }
 }
 
 /** Lists for a while; true at the end of the object. What is to be tried later has waited when this returns. */
-async function listOnce({ queues, projectId }: TaskRunInput, recordId: string, object: number, lane: Lane = "SHARED"): Promise<boolean> {
-  const { listPages } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: laneQueue(queues.transfer, lane), priority: fairness(projectId) });
-  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [recordId, object, lane]);
+async function listOnce(
+  { queues, projectId }: TaskRunInput,
+  recordId: string,
+  object: number,
+  lane: Lane = "SHARED",
+): Promise<boolean> {
+  const { listPages } = proxyActivities<TransferActivities>({
+    ...TRANSFER,
+    taskQueue: laneQueue(queues.transfer, lane),
+    priority: fairness(projectId),
+  });
+  const { complete, retryAt } = await listPages.executeWithOptions({ summary: `list object ${object + 1}` }, [
+    recordId,
+    object,
+    lane,
+  ]);
   if (!complete && retryAt !== null) {
     const summary = `list object ${object + 1} again at ${clock(retryAt)}`;
     await sleep(Math.min(Math.max(retryAt - Date.now(), SHORTEST_WAIT_MS), LONGEST_RETRY_AFTER_MS), { summary });

@@ -19,16 +19,27 @@ import { createSending } from "./sending.ts";
 
 export const wakeSignal = defineSignal(WAKE);
 
-/** Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for the bell, and ends when that is long silent. */
+/**
+ * Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for
+ * the bell, and ends when that is long silent.
+ */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   const { workflowId } = workflowInfo();
   const bell = createBell();
   setHandler(wakeSignal, bell.ring);
   let ended: Ended | null = null;
-  for (let silent = false; ; ) {
+  for (let silent = false; ;) {
     bell.heard();
     // Cancelled while it opens a record, it must still learn of it, to close it.
-    const step: Step = await CancellationScope.nonCancellable(() => control(input, ended ? "close the drain, look for the next" : "look for a drain").beginDrain(input.taskKey, input.clusterId, workflowId, ended, WINDOW));
+    const step: Step = await CancellationScope.nonCancellable(() =>
+      control(input, ended ? "close the drain, look for the next" : "look for a drain").beginDrain(
+        input.taskKey,
+        input.clusterId,
+        workflowId,
+        ended,
+        WINDOW,
+      ),
+    );
     setCurrentDetails(tell(step));
     ended = null;
     if (step.kind === "gone") return;
@@ -46,7 +57,10 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   }
 }
 
-/** Sends what a drain has, and what happens meanwhile. Its record is closed by whoever takes the answer, whatever happened. */
+/**
+ * Sends what a drain has, and what happens meanwhile. Its record is closed by whoever takes the answer, whatever
+ * happened.
+ */
 async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<Ended> {
   const { recordId } = begun;
   try {
@@ -55,21 +69,29 @@ async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promi
     return { recordId, reason: null };
   } catch (error) {
     if (!isCancellation(error)) return { recordId, reason: `the run broke off: ${rootCause(error) ?? String(error)}` };
-    await CancellationScope.nonCancellable(() => control(input, "close the drain").closeRun(recordId, "stopped: the run was cancelled in Temporal"));
+    await CancellationScope.nonCancellable(() =>
+      control(input, "close the drain").closeRun(recordId, "stopped: the run was cancelled in Temporal"),
+    );
     throw error;
   }
 }
 
 function tell({ kind, closed }: Step): string {
-  const last = closed ? `; the last drain: ${closed.status}, ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "";
+  const last = closed
+    ? `; the last drain: ${closed.status}, ${closed.success} of ${closed.planned} done, ${closed.failed} failed`
+    : "";
   return (kind === "drain" ? "sending" : "waiting for uploads") + last;
 }
 
-async function sendAll(input: RealTimeRunInput, { recordId, targets, more, objects }: Drained, bell: Bell): Promise<void> {
+async function sendAll(
+  input: RealTimeRunInput,
+  { recordId, targets, more, objects }: Drained,
+  bell: Bell,
+): Promise<void> {
   const sending = createSending(input, { recordId, objects });
   try {
     (targets ?? (await readTargets(input, recordId))).forEach(sending.send);
-    for (let left = more, full = false; ; ) {
+    for (let left = more, full = false; ;) {
       if (!left) await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
       if (!left && sending.isOver()) return sending.end();
       bell.heard();
@@ -89,7 +111,7 @@ const mayGrow = () => workflowInfo().historyLength < LONGEST_HISTORY;
 
 async function readTargets(input: RealTimeRunInput, recordId: string): Promise<FirstTarget[]> {
   const targets: FirstTarget[] = [];
-  for (let from: number | null = 0; from !== null; ) {
+  for (let from: number | null = 0; from !== null;) {
     const page: TargetPage = await control(input, `targets from ${from + 1}`).readTargets(recordId, from);
     targets.push(...page.targets);
     from = page.next;

@@ -8,8 +8,8 @@ import { transfer } from "./transfer.ts";
 type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
 
 /**
- * What a drain sends: the batches that were cut with it at once, all else by a child for each of its objects, started when the object has
- * something to send, and told when it has more.
+ * What a drain sends: the batches that were cut with it at once, all else by a child for each of its objects, started
+ * when the object has something to send, and told when it has more.
  */
 export function createSending(input: RealTimeRunInput, { recordId, objects }: { recordId: string; objects: number }) {
   const children = new Map<number | null, Child>();
@@ -19,7 +19,10 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
 
   function start(target: FirstTarget): Child {
     const runId = `${workflowInfo().workflowId}/${recordId}`;
-    const started = startChild(targetRun, targetOptions(input, { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 }, target));
+    const started = startChild(
+      targetRun,
+      targetOptions(input, { runId, recordId, objects, cut: cuts.get(target.object) ?? 1 }, target),
+    );
     const ended = started
       .then((handle) => handle.result())
       .then(({ cut }) => void cuts.set(target.object, cut))
@@ -32,7 +35,9 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
   async function sendFirst({ first, ...target }: FirstTarget): Promise<void> {
     if (!first) return sendTo(target);
     cuts.set(target.object, 2);
-    const results = await Promise.all(first.batches.map((batch) => transfer({ queues: input.queues, form: input.form, recordId }, batch)));
+    const results = await Promise.all(
+      first.batches.map((batch) => transfer({ queues: input.queues, form: input.form, recordId }, batch)),
+    );
     if (first.left || results.some(({ again, rest = 0 }) => again + rest > 0)) await sendTo(target);
   }
 

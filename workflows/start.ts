@@ -45,7 +45,10 @@ const [codePath, connection] = await Promise.all([
 ]);
 const taskQueue = queues(config.instanceId).orchestrate;
 /** The release as Temporal's histories name it: by what its workflows do, whatever it is called. */
-const build = createHash("sha256").update(await readFile(codePath)).digest("hex").slice(0, 16);
+const build = createHash("sha256")
+  .update(await readFile(codePath))
+  .digest("hex")
+  .slice(0, 16);
 const clientSide = clientConnection(config);
 const client = new Client({ connection: clientSide, namespace: config.temporalNamespace });
 await replayOpenRuns({ client, taskQueue, codePath, build, log });

@@ -43,12 +43,25 @@ export async function targetRun(input: TargetRunInput): Promise<Counts & { cut: 
 
 type Position = { object: number; cut: number; counts: Counts };
 
-/** A sliding window of batches over some objects. False: the history is long enough, the window is empty, and something is left. */
-async function sendObjects(input: TargetRunInput, position: Position, objectsEnd: number, bell: Bell): Promise<boolean> {
+/**
+ * A sliding window of batches over some objects. False: the history is long enough, the window is empty, and something
+ * is left.
+ */
+async function sendObjects(
+  input: TargetRunInput,
+  position: Position,
+  objectsEnd: number,
+  bell: Bell,
+): Promise<boolean> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const most = input.files ? FILES_WINDOW : WINDOW;
   const inFlight = new Set<Promise<void>>();
-  const window: { probing: boolean; left: boolean; due: number | null; broken: unknown } = { probing: false, left: true, due: null, broken: undefined };
+  const window: { probing: boolean; left: boolean; due: number | null; broken: unknown } = {
+    probing: false,
+    left: true,
+    due: null,
+    broken: undefined,
+  };
 
   const send = async (batch: Batch) => {
     const result = await transfer(input, batch);
@@ -91,7 +104,8 @@ async function sendObjects(input: TargetRunInput, position: Position, objectsEnd
         if ((await cutNext(room)) > 0) continue;
       }
       // What is due has to wait for room, and without room there is no use in looking.
-      if (window.left || inFlight.size > 0) await nextChange(inFlight, window.left && room > 0 ? window.due : null, bell);
+      if (window.left || inFlight.size > 0)
+        await nextChange(inFlight, window.left && room > 0 ? window.due : null, bell);
     }
   };
 
@@ -108,9 +122,11 @@ async function nextChange(inFlight: Set<Promise<void>>, due: number | null, bell
   if (due === null && inFlight.size > 0) return Promise.race([...inFlight, bell.rings()]);
   const wait = Math.min(Math.max((due ?? 0) - Date.now(), SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
   const timer = new CancellationScope();
-  const slept = timer.run(() => sleep(wait)).catch((error: unknown) => {
-    if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
-  });
+  const slept = timer
+    .run(() => sleep(wait))
+    .catch((error: unknown) => {
+      if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+    });
   await Promise.race([...inFlight, bell.rings(), slept]);
   timer.cancel();
 }

@@ -7,15 +7,30 @@ const project = defineSearchAttributeKey(ATTRIBUTES.project, "KEYWORD");
 const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
 
 export type Target = TargetPage["targets"][number];
-/** `objects`: how many the run has; `cut`: the first that the child asks for; `priorityKey`: where it is not that of the run itself. */
+/**
+ * `objects`: how many the run has; `cut`: the first that the child asks for; `priorityKey`: where it is not that of the
+ * run itself.
+ */
 type Run = { runId: string; recordId: string; objects: number; cut: number; priorityKey?: number };
 
 /** How the child is started that sends to a target. */
 export function targetOptions(
-  { taskName, projectId, queues, searchAttributes }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
+  {
+    taskName,
+    projectId,
+    queues,
+    searchAttributes,
+  }: Pick<TaskRunInput, "taskName" | "projectId" | "queues" | "searchAttributes">,
   { runId, recordId, objects, cut, priorityKey }: Run,
   { object, clusterId, label, files, id, cluster: clusterName }: Target,
-): { workflowId: string; staticSummary: string; priority: Priority; memo: Record<string, string>; typedSearchAttributes?: SearchAttributePair[]; args: [TargetRunInput] } {
+): {
+  workflowId: string;
+  staticSummary: string;
+  priority: Priority;
+  memo: Record<string, string>;
+  typedSearchAttributes?: SearchAttributePair[];
+  args: [TargetRunInput];
+} {
   const attributes = [
     { key: task, value: taskName },
     { key: project, value: projectId },

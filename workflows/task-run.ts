@@ -28,7 +28,14 @@ const NOT_BEGUN = {
 /** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   // Stopped in its first moment it must still learn of its record, to close it.
-  const begun = await CancellationScope.nonCancellable(() => control(input, input.recordId === null ? "open a record" : "find the record").beginRun(input.taskKey, input.recordId, workflowInfo().workflowId, input.schedule));
+  const begun = await CancellationScope.nonCancellable(() =>
+    control(input, input.recordId === null ? "open a record" : "find the record").beginRun(
+      input.taskKey,
+      input.recordId,
+      workflowInfo().workflowId,
+      input.schedule,
+    ),
+  );
   if (begun.kind !== "go") {
     setCurrentDetails(NOT_BEGUN[begun.kind]);
     return { status: "SKIPPED", planned: 0, success: 0 };
@@ -43,11 +50,18 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   }
   if (next) return continueAsNew<typeof taskRun>({ ...next, form: FORM });
   const reason = interruption === undefined ? null : describe(interruption);
-  const closed = await CancellationScope.nonCancellable(() => control(input, "close the record").closeRun(recordId, reason));
+  const closed = await CancellationScope.nonCancellable(() =>
+    control(input, "close the record").closeRun(recordId, reason),
+  );
   tell(input, closed?.status ?? "FAILED");
-  setCurrentDetails(closed ? `${closed.status}: ${closed.success} of ${closed.planned} done, ${closed.failed} failed` : "the record was deleted");
+  setCurrentDetails(
+    closed
+      ? `${closed.status}: ${closed.success} of ${closed.planned} done, ${closed.failed} failed`
+      : "the record was deleted",
+  );
   if (isCancellation(interruption)) throw interruption;
-  if (closed?.status !== "SUCCESS") throw ApplicationFailure.nonRetryable(closed?.errorReason ?? "the record was deleted", "ReplicationFailed");
+  if (closed?.status !== "SUCCESS")
+    throw ApplicationFailure.nonRetryable(closed?.errorReason ?? "the record was deleted", "ReplicationFailed");
   return { status: "SUCCESS", planned: closed.planned, success: closed.success };
 }
 

@@ -1,11 +1,20 @@
 import { defaultPayloadConverter, type Headers } from "@temporalio/common";
 import { proxySinks, type WorkflowInterceptorsFactory, workflowInfo } from "@temporalio/workflow";
-import { readTraceparent, type SpanPlace, TRACE_HEADER, type TraceCarrier, type TraceSinks, type WorkflowSpan, writeTraceparent } from "../domain/trace.ts";
+import {
+  readTraceparent,
+  type SpanPlace,
+  TRACE_HEADER,
+  type TraceCarrier,
+  type TraceSinks,
+  type WorkflowSpan,
+  writeTraceparent,
+} from "../domain/trace.ts";
 import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
- * Part of the workflows' bundle only where traces are wanted. It hands the trace on to activities, children and the next run, and lets the
- * orchestrator export a span when a run ends. It waits for nothing and makes no command, so that it may come and go under runs under way.
+ * Part of the workflows' bundle only where traces are wanted. It hands the trace on to activities, children and the
+ * next run, and lets the orchestrator export a span when a run ends. It waits for nothing and makes no command, so that
+ * it may come and go under runs under way.
  */
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
@@ -13,7 +22,10 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
   let state: string | undefined;
   const here = (): SpanPlace => ownPlace(parent);
   const handOn = (headers: Headers): Headers => {
-    const carrier: TraceCarrier = { traceparent: writeTraceparent(here()), ...(state === undefined ? {} : { tracestate: state }) };
+    const carrier: TraceCarrier = {
+      traceparent: writeTraceparent(here()),
+      ...(state === undefined ? {} : { tracestate: state }),
+    };
     return { ...headers, [TRACE_HEADER]: defaultPayloadConverter.toPayload(carrier) };
   };
   return {
@@ -32,15 +44,27 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
         scheduleActivity: (input, next) => next({ ...input, headers: handOn(input.headers) }),
         startChildWorkflowExecution: (input, next) => next({ ...input, headers: handOn(input.headers) }),
         // What follows uploads never ends: each of its runs is a trace of its own.
-        continueAsNew: (input, next) => next(workflowInfo().workflowType === REAL_TIME_RUN ? input : { ...input, headers: handOn(input.headers) }),
+        continueAsNew: (input, next) =>
+          next(workflowInfo().workflowType === REAL_TIME_RUN ? input : { ...input, headers: handOn(input.headers) }),
       },
     ],
     internals: [
       {
         concludeActivation(input, next) {
           const output = next(input);
-          const end = output.commands.find(({ completeWorkflowExecution, failWorkflowExecution, cancelWorkflowExecution, continueAsNewWorkflowExecution }) =>
-            Boolean(completeWorkflowExecution ?? failWorkflowExecution ?? cancelWorkflowExecution ?? continueAsNewWorkflowExecution),
+          const end = output.commands.find(
+            ({
+              completeWorkflowExecution,
+              failWorkflowExecution,
+              cancelWorkflowExecution,
+              continueAsNewWorkflowExecution,
+            }) =>
+              Boolean(
+                completeWorkflowExecution ??
+                failWorkflowExecution ??
+                cancelWorkflowExecution ??
+                continueAsNewWorkflowExecution,
+              ),
           );
           if (end) sinks.trace.ended(spanOf(here(), parent, failureOf(end)));
           return output;
@@ -55,13 +79,19 @@ function read(headers: Headers): TraceCarrier | undefined {
   return payload && defaultPayloadConverter.fromPayload<TraceCarrier>(payload);
 }
 
-/** Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace: its id, which Temporal makes at random, is the trace's, too. */
+/**
+ * Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace: its id, which Temporal makes at
+ * random, is the trace's, too.
+ */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");
   return { traceId: parent?.traceId ?? id, spanId: id.slice(16), sampled: parent?.sampled ?? true };
 }
 
-type Command = { failWorkflowExecution?: { failure?: { message?: string | null } | null } | null; cancelWorkflowExecution?: object | null };
+type Command = {
+  failWorkflowExecution?: { failure?: { message?: string | null } | null } | null;
+  cancelWorkflowExecution?: object | null;
+};
 
 function failureOf({ failWorkflowExecution, cancelWorkflowExecution }: Command): string | null {
   if (failWorkflowExecution) return failWorkflowExecution.failure?.message ?? "failed";
@@ -70,5 +100,12 @@ function failureOf({ failWorkflowExecution, cancelWorkflowExecution }: Command):
 
 function spanOf(place: SpanPlace, parent: SpanPlace | null, failure: string | null): WorkflowSpan {
   const { workflowType, runStartTime } = workflowInfo();
-  return { ...place, parentSpanId: parent?.spanId ?? null, name: workflowType, begun: runStartTime.getTime(), ended: Date.now(), failure };
+  return {
+    ...place,
+    parentSpanId: parent?.spanId ?? null,
+    name: workflowType,
+    begun: runStartTime.getTime(),
+    ended: Date.now(),
+    failure,
+  };
 }

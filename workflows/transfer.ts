@@ -10,16 +10,23 @@ import { CONTROL, ONE_TRY, TRANSFER } from "./options.ts";
 export type Batch = { number: number; summary: string; lane?: Lane };
 type Place = { queues: Queues; recordId: string; form?: number | undefined };
 
-/** Sends a batch. One over which workers die again and again is sent by a process of its own and halved, until what kills them is found. */
+/**
+ * Sends a batch. One over which workers die again and again is sent by a process of its own and halved, until what
+ * kills them is found.
+ */
 export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
   if (!isSince(input, "isolate-batches")) return transferOrFail(input, batch);
-  for (let deaths = 0; deaths < MOST_DEATHS; ) {
+  for (let deaths = 0; deaths < MOST_DEATHS;) {
     const sent = await tryOnce(input, batch);
     if (sent.result) return sent.result;
     if (!sent.untried) deaths += 1;
   }
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
-  await control.isolateBatch.executeWithOptions({ summary: `alone: ${batch.summary}`.slice(0, 190) }, [input.recordId, batch.number, MOST_DEATHS]);
+  await control.isolateBatch.executeWithOptions({ summary: `alone: ${batch.summary}`.slice(0, 190) }, [
+    input.recordId,
+    batch.number,
+    MOST_DEATHS,
+  ]);
   return transferAlone(input, { ...batch, lane: "ALONE" });
 }
 
@@ -29,7 +36,11 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
   const sent = await tryOnce(input, batch);
   if (sent.result) return sent.result;
   if (sent.untried) return transferAlone(input, batch);
-  const split = await control.splitBatch.executeWithOptions({ summary: `halve batch ${batch.number}` }, [input.recordId, batch.number, sent.reason]);
+  const split = await control.splitBatch.executeWithOptions({ summary: `halve batch ${batch.number}` }, [
+    input.recordId,
+    batch.number,
+    sent.reason,
+  ]);
   // What an attempt has put off before it died is counted by none.
   if (split.kind === "failed") return { ...split.counts, rest: 1 };
   const sum: BatchResult = { total: 0, again: 0, failed: 0 };
@@ -47,7 +58,10 @@ type Tried = { result: BatchResult } | { result: null; untried: boolean; reason:
 
 /** `untried`: its worker gave it back without having died over it. */
 async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "SHARED" }: Batch): Promise<Tried> {
-  const { transferBatch } = proxyActivities<TransferActivities>({ ...ONE_TRY, taskQueue: laneQueue(queues.transfer, lane) });
+  const { transferBatch } = proxyActivities<TransferActivities>({
+    ...ONE_TRY,
+    taskQueue: laneQueue(queues.transfer, lane),
+  });
   try {
     return { result: await transferBatch.executeWithOptions({ summary }, [recordId, number]) };
   } catch (error) {
@@ -60,7 +74,10 @@ async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "S
 
 /** As runs did that began before batches were halved: one whose worker dies again and again fails as a whole. */
 async function transferOrFail(input: Place, batch: Batch): Promise<BatchResult> {
-  const { transferBatch } = proxyActivities<TransferActivities>({ ...TRANSFER, taskQueue: laneQueue(input.queues.transfer, batch.lane ?? "SHARED") });
+  const { transferBatch } = proxyActivities<TransferActivities>({
+    ...TRANSFER,
+    taskQueue: laneQueue(input.queues.transfer, batch.lane ?? "SHARED"),
+  });
   try {
     return await transferBatch.executeWithOptions({ summary: batch.summary }, [input.recordId, batch.number]);
   } catch (error) {

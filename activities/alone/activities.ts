@@ -14,20 +14,23 @@ const SILENT_MS = 30_000;
 const LOOK_MS = 1_000;
 
 /**
- * Runs one batch in a process of its own, so that a batch over which workers die takes nothing along. The failure says how the process
- * ended; Temporal does not try it again by itself.
+ * Runs one batch in a process of its own, so that a batch over which workers die takes nothing along. The failure says
+ * how the process ended; Temporal does not try it again by itself.
  */
 export function createAloneActivities(log: Pick<Logger, "warn">) {
   return {
     async transferBatch(recordId: string, number: number): Promise<BatchResult> {
       const context = Context.current();
-      const child = fork(ENTRY, [recordId, String(number), traceparent()], { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+      const child = fork(ENTRY, [recordId, String(number), traceparent()], {
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
+      });
       const kill = () => void child.kill("SIGKILL");
       context.cancellationSignal.addEventListener("abort", kill);
       try {
         return await outcomeOf(child, () => context.heartbeat());
       } catch (error) {
-        if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
+        if (context.cancellationDetails?.workerShutdown)
+          throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
         if (context.cancellationSignal.aborted) throw new CancelledFailure("the run was cancelled");
         const reason = error instanceof Error ? error.message : String(error);
         log.warn({ recordId, number, reason }, "a batch broke the process that it had for itself");

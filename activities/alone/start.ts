@@ -9,7 +9,9 @@ import { runBatch } from "../transfer/batch.ts";
 import { openBatchDeps } from "../worker-deps.ts";
 import type { AloneMessage } from "./messages.ts";
 
-/** A process for one batch, whose record, number and trace are its arguments; it ends with the worker that started it. */
+/**
+ * A process for one batch, whose record, number and trace are its arguments; it ends with the worker that started it.
+ */
 const [recordId = "", number = "", traceparent = ""] = process.argv.slice(2);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
 const log = pino({ level: config.logLevel, base: { process: "alone", pid: process.pid } });
@@ -24,7 +26,9 @@ try {
   say({ type: "alive" });
   const deps = openBatchDeps(config, controlPlane, await controlPlane.settings());
   const ask = { recordId, number: Number(number), signal: ended.signal, heartbeat: () => say({ type: "alive" }) };
-  const result = await context.with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask)).finally(() => tracing?.end());
+  const result = await context
+    .with(propagation.extract(ROOT_CONTEXT, { traceparent }), () => runBatch(deps, ask))
+    .finally(() => tracing?.end());
   say({ type: "done", result });
 } catch (error) {
   say({ type: "failed", reason: toTransferError(error).message });

@@ -4,7 +4,9 @@ const MOST_BYTES = 4_000;
 /** The first of a list, as many as one answer holds, one at least. */
 export function firstOf<T>(list: readonly T[]): T[] {
   let bytes = 0;
-  const end = list.findIndex((item, at) => (bytes += Buffer.byteLength(JSON.stringify(item)) + 1) > MOST_BYTES && at > 0);
+  const end = list.findIndex(
+    (item, at) => (bytes += Buffer.byteLength(JSON.stringify(item)) + 1) > MOST_BYTES && at > 0,
+  );
   return list.slice(0, end === -1 ? list.length : end);
 }
 

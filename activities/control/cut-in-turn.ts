@@ -23,7 +23,11 @@ export function cutInTurn(db: Db, turns: Turns, request: CutRequest, { workflowI
 const countShared = ({ batches }: Cut): number => batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
 
 /** Null when the record is gone. Of several objects at once the sources may be many; then only the cluster counts. */
-function askerOf(db: Db, { recordId, object, objectsEnd = object + 1, clusterId }: CutRequest, workflowId: string): Asker | null {
+function askerOf(
+  db: Db,
+  { recordId, object, objectsEnd = object + 1, clusterId }: CutRequest,
+  workflowId: string,
+): Asker | null {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return null;
   const source = objectsEnd === object + 1 ? sourceOf(snapshot, object) : null;

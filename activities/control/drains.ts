@@ -14,7 +14,10 @@ import type { Turns } from "./turns.ts";
 
 /** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
 export type FirstTarget = Target & { first?: Cut };
-export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & { targets: FirstTarget[] | null; objects: number };
+export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
+  targets: FirstTarget[] | null;
+  objects: number;
+};
 /** `closed`: what became of the drain that was handed in as ended. */
 export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & { closed: Closed | null };
 export type Ended = { recordId: string; reason: string | null };
@@ -36,11 +39,26 @@ export type DrainActivityDeps = {
 
 /** What the control plane does for the workflows that follow uploads: state only, no network. */
 export function createDrainActivities({ db, localCluster, now, asked, turns }: DrainActivityDeps) {
-  function cutFirst({ recordId, targets }: Extract<DrainStep, { kind: "drain" }>, most: number, workflowId: string): FirstTarget[] | null {
+  function cutFirst(
+    { recordId, targets }: Extract<DrainStep, { kind: "drain" }>,
+    most: number,
+    workflowId: string,
+  ): FirstTarget[] | null {
     if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
     return targets.map((target) => {
       const { object, clusterId } = target;
-      return object === null ? target : { ...target, first: cutInTurn(db, turns, { recordId, object, clusterId, cut: 1, most }, { workflowId, waits: false }, now()) };
+      return object === null
+        ? target
+        : {
+            ...target,
+            first: cutInTurn(
+              db,
+              turns,
+              { recordId, object, clusterId, cut: 1, most },
+              { workflowId, waits: false },
+              now(),
+            ),
+          };
     });
   }
 
@@ -50,26 +68,49 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
     for (let pages = 1; ; pages += 1) {
       const grown = await inTurn(() => growDrain(db, recordId, now()), "answer");
       for (const target of grown.targets) targets.set(target.object, target);
-      if (!grown.more || pages === MOST_PAGES || targets.size > FEW_TARGETS) return { ...grown, targets: [...targets.values()] };
+      if (!grown.more || pages === MOST_PAGES || targets.size > FEW_TARGETS)
+        return { ...grown, targets: [...targets.values()] };
     }
   }
 
   return {
-    /** Closes the drain that ended, if any, and finds the one that goes on, or opens the next when there is something to send. */
-    async beginDrain(taskKey: string, clusterId: string, workflowId: string, ended: Ended | null, window: number): Promise<Step> {
+    /**
+     * Closes the drain that ended, if any, and finds the one that goes on, or opens the next when there is something to
+     * send.
+     */
+    async beginDrain(
+      taskKey: string,
+      clusterId: string,
+      workflowId: string,
+      ended: Ended | null,
+      window: number,
+    ): Promise<Step> {
       return heartbeating(async () => {
         const closed = ended && toldClosed(await closeRecord(db, ended.recordId, ended.reason, now));
         asked({ taskKey, clusterId });
         for (;;) {
-          const step = await inTurn(() => beginDrain(db, { taskKey, clusterId, workflowId, localCluster, now: now() }), "answer");
-          if (step.kind === "drain") return { ...step, targets: cutFirst(step, window, workflowId), objects: snapshotOf(db, step.recordId)?.objects.length ?? 0, closed };
+          const step = await inTurn(
+            () => beginDrain(db, { taskKey, clusterId, workflowId, localCluster, now: now() }),
+            "answer",
+          );
+          if (step.kind === "drain")
+            return {
+              ...step,
+              targets: cutFirst(step, window, workflowId),
+              objects: snapshotOf(db, step.recordId)?.objects.length ?? 0,
+              closed,
+            };
           if (step.kind !== "look") return { ...step, closed };
         }
       });
     },
 
     /** `targets` null: there are too many for one answer; ask for all of the drain. */
-    async growDrain(taskKey: string, clusterId: string, recordId: string): Promise<Omit<Grown, "targets"> & { targets: Target[] | null }> {
+    async growDrain(
+      taskKey: string,
+      clusterId: string,
+      recordId: string,
+    ): Promise<Omit<Grown, "targets"> & { targets: Target[] | null }> {
       asked({ taskKey, clusterId });
       const { targets, ...grown } = await heartbeating(() => grow(recordId));
       return { ...grown, targets: whole(targets) };

@@ -10,8 +10,8 @@ const ASK_AGAIN_MS = 10_000;
 const GONE_MS = 30_000;
 
 /**
- * Lists of linked repositories hold slots while they wait for an answer: of those that have not lately answered quickly few may go on at
- * once, of one that is slow fewer. In memory: a restart of the process lets a few too many begin.
+ * Lists of linked repositories hold slots while they wait for an answer: of those that have not lately answered quickly
+ * few may go on at once, of one that is slow fewer. In memory: a restart of the process lets a few too many begin.
  */
 export function createListings(paces: Pick<Paces, "isSlow" | "isQuick">, workers: () => number, now: () => number) {
   const open = new Map<string, { source: string; last: number }>();

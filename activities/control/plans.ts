@@ -16,8 +16,8 @@ const MOST_TRIES = 3;
 
 export type Unlisted = { objects: number[]; next: number | null };
 /**
- * `linked`: objects that are to be listed, `unlisted` the first of them. Without any the plan is whole, and `targets` are the first to send to.
- * Earlier releases told the number alone. `leftOut` is there for those who look at it.
+ * `linked`: objects that are to be listed, `unlisted` the first of them. Without any the plan is whole, and `targets`
+ * are the first to send to. Earlier releases told the number alone. `leftOut` is there for those who look at it.
  */
 export type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage; leftOut?: LeftOut };
 
@@ -39,7 +39,10 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
   }
 
   return {
-    /** Plans every hosted object to the end, on from where an earlier attempt came; `after`: the run has sent to the clusters up to this one. */
+    /**
+     * Plans every hosted object to the end, on from where an earlier attempt came; `after`: the run has sent to the
+     * clusters up to this one.
+     */
     async planAllHosted(recordId: string, after: string | null = null): Promise<HostedPlanned> {
       const unplanned = unplannedObjects(db, recordId);
       await heartbeating(async () => {
@@ -76,4 +79,5 @@ function pageOf(objects: number[]): Unlisted {
 }
 
 /** What is wrong with the disk is nobody's plan's fault, and is waited for. */
-const isPassing = (error: unknown) => error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));
+const isPassing = (error: unknown) =>
+  error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));

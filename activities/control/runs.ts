@@ -39,15 +39,26 @@ export function createRunActivities({ db, now, closed, turns, died, ...rules }: 
   return {
     ...createPlanActivities({ db, now, firstTargets: (recordId, after) => targetPage(recordId, 0, after) }),
 
-    /** Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which timing. */
-    async beginRun(taskKey: string, recordId: string | null, workflowId: string, schedule: string | null): Promise<Begun> {
+    /**
+     * Finds the run's record, or makes it when a schedule fired: then `recordId` is null and `schedule` says by which
+     * timing.
+     */
+    async beginRun(
+      taskKey: string,
+      recordId: string | null,
+      workflowId: string,
+      schedule: string | null,
+    ): Promise<Begun> {
       if (recordId !== null) return begun(db, recordId);
       const taken = takeFiring(db, { taskKey, workflowId, schedule: schedule ?? "" }, { ...rules, now: now() });
       if (taken.kind === "opened") return begun(db, taken.recordId);
       return { kind: taken.kind === "running" ? "busy" : taken.kind };
     },
 
-    /** For runs that began before there was `planAllHosted`: plans a hosted object to the end; answers false when the object is linked and has to be listed by a transfer worker. */
+    /**
+     * For runs that began before there was `planAllHosted`: plans a hosted object to the end; answers false when the
+     * object is linked and has to be listed by a transfer worker.
+     */
     async planHosted(recordId: string, object: number): Promise<boolean> {
       const snapshot = snapshotOf(db, recordId);
       const from = snapshot?.objects[object];

@@ -1,10 +1,21 @@
-import { AHEAD_SHARE, MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOTS, SLOW_SHARE } from "../../domain/lanes.ts";
+import {
+  AHEAD_SHARE,
+  MOST_OPEN,
+  MOST_OPEN_SLOW,
+  MOST_QUICK,
+  OVERSTAYED_MS,
+  SLOTS,
+  SLOW_SHARE,
+} from "../../domain/lanes.ts";
 import { type Open, openBatches, type Rooms } from "../../db/runs/cut-lanes.ts";
 import { endsOf } from "../../db/runs/end-batch.ts";
 import type { Db } from "../../db/open.ts";
 import type { Paces } from "./paces.ts";
 
-/** Who wants to cut: one workflow that sends an object, or several, to a cluster. `ends`: the cluster, and the linked repository if there is one. */
+/**
+ * Who wants to cut: one workflow that sends an object, or several, to a cluster. `ends`: the cluster, and the linked
+ * repository if there is one.
+ */
 export type Asker = { workflowId: string; projectId: string; recordId: string; ends: readonly string[] };
 
 export type TurnDeps = {
@@ -35,8 +46,8 @@ const TURN_MS = 10_000;
 const GONE_MS = 180_000;
 
 /**
- * Who may cut SHARED batches, so that no end holds more than its part of the slots: an end is capped over all objects and runs, slow ends
- * together have a share of the slots, and those who wait take turns by cluster, project and run.
+ * Who may cut SHARED batches, so that no end holds more than its part of the slots: an end is capped over all objects
+ * and runs, slow ends together have a share of the slots, and those who wait take turns by cluster, project and run.
  */
 export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns {
   const waiters = new Map<string, Waiter>();
@@ -57,10 +68,16 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     };
     for (const batches of open) if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
     for (const { ends, granted } of waiters.values()) take(ends, granted);
-    /** Of what is slow by one of its ends, no other end has more than a slow one may have: a slow source fills no quick cluster. */
-    const excess = (ends: readonly string[]) => Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
+    /**
+     * Of what is slow by one of its ends, no other end has more than a slow one may have: a slow source fills no quick
+     * cluster.
+     */
+    const excess = (ends: readonly string[]) =>
+      Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
     const has = (ends: readonly string[]) =>
-      all.total() < slots * AHEAD_SHARE && ends.every((end) => all.of(end) < MOST_OPEN) && (!ends.some(isSlow) || excess(ends) < 0);
+      all.total() < slots * AHEAD_SHARE &&
+      ends.every((end) => all.of(end) < MOST_OPEN) &&
+      (!ends.some(isSlow) || excess(ends) < 0);
     return { open, take, has, excess };
   }
 
@@ -69,7 +86,10 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     const given = new Set<Waiter>();
     for (;;) {
       const fitting = [...waiters.values()].filter(({ granted, most, ends }) => granted < most && has(ends));
-      const next = fitting.reduce<Waiter | undefined>((first, one) => (first === undefined || served.isBefore(one, first) ? one : first), undefined);
+      const next = fitting.reduce<Waiter | undefined>(
+        (first, one) => (first === undefined || served.isBefore(one, first) ? one : first),
+        undefined,
+      );
       if (!next) return [...given];
       next.granted += 1;
       next.grantedAt = now();
@@ -97,7 +117,13 @@ export function createTurns({ db, paces, workers, wake, now }: TurnDeps): Turns 
     ask(asker, most) {
       forget();
       const known = waiters.get(asker.workflowId);
-      const mine: Waiter = { ...asker, since: known?.since ?? now(), most, granted: Math.min(known?.granted ?? 0, most), grantedAt: now() };
+      const mine: Waiter = {
+        ...asker,
+        since: known?.since ?? now(),
+        most,
+        granted: Math.min(known?.granted ?? 0, most),
+        grantedAt: now(),
+      };
       waiters.set(asker.workflowId, mine);
       const at = places();
       for (const other of allot(at)) if (other !== mine) wake(other.workflowId);
@@ -141,15 +167,25 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
   return new Set(long.map(({ clusterId }) => clusterId));
 }
 
-/** QUICK batches that may be cut for these ends: none of a slow one, only a first one of an end that nothing is known of. */
+/**
+ * QUICK batches that may be cut for these ends: none of a slow one, only a first one of an end that nothing is known
+ * of.
+ */
 function quickRoom(open: readonly Open[], ends: readonly string[], { isSlow, isQuick }: TurnDeps["paces"]): number {
   if (ends.some(isSlow)) return 0;
   const most = ends.every(isQuick) ? MOST_QUICK : 1;
-  const used = (end: string) => open.filter((batches) => batches.lane === "QUICK" && endsOf(batches).includes(end)).reduce((sum, { n }) => sum + n, 0);
+  const used = (end: string) =>
+    open
+      .filter((batches) => batches.lane === "QUICK" && endsOf(batches).includes(end))
+      .reduce((sum, { n }) => sum + n, 0);
   return Math.max(0, most - Math.max(...ends.map(used)));
 }
 
-const servedKeys = ({ ends, projectId, recordId }: Asker) => [`end ${ends[0]}`, `project ${projectId}`, `run ${recordId}`];
+const servedKeys = ({ ends, projectId, recordId }: Asker) => [
+  `end ${ends[0]}`,
+  `project ${projectId}`,
+  `run ${recordId}`,
+];
 
 /** When each cluster, project and run last had a turn. */
 function createServed() {

@@ -3,7 +3,10 @@ import net from "node:net";
 import type { LookupFunction } from "node:net";
 import { TransferError } from "../../domain/failure.ts";
 
-/** Where clouds keep instance metadata and credentials; no registry lives there. Loopback and private ranges are allowed. */
+/**
+ * Where clouds keep instance metadata and credentials; no registry lives there. Loopback and private ranges are
+ * allowed.
+ */
 const REFUSED = [
   "169.254.0.0/16",
   "fe80::/10",
@@ -16,7 +19,9 @@ const REFUSED = [
 ];
 
 export type AddressGuard = {
-  /** Throws when `host` is a literal address that must not be connected to; names pass, `lookup` judges what they mean. */
+  /**
+   * Throws when `host` is a literal address that must not be connected to; names pass, `lookup` judges what they mean.
+   */
   checkHost: (host: string) => void;
   /** A `lookup` for sockets: the address judged is the address connected to. */
   lookup: LookupFunction;

@@ -4,8 +4,9 @@ import { unlessAborted } from "./unless-aborted.ts";
 export type BegunBody = { pieces: AsyncIterable<Uint8Array>; drop: () => void };
 
 /**
- * Waits for the first piece of a body. A request takes a connection before it asks for its body and sends nothing until there is some; servers
- * end connections that lie idle for seconds, and a body may wait for longer than that (for its source, or for the rate limit).
+ * Waits for the first piece of a body. A request takes a connection before it asks for its body and sends nothing until
+ * there is some; servers end connections that lie idle for seconds, and a body may wait for longer than that (for its
+ * source, or for the rate limit).
  */
 export async function begun(body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<BegunBody> {
   const rest = body[Symbol.asyncIterator]();
@@ -29,9 +30,15 @@ async function* joined<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): Asy
   }
 }
 
-/** `chunk` in such pieces as `throttle` lets pass: bytes flow steadily, and no connection lies idle while one large piece waits. */
-export async function* paced<T extends Uint8Array>(chunk: T, throttle: (bytes: number) => Promise<number>): AsyncGenerator<T, void, undefined> {
-  for (let at = 0; at < chunk.length; ) {
+/**
+ * `chunk` in such pieces as `throttle` lets pass: bytes flow steadily, and no connection lies idle while one large
+ * piece waits.
+ */
+export async function* paced<T extends Uint8Array>(
+  chunk: T,
+  throttle: (bytes: number) => Promise<number>,
+): AsyncGenerator<T, void, undefined> {
+  for (let at = 0; at < chunk.length;) {
     const length = await throttle(chunk.length - at);
     yield chunk.subarray(at, at + length) as T;
     at += length;

@@ -16,15 +16,23 @@ export function codingOf(header: string): string | null {
 }
 
 /**
- * The bytes before they were coded, a piece at a time. `what` names the body in errors: a coding that is not known is refused by its name, as
- * `shown` lets foreign text be seen.
+ * The bytes before they were coded, a piece at a time. `what` names the body in errors: a coding that is not known is
+ * refused by its name, as `shown` lets foreign text be seen.
  */
-export async function* decoded(body: AsyncIterable<Buffer>, coding: string, what: string, shown: (text: string) => string): AsyncGenerator<Buffer, void, undefined> {
+export async function* decoded(
+  body: AsyncIterable<Buffer>,
+  coding: string,
+  what: string,
+  shown: (text: string) => string,
+): AsyncGenerator<Buffer, void, undefined> {
   const names = coding.split(", ").toReversed();
   const unknown = names.find((name) => !Object.hasOwn(DECODERS, name));
   if (unknown !== undefined) {
     const known = Object.keys(DECODERS).join(", ");
-    throw new TransferError("unsupported", `${what} is coded as "${shown(unknown).slice(0, 50)}" (Content-Encoding), which nobody asked for and only ${known} can be read: switch that off at the server`);
+    throw new TransferError(
+      "unsupported",
+      `${what} is coded as "${shown(unknown).slice(0, 50)}" (Content-Encoding), which nobody asked for and only ${known} can be read: switch that off at the server`,
+    );
   }
   const source = Readable.from(body, { objectMode: false });
   const stages: Readable[] = [source];
@@ -33,7 +41,11 @@ export async function* decoded(body: AsyncIterable<Buffer>, coding: string, what
     for await (const chunk of stages.at(-1) ?? source) yield chunk as Buffer;
   } catch (error) {
     if (error instanceof TransferError) throw error;
-    throw new TransferError("server", `${what} says that it is coded as "${coding}" (Content-Encoding), and cannot be read as that`, { cause: error });
+    throw new TransferError(
+      "server",
+      `${what} says that it is coded as "${coding}" (Content-Encoding), and cannot be read as that`,
+      { cause: error },
+    );
   } finally {
     for (const stage of stages) stage.destroy();
   }

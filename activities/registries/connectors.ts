@@ -4,7 +4,10 @@ import { instance as instanceConnector } from "./instance/connector.ts";
 import { npm } from "./npm/connector.ts";
 import { oci } from "./oci/connector.ts";
 
-/** Who speaks a protocol; null: nobody yet. What each can do is said in domain/protocols.ts, too, for those that decide beforehand. */
+/**
+ * Who speaks a protocol; null: nobody yet. What each can do is said in domain/protocols.ts, too, for those that decide
+ * beforehand.
+ */
 export const connectors = {
   OCI: oci,
   NPM: npm,

@@ -31,14 +31,23 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
 type Said = { detail: string; retryAfter: string | undefined; codes?: readonly string[] | undefined };
 
 /** The error of an answer that was not wanted. */
-export function statusFailure(status: number, what: string, url: URL, { detail, retryAfter, codes }: Said): TransferError {
+export function statusFailure(
+  status: number,
+  what: string,
+  url: URL,
+  { detail, retryAfter, codes }: Said,
+): TransferError {
   const kind = statusKind(status);
   const advice = ADVICE[kind];
   const said = detail === "" ? "" : ` (${detail})`;
-  return new TransferError(kind, `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`, {
-    notBefore: kind === "throttled" || kind === "server" ? retryAfterTime(retryAfter, Date.now()) : undefined,
-    codes,
-  });
+  return new TransferError(
+    kind,
+    `${what}: ${redactUrl(url)} answered ${status}${said}${advice === undefined ? "" : `: ${advice}`}`,
+    {
+      notBefore: kind === "throttled" || kind === "server" ? retryAfterTime(retryAfter, Date.now()) : undefined,
+      codes,
+    },
+  );
 }
 
 /** Retry-After as epoch milliseconds (RFC 9110 §10.2.3: seconds or a date), at most ten minutes from `now`. */
@@ -83,7 +92,13 @@ const CERTIFICATE_CODES = new Set([
 ]);
 
 /** The error of a request or a body that broke off. `url` is where it went, `idleMs` how long silence was borne. */
-export function connectionFailure(error: unknown, what: string, url: URL, signal: AbortSignal | undefined, idleMs: number): TransferError {
+export function connectionFailure(
+  error: unknown,
+  what: string,
+  url: URL,
+  signal: AbortSignal | undefined,
+  idleMs: number,
+): TransferError {
   const known = findTransferError(error);
   if (known !== undefined) return known;
   const where = redactUrl(url);
@@ -94,13 +109,19 @@ export function connectionFailure(error: unknown, what: string, url: URL, signal
     return new TransferError("certificate", `${what}: ${why}: give the PEM of its CA as certificate`, { cause: error });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
-    return new TransferError("invalid", `${what}: ${url.host} does not answer in TLS (${code}): should its URL begin with http://?`, { cause: error });
+    return new TransferError(
+      "invalid",
+      `${what}: ${url.host} does not answer in TLS (${code}): should its URL begin with http://?`,
+      { cause: error },
+    );
   }
   if (error instanceof errors.ConnectTimeoutError || code === "ETIMEDOUT") {
     return new TransferError("timeout", `${what}: no connection to ${url.host} in time`, { cause: error });
   }
   if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-    return new TransferError("timeout", `${what}: ${where} was silent for ${Math.round(idleMs / 1000)} s`, { cause: error });
+    return new TransferError("timeout", `${what}: ${where} was silent for ${Math.round(idleMs / 1000)} s`, {
+      cause: error,
+    });
   }
   if (code === "UND_ERR_INVALID_ARG" || code === "UND_ERR_REQ_CONTENT_LENGTH_MISMATCH") {
     return new TransferError("invalid", `${what}: ${messageOf(error)}`, { cause: error });
@@ -111,7 +132,8 @@ export function connectionFailure(error: unknown, what: string, url: URL, signal
 function reachMessage(code: string, error: unknown): string {
   if (code === "ECONNREFUSED") return "connection refused (ECONNREFUSED): is it running, and is the port right?";
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") return `its name cannot be resolved (${code})`;
-  if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET") return `the connection broke off (${code})`;
+  if (code === "ECONNRESET" || code === "EPIPE" || code === "UND_ERR_SOCKET")
+    return `the connection broke off (${code})`;
   return messageOf(error);
 }
 

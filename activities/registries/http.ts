@@ -41,7 +41,19 @@ export function isStreamed(body: HttpBody | undefined): body is AsyncIterable<Ui
 }
 
 export type HttpRequest = {
-  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" | "PROPFIND" | "PROPPATCH" | "MKCOL" | "MOVE" | "COPY";
+  method:
+    | "GET"
+    | "HEAD"
+    | "POST"
+    | "PUT"
+    | "PATCH"
+    | "DELETE"
+    | "OPTIONS"
+    | "PROPFIND"
+    | "PROPPATCH"
+    | "MKCOL"
+    | "MOVE"
+    | "COPY";
   url: URL;
   /** Begins every message about this request: the thing it is about. */
   what: string;
@@ -66,7 +78,10 @@ export type HttpResponse = {
   header: (name: string) => string | undefined;
   /** All fields of that name as the one list that they are (RFC 9110 §5.3). */
   list: (name: string) => string | undefined;
-  /** How the body is coded where the server codes it although nobody asked for that ("gzip"); null = as it is. It is read decoded. */
+  /**
+   * How the body is coded where the server codes it although nobody asked for that ("gzip"); null = as it is. It is
+   * read decoded.
+   */
   coding: string | null;
   /** The whole body, at most `limit` bytes once it is decoded. */
   bytes: (limit: number) => Promise<Buffer>;
@@ -82,7 +97,10 @@ export type HttpClient = {
   close: () => Promise<void>;
 };
 
-/** The one way to the network for every protocol: pooled, timed, guarded against metadata addresses, errors with a verdict. */
+/**
+ * The one way to the network for every protocol: pooled, timed, guarded against metadata addresses, errors with a
+ * verdict.
+ */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const guard = createAddressGuard(options.allowedAddresses ?? []);
   const idleMs = options.idleTimeoutMs ?? IDLE_TIMEOUT_MS;
@@ -133,7 +151,11 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
       const next = status >= 300 && status < 400 ? redirectTarget(first, response) : undefined;
       if (next === undefined) throw await response.failure();
       await response.discard();
-      if (hops === MOST_REDIRECTS) throw new TransferError("invalid", `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times`);
+      if (hops === MOST_REDIRECTS)
+        throw new TransferError(
+          "invalid",
+          `${first.what}: ${redactUrl(first.url)} redirects more than ${MOST_REDIRECTS} times`,
+        );
       if (next.origin !== url.origin) headers = withoutCredentials(headers);
       url = next;
     }
@@ -155,7 +177,11 @@ function followed(body: HttpBody | undefined, sent: () => void): HttpBody | unde
   return body;
 }
 
-function createDispatcher(options: HttpOptions, lookup: ReturnType<typeof createAddressGuard>["lookup"], idleMs: number): Dispatcher {
+function createDispatcher(
+  options: HttpOptions,
+  lookup: ReturnType<typeof createAddressGuard>["lookup"],
+  idleMs: number,
+): Dispatcher {
   const tls = {
     ...(typeof options.certificate === "string" ? { ca: options.certificate } : {}),
     rejectUnauthorized: options.insecureSkipVerify !== true,
@@ -171,7 +197,13 @@ function createDispatcher(options: HttpOptions, lookup: ReturnType<typeof create
   if (!options.proxy) return new Agent(agentOptions);
   // Empty strings, not absent: undici would read the environment by itself.
   const { url, noProxy } = options.proxy;
-  return new EnvHttpProxyAgent({ ...agentOptions, httpProxy: "", httpsProxy: url, noProxy, requestTls: { ...tls, timeout } });
+  return new EnvHttpProxyAgent({
+    ...agentOptions,
+    httpProxy: "",
+    httpsProxy: url,
+    noProxy,
+    requestTls: { ...tls, timeout },
+  });
 }
 
 function toResponse(
@@ -193,7 +225,10 @@ function toResponse(
       throw fail(error);
     }
   }
-  const stream = ({ raw = false } = {}) => (coding === null || raw ? received() : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) => excerpt(text, secrets)));
+  const stream = ({ raw = false } = {}) =>
+    coding === null || raw
+      ? received()
+      : decoded(received(), coding, `${what}: the answer of ${redactUrl(url)}`, (text) => excerpt(text, secrets));
 
   return {
     status: answer.statusCode,
@@ -205,14 +240,19 @@ function toResponse(
     async failure() {
       const body = await beginning(stream());
       const detail = excerpt(describe(body), secrets);
-      return statusFailure(answer.statusCode, what, url, { detail, retryAfter: header("retry-after"), codes: errorCodes?.(body) });
+      return statusFailure(answer.statusCode, what, url, {
+        detail,
+        retryAfter: header("retry-after"),
+        codes: errorCodes?.(body),
+      });
     },
     async bytes(limit) {
       const chunks: Buffer[] = [];
       let length = 0;
       for await (const chunk of stream()) {
         length += chunk.length;
-        if (length > limit) throw new TransferError("invalid", `${what}: ${redactUrl(url)} sends more than ${limit} bytes`);
+        if (length > limit)
+          throw new TransferError("invalid", `${what}: ${redactUrl(url)} sends more than ${limit} bytes`);
         chunks.push(chunk);
       }
       return Buffer.concat(chunks);
@@ -257,7 +297,9 @@ function redirectTarget(request: HttpRequest, response: HttpResponse): URL | und
 
 function withoutCredentials(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !["authorization", "cookie", "proxy-authorization"].includes(name.toLowerCase())),
+    Object.entries(headers).filter(
+      ([name]) => !["authorization", "cookie", "proxy-authorization"].includes(name.toLowerCase()),
+    ),
   );
 }
 

@@ -1,8 +1,14 @@
 /** How quickly an end answers, as the requests to it find. */
 export type Pace = {
-  /** Call when a request begins: `sent` when it has said all and waits for its answer, `over` when that has begun or failed. */
+  /**
+   * Call when a request begins: `sent` when it has said all and waits for its answer, `over` when that has begun or
+   * failed.
+   */
   request: () => { sent: () => void; over: () => void };
-  /** What an answer lately took (ms); one that is waited for counts by half of its time so far. Null while nothing was asked. */
+  /**
+   * What an answer lately took (ms); one that is waited for counts by half of its time so far. Null while nothing was
+   * asked.
+   */
   waitMs: () => number | null;
 };
 

@@ -2,7 +2,10 @@
 type Bounds = { lifeMs: number; most: number };
 
 export type Recent<T> = {
-  /** The answer that is remembered, else that of `load`; callers at the same time share one. `fresh`: it must have been asked for after this call. */
+  /**
+   * The answer that is remembered, else that of `load`; callers at the same time share one. `fresh`: it must have been
+   * asked for after this call.
+   */
   get: (key: string, load: () => Promise<T>, fresh?: boolean) => Promise<T>;
   forget: (key: string) => void;
 };

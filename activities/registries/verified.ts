@@ -9,15 +9,28 @@ export function digestOf(bytes: Uint8Array, like: "sha256" | "sha512" = "sha256"
   return `${like}:${createHash(like).update(bytes).digest("hex")}`;
 }
 
-/** What is expected of a stream. `told`: the length that its sender tells; `misstated`: the error where only the expected size is wrong. */
-export type Expected = { digest: Digest; size: number; told?: number | null; misstated?: (actual: number) => TransferError };
+/**
+ * What is expected of a stream. `told`: the length that its sender tells; `misstated`: the error where only the
+ * expected size is wrong.
+ */
+export type Expected = {
+  digest: Digest;
+  size: number;
+  told?: number | null;
+  misstated?: (actual: number) => TransferError;
+};
 
 /**
- * The same bytes, checked: the last chunk is held back until size and digest are known to be right, so whoever
- * receives a wrong stream never receives all of it, and nothing of one that is told to have another length. Throws `digestMismatch`, or
- * what `misstated` makes of a stream that has the digest, and not the size; `what` names the thing and its source.
+ * The same bytes, checked: the last chunk is held back until size and digest are known to be right, so whoever receives
+ * a wrong stream never receives all of it, and nothing of one that is told to have another length. Throws
+ * `digestMismatch`, or what `misstated` makes of a stream that has the digest, and not the size; `what` names the thing
+ * and its source.
  */
-export async function* verified(source: AsyncIterable<Buffer>, expected: Expected, what: string): AsyncGenerator<Buffer, void, undefined> {
+export async function* verified(
+  source: AsyncIterable<Buffer>,
+  expected: Expected,
+  what: string,
+): AsyncGenerator<Buffer, void, undefined> {
   const { misstated } = expected;
   const { algorithm } = digestParts(expected.digest);
   const hash = createHash(algorithm);
@@ -45,7 +58,10 @@ export async function* verified(source: AsyncIterable<Buffer>, expected: Expecte
 export type Read = { size: number; digests: Digests };
 
 /** Hashes of one content in several algorithms at once. */
-export function createHashes(algorithms: readonly DigestAlgorithm[]): { update: (chunk: Uint8Array) => void; digests: () => Digests } {
+export function createHashes(algorithms: readonly DigestAlgorithm[]): {
+  update: (chunk: Uint8Array) => void;
+  digests: () => Digests;
+} {
   const hashes = [...new Set(algorithms)].map((each) => [each, createHash(each)] as const);
   return {
     update: (chunk) => hashes.forEach(([, hash]) => hash.update(chunk)),
@@ -61,7 +77,11 @@ type Checks = {
 };
 
 /** As `verified`, by the size and the strongest digest that are known. */
-export async function* checked<T extends Uint8Array>(source: AsyncIterable<T>, { size, digests }: KnownContent, { damaged, onRead }: Checks): AsyncGenerator<T, void, undefined> {
+export async function* checked<T extends Uint8Array>(
+  source: AsyncIterable<T>,
+  { size, digests }: KnownContent,
+  { damaged, onRead }: Checks,
+): AsyncGenerator<T, void, undefined> {
   const algorithm = DIGEST_ALGORITHMS.find((each) => digests[each] !== undefined) ?? "sha256";
   const hashes = createHashes(onRead ? [algorithm, "sha256"] : [algorithm]);
   let length = 0;
@@ -76,12 +96,16 @@ export async function* checked<T extends Uint8Array>(source: AsyncIterable<T>, {
   if (size !== null && length < size) throw damaged(`${length} of its ${size} bytes`);
   const found = hashes.digests();
   const expected = digests[algorithm];
-  if (expected !== undefined && found[algorithm] !== expected) throw damaged(`other content (${algorithm}:${found[algorithm]})`);
+  if (expected !== undefined && found[algorithm] !== expected)
+    throw damaged(`other content (${algorithm}:${found[algorithm]})`);
   onRead?.({ size: length, digests: found });
   if (held !== undefined) yield held;
 }
 
 /** The error of content that a registry or share tells wrong of. */
 export function damagedAt(what: string, found: string): TransferError {
-  return new TransferError("digestMismatch", `${what}: the source sends ${found}: its copy is corrupt; push it there again`);
+  return new TransferError(
+    "digestMismatch",
+    `${what}: the source sends ${found}: its copy is corrupt; push it there again`,
+  );
 }

@@ -12,7 +12,9 @@ export type Instance = {
 
 export type GivenSecrets = { secretKey?: string | undefined; adminPassword?: string | undefined };
 
-/** What makes an instance itself: its id and secrets, made at its first start where not given, and the same ever after. */
+/**
+ * What makes an instance itself: its id and secrets, made at its first start where not given, and the same ever after.
+ */
 export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   const adminPasswordFile = join(dataDir, "admin-password");
   return {
@@ -23,11 +25,15 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   };
 }
 
-/** A key other than the one of earlier starts would make every stored credential unreadable, one by one and much later. */
+/**
+ * A key other than the one of earlier starts would make every stored credential unreadable, one by one and much later.
+ */
 function sameKey(file: string, given: string | undefined): string {
   if (given === undefined) return kept(file, () => randomBytes(32).toString("hex"));
   if ((lineOf(file) ?? given) === given) return given;
-  throw new Error(`SECRET_KEY is not the key in ${file}, which sealed the stored credentials: unset it, or delete the file and enter them again`);
+  throw new Error(
+    `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: unset it, or delete the file and enter them again`,
+  );
 }
 
 /** The line in `file`, which only its owner can read; made when there is none, whole or not at all. */

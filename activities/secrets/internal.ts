@@ -17,7 +17,11 @@ export function createInternalSigner(secretKey: string) {
   return {
     headers(method: string, path: string, body: string | Buffer) {
       const seconds = String(Math.floor(Date.now() / 1000));
-      return { "x-internal-time": seconds, "x-internal-signature": signature(method, path, seconds, body), "x-internal-protocol": String(INTERNAL_PROTOCOL) };
+      return {
+        "x-internal-time": seconds,
+        "x-internal-signature": signature(method, path, seconds, body),
+        "x-internal-protocol": String(INTERNAL_PROTOCOL),
+      };
     },
     /** Null when the request is genuine and of our protocol, else why not. */
     problem({ method, path, body, header }: InternalRequest): Problem | null {

@@ -17,7 +17,10 @@ export type RegistryTokens = {
 
 type Claims = { scopes: RegistryScope[]; expires: number };
 
-/** Short-lived tokens for `/v2`, `{claims}.{signature}`: HMAC with a key of their own, derived from the secret key (design.md §4). */
+/**
+ * Short-lived tokens for `/v2`, `{claims}.{signature}`: HMAC with a key of their own, derived from the secret key
+ * (docs/decisions.md#registry-tokens).
+ */
 export function createRegistryTokens(secretKey: string, now: () => number = Date.now): RegistryTokens {
   const key = deriveKey(secretKey, "registry-token");
   return {

@@ -7,7 +7,10 @@ export function deriveKey(secretKey: string, purpose: string): Buffer {
 
 export type Sealer = { seal: (plain: string, aad: string) => string; open: (sealed: string, aad: string) => string };
 
-/** AES-256-GCM; `aad` names the row a secret belongs to, so that a sealed value cannot be moved to another row. `v1.<nonce>.<tag>.<ciphertext>`, base64url. */
+/**
+ * AES-256-GCM; `aad` names the row a secret belongs to, so that a sealed value cannot be moved to another row.
+ * `v1.<nonce>.<tag>.<ciphertext>`, base64url.
+ */
 export function createSealer(secretKey: string): Sealer {
   const key = deriveKey(secretKey, "seal");
   return {

@@ -9,7 +9,10 @@ export type DigestMemory = {
   keep: (sha256: string, digests: OtherDigests) => void;
 };
 
-/** Digests of contents of the store besides their sha256. A content is read for them once, in turns with whatever else is hashed. */
+/**
+ * Digests of contents of the store besides their sha256. A content is read for them once, in turns with whatever else
+ * is hashed.
+ */
 export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSend">, memory: DigestMemory) {
   const reading = new Map<string, Promise<Summary>>();
 

@@ -14,10 +14,20 @@ export type Digests = { size: () => number; update: (chunk: Uint8Array) => void;
 export type Wanted = { [A in OtherAlgorithm]?: boolean | undefined };
 
 /** What must be summed up besides sha256 and md5, so that `verify` can compare it. */
-export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({ sha512: sha512 !== undefined, sha1: sha1 !== undefined });
+export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({
+  sha512: sha512 !== undefined,
+  sha1: sha1 !== undefined,
+});
 
-/** sha256, md5 and size of what is written through it, and sha512 and sha1 where they are wanted. Without md5 it costs less than half. */
-export function createDigests({ md5: wantsMd5 = true, sha512: wantsSha512 = false, sha1: wantsSha1 = false }: Wanted = {}): Digests {
+/**
+ * sha256, md5 and size of what is written through it, and sha512 and sha1 where they are wanted. Without md5 it costs
+ * less than half.
+ */
+export function createDigests({
+  md5: wantsMd5 = true,
+  sha512: wantsSha512 = false,
+  sha1: wantsSha1 = false,
+}: Wanted = {}): Digests {
   const sha256 = createHash("sha256");
   const md5 = wantsMd5 ? createHash("md5") : null;
   const sha512 = wantsSha512 ? createHash("sha512") : null;
@@ -51,8 +61,14 @@ export async function digestChunks(chunks: AsyncIterable<Uint8Array>, wanted: Wa
 }
 
 /** The same of a content in memory. */
-export function summarise(content: Uint8Array, { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {}): Summary {
-  const more = { ...(sha512 ? { sha512: hash("sha512", content) } : {}), ...(sha1 ? { sha1: hash("sha1", content) } : {}) };
+export function summarise(
+  content: Uint8Array,
+  { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {},
+): Summary {
+  const more = {
+    ...(sha512 ? { sha512: hash("sha512", content) } : {}),
+    ...(sha1 ? { sha1: hash("sha1", content) } : {}),
+  };
   return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
 }
 
@@ -74,6 +90,9 @@ export function verify(found: Summary, expected: Expected): void {
   for (const algorithm of DIGEST_ALGORITHMS) {
     const wanted = expected[algorithm];
     if (wanted === undefined || wanted === found[algorithm]) continue;
-    throw new TransferError("digestMismatch", `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced`);
+    throw new TransferError(
+      "digestMismatch",
+      `the content has ${algorithm} ${found[algorithm]}, not ${wanted} as announced`,
+    );
   }
 }

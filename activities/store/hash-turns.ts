@@ -1,6 +1,7 @@
 /**
- * The thread that answers requests makes the digests, too. However many bodies come at once, between two looks of its event loop for input it takes in
- * about this many bytes of them (a third of a millisecond for each 64 KiB), and answers others meanwhile.
+ * The thread that answers requests makes the digests, too. However many bodies come at once, between two looks of its
+ * event loop for input it takes in about this many bytes of them (a third of a millisecond for each 64 KiB), and
+ * answers others meanwhile.
  */
 const AT_ONCE = 128 * 1024;
 

@@ -22,7 +22,8 @@ export const isSha256 = (text: string): boolean => SHA256.test(text);
 export const isMd5 = (text: string): boolean => MD5.test(text);
 
 export function blobFile({ blobs }: Pick<Layout, "blobs">, sha256: string): string {
-  if (!isSha256(sha256)) throw new TransferError("invalid", `"${sha256.slice(0, 80)}" is not a sha256 digest in lower-case hex`);
+  if (!isSha256(sha256))
+    throw new TransferError("invalid", `"${sha256.slice(0, 80)}" is not a sha256 digest in lower-case hex`);
   return join(blobs, sha256.slice(0, 2), sha256.slice(2, 4), sha256);
 }
 

@@ -19,9 +19,13 @@ export function createRemoteSource(call: InternalCall): ContentSource {
       const headers = whole ? {} : { range: `bytes=${start}-${end ?? ""}` };
       const answer = await call("GET", `${BLOBS_PATH}/${sha256}`, { headers, ...(signal ? { signal } : {}) });
       const size = Number(answer.headers["x-content-size"]);
-      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size)) return { size, stream: guarded(answer.body, signal) };
+      if ((answer.statusCode === 206) !== whole && Number.isSafeInteger(size))
+        return { size, stream: guarded(answer.body, signal) };
       answer.body.destroy();
-      throw new TransferError("server", `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`);
+      throw new TransferError(
+        "server",
+        `the control plane answered ${answer.statusCode} to a request for the content sha256:${sha256}`,
+      );
     },
     async readSmall(digests, signal) {
       const answer = await call("POST", BLOBS_PATH, { body: { digests }, ...(signal ? { signal } : {}) });
@@ -66,10 +70,11 @@ function header(sha256: string, length: number): Buffer {
 
 export function unpack(packed: Buffer): Map<string, Buffer> {
   const contents = new Map<string, Buffer>();
-  for (let at = 0; at < packed.length; ) {
+  for (let at = 0; at < packed.length;) {
     const start = at + HEAD;
     const end = start <= packed.length ? start + packed.readUInt32BE(at + 32) : Infinity;
-    if (end > packed.length) throw new TransferError("server", "the control plane's answer with small contents ended early");
+    if (end > packed.length)
+      throw new TransferError("server", "the control plane's answer with small contents ended early");
     contents.set(packed.toString("hex", at, at + 32), packed.subarray(start, end));
     at = end;
   }

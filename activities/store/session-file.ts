@@ -10,8 +10,17 @@ export const SESSION_LIFE_MS = 24 * 3_600_000;
 
 export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
 
-/** Adds a body to a file of `size` bytes and answers the new size. What arrived of a body that breaks stays and is summed up, too. */
-export async function appendTo(file: string, size: number, digests: Digests, body: Readable, maxBytes: number): Promise<number> {
+/**
+ * Adds a body to a file of `size` bytes and answers the new size. What arrived of a body that breaks stays and is
+ * summed up, too.
+ */
+export async function appendTo(
+  file: string,
+  size: number,
+  digests: Digests,
+  body: Readable,
+  maxBytes: number,
+): Promise<number> {
   const handle = await open(file, "a");
   return withFile(handle, async () => {
     const writer = createWriter(handle, digests);

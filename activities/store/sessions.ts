@@ -15,10 +15,15 @@ export type Appended = { accepted: boolean; offset: number };
 /** `md5` false: nobody will ask for it. */
 export type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
 
-/** Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids are TransferErrors `notFound`. */
+/**
+ * Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids
+ * are TransferErrors `notFound`.
+ */
 export type Sessions = {
   open: () => Promise<string>;
-  /** The confirmed offset, which then stands still: an append that is under way is ended. Null for an unknown session. */
+  /**
+   * The confirmed offset, which then stands still: an append that is under way is ended. Null for an unknown session.
+   */
   status: (id: string) => Promise<number | null>;
   /**
    * Adds the body at `offset`. What arrived of a body that breaks, or is larger than `maxBytes` in all, is kept.
@@ -52,7 +57,12 @@ export function createSessions(stager: Stager): Sessions {
     return found.size;
   }
 
-  async function add(id: string, offset: number, body: Readable, { maxBytes = Infinity, md5 = true }: AppendLimits): Promise<Appended> {
+  async function add(
+    id: string,
+    offset: number,
+    body: Readable,
+    { maxBytes = Infinity, md5 = true }: AppendLimits,
+  ): Promise<Appended> {
     const size = await sizeOf(id);
     if (size !== offset) return { accepted: false, offset: size };
     const digests = running.take(id, size, md5);

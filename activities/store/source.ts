@@ -15,7 +15,9 @@ export type Opened = { size: number; stream: Readable };
 export type ContentSource = {
   /** TransferError `notFound` when there is no such content. */
   open: (sha256: string, range?: Range, signal?: AbortSignal) => Promise<Opened>;
-  /** Those of the named contents that are small (INLINE_LIMIT) and there; the others are opened one by one. At most 256. */
+  /**
+   * Those of the named contents that are small (INLINE_LIMIT) and there; the others are opened one by one. At most 256.
+   */
   readSmall: (sha256: string[], signal?: AbortSignal) => Promise<Map<string, Buffer>>;
   close: () => Promise<void>;
 };
@@ -27,7 +29,10 @@ const SEND_BUFFERS = 8;
 export const missing = (sha256: string) =>
   new TransferError("notFound", `the content sha256:${sha256} is not in the store: upload the file again`);
 
-/** `chunks` must be read to their end or returned. Each is overwritten when the eighth one after it is asked for, so it must be out of hand by then. */
+/**
+ * `chunks` must be read to their end or returned. Each is overwritten when the eighth one after it is asked for, so it
+ * must be out of hand by then.
+ */
 export type OpenedToSend = { size: number; chunks: AsyncGenerator<Uint8Array, void> };
 
 export type LocalSource = Omit<ContentSource, "close"> & {
@@ -37,10 +42,18 @@ export type LocalSource = Omit<ContentSource, "close"> & {
 
 /** Content on this machine's disk. */
 export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "get">): LocalSource {
-  async function find(sha256: string, { start, end }: Range): Promise<{ size: number; last: number } & ({ small: Buffer } | { handle: FileHandle })> {
+  async function find(
+    sha256: string,
+    { start, end }: Range,
+  ): Promise<{ size: number; last: number } & ({ small: Buffer } | { handle: FileHandle })> {
     const file = blobFile(layout, sha256);
     const small = inline.get(sha256);
-    if (small) return { size: small.length, last: small.length - 1, small: small.subarray(start, end === undefined ? undefined : end + 1) };
+    if (small)
+      return {
+        size: small.length,
+        last: small.length - 1,
+        small: small.subarray(start, end === undefined ? undefined : end + 1),
+      };
     const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
       throw error.code === "ENOENT" ? missing(sha256) : error;
     });
@@ -54,7 +67,10 @@ export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "ge
   return {
     async open(sha256, range = { start: 0 }) {
       const { size, last, ...found } = await find(sha256, range);
-      const stream = "small" in found ? streamOf(found.small) : found.handle.createReadStream({ start: range.start, end: last, highWaterMark: READ_SIZE });
+      const stream =
+        "small" in found
+          ? streamOf(found.small)
+          : found.handle.createReadStream({ start: range.start, end: last, highWaterMark: READ_SIZE });
       return { size, stream };
     },
     async openToSend(sha256, range = { start: 0 }) {
@@ -90,7 +106,10 @@ async function* inTurns(handle: FileHandle, start: number, last: number): AsyncG
 
 const streamOf = (content: Buffer) => Readable.from(content.length > 0 ? [content] : [], { objectMode: false });
 
-/** A worker's way to hosted content: from the disk where it runs beside the control plane (`local`), else through the internal API. */
+/**
+ * A worker's way to hosted content: from the disk where it runs beside the control plane (`local`), else through the
+ * internal API.
+ */
 export function createContentSource({ local, call }: { local: Layout | null; call: InternalCall }): ContentSource {
   if (!local) return createRemoteSource(call);
   const inline = openInlineReader(local.inlineFile);

@@ -19,8 +19,8 @@ export type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
 /** Content that arrived whole and is what was announced, but is not in the store yet. */
 export type Staged = Summary & {
   /**
-   * Puts the content into the store, durable, then runs `register` (synchronous: it writes the blob's row), both while the
-   * collection leaves this content alone. Content whose registration fails is swept away later.
+   * Puts the content into the store, durable, then runs `register` (synchronous: it writes the blob's row), both while
+   * the collection leaves this content alone. Content whose registration fails is swept away later.
    */
   commit: <T>(register: (blob: StoredBlob) => T) => Promise<T>;
   discard: () => Promise<void>;
@@ -33,8 +33,15 @@ export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
 
 export const temporaryFile = ({ staging }: Layout): string => join(staging, `u-${randomBytes(12).toString("hex")}`);
 
-/** Takes a whole body: small ones stay in memory, others go to a file. A body that breaks, is too large or not what was announced leaves nothing. */
-export async function stage(stager: Stager, body: Chunks, { maxBytes = Infinity, expect = {}, md5 = true }: StageLimits = {}): Promise<Staged> {
+/**
+ * Takes a whole body: small ones stay in memory, others go to a file. A body that breaks, is too large or not what was
+ * announced leaves nothing.
+ */
+export async function stage(
+  stager: Stager,
+  body: Chunks,
+  { maxBytes = Infinity, expect = {}, md5 = true }: StageLimits = {},
+): Promise<Staged> {
   const chunks = limited(body, maxBytes);
   const start: Uint8Array[] = [];
   let size = 0;
@@ -72,7 +79,12 @@ export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, 
   };
 }
 
-async function stageFile(stager: Stager, start: Uint8Array[], rest: Chunks, { expect, md5 }: { expect: Expected; md5: boolean }): Promise<Staged> {
+async function stageFile(
+  stager: Stager,
+  start: Uint8Array[],
+  rest: Chunks,
+  { expect, md5 }: { expect: Expected; md5: boolean },
+): Promise<Staged> {
   const file = temporaryFile(stager.layout);
   const digests = createDigests({ ...wantedOf(expect), md5 });
   try {

@@ -14,25 +14,35 @@ import type { Chunks } from "./writer.ts";
 export type Content = { content: Uint8Array; summary?: Summary | undefined };
 
 /**
- * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it knows nothing
- * of nodes. Content is durable first and registered in the database after that (`commit`), so that no row ever names missing content.
+ * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it
+ * knows nothing of nodes. Content is durable first and registered in the database after that (`commit`), so that no row
+ * ever names missing content.
  */
-export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> & ReturnType<typeof createContentDigests> & {
-  stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
-  /** Commits many contents that are in memory at once; see Staged.commit. */
-  putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
-  sessions: Sessions;
-  /** Whether a commit of this content is under way: it must not be collected now. */
-  isHeld: (sha256: string) => boolean;
-  /** Takes content out of the store at once, unless it is held; resolves when its disk space is free. Call it right after deleting the row. */
-  remove: (sha256: string) => Promise<void>;
-  /** The digests of all content that begin with these two hex digits, registered or not. */
-  digests: (prefix: string) => Promise<string[]>;
-  /** Removes what the process before this one left behind. Call it once, before anything is staged. */
-  sweep: (now: number) => Promise<void>;
-};
+export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
+  ReturnType<typeof createContentDigests> & {
+    stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
+    /** Commits many contents that are in memory at once; see Staged.commit. */
+    putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
+    sessions: Sessions;
+    /** Whether a commit of this content is under way: it must not be collected now. */
+    isHeld: (sha256: string) => boolean;
+    /**
+     * Takes content out of the store at once, unless it is held; resolves when its disk space is free. Call it right
+     * after deleting the row.
+     */
+    remove: (sha256: string) => Promise<void>;
+    /** The digests of all content that begin with these two hex digits, registered or not. */
+    digests: (prefix: string) => Promise<string[]>;
+    /** Removes what the process before this one left behind. Call it once, before anything is staged. */
+    sweep: (now: number) => Promise<void>;
+  };
 
-export type InlineStore = Pick<InlineReader, "get"> & { put: PutInline; remove: (sha256: string) => void; withPrefix: (prefix: string) => string[]; digests: DigestMemory };
+export type InlineStore = Pick<InlineReader, "get"> & {
+  put: PutInline;
+  remove: (sha256: string) => void;
+  withPrefix: (prefix: string) => string[];
+  digests: DigestMemory;
+};
 
 export function createStore(layout: Layout, inline: InlineStore): Store {
   makeFolders(layout);
@@ -51,11 +61,18 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
     stage: (body, limits) => stage(stager, body, limits),
 
     async putAll(contents, register) {
-      const blobs = contents.map(({ content, summary = summarise(content) }) => ({ ...summary, inline: content.length <= INLINE_LIMIT, content }));
+      const blobs = contents.map(({ content, summary = summarise(content) }) => ({
+        ...summary,
+        inline: content.length <= INLINE_LIMIT,
+        content,
+      }));
       const digests = blobs.map(({ sha256 }) => sha256);
       return holds.hold(digests, async () => {
         await inline.put(blobs.filter((blob) => blob.inline));
-        await writeFiles(layout, blobs.filter((blob) => !blob.inline));
+        await writeFiles(
+          layout,
+          blobs.filter((blob) => !blob.inline),
+        );
         return register(blobs.map(({ content: _content, ...blob }) => blob));
       });
     },
@@ -73,13 +90,17 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
 
     async sweep(now) {
       const left = await readdir(layout.staging);
-      for (const name of left.filter((entry) => entry.startsWith("u-"))) await rm(join(layout.staging, name), { force: true });
+      for (const name of left.filter((entry) => entry.startsWith("u-")))
+        await rm(join(layout.staging, name), { force: true });
       await sessions.expire(now);
     },
   };
 }
 
-/** The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to block. */
+/**
+ * The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to
+ * block.
+ */
 async function unlink(layout: Layout, file: string): Promise<void> {
   const grave = join(layout.staging, `u-${basename(file)}`);
   try {

@@ -31,9 +31,11 @@ async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void
     return result;
   } catch (error) {
     // Nothing was tried: the batch goes to a worker that is let in.
-    if (error instanceof TransferError && error.kind === "refused") throw ApplicationFailure.create({ message: error.message, type: REFUSED, nextRetryDelay: "10 seconds" });
+    if (error instanceof TransferError && error.kind === "refused")
+      throw ApplicationFailure.create({ message: error.message, type: REFUSED, nextRetryDelay: "10 seconds" });
     if (!context.cancellationSignal.aborted) throw error;
-    if (context.cancellationDetails?.workerShutdown) throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
+    if (context.cancellationDetails?.workerShutdown)
+      throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
     throw new CancelledFailure("the run was cancelled");
   }
 }

@@ -13,7 +13,10 @@ import { openRoute, type Route, routeKey } from "./routes.ts";
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
 type Ask = { recordId: string; number: number; signal: AbortSignal; heartbeat: () => void };
 
-/** Moves the artifacts of one batch that have no outcome yet, for as long as it may, and hands in what becomes of each as it happens. */
+/**
+ * Moves the artifacts of one batch that have no outcome yet, for as long as it may, and hands in what becomes of each
+ * as it happens.
+ */
 export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> {
   const { controlPlane } = deps;
   const { recordId, number } = ask;
@@ -30,7 +33,15 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   let route: Route | undefined;
   let broken = true;
   const reporter = createReporter({
-    send: (reports, done) => controlPlane.report({ recordId, number, lease: batch.lease, reports, ...(route ? { waits: route.waits() } : {}), ...(done ? { done } : {}) }),
+    send: (reports, done) =>
+      controlPlane.report({
+        recordId,
+        number,
+        lease: batch.lease,
+        reports,
+        ...(route ? { waits: route.waits() } : {}),
+        ...(done ? { done } : {}),
+      }),
     heartbeat: ask.heartbeat,
     onStop: (reason) => stop.abort(new TransferError("cancelled", reason)),
     onHandBack: interrupt,
@@ -44,13 +55,18 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
     if (outcome.result.kind === "again") result.again += 1;
     if (outcome.result.kind !== "failed") return;
     result.failed += 1;
-    if (batch.endsAtFailure) stop.abort(new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"));
+    if (batch.endsAtFailure)
+      stop.abort(new TransferError("cancelled", "the run stops at its first failure (FAST_FAIL)"));
   };
   try {
-    await deps.routes.use(routeKey(recordId, batch), () => openRoute(deps, recordId, batch), (opened) => {
-      route = opened;
-      return send(deps.concurrency, opened, batch, { reporter, signal, slice, end });
-    });
+    await deps.routes.use(
+      routeKey(recordId, batch),
+      () => openRoute(deps, recordId, batch),
+      (opened) => {
+        route = opened;
+        return send(deps.concurrency, opened, batch, { reporter, signal, slice, end });
+      },
+    );
     broken = false;
   } finally {
     slice.close();
@@ -61,10 +77,20 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   return result;
 }
 
-type Run = { reporter: Reporter; signal: AbortSignal; slice: Slice; end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void };
+type Run = {
+  reporter: Reporter;
+  signal: AbortSignal;
+  slice: Slice;
+  end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void;
+};
 
 /** Why nothing can be sent is the outcome of each artifact, not a failure of the batch. */
-async function send(concurrency: number, route: Route, batch: Batch, { reporter, signal, slice, end }: Run): Promise<void> {
+async function send(
+  concurrency: number,
+  route: Route,
+  batch: Batch,
+  { reporter, signal, slice, end }: Run,
+): Promise<void> {
   const sendable = batch.artifacts.filter((artifact) => {
     if (artifact.problem === null) return true;
     end(artifact, failed(artifact.problem));

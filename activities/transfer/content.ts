@@ -5,18 +5,36 @@ import type { Content, Source } from "../registries/contract.ts";
 import { checked, type Read } from "../registries/verified.ts";
 
 /** `read`: what was learned of the parts that were read whole, by path; `bytesSent` of all bodies so far. */
-export type CopiedContent = Content & { read: ReadonlyMap<string, Read>; bytesSent: () => number; left: () => UploadState[] };
+export type CopiedContent = Content & {
+  read: ReadonlyMap<string, Read>;
+  bytesSent: () => number;
+  left: () => UploadState[];
+};
 
 /** The content of one artifact on its way to a target: verified as it is read, within the rate of the run, counted. */
-export function openContent(source: Omit<Source, "describe">, artifact: Artifact, hooks: CopyHooks, earlier: readonly UploadState[]): CopiedContent {
+export function openContent(
+  source: Omit<Source, "describe">,
+  artifact: Artifact,
+  hooks: CopyHooks,
+  earlier: readonly UploadState[],
+): CopiedContent {
   const read = new Map<string, Read>();
   const uploads = new Map(earlier.map((state) => [state.digest, state]));
   let bytesSent = 0;
 
-  function verifiedBytes(part: Part, size: number | null, offset: number, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  function verifiedBytes(
+    part: Part,
+    size: number | null,
+    offset: number,
+    chunks: AsyncIterable<Uint8Array>,
+  ): AsyncIterable<Uint8Array> {
     // What is not read from its start is verified by the target.
     if (offset > 0) return chunks;
-    return checked(chunks, { ...part, size }, { damaged: (found) => source.damaged(part, found), onRead: (whole) => void read.set(part.path, whole) });
+    return checked(
+      chunks,
+      { ...part, size },
+      { damaged: (found) => source.damaged(part, found), onRead: (whole) => void read.set(part.path, whole) },
+    );
   }
 
   const onSent = (bytes: number) => {

@@ -53,7 +53,10 @@ export function stoppable(work: Work): { work: Work; isStopped: () => boolean } 
 }
 
 /** Waits, heartbeating, while the control plane is away. */
-export async function whenReachable<T>({ signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void }, call: () => Promise<T>): Promise<T> {
+export async function whenReachable<T>(
+  { signal, heartbeat }: { signal: AbortSignal; heartbeat: () => void },
+  call: () => Promise<T>,
+): Promise<T> {
   for (;;) {
     try {
       return await call();

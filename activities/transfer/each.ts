@@ -7,11 +7,15 @@ import { notTried } from "./early.ts";
 /** After this many artifacts in a row that got no answer, each after a long wait, the rest is not tried now. */
 const MOST_UNREACHABLE = 3;
 
-export type EachInTurn = (work: Work, artifacts: readonly BatchArtifact[], copy: (artifact: BatchArtifact, at: number) => Promise<ArtifactOutcome>) => Promise<void>;
+export type EachInTurn = (
+  work: Work,
+  artifacts: readonly BatchArtifact[],
+  copy: (artifact: BatchArtifact, at: number) => Promise<ArtifactOutcome>,
+) => Promise<void>;
 
 /**
- * Copies artifacts one by one, some at once, and hands in what becomes of each. Begins no other when the batch's time is over, when one stops its
- * cluster, or when an end does not answer any more.
+ * Copies artifacts one by one, some at once, and hands in what becomes of each. Begins no other when the batch's time
+ * is over, when one stops its cluster, or when an end does not answer any more.
  */
 export const copyEach: EachInTurn = async (whole, artifacts, copy) => {
   const { work, isStopped } = stoppable(whole);
@@ -51,7 +55,8 @@ function createPulse() {
   return {
     /** Why nothing more should be begun; null when it may. Where one got no answer, those in flight tell. */
     async silence(): Promise<string | null> {
-      while (state.unanswered > 0 && state.unanswered < MOST_UNREACHABLE && inFlight.size > 0) await Promise.race(inFlight);
+      while (state.unanswered > 0 && state.unanswered < MOST_UNREACHABLE && inFlight.size > 0)
+        await Promise.race(inFlight);
       return state.unanswered < MOST_UNREACHABLE ? null : state.reason;
     },
     async watch(sending: Promise<ArtifactResult>): Promise<void> {

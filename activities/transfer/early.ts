@@ -11,13 +11,23 @@ export function failed(reason: string): ArtifactOutcome {
   return outcomeOf({ kind: "failed", reason, conflict: false, stopsCluster: false });
 }
 
-export function earlyOutcome(artifact: BatchArtifact, error: TransferError, subject = subjectOf(artifact)): ArtifactOutcome {
+export function earlyOutcome(
+  artifact: BatchArtifact,
+  error: TransferError,
+  subject = subjectOf(artifact),
+): ArtifactOutcome {
   return outcomeOf(failureResult(error, `${subject}: ${error.message}`, artifact.uploads));
 }
 
 /** The artifact was there when the run was planned. */
-export function goneOutcome({ projectId, object }: Batch, artifact: BatchArtifact, subject = subjectOf(artifact)): ArtifactOutcome {
-  return failed(`${subject} is no longer in ${projectId}/${object.localRepoName}: it was deleted after the run was planned`);
+export function goneOutcome(
+  { projectId, object }: Batch,
+  artifact: BatchArtifact,
+  subject = subjectOf(artifact),
+): ArtifactOutcome {
+  return failed(
+    `${subject} is no longer in ${projectId}/${object.localRepoName}: it was deleted after the run was planned`,
+  );
 }
 
 /** The artifact waits for its turn, and keeps what an earlier one left. */

@@ -5,10 +5,25 @@ import type { Pace } from "../registries/pace.ts";
 import type { BatchDeps } from "./context.ts";
 
 /** An end with its credentials in the clear; these never leave this process but to that end. */
-export function openEndpoint({ sealer, network }: Pick<BatchDeps, "sealer" | "network">, endpoint: Endpoint, namespace: string, pace: Pace): End {
+export function openEndpoint(
+  { sealer, network }: Pick<BatchDeps, "sealer" | "network">,
+  endpoint: Endpoint,
+  namespace: string,
+  pace: Pace,
+): End {
   const { secret, sealedFor, url, username, certificate, insecureSkipVerify } = endpoint;
   const opened = secret ? credentials(() => sealer.open(secret, sealedFor), url) : {};
-  return { url, namespace, username, certificate, insecureSkipVerify, password: opened.password ?? null, token: opened.token ?? null, ...network, pace };
+  return {
+    url,
+    namespace,
+    username,
+    certificate,
+    insecureSkipVerify,
+    password: opened.password ?? null,
+    token: opened.token ?? null,
+    ...network,
+    pace,
+  };
 }
 
 /** Safe: only what the API sealed can be opened. */
@@ -16,6 +31,10 @@ function credentials(open: () => string, url: string): { password?: string; toke
   try {
     return JSON.parse(open()) as { password?: string; token?: string };
   } catch (error) {
-    throw new TransferError("invalid", `the stored credentials of ${url} were sealed with another secret key: enter them again`, { cause: error });
+    throw new TransferError(
+      "invalid",
+      `the stored credentials of ${url} were sealed with another secret key: enter them again`,
+      { cause: error },
+    );
   }
 }

@@ -12,14 +12,23 @@ const ASKED_AT_ONCE = 100;
 /** What the store reads at once. */
 const READ_AT_ONCE = 256;
 
-/** The hosted repository of a batch: its files as the batch tells of them, its versions as the control plane does, its content from the store. */
-export function openHostedSource({ content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">, { artifacts, source }: Pick<Batch, "artifacts" | "source">): Source {
+/**
+ * The hosted repository of a batch: its files as the batch tells of them, its versions as the control plane does, its
+ * content from the store.
+ */
+export function openHostedSource(
+  { content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">,
+  { artifacts, source }: Pick<Batch, "artifacts" | "source">,
+): Source {
   const files = new Map(artifacts.filter(({ version }) => version === "").map((artifact) => [artifact.name, artifact]));
 
   async function versionsOf(keys: ArtifactKey[], signal: AbortSignal): Promise<SourceVersion[]> {
     if (keys.length === 0) return [];
-    const told = await whenReachable({ signal, heartbeat: () => {} }, () => controlPlane.versions(source.repositoryId, keys));
-    if (told.length === 0) throw new TransferError("invalid", "the control plane tells nothing of the versions it was asked for");
+    const told = await whenReachable({ signal, heartbeat: () => {} }, () =>
+      controlPlane.versions(source.repositoryId, keys),
+    );
+    if (told.length === 0)
+      throw new TransferError("invalid", "the control plane tells nothing of the versions it was asked for");
     return told;
   }
 
@@ -54,7 +63,11 @@ export function hostedContent(content: Pick<ContentSource, "open" | "readSmall">
       }
       return found;
     },
-    damaged: (part, found) => new TransferError("invalid", `its content in the local store is damaged (${found}, not sha256:${sha256Of(part)}): upload the file again`),
+    damaged: (part, found) =>
+      new TransferError(
+        "invalid",
+        `its content in the local store is damaged (${found}, not sha256:${sha256Of(part)}): upload the file again`,
+      ),
   };
 }
 
@@ -67,7 +80,15 @@ function fileArtifact(file: BatchArtifact | undefined): Artifact | null {
   if (!file || !origin || file.size === null || file.sha256 === null) return null;
   const { name, size, sha256, md5, metadata } = file;
   const digests = { sha256, ...(md5 ? { md5 } : {}) };
-  return { name, version: "", parts: [{ path: name, size, digests, metadata, origin }], digest: `sha256:${sha256}`, document: null, tags: [], origin };
+  return {
+    name,
+    version: "",
+    parts: [{ path: name, size, digests, metadata, origin }],
+    digest: `sha256:${sha256}`,
+    document: null,
+    tags: [],
+    origin,
+  };
 }
 
 function originOf({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: BatchArtifact): Origin | null {
@@ -82,13 +103,25 @@ function versionArtifact(told: SourceVersion | undefined): Artifact | TransferEr
     case "gone":
       return null;
     case "tooMany":
-      return new TransferError("tooLarge", `it has ${told.files} files, more than one version can be sent with (${SYNC_LIMITS.versionFiles})`);
+      return new TransferError(
+        "tooLarge",
+        `it has ${told.files} files, more than one version can be sent with (${SYNC_LIMITS.versionFiles})`,
+      );
     case "found":
       return toArtifact(told.version);
   }
 }
 
-function toArtifact({ package: name, version, digest, files, document, distTags, sourceVersions, ...origin }: StatedVersion): Artifact {
+function toArtifact({
+  package: name,
+  version,
+  digest,
+  files,
+  document,
+  distTags,
+  sourceVersions,
+  ...origin
+}: StatedVersion): Artifact {
   const siblings = sourceVersions ? { siblings: sourceVersions } : {};
   return { name, version, parts: files.map(toPart), digest, document, tags: distTags, ...siblings, origin };
 }

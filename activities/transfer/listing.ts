@@ -19,8 +19,14 @@ export type Listed = { complete: boolean; retryAt: number | null; leftOut?: Left
 type Ask = { recordId: string; object: number; lane: Lane; signal: AbortSignal; heartbeat: () => void };
 type Listing = Extract<ListingAnswer, { kind: "list" }>;
 
-/** Hands in the pages of a linked object's listing, on from where it stands and for as long as its slot may be held; each page once. */
-export async function listObject(deps: BatchDeps, { recordId, object, lane, signal: ended, heartbeat }: Ask): Promise<Listed> {
+/**
+ * Hands in the pages of a linked object's listing, on from where it stands and for as long as its slot may be held;
+ * each page once.
+ */
+export async function listObject(
+  deps: BatchDeps,
+  { recordId, object, lane, signal: ended, heartbeat }: Ask,
+): Promise<Listed> {
   const { controlPlane } = deps;
   const calls = { signal: ended, heartbeat };
   const stop = new AbortController();
@@ -28,7 +34,13 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
   setMaxListeners(0, signal);
   const slice = openSlice(lane, deps.batchSlice, () => stop.abort());
   const pace = createPace();
-  const timers = [setInterval(heartbeat, 1_000), setInterval(() => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined), WAITS_MS)];
+  const timers = [
+    setInterval(heartbeat, 1_000),
+    setInterval(
+      () => void controlPlane.listingWaits(recordId, object, pace.waitMs() ?? 0).catch(() => undefined),
+      WAITS_MS,
+    ),
+  ];
   let leftOut = NOTHING_LEFT_OUT;
   const told = (listed: Listed): Listed => (leftOut.count > 0 ? { ...listed, leftOut } : listed);
   let lister: (Lister & Closing) | undefined;
@@ -60,10 +72,17 @@ export async function listObject(deps: BatchDeps, { recordId, object, lane, sign
 function openLister(deps: BatchDeps, { source, object }: Listing, pace: Pace): Lister & Closing {
   const { lister } = connectorOf(source.protocol, source.url);
   if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
-  throw new TransferError("unsupported", `${source.url} lists nothing by its protocol ${source.protocol}: name packages or paths`);
+  throw new TransferError(
+    "unsupported",
+    `${source.url} lists nothing by its protocol ${source.protocol}: name packages or paths`,
+  );
 }
 
-async function listPage(lister: Lister, { object, cursor }: Listing, signal: AbortSignal): Promise<{ artifacts: ListedArtifact[]; attached: ArtifactKey[]; next: string | null }> {
+async function listPage(
+  lister: Lister,
+  { object, cursor }: Listing,
+  signal: AbortSignal,
+): Promise<{ artifacts: ListedArtifact[]; attached: ArtifactKey[]; next: string | null }> {
   const wanted = { packages: object.packageConstraints ?? [], paths: object.pathConstraints ?? [] };
   const { found, missing, attached = [], next } = await lister.list(wanted, cursor, signal);
   const lacking = missing.map(({ name, version, reason }): ListedArtifact => ({ name, version, problem: reason }));
@@ -72,7 +91,13 @@ async function listPage(lister: Lister, { object, cursor }: Listing, signal: Abo
 
 type Calls = { signal: AbortSignal; heartbeat: () => void };
 
-async function failListing({ controlPlane }: BatchDeps, { recordId, object }: Pick<Ask, "recordId" | "object">, state: Listing, error: unknown, calls: Calls): Promise<Listed> {
+async function failListing(
+  { controlPlane }: BatchDeps,
+  { recordId, object }: Pick<Ask, "recordId" | "object">,
+  state: Listing,
+  error: unknown,
+  calls: Calls,
+): Promise<Listed> {
   const { message, retryable, notBefore } = toTransferError(error);
   const reason = `${state.projectId}/${state.object.localRepoName} cannot be listed: ${message}`;
   const failure = { reason, retryable, notBefore: notBefore ?? null };

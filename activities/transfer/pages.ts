@@ -9,14 +9,14 @@ import { earlyOutcome, goneOutcome } from "./early.ts";
 export type Present = { planned: BatchArtifact; artifact: Artifact };
 
 /**
- * Describes the artifacts of a batch, some at a time, and hands on those that are still there; what was deleted since the plan, or cannot be
- * described, ends at once. Begins no further page when the batch's time is over, or when an artifact stops its cluster. A failure of `prepare`,
- * which is called before each page, ends all that are left.
+ * Describes the artifacts of a batch, some at a time, and hands on those that are still there; what was deleted since
+ * the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over, or when an
+ * artifact stops its cluster. A failure of `prepare`, which is called before each page, ends all that are left.
  */
 export async function eachPage(whole: Work, source: Source, { prepare, send }: Steps): Promise<void> {
   const { work, isStopped } = stoppable(whole);
   const { signal, slice } = work;
-  for (let rest = work.artifacts; rest.length > 0 && !isStopped() && (rest === work.artifacts || !slice.isOver()); ) {
+  for (let rest = work.artifacts; rest.length > 0 && !isStopped() && (rest === work.artifacts || !slice.isOver());) {
     const described = await orEnd(work, rest, () => source.describe(rest, signal));
     if (described === null) return;
     const present = described.flatMap((artifact, at) => presentOf(work, rest[at], artifact));
@@ -30,7 +30,10 @@ export async function eachPage(whole: Work, source: Source, { prepare, send }: S
   }
 }
 
-type Steps = { prepare: (signal: AbortSignal) => Promise<void>; send: (work: Work, present: Present[]) => Promise<void> };
+type Steps = {
+  prepare: (signal: AbortSignal) => Promise<void>;
+  send: (work: Work, present: Present[]) => Promise<void>;
+};
 
 /** Null: it failed, which is the outcome of the artifacts. */
 async function orEnd<T>({ signal, end }: Work, artifacts: BatchArtifact[], step: () => Promise<T>): Promise<T | null> {
@@ -46,7 +49,11 @@ async function orEnd<T>({ signal, end }: Work, artifacts: BatchArtifact[], step:
   }
 }
 
-function presentOf(work: Work, planned: BatchArtifact | undefined, artifact: Artifact | TransferError | null): Present[] {
+function presentOf(
+  work: Work,
+  planned: BatchArtifact | undefined,
+  artifact: Artifact | TransferError | null,
+): Present[] {
   if (!planned) return [];
   if (artifact !== null && !(artifact instanceof TransferError)) return [{ planned, artifact }];
   work.end(planned, artifact === null ? goneOutcome(work.batch, planned) : earlyOutcome(planned, artifact));

@@ -1,7 +1,13 @@
 import { type Artifact, type Part, subjectOf } from "../../domain/artifact.ts";
 import { artifactOutcome, failedOutcome } from "../../domain/artifact-outcome.ts";
 import { compareContent } from "../../domain/content-digests.ts";
-import { type ArtifactDecision, comparePart, decideArtifact, type Fact, type PartComparison } from "../../domain/decide.ts";
+import {
+  type ArtifactDecision,
+  comparePart,
+  decideArtifact,
+  type Fact,
+  type PartComparison,
+} from "../../domain/decide.ts";
 import { toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
 import type { TaskSetting } from "../../domain/task.ts";
@@ -29,8 +35,8 @@ export type PartsCopy = {
 type Told = { compared?: ComparedBy; verified?: VerifiedBy; note?: string; bytesRead: number };
 
 /**
- * Copies one artifact: looks at what the target has, decides, writes what is lacking with the committing part last, verifies it, and sets what
- * stands beside it. Every failure is an outcome; throws only when the signal fires.
+ * Copies one artifact: looks at what the target has, decides, writes what is lacking with the committing part last,
+ * verifies it, and sets what stands beside it. Every failure is an outcome; throws only when the signal fires.
  */
 export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
   const content = openContent(copy.source, copy.artifact, copy.hooks, copy.uploads);
@@ -41,12 +47,20 @@ export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
   } catch (error) {
     copy.hooks.signal.throwIfAborted();
     const failure = toTransferError(error);
-    return { ...failedOutcome(copy.artifact, failure, failure.keepsUpload ? content.left() : [], content.bytesSent()), ...told };
+    return {
+      ...failedOutcome(copy.artifact, failure, failure.keepsUpload ? content.left() : [], content.bytesSent()),
+      ...told,
+    };
   }
 }
 
 /** `again`: the target turned out to have what it was not seen to have; what it has is decided on anew. */
-async function decideAndWrite(copy: PartsCopy, content: CopiedContent, told: Told, again: boolean): Promise<ArtifactOutcome> {
+async function decideAndWrite(
+  copy: PartsCopy,
+  content: CopiedContent,
+  told: Told,
+  again: boolean,
+): Promise<ArtifactOutcome> {
   const { artifact, target, rules, hooks } = copy;
   const facts = await target.stat(artifact, again || rules.mayHaveSent, hooks.signal);
   const found = await compareAll(copy, facts, told);
@@ -68,7 +82,9 @@ async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told
     const comparison = comparePart(part, facts[at] ?? null, copy.rules.compare);
     found.push(comparison.kind === "unread" ? await compareByReading(copy, part, facts[at] ?? null, told) : comparison);
   }
-  const weakest = (["SIZE", "READ", "DIGEST"] as const).find((by) => found.some((each) => each.kind === "same" && each.by === by));
+  const weakest = (["SIZE", "READ", "DIGEST"] as const).find((by) =>
+    found.some((each) => each.kind === "same" && each.by === by),
+  );
   if (weakest !== undefined) told.compared = weakest;
   return found;
 }
@@ -91,11 +107,20 @@ async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly 
   await verify(copy, parts, content, told);
 }
 
-/** What an attempt whose end is not known may have written was found to be there: that is the proof, unless its bytes are asked for. */
-async function verifyEarlier(copy: PartsCopy, content: CopiedContent, found: readonly PartComparison[], told: Told): Promise<void> {
+/**
+ * What an attempt whose end is not known may have written was found to be there: that is the proof, unless its bytes
+ * are asked for.
+ */
+async function verifyEarlier(
+  copy: PartsCopy,
+  content: CopiedContent,
+  found: readonly PartComparison[],
+  told: Told,
+): Promise<void> {
   const proofs = found.flatMap((each) => (each.kind === "same" ? PROOFS[each.by] : []));
   const weakest = (["SIZE", "DIGEST", "READ_BACK"] as const).find((each) => proofs.includes(each));
-  if (copy.rules.verification === "READ_BACK" && weakest !== "READ_BACK") return verify(copy, copy.artifact.parts, content, told);
+  if (copy.rules.verification === "READ_BACK" && weakest !== "READ_BACK")
+    return verify(copy, copy.artifact.parts, content, told);
   if (weakest !== undefined) told.verified = weakest;
 }
 
@@ -112,23 +137,49 @@ async function label({ artifact, target, rules, hooks }: PartsCopy, told: Told):
   if (note) told.note = note;
 }
 
-function outcomeOf(copy: PartsCopy, content: CopiedContent, decision: ArtifactDecision, facts: readonly (Fact | null)[]): ArtifactOutcome {
+function outcomeOf(
+  copy: PartsCopy,
+  content: CopiedContent,
+  decision: ArtifactDecision,
+  facts: readonly (Fact | null)[],
+): ArtifactOutcome {
   const { rules } = copy;
   const artifact = withRead(copy.artifact, content);
   const parts = artifact.parts.length;
-  const end = (result: ArtifactResult, nodes: { success?: number; skip?: number; failed?: number }) => artifactOutcome(artifact, result, nodes, content.bytesSent());
+  const end = (result: ArtifactResult, nodes: { success?: number; skip?: number; failed?: number }) =>
+    artifactOutcome(artifact, result, nodes, content.bytesSent());
   switch (decision.kind) {
     case "same":
       return rules.mayHaveSent ? end({ kind: "sent" }, { success: parts }) : end({ kind: "same" }, { skip: parts });
     case "write":
-      return end({ kind: decision.replaces ? "replaced" : "sent" }, { success: decision.lacking.length, skip: parts - decision.lacking.length });
+      return end(
+        { kind: decision.replaces ? "replaced" : "sent" },
+        { success: decision.lacking.length, skip: parts - decision.lacking.length },
+      );
     case "leave":
       return end({ kind: "skipped" }, { skip: parts });
     case "conflict":
-      return end({ kind: "failed", reason: `${otherContent(copy, decision.at, facts)} and the conflict strategy is FAST_FAIL`, conflict: true, stopsCluster: true }, { failed: parts });
+      return end(
+        {
+          kind: "failed",
+          reason: `${otherContent(copy, decision.at, facts)} and the conflict strategy is FAST_FAIL`,
+          conflict: true,
+          stopsCluster: true,
+        },
+        { failed: parts },
+      );
     case "immutable": {
-      const advice = "what is published there never changes: publish the content under another version, or choose the conflict strategy SKIP";
-      return end({ kind: "failed", reason: `${otherContent(copy, decision.at, facts)}, and ${advice}`, conflict: true, stopsCluster: false }, { failed: parts });
+      const advice =
+        "what is published there never changes: publish the content under another version, or choose the conflict strategy SKIP";
+      return end(
+        {
+          kind: "failed",
+          reason: `${otherContent(copy, decision.at, facts)}, and ${advice}`,
+          conflict: true,
+          stopsCluster: false,
+        },
+        { failed: parts },
+      );
     }
   }
 }

@@ -5,7 +5,10 @@ type Entry<T> = { value: T; users: number; lastUsed: number };
 
 export type Pool<T> = { use: <R>(key: string, open: () => T, work: (value: T) => Promise<R>) => Promise<R> };
 
-/** Keeps what is dear to open (connections, tokens, what is known of a target) for the batches of one run that follow each other. */
+/**
+ * Keeps what is dear to open (connections, tokens, what is known of a target) for the batches of one run that follow
+ * each other.
+ */
 export function createPool<T>(close: (value: T) => void): Pool<T> {
   const entries = new Map<string, Entry<T>>();
   const sweep = () => {

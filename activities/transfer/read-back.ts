@@ -7,7 +7,10 @@ import { createHashes, type Read } from "../registries/verified.ts";
 /** Whether so many more bytes may be read. */
 export type Allowance = (bytes: number) => Promise<boolean>;
 
-/** Where nobody tells how long a part is, this much is asked for first. Each later question doubles what is allowed, up to the most at once. */
+/**
+ * Where nobody tells how long a part is, this much is asked for first. Each later question doubles what is allowed, up
+ * to the most at once.
+ */
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
 
@@ -21,14 +24,25 @@ export async function digested({ artifact, source, hooks }: AtSource, part: Part
   return { ...part, ...(await readAll(chunks, part, async () => true)) };
 }
 
-/** Reads all of a part at the target, within the rate of the run, and tells its size, its sha256 and the digests that are known of it. */
+/**
+ * Reads all of a part at the target, within the rate of the run, and tells its size, its sha256 and the digests that
+ * are known of it.
+ */
 export async function readTarget({ artifact, target, hooks }: AtTarget, part: Part): Promise<Read> {
   const { chunks } = await openTarget(target, artifact, part, hooks);
   return readAll(chunks, part, (bytes) => atRate(hooks, bytes));
 }
 
-/** The same, while `allow` says yes. It is asked beforehand for `size` bytes, where the size is known. `ended` false: it said no before the end. */
-export async function readWithin(at: AtTarget, part: Part, size: number | null, allow: Allowance): Promise<Read & { ended: boolean }> {
+/**
+ * The same, while `allow` says yes. It is asked beforehand for `size` bytes, where the size is known. `ended` false: it
+ * said no before the end.
+ */
+export async function readWithin(
+  at: AtTarget,
+  part: Part,
+  size: number | null,
+  allow: Allowance,
+): Promise<Read & { ended: boolean }> {
   let allowed = size ?? FIRST_BYTES;
   if (!(await allow(allowed))) return { size: 0, digests: {}, ended: false };
   let [seen, ended] = [0, true];
@@ -46,7 +60,11 @@ export async function readWithin(at: AtTarget, part: Part, size: number | null, 
 }
 
 /** Until the end, or until no more is taken. */
-async function readAll(chunks: AsyncIterable<Uint8Array>, known: { digests: Digests }, takes: (bytes: number) => Promise<boolean>): Promise<Read> {
+async function readAll(
+  chunks: AsyncIterable<Uint8Array>,
+  known: { digests: Digests },
+  takes: (bytes: number) => Promise<boolean>,
+): Promise<Read> {
   const hashes = createHashes(["sha256", ...DIGEST_ALGORITHMS.filter((each) => known.digests[each] !== undefined)]);
   let size = 0;
   for await (const chunk of chunks) {
@@ -58,11 +76,16 @@ async function readAll(chunks: AsyncIterable<Uint8Array>, known: { digests: Dige
 }
 
 async function atRate({ throttle }: CopyHooks, bytes: number): Promise<true> {
-  for (let left = bytes; left > 0; ) left -= await throttle(left);
+  for (let left = bytes; left > 0;) left -= await throttle(left);
   return true;
 }
 
-async function openTarget({ open }: Pick<PartsTarget, "open">, artifact: Artifact, part: Part, { signal }: CopyHooks): Promise<Opened> {
+async function openTarget(
+  { open }: Pick<PartsTarget, "open">,
+  artifact: Artifact,
+  part: Part,
+  { signal }: CopyHooks,
+): Promise<Opened> {
   if (open) return open(artifact, part, signal);
   throw new TransferError("unsupported", `${part.path} cannot be read back there`);
 }

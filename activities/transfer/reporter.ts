@@ -92,8 +92,9 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
       return startTime;
     },
     /**
-     * Hands in everything that is known, and the batch itself unless `done` is null (it broke); answers how many of its artifacts have no
-     * outcome. While the control plane is away that takes as long as it takes. Throws when it refuses what it is told.
+     * Hands in everything that is known, and the batch itself unless `done` is null (it broke); answers how many of its
+     * artifacts have no outcome. While the control plane is away that takes as long as it takes. Throws when it refuses
+     * what it is told.
      */
     async close(done: { interrupted: boolean } | null): Promise<number> {
       clearInterval(timer);
@@ -116,8 +117,21 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
   };
 }
 
-function toReport({ seq, name, version, size, plannedSize, uploads }: BatchArtifact, startTime: number): ArtifactReport {
-  return { seq, name, version, sizePlanned: plannedSize !== null, size: size ?? plannedSize, startTime, bytesSent: 0, uploads, outcome: null };
+function toReport(
+  { seq, name, version, size, plannedSize, uploads }: BatchArtifact,
+  startTime: number,
+): ArtifactReport {
+  return {
+    seq,
+    name,
+    version,
+    sizePlanned: plannedSize !== null,
+    size: size ?? plannedSize,
+    startTime,
+    bytesSent: 0,
+    uploads,
+    outcome: null,
+  };
 }
 
 /** A control plane that hangs answers late; the batch is alive meanwhile. */

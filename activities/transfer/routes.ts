@@ -14,20 +14,36 @@ import { openHostedSource } from "./hosted.ts";
 import { copyAll, type Send, sendParts, settleAll } from "./senders.ts";
 import { createThrottle, type Throttle } from "./throttle.ts";
 
-/** Both ends of a batch as this worker reaches them; kept, with what is known of them, for the batches of the same run that follow. */
+/**
+ * Both ends of a batch as this worker reaches them; kept, with what is known of them, for the batches of the same run
+ * that follow.
+ */
 export type Route = { send: Send; throttle: Throttle; waits: () => Waits; close: () => void };
 
 type Paces = Record<"source" | "target", Pace>;
 
 /** Batches with the same key have the same ends and names. */
 export function routeKey(recordId: string, { clusterId, projectId, object }: Batch): string {
-  return JSON.stringify([recordId, clusterId, projectId, object.localRepoName, object.remoteProjectId, object.remoteRepoName]);
+  return JSON.stringify([
+    recordId,
+    clusterId,
+    projectId,
+    object.localRepoName,
+    object.remoteProjectId,
+    object.remoteRepoName,
+  ]);
 }
 
 export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Route {
-  const throttle = createThrottle(batch.setting.rateLimit, (bytes) => deps.controlPlane.lease(recordId, batch.clusterId, bytes));
+  const throttle = createThrottle(batch.setting.rateLimit, (bytes) =>
+    deps.controlPlane.lease(recordId, batch.clusterId, bytes),
+  );
   const paces = { source: createPace(), target: createPace() };
-  return { throttle, waits: () => ({ source: paces.source.waitMs(), target: paces.target.waitMs() }), ...openSender(deps, recordId, batch, paces) };
+  return {
+    throttle,
+    waits: () => ({ source: paces.source.waitMs(), target: paces.target.waitMs() }),
+    ...openSender(deps, recordId, batch, paces),
+  };
 }
 
 /** An end that cannot even be opened is the outcome of each artifact. */
@@ -42,11 +58,20 @@ function openSender(deps: BatchDeps, recordId: string, batch: Batch, paces: Pace
     return { send: chooseSender({ deps, recordId, batch, paces, keep }), close };
   } catch (error) {
     const { message } = toTransferError(error);
-    return { send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))), close };
+    return {
+      send: async ({ artifacts, end }) => artifacts.forEach((artifact) => end(artifact, failed(message))),
+      close,
+    };
   }
 }
 
-type Opening = { deps: BatchDeps; recordId: string; batch: Batch; paces: Paces; keep: <T extends Closing>(end: T) => T };
+type Opening = {
+  deps: BatchDeps;
+  recordId: string;
+  batch: Batch;
+  paces: Paces;
+  keep: <T extends Closing>(end: T) => T;
+};
 
 function chooseSender(opening: Opening): Send {
   const { deps, recordId, batch, keep } = opening;
@@ -58,13 +83,19 @@ function chooseSender(opening: Opening): Send {
     return copyAll({ copier: keep(copier(sourceEnd(opening), end)), prepare: place?.prepare, hosted });
   }
   const sourceOf = sourcesOf(opening, hosted ? null : connectorOf(batch.source.protocol, batch.source.url));
-  const target = batch.target.type === "REMOTE" ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end) : keep(instance.target(end, batch.object.repoType));
+  const target =
+    batch.target.type === "REMOTE"
+      ? openTarget(opening, connectorOf(batch.target.protocol, batch.target.url), end)
+      : keep(instance.target(end, batch.object.repoType));
   if (isSettling(target)) return settleAll({ sourceOf, target });
   const mayRead = (bytes: number) => deps.controlPlane.mayReadToCompare(recordId, batch.clusterId, bytes);
   return sendParts({ sourceOf, target, at: new URL(end.url).host || end.url, mayRead });
 }
 
-/** What copies by itself between the ends of a batch; null where artifacts go part by part. Hosted images are served as by a registry. */
+/**
+ * What copies by itself between the ends of a batch; null where artifacts go part by part. Hosted images are served as
+ * by a registry.
+ */
 function copierBetween({ object, source, target }: Batch): ((from: End, to: End) => Copier & Closing) | null {
   if (!isImageType(object.repoType)) return null;
   const from = object.category === "LOCAL" ? connectors.OCI : connectorOf(source.protocol, source.url);
@@ -76,7 +107,10 @@ function copierBetween({ object, source, target }: Batch): ((from: End, to: End)
 export function connectorOf(protocol: Protocol | null, url: string): Connector {
   const connector = protocol === null ? null : connectors[protocol];
   if (connector) return connector;
-  throw new TransferError("unsupported", `${url} speaks ${protocol ?? "no protocol that is known for this type"}, which this release cannot`);
+  throw new TransferError(
+    "unsupported",
+    `${url} speaks ${protocol ?? "no protocol that is known for this type"}, which this release cannot`,
+  );
 }
 
 const isSettling = (target: Target): target is SettlingTarget => "settle" in target;
@@ -85,14 +119,21 @@ const isSettling = (target: Target): target is SettlingTarget => "settle" in tar
 function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => Source {
   const { deps, batch, keep } = opening;
   if (from === null) return (next) => openHostedSource(deps, next);
-  if (!from.source) throw new TransferError("unsupported", `nothing can be read from ${batch.source.url} by its protocol ${batch.source.protocol}`);
+  if (!from.source)
+    throw new TransferError(
+      "unsupported",
+      `nothing can be read from ${batch.source.url} by its protocol ${batch.source.protocol}`,
+    );
   const source = keep(from.source(sourceEnd(opening), batch.object.repoType));
   return () => source;
 }
 
 function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
   if (to.target) return keep(to.target(end, batch.object.repoType));
-  throw new TransferError("unsupported", `nothing can be written to ${batch.target.url} by its protocol ${batch.target.protocol}`);
+  throw new TransferError(
+    "unsupported",
+    `nothing can be written to ${batch.target.url} by its protocol ${batch.target.protocol}`,
+  );
 }
 
 function targetEnd({ deps, batch, paces }: Opening): End {
@@ -103,7 +144,9 @@ function targetEnd({ deps, batch, paces }: Opening): End {
 
 function sourceEnd({ deps, batch, paces }: Opening): End {
   const { object, projectId, source } = batch;
-  return object.category === "LOCAL" ? ownRegistry(deps, `${projectId}/${object.localRepoName}`) : openEndpoint(deps, source, "", paces.source);
+  return object.category === "LOCAL"
+    ? ownRegistry(deps, `${projectId}/${object.localRepoName}`)
+    : openEndpoint(deps, source, "", paces.source);
 }
 
 /** Long enough for clocks that differ; each request gets a token of its own. */
@@ -112,7 +155,17 @@ const TOKEN_SECONDS = 900;
 /** This instance's own registry of hosted images. */
 function ownRegistry({ images: { apiUrl, tokens }, network }: BatchDeps, namespace: string): End {
   const authorize = (scopes: readonly string[]) => `Bearer ${tokens.issue(scopes.map(toScope), TOKEN_SECONDS)}`;
-  return { url: apiUrl, namespace, username: null, password: null, token: null, ...network, proxy: null, instance: true, authorize };
+  return {
+    url: apiUrl,
+    namespace,
+    username: null,
+    password: null,
+    token: null,
+    ...network,
+    proxy: null,
+    instance: true,
+    authorize,
+  };
 }
 
 /** The registry's clients ask for `repository:{name}:pull,push`. */

@@ -32,7 +32,11 @@ async function settlePage(work: Work, source: Source, target: SettlingTarget, pr
     if (artifact.parts.some(({ size }) => size === null || size > SHOWN_BYTES)) work.begin(planned);
   }
   await target.settle({
-    artifacts: present.map(({ planned, artifact }) => ({ artifact, mayHaveSent: work.rules(planned).mayHaveSent, uploads: planned.uploads })),
+    artifacts: present.map(({ planned, artifact }) => ({
+      artifact,
+      mayHaveSent: work.rules(planned).mayHaveSent,
+      uploads: planned.uploads,
+    })),
     rules: work.batch.setting,
     source,
     hooks: pageHooks(work, present),
@@ -43,11 +47,15 @@ async function settlePage(work: Work, source: Source, target: SettlingTarget, pr
   });
 }
 
-/** Uploads are told apart by digest; artifacts that share a content share its upload. Live bytes are shown where one artifact is the page. */
+/**
+ * Uploads are told apart by digest; artifacts that share a content share its upload. Live bytes are shown where one
+ * artifact is the page.
+ */
 function pageHooks(work: Work, present: Present[]): CopyHooks {
   const [first] = present;
   const whole = first && work.hooks(first.planned);
-  const sharing = ({ digest }: UploadState) => present.filter(({ artifact }) => artifact.parts.some(({ digests }) => strongest(digests) === digest));
+  const sharing = ({ digest }: UploadState) =>
+    present.filter(({ artifact }) => artifact.parts.some(({ digests }) => strongest(digests) === digest));
   return {
     signal: work.signal,
     slice: work.slice,
@@ -66,23 +74,29 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
     const sendPage = (page: Work, present: Present[]) =>
-      copyEach(page, present.map(({ planned }) => planned), (planned, index) =>
-        copyParts({
-          artifact: (present[index] as Present).artifact,
-          source,
-          target,
-          at,
-          rules: { ...work.batch.setting, ...work.rules(planned) },
-          hooks: work.hooks(planned),
-          uploads: planned.uploads,
-          mayRead,
-        }),
+      copyEach(
+        page,
+        present.map(({ planned }) => planned),
+        (planned, index) =>
+          copyParts({
+            artifact: (present[index] as Present).artifact,
+            source,
+            target,
+            at,
+            rules: { ...work.batch.setting, ...work.rules(planned) },
+            hooks: work.hooks(planned),
+            uploads: planned.uploads,
+            mayRead,
+          }),
       );
     await eachPage(work, source, { prepare: async () => {}, send: sendPage });
   };
 }
 
-/** `prepare`: what must be done before images come. `hosted`: this instance's own, whose digests are known, and which change while a run goes on. */
+/**
+ * `prepare`: what must be done before images come. `hosted`: this instance's own, whose digests are known, and which
+ * change while a run goes on.
+ */
 type CopierEnds = { copier: Copier; prepare: SettlingTarget["prepare"] | undefined; hosted: boolean };
 
 /** Between two ends whose protocol copies by itself. */
@@ -93,12 +107,21 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
     if (artifacts.length === 0) return;
     const failure = (await prepare?.(creation(batch), signal).then(() => undefined, toTransferError)) ?? null;
     signal.throwIfAborted();
-    if (failure) return artifacts.forEach((artifact) => work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))));
+    if (failure)
+      return artifacts.forEach((artifact) => work.end(artifact, earlyOutcome(artifact, failure, imageName(artifact))));
     if (hosted) copier.sourceChanged?.();
     await copyEach(work, artifacts, async (artifact) => {
       const { name, version, digest, uploads, plannedSize } = artifact;
       const targetVersions = targetTags(batch.object.packageConstraints, name);
-      const copied = await copier.copy({ name, version, digest, targetVersions, rules: work.rules(artifact), hooks: work.hooks(artifact), uploads });
+      const copied = await copier.copy({
+        name,
+        version,
+        digest,
+        targetVersions,
+        rules: work.rules(artifact),
+        hooks: work.hooks(artifact),
+        uploads,
+      });
       // Where the plan knew the size, the totals count with that.
       return { ...copied, size: plannedSize ?? copied.size };
     });

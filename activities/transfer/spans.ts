@@ -6,8 +6,14 @@ import type { Batch } from "./context.ts";
 
 type Subject = { recordId: string; batch: Batch; artifact: BatchArtifact };
 
-/** What became of an artifact as a span of its batch; nothing where no traces are sent. `begun`: when it began (epoch ms). */
-export function traceOutcome({ recordId, batch, artifact, begun }: Subject & { begun: number }, { result, size, bytesSent }: ArtifactOutcome): void {
+/**
+ * What became of an artifact as a span of its batch; nothing where no traces are sent. `begun`: when it began (epoch
+ * ms).
+ */
+export function traceOutcome(
+  { recordId, batch, artifact, begun }: Subject & { begun: number },
+  { result, size, bytesSent }: ArtifactOutcome,
+): void {
   const attributes = {
     "replication.record_id": recordId,
     "replication.cluster_id": batch.clusterId,
@@ -19,6 +25,7 @@ export function traceOutcome({ recordId, batch, artifact, begun }: Subject & { b
     ...(size === null ? {} : { "replication.size": size }),
   };
   const span = trace.getTracer(TRACED_AS).startSpan("artifact", { startTime: begun, attributes });
-  if (result.kind === "failed" || result.kind === "again") span.setStatus({ code: SpanStatusCode.ERROR, message: result.reason });
+  if (result.kind === "failed" || result.kind === "again")
+    span.setStatus({ code: SpanStatusCode.ERROR, message: result.reason });
   span.end();
 }

@@ -11,8 +11,9 @@ export type Throttle = (bytes: number, signal: AbortSignal) => Promise<number>;
 export const UNLIMITED = async (bytes: number): Promise<number> => bytes;
 
 /**
- * Lets `rate` bytes a second pass for one execution and cluster, as the control plane leases them; callers are served in order, each with what
- * is there, so that none waits long for another's large piece. Without a lease nothing passes (design.md §6, rateLimit).
+ * Lets `rate` bytes a second pass for one execution and cluster, as the control plane leases them; callers are served
+ * in order, each with what is there, so that none waits long for another's large piece. Without a lease nothing passes
+ * (docs/decisions.md#rate-limit).
  */
 export function createThrottle(rate: number, lease: (bytes: number) => Promise<LeaseAnswer>): Throttle {
   if (rate <= 0) return UNLIMITED;

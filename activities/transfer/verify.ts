@@ -9,8 +9,9 @@ import { digested, readTarget } from "./read-back.ts";
 export type Verified = { verified: VerifiedBy; bytesRead: number };
 
 /**
- * Looks at what was written: the digest that the target tells proves it; where it tells none, its size; READ_BACK reads its bytes in any case.
- * Throws `digestMismatch` where something else is there, or nothing. Answers the weakest proof of all parts.
+ * Looks at what was written: the digest that the target tells proves it; where it tells none, its size; READ_BACK reads
+ * its bytes in any case. Throws `digestMismatch` where something else is there, or nothing. Answers the weakest proof
+ * of all parts.
  */
 export async function verifyParts(copy: PartsCopy, parts: readonly Part[], content: CopiedContent): Promise<Verified> {
   const { artifact, target, hooks, rules } = copy;
@@ -41,8 +42,14 @@ function mustBe({ at }: PartsCopy, part: Part, there: Fact | null): "DIGEST" | "
   // A target that tells neither a digest nor a size has at least something there.
   if (there !== null && there.size === null && Object.keys(there.digests).length === 0) throw unproved(part, at);
   const what = there === null ? "it is not there" : "something else is there";
-  throw new TransferError("digestMismatch", `${part.path} was sent to ${at}, and ${what} afterwards: does anybody else write there?`);
+  throw new TransferError(
+    "digestMismatch",
+    `${part.path} was sent to ${at}, and ${what} afterwards: does anybody else write there?`,
+  );
 }
 
 const unproved = (part: Part, at: string): TransferError =>
-  new TransferError("unsupported", `${at} tells neither digest nor size of ${part.path}, so that nothing proves that it arrived: set verification to READ_BACK`);
+  new TransferError(
+    "unsupported",
+    `${at} tells neither digest nor size of ${part.path}, so that nothing proves that it arrived: set verification to READ_BACK`,
+  );

@@ -1,5 +1,14 @@
 import type { Sealer } from "../../activities/secrets/seal.ts";
-import { type ClusterRow, deleteCluster, findCenter, findCluster, findClusterByName, insertCluster, setClusterHealth, updateCluster } from "../../db/clusters.ts";
+import {
+  type ClusterRow,
+  deleteCluster,
+  findCenter,
+  findCluster,
+  findClusterByName,
+  insertCluster,
+  setClusterHealth,
+  updateCluster,
+} from "../../db/clusters.ts";
 import type { By } from "../../db/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { checkName } from "../../domain/task-rules.ts";
@@ -25,16 +34,36 @@ export function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id
 }
 
 /** What was sent: absent and null mean that nothing was. */
-function givenSecrets({ password, token, secretKey }: Pick<ClusterCreate, "password" | "token" | "secretKey">): Secrets {
-  return { ...(password === null ? {} : { password }), ...(token === null ? {} : { token }), ...(secretKey === null ? {} : { secretKey }) };
+function givenSecrets({
+  password,
+  token,
+  secretKey,
+}: Pick<ClusterCreate, "password" | "token" | "secretKey">): Secrets {
+  return {
+    ...(password === null ? {} : { password }),
+    ...(token === null ? {} : { token }),
+    ...(secretKey === null ? {} : { secretKey }),
+  };
 }
 
 const cleared = (text: string | null) => (text === "" ? null : text);
 
 type Reach = Pick<ClusterRow, "type" | "url" | "protocol" | "username" | "certificate" | "insecureSkipVerify">;
 
-function accessWith({ type, url, protocol, username, certificate, insecureSkipVerify }: Reach, { password, token }: Secrets): ClusterAccess {
-  return { type, url, protocol, username, password: password || null, token: token || null, certificate, insecureSkipVerify };
+function accessWith(
+  { type, url, protocol, username, certificate, insecureSkipVerify }: Reach,
+  { password, token }: Secrets,
+): ClusterAccess {
+  return {
+    type,
+    url,
+    protocol,
+    username,
+    password: password || null,
+    token: token || null,
+    certificate,
+    insecureSkipVerify,
+  };
 }
 
 /** How to reach a cluster that is saved. */
@@ -64,7 +93,12 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
     detectType,
   };
   if (body.ping && detectType === "PING") await mustConnect(deps, name, accessWith({ ...values, type }, secrets));
-  const made = insertCluster(db, { ...values, name, type, ownerTaskKey: null }, (id) => sealSecrets(sealer, id, secrets), by);
+  const made = insertCluster(
+    db,
+    { ...values, name, type, ownerTaskKey: null },
+    (id) => sealSecrets(sealer, id, secrets),
+    by,
+  );
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
 }
 
@@ -87,7 +121,8 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
     udpPort: body.udpPort ?? row.udpPort,
     detectType: body.detectType ?? row.detectType,
   };
-  if (body.ping && values.detectType === "PING") await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
+  if (body.ping && values.detectType === "PING")
+    await mustConnect(deps, row.name, accessWith({ ...values, type: row.type }, secrets));
   updateCluster(db, row.id, { ...values, secret: sealSecrets(sealer, row.id, secrets) }, by);
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
@@ -104,7 +139,11 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
 export function removeCluster({ db }: ApiDeps, id: string): void {
   const row = findCluster(db, id) ?? fail(250306, id);
   const users = deleteCluster(db, id);
-  if (users.length > 0) fail(250112, `cluster ${row.name} is used by ${users.slice(0, 20).join(", ")}${users.length > 20 ? ` and ${users.length - 20} more` : ""}`);
+  if (users.length > 0)
+    fail(
+      250112,
+      `cluster ${row.name} is used by ${users.slice(0, 20).join(", ")}${users.length > 20 ? ` and ${users.length - 20} more` : ""}`,
+    );
 }
 
 async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {

@@ -19,7 +19,9 @@ export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
   return async (access) => {
     const signal = AbortSignal.timeout(DEADLINE_MS);
     try {
-      return await (access.type === "REMOTE" ? checkRegistry(access, options, signal) : checkInstance(access, options, signal));
+      return await (access.type === "REMOTE"
+        ? checkRegistry(access, options, signal)
+        : checkInstance(access, options, signal));
     } catch (error) {
       if (signal.aborted) return { reason: `no answer within ${DEADLINE_MS / 1000} s`, refused: false };
       const { kind, message } = toTransferError(error);
@@ -28,7 +30,11 @@ export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
   };
 }
 
-async function checkInstance({ type: _type, protocol: _protocol, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<null> {
+async function checkInstance(
+  { type: _type, protocol: _protocol, ...access }: ClusterAccess,
+  options: Options,
+  signal: AbortSignal,
+): Promise<null> {
   const client = createInstanceClient({ ...options, ...access });
   try {
     await client.capabilities(signal);
@@ -38,8 +44,15 @@ async function checkInstance({ type: _type, protocol: _protocol, ...access }: Cl
   }
 }
 
-/** By the protocol that the cluster has. Without one any answer will do, and a login must be taken by a registry of images, if it is one. */
-async function checkRegistry({ type: _type, protocol, ...access }: ClusterAccess, options: Options, signal: AbortSignal): Promise<ClusterProblem | null> {
+/**
+ * By the protocol that the cluster has. Without one any answer will do, and a login must be taken by a registry of
+ * images, if it is one.
+ */
+async function checkRegistry(
+  { type: _type, protocol, ...access }: ClusterAccess,
+  options: Options,
+  signal: AbortSignal,
+): Promise<ClusterProblem | null> {
   const spoken = protocol ?? protocolOfScheme(access.url);
   const end: End = { ...access, ...options, namespace: "" };
   if (spoken !== null) return checkProtocol(spoken, end, signal);
@@ -52,13 +65,20 @@ async function checkRegistry({ type: _type, protocol, ...access }: ClusterAccess
 
 async function checkProtocol(protocol: Protocol, end: End, signal: AbortSignal): Promise<ClusterProblem | null> {
   const connector: Connector | null = connectors[protocol];
-  if (connector === null) return { reason: `clusters that speak ${protocol} cannot be reached by this release: attach it with ping false`, refused: false };
+  if (connector === null)
+    return {
+      reason: `clusters that speak ${protocol} cannot be reached by this release: attach it with ping false`,
+      refused: false,
+    };
   const { reachable, authenticated } = await connector.check(end, signal);
   if (reachable.ok === false) return { reason: reachable.message, refused: false };
   return authenticated.ok === false ? { reason: authenticated.message, refused: true } : null;
 }
 
-async function reach({ url: text, certificate, insecureSkipVerify, allowedAddresses, proxy }: End, signal: AbortSignal): Promise<void> {
+async function reach(
+  { url: text, certificate, insecureSkipVerify, allowedAddresses, proxy }: End,
+  signal: AbortSignal,
+): Promise<void> {
   const http = createHttpClient({ certificate, insecureSkipVerify, allowedAddresses, proxy });
   try {
     const url = new URL(text);

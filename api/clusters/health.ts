@@ -12,8 +12,19 @@ type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logg
   checked?: (clusterId: string, refused: boolean) => void;
 };
 
-/** Tests the connection to every cluster once and writes down which are HEALTHY, and of the others why they are not. Nothing waits for its result. */
-export async function checkClusters({ db, sealer, checkCluster, checked, now, logger, paces }: HealthDeps): Promise<void> {
+/**
+ * Tests the connection to every cluster once and writes down which are HEALTHY, and of the others why they are not.
+ * Nothing waits for its result.
+ */
+export async function checkClusters({
+  db,
+  sealer,
+  checkCluster,
+  checked,
+  now,
+  logger,
+  paces,
+}: HealthDeps): Promise<void> {
   const limit = pLimit(AT_ONCE);
   const watched = listClusters(db).filter(({ detectType }) => detectType === "PING");
   await limit.map(watched, async (row) => {

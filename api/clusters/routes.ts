@@ -145,7 +145,9 @@ export function clusterRoutes(deps: ApiDeps) {
       await createCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
       return ok(c, null);
     })
-    .openapi(update, async (c) => ok(c, write(await changeCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() }))))
+    .openapi(update, async (c) =>
+      ok(c, write(await changeCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() }))),
+    )
     .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
     .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
     .openapi(remove, (c) => {
@@ -179,7 +181,7 @@ export function clusterRoutes(deps: ApiDeps) {
     });
 }
 
-/** `{name}` of a JSON body; a GET's lies in the server's raw request (design.md §6). */
+/** `{name}` of a JSON body; a GET's lies in the server's raw request (docs/decisions.md#cluster-names). */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const { incoming } = c.env;
   const text = c.req.method === "GET" ? (incoming ? await readRawBody(incoming, limit) : "") : await c.req.text();

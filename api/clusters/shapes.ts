@@ -5,7 +5,9 @@ import { CLUSTER_STATUSES, CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";
 
 const DETECT_TYPES = ["PING", "REPORT"] as const;
-const type = z.enum(CLUSTER_TYPES).openapi({ description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry" });
+const type = z
+  .enum(CLUSTER_TYPES)
+  .openapi({ description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry" });
 const ADDRESS =
   "http or https; without a scheme https. A path is a namespace. " +
   "A REMOTE cluster may have s3://bucket/prefix (protocol S3) or file:///folder (protocol DIRECTORY)";
@@ -33,14 +35,28 @@ export const ClusterCreate = z
     ping: orDefault(z.boolean(), true).openapi({ description: "Whether it must be reachable now" }),
     detectType: orDefault(z.enum(DETECT_TYPES), "PING"),
   })
-  .openapi("ClusterCreate", { example: { name: "shanghai", type: "STANDALONE", url: "https://replication.shanghai.example", username: "admin", password: "secret", ping: true } });
+  .openapi("ClusterCreate", {
+    example: {
+      name: "shanghai",
+      type: "STANDALONE",
+      url: "https://replication.shanghai.example",
+      username: "admin",
+      password: "secret",
+      ping: true,
+    },
+  });
 export type ClusterCreate = z.output<typeof ClusterCreate>;
 
 const UPDATE =
   "What is absent or null stays as it is, but for protocol; secrets only while the url's host does. An empty text clears";
 
 export const ClusterUpdate = z
-  .object({ name: z.string(), ...access, ping: orDefault(z.boolean(), true), detectType: optional(z.enum(DETECT_TYPES)) })
+  .object({
+    name: z.string(),
+    ...access,
+    ping: orDefault(z.boolean(), true),
+    detectType: optional(z.enum(DETECT_TYPES)),
+  })
   .openapi("ClusterUpdate", { description: UPDATE });
 export type ClusterUpdate = z.output<typeof ClusterUpdate>;
 

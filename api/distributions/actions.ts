@@ -30,12 +30,19 @@ export function repositoryType({ db }: Pick<ApiDeps, "db">, { projectId, repoNam
 }
 
 /** Saves all configurations or none; the name of one that is there already means a change of it. */
-export async function createDistributions(deps: ApiDeps, place: Place, configs: readonly Distribution[], by: By): Promise<void> {
+export async function createDistributions(
+  deps: ApiDeps,
+  place: Place,
+  configs: readonly Distribution[],
+  by: By,
+): Promise<void> {
   if (configs.length === 0) fail(250104, "configs");
   const names = configs.map(({ name }) => name);
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) fail(250107, twice);
-  const keys = write(deps.db, () => configs.map((config) => saveDistribution(deps, toWanted(deps, place, config, "config"), by)));
+  const keys = write(deps.db, () =>
+    configs.map((config) => saveDistribution(deps, toWanted(deps, place, config, "config"), by)),
+  );
   for (const key of keys) await deps.executions.taskSaved(key);
 }
 
@@ -53,11 +60,15 @@ export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, 
   const type = repositoryType(deps, place);
   const { packageName, versions, targetVersions, pathConstraints } = body;
   const byPath = (pathConstraints ?? []).length > 0;
-  if (!byPath && !packageName?.trim()) fail(250105, "packageName", "name a package with its versions, or paths with pathConstraints");
+  if (!byPath && !packageName?.trim())
+    fail(250105, "packageName", "name a package with its versions, or paths with pathConstraints");
   if (!byPath && (versions ?? []).length === 0) fail(250105, "versions", "name the versions to send");
-  if (!byPath && targetVersions?.length && versions?.length !== 1) fail(250105, "targetVersions", "they need exactly one version");
+  if (!byPath && targetVersions?.length && versions?.length !== 1)
+    fail(250105, "targetVersions", "they need exactly one version");
   const name = packageName ?? "";
-  const packages = byPath ? null : [{ packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name), versions, targetVersions }];
+  const packages = byPath
+    ? null
+    : [{ packageKey: parsePackageKey(name) ? name : packageKeyOf(type, name), versions, targetVersions }];
   const config: Distribution = {
     ...body,
     packageConstraints: packages,
@@ -66,10 +77,20 @@ export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, 
     setting: { ...RUN_ONCE_SETTING },
     enable: true,
   };
-  write(deps.db, () => saveDistribution(deps, { ...toWanted(deps, place, config, "runOnce"), replicaObjectType: byPath ? "PATH" : "PACKAGE", replicaType: "RUN_ONCE" }, by));
+  write(deps.db, () =>
+    saveDistribution(
+      deps,
+      {
+        ...toWanted(deps, place, config, "runOnce"),
+        replicaObjectType: byPath ? "PATH" : "PACKAGE",
+        replicaType: "RUN_ONCE",
+      },
+      by,
+    ),
+  );
 }
 
-/** What a run-once task always has (design.md §6). */
+/** What a run-once task always has (docs/decisions.md#run-once). */
 const RUN_ONCE_SETTING: Distribution["setting"] = {
   ...SETTING_DEFAULTS,
   rateLimit: 0,
@@ -96,13 +117,25 @@ type Wanted = {
 };
 
 function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wanted["kind"]): Wanted {
-  if (!NAME.test(config.name)) fail(250105, "name", `${JSON.stringify(config.name.slice(0, 140))}: write a letter or _ and then 1 to 127 letters, digits, - or _`);
+  if (!NAME.test(config.name))
+    fail(
+      250105,
+      "name",
+      `${JSON.stringify(config.name.slice(0, 140))}: write a letter or _ and then 1 to 127 letters, digits, - or _`,
+    );
   const { remoteProjectId, remoteRepoName, packageConstraints, pathConstraints } = config;
   return {
     taskName: taskNameOf(place, config.name),
     kind,
     projectId: place.projectId,
-    object: { localRepoName: place.repoName, repoType: repositoryType(deps, place), remoteProjectId, remoteRepoName, packageConstraints, pathConstraints },
+    object: {
+      localRepoName: place.repoName,
+      repoType: repositoryType(deps, place),
+      remoteProjectId,
+      remoteRepoName,
+      packageConstraints,
+      pathConstraints,
+    },
     destination: config,
     replicaObjectType: "REPOSITORY",
     replicaType: config.replicaType,
@@ -117,24 +150,58 @@ function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
   if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, "a task of another kind has that name");
-  if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING") fail(250303, "it runs: wait for its end or stop it");
+  if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING")
+    fail(250303, "it runs: wait for its end or stop it");
   const clusterId = saveDestination(deps, wanted, task, by);
   const { taskName: name, kind, projectId, replicaObjectType, replicaType, setting, enabled, description } = wanted;
-  const draft = { name, localProjectId: projectId, replicaObjectType, replicaTaskObjects: [wanted.object], replicaType, setting, remoteClusterIds: [clusterId], recordReserveDays: 30 };
+  const draft = {
+    name,
+    localProjectId: projectId,
+    replicaObjectType,
+    replicaTaskObjects: [wanted.object],
+    replicaType,
+    setting,
+    remoteClusterIds: [clusterId],
+    recordReserveDays: 30,
+  };
   const clusterField = isRegistry(wanted.destination) ? "protocol" : "clusterId";
-  const existing = { longestName: LONGEST_NAME, clusterField, ...(task ? { key: task.key, setting: task.setting } : {}) };
+  const existing = {
+    longestName: LONGEST_NAME,
+    clusterField,
+    ...(task ? { key: task.key, setting: task.setting } : {}),
+  };
   const { objects, clusterIds } = checkDraft(deps, draft, existing);
   const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
   const { record, recordReserveDays } = task ?? { record: true, recordReserveDays: 30 };
-  const values = { name, projectId, replicaObjectType, replicaType, setting, description, enabled, record, recordReserveDays, nextExecutionTime };
-  const key = task ? changed(deps, task, values, objects, clusterIds, by) : insertTask(db, { ...values, kind }, objects, clusterIds, by);
+  const values = {
+    name,
+    projectId,
+    replicaObjectType,
+    replicaType,
+    setting,
+    description,
+    enabled,
+    record,
+    recordReserveDays,
+    nextExecutionTime,
+  };
+  const key = task
+    ? changed(deps, task, values, objects, clusterIds, by)
+    : insertTask(db, { ...values, kind }, objects, clusterIds, by);
   if (key === null) return fail(250107, name);
   if (isRegistry(wanted.destination)) ownCluster(db, clusterId, key);
   else deleteOwnedCluster(db, key);
   return key;
 }
 
-function changed({ db }: ApiDeps, task: TaskRow, values: Parameters<typeof updateTask>[2], objects: TaskObject[], clusterIds: string[], by: By): string | null {
+function changed(
+  { db }: ApiDeps,
+  task: TaskRow,
+  values: Parameters<typeof updateTask>[2],
+  objects: TaskObject[],
+  clusterIds: string[],
+  by: By,
+): string | null {
   return updateTask(db, task.key, values, objects, clusterIds, by) ? task.key : null;
 }
 
@@ -147,7 +214,9 @@ function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task:
   const owned = task && findOwnedCluster(db, task.key);
   if (!isRegistry(destination)) {
     const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
-    return cluster.id === owned?.id ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`) : cluster.id;
+    return cluster.id === owned?.id
+      ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`)
+      : cluster.id;
   }
   if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
   const protocol = destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;

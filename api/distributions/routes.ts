@@ -3,7 +3,14 @@ import { distributionParts, findTaskByName, listConfigs } from "../../db/distrib
 import { pageRecords } from "../../db/records.ts";
 import type { TaskRow } from "../../db/tasks.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { createDistributions, createRunOnce, type Place, repositoryType, taskNameOf, updateDistribution } from "./actions.ts";
+import {
+  createDistributions,
+  createRunOnce,
+  type Place,
+  repositoryType,
+  taskNameOf,
+  updateDistribution,
+} from "./actions.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { DistributionCreate, DistributionInfo, DistributionUpdate, RunOnceCreate } from "./shapes.ts";
@@ -23,7 +30,8 @@ const createOnce = createRoute({
   path: "/create/runOnceTask/{projectId}/{repoName}",
   tags,
   summary: "Create a task that runs when it is executed",
-  description: "Content of one package's versions, or of paths. What differs at the target is overwritten. The name of one that is there changes it.",
+  description:
+    "Content of one package's versions, or of paths. What differs at the target is overwritten. The name of one that is there changes it.",
   request: { params: place, body: jsonBody(RunOnceCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -43,7 +51,11 @@ const statusOnce = createRoute({
   tags,
   summary: "The newest execution of a run-once task",
   request: { params: place, query },
-  responses: answers(orNull(RecordInfo), [250103, 250108, 250112, 251004, 251006], "The execution; null before the first"),
+  responses: answers(
+    orNull(RecordInfo),
+    [250103, 250108, 250112, 251004, 251006],
+    "The execution; null before the first",
+  ),
 });
 
 const deleteOnce = createRoute({
@@ -89,7 +101,11 @@ const info = createRoute({
   tags,
   summary: "One configuration, as a list",
   request: { params: named },
-  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configuration; none of that name = an empty list"),
+  responses: answers(
+    z.array(DistributionInfo),
+    [251004, 251006],
+    "The configuration; none of that name = an empty list",
+  ),
 });
 
 const remove = createRoute({
@@ -157,7 +173,10 @@ export function distributionRoutes(deps: ApiDeps) {
     .openapi(infos, (c) => {
       const at = c.req.valid("param");
       repositoryType(deps, at);
-      return ok(c, listConfigs(db, taskNameOf(at, "")).map((task) => toInfo(deps, at, task)));
+      return ok(
+        c,
+        listConfigs(db, taskNameOf(at, "")).map((task) => toInfo(deps, at, task)),
+      );
     })
     .openapi(info, (c) => {
       const { name, ...at } = c.req.valid("param");
@@ -178,7 +197,12 @@ export function distributionRoutes(deps: ApiDeps) {
 function toInfo({ db }: ApiDeps, { projectId, repoName }: Place, task: TaskRow): DistributionInfo {
   const { object, cluster } = distributionParts(db, task.key);
   const owned = cluster?.ownerTaskKey === task.key;
-  const { packageConstraints = null, pathConstraints = null, remoteProjectId = null, remoteRepoName = null } = object ? toTaskObject(object) : {};
+  const {
+    packageConstraints = null,
+    pathConstraints = null,
+    remoteProjectId = null,
+    remoteRepoName = null,
+  } = object ? toTaskObject(object) : {};
   return {
     projectId,
     repoName,

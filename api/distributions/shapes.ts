@@ -6,10 +6,15 @@ import { PackageConstraintIn, PathConstraintIn, Setting, SettingIn } from "../ta
 /** Where to: a registry, or a cluster that is there already. With both, the cluster it is. */
 const destination = {
   clusterId: optional(z.string()).openapi({ description: "A cluster; this or registry" }),
-  registry: optional(z.string()).openapi({ description: "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name", example: "registry.example/mirror" }),
+  registry: optional(z.string()).openapi({
+    description: "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name",
+    example: "registry.example/mirror",
+  }),
   protocol: protocolIn,
   username: optional(z.string()),
-  password: optional(z.string()).openapi({ description: "Kept sealed and never answered; absent in an update = kept while the registry's host stays" }),
+  password: optional(z.string()).openapi({
+    description: "Kept sealed and never answered; absent in an update = kept while the registry's host stays",
+  }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   remoteProjectId: optional(z.string()),
   remoteRepoName: optional(z.string()),
@@ -21,7 +26,9 @@ export type Destination = z.output<typeof Destination>;
 export const DistributionUpdate = z
   .object({
     ...destination,
-    packageConstraints: optional(z.array(PackageConstraintIn)).openapi({ description: "With no constraint at all: the whole repository" }),
+    packageConstraints: optional(z.array(PackageConstraintIn)).openapi({
+      description: "With no constraint at all: the whole repository",
+    }),
     pathConstraints: optional(z.array(PathConstraintIn)),
     replicaType: orDefault(z.enum(["SCHEDULED", "REAL_TIME"]), "REAL_TIME"),
     setting: orDefault(SettingIn, SettingIn.parse({})),
@@ -31,7 +38,9 @@ export const DistributionUpdate = z
   .openapi("DistributionUpdate");
 export type DistributionUpdate = z.output<typeof DistributionUpdate>;
 
-export const Distribution = DistributionUpdate.extend({ name: z.string().openapi({ description: "[a-zA-Z_][a-zA-Z0-9-_]{1,127}", example: "mirrors" }) }).openapi("Distribution");
+export const Distribution = DistributionUpdate.extend({
+  name: z.string().openapi({ description: "[a-zA-Z_][a-zA-Z0-9-_]{1,127}", example: "mirrors" }),
+}).openapi("Distribution");
 export type Distribution = z.output<typeof Distribution>;
 
 export const DistributionCreate = z.object({ configs: z.array(Distribution).max(100) }).openapi("DistributionCreate");
@@ -40,9 +49,14 @@ export const RunOnceCreate = z
   .object({
     name: z.string().openapi({ example: "push-nginx" }),
     ...destination,
-    packageName: optional(z.string()).openapi({ description: "With versions; of Maven packages group:artifact, also as package key", example: "nginx" }),
+    packageName: optional(z.string()).openapi({
+      description: "With versions; of Maven packages group:artifact, also as package key",
+      example: "nginx",
+    }),
     versions: optional(z.array(z.string())),
-    targetVersions: optional(z.array(z.string())).openapi({ description: "Images only, with exactly one version: the tags it is put under instead" }),
+    targetVersions: optional(z.array(z.string())).openapi({
+      description: "Images only, with exactly one version: the tags it is put under instead",
+    }),
     pathConstraints: optional(z.array(PathConstraintIn)),
     description: optional(z.string()),
   })
@@ -63,7 +77,13 @@ export const DistributionInfo = z
     remoteProjectId: z.string().nullable(),
     remoteRepoName: z.string().nullable(),
     packageConstraints: z
-      .array(z.object({ packageKey: z.string(), versions: z.array(z.string()).nullable(), targetVersions: z.array(z.string()).nullable() }))
+      .array(
+        z.object({
+          packageKey: z.string(),
+          versions: z.array(z.string()).nullable(),
+          targetVersions: z.array(z.string()).nullable(),
+        }),
+      )
       .nullable(),
     pathConstraints: z.array(z.object({ path: z.string() })).nullable(),
     replicaType: z.enum(REPLICA_TYPES),

@@ -23,13 +23,18 @@ const METHODS = ["get", "head", "post", "put", "patch", "delete"] as const;
 
 type Route = { id: string; method: string; path: string; operation: Operation };
 
-/** One page without scripts or foreign files: routes by group with parameters, bodies, examples and failures, then the shapes. */
+/**
+ * One page without scripts or foreign files: routes by group with parameters, bodies, examples and failures, then the
+ * shapes.
+ */
 export function docsPage({ info, paths, components = {} }: ApiDocument): string {
   const schemas = components.schemas ?? {};
   const routes = Object.entries(paths).flatMap(([path, item]) =>
     METHODS.flatMap((method): Route[] => {
       const operation = item[method];
-      return operation ? [{ id: `${method}-${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`, method: method.toUpperCase(), path, operation }] : [];
+      return operation
+        ? [{ id: `${method}-${path.replaceAll(/[^A-Za-z0-9]+/g, "-")}`, method: method.toUpperCase(), path, operation }]
+        : [];
     }),
   );
   const groups = [...new Set(routes.map(groupOf))];
@@ -39,21 +44,41 @@ export function docsPage({ info, paths, components = {} }: ApiDocument): string 
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width" />
         <title>${info.title}</title>
-        <style>${raw(STYLE)}</style>
+        <style>
+          ${raw(STYLE)}
+        </style>
       </head>
       <body>
         <nav>
-          ${groups.map((group) => html`<h2>${group}</h2><ul>${routes.filter((route) => groupOf(route) === group).map(link)}</ul>`)}
+          ${groups.map(
+            (group) =>
+              html`<h2>${group}</h2>
+                <ul>
+                  ${routes.filter((route) => groupOf(route) === group).map(link)}
+                </ul>`,
+          )}
           <h2>shapes</h2>
-          <ul>${Object.keys(schemas).map((name) => html`<li><a href="#${name}">${name}</a></li>`)}</ul>
+          <ul>
+            ${Object.keys(schemas).map((name) => html`<li><a href="#${name}">${name}</a></li>`)}
+          </ul>
         </nav>
         <main>
           <h1>${info.title}</h1>
           <p>${info.description}</p>
           <p>The same as <a href="/openapi.json">OpenAPI 3.1</a>.</p>
-          ${groups.map((group) => html`<h2>${group}</h2>${routes.filter((route) => groupOf(route) === group).map((route) => section(route, schemas))}`)}
+          ${groups.map(
+            (group) =>
+              html`<h2>${group}</h2>
+                ${routes.filter((route) => groupOf(route) === group).map((route) => section(route, schemas))}`,
+          )}
           <h2>shapes</h2>
-          ${Object.entries(schemas).map(([name, schema]) => html`<section id="${name}"><h3>${name}</h3>${shape(schema)}</section>`)}
+          ${Object.entries(schemas).map(
+            ([name, schema]) =>
+              html`<section id="${name}">
+                <h3>${name}</h3>
+                ${shape(schema)}
+              </section>`,
+          )}
         </main>
       </body>
     </html>`.toString();
@@ -61,7 +86,10 @@ export function docsPage({ info, paths, components = {} }: ApiDocument): string 
 
 const groupOf = ({ operation }: Route): string => operation.tags?.[0] ?? "other";
 
-const link = ({ id, method, path }: Route) => html`<li><a href="#${id}"><b>${method}</b> ${path}</a></li>`;
+const link = ({ id, method, path }: Route) =>
+  html`<li>
+    <a href="#${id}"><b>${method}</b> ${path}</a>
+  </li>`;
 
 function section({ id, method, path, operation }: Route, schemas: Record<string, Schema>) {
   const { parameters = [], requestBody, responses } = operation;
@@ -69,22 +97,49 @@ function section({ id, method, path, operation }: Route, schemas: Record<string,
   return html`<section id="${id}">
     <h3><b>${method}</b> <code>${path}</code></h3>
     <p><strong>${operation.summary ?? ""}</strong> ${operation.description ?? ""}</p>
-    ${parameters.length === 0 ? "" : html`<h4>Parameters</h4>${table(parameters.map(parameterRow))}`}
-    ${body ? html`<h4>Body</h4>${shape(body)}<pre>${pretty(exampleOf(body, schemas))}</pre>` : ""}
+    ${
+      parameters.length === 0
+        ? ""
+        : html`<h4>Parameters</h4>
+            ${table(parameters.map(parameterRow))}`
+    }
+    ${
+      body
+        ? html`<h4>Body</h4>
+            ${shape(body)}
+            <pre>${pretty(exampleOf(body, schemas))}</pre>`
+        : ""
+    }
     <h4>Answers</h4>
     ${Object.entries(responses).map(([status, response]) => answer(status, response, schemas))}
   </section>`;
 }
 
 function parameterRow({ name, in: place, required = false, description = "", schema = {} }: Parameter): Row {
-  return { name, type: `${typeOf(schema)} (${place})`, need: required ? "required" : "", text: description || (schema.description ?? "") };
+  return {
+    name,
+    type: `${typeOf(schema)} (${place})`,
+    need: required ? "required" : "",
+    text: description || (schema.description ?? ""),
+  };
 }
 
-function answer(status: string, { description = "", content }: Content & { description?: string }, schemas: Record<string, Schema>) {
+function answer(
+  status: string,
+  { description = "", content }: Content & { description?: string },
+  schemas: Record<string, Schema>,
+) {
   const [first = "", ...codes] = description.split("\n- ");
   const schema = content?.["application/json"]?.schema;
   const example = status.startsWith("2") && schema ? html`<pre>${pretty(exampleOf(schema, schemas))}</pre>` : "";
-  return html`<p><b>${status}</b> ${first}</p>${codes.length === 0 ? "" : html`<ul>${codes.map((code) => html`<li>${code}</li>`)}</ul>`}${example}`;
+  return html`<p><b>${status}</b> ${first}</p>
+    ${
+      codes.length === 0
+        ? ""
+        : html`<ul>
+            ${codes.map((code) => html`<li>${code}</li>`)}
+          </ul>`
+    }${example}`;
 }
 
 type Row = { name: string; type: string; need: string; text: string };
@@ -96,14 +151,28 @@ function shape(schema: Schema) {
     Object.entries(properties).map(([name, field]) => ({
       name,
       type: typeOf(field),
-      need: required.includes(name) ? "required" : field.default === undefined ? "" : `default ${JSON.stringify(field.default)}`,
+      need: required.includes(name)
+        ? "required"
+        : field.default === undefined
+          ? ""
+          : `default ${JSON.stringify(field.default)}`,
       text: field.description ?? "",
     })),
   );
 }
 
 const table = (rows: Row[]) =>
-  html`<table>${rows.map(({ name, type, need, text }) => html`<tr><td><code>${name}</code></td><td>${type}</td><td>${need}</td><td>${text}</td></tr>`)}</table>`;
+  html`<table>
+    ${rows.map(
+      ({ name, type, need, text }) =>
+        html`<tr>
+          <td><code>${name}</code></td>
+          <td>${type}</td>
+          <td>${need}</td>
+          <td>${text}</td>
+        </tr>`,
+    )}
+  </table>`;
 
 const pretty = (value: unknown) => JSON.stringify(value, null, 2) ?? "";
 

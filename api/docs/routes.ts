@@ -15,11 +15,14 @@ const INFO = {
 };
 
 const PAGE_HEADERS = {
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  "content-security-policy":
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
 };
 
-/** The contract in OpenAPI 3.1 and as a page to read. `api` is asked at the first request, when all routes are known. */
+/**
+ * The contract in OpenAPI 3.1 and as a page to read. `api` is asked at the first request, when all routes are known.
+ */
 export function docsRoutes(api: () => OpenAPIHono<Env>) {
   let known: { json: ApiDocument; page: string } | undefined;
   const documents = () => (known ??= describe(api()));

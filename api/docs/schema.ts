@@ -35,14 +35,18 @@ export function exampleOf(schema: Schema, schemas: Record<string, Schema>, depth
   const inside = (inner: Schema) => exampleOf(inner, schemas, depth + 1);
   if (schema.example !== undefined) return schema.example;
   if (schema.$ref !== undefined) return inside(schemas[nameOf(schema.$ref)] ?? {});
-  if (schema.allOf) return schema.allOf.map(inside).reduce((all, part) => (part instanceof Object ? { ...(all as object), ...part } : all), {});
+  if (schema.allOf)
+    return schema.allOf
+      .map(inside)
+      .reduce((all, part) => (part instanceof Object ? { ...(all as object), ...part } : all), {});
   const [choice] = schema.anyOf ?? schema.oneOf ?? [];
   if (choice) return inside(choice);
   if (schema.default !== undefined) return schema.default;
   if (schema.const !== undefined) return schema.const;
   if (schema.enum) return schema.enum[0];
   const [type] = [schema.type ?? "null"].flat();
-  if (type === "object") return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, inside(field)]));
+  if (type === "object")
+    return Object.fromEntries(Object.entries(schema.properties ?? {}).map(([name, field]) => [name, inside(field)]));
   if (type === "array") return [inside(schema.items ?? {})];
   return { string: "text", integer: 0, number: 0, boolean: true }[type ?? ""] ?? null;
 }

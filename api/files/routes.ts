@@ -29,7 +29,8 @@ export function nodeRoutes(deps: ApiDeps) {
   const app = new OpenAPIHono<Env>();
   document(app);
 
-  const find = (repository: RepositoryRow, path: string) => getNode(db, repository.id, path, now()) ?? fail(251010, path);
+  const find = (repository: RepositoryRow, path: string) =>
+    getNode(db, repository.id, path, now()) ?? fail(251010, path);
 
   return app
     .get("/detail/:projectId/:repoName/*", (c) => {
@@ -42,8 +43,17 @@ export function nodeRoutes(deps: ApiDeps) {
       const { includeMetadata, sort, pageSize, ...wanted } = readQuery(c);
       const repository = hostedRepository(db, c.req.param());
       if (folder !== "/") find(repository, folder);
-      const { total, nodes } = pageNodes(db, repository.id, { folder, ...wanted, foldersFirst: sort || !wanted.deep, offset: offsetOf({ ...wanted, pageSize }), limit: pageSize, now: now() });
-      const records = nodes.map((node) => toNodeInfo(includeMetadata ? node : { ...node, metadata: {} }, repository, zone));
+      const { total, nodes } = pageNodes(db, repository.id, {
+        folder,
+        ...wanted,
+        foldersFirst: sort || !wanted.deep,
+        offset: offsetOf({ ...wanted, pageSize }),
+        limit: pageSize,
+        now: now(),
+      });
+      const records = nodes.map((node) =>
+        toNodeInfo(includeMetadata ? node : { ...node, metadata: {} }, repository, zone),
+      );
       return ok(c, toPage({ ...wanted, pageSize }, total, records));
     })
     .delete("/delete/:projectId/:repoName/*", async (c) => {
@@ -62,7 +72,11 @@ function readQuery(c: Context<Env>): z.output<typeof query> {
   return fail(250131);
 }
 
-const params = z.object({ projectId: z.string(), repoName: z.string(), fullPath: z.string().openapi({ description: "Each segment percent-encoded; it may have slashes" }) });
+const params = z.object({
+  projectId: z.string(),
+  repoName: z.string(),
+  fullPath: z.string().openapi({ description: "Each segment percent-encoded; it may have slashes" }),
+});
 const tags = ["nodes"];
 const unknown = [251004, 251006, 251010, 251011, 250112] as const;
 
@@ -81,7 +95,11 @@ function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
     tags,
     summary: "What is in a folder, page by page",
     request: { params, query },
-    responses: answers(page(NodeInfo), unknown, "A page: folders first, then by path; with deep by path alone, unless sort is true"),
+    responses: answers(
+      page(NodeInfo),
+      unknown,
+      "A page: folders first, then by path; with deep by path alone, unless sort is true",
+    ),
   });
   registry.registerPath({
     method: "delete",

@@ -23,7 +23,11 @@ export const NodeInfo = z
   .openapi("Node");
 export type NodeInfo = z.output<typeof NodeInfo>;
 
-export function toNodeInfo(row: NodeRow, { projectId, name: repoName }: { projectId: string; name: string }, zone: string): NodeInfo {
+export function toNodeInfo(
+  row: NodeRow,
+  { projectId, name: repoName }: { projectId: string; name: string },
+  zone: string,
+): NodeInfo {
   return {
     createdBy: row.createdBy,
     createdDate: formatTime(row.createdDate, zone),
@@ -43,7 +47,10 @@ export function toNodeInfo(row: NodeRow, { projectId, name: repoName }: { projec
 }
 
 /** The root has no row: it is there as long as the repository is. */
-export function rootInfo(repository: { projectId: string; name: string; createdBy: string; createdDate: number }, zone: string): NodeInfo {
+export function rootInfo(
+  repository: { projectId: string; name: string; createdBy: string; createdDate: number },
+  zone: string,
+): NodeInfo {
   const { projectId, name, createdBy } = repository;
   const createdDate = formatTime(repository.createdDate, zone);
   return {

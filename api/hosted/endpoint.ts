@@ -47,8 +47,9 @@ export type FileEndpoints = Readonly<Record<HostedFileType, FileEndpoint>>;
 /** What becomes of versions that other instances state whole. */
 export type VersionEndpoint = {
   /**
-   * Reads what must be known of the contents before the versions are made; answers the versions in their order, some with more known of them,
-   * some with a verdict. `attached`: the contents that came with the statement, by their sha256.
+   * Reads what must be known of the contents before the versions are made; answers the versions in their order, some
+   * with more known of them, some with a verdict. `attached`: the contents that came with the statement, by their
+   * sha256.
    */
   prepare: (
     deps: Pick<ApiDeps, "db" | "store">,

@@ -4,7 +4,7 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
 
 const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
-/** Signed instead (design.md §4, Internal API). */
+/** Signed instead (docs/decisions.md#internal-api). */
 const SIGNED = /^\/internal\/v1\//;
 
 export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
@@ -17,7 +17,8 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
   const expected = `${admin.username}:${admin.password}`;
   return async (c, given) => {
     const address = clientOf(c.env?.incoming?.socket.remoteAddress);
-    if (slowDown.floods(address)) throw new ApiError(250124, ["too many wrong logins from this address"], { headers: { "retry-after": "5" } });
+    if (slowDown.floods(address))
+      throw new ApiError(250124, ["too many wrong logins from this address"], { headers: { "retry-after": "5" } });
     if (sameSecret(given ?? "", expected)) return;
     await slowDown.wait(address);
     throw new ApiError(250114, ["user name or password is wrong"], { headers: CHALLENGE });
@@ -26,7 +27,10 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
 
 type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
 
-/** Lets in the admin. Health and documentation are open; a request without credentials is no failed login. `hasOwnLogin`: paths that log in themselves. */
+/**
+ * Lets in the admin. Health and documentation are open; a request without credentials is no failed login.
+ * `hasOwnLogin`: paths that log in themselves.
+ */
 export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
     if (OPEN.test(c.req.path) || SIGNED.test(c.req.path) || hasOwnLogin(c.req.path)) return next();
@@ -60,16 +64,20 @@ const MOST_WAITING = 100;
 const MOST_ADDRESSES = 10_000;
 
 /**
- * Delays refusals, longer with each wrong login from an address. Right credentials are never delayed; they are refused, unread,
- * only while more than a hundred wrong ones from the same address still wait.
+ * Delays refusals, longer with each wrong login from an address. Right credentials are never delayed; they are refused,
+ * unread, only while more than a hundred wrong ones from the same address still wait.
  */
-export function createSlowDown(now: () => number, sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))) {
+export function createSlowDown(
+  now: () => number,
+  sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms)),
+) {
   const addresses = new Map<string, { failures: number; waiting: number; last: number }>();
   return {
     floods: (address: string): boolean => (addresses.get(address)?.waiting ?? 0) >= MOST_WAITING,
     async wait(address: string): Promise<void> {
       const known = addresses.get(address);
-      const entry = known && now() - known.last < FORGET_MS ? known : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
+      const entry =
+        known && now() - known.last < FORGET_MS ? known : { failures: 0, waiting: known?.waiting ?? 0, last: 0 };
       addresses.delete(address);
       if (addresses.size >= MOST_ADDRESSES) addresses.delete(addresses.keys().next().value ?? address);
       addresses.set(address, entry);

@@ -12,7 +12,12 @@ export function ok<T>(c: Context<Env>, data: T) {
 
 /** The answer of a list that is too long for memory: `pages` are written as they come. */
 export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
-  const [head = "", tail = ""] = JSON.stringify({ code: 0, message: null, data: ["|"], traceId: c.get("traceId") }).split('"|"');
+  const [head = "", tail = ""] = JSON.stringify({
+    code: 0,
+    message: null,
+    data: ["|"],
+    traceId: c.get("traceId"),
+  }).split('"|"');
   const encoder = new TextEncoder();
   const iterator = pages[Symbol.asyncIterator]();
   let started = false;
@@ -43,7 +48,9 @@ function asEnvelope<T>(response: Response) {
   return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
 }
 
-const traceId = z.string().openapi({ description: "32 hex digits; also in the answer's X-Trace-Id header and in the log" });
+const traceId = z
+  .string()
+  .openapi({ description: "32 hex digits; also in the answer's X-Trace-Id header and in the log" });
 
 export function envelope<S extends z.ZodType>(data: S) {
   return z.object({ code: z.literal(0), message: z.null(), data, traceId });
@@ -53,7 +60,14 @@ export const nothing = z.null();
 
 export const failure = z
   .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
-  .openapi("Failure", { example: { code: 250105, message: "parameter [name] is invalid", data: null, traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52" } });
+  .openapi("Failure", {
+    example: {
+      code: 250105,
+      message: "parameter [name] is invalid",
+      data: null,
+      traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
+    },
+  });
 
 const CAUSES = {
   400: "The request cannot be carried out",

@@ -35,7 +35,9 @@ export function failWith(status: ContentfulStatusCode, code: Code, ...args: stri
   throw new ApiError(code, args, { status });
 }
 
-/** The answer for anything thrown: the one translator to HTTP. What is not ours to explain is logged and stays generic. */
+/**
+ * The answer for anything thrown: the one translator to HTTP. What is not ours to explain is logged and stays generic.
+ */
 export function errorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const error = toApiError(thrown, c);
   if (error.status >= 500) log(error.cause ?? error);
@@ -44,7 +46,13 @@ export function errorAnswer(thrown: unknown, c: Context<Env>, log: (error: unkno
   return c.json(body, error.status, error.headers);
 }
 
-const RULES: Record<BrokenRule, Code> = { missing: 250103, empty: 250104, invalid: 250105, content: 250106, path: 251011 };
+const RULES: Record<BrokenRule, Code> = {
+  missing: 250103,
+  empty: 250104,
+  invalid: 250105,
+  content: 250106,
+  path: 251011,
+};
 
 /** 250106 has no place for the field in its text. */
 function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
@@ -56,9 +64,12 @@ function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);
-  if (thrown instanceof TransferError) return new ApiError(250116, [thrown.message], { status: FAILURE_STATUS[thrown.kind], cause: thrown });
-  if (thrown instanceof HTTPException && thrown.status === 415) return new ApiError(250119, [c.req.header("content-type") ?? "none"]);
-  if (thrown instanceof HTTPException && thrown.status < 500) return new ApiError(250106, [thrown.message], { status: thrown.status as ContentfulStatusCode });
+  if (thrown instanceof TransferError)
+    return new ApiError(250116, [thrown.message], { status: FAILURE_STATUS[thrown.kind], cause: thrown });
+  if (thrown instanceof HTTPException && thrown.status === 415)
+    return new ApiError(250119, [c.req.header("content-type") ?? "none"]);
+  if (thrown instanceof HTTPException && thrown.status < 500)
+    return new ApiError(250106, [thrown.message], { status: thrown.status as ContentfulStatusCode });
   if (isFull(thrown)) return new ApiError(250102, ["the disk is full"], { status: FULL_STATUS, cause: thrown });
   return new ApiError(250102, [], { cause: thrown });
 }

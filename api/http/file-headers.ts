@@ -30,7 +30,12 @@ export function readWishes(headers: Headers): UploadWishes {
   };
 }
 
-function digest(headers: Headers, name: string, isDigest: (text: string) => boolean, length: number): string | undefined {
+function digest(
+  headers: Headers,
+  name: string,
+  isDigest: (text: string) => boolean,
+  length: number,
+): string | undefined {
   const value = headers.get(name)?.trim().toLowerCase();
   if (!value) return undefined;
   return isDigest(value) ? value : fail(250105, name, `it must be ${length} hex digits`);
@@ -38,13 +43,17 @@ function digest(headers: Headers, name: string, isDigest: (text: string) => bool
 
 function overwrite(headers: Headers): boolean {
   const value = headers.get("X-BKREPO-OVERWRITE")?.trim().toLowerCase() || "false";
-  return value === "true" || value === "false" ? value === "true" : fail(250105, "X-BKREPO-OVERWRITE", "it must be true or false");
+  return value === "true" || value === "false"
+    ? value === "true"
+    : fail(250105, "X-BKREPO-OVERWRITE", "it must be true or false");
 }
 
 function expires(headers: Headers): number {
   const value = headers.get("X-BKREPO-EXPIRES")?.trim() || "0";
   const days = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
-  return days <= MOST_DAYS ? days : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (for ever) to ${MOST_DAYS}`);
+  return days <= MOST_DAYS
+    ? days
+    : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (for ever) to ${MOST_DAYS}`);
 }
 
 /** Keys of single headers are in lower case, as header names have none; the one in base64 keeps it and wins. */

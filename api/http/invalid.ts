@@ -5,7 +5,10 @@ import { ApiError } from "./errors.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** Turns what zod found into the codes of the API: 250106 for a body; of parameters 250103 for a missing one, else 250131. */
+/**
+ * Turns what zod found into the codes of the API: 250106 for a body; of parameters 250103 for a missing one, else
+ * 250131.
+ */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
@@ -14,7 +17,8 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   const issue = innermost(first);
   const field = fieldOf(issue.path);
   const inBody = target === "json";
-  if (field !== "" && isMissing(data, issue)) throw inBody ? new ApiError(250106, [`${field} is missing`]) : new ApiError(250103, [field]);
+  if (field !== "" && isMissing(data, issue))
+    throw inBody ? new ApiError(250106, [`${field} is missing`]) : new ApiError(250103, [field]);
   const where = field === "" ? issue.message : `${field}: ${issue.message}`;
   throw new ApiError(inBody ? 250106 : 250131, [where]);
 };
@@ -28,11 +32,14 @@ function innermost(issue: Issue): Issue {
 
 /** `replicaTaskObjects[0].repoType` */
 function fieldOf(path: readonly PropertyKey[]): string {
-  return path.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${String(part)}`)).join("");
+  return path
+    .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${String(part)}`))
+    .join("");
 }
 
 function isMissing(data: unknown, issue: Issue): boolean {
   let value = data;
-  for (const part of issue.path) value = value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
+  for (const part of issue.path)
+    value = value instanceof Object ? (value as Record<PropertyKey, unknown>)[part] : undefined;
   return value === undefined || value === null;
 }

@@ -92,7 +92,9 @@ function unread(error: Error & { code?: string; reason?: string }): ApiError {
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return refusal("its headers did not come in time", 408);
     case "HPE_INVALID_URL":
-      return refusal("its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be");
+      return refusal(
+        "its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be",
+      );
     default:
       return refusal(`it is not HTTP/1.1: ${error.reason ?? error.message}`);
   }
@@ -112,7 +114,9 @@ const hasAnswered = (socket: Busy): boolean => socket._httpMessage?.headersSent 
 async function asHttp(response: Response): Promise<Buffer> {
   const body = Buffer.from(await response.arrayBuffer());
   const fields = { ...Object.fromEntries(response.headers), "content-length": body.length, connection: "close" };
-  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const head = Object.entries(fields)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join("");
   const { status } = response;
   return Buffer.concat([Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n`), body]);
 }

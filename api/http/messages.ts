@@ -1,6 +1,12 @@
-/** The codes of the original (250000 + module · 100 + n) with their HTTP status and texts; `{0}` is the first argument. */
+/**
+ * The codes of the original (250000 + module · 100 + n) with their HTTP status and texts; `{0}` is the first argument.
+ */
 export const MESSAGES = {
-  250102: { status: 500, en: "system error, quote the traceId to the operator", zh: "系统错误，请将 traceId 告知管理员" },
+  250102: {
+    status: 500,
+    en: "system error, quote the traceId to the operator",
+    zh: "系统错误，请将 traceId 告知管理员",
+  },
   250103: { status: 400, en: "parameter [{0}] is missing", zh: "参数[{0}]缺失" },
   250104: { status: 400, en: "parameter [{0}] must not be empty", zh: "参数[{0}]不能为空" },
   250105: { status: 400, en: "parameter [{0}] is invalid", zh: "参数[{0}]无效" },
@@ -59,7 +65,10 @@ const shortened = (text: string) => (text.length > LONGEST_NAMED ? `${text.slice
 export function languageOf(acceptLanguage: string | undefined): Language {
   const offers = (acceptLanguage ?? "").split(",").map((part) => {
     const [range = "", ...params] = part.trim().toLowerCase().split(";");
-    const quality = params.find((param) => param.trim().startsWith("q="))?.trim().slice(2);
+    const quality = params
+      .find((param) => param.trim().startsWith("q="))
+      ?.trim()
+      .slice(2);
     return { language: range.split(/[-_]/)[0], quality: quality === undefined ? 1 : Number(quality) };
   });
   const best = offers.filter(({ quality }) => quality > 0).sort((a, b) => b.quality - a.quality);

@@ -9,7 +9,9 @@ const ANY = {
 const WRITING = { ...ANY, 507: "The disk is full" } satisfies Answers;
 const RECEIVING = { ...WRITING, 413: "The body is too large" } satisfies Answers;
 
-/** What operations of native endpoints are refused with, whatever the protocol; they say only what is theirs besides. */
+/**
+ * What operations of native endpoints are refused with, whatever the protocol; they say only what is theirs besides.
+ */
 export const REFUSED = {
   get: ANY,
   head: ANY,

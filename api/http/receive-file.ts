@@ -16,8 +16,16 @@ import { bodyOf } from "./body.ts";
 
 const DAY = 86_400_000;
 
-/** Takes the request's body as the file `fullPath`. The file is there whole and durable when it resolves, else nothing of it is. */
-export async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, fullPath: string): Promise<NodeRow> {
+/**
+ * Takes the request's body as the file `fullPath`. The file is there whole and durable when it resolves, else nothing
+ * of it is.
+ */
+export async function receiveFile(
+  c: Context<Env>,
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  fullPath: string,
+): Promise<NodeRow> {
   const { db, store, now, maxUpload } = deps;
   const wishes = readWishes(c.req.raw.headers);
   const length = c.req.header("content-length");
@@ -26,7 +34,10 @@ export async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Re
   if (!wishes.overwrite && getNode(db, repository.id, fullPath, now())) fail(251012, fullPath, OVERWRITE_HINT);
   const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
   try {
-    const staged = await store.stage(body, { maxBytes: maxUpload ?? undefined, expect: { size, sha256: wishes.sha256, md5: wishes.md5 } });
+    const staged = await store.stage(body, {
+      maxBytes: maxUpload ?? undefined,
+      expect: { size, sha256: wishes.sha256, md5: wishes.md5 },
+    });
     const made = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], now());
@@ -43,12 +54,23 @@ export async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Re
 const OVERWRITE_HINT = "send X-BKREPO-OVERWRITE: true to replace it";
 
 /** Runs in the transaction that registers the content; the repository may have been deleted while the body came. */
-function makeFile(deps: ApiDeps, { projectId, name }: RepositoryRow, fullPath: string, sha256: string, wishes: UploadWishes, user: string): NodeRow {
+function makeFile(
+  deps: ApiDeps,
+  { projectId, name }: RepositoryRow,
+  fullPath: string,
+  sha256: string,
+  wishes: UploadWishes,
+  user: string,
+): NodeRow {
   const { db, now } = deps;
   const repository = repositoryOf(deps, { projectId, repoName: name });
   const at = now();
   const expireDate = wishes.expires === 0 ? null : at + wishes.expires * DAY;
-  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], { overwrite: wishes.overwrite, user, now: at });
+  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], {
+    overwrite: wishes.overwrite,
+    user,
+    now: at,
+  });
   mustBeMade(fullPath, result);
   return getNode(db, repository.id, fullPath, at) ?? fail(250102);
 }

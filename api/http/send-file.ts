@@ -19,7 +19,10 @@ export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Pr
   const holds = rangeHolds(c.req.header("if-range"), file.sha256, headers["last-modified"]);
   const wanted = holds ? parseRange(c.req.header("range"), file.size) : "whole";
   if (wanted === "unsatisfiable") {
-    throw new ApiError(250105, ["Range", `the file has ${file.size} bytes`], { status: 416, headers: { "content-range": `bytes */${file.size}` } });
+    throw new ApiError(250105, ["Range", `the file has ${file.size} bytes`], {
+      status: 416,
+      headers: { "content-range": `bytes */${file.size}` },
+    });
   }
   const range = wanted === "whole" ? { start: 0, end: file.size - 1 } : wanted;
   const length = { "content-length": String(range.end - range.start + 1) };
@@ -50,11 +53,18 @@ function headersOf(file: FileRow, download: boolean) {
 /** RFC 6266: a plain name for old clients, the real one in UTF-8. */
 function attachment(name: string): string {
   const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/g, "_");
-  const encoded = encodeURIComponent(name).replaceAll(/['()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+  const encoded = encodeURIComponent(name).replaceAll(
+    /['()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
   return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
 }
 
-async function contentOf(store: Store, { sha256, size }: FileRow, range: Range): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
+async function contentOf(
+  store: Store,
+  { sha256, size }: FileRow,
+  range: Range,
+): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
   const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(range.start, (range.end ?? size) + 1));
   try {
@@ -65,7 +75,10 @@ async function contentOf(store: Store, { sha256, size }: FileRow, range: Range):
   }
 }
 
-/** Read as the client takes it; a client that goes away closes the file. Asked for the next chunk only when the socket has the one before. */
+/**
+ * Read as the client takes it; a client that goes away closes the file. Asked for the next chunk only when the socket
+ * has the one before.
+ */
 export function toWebStream(chunks: AsyncGenerator<Uint8Array, void>): ReadableStream {
   return new ReadableStream<Uint8Array>(
     {

@@ -2,10 +2,16 @@ import type { MiddlewareHandler } from "hono";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Workers } from "./workers.ts";
 
-/** A worker that speaks another protocol is asked to upgrade (RFC 9110 §15.5.22); what is not signed rightly has no business here. */
+/**
+ * A worker that speaks another protocol is asked to upgrade (RFC 9110 §15.5.22); what is not signed rightly has no
+ * business here.
+ */
 const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
 
-/** Lets in only what is signed with the instance's secret key; a login does not help here. Notes who came, and who was refused. */
+/**
+ * Lets in only what is signed with the instance's secret key; a login does not help here. Notes who came, and who was
+ * refused.
+ */
 export function internalAuth(signer: InternalSigner, workers: Pick<Workers, "seen" | "refused">): MiddlewareHandler {
   return async (c, next) => {
     const { pathname, search } = new URL(c.req.url);

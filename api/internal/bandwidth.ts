@@ -6,7 +6,10 @@ const MOST_BUCKETS = 10_000;
 
 export type Bandwidth = ReturnType<typeof createBandwidth>;
 
-/** One token bucket for each execution and cluster, over all workers (design.md §6, rateLimit). Lost with the process, which costs at most one lease. */
+/**
+ * One token bucket for each execution and cluster, over all workers (docs/decisions.md#rate-limit). Lost with the
+ * process, which costs at most one lease.
+ */
 export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();
 

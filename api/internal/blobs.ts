@@ -15,7 +15,8 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
   return new Hono()
     .post("/", async (c) => {
       const { digests } = await c.req.json<{ digests: unknown }>();
-      if (!Array.isArray(digests) || digests.length > MOST_DIGESTS) return c.text(`digests must be a list of at most ${MOST_DIGESTS}`, 400);
+      if (!Array.isArray(digests) || digests.length > MOST_DIGESTS)
+        return c.text(`digests must be a list of at most ${MOST_DIGESTS}`, 400);
       const contents = pack(await store.readSmall(digests.map(String)));
       return c.body(new Uint8Array(contents), 200, BYTES);
     })
@@ -26,7 +27,10 @@ export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono
         const header = c.req.header("range");
         const range = header === undefined ? undefined : parseRange(header, Number.MAX_SAFE_INTEGER);
         const { size, chunks } = await store.openToSend(sha256, typeof range === "object" ? range : undefined);
-        return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, { ...BYTES, "x-content-size": String(size) });
+        return c.body(toWebStream(chunks), typeof range === "object" ? 206 : 200, {
+          ...BYTES,
+          "x-content-size": String(size),
+        });
       } catch (error) {
         if (error instanceof TransferError && error.kind === "notFound") return c.text(error.message, 404);
         throw error;

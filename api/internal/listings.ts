@@ -8,7 +8,13 @@ import type { InternalDeps } from "./routes.ts";
 type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 
 /** What workers ask and tell of the listing of linked repositories; mounted at /internal/v1/listings. */
-export function listingRoutes({ db, retryWindow, now, paces, listings }: Pick<InternalDeps, "db" | "retryWindow" | "now" | "paces" | "listings">): Hono {
+export function listingRoutes({
+  db,
+  retryWindow,
+  now,
+  paces,
+  listings,
+}: Pick<InternalDeps, "db" | "retryWindow" | "now" | "paces" | "listings">): Hono {
   return new Hono()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();
@@ -18,7 +24,8 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Pick<In
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
       if (waitMs !== null) paces.note(source, waitMs);
       // Among the quick ones there is no room for it; among the others there may be.
-      if (lane === "QUICK" && paces.isSlow(source)) return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
+      if (lane === "QUICK" && paces.isSlow(source))
+        return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
       const retryAt = lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);
       return c.json(retryAt === null ? answer : ({ kind: "later", retryAt } satisfies ListingAnswer));
     })
@@ -44,7 +51,8 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Pick<In
     .post("/:recordId/:object/failure", async (c) => {
       const { recordId, object } = c.req.param();
       const failure = await c.req.json<Failure>();
-      const retry = (first: number, tries: number, notBefore: number | null) => nextTry(now(), retryWindow, first, tries, notBefore);
+      const retry = (first: number, tries: number, notBefore: number | null) =>
+        nextTry(now(), retryWindow, first, tries, notBefore);
       return c.json({ retryAt: takeListingFailure(db, recordId, Number(object), failure, retry, now()) });
     });
 }

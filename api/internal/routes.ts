@@ -38,17 +38,27 @@ export type InternalDeps = {
 /** What is known of how quickly ends answer (ms). */
 export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
 /** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
-export type Listings = { begin: (source: string, key: string) => number | null; alive: (key: string) => void; end: (key: string) => void };
+export type Listings = {
+  begin: (source: string, key: string) => number | null;
+  alive: (key: string) => void;
+  end: (key: string) => void;
+};
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
 const MOST_BODY = 16 * 1024 ** 2;
 
-/** What workers ask of the control plane and tell it (design.md §4). Only our own workers speak it: bodies are trusted once signed. */
+/**
+ * What workers ask of the control plane and tell it (docs/decisions.md#internal-api). Only our own workers speak it:
+ * bodies are trusted once signed.
+ */
 export function internalRoutes(deps: InternalDeps): Hono {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
   const lease = createBandwidth(now);
   return new Hono()
-    .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }))
+    .use(
+      "*",
+      bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }),
+    )
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {

@@ -3,7 +3,10 @@ import { readSourceVersions } from "../../db/packages/stated-facts.ts";
 import type { Db } from "../../db/open.ts";
 import type { VersionKey } from "../../domain/sync-versions.ts";
 
-/** What workers must know of the package versions they send; mounted at /internal/v1/versions, behind the internal signature. */
+/**
+ * What workers must know of the package versions they send; mounted at /internal/v1/versions, behind the internal
+ * signature.
+ */
 export function versionRoutes(db: Db, now: () => number): Hono {
   return new Hono().post("/:repositoryId", async (c) => {
     const { keys } = await c.req.json<{ keys: VersionKey[] }>();

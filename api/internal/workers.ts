@@ -27,7 +27,11 @@ export type WorkerSignals = { refused: (refusal: Refusal, worker: string) => voi
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
 /** Which transfer workers there are, by what they ask. */
-export function createWorkers(now: () => number, logger: Pick<Logger, "error">, signals: WorkerSignals = UNTOLD): Workers {
+export function createWorkers(
+  now: () => number,
+  logger: Pick<Logger, "error">,
+  signals: WorkerSignals = UNTOLD,
+): Workers {
   const known = new Map<string, { last: number; used: Used }>();
   const told = new Map<string, { refusal: Refusal; last: number }>();
   const fresh = () => {
@@ -55,6 +59,9 @@ export function createWorkers(now: () => number, logger: Pick<Logger, "error">, 
 }
 
 function slotsOf(used: Used): Record<Lane, { total: number; used: number }> {
-  const of = (lane: Lane) => ({ total: SLOTS[lane], used: Math.min(SLOTS[lane], Math.max(0, Number(used[lane]) || 0)) });
+  const of = (lane: Lane) => ({
+    total: SLOTS[lane],
+    used: Math.min(SLOTS[lane], Math.max(0, Number(used[lane]) || 0)),
+  });
   return { SHARED: of("SHARED"), QUICK: of("QUICK"), WHOLE: of("WHOLE"), ALONE: of("ALONE") };
 }

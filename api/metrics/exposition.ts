@@ -28,7 +28,8 @@ export function writeLabels(labels: Labels): string {
   return text === "" ? "" : `${text}}`;
 }
 
-const escapeLabel = (text: string) => (/[\\"\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : text);
+const escapeLabel = (text: string) =>
+  /[\\"\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n") : text;
 
 function writeNumber(value: number): string {
   if (Number.isFinite(value)) return String(value);

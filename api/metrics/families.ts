@@ -38,7 +38,8 @@ function namesOf({ tasks, clusters }: Survey): Named {
 const most: Merge = (a, b) => Math.max(a, b);
 
 const HELP: Record<Alert, string> = {
-  TaskOverdue: "1 when a firing of the task is more than 10 minutes past and nothing came of it; of _other how many tasks",
+  TaskOverdue:
+    "1 when a firing of the task is more than 10 minutes past and nothing came of it; of _other how many tasks",
   RunStalled: "Since a run that goes on last had an outcome, moved a byte or planned something",
   RunStuck: "Runs that cannot go on by themselves",
   RealTimeLag: "Age of the oldest upload that the cluster has not got",
@@ -60,13 +61,25 @@ function addReadings(survey: Survey, named: Named, add: Add): void {
     if (alert === "WorkerRefused") for (const reason of REFUSALS) family.add({ reason }, 0);
     for (const { labels, value } of READINGS[alert](survey)) family.add(taskNamed(labels, named), value);
   }
-  add("replication_disk_wanted_bytes", "gauge", "Below this much free space the disk is low").add({}, wantedFree(survey.sample.disk.size));
+  add("replication_disk_wanted_bytes", "gauge", "Below this much free space the disk is low").add(
+    {},
+    wantedFree(survey.sample.disk.size),
+  );
   const { deaths } = survey.signals;
-  const died = add("replication_batch_deaths_total", "counter", "Batches that were lost with their worker; again: not for the first time");
-  for (const [again, count] of [["false", deaths.first], ["true", deaths.again]] as const) died.add({ again }, count);
+  const died = add(
+    "replication_batch_deaths_total",
+    "counter",
+    "Batches that were lost with their worker; again: not for the first time",
+  );
+  for (const [again, count] of [
+    ["false", deaths.first],
+    ["true", deaths.again],
+  ] as const)
+    died.add({ again }, count);
 }
 
-const taskNamed = (labels: Labels, named: Named): Labels => (labels["task"] === undefined ? labels : { ...labels, task: named.task(labels["task"]) });
+const taskNamed = (labels: Labels, named: Named): Labels =>
+  labels["task"] === undefined ? labels : { ...labels, task: named.task(labels["task"]) };
 
 const BOUNDS = [
   ["1", "le1"],
@@ -81,8 +94,17 @@ const BOUNDS = [
 
 function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add): void {
   const runs = add("replication_runs_total", "counter", "Runs that have ended");
-  const success = add("replication_task_last_success_timestamp_seconds", "gauge", "When a run of the task last succeeded", most);
-  const firings = add("replication_firings_total", "counter", "Times at which schedules were due; skipped: the run before went on, missed: too late to run");
+  const success = add(
+    "replication_task_last_success_timestamp_seconds",
+    "gauge",
+    "When a run of the task last succeeded",
+    most,
+  );
+  const firings = add(
+    "replication_firings_total",
+    "counter",
+    "Times at which schedules were due; skipped: the run before went on, missed: too late to run",
+  );
   const now = add("replication_runs_running", "gauge", "Runs that go on");
   const seconds = add("replication_run_seconds", "histogram", "How long runs took");
   for (const cause of RUN_CAUSES) now.add({ trigger: cause }, 0);
@@ -96,7 +118,8 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
   }
   for (const cause of RUN_CAUSES) {
     const ended = runTotals.filter((total) => total.cause === cause && total.result !== "MISSED");
-    const all = (column: (typeof BOUNDS)[number][1] | "seconds") => ended.reduce((count, total) => count + total[column], 0);
+    const all = (column: (typeof BOUNDS)[number][1] | "seconds") =>
+      ended.reduce((count, total) => count + total[column], 0);
     for (const [le, column] of BOUNDS) seconds.add({ trigger: cause, le }, all(column), "_bucket");
     seconds.add({ trigger: cause }, all("seconds"), "_sum");
     seconds.add({ trigger: cause }, all("runs"), "_count");
@@ -106,7 +129,8 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
     now.add({ trigger: cause }, 1);
     if (cause === "SCHEDULED") firings.add({ task: named.task(taskKey), result: "started" }, 1);
   }
-  for (const { key, skippedTimes } of tasks.values()) if (skippedTimes > 0) firings.add({ task: named.task(key), result: "skipped" }, skippedTimes);
+  for (const { key, skippedTimes } of tasks.values())
+    if (skippedTimes > 0) firings.add({ task: named.task(key), result: "skipped" }, skippedTimes);
 }
 
 const READ =
@@ -114,7 +138,11 @@ const READ =
   "check: at a target, to compare or to verify";
 
 function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCluster: string, add: Add): void {
-  const artifacts = add("replication_artifacts_total", "counter", "Artifacts that were sent, skipped because the target has them or SKIP left it alone, or failed");
+  const artifacts = add(
+    "replication_artifacts_total",
+    "counter",
+    "Artifacts that were sent, skipped because the target has them or SKIP left it alone, or failed",
+  );
   const conflicts = add("replication_conflicts_total", "counter", "Artifacts of which the target had other content");
   const sent = add("replication_sent_bytes_total", "counter", "Bytes sent to targets");
   const read = add("replication_read_bytes_total", "counter", READ);
@@ -129,13 +157,17 @@ function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCl
     if (row.bytesRead > 0) read.add({ cluster, purpose: "check" }, row.bytesRead);
   }
   // What is sent streams through: each byte was read from the source for it.
-  read.add({ cluster: localCluster, purpose: "copy" }, rows.reduce((bytes, row) => bytes + row.bytesSent, 0));
+  read.add(
+    { cluster: localCluster, purpose: "copy" },
+    rows.reduce((bytes, row) => bytes + row.bytesSent, 0),
+  );
 }
 
 /** What has not ended: planned and not begun, begun, of these waiting to be tried again, and held for a later drain. */
 function addPending({ running, tallies, clusters, sample }: Survey, named: Named, add: Add): void {
   const pending = add("replication_pending_artifacts", "gauge", "Artifacts that have no outcome yet");
-  for (const { name } of clusters.values()) for (const state of ["planned", "begun", "again", "held"]) pending.add({ cluster: name, state }, 0);
+  for (const { name } of clusters.values())
+    for (const state of ["planned", "begun", "again", "held"]) pending.add({ cluster: name, state }, 0);
   const begun = new Map(tallies.map((row) => [`${row.recordId} ${row.clusterId}`, row]));
   for (const { id } of running) {
     const run = sample.runs.get(id);
@@ -148,7 +180,8 @@ function addPending({ running, tallies, clusters, sample }: Survey, named: Named
       pending.add({ cluster, state: "again" }, again);
     }
   }
-  for (const { clusterId, held } of sample.behind) pending.add({ cluster: named.cluster(clusterId), state: "held" }, held);
+  for (const { clusterId, held } of sample.behind)
+    pending.add({ cluster: named.cluster(clusterId), state: "held" }, held);
 }
 
 function addMachine({ sample, workers }: Survey, add: Add): void {

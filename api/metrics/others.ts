@@ -11,7 +11,10 @@ const MOST_WORKERS = 200;
 export const MOST_TEXT = 1024 ** 2;
 const TYPES: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies MetricType[];
 
-/** The numbers of all other processes, those of Temporal's SDK: asked for at each scrape on this machine, told by workers elsewhere. */
+/**
+ * The numbers of all other processes, those of Temporal's SDK: asked for at each scrape on this machine, told by
+ * workers elsewhere.
+ */
 export function createOthers({ ports, now }: { ports: () => readonly MetricsPort[]; now: () => number }) {
   const told = new Map<string, { at: number; families: Family[] }>();
   return {
@@ -29,7 +32,9 @@ export function createOthers({ ports, now }: { ports: () => readonly MetricsPort
         return readFamilies(text, { process });
       });
       const here = (await Promise.all(asked)).flat();
-      const elsewhere = [...told.values()].filter(({ at }) => now() - at <= FORGET_MS).flatMap(({ families }) => families);
+      const elsewhere = [...told.values()]
+        .filter(({ at }) => now() - at <= FORGET_MS)
+        .flatMap(({ families }) => families);
       return mergeFamilies([...here, ...elsewhere]);
     },
   };
@@ -60,7 +65,10 @@ export function readFamilies(text: string, labels: Labels): Family[] {
     }
     const [, series, given = "", value = ""] = SAMPLE.exec(line) ?? [];
     if (series === undefined || !current || !series.startsWith(current.name)) continue;
-    current.samples.set(`${series}{${[added, given].filter(Boolean).join(",")}}`, Number(value.replace("Inf", "Infinity")));
+    current.samples.set(
+      `${series}{${[added, given].filter(Boolean).join(",")}}`,
+      Number(value.replace("Inf", "Infinity")),
+    );
   }
   return [...families.values()];
 }

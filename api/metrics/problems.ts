@@ -3,9 +3,19 @@ import { isTold, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
 /** An alert's condition that is met now. `since` in epoch ms. */
-export type Problem = { alert: Alert; severity: Severity; subject: string; since: number; message: string; hint: string };
+export type Problem = {
+  alert: Alert;
+  severity: Severity;
+  subject: string;
+  since: number;
+  message: string;
+  hint: string;
+};
 
-/** The worst first, of these the longest first. Remembers when each was first seen, for those that do not know since when they are. */
+/**
+ * The worst first, of these the longest first. Remembers when each was first seen, for those that do not know since
+ * when they are.
+ */
 export function createProblems() {
   let firstSeen = new Map<string, number>();
   return (survey: Survey): Problem[] => {
@@ -22,6 +32,8 @@ export function createProblems() {
       });
     });
     firstSeen = seen;
-    return problems.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || a.since - b.since);
+    return problems.toSorted(
+      (a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) || a.since - b.since,
+    );
   };
 }

@@ -3,10 +3,17 @@ import type { Labels } from "./exposition.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * One number that an alert looks at. The metric has `value` under `labels`; the problem, where the alert holds, is told by the rest. `than`: the
- * limit where it is a number of its own; `since`: epoch ms, null = since it was first seen.
+ * One number that an alert looks at. The metric has `value` under `labels`; the problem, where the alert holds, is told
+ * by the rest. `than`: the limit where it is a number of its own; `since`: epoch ms, null = since it was first seen.
  */
-export type Reading = { labels: Labels; value: number; than?: number; since: number | null; subject: string; tell: () => string };
+export type Reading = {
+  labels: Labels;
+  value: number;
+  than?: number;
+  since: number | null;
+  subject: string;
+  tell: () => string;
+};
 
 /** What each alert looks at: the one place where its number is made. */
 export const READINGS = {
@@ -16,7 +23,13 @@ export const READINGS = {
       const task = tasks.get(taskKey);
       if (!task?.enabled) return [];
       const overdue = due + OVERDUE_AFTER < now && !busy.has(taskKey);
-      return { labels: { task: taskKey }, value: overdue ? 1 : 0, since: due, subject: task.name, tell: () => `task ${task.name} should have run ${ago(now - due)} ago, and has not begun` };
+      return {
+        labels: { task: taskKey },
+        value: overdue ? 1 : 0,
+        since: due,
+        subject: task.name,
+        tell: () => `task ${task.name} should have run ${ago(now - due)} ago, and has not begun`,
+      };
     });
   },
 
@@ -26,9 +39,17 @@ export const READINGS = {
       const waiting = again.reduce((all, { count }) => all + count, 0);
       const reason = again.find((each) => each.reason !== null)?.reason;
       const name = tasks.get(taskKey)?.name ?? taskKey;
-      const tries = waiting === 0 ? "" : `; ${waiting} artifacts wait to be tried again${reason ? `, one because: ${reason}` : ""}`;
-      const tell = () => `the run of task ${name} (record ${id}, begun ${ago(now - startTime)} ago) has had no outcome and moved no byte for ${ago(now - progress)}${tries}`;
-      return { labels: { task: taskKey }, value: Math.max(0, now - progress) / 1000, since: progress, subject: name, tell };
+      const tries =
+        waiting === 0 ? "" : `; ${waiting} artifacts wait to be tried again${reason ? `, one because: ${reason}` : ""}`;
+      const tell = () =>
+        `the run of task ${name} (record ${id}, begun ${ago(now - startTime)} ago) has had no outcome and moved no byte for ${ago(now - progress)}${tries}`;
+      return {
+        labels: { task: taskKey },
+        value: Math.max(0, now - progress) / 1000,
+        since: progress,
+        subject: name,
+        tell,
+      };
     }),
 
   RunStuck: ({ running, unbegun, tasks }) => {
@@ -37,9 +58,16 @@ export const READINGS = {
       return { labels: {}, value: 1, since: null, subject: name, tell: () => tell(name) };
     };
     const runs = running.flatMap(({ id, taskKey, problem }) =>
-      problem === null ? [] : reading(taskKey, (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`),
+      problem === null
+        ? []
+        : reading(taskKey, (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`),
     );
-    const firings = unbegun.map((taskKey) => reading(taskKey, (name) => `a firing of task ${name} cannot begin: its code fails; a release in which it does not lets it go on`));
+    const firings = unbegun.map((taskKey) =>
+      reading(
+        taskKey,
+        (name) => `a firing of task ${name} cannot begin: its code fails; a release in which it does not lets it go on`,
+      ),
+    );
     return [...runs, ...firings];
   },
 
@@ -48,9 +76,21 @@ export const READINGS = {
       const [task, cluster] = [tasks.get(taskKey)?.name ?? taskKey, clusters.get(clusterId)];
       const name = cluster?.name ?? clusterId;
       const lag = oldest === null ? 0 : Math.max(0, now - oldest);
-      const why = [held > 0 ? `${held} artifacts wait for another try` : "", cluster?.errorReason ? `the cluster: ${cluster.errorReason}` : ""].filter(Boolean);
-      const tell = () => [`cluster ${name} lacks an upload of ${ago(lag)} ago that task ${task} sends there in REAL_TIME`, ...why].join("; ");
-      return { labels: { task: taskKey, cluster: name }, value: lag / 1000, since: oldest, subject: `${task} → ${name}`, tell };
+      const why = [
+        held > 0 ? `${held} artifacts wait for another try` : "",
+        cluster?.errorReason ? `the cluster: ${cluster.errorReason}` : "",
+      ].filter(Boolean);
+      const tell = () =>
+        [`cluster ${name} lacks an upload of ${ago(lag)} ago that task ${task} sends there in REAL_TIME`, ...why].join(
+          "; ",
+        );
+      return {
+        labels: { task: taskKey, cluster: name },
+        value: lag / 1000,
+        since: oldest,
+        subject: `${task} → ${name}`,
+        tell,
+      };
     }),
 
   ClusterDown: ({ clusters }) =>
@@ -63,7 +103,13 @@ export const READINGS = {
 
   ClusterSlow: ({ clusters, slow }) =>
     [...clusters.values()].map(({ id, name }) => {
-      return { labels: { cluster: name }, value: slow.has(id) ? 1 : 0, since: null, subject: name, tell: () => `cluster ${name} answers slowly` };
+      return {
+        labels: { cluster: name },
+        value: slow.has(id) ? 1 : 0,
+        since: null,
+        subject: name,
+        tell: () => `cluster ${name} answers slowly`,
+      };
     }),
 
   CredentialsRefused: ({ clusters, signals }) =>
@@ -74,26 +120,53 @@ export const READINGS = {
     }),
 
   WorkersMissing: ({ processes, sample }) => {
-    const up = { temporal: processes.temporal, orchestrator: processes.orchestrator, "transfer worker": sample.hasWorker };
-    const lost = { temporal: "Temporal does not answer", orchestrator: "the orchestrator does not run", "transfer worker": "no transfer worker asks for work, here or elsewhere" };
+    const up = {
+      temporal: processes.temporal,
+      orchestrator: processes.orchestrator,
+      "transfer worker": sample.hasWorker,
+    };
+    const lost = {
+      temporal: "Temporal does not answer",
+      orchestrator: "the orchestrator does not run",
+      "transfer worker": "no transfer worker asks for work, here or elsewhere",
+    };
     return Object.entries(up).map(([process, isUp]) => {
-      return { labels: { process }, value: isUp ? 1 : 0, since: null, subject: process, tell: () => lost[process as keyof typeof lost] };
+      return {
+        labels: { process },
+        value: isUp ? 1 : 0,
+        since: null,
+        subject: process,
+        tell: () => lost[process as keyof typeof lost],
+      };
     });
   },
 
   WorkerRefused: ({ signals }) =>
     signals.refusals.map(({ reason, worker, since }) => {
-      return { labels: { reason }, value: 1, since, subject: worker, tell: () => `the transfer worker ${worker} is given no work: ${REFUSED[reason]}` };
+      return {
+        labels: { reason },
+        value: 1,
+        since,
+        subject: worker,
+        tell: () => `the transfer worker ${worker} is given no work: ${REFUSED[reason]}`,
+      };
     }),
 
   BatchKillsWorkers: ({ now, signals }) =>
     signals.deaths.recent.map(({ subject, deaths, at }) => {
-      return { labels: { again: "true" }, value: 1, since: at, subject, tell: () => `${subject} was lost with its worker ${deaths} times, at last ${ago(now - at)} ago` };
+      return {
+        labels: { again: "true" },
+        value: 1,
+        since: at,
+        subject,
+        tell: () => `${subject} was lost with its worker ${deaths} times, at last ${ago(now - at)} ago`,
+      };
     }),
 
   DiskLow: ({ sample: { disk } }) => {
     const than = wantedFree(disk.size);
-    const tell = () => `${size(disk.free)} of ${size(disk.size)} are free where DATA_DIR lies, less than the ${size(than)} that should be`;
+    const tell = () =>
+      `${size(disk.free)} of ${size(disk.size)} are free where DATA_DIR lies, less than the ${size(than)} that should be`;
     return [{ labels: {}, value: disk.free, than, since: null, subject: "DATA_DIR", tell }];
   },
 
@@ -102,13 +175,24 @@ export const READINGS = {
       const [task, cluster] = [tasks.get(taskKey), clusters.get(clusterId)?.name ?? clusterId];
       if (!task) return [];
       const value = task.replicaType === "REAL_TIME" && now - conflictsTime > DAY ? 0 : left;
-      const tell = () => `${left} artifacts of task ${task.name} are different at cluster ${cluster} and were left alone there (conflictStrategy SKIP)`;
-      return { labels: { task: taskKey, cluster }, value, since: conflictsTime, subject: `${task.name} → ${cluster}`, tell };
+      const tell = () =>
+        `${left} artifacts of task ${task.name} are different at cluster ${cluster} and were left alone there (conflictStrategy SKIP)`;
+      return {
+        labels: { task: taskKey, cluster },
+        value,
+        since: conflictsTime,
+        subject: `${task.name} → ${cluster}`,
+        tell,
+      };
     }),
 } satisfies Record<Alert, (survey: Survey) => Reading[]>;
 
 const DAY = 86_400_000;
-const REFUSED = { clock: "its clock is off", key: "it has another SECRET_KEY", protocol: "it is of a release that this one cannot work with" };
+const REFUSED = {
+  clock: "its clock is off",
+  key: "it has another SECRET_KEY",
+  protocol: "it is of a release that this one cannot work with",
+};
 
 /** Whether the reading is one that its alert tells of. */
 export function isTold(alert: Alert, { value, than }: Reading): boolean {
@@ -116,9 +200,16 @@ export function isTold(alert: Alert, { value, than }: Reading): boolean {
 }
 
 /** The readings that make up a metric of their own. */
-export const GAUGE_ALERTS = (Object.keys(READINGS) as Alert[]).filter((alert) => ALERT_RULES[alert].grown === undefined);
+export const GAUGE_ALERTS = (Object.keys(READINGS) as Alert[]).filter(
+  (alert) => ALERT_RULES[alert].grown === undefined,
+);
 
-const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]] as const;
+const UNITS = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["min", 60],
+  ["s", 1],
+] as const;
 
 /** A duration in its two largest units: "2 h 5 min". */
 export function ago(ms: number): string {

@@ -9,7 +9,13 @@ import type { ApiDeps } from "../deps.ts";
 
 export type SampleDeps = Pick<ApiDeps, "db" | "zone" | "now" | "processes" | "hasTransferWorker"> & { dataDir: string };
 
-export type SampledRun = { clusters: string[]; planned: number; steps: number; again: Map<string, { count: number; reason: string | null }>; lastOutcome: number };
+export type SampledRun = {
+  clusters: string[];
+  planned: number;
+  steps: number;
+  again: Map<string, { count: number; reason: string | null }>;
+  lastOutcome: number;
+};
 export type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
 
 /** What is too much to look up at each scrape. */
@@ -43,7 +49,12 @@ export function createSampler(deps: SampleDeps) {
     await inTurns(readRunning(db), ({ id }) => {
       const clusters = known?.get(id)?.clusters ?? readRunClusters(db, id);
       const again = new Map(clusters.map((cluster) => [cluster, readAgain(db, id, cluster)]));
-      runs.set(id, { ...readPlanned(db, id), clusters, again, lastOutcome: known?.get(id)?.lastOutcome ?? readLastOutcome(db, id) });
+      runs.set(id, {
+        ...readPlanned(db, id),
+        clusters,
+        again,
+        lastOutcome: known?.get(id)?.lastOutcome ?? readLastOutcome(db, id),
+      });
     });
     const behind: Behind[] = [];
     await inTurns(readFollowed(db), (each) => {
@@ -77,7 +88,12 @@ async function hasWorker({ processes, hasTransferWorker }: SampleDeps): Promise<
 
 /** With what SQLite has not written back yet. */
 async function sizeOf(dataDir: string, name: string): Promise<number> {
-  const sizes = ["", "-wal"].map((end) => stat(join(dataDir, name + end)).then(({ size }) => size, () => 0));
+  const sizes = ["", "-wal"].map((end) =>
+    stat(join(dataDir, name + end)).then(
+      ({ size }) => size,
+      () => 0,
+    ),
+  );
   return (await Promise.all(sizes)).reduce((all, size) => all + size, 0);
 }
 
@@ -112,7 +128,10 @@ function createDue({ db, zone }: SampleDeps) {
 
   return async (): Promise<Map<string, number>> => {
     const next: typeof known = new Map();
-    await inTurns(readWatchedTasks(db), (task) => void (task.enabled && task.replicaType === "SCHEDULED" && next.set(task.key, look(task))));
+    await inTurns(
+      readWatchedTasks(db),
+      (task) => void (task.enabled && task.replicaType === "SCHEDULED" && next.set(task.key, look(task))),
+    );
     known = next;
     return new Map([...next].flatMap(([key, { due }]) => (due === null ? [] : [[key, due] as const])));
   };

@@ -3,7 +3,11 @@ import type { Lane } from "../../domain/lanes.ts";
 import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
 
 /** A transfer worker, wherever it runs, as it was last heard of (epoch ms). */
-export type WorkerSeen = { id: string; lastSeen: number; slots: Partial<Record<Lane, { total: number; used: number }>> };
+export type WorkerSeen = {
+  id: string;
+  lastSeen: number;
+  slots: Partial<Record<Lane, { total: number; used: number }>>;
+};
 
 /** What other parts of the control plane know and the numbers ask for. */
 export type Sources = {
@@ -43,7 +47,10 @@ export function createSignals(now: () => number) {
     /** A batch was lost with its worker, for the `deaths`-th time; `subject` names it for people. */
     batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
       died = times > 1 ? { ...died, again: died.again + 1 } : { ...died, first: died.first + 1 };
-      if (times > 1) deaths = [...deaths.filter((death) => death.subject !== subject), { subject, deaths: times, at: now() }].slice(-MOST_KEPT);
+      if (times > 1)
+        deaths = [...deaths.filter((death) => death.subject !== subject), { subject, deaths: times, at: now() }].slice(
+          -MOST_KEPT,
+        );
     },
     /** A test of the connection has ended; `refused`: the other end does not take the credentials. */
     checked(clusterId: string, refused: boolean): void {

@@ -70,7 +70,12 @@ export function createSurvey(deps: SurveyDeps) {
 /** A run makes progress when its sums grow. What was before the first look is taken from its details. */
 function createProgress() {
   let known = new Map<string, { sum: number; at: number }>();
-  return (running: readonly RunningRecord[], tallies: readonly RunningTally[], { runs }: Sample, now: number): Survey["running"] => {
+  return (
+    running: readonly RunningRecord[],
+    tallies: readonly RunningTally[],
+    { runs }: Sample,
+    now: number,
+  ): Survey["running"] => {
     const sums = new Map<string, number>();
     for (const { recordId, success, failed, bytesSent, bytesRead } of tallies) {
       sums.set(recordId, (sums.get(recordId) ?? 0) + success + failed + bytesSent + bytesRead);

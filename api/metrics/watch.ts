@@ -18,7 +18,12 @@ export type Watch = {
   start: () => () => void;
 };
 
-export type WatchDeps = SampleDeps & { localClusterName: string; signals?: Signals; sources?: Sources; others?: Pick<Others, "read"> };
+export type WatchDeps = SampleDeps & {
+  localClusterName: string;
+  signals?: Signals;
+  sources?: Sources;
+  others?: Pick<Others, "read">;
+};
 
 const NOTHING_KNOWN: Sources = { slow: () => [], unbegun: () => [], workers: () => [] };
 const LOOK_MS = 15_000;

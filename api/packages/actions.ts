@@ -7,12 +7,26 @@ import { fail } from "../http/errors.ts";
 export type Named = { key: string; packageName: string };
 
 /** Deletes a package with all its versions; native clients see it at once. ApiError 251017 where there is none. */
-export async function deletePackage(db: Db, repository: PackageRepository, { key, packageName }: Named, now: number): Promise<void> {
+export async function deletePackage(
+  db: Db,
+  repository: PackageRepository,
+  { key, packageName }: Named,
+  now: number,
+): Promise<void> {
   if (!(await packageTypeOf(repository.type)?.deletePackage(db, repository, packageName, now))) fail(251017, key);
 }
 
-/** Deletes a version of a package, and with its last version the package. ApiError 251017 or 251019 where there is none. */
-export async function deleteVersion(db: Db, repository: PackageRepository, { key, packageName }: Named, version: string, now: number): Promise<void> {
+/**
+ * Deletes a version of a package, and with its last version the package. ApiError 251017 or 251019 where there is none.
+ */
+export async function deleteVersion(
+  db: Db,
+  repository: PackageRepository,
+  { key, packageName }: Named,
+  version: string,
+  now: number,
+): Promise<void> {
   if (!findPackage(db, repository.id, packageName)) fail(251017, key);
-  if (!(await packageTypeOf(repository.type)?.deleteVersion(db, repository, packageName, version, now))) fail(251019, version);
+  if (!(await packageTypeOf(repository.type)?.deleteVersion(db, repository, packageName, version, now)))
+    fail(251019, version);
 }

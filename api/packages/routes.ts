@@ -11,9 +11,16 @@ import { hostedRepository } from "../repositories/ensure.ts";
 
 const tags = ["packages"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
-const packageKey = z.string().openapi({ description: "`gav://group:artifact`, `npm://name`, `docker://name`, `oci://name`", example: "gav://com.alibaba:fastjson" });
+const packageKey = z.string().openapi({
+  description: "`gav://group:artifact`, `npm://name`, `docker://name`, `oci://name`",
+  example: "gav://com.alibaba:fastjson",
+});
 const keyed = z.object({ packageKey });
-const beginning = (of: string) => z.string().optional().openapi({ description: `The beginning of the ${of}` });
+const beginning = (of: string) =>
+  z
+    .string()
+    .optional()
+    .openapi({ description: `The beginning of the ${of}` });
 const unknown = [250105, 250112, 251004, 251006] as const;
 
 const packagePage = createRoute({
@@ -78,17 +85,36 @@ export function packageRoutes(deps: ApiDeps) {
       const { packageName = "", ...at } = c.req.valid("query");
       const repository = hostedRepository(db, c.req.valid("param"));
       const { total, packages } = pagePackages(db, repository, packageName, offsetOf(at), at.pageSize);
-      return ok(c, toPage(at, total, packages.map((each) => toPackageInfo(each, repository, zone))));
+      return ok(
+        c,
+        toPage(
+          at,
+          total,
+          packages.map((each) => toPackageInfo(each, repository, zone)),
+        ),
+      );
     })
     .openapi(packageInfo, (c) => {
       const { repository, named } = find(c.req.valid("param"), c.req.valid("query").packageKey);
-      return ok(c, toPackageInfo(readPackage(db, repository, named.packageName) ?? fail(251017, named.key), repository, zone));
+      return ok(
+        c,
+        toPackageInfo(readPackage(db, repository, named.packageName) ?? fail(251017, named.key), repository, zone),
+      );
     })
     .openapi(versionPage, (c) => {
       const { packageKey: key, version: name = "", ...at } = c.req.valid("query");
       const { repository, named } = find(c.req.valid("param"), key);
-      const found = pageVersions(db, repository, { ...named, name }, { offset: offsetOf(at), limit: at.pageSize, now: now() }) ?? fail(251017, key);
-      return ok(c, toPage(at, found.total, found.versions.map((each) => toVersionInfo(each, zone))));
+      const found =
+        pageVersions(db, repository, { ...named, name }, { offset: offsetOf(at), limit: at.pageSize, now: now() }) ??
+        fail(251017, key);
+      return ok(
+        c,
+        toPage(
+          at,
+          found.total,
+          found.versions.map((each) => toVersionInfo(each, zone)),
+        ),
+      );
     })
     .openapi(packageDelete, async (c) => {
       const { repository, named } = find(c.req.valid("param"), c.req.valid("query").packageKey);

@@ -18,7 +18,9 @@ export const PackageInfo = z
     name: z.string().openapi({ example: "com.alibaba:fastjson" }),
     key: z.string().openapi({ example: "gav://com.alibaba:fastjson" }),
     type: z.enum(REPOSITORY_TYPES),
-    latest: z.string().nullable().openapi({ description: "npm: the dist-tag latest; Maven: the newest in Maven's order; image: the tag pushed last" }),
+    latest: z.string().nullable().openapi({
+      description: "npm: the dist-tag latest; Maven: the newest in Maven's order; image: the tag pushed last",
+    }),
     downloads,
     versions: z.number().int(),
     description: z.string().nullable(),
@@ -29,7 +31,11 @@ export const PackageInfo = z
   })
   .openapi("Package");
 
-export function toPackageInfo(row: PackageView, { projectId, name: repoName, type }: PackageRepository, zone: string): z.output<typeof PackageInfo> {
+export function toPackageInfo(
+  row: PackageView,
+  { projectId, name: repoName, type }: PackageRepository,
+  zone: string,
+): z.output<typeof PackageInfo> {
   return {
     projectId,
     repoName,
@@ -64,11 +70,27 @@ export const VersionInfo = z
 
 export function toVersionInfo(row: VersionView, zone: string): z.output<typeof VersionInfo> {
   const { name, size, metadata, tags, contentPath, manifestPath } = row;
-  return { name, size, downloads: 0, ...toAudit(row, zone), stageTag: [], metadata, tags, extension: {}, contentPath, manifestPath };
+  return {
+    name,
+    size,
+    downloads: 0,
+    ...toAudit(row, zone),
+    stageTag: [],
+    metadata,
+    tags,
+    extension: {},
+    contentPath,
+    manifestPath,
+  };
 }
 
 type Audited = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
 
 function toAudit({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audited, zone: string) {
-  return { createdBy, createdDate: formatTime(createdDate, zone), lastModifiedBy, lastModifiedDate: formatTime(lastModifiedDate, zone) };
+  return {
+    createdBy,
+    createdDate: formatTime(createdDate, zone),
+    lastModifiedBy,
+    lastModifiedDate: formatTime(lastModifiedDate, zone),
+  };
 }

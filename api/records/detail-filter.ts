@@ -24,7 +24,9 @@ export function toFilter(query: DetailQuery, { objects, clusters }: RunSnapshot)
     status,
     version: version || undefined,
     objects: indexesOf(objects, ({ localRepoName }) => localRepoName.startsWith(repoName ?? "")),
-    clusterIds: indexesOf(clusters, ({ name }) => name.startsWith(clusterName ?? ""))?.flatMap((i) => clusters[i]?.id ?? []) ?? null,
+    clusterIds:
+      indexesOf(clusters, ({ name }) => name.startsWith(clusterName ?? ""))?.flatMap((i) => clusters[i]?.id ?? []) ??
+      null,
     packages: packageName ? (parsePackageKey(packageName)?.name ?? packageName) : undefined,
     files: path ? (path.startsWith("/") ? path : `/${path}`) : undefined,
     artifacts: artifactName || undefined,

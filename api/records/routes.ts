@@ -14,7 +14,11 @@ const tags = ["records"];
 const byRecord = z.object({ recordId });
 const byTask = z.object({ key: taskKey });
 const status = z.enum(EXECUTION_STATUSES).optional();
-const beginning = (what: string) => z.string().optional().openapi({ description: `The beginning of ${what}` });
+const beginning = (what: string) =>
+  z
+    .string()
+    .optional()
+    .openapi({ description: `The beginning of ${what}` });
 
 const one = createRoute({
   method: "get",
@@ -67,7 +71,8 @@ const detailPage = createRoute({
   path: "/detail/page/{recordId}",
   tags,
   summary: "Artifacts of an execution, the newest first",
-  description: "With a task's key instead of a record's id it answers a page of that task's executions, as the older document has it.",
+  description:
+    "With a task's key instead of a record's id it answers a page of that task's executions, as the older document has it.",
   request: { params: byRecord, query: detailQuery },
   responses: answers(z.union([page(RecordDetail), page(RecordInfo)]), [], "A page of artifacts"),
 });
@@ -87,17 +92,29 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
     if (context === null || !context.kept) return toPage(query, 0, []);
     const filter = toFilter(query, context.snapshot);
     const [offset, limit] = [offsetOf(query), query.pageSize];
-    const found = filter === null ? pageDetails(db, id, query.status, offset, limit) : await searchDetails(db, id, filter, offset, limit);
+    const found =
+      filter === null
+        ? pageDetails(db, id, query.status, offset, limit)
+        : await searchDetails(db, id, filter, offset, limit);
     return toPage(query, found.total, found.rows.map(detailWriter(context.snapshot, zone)));
   }
 
   function recordsOf(key: string, query: z.output<typeof pageQuery> & { status?: z.output<typeof status> }) {
     const { total, records } = pageRecords(db, key, query.status, offsetOf(query), query.pageSize);
-    return toPage(query, total, records.map((record) => toRecord(record, zone)));
+    return toPage(
+      query,
+      total,
+      records.map((record) => toRecord(record, zone)),
+    );
   }
 
   return new OpenAPIHono<Env>()
-    .openapi(list, (c) => okStream(c, mapPages(recordPages(db, c.req.valid("param").key), (record) => toRecord(record, zone))))
+    .openapi(list, (c) =>
+      okStream(
+        c,
+        mapPages(recordPages(db, c.req.valid("param").key), (record) => toRecord(record, zone)),
+      ),
+    )
     .openapi(pages, (c) => ok(c, recordsOf(c.req.valid("param").key, c.req.valid("query"))))
     .openapi(detailList, (c) => {
       const { recordId } = c.req.valid("param");
@@ -120,6 +137,9 @@ export function recordRoutes({ db, zone }: Pick<ApiDeps, "db" | "zone">) {
     });
 }
 
-async function* mapPages<Row, Shape>(source: AsyncIterable<Row[]>, write: (row: Row) => Shape): AsyncGenerator<Shape[]> {
+async function* mapPages<Row, Shape>(
+  source: AsyncIterable<Row[]>,
+  write: (row: Row) => Shape,
+): AsyncGenerator<Shape[]> {
   for await (const rows of source) yield rows.map(write);
 }

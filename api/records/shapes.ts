@@ -34,12 +34,16 @@ export const RecordInfo = z
   .object({
     id: recordId,
     taskKey,
-    workflowId: z.string().openapi({ description: "What Temporal's UI calls the execution; drains of a task to one cluster share one" }),
+    workflowId: z
+      .string()
+      .openapi({ description: "What Temporal's UI calls the execution; drains of a task to one cluster share one" }),
     status: z.enum(EXECUTION_STATUSES),
     startTime: time,
     endTime: time.nullable(),
     errorReason: z.string().nullable(),
-    problem: z.string().nullable().openapi({ description: "What keeps the run from going on, or the record from being certain; null when nothing is known to" }),
+    problem: z.string().nullable().openapi({
+      description: "What keeps the run from going on, or the record from being certain; null when nothing is known to",
+    }),
     replicatedBytes: whole,
     totalBytes: whole,
     bytesRead: whole.openapi({ description: "Bytes read at targets to compare or to verify" }),
@@ -100,7 +104,20 @@ export const RecordDetail = z
   .openapi("RecordDetail");
 
 export function toRecord(record: RecordView, zone: string): z.output<typeof RecordInfo> {
-  const { id, taskKey, workflowId, status, startTime, endTime, errorReason, problem, replicatedBytes, totalBytes, bytesRead, overview } = record;
+  const {
+    id,
+    taskKey,
+    workflowId,
+    status,
+    startTime,
+    endTime,
+    errorReason,
+    problem,
+    replicatedBytes,
+    totalBytes,
+    bytesRead,
+    overview,
+  } = record;
   return {
     id,
     taskKey,
@@ -120,7 +137,12 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
 /** 24 hex digits: of the record's id the first 8, then the row's number. */
 const detailId = (recordId: string, row: number) => recordId.slice(0, 8) + row.toString(16).padStart(16, "0");
 
-const parts = (success: number, skip: number, failed: number) => ({ total: success + skip + failed, success, skip, failed });
+const parts = (success: number, skip: number, failed: number) => ({
+  total: success + skip + failed,
+  success,
+  skip,
+  failed,
+});
 
 /** Rows become answers with what the record's snapshot says about their object and cluster. */
 export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, zone: string) {
@@ -128,7 +150,8 @@ export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, z
   return (row: DetailRow): z.output<typeof RecordDetail> => {
     const object = objects[row.object];
     const isFile = row.artifactName.startsWith("/");
-    const packageConstraint = (!isFile && object && packageOf(row.artifactName, object.repoType, object.packageConstraints)) || null;
+    const packageConstraint =
+      (!isFile && object && packageOf(row.artifactName, object.repoType, object.packageConstraints)) || null;
     const pathConstraint = (isFile && pathOf(row.artifactName, object?.pathConstraints ?? [])) || null;
     const constrained = (object?.packageConstraints?.length ?? 0) + (object?.pathConstraints?.length ?? 0) > 0;
     return {
@@ -173,18 +196,33 @@ function progressOf(row: DetailRow, isFile: boolean): z.output<typeof Progress> 
     fileFailed: node.failed,
     blob,
     node,
-    version: isFile ? null : { total: 1, success: Number(done && !row.skip), skip: Number(done && row.skip), failed: Number(row.status === "FAILED") },
+    version: isFile
+      ? null
+      : {
+          total: 1,
+          success: Number(done && !row.skip),
+          skip: Number(done && row.skip),
+          failed: Number(row.status === "FAILED"),
+        },
   };
 }
 
-function packageOf(name: string, repoType: RunSnapshot["objects"][number]["repoType"], constraints: readonly PackageConstraint[] | null) {
-  const found = constraints?.find(({ packageKey }) => packageKey === packageKeyOf(repoType, name) || parsePackageKey(packageKey)?.name === name);
+function packageOf(
+  name: string,
+  repoType: RunSnapshot["objects"][number]["repoType"],
+  constraints: readonly PackageConstraint[] | null,
+) {
+  const found = constraints?.find(
+    ({ packageKey }) => packageKey === packageKeyOf(repoType, name) || parsePackageKey(packageKey)?.name === name,
+  );
   return found && { packageKey: found.packageKey, versions: found.versions };
 }
 
 const folder = (path: string) => (path === "/" ? "/" : `${path}/`);
 
 function pathOf(name: string, constraints: readonly PathConstraint[]) {
-  const found = constraints.find(({ path }) => path === name || name.startsWith(folder(path)) || (path.includes("*") && matchesWildcard(path, name)));
+  const found = constraints.find(
+    ({ path }) => path === name || name.startsWith(folder(path)) || (path.includes("*") && matchesWildcard(path, name)),
+  );
   return found && { path: found.path };
 }

@@ -3,7 +3,14 @@ import { hasFiles, hasNodes } from "../../db/nodes.ts";
 import { write } from "../../db/open.ts";
 import { dropPackages, hasPackages } from "../../db/packages/drop-all.ts";
 import { findProject } from "../../db/projects.ts";
-import { deleteRepositoryRow, findRepository, insertRepository, type RepositoryRow, tasksOfRepository, updateRepository } from "../../db/repositories.ts";
+import {
+  deleteRepositoryRow,
+  findRepository,
+  insertRepository,
+  type RepositoryRow,
+  tasksOfRepository,
+  updateRepository,
+} from "../../db/repositories.ts";
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType, OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -19,30 +26,49 @@ type By = { user: string; now: number };
 export type Named = { projectId: string; repoName: string };
 
 export function checkProjectName(name: string): void {
-  if (!PROJECT_NAME.test(name)) fail(250105, "name", "write 2 to 100 letters, digits, - or _, of which the first is a letter or _");
+  if (!PROJECT_NAME.test(name))
+    fail(250105, "name", "write 2 to 100 letters, digits, - or _, of which the first is a letter or _");
 }
 
 /** The repository, or why there is none. */
 export function repositoryOf({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   if (found) return found;
-  throw findProject(db, projectId) ? new ApiError(251006, [`${projectId}/${repoName}`]) : new ApiError(251004, [projectId]);
+  throw findProject(db, projectId)
+    ? new ApiError(251006, [`${projectId}/${repoName}`])
+    : new ApiError(251004, [projectId]);
 }
 
 export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By): RepositoryRow {
   const { db } = deps;
   const { projectId, name, type, category, description, displayName } = body;
-  if (!REPOSITORY_NAME.test(name)) fail(250105, "name", "write 2 to 64 letters, digits, ., - or _, of which the first is a letter or _");
+  if (!REPOSITORY_NAME.test(name))
+    fail(250105, "name", "write 2 to 64 letters, digits, ., - or _, of which the first is a letter or _");
   if (category === "LOCAL" && isImageType(type) && !isImageName(`${projectId}/${name}`)) {
-    fail(250105, "name", `images are named after project and repository: for type ${type} both must be lower-case, as in "team/images"`);
+    fail(
+      250105,
+      "name",
+      `images are named after project and repository: for type ${type} both must be lower-case, as in "team/images"`,
+    );
   }
   const configuration = body.configuration ?? null;
   const wanted = category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
+  if (configuration && configuration.type !== wanted)
+    fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
   checkHasLink(category, configuration);
   if (!findProject(db, projectId)) fail(251004, projectId);
   const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
-  const values = { projectId, name, type, category, public: body.public, description, displayName, ...link, ...settingsOf({ type, category }, configuration) };
+  const values = {
+    projectId,
+    name,
+    type,
+    category,
+    public: body.public,
+    description,
+    displayName,
+    ...link,
+    ...settingsOf({ type, category }, configuration),
+  };
   if (!insertRepository(db, values, by)) fail(251007, `${projectId}/${name}`);
   return repositoryOf(deps, { projectId, repoName: name });
 }
@@ -51,11 +77,20 @@ export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUp
   const row = repositoryOf(deps, named);
   const { configuration, description, displayName } = body;
   const wanted = row.category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
+  if (configuration && configuration.type !== wanted)
+    fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
   checkHasLink(row.category, configuration);
   const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
-  const texts = { ...(description === null ? {} : { description: description || null }), ...(displayName === null ? {} : { displayName: displayName || null }) };
-  updateRepository(deps.db, row.id, { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link, ...settingsOf(row, configuration) }, by);
+  const texts = {
+    ...(description === null ? {} : { description: description || null }),
+    ...(displayName === null ? {} : { displayName: displayName || null }),
+  };
+  updateRepository(
+    deps.db,
+    row.id,
+    { ...texts, ...(body.public === null ? {} : { public: body.public }), ...link, ...settingsOf(row, configuration) },
+    by,
+  );
 }
 
 function checkHasLink(category: RepositoryRow["category"], configuration: Configuration | null): void {
@@ -64,11 +99,18 @@ function checkHasLink(category: RepositoryRow["category"], configuration: Config
 }
 
 /** What is absent or null stays as it is. */
-function settingsOf({ type, category }: Pick<RepositoryRow, "type" | "category">, configuration: Configuration | null): Partial<Pick<RepositoryRow, "allowOverwrite">> {
+function settingsOf(
+  { type, category }: Pick<RepositoryRow, "type" | "category">,
+  configuration: Configuration | null,
+): Partial<Pick<RepositoryRow, "allowOverwrite">> {
   const allowOverwrite = configuration?.settings?.allowOverwrite ?? null;
   if (allowOverwrite === null) return {};
   if (!OVERWRITE_TYPES.includes(type) || category !== "LOCAL") {
-    fail(250105, "configuration.settings.allowOverwrite", `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have it`);
+    fail(
+      250105,
+      "configuration.settings.allowOverwrite",
+      `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have it`,
+    );
   }
   return { allowOverwrite };
 }

@@ -16,7 +16,10 @@ export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" 
     if (protocol === null || connector === null) return untested(access);
     try {
       const found = await connector.check({ ...end, ...network, namespace: "" }, AbortSignal.timeout(PATIENCE_MS));
-      const reachable = { ...found.reachable, message: `${found.reachable.message}; spoken to by protocol ${protocol}, ${chosenBy(access, protocol)}` };
+      const reachable = {
+        ...found.reachable,
+        message: `${found.reachable.message}; spoken to by protocol ${protocol}, ${chosenBy(access, protocol)}`,
+      };
       return { ...found, reachable };
     } catch {
       return late();
@@ -31,12 +34,19 @@ function chosenBy({ type, protocol }: LinkedAccess, chosen: Protocol): string {
 
 function untested({ type, protocol }: LinkedAccess): LinkedCheck {
   const speaking = protocol === null ? "" : ` that speak ${protocol}`;
-  const answer: LinkedAnswer = { ok: null, message: `linked repositories of type ${type}${speaking} cannot be tested yet` };
+  const answer: LinkedAnswer = {
+    ok: null,
+    message: `linked repositories of type ${type}${speaking} cannot be tested yet`,
+  };
   return { reachable: answer, authenticated: answer, allowed: answer };
 }
 
 /** The check itself throws only when its time is up. */
 function late(): LinkedCheck {
   const answer: LinkedAnswer = { ok: null, message: "not tried" };
-  return { reachable: { ok: false, message: `no complete answer within ${PATIENCE_MS / 1000} seconds` }, authenticated: answer, allowed: answer };
+  return {
+    reachable: { ok: false, message: `no complete answer within ${PATIENCE_MS / 1000} seconds` },
+    authenticated: answer,
+    allowed: answer,
+  };
 }

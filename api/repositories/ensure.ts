@@ -12,7 +12,12 @@ import { UNLINKED } from "./linked.ts";
 export type Named = { projectId: string; repoName: string };
 
 /** Makes project and repository where they are missing; one of another kind under that name is in the way. */
-export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: { user: string; now: number }): EnsureAnswer {
+export function ensureRepository(
+  db: Db,
+  { projectId, repoName }: Named,
+  type: RepositoryType,
+  by: { user: string; now: number },
+): EnsureAnswer {
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
     if (found) {
@@ -20,18 +25,43 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
       return { created: false, empty: !hasFiles(tx, found.id) };
     }
     if (isImageType(type) && !isImageName(`${projectId}/${repoName}`)) {
-      fail(250105, "repoName", `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`);
+      fail(
+        250105,
+        "repoName",
+        `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`,
+      );
     }
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
-    insertRepository(tx, { projectId, name: repoName, type, category: "LOCAL", public: false, description: null, displayName: null, ...UNLINKED }, by);
+    insertRepository(
+      tx,
+      {
+        projectId,
+        name: repoName,
+        type,
+        category: "LOCAL",
+        public: false,
+        description: null,
+        displayName: null,
+        ...UNLINKED,
+      },
+      by,
+    );
     return { created: true, empty: true };
   });
 }
 
 function checkKind({ projectId, name, category, type: existing }: RepositoryRow, type: RepositoryType): void {
   if (category === "LOCAL" && existing === type) return;
-  const kind = category === "LOCAL" ? `a hosted ${existing} repository` : `a linked ${existing} repository, a name for a registry elsewhere`;
-  failWith(409, 251007, `${projectId}/${name}`, `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`);
+  const kind =
+    category === "LOCAL"
+      ? `a hosted ${existing} repository`
+      : `a linked ${existing} repository, a name for a registry elsewhere`;
+  failWith(
+    409,
+    251007,
+    `${projectId}/${name}`,
+    `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`,
+  );
 }
 
 /** The hosted repository that files are stated for. */
@@ -39,5 +69,7 @@ export function hostedRepository(db: DbOrTx, { projectId, repoName }: Named): Re
   const found = findRepository(db, projectId, repoName);
   if (found?.category === "LOCAL") return found;
   if (found) return fail(250112, `${projectId}/${repoName} is linked: its files are at another registry`);
-  throw findProject(db, projectId) ? new ApiError(251006, [`${projectId}/${repoName}`]) : new ApiError(251004, [projectId]);
+  throw findProject(db, projectId)
+    ? new ApiError(251006, [`${projectId}/${repoName}`])
+    : new ApiError(251004, [projectId]);
 }

@@ -13,7 +13,10 @@ import { fail } from "../http/errors.ts";
 import type { Configuration } from "./shapes.ts";
 
 type Secrets = { password?: string; token?: string };
-export type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
+export type Link = Pick<
+  RepositoryRow,
+  "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify"
+>;
 
 export const UNLINKED: Link = {
   url: null,
@@ -69,7 +72,11 @@ function checkUrl(deps: ApiDeps, type: RepositoryType, protocol: Protocol | null
   if (problem !== null) fail(250105, protocol === null ? "configuration.url" : "configuration.protocol", problem);
   const isOfImages = isImageType(type) && protocolOf(type, protocol, url) === defaultProtocol(type);
   if (!isOfImages || parseRegistryUrl(url)) return url;
-  return fail(250105, "configuration.url", "its path must be a lower-case namespace of the registry, as in https://host/team");
+  return fail(
+    250105,
+    "configuration.url",
+    "its path must be a lower-case namespace of the registry, as in https://host/team",
+  );
 }
 
 function checkCertificate(pem: string | null): string | null {
@@ -89,7 +96,8 @@ function isCertificate(pem: string): boolean {
 /** How to reach the registry behind a linked repository. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
-  if (url === null) return fail(250112, `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`);
+  if (url === null)
+    return fail(250112, `${row.projectId}/${row.name} is hosted here: there is no registry to connect to`);
   const { password = null, token = null } = openSecrets(sealer, row);
   return { type, url, protocol, username, password, token, certificate, insecureSkipVerify };
 }

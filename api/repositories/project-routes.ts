@@ -30,7 +30,11 @@ export function projectRoutes({ db, now }: ApiDeps) {
     .openapi(create, (c) => {
       const { name, displayName, description } = c.req.valid("json");
       checkProjectName(name);
-      const made = insertProject(db, { name, displayName: displayName || name, description }, { user: c.get("user"), now: now() });
+      const made = insertProject(
+        db,
+        { name, displayName: displayName || name, description },
+        { user: c.get("user"), now: now() },
+      );
       if (!made) fail(251005, name);
       return ok(c, null);
     })

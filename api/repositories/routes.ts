@@ -3,7 +3,19 @@ import { findProject } from "../../db/projects.ts";
 import { findRepository, listRepositories, pageRepositories, type RepositoryRow } from "../../db/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, bodyAnswers, failure, flag, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  bodyAnswers,
+  failure,
+  flag,
+  jsonBody,
+  nothing,
+  offsetOf,
+  ok,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { linkedAccess } from "./linked.ts";
 import { changeRepository, createRepository, removeRepository, repositoryOf } from "./actions.ts";
@@ -123,7 +135,9 @@ export function repositoryRoutes(deps: ApiDeps) {
     .openapi(typedInfo, (c) => {
       const { type, ...name } = c.req.valid("param");
       const row = repositoryOf(deps, name);
-      return row.type === type ? ok(c, write(row)) : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
+      return row.type === type
+        ? ok(c, write(row))
+        : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
     })
     .openapi(exist, (c) => {
       const { projectId, repoName } = c.req.valid("param");
@@ -137,7 +151,12 @@ export function repositoryRoutes(deps: ApiDeps) {
     .openapi(pages, (c) => {
       const { projectId, ...at } = c.req.valid("param");
       if (!findProject(db, projectId)) fail(251004, projectId);
-      const { total, repositories } = pageRepositories(db, { projectId, ...c.req.valid("query") }, offsetOf(at), at.pageSize);
+      const { total, repositories } = pageRepositories(
+        db,
+        { projectId, ...c.req.valid("query") },
+        offsetOf(at),
+        at.pageSize,
+      );
       return ok(c, toPage(at, total, repositories.map(write)));
     })
     .openapi(tryConnect, async (c) => {

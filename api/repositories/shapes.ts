@@ -8,11 +8,20 @@ import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fiel
 
 const MOST_TEXT = 1024;
 
-export const projectName = z.string().openapi({ description: "2 to 100 letters, digits, - or _; the first one a letter or _", example: "demo" });
-export const repositoryName = z.string().openapi({ description: "2 to 64 letters, digits, ., - or _; the first one a letter or _", example: "generic-local" });
+export const projectName = z
+  .string()
+  .openapi({ description: "2 to 100 letters, digits, - or _; the first one a letter or _", example: "demo" });
+export const repositoryName = z.string().openapi({
+  description: "2 to 64 letters, digits, ., - or _; the first one a letter or _",
+  example: "generic-local",
+});
 
 export const ProjectCreate = z
-  .object({ name: projectName, displayName: optional(z.string().max(MOST_TEXT)), description: optional(z.string().max(MOST_TEXT)) })
+  .object({
+    name: projectName,
+    displayName: optional(z.string().max(MOST_TEXT)),
+    description: optional(z.string().max(MOST_TEXT)),
+  })
   .openapi("ProjectCreate");
 export type ProjectCreate = z.output<typeof ProjectCreate>;
 
@@ -29,7 +38,11 @@ const credentials = z.object({
 });
 
 const settings = z
-  .object({ allowOverwrite: optional(z.boolean()).openapi({ description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise" }) })
+  .object({
+    allowOverwrite: optional(z.boolean()).openapi({
+      description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise",
+    }),
+  })
   .openapi("RepositorySettings");
 
 const LINKED_URL =
@@ -38,7 +51,9 @@ const LINKED_URL =
 
 export const Configuration = z
   .object({
-    type: z.enum(["local", "remote"]).openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
+    type: z
+      .enum(["local", "remote"])
+      .openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
     url: optional(z.string()).openapi({ description: LINKED_URL, example: "https://registry.example/ns" }),
     protocol: protocolIn,
     credentials: optional(credentials),
@@ -57,7 +72,9 @@ export const RepositoryCreate = z
     projectId: projectName,
     name: repositoryName,
     type: z.enum(REPOSITORY_TYPES),
-    category: orDefault(z.enum(REPOSITORY_CATEGORIES), "LOCAL").openapi({ description: "LOCAL: hosted here; REMOTE: linked" }),
+    category: orDefault(z.enum(REPOSITORY_CATEGORIES), "LOCAL").openapi({
+      description: "LOCAL: hosted here; REMOTE: linked",
+    }),
     public: orDefault(z.boolean(), false).openapi({ description: "Stored only" }),
     configuration: optional(Configuration),
     ...texts,
@@ -67,7 +84,9 @@ export type RepositoryCreate = z.output<typeof RepositoryCreate>;
 
 export const RepositoryUpdate = z
   .object({ public: optional(z.boolean()), configuration: optional(Configuration), ...texts })
-  .openapi("RepositoryUpdate", { description: "What is absent or null stays as it is, but for configuration.protocol. An empty text clears" });
+  .openapi("RepositoryUpdate", {
+    description: "What is absent or null stays as it is, but for configuration.protocol. An empty text clears",
+  });
 export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
 
 export const RepositoryInfo = z
@@ -97,7 +116,21 @@ export const RepositoryInfo = z
 
 /** Whether there is a password or token shows in `credentials`; what it is, nowhere. */
 export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
-  const { projectId, name, type, category, description, displayName, url, protocol, username, secret, certificate, insecureSkipVerify, allowOverwrite } = row;
+  const {
+    projectId,
+    name,
+    type,
+    category,
+    description,
+    displayName,
+    url,
+    protocol,
+    username,
+    secret,
+    certificate,
+    insecureSkipVerify,
+    allowOverwrite,
+  } = row;
   const linked = category === "REMOTE";
   const hasCredentials = username !== null || secret !== null;
   return {
@@ -124,5 +157,10 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
   };
 }
 
-const answer = z.object({ ok: z.boolean().nullable().openapi({ description: "null: it could not be found out" }), message: z.string() });
-export const LinkedCheck = z.object({ reachable: answer, authenticated: answer, allowed: answer }).openapi("LinkedCheck");
+const answer = z.object({
+  ok: z.boolean().nullable().openapi({ description: "null: it could not be found out" }),
+  message: z.string(),
+});
+export const LinkedCheck = z
+  .object({ reachable: answer, authenticated: answer, allowed: answer })
+  .openapi("LinkedCheck");

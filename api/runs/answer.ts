@@ -8,14 +8,16 @@ const LAST_EVENTS = 50;
 const CLOSE_RUN = "closeRun";
 
 /**
- * How a run ended by its own account: what its last activity, which closes the record, had answered. `running`: it has not ended; null: it is
- * unknown, never began its record, or was ended from outside.
+ * How a run ended by its own account: what its last activity, which closes the record, had answered. `running`: it has
+ * not ended; null: it is unknown, never began its record, or was ended from outside.
  */
 export async function answerOf(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
-  return client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => read(client, workflowId)).catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw error;
-  });
+  return client
+    .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => read(client, workflowId))
+    .catch((error: unknown) => {
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    });
 }
 
 async function read(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
@@ -25,9 +27,16 @@ async function read(client: Client, workflowId: string): Promise<RunAnswer | "ru
   const request = { namespace, execution: { workflowId, runId }, maximumPageSize: LAST_EVENTS };
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse(request);
   const events = history?.events ?? [];
-  const closing = events.find(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name === CLOSE_RUN);
-  const completed = events.find(({ activityTaskCompletedEventAttributes: done }) => done && String(done.scheduledEventId) === String(closing?.eventId));
+  const closing = events.find(
+    ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name === CLOSE_RUN,
+  );
+  const completed = events.find(
+    ({ activityTaskCompletedEventAttributes: done }) =>
+      done && String(done.scheduledEventId) === String(closing?.eventId),
+  );
   const [payload] = completed?.activityTaskCompletedEventAttributes?.result?.payloads ?? [];
-  const closed = payload ? defaultPayloadConverter.fromPayload<Omit<RunAnswer, "startTime" | "endTime"> | null>(payload) : null;
+  const closed = payload
+    ? defaultPayloadConverter.fromPayload<Omit<RunAnswer, "startTime" | "endTime"> | null>(payload)
+    : null;
   return closed && { ...closed, startTime: startTime.getTime(), endTime: (closeTime ?? startTime).getTime() };
 }

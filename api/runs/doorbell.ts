@@ -1,6 +1,14 @@
 import pLimit from "p-limit";
 import { cursorsOf, findConcerned } from "../../db/drains/bell.ts";
-import { type CursorKey, dropCursors, dropLeftPending, forwardCursors, listDue, newestEvent, syncCursors } from "../../db/drains/cursors.ts";
+import {
+  type CursorKey,
+  dropCursors,
+  dropLeftPending,
+  forwardCursors,
+  listDue,
+  newestEvent,
+  syncCursors,
+} from "../../db/drains/cursors.ts";
 import { deletePassedEvents } from "../../db/events.ts";
 import { write } from "../../db/open.ts";
 import { inPages } from "../../db/pages.ts";
@@ -32,8 +40,8 @@ const AFTER_FAILURE_MS = 1_000;
 const MOST_LAG = 1_000_000;
 
 /**
- * Tells the workflows that follow uploads that there are some. It watches the event log's last number instead of the uploads themselves: no
- * upload waits for it or fails with it, and what it misses the next sweep finds.
+ * Tells the workflows that follow uploads that there are some. It watches the event log's last number instead of the
+ * uploads themselves: no upload waits for it or fails with it, and what it misses the next sweep finds.
  */
 export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs = SWEEP_MS } = {}): Doorbell {
   const { db, now, logger } = deps;
@@ -53,7 +61,8 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
     try {
       await ring(deps, key);
     } catch (error) {
-      if (pausedUntil === 0) logger.warn({ err: error, ...key }, "Temporal does not take the news of uploads; it is told again");
+      if (pausedUntil === 0)
+        logger.warn({ err: error, ...key }, "Temporal does not take the news of uploads; it is told again");
       pausedUntil = now() + AFTER_FAILURE_MS;
       unheard.delete(id);
       want([key]);
@@ -104,7 +113,10 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
       const keys = cursorsOf(db, taskKey);
       for (const key of keys) unheard.delete(idOf(key));
       await dropCursors(db, taskKey);
-      for (const key of keys) void ringRunning(deps, key).catch((error: unknown) => logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"));
+      for (const key of keys)
+        void ringRunning(deps, key).catch((error: unknown) =>
+          logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"),
+        );
     },
     asked: (key) => void unheard.delete(idOf(key)),
     temporalIsBack: sweeps.now,

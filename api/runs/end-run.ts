@@ -4,7 +4,13 @@ import type { LimitFunction } from "p-limit";
 const ANSWERED_WITHIN_MS = 10_000;
 
 /** Terminates a run and its children; what is gone already is no failure. */
-export async function endRun(client: Client, workflowId: string, children: readonly string[], reason: string, limit: LimitFunction): Promise<void> {
+export async function endRun(
+  client: Client,
+  workflowId: string,
+  children: readonly string[],
+  reason: string,
+  limit: LimitFunction,
+): Promise<void> {
   // The parent first, so that it sees none of its children end.
   await limit(terminate, client, workflowId, reason);
   await Promise.all(children.map((child) => limit(terminate, client, child, reason)));
@@ -12,7 +18,9 @@ export async function endRun(client: Client, workflowId: string, children: reado
 
 async function terminate(client: Client, workflowId: string, reason: string): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
-  await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.terminate(reason)).catch((error: unknown) => {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  });
+  await client
+    .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.terminate(reason))
+    .catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    });
 }

@@ -25,7 +25,14 @@ export type Look = {
   atWork: boolean;
 };
 
-const NOTHING = { runId: undefined, children: [], cancelRequested: false, troubles: [], taskSince: null, atWork: false };
+const NOTHING = {
+  runId: undefined,
+  children: [],
+  cancelRequested: false,
+  troubles: [],
+  taskSince: null,
+  atWork: false,
+};
 
 /** Looks at a run and at each of its children, as many at once as `limit` lets through. */
 export async function lookAtRun(client: Client, workflowId: string, limit: LimitFunction): Promise<Look> {
@@ -46,16 +53,22 @@ export async function lookAtRun(client: Client, workflowId: string, limit: Limit
     cancelRequested: raw.workflowExtendedInfo?.cancelRequested ?? false,
     troubles: troubles.flat(),
     taskSince: waiting.length > 0 ? Math.min(...waiting) : null,
-    atWork: tree.some(({ raw: { pendingActivities } }) => pendingActivities?.some(({ state: pending, attempt }) => pending !== SCHEDULED && !isActivityTrouble(attempt ?? 1))),
+    atWork: tree.some(({ raw: { pendingActivities } }) =>
+      pendingActivities?.some(
+        ({ state: pending, attempt }) => pending !== SCHEDULED && !isActivityTrouble(attempt ?? 1),
+      ),
+    ),
   };
 }
 
 async function describe(client: Client, workflowId: string): Promise<WorkflowExecutionDescription | null> {
   const handle = client.workflow.getHandle(workflowId);
-  return client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.describe()).catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw error;
-  });
+  return client
+    .withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => handle.describe())
+    .catch((error: unknown) => {
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    });
 }
 
 function taskTime({ raw: { pendingWorkflowTask: task } }: WorkflowExecutionDescription): number | null {
@@ -69,21 +82,41 @@ async function troublesOf(client: Client, described: WorkflowExecutionDescriptio
   const { workflowId, raw, searchAttributes } = described;
   const activities = (raw.pendingActivities ?? []).flatMap(({ activityType, attempt, lastFailure }): Trouble[] => {
     const tried = attempt ?? 1;
-    return isActivityTrouble(tried) ? [{ workflowId, activity: activityType?.name ?? "an activity", attempt: tried, since: null, reason: lastFailure?.message ?? null }] : [];
+    return isActivityTrouble(tried)
+      ? [
+          {
+            workflowId,
+            activity: activityType?.name ?? "an activity",
+            attempt: tried,
+            since: null,
+            reason: lastFailure?.message ?? null,
+          },
+        ]
+      : [];
   });
   const attempt = raw.pendingWorkflowTask?.attempt ?? 1;
   const reported = searchAttributes[REPORTED]?.map(String) ?? [];
   if (!isTaskTrouble(attempt) && reported.length === 0) return activities;
   const failure = await lastTaskFailure(client, described);
-  return [...activities, { workflowId, activity: null, attempt, since: null, reason: reported.join(", ") || null, ...failure }];
+  return [
+    ...activities,
+    { workflowId, activity: null, attempt, since: null, reason: reported.join(", ") || null, ...failure },
+  ];
 }
 
 /** Only the first of several failures in a row is in the history; it says why. */
-async function lastTaskFailure(client: Client, { workflowId, runId }: WorkflowExecutionDescription): Promise<Pick<Trouble, "since" | "reason"> | null> {
+async function lastTaskFailure(
+  client: Client,
+  { workflowId, runId }: WorkflowExecutionDescription,
+): Promise<Pick<Trouble, "since" | "reason"> | null> {
   const { namespace } = client.options;
   const request = { namespace, execution: { workflowId, runId }, maximumPageSize: LAST_EVENTS };
-  const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => client.workflowService.getWorkflowExecutionHistoryReverse(request));
-  const failed = history?.events?.find(({ workflowTaskFailedEventAttributes: attributes }) => attributes?.failure?.message);
+  const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () =>
+    client.workflowService.getWorkflowExecutionHistoryReverse(request),
+  );
+  const failed = history?.events?.find(
+    ({ workflowTaskFailedEventAttributes: attributes }) => attributes?.failure?.message,
+  );
   const reason = failed?.workflowTaskFailedEventAttributes?.failure?.message;
   return failed && reason ? { since: msOf(failed.eventTime), reason } : null;
 }

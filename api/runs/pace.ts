@@ -12,7 +12,10 @@ export type Pace = {
 const LONGEST_BEAT_MS = 5_000;
 const LONGEST_PATIENCE_MS = 45_000;
 
-/** All of it hangs on the one interval, so that one setting makes all of it quicker; a stop takes no longer for a longer one. */
+/**
+ * All of it hangs on the one interval, so that one setting makes all of it quicker; a stop takes no longer for a longer
+ * one.
+ */
 export function paceOf(interval: number): Pace {
   return {
     interval,

@@ -31,8 +31,9 @@ export type Reconciler = {
 const AT_ONCE = 8;
 
 /**
- * Brings RUNNING records in line with Temporal: a run that it does not know is started again, the record of one that has ended is closed, and
- * what keeps one from going on is written into its record. Each by itself: one that cannot be looked at does not keep the others from it.
+ * Brings RUNNING records in line with Temporal: a run that it does not know is started again, the record of one that
+ * has ended is closed, and what keeps one from going on is written into its record. Each by itself: one that cannot be
+ * looked at does not keep the others from it.
  */
 export function createReconciler(deps: ReconcilerDeps): Reconciler {
   const { db, now, logger } = deps;
@@ -61,7 +62,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     if (look.state === "COMPLETED" && row.clusterId !== "") return ring(deps, row);
     const answer = look.state === "UNKNOWN" ? null : await answerOf(deps.client, row.workflowId);
     if (answer === "running") return;
-    if (answer === null) await closeRecord(db, row.id, row.stopReason ?? `the run was ended from outside: ${look.state} in Temporal`, now);
+    if (answer === null)
+      await closeRecord(db, row.id, row.stopReason ?? `the run was ended from outside: ${look.state} in Temporal`, now);
     else await closeAsAnswered(db, row.id, answer);
     deps.closed(row.taskKey);
   }
@@ -72,7 +74,8 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
   }
 
   /** Whether something is left that only this run can do: a firing that waits for a release in which it can begin. */
-  const isNeeded = ({ recordId, clusterId, taskKey }: BrokenInput) => clusterId === undefined && recordId === null && findTask(db, taskKey) !== null;
+  const isNeeded = ({ recordId, clusterId, taskKey }: BrokenInput) =>
+    clusterId === undefined && recordId === null && findTask(db, taskKey) !== null;
 
   async function endUnneeded({ workflowId, input }: BrokenRun): Promise<void> {
     if (isNeeded(input)) return;
@@ -85,7 +88,11 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
     const broken = await brokenRuns(deps.client, deps.queues.orchestrate, known, limit);
     const waiting = broken.filter(({ input }) => isNeeded(input));
     for (const { workflowId, input } of waiting) {
-      if (!unbegun.has(workflowId)) logger.error({ workflowId, taskKey: input.taskKey }, "a firing cannot begin: its code fails; a release in which it does not lets it go on");
+      if (!unbegun.has(workflowId))
+        logger.error(
+          { workflowId, taskKey: input.taskKey },
+          "a firing cannot begin: its code fails; a release in which it does not lets it go on",
+        );
     }
     unbegun = new Map(waiting.map(({ workflowId, input }) => [workflowId, input.taskKey]));
     await Promise.all(broken.map(endUnneeded));
@@ -102,7 +109,12 @@ export function createReconciler(deps: ReconcilerDeps): Reconciler {
         logger.info({ recordId: id }, "a run that did not go on is over");
       }
       const looks = rows.map((row) =>
-        bringInLine(row).catch((error: unknown) => logger.warn({ err: error, recordId: row.id }, "a run could not be brought in line with Temporal; it is tried again")),
+        bringInLine(row).catch((error: unknown) =>
+          logger.warn(
+            { err: error, recordId: row.id },
+            "a run could not be brought in line with Temporal; it is tried again",
+          ),
+        ),
       );
       await Promise.all(looks);
       await lookAtUnrecorded(new Set(running.map(({ workflowId }) => workflowId)));

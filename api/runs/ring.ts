@@ -5,7 +5,17 @@ import type { CursorKey } from "../../db/drains/cursors.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask } from "../../db/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
-import { ATTRIBUTES, fairness, FORM, PRIORITY, type Queues, REAL_TIME_RUN, type RealTimeRunInput, realTimeWorkflowId, WAKE } from "../../workflows/contract.ts";
+import {
+  ATTRIBUTES,
+  fairness,
+  FORM,
+  PRIORITY,
+  type Queues,
+  REAL_TIME_RUN,
+  type RealTimeRunInput,
+  realTimeWorkflowId,
+  WAKE,
+} from "../../workflows/contract.ts";
 import { taskAttributes } from "./schedule-shape.ts";
 
 export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttributes: () => boolean };
@@ -13,13 +23,27 @@ export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttribute
 const DEADLINE_MS = 5_000;
 
 /** Wakes the workflow that sends a task's uploads to a cluster, or starts it. Rejects while Temporal is away. */
-export async function ring({ db, client, queues, searchAttributes }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
+export async function ring(
+  { db, client, queues, searchAttributes }: RingDeps,
+  { taskKey, clusterId }: CursorKey,
+): Promise<void> {
   const row = findTask(db, taskKey);
   if (!row) return;
   const shown = searchAttributes();
-  const input: RealTimeRunInput = { taskKey, taskName: row.name, projectId: row.projectId, clusterId, queues, searchAttributes: shown, form: FORM };
+  const input: RealTimeRunInput = {
+    taskKey,
+    taskName: row.name,
+    projectId: row.projectId,
+    clusterId,
+    queues,
+    searchAttributes: shown,
+    form: FORM,
+  };
   const cluster = findCluster(db, clusterId)?.name ?? clusterId;
-  const attributes = [...taskAttributes(row), { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: cluster }];
+  const attributes = [
+    ...taskAttributes(row),
+    { key: defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD"), value: cluster },
+  ];
   await client.withDeadline(Date.now() + DEADLINE_MS, () =>
     client.workflow.signalWithStart(REAL_TIME_RUN, {
       workflowId: realTimeWorkflowId(taskKey, clusterId),
@@ -38,7 +62,9 @@ export async function ring({ db, client, queues, searchAttributes }: RingDeps, {
 /** Wakes it only where it runs. */
 export async function ringRunning({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
   const handle = client.workflow.getHandle(realTimeWorkflowId(taskKey, clusterId));
-  await client.withDeadline(Date.now() + DEADLINE_MS, () => handle.signal(WAKE)).catch((error: unknown) => {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  });
+  await client
+    .withDeadline(Date.now() + DEADLINE_MS, () => handle.signal(WAKE))
+    .catch((error: unknown) => {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
+    });
 }

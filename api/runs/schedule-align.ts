@@ -1,5 +1,19 @@
-import { type ScheduleDescription, type ScheduleHandle, ScheduleNotFoundError, WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
-import { countScheduleSkips, type FiringRules, hasFiringRecord, isSettled, missOnce, restoreFiring, type TaskRow } from "../../db/firings.ts";
+import {
+  type ScheduleDescription,
+  type ScheduleHandle,
+  ScheduleNotFoundError,
+  WorkflowExecutionAlreadyStartedError,
+  type Client,
+} from "@temporalio/client";
+import {
+  countScheduleSkips,
+  type FiringRules,
+  hasFiringRecord,
+  isSettled,
+  missOnce,
+  restoreFiring,
+  type TaskRow,
+} from "../../db/firings.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask } from "../../db/tasks.ts";
 import { firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
@@ -16,19 +30,34 @@ export type AlignDeps = ShapeDeps & {
   now: () => number;
 };
 
-/** Makes, changes or deletes the task's schedule, so that it does what the row says; `removed`: as if there were no row. Fails when Temporal does. */
+/**
+ * Makes, changes or deletes the task's schedule, so that it does what the row says; `removed`: as if there were no row.
+ * Fails when Temporal does.
+ */
 export async function alignSchedule(deps: AlignDeps, taskKey: string, removed: () => boolean): Promise<void> {
   const { db, client, zone, now } = deps;
   const handle = client.schedule.getHandle(scheduleId(taskKey));
   const found = await describe(handle);
-  if (found) countScheduleSkips(db, taskKey, { made: found.info.createdAt.getTime(), skipped: found.info.numActionsSkippedOverlap }, { zone, now: now() });
+  if (found)
+    countScheduleSkips(
+      db,
+      taskKey,
+      { made: found.info.createdAt.getTime(), skipped: found.info.numActionsSkippedOverlap },
+      { zone, now: now() },
+    );
   const row = removed() ? null : await dueRow(deps, taskKey);
   const timing = row && timingOf(row, zone);
   if (!row || !timing || isOver(deps, row, timing)) return found ? handle.delete() : undefined;
   const wanted = scheduleOf(row, timing, deps);
-  if (found && isInLine(found, wanted)) return timing.once !== null && timing.once <= now() ? restoreRun(deps, row, timing.once) : undefined;
+  if (found && isInLine(found, wanted))
+    return timing.once !== null && timing.once <= now() ? restoreRun(deps, row, timing.once) : undefined;
   if (found) await handle.update(() => wanted);
-  else await client.schedule.create({ ...wanted, scheduleId: scheduleId(taskKey), memo: { instance: deps.queues.orchestrate } });
+  else
+    await client.schedule.create({
+      ...wanted,
+      scheduleId: scheduleId(taskKey),
+      memo: { instance: deps.queues.orchestrate },
+    });
   if (row.enabled) await catchUp(deps, row, timing);
 }
 
@@ -48,7 +77,10 @@ async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null>
   return findTask(deps.db, taskKey);
 }
 
-/** A task's one time is over: it is missed, unless Temporal knows of its run. One that goes on there makes its record itself. */
+/**
+ * A task's one time is over: it is missed, unless Temporal knows of its run. One that goes on there makes its record
+ * itself.
+ */
 async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void> {
   const answer = await answerOfFiring(deps, row, once);
   if (answer === null) missOnce(deps.db, row.key, once, rules(deps));
@@ -61,16 +93,21 @@ async function answerOfFiring({ client }: AlignDeps, row: TaskRow, due: number):
 }
 
 const isPast = ({ now, catchUpWindow }: AlignDeps, time: number) => now() - time > catchUpWindow;
-const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) => once !== null && (isSettled(row, once) || isPast(deps, once));
+const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
+  once !== null && (isSettled(row, once) || isPast(deps, once));
 
-/** A schedule that is made or changed does not fire for times before that, though its task may have been due while Temporal was away. */
+/**
+ * A schedule that is made or changed does not fire for times before that, though its task may have been due while
+ * Temporal was away.
+ */
 async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {
   const { now, catchUpWindow } = deps;
   const since = Math.max(row.lastModifiedDate, row.settledTime ?? 0, now() - catchUpWindow);
   const due = lastFiring(timing, since, now());
   if (due !== null) return startLate(deps, row, timing, due);
   // It was due while the task was disabled.
-  if (timing.once !== null && timing.once <= now() && !isSettled(row, timing.once)) await giveUp(deps, row, timing.once);
+  if (timing.once !== null && timing.once <= now() && !isSettled(row, timing.once))
+    await giveUp(deps, row, timing.once);
 }
 
 /** Under the id that Temporal would have given it, so that no firing runs twice. */

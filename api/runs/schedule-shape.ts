@@ -1,5 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ScheduleDescription, ScheduleOptionsStartWorkflowAction, ScheduleUpdateOptions } from "@temporalio/client";
+import type {
+  ScheduleDescription,
+  ScheduleOptionsStartWorkflowAction,
+  ScheduleUpdateOptions,
+} from "@temporalio/client";
 import { defineSearchAttributeKey, type Priority, type SearchAttributePair } from "@temporalio/common";
 import type { Timing } from "../../domain/firing.ts";
 import { cut, runBase } from "../../domain/run-names.ts";
@@ -29,9 +33,22 @@ export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): Sch
 }
 
 /** The run that a firing starts; its id gets the time at which it was due. */
-export function firingAction(row: ShownTask, timing: Timing, { queues, searchAttributes }: ShapeDeps): ScheduleShape["action"] {
+export function firingAction(
+  row: ShownTask,
+  timing: Timing,
+  { queues, searchAttributes }: ShapeDeps,
+): ScheduleShape["action"] {
   const shown = searchAttributes();
-  const input: TaskRunInput = { taskKey: row.key, taskName: row.name, projectId: row.projectId, recordId: null, schedule: timing.text, queues, searchAttributes: shown, form: FORM };
+  const input: TaskRunInput = {
+    taskKey: row.key,
+    taskName: row.name,
+    projectId: row.projectId,
+    recordId: null,
+    schedule: timing.text,
+    queues,
+    searchAttributes: shown,
+    form: FORM,
+  };
   return {
     type: "startWorkflow",
     workflowType: TASK_RUN,
@@ -51,7 +68,10 @@ export function taskAttributes({ name, projectId }: Pick<ShownTask, "name" | "pr
   ];
 }
 
-export const statusAttribute = (value: string): SearchAttributePair => ({ key: defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD"), value });
+export const statusAttribute = (value: string): SearchAttributePair => ({
+  key: defineSearchAttributeKey(ATTRIBUTES.status, "KEYWORD"),
+  value,
+});
 
 /** Whether what is in Temporal does what it should. Notes are free to whoever operates it. */
 export function isInLine(found: ScheduleDescription, wanted: ScheduleShape): boolean {
@@ -63,7 +83,9 @@ function essence({ spec, action, policies, state }: ScheduleShape | ScheduleDesc
     calendars: spec.calendars?.map(({ comment: _comment, ...calendar }) => calendar),
     timezone: spec.timezone,
     // We never use these; whoever adds one makes the schedule fire at other times.
-    others: [spec.intervals, spec.skip].some((list) => list && list.length > 0) || Boolean(spec.startAt ?? spec.endAt ?? spec.jitter),
+    others:
+      [spec.intervals, spec.skip].some((list) => list && list.length > 0) ||
+      Boolean(spec.startAt ?? spec.endAt ?? spec.jitter),
     workflow: [action.workflowType, action.workflowId, action.taskQueue, action.args],
     policies: { ...policies },
     paused: state.paused,

@@ -13,7 +13,10 @@ export type ScheduleDeps = AlignDeps & {
 
 /** But for `reconcile` none of these fails: what Temporal does not take now is mended by that. */
 export type Schedules = {
-  /** After the task was saved: brings its schedule in line with its row. Calls for one task take turns, so the last one acts on the newest row. */
+  /**
+   * After the task was saved: brings its schedule in line with its row. Calls for one task take turns, so the last one
+   * acts on the newest row.
+   */
   align: (taskKey: string) => Promise<void>;
   /** Before the task is deleted. */
   remove: (taskKey: string) => Promise<void>;
@@ -41,10 +44,14 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   }
 
   async function attempt(taskKey: string): Promise<void> {
-    if (!deps.temporalUp()) return logger.warn({ taskKey }, "Temporal is away; the task's schedule is brought in line when it is back");
+    if (!deps.temporalUp())
+      return logger.warn({ taskKey }, "Temporal is away; the task's schedule is brought in line when it is back");
     const work = () => alignSchedule(deps, taskKey, () => removed.has(taskKey));
     await deps.client.withDeadline(Date.now() + DEADLINE_MS, work).catch((error: unknown) => {
-      logger.warn({ err: error, taskKey }, "the task's schedule could not be brought in line; it is tried again within minutes");
+      logger.warn(
+        { err: error, taskKey },
+        "the task's schedule could not be brought in line; it is tried again within minutes",
+      );
     });
   }
 

@@ -21,8 +21,9 @@ export type StopWatchDeps = {
 const AT_ONCE = 4;
 
 /**
- * Looks after runs that are to end until their records are closed. A run that can end by itself does: it lets go what is in flight, which may
- * take its time. One whose code fails, or that shows no reaction, is terminated, and its record says what is true.
+ * Looks after runs that are to end until their records are closed. A run that can end by itself does: it lets go what
+ * is in flight, which may take its time. One whose code fails, or that shows no reaction, is terminated, and its record
+ * says what is true.
  */
 export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
   const { db, now, logger } = deps;
@@ -38,8 +39,17 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
     const why = verdict(look, now() - since, deps.pace);
     if (why === null) return look.cancelRequested ? undefined : cancel(deps.client, row.workflowId, limit);
-    logger.error({ recordId: row.id, workflowId: row.workflowId, why }, "a run that was stopped cannot end by itself; it is terminated");
-    await endRun(deps.client, row.workflowId, look.children, `${row.stopReason ?? "stopped"}; it could not end by itself: ${why}`.slice(0, 1_000), limit);
+    logger.error(
+      { recordId: row.id, workflowId: row.workflowId, why },
+      "a run that was stopped cannot end by itself; it is terminated",
+    );
+    await endRun(
+      deps.client,
+      row.workflowId,
+      look.children,
+      `${row.stopReason ?? "stopped"}; it could not end by itself: ${why}`.slice(0, 1_000),
+      limit,
+    );
     await closeRecord(db, row.id, null, now);
     deps.closed(row.taskKey);
   }
@@ -49,13 +59,21 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     const ids = new Set(rows.map(({ id }) => id));
     for (const id of quiet.keys()) if (!ids.has(id)) quiet.delete(id);
     const looks = rows.map((row) =>
-      lookAfter(row).catch((error: unknown) => logger.warn({ err: error, recordId: row.id }, "a run that is to end could not be looked after; it is tried again")),
+      lookAfter(row).catch((error: unknown) =>
+        logger.warn(
+          { err: error, recordId: row.id },
+          "a run that is to end could not be looked after; it is tried again",
+        ),
+      ),
     );
     await Promise.all(looks);
   };
 }
 
-/** A worker is at an activity, or something has just happened; but nothing moves while the orchestrator leaves a step lying. */
+/**
+ * A worker is at an activity, or something has just happened; but nothing moves while the orchestrator leaves a step
+ * lying.
+ */
 function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace): boolean {
   return taskSince === null ? atWork : now - taskSince < patience;
 }
@@ -64,7 +82,8 @@ function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace):
 function verdict({ troubles, taskSince }: Look, quietMs: number, { patience }: Pace): string | null {
   const broken = troubles.find(({ activity }) => activity === null);
   const trouble = broken ?? (quietMs < patience ? undefined : troubles[0]);
-  if (trouble) return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${trouble.reason === null ? "" : `: ${trouble.reason}`}`;
+  if (trouble)
+    return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${trouble.reason === null ? "" : `: ${trouble.reason}`}`;
   if (quietMs < patience) return null;
   return taskSince === null ? "nothing of it was at work" : "no orchestrator carried out its next step";
 }

@@ -10,13 +10,20 @@ const MOST = 200;
 /** A run whose code fails, by the parent's id where it is a child. */
 export type BrokenRun = { workflowId: string; input: BrokenInput };
 /** Of a run that a schedule or the doorbell has started there is no `recordId`. */
-export type BrokenInput = Pick<TaskRunInput, "taskKey"> & Partial<Pick<TaskRunInput, "recordId">> & Partial<Pick<RealTimeRunInput, "clusterId">>;
+export type BrokenInput = Pick<TaskRunInput, "taskKey"> &
+  Partial<Pick<TaskRunInput, "recordId">> &
+  Partial<Pick<RealTimeRunInput, "clusterId">>;
 
 /**
- * The runs of this instance whose code fails, as the server lists them (some time after the first failures); none where the server does not
- * keep such a list. `known`: ids of those that need not be told.
+ * The runs of this instance whose code fails, as the server lists them (some time after the first failures); none where
+ * the server does not keep such a list. `known`: ids of those that need not be told.
  */
-export async function brokenRuns(client: Client, taskQueue: string, known: ReadonlySet<string>, limit: LimitFunction): Promise<BrokenRun[]> {
+export async function brokenRuns(
+  client: Client,
+  taskQueue: string,
+  known: ReadonlySet<string>,
+  limit: LimitFunction,
+): Promise<BrokenRun[]> {
   const ids = new Set<string>();
   try {
     await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, async () => {
@@ -31,18 +38,23 @@ export async function brokenRuns(client: Client, taskQueue: string, known: Reado
     throw error;
   }
   const unknown = [...ids].filter((id) => !known.has(id));
-  return Promise.all(unknown.map((workflowId) => limit(async () => ({ workflowId, input: await inputOf(client, workflowId) }))));
+  return Promise.all(
+    unknown.map((workflowId) => limit(async () => ({ workflowId, input: await inputOf(client, workflowId) }))),
+  );
 }
 
 const rootOf = ({ workflowId, rootExecution }: WorkflowExecutionInfo) => rootExecution?.workflowId ?? workflowId;
 
 /** InvalidArgument (gRPC code 3): older servers have no such attribute. */
-const isUnknownAttribute = (error: unknown) => error instanceof Error && (error.cause as { code?: number } | undefined)?.code === 3;
+const isUnknownAttribute = (error: unknown) =>
+  error instanceof Error && (error.cause as { code?: number } | undefined)?.code === 3;
 
 async function inputOf(client: Client, workflowId: string): Promise<BrokenInput> {
   const { namespace } = client.options;
   const request = { namespace, execution: { workflowId }, maximumPageSize: 1 };
-  const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () => client.workflowService.getWorkflowExecutionHistory(request));
+  const { history } = await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, () =>
+    client.workflowService.getWorkflowExecutionHistory(request),
+  );
   const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
   if (!payload) throw new Error(`${workflowId} has no input`);
   return defaultPayloadConverter.fromPayload<BrokenInput>(payload);

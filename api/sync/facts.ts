@@ -9,7 +9,9 @@ import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../d
 import type { DescribedFile } from "../../domain/sync.ts";
 import { ApiError } from "../http/errors.ts";
 
-/** How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again. */
+/**
+ * How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again.
+ */
 const MOST_WAIT_MS = 20_000;
 const COME_AGAIN_S = 1;
 /** Files that are looked up before others get their turn. */
@@ -19,8 +21,8 @@ type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
- * Finds the digests by which the files that come without a sha256 are compared with what is at their paths, reading contents where nobody knows
- * them yet. Answers 503 when that takes too long.
+ * Finds the digests by which the files that come without a sha256 are compared with what is at their paths, reading
+ * contents where nobody knows them yet. Answers 503 when that takes too long.
  */
 export async function readFacts(
   deps: Deps,

@@ -23,14 +23,21 @@ export async function receiveFiles(receiver: Receiver, named: Named, { user, bod
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
   const summaries = await summariesOf(contents);
   const files = stated.map((file, i) => judge(file, summaries.get(contents[i])));
-  const kept = contents.flatMap((content, i) => (content && !files[i]?.verdict ? [{ content, summary: summaries.get(content) }] : []));
+  const kept = contents.flatMap((content, i) =>
+    content && !files[i]?.verdict ? [{ content, summary: summaries.get(content) }] : [],
+  );
   const readings = isHostedFileType(type) ? await FILES[type].read(store, stated, contents) : new Map<string, string>();
   const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
     // Looked up here: it may have been deleted while the body came.
     const repository = hostedRepository(db, named);
-    if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
-    if (!isHostedFileType(type)) return fail(250112, `files are stated for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`);
+    if (type !== repository.type)
+      fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
+    if (!isHostedFileType(type))
+      return fail(
+        250112,
+        `files are stated for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
+      );
     return applyStatement(db, { ...repository, type }, files, blobs, { ...rules, user, now: now(), readings, facts });
   };
   const answers = kept.length > 0 ? await store.putAll(kept, apply) : apply([]);

@@ -1,5 +1,12 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { FILES_MEDIA_TYPE, OFFSET_HEADER, SYNC_FEATURES, SYNC_LIMITS, SYNC_PRODUCT, SYNC_VERSION } from "../../domain/sync.ts";
+import {
+  FILES_MEDIA_TYPE,
+  OFFSET_HEADER,
+  SYNC_FEATURES,
+  SYNC_LIMITS,
+  SYNC_PRODUCT,
+  SYNC_VERSION,
+} from "../../domain/sync.ts";
 import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
@@ -28,8 +35,12 @@ import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
 
 const tags = ["between instances"];
 
-const projectName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
-const repositoryName = z.string().regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
+const projectName = z
+  .string()
+  .regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
+const repositoryName = z
+  .string()
+  .regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
 const named = z.object({ projectId: projectName, repoName: repositoryName });
 const session = z.object({ id: z.string() });
 const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
@@ -60,25 +71,38 @@ const files = createRoute({
   path: "/files/{projectId}/{repoName}",
   tags,
   summary: "State many files of a repository at once, with the contents of some",
-  description: "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of the attached files. Answers in the order of the files.",
+  description:
+    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of the attached files. Answers in the order of the files.",
   request: {
     params: named,
     body: { required: true, content: { [FILES_MEDIA_TYPE]: { schema: SyncStatement } } },
   },
-  responses: { ...answers(SyncFiles, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${FILES_MEDIA_TYPE}`), ...full },
+  responses: {
+    ...answers(SyncFiles, [250106, 250112, 251004, 251006]),
+    ...tooLarge,
+    415: because(`Not ${FILES_MEDIA_TYPE}`),
+    ...full,
+  },
 });
 
 const versions = createRoute({
   method: "post",
   path: "/versions/{projectId}/{repoName}",
   tags,
-  summary: "State many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
-  description: "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of its contents. Answers in the order of the versions.",
+  summary:
+    "State many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
+  description:
+    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of its contents. Answers in the order of the versions.",
   request: {
     params: named,
     body: { required: true, content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } } },
   },
-  responses: { ...answers(SyncVersions, [250106, 250112, 251004, 251006]), ...tooLarge, 415: because(`Not ${VERSIONS_MEDIA_TYPE}`), ...full },
+  responses: {
+    ...answers(SyncVersions, [250106, 250112, 251004, 251006]),
+    ...tooLarge,
+    415: because(`Not ${VERSIONS_MEDIA_TYPE}`),
+    ...full,
+  },
 });
 
 const begin = createRoute({
@@ -107,10 +131,24 @@ const append = createRoute({
   description: `At most ${SYNC_LIMITS.chunkBytes} bytes. What arrived of a request that was cut off is kept.`,
   request: {
     params: session,
-    headers: z.object({ [OFFSET_HEADER.toLowerCase()]: z.string().regex(/^\d{1,16}$/, "must be the confirmed offset").openapi({ type: "integer", minimum: 0 }) }),
-    body: { required: true, content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } } },
+    headers: z.object({
+      [OFFSET_HEADER.toLowerCase()]: z
+        .string()
+        .regex(/^\d{1,16}$/, "must be the confirmed offset")
+        .openapi({ type: "integer", minimum: 0 }),
+    }),
+    body: {
+      required: true,
+      content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+    },
   },
-  responses: { ...answers(SyncUpload), ...noSession, 409: because("The upload stands at another offset: ask for it and go on from there"), ...tooLarge, ...full },
+  responses: {
+    ...answers(SyncUpload),
+    ...noSession,
+    409: because("The upload stands at another offset: ask for it and go on from there"),
+    ...tooLarge,
+    ...full,
+  },
 });
 
 const finish = createRoute({
@@ -136,12 +174,18 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
   const { db, store, now } = deps;
   return new OpenAPIHono<Env>()
     .openapi(capabilities, (c) => {
-      const spoken = { product: SYNC_PRODUCT, version: SYNC_VERSION, limits: SYNC_LIMITS, features: [...SYNC_FEATURES] };
+      const spoken = {
+        product: SYNC_PRODUCT,
+        version: SYNC_VERSION,
+        limits: SYNC_LIMITS,
+        features: [...SYNC_FEATURES],
+      };
       return ok(c, { ...spoken, name: deps.localClusterName, repositoryTypes: [...HOSTED_TYPES] });
     })
     .openapi(ensure, (c) => {
       const { type } = c.req.valid("json");
-      if (!isHostedType(type)) fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
+      if (!isHostedType(type))
+        fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
       return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
     })
     .openapi(files, async (c) => {

@@ -5,7 +5,8 @@ import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.t
 
 const count = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lower-case hex digits");
-const hex = (digits: number) => z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} lower-case hex digits`);
+const hex = (digits: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${digits}}$`), `must be ${digits} lower-case hex digits`);
 const otherDigests = { sha512: hex(128).nullish(), sha1: hex(40).nullish(), md5: hex(32).nullish() };
 const epochMs = count.openapi({ description: "Epoch milliseconds" });
 
@@ -39,7 +40,9 @@ const audit = { createdBy: z.string(), createdDate: epochMs, lastModifiedBy: z.s
 const versionFile = z.object({
   path: z.string().openapi({ description: "Begins with a slash", example: "/a/b.bin" }),
   size: count.nullish().openapi({ description: "Null: the source does not know it" }),
-  sha256: sha256.nullish().openapi({ description: "Null: the source does not know it; the strongest of the other digests decides" }),
+  sha256: sha256
+    .nullish()
+    .openapi({ description: "Null: the source does not know it; the strongest of the other digests decides" }),
   ...otherDigests,
   metadata: z.record(z.string(), z.string()),
   ...audit,
@@ -61,7 +64,9 @@ export const SyncStatement = z
 
 const fileAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
-  existing: sha256.optional().openapi({ description: "replaced, conflict, refused: what was or is there; need: what is there and could not be compared" }),
+  existing: sha256.optional().openapi({
+    description: "replaced, conflict, refused: what was or is there; need: what is there and could not be compared",
+  }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });
@@ -71,12 +76,15 @@ export const SyncFiles = z.object({ files: z.array(fileAnswer) }).openapi("SyncF
 const statedVersion = z.object({
   package: z.string().openapi({ description: "Its key without the scheme", example: "com.acme:lib" }),
   version: z.string(),
-  digest: z
-    .string()
-    .nullish()
-    .openapi({ description: "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files; null: worked out here" }),
+  digest: z.string().nullish().openapi({
+    description:
+      "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files; null: worked out here",
+  }),
   files: z.array(versionFile).min(1).openapi({ description: "All but checksums and maven-metadata" }),
-  document: z.record(z.string(), z.unknown()).nullable().openapi({ description: "npm: the version's document; Maven: what its POMs say" }),
+  document: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .openapi({ description: "npm: the version's document; Maven: what its POMs say" }),
   distTags: z.array(z.string()).openapi({ description: "npm: the tags that name it" }),
   sourceVersions: z
     .array(z.string())
@@ -91,7 +99,9 @@ export const SyncVersionsStatement = z
     type: z.enum(STATED_TYPES),
     conflictStrategy: z.enum(CONFLICT_STRATEGIES),
     includeMetadata: z.boolean(),
-    contents: z.array(z.object({ sha256, size: count })).openapi({ description: "Their bytes follow behind the statement, in this order" }),
+    contents: z
+      .array(z.object({ sha256, size: count }))
+      .openapi({ description: "Their bytes follow behind the statement, in this order" }),
     versions: z.array(statedVersion).max(SYNC_LIMITS.versions),
   })
   .openapi("SyncVersionsStatement");
@@ -99,23 +109,32 @@ export const SyncVersionsStatement = z
 const versionAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
   written: count.optional().openapi({ description: "made, replaced: how many files were written" }),
-  existing: z.string().optional().openapi({ description: "replaced, conflict, refused: digest of the version that was or is there" }),
+  existing: z
+    .string()
+    .optional()
+    .openapi({ description: "replaced, conflict, refused: digest of the version that was or is there" }),
   path: z.string().optional().openapi({ description: "conflict: the first file that differs" }),
   files: z.array(sha256).optional().openapi({ description: "need: the contents that are lacking" }),
-  paths: z.array(z.string()).optional().openapi({ description: "need: the files that are lacking and whose sha256 was not stated" }),
+  paths: z
+    .array(z.string())
+    .optional()
+    .openapi({ description: "need: the files that are lacking and whose sha256 was not stated" }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });
 
 export const SyncVersions = z
-  .object({ versions: z.array(versionAnswer), damaged: z.array(sha256).openapi({ description: "Contents that arrived as something else and were not kept" }) })
+  .object({
+    versions: z.array(versionAnswer),
+    damaged: z.array(sha256).openapi({ description: "Contents that arrived as something else and were not kept" }),
+  })
   .openapi("SyncVersions");
 
 const known = { sha256: sha256.nullish(), size: count.nullish() };
 /** Null is as good as absent, here and in SyncUploaded. */
-export const SyncContent = z
-  .object(known)
-  .openapi("SyncContent", { description: "What is known of a content before it is uploaded; nothing at all is enough" });
+export const SyncContent = z.object(known).openapi("SyncContent", {
+  description: "What is known of a content before it is uploaded; nothing at all is enough",
+});
 export const SyncUploaded = z
   .object({ ...known, ...otherDigests })
   .openapi("SyncUploaded", { description: "What the content that was uploaded must be, as far as it is known" });

@@ -43,7 +43,8 @@ function parseStatement(value: unknown): Statement<DescribedEntry> {
   if (!isRecord(value)) return refuse("the statement must be an object");
   const { files } = value;
   const type = REPOSITORY_TYPES.find((known) => known === value["type"]) ?? refuse("type must be a repository type");
-  if (!Array.isArray(files) || files.length > SYNC_LIMITS.files) return refuse(`files must be a list of at most ${SYNC_LIMITS.files}`);
+  if (!Array.isArray(files) || files.length > SYNC_LIMITS.files)
+    return refuse(`files must be a list of at most ${SYNC_LIMITS.files}`);
   const stated = files.map(parseFile);
   if (new Set(stated.map(({ path }) => path)).size < stated.length) refuse("files must not name a path twice");
   return { type, ...parseRules(value), files: stated };
@@ -52,7 +53,9 @@ function parseStatement(value: unknown): Statement<DescribedEntry> {
 export function parseRules(value: Record<string, unknown>): Pick<Statement, "conflictStrategy" | "includeMetadata"> {
   const { includeMetadata } = value;
   const strategies = CONFLICT_STRATEGIES.join(", ");
-  const conflictStrategy = CONFLICT_STRATEGIES.find((known) => known === value["conflictStrategy"]) ?? refuse(`conflictStrategy must be one of ${strategies}`);
+  const conflictStrategy =
+    CONFLICT_STRATEGIES.find((known) => known === value["conflictStrategy"]) ??
+    refuse(`conflictStrategy must be one of ${strategies}`);
   if (typeof includeMetadata !== "boolean") return refuse("includeMetadata must be true or false");
   return { conflictStrategy, includeMetadata };
 }
@@ -66,7 +69,8 @@ function parseFile(value: unknown, index: number): DescribedEntry {
   if (!attached) return { ...file, attached };
   const { sha256, size } = file;
   if (sha256 === null || size === null) return refuse(`${at}.sha256 and size must be given when attached`);
-  if (size > SYNC_LIMITS.fileBytes) return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
+  if (size > SYNC_LIMITS.fileBytes)
+    return refuse(`${at}.size must be at most ${SYNC_LIMITS.fileBytes} when attached: begin an upload`);
   return { ...file, sha256, size, attached };
 }
 
@@ -77,7 +81,8 @@ export function parseFacts(value: unknown, at: string): DescribedFile {
   const { path, size = null, sha256 = null, metadata } = value;
   if (typeof path !== "string") return wrong("path", "a text");
   if (size !== null && !isCount(size)) return wrong("size", "a number of bytes");
-  if (sha256 !== null && (typeof sha256 !== "string" || !isSha256(sha256))) return wrong("sha256", "64 lower-case hex digits");
+  if (sha256 !== null && (typeof sha256 !== "string" || !isSha256(sha256)))
+    return wrong("sha256", "64 lower-case hex digits");
   if (!isTexts(metadata)) return wrong("metadata", "an object of texts");
   return { path, size, sha256, ...parseDigests(value, wrong), metadata, ...parseAudit(value, at) };
 }
@@ -90,7 +95,8 @@ function parseDigests(value: Record<string, unknown>, wrong: (field: string, rul
     const hex = value[algorithm] ?? null;
     if (hex === null) continue;
     const length = HEX_DIGITS[algorithm];
-    if (typeof hex !== "string" || hex.length !== length || !HEX.test(hex)) return wrong(algorithm, `${length} lower-case hex digits`);
+    if (typeof hex !== "string" || hex.length !== length || !HEX.test(hex))
+      return wrong(algorithm, `${length} lower-case hex digits`);
     digests[algorithm] = hex;
   }
   return digests;

@@ -21,10 +21,17 @@ export async function uploadStatus({ store }: Receiver, id: string): Promise<Upl
   return { id, offset, done: false };
 }
 
-export async function appendUpload({ store }: Receiver, id: string, offset: number, body: Readable): Promise<UploadSession> {
+export async function appendUpload(
+  { store }: Receiver,
+  id: string,
+  offset: number,
+  body: Readable,
+): Promise<UploadSession> {
   const appended = await store.sessions.append(id, offset, body, { maxBytes: offset + SYNC_LIMITS.chunkBytes });
   if (appended.accepted) return { id, offset: appended.offset, done: false };
-  throw new ApiError(250105, ["Upload-Offset", `the upload stands at ${appended.offset}, not at ${offset}`], { status: 409 });
+  throw new ApiError(250105, ["Upload-Offset", `the upload stands at ${appended.offset}, not at ${offset}`], {
+    status: 409,
+  });
 }
 
 /** What is claimed of a content, as it is verified by; null is as good as absent. */
@@ -35,7 +42,11 @@ export function expectedOf(claim: UploadClaim): Expected {
 }
 
 /** Whatever is given must be met; what is not as announced ends the session, and nothing is kept. */
-export async function finishUpload({ db, store, now }: Receiver, id: string, expect: Expected): Promise<UploadedContent> {
+export async function finishUpload(
+  { db, store, now }: Receiver,
+  id: string,
+  expect: Expected,
+): Promise<UploadedContent> {
   const staged = await store.sessions.finish(id, expect);
   await staged.commit((blob) => write(db, (tx) => putBlobs(tx, [blob], now())));
   store.keepDigests(staged);

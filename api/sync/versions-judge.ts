@@ -3,14 +3,21 @@ import { refused, type Refusal } from "../../db/packages/stated-applying.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts";
 
-/** Why a version cannot be, whatever is there: hostile paths, a digest of files that were not read, or what its type says. */
+/**
+ * Why a version cannot be, whatever is there: hostile paths, a digest of files that were not read, or what its type
+ * says.
+ */
 export function judgeVersion(type: StatedType, version: DescribedVersion): Refusal | undefined {
   for (const { path } of version.files) {
     const problem = pathProblem(path);
     if (problem !== null) return refused(251011, problem);
   }
   const unread = version.digest === null ? undefined : version.files.find(({ sha256 }) => sha256 === null);
-  if (unread) return refused(250106, `the sha256 of ${unread.path} is not stated, so the digest of ${version.package} ${version.version} must be null`);
+  if (unread)
+    return refused(
+      250106,
+      `the sha256 of ${unread.path} is not stated, so the digest of ${version.package} ${version.version} must be null`,
+    );
   return PACKAGE_TYPES[type].judge(version);
 }
 

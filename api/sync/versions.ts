@@ -28,7 +28,11 @@ const APPLIED_AT_ONCE = 20;
 type Sender = { user: string; body: Buffer };
 
 /** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
-export async function receiveVersions(receiver: Receiver, named: Named, { user, body }: Sender): Promise<VersionsAnswer> {
+export async function receiveVersions(
+  receiver: Receiver,
+  named: Named,
+  { user, body }: Sender,
+): Promise<VersionsAnswer> {
   const { db, store, now } = receiver;
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
   const summaries = await summariseAll(bytes);
@@ -36,7 +40,8 @@ export async function receiveVersions(receiver: Receiver, named: Named, { user, 
   // Looked up in each transaction: it may have been deleted while the body came.
   const find = () => {
     const repository = statableRepository(db, named);
-    if (type !== repository.type) fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
+    if (type !== repository.type)
+      fail(250106, `the repository is of type ${repository.type}, the versions are of type ${type}`);
     return repository;
   };
   const { id } = find();
@@ -46,7 +51,12 @@ export async function receiveVersions(receiver: Receiver, named: Named, { user, 
   const judged = versions.map((version): JudgedVersion => judge(type, version, damaged));
   const prepared = await VERSIONS[type].prepare(receiver, id, judged, attached);
   const open = prepared.filter(({ verdict }) => !verdict);
-  const facts = await readFacts(receiver, id, open.flatMap(({ files }) => files), now());
+  const facts = await readFacts(
+    receiver,
+    id,
+    open.flatMap(({ files }) => files),
+    now(),
+  );
   await store.putAll(arrived, (blobs) => write(db, (tx) => putBlobs(tx, blobs, now())));
   const answers: VersionAnswer[] = [];
   for (let at = 0; at < prepared.length; at += APPLIED_AT_ONCE) {
@@ -61,7 +71,11 @@ export async function receiveVersions(receiver: Receiver, named: Named, { user, 
 
 function judge(type: StatedType, version: DescribedVersion, damaged: ReadonlySet<string>): JudgedVersion {
   const isDamaged = version.files.some(({ sha256 }) => sha256 !== null && damaged.has(sha256));
-  return { ...version, verdict: judgeVersion(type, version) ?? (isDamaged ? { result: "damaged" } : undefined), fits: false };
+  return {
+    ...version,
+    verdict: judgeVersion(type, version) ?? (isDamaged ? { result: "damaged" } : undefined),
+    fits: false,
+  };
 }
 
 /** The hosted repository that versions are stated for. */
@@ -69,5 +83,8 @@ export function statableRepository(db: Receiver["db"], named: Named): Repository
   const repository = hostedRepository(db, named);
   const { type } = repository;
   if (isHostedVersionType(type)) return { ...repository, type };
-  return fail(250112, `${named.projectId}/${named.repoName} is of type ${type}; versions are stated for ${STATED_TYPES.join(" and ")}`);
+  return fail(
+    250112,
+    `${named.projectId}/${named.repoName} is of type ${type}; versions are stated for ${STATED_TYPES.join(" and ")}`,
+  );
 }

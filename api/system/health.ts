@@ -4,10 +4,16 @@ import { envelope, ok } from "../http/envelope.ts";
 
 const Live = z.object({ status: z.literal("UP") }).openapi("Live");
 const Ready = z
-  .object({ status: z.enum(["UP", "DOWN"]), missing: z.array(z.string()).openapi({ description: "What does not work yet" }) })
+  .object({
+    status: z.enum(["UP", "DOWN"]),
+    missing: z.array(z.string()).openapi({ description: "What does not work yet" }),
+  })
   .openapi("Ready");
 
-const json = <S extends z.ZodType>(description: string, schema: S) => ({ description, content: { "application/json": { schema: envelope(schema) } } });
+const json = <S extends z.ZodType>(description: string, schema: S) => ({
+  description,
+  content: { "application/json": { schema: envelope(schema) } },
+});
 
 const live = createRoute({
   method: "get",
@@ -33,7 +39,11 @@ export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {
     .openapi(ready, async (c) => {
       const { temporal, orchestrator, workers } = processes();
       const works = workers > 0 || (temporal && (await hasTransferWorker()));
-      const missing = [...(temporal ? [] : ["temporal"]), ...(orchestrator ? [] : ["orchestrator"]), ...(works ? [] : ["transfer worker"])];
+      const missing = [
+        ...(temporal ? [] : ["temporal"]),
+        ...(orchestrator ? [] : ["orchestrator"]),
+        ...(works ? [] : ["transfer worker"]),
+      ];
       const up = missing.length === 0;
       const data = { status: up ? ("UP" as const) : ("DOWN" as const), missing };
       return c.json({ code: 0 as const, message: null, data, traceId: c.get("traceId") }, up ? 200 : 503);

@@ -20,13 +20,17 @@ const problems = createRoute({
   path: "/problems",
   tags: ["system"],
   summary: "What is wrong now",
-  description: "The conditions of the alerts as they are at this moment, the worst first; an empty list when nothing is wrong.",
+  description:
+    "The conditions of the alerts as they are at this moment, the worst first; an empty list when nothing is wrong.",
   responses: answers(z.array(Problem), [], "The problems"),
 });
 
 export function systemRoutes({ watch, zone }: Pick<ApiDeps, "watch" | "zone">) {
   return new OpenAPIHono<Env>().openapi(problems, async (c) => {
     const found = await watch.problems();
-    return ok(c, found.map(({ since, ...problem }) => ({ ...problem, since: formatTime(since, zone) })));
+    return ok(
+      c,
+      found.map(({ since, ...problem }) => ({ ...problem, since: formatTime(since, zone) })),
+    );
   });
 }

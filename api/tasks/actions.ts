@@ -2,14 +2,25 @@ import { findCluster } from "../../db/clusters.ts";
 import { deleteOwnedCluster, findOwnedCluster } from "../../db/distributions.ts";
 import { write } from "../../db/open.ts";
 import { deleteRecords } from "../../db/records.ts";
-import { deleteTask, findTask, insertTask, isNameTaken, readClusterIds, readObjects, setTaskEnabled, type By, type TaskRow, updateTask as updateRows } from "../../db/tasks.ts";
+import {
+  deleteTask,
+  findTask,
+  insertTask,
+  isNameTaken,
+  readClusterIds,
+  readObjects,
+  setTaskEnabled,
+  type By,
+  type TaskRow,
+  updateTask as updateRows,
+} from "../../db/tasks.ts";
 import { checkName, nextExecution } from "../../domain/task-rules.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
 import { toSetting, type TaskCreate, type TaskUpdate } from "./shapes.ts";
 import { checkDraft } from "./saving.ts";
 
-/** How long a delete waits for a run that it cancels (design.md §6, Edits). */
+/** How long a delete waits for a run that it cancels (docs/decisions.md#edits). */
 const CANCEL_MS = 10_000;
 
 /** Saves a new task, whose key is answered, and starts what starts by itself. */
@@ -22,7 +33,19 @@ export async function createTask(deps: ApiDeps, body: TaskCreate, by: By): Promi
   const nextExecutionTime = enabled ? nextExecution(setting, replicaType, zone, by.now) : null;
   const key = insertTask(
     db,
-    { name, kind: "task", projectId: body.localProjectId, replicaObjectType, replicaType, setting, description, enabled, record, recordReserveDays, nextExecutionTime },
+    {
+      name,
+      kind: "task",
+      projectId: body.localProjectId,
+      replicaObjectType,
+      replicaType,
+      setting,
+      description,
+      enabled,
+      record,
+      recordReserveDays,
+      nextExecutionTime,
+    },
     objects,
     clusterIds,
     by,
@@ -43,7 +66,16 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
   const existing = { key, setting: task.setting, ...(task.kind === "task" ? {} : { longestName: task.name.length }) };
   const { objects, clusterIds } = checkDraft(deps, { ...body, setting, replicaType: task.replicaType }, existing);
   const nextExecutionTime = task.enabled ? nextExecution(setting, task.replicaType, zone, by.now) : null;
-  const values = { name, projectId, replicaObjectType, setting, description, record, recordReserveDays, nextExecutionTime };
+  const values = {
+    name,
+    projectId,
+    replicaObjectType,
+    setting,
+    description,
+    record,
+    recordReserveDays,
+    nextExecutionTime,
+  };
   write(db, (tx) => {
     if (!updateRows(db, key, values, objects, clusterIds, by)) fail(250107, name);
     const owned = findOwnedCluster(tx, key);
@@ -54,27 +86,47 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
 
 /** A distribution's task stays what its own endpoints show: one repository, which its name says, to one cluster. */
 function checkStaysDistribution({ name, kind, projectId }: TaskRow, body: TaskUpdate): void {
-  const no = (field: string, what: string) => fail(250105, field, `the task belongs to the distribution ${name}, which keeps ${what}`);
+  const no = (field: string, what: string) =>
+    fail(250105, field, `the task belongs to the distribution ${name}, which keeps ${what}`);
   if (body.name !== name) no("name", "its name");
   if (body.localProjectId !== projectId) no("localProjectId", "its project");
   const [object, ...others] = body.replicaTaskObjects;
-  if (object && (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`))) no("replicaTaskObjects", "its repository");
+  if (object && (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`)))
+    no("replicaTaskObjects", "its repository");
   if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "to one cluster");
-  if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY")) no("replicaObjectType", kind === "config" ? "REPOSITORY" : "PACKAGE or PATH");
+  if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
+    no("replicaObjectType", kind === "config" ? "REPOSITORY" : "PACKAGE or PATH");
 }
 
 /** The copy is disabled, has never run, and is a task of its own, whatever the original belongs to. */
-export function copyTask({ db }: ApiDeps, { key, name, description }: { key: string; name: string; description: string | null }, by: By): void {
+export function copyTask(
+  { db }: ApiDeps,
+  { key, name, description }: { key: string; name: string; description: string | null },
+  by: By,
+): void {
   if (isNameTaken(db, name)) fail(250107, name);
   const task = findTask(db, key) ?? fail(250310, key);
   checkName(name);
   const clusterIds = readClusterIds(db, key);
   const owned = clusterIds.map((id) => findCluster(db, id)).find((cluster) => cluster?.ownerTaskKey === key);
-  if (owned) fail(250112, `cluster ${owned.name} belongs to the distribution of that name and cannot be used by a copy`);
+  if (owned)
+    fail(250112, `cluster ${owned.name} belongs to the distribution of that name and cannot be used by a copy`);
   const { projectId, replicaObjectType, replicaType, setting, record, recordReserveDays } = task;
   const copied = insertTask(
     db,
-    { name, kind: "task", projectId, replicaObjectType, replicaType, setting, description, enabled: false, record, recordReserveDays, nextExecutionTime: null },
+    {
+      name,
+      kind: "task",
+      projectId,
+      replicaObjectType,
+      replicaType,
+      setting,
+      description,
+      enabled: false,
+      record,
+      recordReserveDays,
+      nextExecutionTime: null,
+    },
     readObjects(db, key),
     clusterIds,
     by,
@@ -85,17 +137,28 @@ export function copyTask({ db }: ApiDeps, { key, name, description }: { key: str
 export async function toggleTask({ db, zone, executions }: ApiDeps, key: string, by: By): Promise<void> {
   const task = findTask(db, key) ?? fail(250310, key);
   const enabled = !task.enabled;
-  setTaskEnabled(db, key, { enabled, nextExecutionTime: enabled ? nextExecution(task.setting, task.replicaType, zone, by.now) : null }, by);
+  setTaskEnabled(
+    db,
+    key,
+    { enabled, nextExecutionTime: enabled ? nextExecution(task.setting, task.replicaType, zone, by.now) : null },
+    by,
+  );
   await executions.taskSaved(key);
 }
 
-export async function executeTask({ executions }: ApiDeps, { key, enabled, replicaType }: Pick<TaskRow, "key" | "enabled" | "replicaType">): Promise<void> {
+export async function executeTask(
+  { executions }: ApiDeps,
+  { key, enabled, replicaType }: Pick<TaskRow, "key" | "enabled" | "replicaType">,
+): Promise<void> {
   if (!enabled) fail(250304);
   if (replicaType === "REAL_TIME") fail(250303, "an enabled REAL_TIME task follows the uploads by itself");
   await executions.start(key);
 }
 
-/** Disabled first, so that nothing starts meanwhile; its row goes last, so that a delete that was cut off can be repeated. */
+/**
+ * Disabled first, so that nothing starts meanwhile; its row goes last, so that a delete that was cut off can be
+ * repeated.
+ */
 export async function deleteTaskWholly({ db, executions }: ApiDeps, key: string, by: By): Promise<void> {
   if (findTask(db, key) === null) return;
   setTaskEnabled(db, key, { enabled: false, nextExecutionTime: null }, by);

@@ -3,11 +3,31 @@ import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, bodyAnswers, flag, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
+import {
+  answers,
+  bodyAnswers,
+  flag,
+  jsonBody,
+  nothing,
+  offsetOf,
+  ok,
+  page,
+  pageQuery,
+  toPage,
+} from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { copyTask, createTask, deleteTaskWholly, executeTask, toggleTask, updateTask } from "./actions.ts";
 import { taskKey } from "../http/fields.ts";
-import { OlderTaskCreate, TaskCopy, TaskCreate, TaskDetail, TaskInfo, TaskUpdate, toTaskInfo, toTaskObject } from "./shapes.ts";
+import {
+  OlderTaskCreate,
+  TaskCopy,
+  TaskCreate,
+  TaskDetail,
+  TaskInfo,
+  TaskUpdate,
+  toTaskInfo,
+  toTaskObject,
+} from "./shapes.ts";
 
 const tags = ["tasks"];
 const params = z.object({ key: taskKey });
@@ -18,7 +38,8 @@ const create = createRoute({
   path: "/create",
   tags,
   summary: "Create a task",
-  description: "IMMEDIATELY starts at once. The name is unique over all projects; project, repositories and clusters must exist.",
+  description:
+    "IMMEDIATELY starts at once. The name is unique over all projects; project, repositories and clusters must exist.",
   request: { body: jsonBody(TaskCreate) },
   responses: bodyAnswers(TaskInfo, SAVING, "The task"),
 });
@@ -28,7 +49,8 @@ const createOlder = createRoute({
   path: "/cluster",
   tags,
   summary: "Create a task, the older way",
-  description: "Object type and execution strategy may be absent and are inferred. Slashes right after /replication are collapsed, so /replication//api/task/cluster is the same.",
+  description:
+    "Object type and execution strategy may be absent and are inferred. Slashes right after /replication are collapsed, so /replication//api/task/cluster is the same.",
   request: { body: jsonBody(OlderTaskCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -51,7 +73,12 @@ const detail = createRoute({
   responses: answers(TaskDetail, [250310], "The task and its objects"),
 });
 
-const SORT_TYPES = { CREATED_TIME: "createdDate", CREATE_TIME: "createdDate", LAST_EXECUTION_TIME: "lastExecutionTime", NEXT_EXECUTION_TIME: "nextExecutionTime" } as const;
+const SORT_TYPES = {
+  CREATED_TIME: "createdDate",
+  CREATE_TIME: "createdDate",
+  LAST_EXECUTION_TIME: "lastExecutionTime",
+  NEXT_EXECUTION_TIME: "nextExecutionTime",
+} as const;
 
 const list = createRoute({
   method: "get",
@@ -64,8 +91,13 @@ const list = createRoute({
       name: z.string().optional().openapi({ description: "The beginning of the name" }),
       lastExecutionStatus: z.enum(EXECUTION_STATUSES).optional(),
       enabled: flag.optional(),
-      sortType: z.enum(["CREATED_TIME", "CREATE_TIME", "LAST_EXECUTION_TIME", "NEXT_EXECUTION_TIME"]).default("CREATED_TIME"),
-      sortDirection: z.string().default("DESC").openapi({ enum: ["ASC", "DESC"] }),
+      sortType: z
+        .enum(["CREATED_TIME", "CREATE_TIME", "LAST_EXECUTION_TIME", "NEXT_EXECUTION_TIME"])
+        .default("CREATED_TIME"),
+      sortDirection: z
+        .string()
+        .default("DESC")
+        .openapi({ enum: ["ASC", "DESC"] }),
     }),
   },
   responses: answers(page(TaskInfo), [250105], "A page of tasks; none for an unknown project"),
@@ -105,7 +137,8 @@ const update = createRoute({
   path: "/update",
   tags,
   summary: "Change a task",
-  description: "Also one that has run. Id, key and records stay; what runs goes on as it began; an absent setting is kept.",
+  description:
+    "Also one that has run. Id, key and records stay; what runs goes on as it began; an absent setting is kept.",
   request: { body: jsonBody(TaskUpdate) },
   responses: bodyAnswers(nothing, [...SAVING, 250310]),
 });
@@ -115,12 +148,15 @@ const execute = createRoute({
   path: "/execute/{key}",
   tags,
   summary: "Run a task now",
-  description: "Refused with 250303 while it runs, and for an enabled REAL_TIME task; with 250304 while it is disabled.",
+  description:
+    "Refused with 250303 while it runs, and for an enabled REAL_TIME task; with 250304 while it is disabled.",
   request: { params },
   responses: answers(nothing, [250303, 250304, 250310]),
 });
 
-const Stopped = z.object({ stopped: z.boolean().openapi({ description: "Whether there was a run to stop" }) }).openapi("Stopped");
+const Stopped = z
+  .object({ stopped: z.boolean().openapi({ description: "Whether there was a run to stop" }) })
+  .openapi("Stopped");
 
 const stop = createRoute({
   method: "post",
@@ -155,8 +191,21 @@ export function taskRoutes(deps: ApiDeps) {
       const { sortType, sortDirection, ...query } = c.req.valid("query");
       if (sortDirection !== "ASC" && sortDirection !== "DESC") fail(250105, "sortDirection", "write ASC or DESC");
       const order: TaskOrder = { by: SORT_TYPES[sortType], descending: sortDirection === "DESC" };
-      const { total, tasks } = pageTasks(db, { ...query, ...c.req.valid("param") }, order, offsetOf(query), query.pageSize);
-      return ok(c, toPage(query, total, tasks.map((task) => toTaskInfo(task, zone))));
+      const { total, tasks } = pageTasks(
+        db,
+        { ...query, ...c.req.valid("param") },
+        order,
+        offsetOf(query),
+        query.pageSize,
+      );
+      return ok(
+        c,
+        toPage(
+          query,
+          total,
+          tasks.map((task) => toTaskInfo(task, zone)),
+        ),
+      );
     })
     .openapi(remove, async (c) => {
       await deleteTaskWholly(deps, c.req.valid("param").key, { user: c.get("user"), now: now() });

@@ -27,8 +27,15 @@ export type TaskDraft = {
  */
 type Existing = { key?: string; setting?: TaskSetting; longestName?: number; clusterField?: string };
 
-/** Checks a draft by all rules, in the original's order, and answers objects and clusters as they are to be saved. ApiError or TaskRuleError where one is broken. */
-export function checkDraft({ db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">, draft: TaskDraft, existing: Existing = {}) {
+/**
+ * Checks a draft by all rules, in the original's order, and answers objects and clusters as they are to be saved.
+ * ApiError or TaskRuleError where one is broken.
+ */
+export function checkDraft(
+  { db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">,
+  draft: TaskDraft,
+  existing: Existing = {},
+) {
   checkHead(draft, existing.longestName);
   const objects = checkObjects(draft.replicaObjectType, draft.replicaTaskObjects);
   checkPlan(draft.setting, zone, now(), existing.setting ?? null);
@@ -57,13 +64,19 @@ function localProblem(
   objects: readonly TaskObject[],
   clusters: readonly To[],
 ) {
-  const local = readLocalSide(db, localProjectId, objects.map(({ localRepoName }) => localRepoName)) ?? fail(251004, localProjectId);
+  const local =
+    readLocalSide(
+      db,
+      localProjectId,
+      objects.map(({ localRepoName }) => localRepoName),
+    ) ?? fail(251004, localProjectId);
   for (const object of objects) {
     const { localRepoName, repoType, packageConstraints, pathConstraints } = object;
     const remote = remoteRepository(object, localProjectId);
     const name = `${localProjectId}/${localRepoName}`;
     const repository = local.get(localRepoName) ?? fail(251006, name);
-    if (repository.type !== repoType) fail(250105, "repoType", `${name} is of type ${repository.type}, not ${repoType}`);
+    if (repository.type !== repoType)
+      fail(250105, "repoType", `${name} is of type ${repository.type}, not ${repoType}`);
     const wanted = {
       repository: name,
       category: repository.category,
@@ -72,7 +85,9 @@ function localProblem(
       packages: (packageConstraints ?? []).length > 0,
       paths: (pathConstraints ?? []).length > 0,
       remote: `${remote.projectId}/${remote.repoName}`,
-      retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) => (targetVersions?.length ? (versions?.length ?? 0) : [])),
+      retagged: (packageConstraints ?? []).flatMap(({ versions, targetVersions }) =>
+        targetVersions?.length ? (versions?.length ?? 0) : [],
+      ),
     };
     const problem = impossible(wanted, replicaType, clusters);
     if (problem !== null) return problem;

@@ -30,7 +30,9 @@ export const PackageConstraintIn = z
 
 export const PathConstraintIn = z
   .union([z.string().transform((path) => ({ path })), z.object({ path: z.string() })])
-  .openapi("PathConstraint", { description: "A file, a folder with all below it, or `*` in the last segment; a plain string is taken, too" });
+  .openapi("PathConstraint", {
+    description: "A file, a folder with all below it, or `*` in the last segment; a plain string is taken, too",
+  });
 
 export const TaskObjectIn = z
   .object({
@@ -46,9 +48,18 @@ export const TaskObjectIn = z
 const ExecutionPlanIn = z
   .object({
     executeImmediately: orDefault(z.boolean(), true),
-    executeTime: optional(z.string()).openapi({ description: "ISO, with or without offset", example: "2030-03-16T12:00:00" }),
-    cronExpression: optional(z.string()).openapi({ description: "Quartz (6 or 7 fields) or Unix (5 fields)", example: "0 0 2 * * ?" }),
-    timeZone: optional(z.string()).openapi({ description: "IANA; absent = the configured zone", example: "Asia/Shanghai" }),
+    executeTime: optional(z.string()).openapi({
+      description: "ISO, with or without offset",
+      example: "2030-03-16T12:00:00",
+    }),
+    cronExpression: optional(z.string()).openapi({
+      description: "Quartz (6 or 7 fields) or Unix (5 fields)",
+      example: "0 0 2 * * ?",
+    }),
+    timeZone: optional(z.string()).openapi({
+      description: "IANA; absent = the configured zone",
+      example: "Asia/Shanghai",
+    }),
   })
   .openapi("ExecutionPlan");
 const AT_ONCE = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
@@ -68,13 +79,19 @@ export const SettingIn = z
     includeMetadata: orDefault(z.boolean(), true),
     conflictStrategy: orDefault(z.enum(CONFLICT_STRATEGIES), "SKIP"),
     errorStrategy: orDefault(z.enum(ERROR_STRATEGIES), "CONTINUE"),
-    executionStrategy: optional(z.enum(EXECUTION_STRATEGIES)).openapi({ description: "Absent = what the plan says: by cron, at a time, else IMMEDIATELY" }),
+    executionStrategy: optional(z.enum(EXECUTION_STRATEGIES)).openapi({
+      description: "Absent = what the plan says: by cron, at a time, else IMMEDIATELY",
+    }),
     executionPlan: orDefault(ExecutionPlanIn, AT_ONCE),
     storageConsistencyCheck: orDefault(z.boolean(), false),
     automaticCreateRemoteRepo: orDefault(z.boolean(), true),
     compare: orDefault(z.enum(COMPARE_MODES), SETTING_DEFAULTS.compare).openapi({ description: COMPARE }),
-    compareReadLimit: orDefault(whole.min(0), SETTING_DEFAULTS.compareReadLimit).openapi({ description: COMPARE_READ_LIMIT }),
-    verification: orDefault(z.enum(VERIFICATIONS), SETTING_DEFAULTS.verification).openapi({ description: VERIFICATION }),
+    compareReadLimit: orDefault(whole.min(0), SETTING_DEFAULTS.compareReadLimit).openapi({
+      description: COMPARE_READ_LIMIT,
+    }),
+    verification: orDefault(z.enum(VERIFICATIONS), SETTING_DEFAULTS.verification).openapi({
+      description: VERIFICATION,
+    }),
   })
   .openapi("TaskSetting");
 
@@ -97,7 +114,12 @@ const head = {
 };
 
 export const TaskCreate = z
-  .object({ ...head, replicaType: orDefault(z.enum(REPLICA_TYPES), "SCHEDULED"), setting: SettingIn, enabled: orDefault(z.boolean(), true) })
+  .object({
+    ...head,
+    replicaType: orDefault(z.enum(REPLICA_TYPES), "SCHEDULED"),
+    setting: SettingIn,
+    enabled: orDefault(z.boolean(), true),
+  })
   .openapi("TaskCreate", { example: TASK_EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
@@ -111,7 +133,9 @@ export const TaskUpdate = z
   .openapi("TaskUpdate");
 export type TaskUpdate = z.output<typeof TaskUpdate>;
 
-export const TaskCopy = z.object({ name: z.string(), key: z.string(), description: optional(z.string()) }).openapi("TaskCopy");
+export const TaskCopy = z
+  .object({ name: z.string(), key: z.string(), description: optional(z.string()) })
+  .openapi("TaskCopy");
 
 export const Setting = z
   .object({
@@ -174,7 +198,9 @@ export const TaskDetail = z
         remoteRepoName: z.string().nullable(),
         repoType: z.enum(REPOSITORY_TYPES),
         packageConstraints: z
-          .array(z.object({ packageKey: z.string(), versions: Versions.nullable(), targetVersions: Versions.nullable() }))
+          .array(
+            z.object({ packageKey: z.string(), versions: Versions.nullable(), targetVersions: Versions.nullable() }),
+          )
           .nullable(),
         pathConstraints: z.array(z.object({ path: z.string() })).nullable(),
       }),
@@ -214,6 +240,9 @@ export function toTaskInfo(task: TaskView, zone: string): z.output<typeof TaskIn
 }
 
 export function toTaskObject(object: TaskObject): z.output<typeof TaskDetail>["objects"][number] {
-  const packageConstraints = object.packageConstraints?.map((constraint) => ({ ...constraint, targetVersions: constraint.targetVersions ?? null }));
+  const packageConstraints = object.packageConstraints?.map((constraint) => ({
+    ...constraint,
+    targetVersions: constraint.targetVersions ?? null,
+  }));
   return { ...object, packageConstraints: packageConstraints ?? null };
 }

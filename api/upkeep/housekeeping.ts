@@ -22,7 +22,10 @@ export type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger
 /** `breathe` lets other work go first, and throws when the process ends. */
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
 
-/** Takes away what is not needed any more, in small steps between other work. Only the control plane may do this: it alone knows what is being written. */
+/**
+ * Takes away what is not needed any more, in small steps between other work. Only the control plane may do this: it
+ * alone knows what is being written.
+ */
 export function createHousekeeping(deps: HousekeepingDeps) {
   const stopping = new AbortController();
   const keeping: Keeping = {
@@ -74,7 +77,12 @@ async function repeat({ breathe }: Keeping, step: () => number): Promise<void> {
 
 async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
   for (let after: string | null = ""; after !== null; await breathe()) {
-    const step: ReturnType<typeof collectBlobs> = collectBlobs(db, { after, before: now() - KEEP_MS, limit: STEP, isHeld: store.isHeld });
+    const step: ReturnType<typeof collectBlobs> = collectBlobs(db, {
+      after,
+      before: now() - KEEP_MS,
+      limit: STEP,
+      isHeld: store.isHeld,
+    });
     // A row that comes back after a power loss must still find its content.
     if (step.removed.length > 0) await durable(db);
     await removeUnregistered(db, store, step.removed);
@@ -92,8 +100,8 @@ async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): P
 }
 
 /**
- * Between the look at the row and the removal nothing else of this process runs, and a commit that is under way holds its content:
- * whoever registers content either did so before, and it stays, or finds it gone and writes it again.
+ * Between the look at the row and the removal nothing else of this process runs, and a commit that is under way holds
+ * its content: whoever registers content either did so before, and it stays, or finds it gone and writes it again.
  */
 async function removeUnregistered(db: Db, store: Store, digests: string[]): Promise<void> {
   for (const sha256 of digests) if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);

@@ -10,7 +10,10 @@ import { toChanged } from "./news.ts";
 /** Events looked at; where there are more, every task is told to look for itself. */
 const PAGE = 5_000;
 
-/** The clusters of enabled tasks that mean something of what happened after the event `after`; not those that wait after a failure. */
+/**
+ * The clusters of enabled tasks that mean something of what happened after the event `after`; not those that wait after
+ * a failure.
+ */
 export function findConcerned(db: DbOrTx, after: number, now: number, page = PAGE): CursorKey[] {
   const { changes, full } = readChanges(db, after, page);
   const keys = full ? null : concernedTasks(db, changes);
@@ -19,13 +22,22 @@ export function findConcerned(db: DbOrTx, after: number, now: number, page = PAG
     .select({ taskKey, clusterId })
     .from(eventCursor)
     .innerJoin(task, eq(task.key, taskKey))
-    .where(and(FOLLOWING, or(isNull(notBefore), lte(notBefore, now)), keys === null ? undefined : sql`${taskKey} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`))
+    .where(
+      and(
+        FOLLOWING,
+        or(isNull(notBefore), lte(notBefore, now)),
+        keys === null ? undefined : sql`${taskKey} IN (SELECT value FROM json_each(${JSON.stringify(keys)}))`,
+      ),
+    )
     .all();
 }
 
 const FOLLOWING = and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true));
 
-/** Keys of the tasks of which an object means one of the changes. Only objects of repositories in which something changed are read. */
+/**
+ * Keys of the tasks of which an object means one of the changes. Only objects of repositories in which something
+ * changed are read.
+ */
 function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   if (changes.size === 0) return [];
   const place = sql<string>`${task.projectId} || '/' || ${taskObject.localRepoName}`;
@@ -64,5 +76,9 @@ function readChanges(db: DbOrTx, after: number, page: number): { changes: Map<st
 
 export function cursorsOf(db: DbOrTx, taskKey: string): (CursorKey & { notBefore: number | null })[] {
   const { clusterId, notBefore } = eventCursor;
-  return db.select({ taskKey: eventCursor.taskKey, clusterId, notBefore }).from(eventCursor).where(eq(eventCursor.taskKey, taskKey)).all();
+  return db
+    .select({ taskKey: eventCursor.taskKey, clusterId, notBefore })
+    .from(eventCursor)
+    .where(eq(eventCursor.taskKey, taskKey))
+    .all();
 }

@@ -9,7 +9,8 @@ export type CursorRow = typeof eventCursor.$inferSelect;
 /** One task at one cluster. */
 export type CursorKey = { taskKey: string; clusterId: string };
 
-export const cursorOf = ({ taskKey, clusterId }: CursorKey) => and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
+export const cursorOf = ({ taskKey, clusterId }: CursorKey) =>
+  and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
 
 /** The number of the newest event there ever was; events that are deleted count, too. */
 export function newestEvent(db: DbOrTx): number {
@@ -20,7 +21,9 @@ export function findCursor(db: DbOrTx, key: CursorKey): CursorRow | null {
   return db.select().from(eventCursor).where(cursorOf(key)).get() ?? null;
 }
 
-/** Call it in the transaction that changes a task: what joins begins with the next event, what has left is forgotten. */
+/**
+ * Call it in the transaction that changes a task: what joins begins with the next event, what has left is forgotten.
+ */
 export function syncCursors(tx: DbOrTx, taskKey: string): void {
   const newest = newestEvent(tx);
   const wanted = sql`SELECT c.cluster_id FROM task_cluster c JOIN task t ON t.key = c.task_key WHERE t.key = ${taskKey} AND t.replica_type = 'REAL_TIME'`;
@@ -64,8 +67,9 @@ export async function dropCursors(db: Db, taskKey: string): Promise<void> {
 type Follower = { cursor: CursorRow; enabled: boolean; projectId: string };
 
 /**
- * Brings cursors forward that have nothing to do: past events that are none of their repositories, and, when more than `mostLag` behind,
- * past all, with a full plan of the task to come instead. So the log stays bounded. Yields between transactions.
+ * Brings cursors forward that have nothing to do: past events that are none of their repositories, and, when more than
+ * `mostLag` behind, past all, with a full plan of the task to come instead. So the log stays bounded. Yields between
+ * transactions.
  */
 export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
   const newest = newestEvent(db);
@@ -74,11 +78,17 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
     const far = newest - cursor.position > mostLag;
     if (!far && (isDraining(tx, cursor) || hasEvents(tx, { ...cursor, projectId }))) return;
     const catchUp = far ? { catchUp: true, catchUpRecord: null } : {};
-    tx.update(eventCursor).set({ position: newest, planned: newest, ...catchUp }).where(cursorOf(cursor)).run();
+    tx.update(eventCursor)
+      .set({ position: newest, planned: newest, ...catchUp })
+      .where(cursorOf(cursor))
+      .run();
   });
 }
 
-/** Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. Yields now and then. */
+/**
+ * Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. Yields now and
+ * then.
+ */
 export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; draining: CursorKey[] }> {
   const [due, draining]: [CursorKey[], CursorKey[]] = [[], []];
   await eachFollower(db, (tx, { cursor, enabled, projectId }) => {
@@ -92,7 +102,7 @@ export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; 
 
 /** Looks at one follower after the other, some of them in a transaction. */
 async function eachFollower(db: Db, look: (tx: DbOrTx, follower: Follower) => void): Promise<void> {
-  for (let after: CursorKey | undefined = { taskKey: "", clusterId: "" }; after !== undefined; ) {
+  for (let after: CursorKey | undefined = { taskKey: "", clusterId: "" }; after !== undefined;) {
     const from: CursorKey = after;
     const some = await inTurn(() =>
       write(db, (tx) => {

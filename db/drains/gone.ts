@@ -7,10 +7,16 @@ import { detail, type dispatch, plan, record } from "../schema/replication.ts";
 import { pass } from "./outcomes.ts";
 
 /**
- * Files and versions that were deleted after a drain planned them are no failure, for deletes are not propagated: they leave the plan, or end as nothing
- * to do where they had begun. Answers the others.
+ * Files and versions that were deleted after a drain planned them are no failure, for deletes are not propagated: they
+ * leave the plan, or end as nothing to do where they had begun. Answers the others.
  */
-export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoName: string, artifacts: BatchArtifact[], now: number): BatchArtifact[] {
+export function passGone(
+  tx: DbOrTx,
+  batch: typeof dispatch.$inferSelect,
+  repoName: string,
+  artifacts: BatchArtifact[],
+  now: number,
+): BatchArtifact[] {
   const { recordId, clusterId, object } = batch;
   const gone = artifacts.filter(({ digest, problem }) => digest === null && problem === null);
   if (gone.length === 0) return artifacts;
@@ -19,10 +25,21 @@ export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoNa
     if (begun) {
       tx.update(detail)
         .set({ status: "SUCCESS", skip: true, endTime: now, errorReason: null, again: false, uploads: null })
-        .where(and(eq(detail.recordId, recordId), eq(detail.clusterId, clusterId), eq(detail.object, object), eq(detail.seq, seq)))
+        .where(
+          and(
+            eq(detail.recordId, recordId),
+            eq(detail.clusterId, clusterId),
+            eq(detail.object, object),
+            eq(detail.seq, seq),
+          ),
+        )
         .run();
     } else {
-      const row = tx.delete(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq))).returning({ size: plan.size }).get();
+      const row = tx
+        .delete(plan)
+        .where(and(eq(plan.recordId, recordId), eq(plan.object, object), eq(plan.seq, seq)))
+        .returning({ size: plan.size })
+        .get();
       if (row) addPlanned(tx, batch, -1, -(row.size ?? 0));
     }
     pass(tx, { taskKey, clusterId, recordId, repoName }, { path: name, version });
@@ -30,17 +47,32 @@ export function passGone(tx: DbOrTx, batch: typeof dispatch.$inferSelect, repoNa
   return artifacts.filter((artifact) => !gone.includes(artifact));
 }
 
-/** The same of what was deleted after its batch was handed out, and so could not be sent: there is nothing to do any more. */
-export function excuseGone(tx: DbOrTx, place: { projectId: string; repoName: string }, report: ArtifactReport): ArtifactReport {
+/**
+ * The same of what was deleted after its batch was handed out, and so could not be sent: there is nothing to do any
+ * more.
+ */
+export function excuseGone(
+  tx: DbOrTx,
+  place: { projectId: string; repoName: string },
+  report: ArtifactReport,
+): ArtifactReport {
   const { outcome } = report;
   if (outcome?.result.kind !== "failed" || outcome.result.conflict || !isGone(tx, place, report)) return report;
   return { ...report, outcome: { ...outcome, result: { kind: "same" }, parts: noParts() } };
 }
 
-function isGone(tx: DbOrTx, { projectId, repoName }: { projectId: string; repoName: string }, { name, version }: Pick<ArtifactReport, "name" | "version">): boolean {
+function isGone(
+  tx: DbOrTx,
+  { projectId, repoName }: { projectId: string; repoName: string },
+  { name, version }: Pick<ArtifactReport, "name" | "version">,
+): boolean {
   const there =
     version === ""
       ? sql`SELECT 1 FROM node WHERE repository_id = r.id AND full_path = ${name} AND folder = 0`
       : sql`SELECT 1 FROM package k JOIN version v ON v.package_id = k.id WHERE k.repository_id = r.id AND k.name = ${name} AND v.name = ${version}`;
-  return tx.get(sql`SELECT 1 FROM repository r WHERE r.project_id = ${projectId} AND r.name = ${repoName} AND NOT EXISTS (${there})`) !== undefined;
+  return (
+    tx.get(
+      sql`SELECT 1 FROM repository r WHERE r.project_id = ${projectId} AND r.name = ${repoName} AND NOT EXISTS (${there})`,
+    ) !== undefined
+  );
 }

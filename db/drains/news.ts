@@ -15,8 +15,8 @@ const MOST_OBJECTS = 20;
 export type Objects = { projectId: string; objects: readonly TaskObject[] };
 
 /**
- * What a cluster has to be sent next: files and versions by the number of their object. `upTo`: all events up to this one are in here; `more`:
- * that was not all there is. Several events of a file or version are one.
+ * What a cluster has to be sent next: files and versions by the number of their object. `upTo`: all events up to this
+ * one are in here; `more`: that was not all there is. Several events of a file or version are one.
  */
 export type News = { changes: Map<number, Map<string, Changed>>; upTo: number; more: boolean };
 
@@ -32,13 +32,19 @@ export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: n
   const byRepository = new Map<string, Follower[]>();
   for (const [object, from] of objects.entries()) {
     const known = byRepository.get(from.localRepoName) ?? [];
-    byRepository.set(from.localRepoName, [...known, { object, means: objectMatcher(from), byFiles: meansFilesOfVersions(from) }]);
+    byRepository.set(from.localRepoName, [
+      ...known,
+      { object, means: objectMatcher(from), byFiles: meansFilesOfVersions(from) },
+    ]);
   }
   const { events, upTo, more } = pageOfEvents(db, projectId, [...byRepository.keys()], after, page);
   const news: News = { changes: new Map(), upTo, more };
   for (const event of events) {
-    const meant = (byRepository.get(event.repoName) ?? []).flatMap((follower) => meantBy(db, projectId, follower, event));
-    if (!hasRoom(news, [...new Set(meant.map(({ object }) => object))])) return { ...news, upTo: event.seq - 1, more: true };
+    const meant = (byRepository.get(event.repoName) ?? []).flatMap((follower) =>
+      meantBy(db, projectId, follower, event),
+    );
+    if (!hasRoom(news, [...new Set(meant.map(({ object }) => object))]))
+      return { ...news, upTo: event.seq - 1, more: true };
     for (const { object, changed } of meant) addChange(news.changes, object, changed);
   }
   return news;
@@ -47,16 +53,30 @@ export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: n
 type Follower = { object: number; means: (changed: Changed) => boolean; byFiles: boolean };
 
 /** What an event is to an object: what it tells, nothing, or those files of a version that the object's paths mean. */
-function meantBy(db: DbOrTx, projectId: string, { object, means, byFiles }: Follower, { repoName, path, version }: Event): { object: number; changed: Changed }[] {
+function meantBy(
+  db: DbOrTx,
+  projectId: string,
+  { object, means, byFiles }: Follower,
+  { repoName, path, version }: Event,
+): { object: number; changed: Changed }[] {
   if (means({ path, version })) return [{ object, changed: { path, version } }];
   const repository = byFiles && version !== "" ? findRepository(db, projectId, repoName) : null;
   if (!repository) return [];
   const paths = fileTypeOf(repository.type)?.pathsOfVersion(db, repository.id, path, version) ?? [];
-  return paths.map((each): Changed => ({ path: each, version: "" })).filter(means).map((changed) => ({ object, changed }));
+  return paths
+    .map((each): Changed => ({ path: each, version: "" }))
+    .filter(means)
+    .map((changed) => ({ object, changed }));
 }
 
 /** In the order of their numbers, over all the repositories. */
-function pageOfEvents(db: DbOrTx, projectId: string, repositories: string[], after: number, page: number): { events: Event[]; upTo: number; more: boolean } {
+function pageOfEvents(
+  db: DbOrTx,
+  projectId: string,
+  repositories: string[],
+  after: number,
+  page: number,
+): { events: Event[]; upTo: number; more: boolean } {
   const each = Math.ceil(page / Math.max(1, repositories.length));
   const upTo = newestEvent(db);
   const pages = repositories.map((name) =>
@@ -66,13 +86,18 @@ function pageOfEvents(db: DbOrTx, projectId: string, repositories: string[], aft
   );
   const ends = pages.filter((events) => events.length === each).map((events) => events.at(-1)?.seq ?? 0);
   const end = Math.min(upTo, ...ends);
-  const events = pages.flat().flatMap(({ seq, repoName, ...event }): Event[] => (seq <= end ? [{ seq, repoName, ...toChanged(event) }] : []));
+  const events = pages
+    .flat()
+    .flatMap(({ seq, repoName, ...event }): Event[] => (seq <= end ? [{ seq, repoName, ...toChanged(event) }] : []));
   return { events: events.sort((a, b) => a.seq - b.seq), upTo: end, more: end < upTo };
 }
 
 export type Waiting = Changed & { repoName: string };
 
-/** The files and versions that wait for the cluster and are due, the longest due first; of them those that were tried at most `mostTries` times. */
+/**
+ * The files and versions that wait for the cluster and are due, the longest due first; of them those that were tried at
+ * most `mostTries` times.
+ */
 export function readDue(db: DbOrTx, { taskKey, clusterId }: CursorKey, mostTries: number, now: number): Waiting[] {
   return db.all<Waiting>(sql`
     SELECT repo_name AS repoName, path, version FROM pending
@@ -80,12 +105,18 @@ export function readDue(db: DbOrTx, { taskKey, clusterId }: CursorKey, mostTries
 }
 
 /** Adds what waits, as far as there is room. `taken`: those it added; `idle`: those that no object means any more. */
-export function addWaiting(news: News, { objects }: Objects, waiting: readonly Waiting[]): { taken: Waiting[]; idle: Waiting[] } {
+export function addWaiting(
+  news: News,
+  { objects }: Objects,
+  waiting: readonly Waiting[],
+): { taken: Waiting[]; idle: Waiting[] } {
   const matchers = objects.map(objectMatcher);
   const taken: Waiting[] = [];
   const idle: Waiting[] = [];
   for (const each of waiting) {
-    const concerned = objects.flatMap((from, object) => (from.localRepoName === each.repoName && matchers[object]?.(each) ? [object] : []));
+    const concerned = objects.flatMap((from, object) =>
+      from.localRepoName === each.repoName && matchers[object]?.(each) ? [object] : [],
+    );
     if (concerned.length === 0) {
       idle.push(each);
     } else if (hasRoom(news, concerned)) {

@@ -20,7 +20,8 @@ const MOST_OBJECTS = 200;
  * - gone: the task does not follow uploads to this cluster, or not at present.
  * - idle: nothing; `wait`: in how many ms there is something to look at, null = when the bell rings.
  * - look: nothing so far, and more to look at.
- * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan has to be made first; `more`: there is more to take in.
+ * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan has to be made first; `more`:
+ * there is more to take in.
  */
 export type DrainStep =
   | { kind: "gone" }
@@ -36,7 +37,8 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
   return write(db, (tx) => {
     const cursor = findCursor(tx, opening);
     const running = findRunning(tx, opening);
-    if (running) return { kind: "drain", recordId: running, targets: null, plan: cursor?.catchUpRecord === running, more: true };
+    if (running)
+      return { kind: "drain", recordId: running, targets: null, plan: cursor?.catchUpRecord === running, more: true };
     if (!cursor || !isFollowing(tx, taskKey)) return { kind: "gone" };
     if (cursor.notBefore !== null && cursor.notBefore > now) return { kind: "idle", wait: cursor.notBefore - now };
     const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
@@ -48,7 +50,13 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
     if (taken.takesPart) {
       insertRecord(tx, opening, drain);
       tx.update(eventCursor).set({ planned: taken.upTo }).where(cursorOf(opening)).run();
-      return { kind: "drain", recordId: drain.recordId, targets: toTargets(drain, taken.gained), plan: false, more: taken.more };
+      return {
+        kind: "drain",
+        recordId: drain.recordId,
+        targets: toTargets(drain, taken.gained),
+        plan: false,
+        more: taken.more,
+      };
     }
     tx.update(eventCursor).set({ position: taken.upTo, planned: taken.upTo }).where(cursorOf(opening)).run();
     return taken.more ? { kind: "look" } : { kind: "idle", wait: nextPending(tx, opening, now) };
@@ -69,7 +77,10 @@ export type Grown = { targets: Target[]; more: boolean; full: boolean };
 
 const FULL: Grown = { targets: [], more: false, full: true };
 
-/** Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One transaction. */
+/**
+ * Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One
+ * transaction.
+ */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
     const { taskKey, clusterId, startTime } = record;
@@ -88,10 +99,18 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
 }
 
 /** The events after `after`, and what waits and is due. */
-function takeNews(tx: DbOrTx, drain: Drain, after: number, mostTries: number, now: number): News & ReturnType<typeof planNews> {
+function takeNews(
+  tx: DbOrTx,
+  drain: Drain,
+  after: number,
+  mostTries: number,
+  now: number,
+): News & ReturnType<typeof planNews> {
   const news = readEvents(tx, drain.snapshot, after);
   const waiting = addWaiting(news, drain.snapshot, readDue(tx, drain, mostTries, now));
-  tx.run(sql`UPDATE pending SET record_id = ${drain.recordId} WHERE ${among(drain, [...waiting.taken, ...waiting.idle])}`);
+  tx.run(
+    sql`UPDATE pending SET record_id = ${drain.recordId} WHERE ${among(drain, [...waiting.taken, ...waiting.idle])}`,
+  );
   const planned = planNews(tx, drain, news, now);
   tx.run(sql`
     DELETE FROM pending WHERE record_id = ${drain.recordId} AND NOT EXISTS (
@@ -104,7 +123,11 @@ const among = ({ taskKey, clusterId }: CursorKey, waiting: readonly Waiting[]) =
   task_key = ${taskKey} AND cluster_id = ${clusterId}
   AND (repo_name, path, version) IN (SELECT value ->> 'repoName', value ->> 'path', value ->> 'version' FROM json_each(${JSON.stringify(waiting)}))`;
 
-function insertRecord(tx: DbOrTx, { workflowId, now }: Opening, { recordId, taskKey, clusterId, snapshot }: Drain): void {
+function insertRecord(
+  tx: DbOrTx,
+  { workflowId, now }: Opening,
+  { recordId, taskKey, clusterId, snapshot }: Drain,
+): void {
   startRecord(tx, { id: recordId, taskKey, clusterId, workflowId, startTime: now, snapshot });
 }
 

@@ -22,7 +22,13 @@ export type DrainReports = CursorKey & {
 };
 
 /** Null when the run is no drain. Notes that the cluster took or refused something. */
-export function openReports(tx: DbOrTx, batch: typeof dispatch.$inferSelect, snapshot: RunSnapshot, reports: readonly ArtifactReport[], now: number): DrainReports | null {
+export function openReports(
+  tx: DbOrTx,
+  batch: typeof dispatch.$inferSelect,
+  snapshot: RunSnapshot,
+  reports: readonly ArtifactReport[],
+  now: number,
+): DrainReports | null {
   if (snapshot.replicaType !== "REAL_TIME") return null;
   const { recordId, clusterId } = batch;
   const taskKey = tx.select({ key: record.taskKey }).from(record).where(eq(record.id, recordId)).get()?.key ?? "";
@@ -30,49 +36,103 @@ export function openReports(tx: DbOrTx, batch: typeof dispatch.$inferSelect, sna
   const answered = reports.some(({ outcome }) => outcome && outcome.result.kind !== "again");
   if (answered) tx.update(eventCursor).set({ answeredTime: now }).where(cursorOf(key)).run();
   const cursor = findCursor(tx, key);
-  const waited = tx.select({ path: pending.path }).from(pending).where(eq(pending.recordId, recordId)).limit(1).get() !== undefined;
+  const waited =
+    tx.select({ path: pending.path }).from(pending).where(eq(pending.recordId, recordId)).limit(1).get() !== undefined;
   const repoName = snapshot.objects[batch.object]?.localRepoName ?? "";
-  return { ...key, recordId, projectId: snapshot.projectId, repoName, now, answeredTime: cursor && (cursor.answeredTime ?? 0), waited };
+  return {
+    ...key,
+    recordId,
+    projectId: snapshot.projectId,
+    repoName,
+    now,
+    answeredTime: cursor && (cursor.answeredTime ?? 0),
+    waited,
+  };
 }
 
 /**
- * A file could not reach the cluster since `firstFailure`. When that is as long as a drain waits, and the cluster has taken or refused nothing
- * meanwhile, it is the cluster that is away: the drain ends, and all it had is kept.
+ * A file could not reach the cluster since `firstFailure`. When that is as long as a drain waits, and the cluster has
+ * taken or refused nothing meanwhile, it is the cluster that is away: the drain ends, and all it had is kept.
  */
-export function noteUnreachable(tx: DbOrTx, drain: DrainReports, result: ArtifactResult, firstFailure: number | null): void {
-  if (result.kind !== "again" || !result.unreachable || firstFailure === null || drain.now - firstFailure < DRAIN_WINDOW) return;
+export function noteUnreachable(
+  tx: DbOrTx,
+  drain: DrainReports,
+  result: ArtifactResult,
+  firstFailure: number | null,
+): void {
+  if (
+    result.kind !== "again" ||
+    !result.unreachable ||
+    firstFailure === null ||
+    drain.now - firstFailure < DRAIN_WINDOW
+  )
+    return;
   if (drain.answeredTime === null || drain.answeredTime >= firstFailure) return;
   const seconds = Math.round((drain.now - firstFailure) / 1000);
-  const reason = `the cluster took nothing for ${seconds} s: ${result.reason}; its uploads are kept for the next drain`.slice(0, 2_000);
-  tx.insert(halt).values({ recordId: drain.recordId, clusterId: drain.clusterId, reason, away: true }).onConflictDoNothing().run();
+  const reason =
+    `the cluster took nothing for ${seconds} s: ${result.reason}; its uploads are kept for the next drain`.slice(
+      0,
+      2_000,
+    );
+  tx.insert(halt)
+    .values({ recordId: drain.recordId, clusterId: drain.clusterId, reason, away: true })
+    .onConflictDoNothing()
+    .run();
 }
 
-/** A file or version has ended: it need not wait any more, or, when only the time was over, it waits for a later drain. */
+/**
+ * A file or version has ended: it need not wait any more, or, when only the time was over, it waits for a later drain.
+ */
 export function noteEnded(tx: DbOrTx, drain: DrainReports, ended: Changed, result: ArtifactResult): void {
   if (result.kind !== "again") return drain.waited ? pass(tx, drain, ended) : undefined;
   if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keep(tx, drain, ended);
 }
 
 /** Only what this drain took: what changed meanwhile waits again. */
-export function pass(tx: DbOrTx, { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string }, changed: Changed): void {
+export function pass(
+  tx: DbOrTx,
+  { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string },
+  changed: Changed,
+): void {
   tx.delete(pending)
     .where(and(rowOf(key, repoName, changed), eq(pending.recordId, recordId)))
     .run();
 }
 
 function keep(tx: DbOrTx, { recordId, repoName, now, ...key }: DrainReports, changed: Changed): void {
-  const known = tx.select({ tries: pending.tries, recordId: pending.recordId }).from(pending).where(rowOf(key, repoName, changed)).get();
+  const known = tx
+    .select({ tries: pending.tries, recordId: pending.recordId })
+    .from(pending)
+    .where(rowOf(key, repoName, changed))
+    .get();
   if (known && known.recordId !== recordId) return;
   const tries = (known?.tries ?? 0) + 1;
   const values = { tries, notBefore: now + drainDelay(tries), recordId: null };
   tx.insert(pending)
-    .values({ ...values, taskKey: key.taskKey, clusterId: key.clusterId, repoName, path: changed.path, version: changed.version, since: now })
-    .onConflictDoUpdate({ target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path, pending.version], set: values })
+    .values({
+      ...values,
+      taskKey: key.taskKey,
+      clusterId: key.clusterId,
+      repoName,
+      path: changed.path,
+      version: changed.version,
+      since: now,
+    })
+    .onConflictDoUpdate({
+      target: [pending.taskKey, pending.clusterId, pending.repoName, pending.path, pending.version],
+      set: values,
+    })
     .run();
 }
 
 const rowOf = ({ taskKey, clusterId }: CursorKey, repoName: string, { path, version }: Changed) =>
-  and(eq(pending.taskKey, taskKey), eq(pending.clusterId, clusterId), eq(pending.repoName, repoName), eq(pending.path, path), eq(pending.version, version));
+  and(
+    eq(pending.taskKey, taskKey),
+    eq(pending.clusterId, clusterId),
+    eq(pending.repoName, repoName),
+    eq(pending.path, path),
+    eq(pending.version, version),
+  );
 
 /** Whether the drain ended, or is ending, because the cluster was away. */
 export function isAway(db: DbOrTx, recordId: string): boolean {

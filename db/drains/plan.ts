@@ -14,8 +14,9 @@ import type { News } from "./news.ts";
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
 
 /**
- * Takes news into a drain's plan: one row for each file and version, that of what is there now; what was deleted since is left out, for deletes are not
- * propagated. Answers the objects that have something to be cut; `takesPart`: the drain has something to say, be it why it cannot be sent.
+ * Takes news into a drain's plan: one row for each file and version, that of what is there now; what was deleted since
+ * is left out, for deletes are not propagated. Answers the objects that have something to be cut; `takesPart`: the
+ * drain has something to say, be it why it cannot be sent.
  */
 export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
   const { recordId, snapshot } = drain;
@@ -28,10 +29,19 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
     if (!from?.category || !to || !repository) continue;
     const source = { category: from.category, repoType: from.repoType, protocol: from.protocol ?? null };
     const sendable = transferProblem(source, to) === null;
-    const joins = tx.insert(planObject).values({ recordId, object, complete: true }).onConflictDoNothing().run().changes > 0;
-    if (sendable && planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [...changes.values()]) === 0) {
+    const joins =
+      tx.insert(planObject).values({ recordId, object, complete: true }).onConflictDoNothing().run().changes > 0;
+    if (
+      sendable &&
+      planChanges(tx, { ...drain, object, repositoryId: repository.id, now }, from.localRepoName, [
+        ...changes.values(),
+      ]) === 0
+    ) {
       // An object of which nothing is sent takes no part in the drain.
-      if (joins) tx.delete(planObject).where(and(eq(planObject.recordId, recordId), eq(planObject.object, object))).run();
+      if (joins)
+        tx.delete(planObject)
+          .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
+          .run();
       continue;
     }
     if (sendable) gained.push(object);
@@ -68,8 +78,9 @@ const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list:
 type Known = Changed & { seq: number; detail: number | null; status: string | null; again: number | null };
 
 /**
- * Files and versions that the drain has in its plan already and that have changed since. What was not handed out yet is read when it is; what has ended is
- * tried again in its row; what is being sent just now is left to a later drain. Answers how many there are to be cut again.
+ * Files and versions that the drain has in its plan already and that have changed since. What was not handed out yet is
+ * read when it is; what has ended is tried again in its row; what is being sent just now is left to a later drain.
+ * Answers how many there are to be cut again.
  */
 function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
   const { recordId, taskKey, clusterId, object, now } = where;
@@ -100,8 +111,8 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
 }
 
 /**
- * Plans the next page of an object as it is, instead of following what happened to it, and says whether that was the last. A path that
- * nothing matches is no failure: nothing was uploaded there.
+ * Plans the next page of an object as it is, instead of following what happened to it, and says whether that was the
+ * last. A path that nothing matches is no failure: nothing was uploaded there.
  */
 export function planCatchUp(db: Db, recordId: string, object: number, now: number): boolean {
   const snapshot = snapshotOf(db, recordId);

@@ -13,8 +13,8 @@ const PAGE = 1_000;
 type RecordRow = Pick<typeof record.$inferSelect, "id" | "taskKey" | "clusterId" | "stopReason">;
 
 /**
- * Before the record of a drain that FAST_FAIL ended is closed: what it had not come to waits for the next drain, so that the cursor can go
- * past the file that failed. Yields between transactions; may be repeated.
+ * Before the record of a drain that FAST_FAIL ended is closed: what it had not come to waits for the next drain, so
+ * that the cursor can go past the file that failed. Yields between transactions; may be repeated.
  */
 export async function keepUnfinished(db: Db, recordId: string, now: () => number): Promise<void> {
   const { taskKey, clusterId, status, stopReason } = record;
@@ -22,18 +22,33 @@ export async function keepUnfinished(db: Db, recordId: string, now: () => number
   const halted = db.select({ away: halt.away }).from(halt).where(eq(halt.recordId, recordId)).get();
   if (!row?.clusterId || row.status !== "RUNNING" || row.stopReason !== null || halted?.away !== false) return;
   const repositories = snapshotOf(db, recordId)?.objects ?? [];
-  const objects = db.select({ object: planObject.object }).from(planObject).where(eq(planObject.recordId, recordId)).all();
+  const objects = db
+    .select({ object: planObject.object })
+    .from(planObject)
+    .where(eq(planObject.recordId, recordId))
+    .all();
   for (const { object } of objects) {
-    const last = db.get<{ seq: number | null }>(sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`)?.seq ?? 0;
+    const last =
+      db.get<{ seq: number | null }>(
+        sql`SELECT max(seq) AS seq FROM plan WHERE record_id = ${recordId} AND object = ${object}`,
+      )?.seq ?? 0;
     for (let from = 0; from < last; from += PAGE) {
-      await inTurn(() => keepRange(db, { recordId, object, repoName: repositories[object]?.localRepoName ?? "" }, row, from, now()));
+      await inTurn(() =>
+        keepRange(db, { recordId, object, repoName: repositories[object]?.localRepoName ?? "" }, row, from, now()),
+      );
     }
   }
 }
 
 type PlannedOf = { recordId: string; object: number; repoName: string };
 
-function keepRange(db: Db, { recordId, object, repoName }: PlannedOf, { taskKey, clusterId }: CursorKey, from: number, now: number): void {
+function keepRange(
+  db: Db,
+  { recordId, object, repoName }: PlannedOf,
+  { taskKey, clusterId }: CursorKey,
+  from: number,
+  now: number,
+): void {
   db.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
     SELECT c.task_key, c.cluster_id, ${repoName}, p.name, p.version, ${now}, ${now}
@@ -44,8 +59,8 @@ function keepRange(db: Db, { recordId, object, repoName }: PlannedOf, { taskKey,
 }
 
 /**
- * In the transaction that closes a drain's record. Where the cluster was away, or the drain was stopped or broke off, its events stay and the
- * next drain waits; else the cursor moves on.
+ * In the transaction that closes a drain's record. Where the cluster was away, or the drain was stopped or broke off,
+ * its events stay and the next drain waits; else the cursor moves on.
  */
 export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: RecordRow, now: number): void {
   if (clusterId === "") return;
@@ -57,10 +72,16 @@ export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: 
   if (stopReason !== null || isAway(tx, id)) {
     const failures = cursor.failures + 1;
     const catchUp = caughtUp ? { catchUpRecord: null } : {};
-    tx.update(eventCursor).set({ failures, notBefore: now + drainDelay(failures), planned: cursor.position, ...catchUp }).where(cursorOf(key)).run();
+    tx.update(eventCursor)
+      .set({ failures, notBefore: now + drainDelay(failures), planned: cursor.position, ...catchUp })
+      .where(cursorOf(key))
+      .run();
     return;
   }
   const position = Math.max(cursor.position, cursor.planned);
   const catchUp = caughtUp ? { catchUp: false, catchUpRecord: null } : {};
-  tx.update(eventCursor).set({ position, planned: position, failures: 0, notBefore: null, ...catchUp }).where(cursorOf(key)).run();
+  tx.update(eventCursor)
+    .set({ position, planned: position, failures: 0, notBefore: null, ...catchUp })
+    .where(cursorOf(key))
+    .run();
 }

@@ -7,17 +7,35 @@ import { type PackageType, packageTypeOf, type VersionPaths } from "./types.ts";
 import { findPackage, type PackageRepository, type PackageRow, type VersionRow } from "./versions.ts";
 
 /** A package with what its versions tell; `tags`: npm's dist-tags. */
-export type PackageView = PackageRow & { versions: string[]; latest: string | null; description: string | null; tags: Map<string, string> };
+export type PackageView = PackageRow & {
+  versions: string[];
+  latest: string | null;
+  description: string | null;
+  tags: Map<string, string>;
+};
 /** `metadata`: of the file that one of its paths names. */
 export type VersionView = VersionRow & VersionPaths & { tags: string[]; metadata: Record<string, string> };
 
 /** `name`: the beginning of it. */
-export function pagePackages(db: DbOrTx, repository: PackageRepository, name: string, offset: number, limit: number): { total: number; packages: PackageView[] } {
+export function pagePackages(
+  db: DbOrTx,
+  repository: PackageRepository,
+  name: string,
+  offset: number,
+  limit: number,
+): { total: number; packages: PackageView[] } {
   const type = packageTypeOf(repository.type);
   if (type === null) return { total: 0, packages: [] };
-  const where = and(eq(packages.repositoryId, repository.id), name === "" ? undefined : startsWith(packages.name, name));
+  const where = and(
+    eq(packages.repositoryId, repository.id),
+    name === "" ? undefined : startsWith(packages.name, name),
+  );
   const rows = db.select().from(packages).where(where).orderBy(asc(packages.name)).limit(limit).offset(offset).all();
-  const counted = db.select({ n: sql<number>`count(*)` }).from(packages).where(where).get();
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(packages)
+    .where(where)
+    .get();
   return { total: counted?.n ?? 0, packages: rows.map((row) => toView(db, type, row)) };
 }
 
@@ -27,11 +45,17 @@ export function readPackage(db: DbOrTx, repository: PackageRepository, name: str
   return type && row ? toView(db, type, row) : null;
 }
 
-const ownVersions = (packageId: number, { isOwn }: PackageType): SQL | undefined => and(eq(version.packageId, packageId), isOwn(version));
+const ownVersions = (packageId: number, { isOwn }: PackageType): SQL | undefined =>
+  and(eq(version.packageId, packageId), isOwn(version));
 
 function toView(db: DbOrTx, type: PackageType, row: PackageRow): PackageView {
   const { name, complete, lastModifiedDate } = version;
-  const found = db.select({ name, complete }).from(version).where(ownVersions(row.id, type)).orderBy(asc(lastModifiedDate), asc(version.id)).all();
+  const found = db
+    .select({ name, complete })
+    .from(version)
+    .where(ownVersions(row.id, type))
+    .orderBy(asc(lastModifiedDate), asc(version.id))
+    .all();
   const tags = type.tags(db, row.id);
   const latest = type.latest(found, tags);
   const description = latest === null ? null : type.description(db, row.id, latest);
@@ -48,9 +72,23 @@ export function pageVersions(
   const type = packageTypeOf(repository.type);
   const owner = findPackage(db, repository.id, wanted.packageName);
   if (!type || !owner) return null;
-  const where = and(ownVersions(owner.id, type), wanted.name === "" ? undefined : startsWith(version.name, wanted.name));
-  const rows = db.select().from(version).where(where).orderBy(desc(version.createdDate), desc(version.id)).limit(limit).offset(offset).all();
-  const counted = db.select({ n: sql<number>`count(*)` }).from(version).where(where).get();
+  const where = and(
+    ownVersions(owner.id, type),
+    wanted.name === "" ? undefined : startsWith(version.name, wanted.name),
+  );
+  const rows = db
+    .select()
+    .from(version)
+    .where(where)
+    .orderBy(desc(version.createdDate), desc(version.id))
+    .limit(limit)
+    .offset(offset)
+    .all();
+  const counted = db
+    .select({ n: sql<number>`count(*)` })
+    .from(version)
+    .where(where)
+    .get();
   const tags = [...type.tags(db, owner.id)];
   const versions = rows.map((row) => {
     const paths = type.paths(db, repository.id, owner.name, row);

@@ -9,8 +9,8 @@ import { node } from "../schema/content.ts";
 import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
 
 /**
- * A stated version, or why it cannot be, found out before. `fits`: its document was compared with its tarball; else a version with a tarball is
- * not made of what the store has.
+ * A stated version, or why it cannot be, found out before. `fits`: its document was compared with its tarball; else a
+ * version with a tarball is not made of what the store has.
  */
 export type JudgedVersion = DescribedVersion & { verdict?: VersionAnswer | undefined; fits: boolean };
 
@@ -30,7 +30,13 @@ export type Beside = { existing: string | null; comparison: ClaimComparison };
 export type StatableRepository = PackageRepository & { allowOverwrite: boolean };
 
 /** Within the transaction of one statement. `has`: whether a content is in the store. */
-export type Applying = { db: Db; tx: DbOrTx; repository: StatableRepository; rules: VersionRules; has: (sha256: string) => boolean };
+export type Applying = {
+  db: Db;
+  tx: DbOrTx;
+  repository: StatableRepository;
+  rules: VersionRules;
+  has: (sha256: string) => boolean;
+};
 
 export type Refusal = VersionAnswer & FileAnswer & { result: "refused" };
 
@@ -58,9 +64,17 @@ export const unchangeable = (why: string, existing: string): Refusal => ({
   existing,
 });
 
-export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate });
+export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({
+  createdBy,
+  createdDate,
+  lastModifiedBy,
+  lastModifiedDate,
+});
 
-export function versionThere({ tx, repository }: Applying, { package: name, version }: Pick<DescribedVersion, "package" | "version">): VersionRow | undefined {
+export function versionThere(
+  { tx, repository }: Applying,
+  { package: name, version }: Pick<DescribedVersion, "package" | "version">,
+): VersionRow | undefined {
   const owner = findPackage(tx, repository.id, name);
   return owner && findVersion(tx, owner.id, version);
 }
@@ -76,7 +90,12 @@ export function pairFiles(
   { db, repository, rules }: Applying,
   files: readonly DescribedFile[],
 ): { pairs: FilePair[]; there: Map<string, NodeStat> } {
-  const there = statPaths(db, repository.id, files.map(({ path }) => path), rules.now);
+  const there = statPaths(
+    db,
+    repository.id,
+    files.map(({ path }) => path),
+    rules.now,
+  );
   const pairs = files.map((file): FilePair => {
     const { path, sha256 } = file;
     const found = there.get(path);
@@ -92,7 +111,15 @@ export function writeFiles({ db, repository, rules }: Applying, files: readonly 
   const entries = files.flatMap((file): NodeEntry[] => {
     const { path, sha256, metadata } = file;
     if (sha256 === null) return [];
-    return [{ fullPath: path, sha256, metadata: includeMetadata ? metadata : null, audit: auditOf(file), partOfVersion: true }];
+    return [
+      {
+        fullPath: path,
+        sha256,
+        metadata: includeMetadata ? metadata : null,
+        audit: auditOf(file),
+        partOfVersion: true,
+      },
+    ];
   });
   for (const result of putNodes(db, repository, entries, { overwrite: true, user, now })) {
     if (result.kind === "blocked") throw new Refused(blocked(result.at));
@@ -100,7 +127,11 @@ export function writeFiles({ db, repository, rules }: Applying, files: readonly 
 }
 
 /** Sets the metadata of files that are there, where it differs; says whether it did anywhere. */
-export function setMetadata({ tx, repository }: Applying, files: readonly DescribedFile[], there: Map<string, NodeStat>): boolean {
+export function setMetadata(
+  { tx, repository }: Applying,
+  files: readonly DescribedFile[],
+  there: Map<string, NodeStat>,
+): boolean {
   const changed = files.filter(({ path, metadata }) => {
     const found = there.get(path);
     return found !== undefined && differs(found.metadata, metadata);

@@ -11,8 +11,8 @@ import { findPackage, findVersion } from "./versions.ts";
 const MOST_ANSWERED = 4 * 1024 ** 2;
 
 /**
- * The versions as another instance is to be told of them, each as the JSON of a SourceVersion, in the order of the keys: as many of the first ones as
- * fit into an answer, and at least one. All as they are at one moment.
+ * The versions as another instance is to be told of them, each as the JSON of a SourceVersion, in the order of the
+ * keys: as many of the first ones as fit into an answer, and at least one. All as they are at one moment.
  */
 export function readSourceVersions(db: Db, repositoryId: number, keys: readonly VersionKey[], now: number): string[] {
   return db.transaction((tx) => {

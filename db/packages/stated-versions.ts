@@ -1,12 +1,19 @@
 import type { StatedType, VersionAnswer } from "../../domain/sync-versions.ts";
 import { haveBlobs } from "../blobs.ts";
 import { type Db, write } from "../open.ts";
-import { type Applying, type JudgedVersion, Refused, type StatableRepository, type VersionRules } from "./stated-applying.ts";
+import {
+  type Applying,
+  type JudgedVersion,
+  Refused,
+  type StatableRepository,
+  type VersionRules,
+} from "./stated-applying.ts";
 import { PACKAGE_TYPES, type StatedPackageType } from "./types.ts";
 
 /**
- * Makes what another instance states of versions true, as far as the rules allow: decides each version by what is there and makes its files and its row,
- * in one transaction. Their contents are registered. `stopped`: an earlier one met a conflict under FAST_FAIL. Answers in the order of the versions.
+ * Makes what another instance states of versions true, as far as the rules allow: decides each version by what is there
+ * and makes its files and its row, in one transaction. Their contents are registered. `stopped`: an earlier one met a
+ * conflict under FAST_FAIL. Answers in the order of the versions.
  */
 export function applyVersions(
   db: Db,
@@ -37,7 +44,12 @@ function applyOne(applying: Applying, apply: StatedPackageType["apply"], version
   } catch (error) {
     if (error instanceof Refused) return error.answer;
     // The one thing here that recurses is what reads and writes a document.
-    if (error instanceof RangeError) return { result: "refused", code: 250106, message: `the document of ${version.package} ${version.version} is nested too deeply` };
+    if (error instanceof RangeError)
+      return {
+        result: "refused",
+        code: 250106,
+        message: `the document of ${version.package} ${version.version} is nested too deeply`,
+      };
     throw error;
   }
 }

@@ -15,15 +15,32 @@ export type PackageRepository = RepositoryKey & { type: RepositoryType };
 export type VersionEntry = Pick<VersionRow, "name" | "digest" | "size" | "complete" | "document">;
 
 export function findPackage(db: DbOrTx, repositoryId: number, name: string): PackageRow | undefined {
-  return db.select().from(packages).where(and(eq(packages.repositoryId, repositoryId), eq(packages.name, name))).get();
+  return db
+    .select()
+    .from(packages)
+    .where(and(eq(packages.repositoryId, repositoryId), eq(packages.name, name)))
+    .get();
 }
 
 export function findVersion(db: DbOrTx, packageId: number, name: string): VersionRow | undefined {
-  return db.select().from(version).where(and(eq(version.packageId, packageId), eq(version.name, name))).get();
+  return db
+    .select()
+    .from(version)
+    .where(and(eq(version.packageId, packageId), eq(version.name, name)))
+    .get();
 }
 
-/** Makes a version or changes it, and its package where that is missing, in the caller's transaction. No event: `tellVersion` comes after it, where something changed. */
-export function putVersion(tx: DbOrTx, repositoryId: number, packageName: string, entry: VersionEntry, audit: Audit): VersionRow {
+/**
+ * Makes a version or changes it, and its package where that is missing, in the caller's transaction. No event:
+ * `tellVersion` comes after it, where something changed.
+ */
+export function putVersion(
+  tx: DbOrTx,
+  repositoryId: number,
+  packageName: string,
+  entry: VersionEntry,
+  audit: Audit,
+): VersionRow {
   const { lastModifiedBy, lastModifiedDate } = audit;
   const owner = tx
     .insert(packages)
@@ -34,22 +51,54 @@ export function putVersion(tx: DbOrTx, repositoryId: number, packageName: string
   return tx
     .insert(version)
     .values({ packageId: owner.id, ...entry, ...audit })
-    .onConflictDoUpdate({ target: [version.packageId, version.name], set: { ...entry, lastModifiedBy, lastModifiedDate } })
+    .onConflictDoUpdate({
+      target: [version.packageId, version.name],
+      set: { ...entry, lastModifiedBy, lastModifiedDate },
+    })
     .returning()
     .get();
 }
 
-/** Writes into the log of REAL_TIME that a complete version was made or changed, or what hangs on it: a referrer, a dist-tag. */
-export function tellVersion(tx: DbOrTx, repository: PackageRepository, packageName: string, { name, digest, complete }: Pick<VersionRow, "name" | "digest" | "complete">, now: number): void {
+/**
+ * Writes into the log of REAL_TIME that a complete version was made or changed, or what hangs on it: a referrer, a
+ * dist-tag.
+ */
+export function tellVersion(
+  tx: DbOrTx,
+  repository: PackageRepository,
+  packageName: string,
+  { name, digest, complete }: Pick<VersionRow, "name" | "digest" | "complete">,
+  now: number,
+): void {
   if (!complete) return;
   const subject = packageKeyOf(repository.type, packageName);
-  tell(tx, { projectId: repository.projectId, repoName: repository.name, kind: "version", subject, version: name, digest, createdDate: now });
+  tell(tx, {
+    projectId: repository.projectId,
+    repoName: repository.name,
+    kind: "version",
+    subject,
+    version: name,
+    digest,
+    createdDate: now,
+  });
 }
 
-/** Deletes the row of a version, the dist-tags that name it, and the package with its last version. Files are the caller's. */
-export function deleteVersionRow(tx: DbOrTx, { id, packageId, name }: Pick<VersionRow, "id" | "packageId" | "name">): void {
+/**
+ * Deletes the row of a version, the dist-tags that name it, and the package with its last version. Files are the
+ * caller's.
+ */
+export function deleteVersionRow(
+  tx: DbOrTx,
+  { id, packageId, name }: Pick<VersionRow, "id" | "packageId" | "name">,
+): void {
   tx.delete(version).where(eq(version.id, id)).run();
-  tx.delete(distTag).where(and(eq(distTag.packageId, packageId), eq(distTag.version, name))).run();
-  tx.run(sql`DELETE FROM dist_tag WHERE package_id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`);
-  tx.run(sql`DELETE FROM package WHERE id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`);
+  tx.delete(distTag)
+    .where(and(eq(distTag.packageId, packageId), eq(distTag.version, name)))
+    .run();
+  tx.run(
+    sql`DELETE FROM dist_tag WHERE package_id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`,
+  );
+  tx.run(
+    sql`DELETE FROM package WHERE id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`,
+  );
 }

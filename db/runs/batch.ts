@@ -15,9 +15,16 @@ export type IsSlow = (end: string) => boolean;
 
 /**
  * Hands a batch to whoever asks last: each asking raises the lease, and outcomes under an older lease are dropped.
- * Answers only the artifacts that have no outcome yet. A batch for the slots of quick ends is handed back at once when one of its ends is not.
+ * Answers only the artifacts that have no outcome yet. A batch for the slots of quick ends is handed back at once when
+ * one of its ends is not.
  */
-export function takeBatch(db: Db, recordId: string, number: number, now: number, isSlow: IsSlow = () => false): BatchAnswer {
+export function takeBatch(
+  db: Db,
+  recordId: string,
+  number: number,
+  now: number,
+  isSlow: IsSlow = () => false,
+): BatchAnswer {
   return write(db, (tx) => {
     const place = and(eq(dispatch.recordId, recordId), eq(dispatch.number, number));
     const found = findBatch(tx, recordId, number);
@@ -38,7 +45,10 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number,
     const target = object ? readTarget(tx, batch.clusterId, object.repoType) : null;
     if (object && !source) {
       const problem = `repository ${snapshot.projectId}/${object.localRepoName} was deleted while the run went on`;
-      tx.update(planObject).set({ problem }).where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object))).run();
+      tx.update(planObject)
+        .set({ problem })
+        .where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object)))
+        .run();
     }
     if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
     const from: From = { repositoryId: source.repositoryId, linked: object.category === "REMOTE" };
@@ -54,13 +64,17 @@ export function takeBatch(db: Db, recordId: string, number: number, now: number,
       target,
       setting: snapshot.setting,
       endsAtFailure: snapshot.setting.errorStrategy === "FAST_FAIL" && snapshot.replicaType !== "REAL_TIME",
-      artifacts: snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
+      artifacts:
+        snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
     };
   });
 }
 
 function leave(tx: DbOrTx, { recordId, number }: BatchRow, reason: string): BatchAnswer {
-  tx.update(dispatch).set({ done: true }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+  tx.update(dispatch)
+    .set({ done: true })
+    .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+    .run();
   return { kind: "halted", reason };
 }
 
@@ -79,7 +93,11 @@ export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoi
   return { repositoryId: row.id, url, protocol, username, secret, sealedFor, certificate, insecureSkipVerify };
 }
 
-function readTarget(tx: DbOrTx, clusterId: string, repoType: RepositoryType): (Endpoint & { type: ClusterType }) | null {
+function readTarget(
+  tx: DbOrTx,
+  clusterId: string,
+  repoType: RepositoryType,
+): (Endpoint & { type: ClusterType }) | null {
   const row = tx.select().from(cluster).where(eq(cluster.id, clusterId)).get();
   if (!row) return null;
   const { type, url, username, secret, certificate, insecureSkipVerify } = row;
@@ -87,7 +105,11 @@ function readTarget(tx: DbOrTx, clusterId: string, repoType: RepositoryType): (E
   return { type, url, protocol, username, secret, sealedFor: `cluster:${clusterId}`, certificate, insecureSkipVerify };
 }
 
-type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & { uploads: string | null; metadata: string | null; begun: number };
+type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & {
+  uploads: string | null;
+  metadata: string | null;
+  begun: number;
+};
 
 type From = { repositoryId: number; linked: boolean };
 

@@ -12,7 +12,13 @@ const PAGE = 1_000;
 const MIN_ROWS = 100;
 const NOT_ENDED = "the run ended before this artifact did";
 
-export type Closed = { status: "SUCCESS" | "FAILED"; errorReason: string | null; planned: number; success: number; failed: number };
+export type Closed = {
+  status: "SUCCESS" | "FAILED";
+  errorReason: string | null;
+  planned: number;
+  success: number;
+  failed: number;
+};
 
 /** Characters of a run's reason that a history tells; the record has all of it. */
 const TOLD_REASON = 1_000;
@@ -33,10 +39,16 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
 }
 
 /**
- * Ends a run for good: what had begun and has no outcome becomes FAILED, then the record gets its status, in this order, so that no closed
- * record has a RUNNING detail. Closing a closed record changes nothing. Yields between transactions.
+ * Ends a run for good: what had begun and has no outcome becomes FAILED, then the record gets its status, in this
+ * order, so that no closed record has a RUNNING detail. Closing a closed record changes nothing. Yields between
+ * transactions.
  */
-export async function closeRecord(db: Db, recordId: string, interrupted: string | null, now: () => number): Promise<Closed | null> {
+export async function closeRecord(
+  db: Db,
+  recordId: string,
+  interrupted: string | null,
+  now: () => number,
+): Promise<Closed | null> {
   if (interrupted !== null) requestStop(db, recordId, interrupted);
   await keepUnfinished(db, recordId, now);
   await inPages(() => failUnfinished(db, recordId, now()));
@@ -83,9 +95,17 @@ type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & { statu
 
 /** Ends a RUNNING record, with what else shows it. */
 export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, endTime, problem }: End): void {
-  const row = tx.update(record).set({ status, errorReason, endTime, problem }).where(and(eq(record.id, recordId), eq(record.status, "RUNNING"))).returning(WITHOUT_SNAPSHOT).get();
+  const row = tx
+    .update(record)
+    .set({ status, errorReason, endTime, problem })
+    .where(and(eq(record.id, recordId), eq(record.status, "RUNNING")))
+    .returning(WITHOUT_SNAPSHOT)
+    .get();
   if (!row) return;
-  tx.update(task).set({ lastExecutionStatus: status }).where(and(eq(task.key, row.taskKey), isNewest(row))).run();
+  tx.update(task)
+    .set({ lastExecutionStatus: status })
+    .where(and(eq(task.key, row.taskKey), isNewest(row)))
+    .run();
   settleDrain(tx, row, endTime);
 }
 
@@ -94,17 +114,32 @@ const isNewest = ({ id, taskKey, startTime }: Pick<typeof record.$inferSelect, "
   sql`NOT EXISTS (SELECT 1 FROM record r WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
 
 /** Planned, over all clusters, and what became of it. */
-export function runCounts(db: DbOrTx, recordId: string, clusters: number): { planned: number; success: number; failed: number } {
-  const plan = db.select({ n: sql<number>`coalesce(sum(${planObject.planned}), 0)` }).from(planObject).where(eq(planObject.recordId, recordId)).get();
+export function runCounts(
+  db: DbOrTx,
+  recordId: string,
+  clusters: number,
+): { planned: number; success: number; failed: number } {
+  const plan = db
+    .select({ n: sql<number>`coalesce(sum(${planObject.planned}), 0)` })
+    .from(planObject)
+    .where(eq(planObject.recordId, recordId))
+    .get();
   const sums = db
-    .select({ success: sql<number>`coalesce(sum(${tally.success}), 0)`, failed: sql<number>`coalesce(sum(${tally.failed}), 0)` })
+    .select({
+      success: sql<number>`coalesce(sum(${tally.success}), 0)`,
+      failed: sql<number>`coalesce(sum(${tally.failed}), 0)`,
+    })
     .from(tally)
     .where(eq(tally.recordId, recordId))
     .get();
   return { planned: (plan?.n ?? 0) * clusters, success: sums?.success ?? 0, failed: sums?.failed ?? 0 };
 }
 
-function failureSummary(tx: DbOrTx, recordId: string, { planned, success, failed }: { planned: number; success: number; failed: number }): string | null {
+function failureSummary(
+  tx: DbOrTx,
+  recordId: string,
+  { planned, success, failed }: { planned: number; success: number; failed: number },
+): string | null {
   const reasons = [...runTargets(tx, recordId).problems, ...haltReasons(tx, recordId).values()];
   if (failed > 0 && reasons.length === 0) reasons.push(firstFailure(tx, recordId, failed, planned));
   const notDone = planned - success - failed;
@@ -129,8 +164,8 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
 type PlanKey = { object: number; seq: number };
 
 /**
- * Plan rows of failed artifacts stay as long as the record, so that they can be retried. Goes through the plan from key to key, over all its
- * objects; the failed ones are found by an index, however many they are.
+ * Plan rows of failed artifacts stay as long as the record, so that they can be retried. Goes through the plan from key
+ * to key, over all its objects; the failed ones are found by an index, however many they are.
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
   const { clusters, failed } = db.get<{ clusters: number; failed: number }>(
@@ -150,10 +185,14 @@ async function dropPlan(db: Db, recordId: string): Promise<void> {
 
 /** The key of the last of the next rows behind `from`. */
 const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
-  db.all<PlanKey>(sql`SELECT object, seq FROM plan WHERE ${behind(recordId, from)} ORDER BY object, seq LIMIT ${rows}`).at(-1);
+  db
+    .all<PlanKey>(sql`SELECT object, seq FROM plan WHERE ${behind(recordId, from)} ORDER BY object, seq LIMIT ${rows}`)
+    .at(-1);
 
-const behind = (recordId: string, { object, seq }: PlanKey) => sql`record_id = ${recordId} AND (object, seq) > (${object}, ${seq})`;
-const between = (recordId: string, from: PlanKey, to: PlanKey) => sql`${behind(recordId, from)} AND (object, seq) <= (${to.object}, ${to.seq})`;
+const behind = (recordId: string, { object, seq }: PlanKey) =>
+  sql`record_id = ${recordId} AND (object, seq) > (${object}, ${seq})`;
+const between = (recordId: string, from: PlanKey, to: PlanKey) =>
+  sql`${behind(recordId, from)} AND (object, seq) <= (${to.object}, ${to.seq})`;
 
 function dropRange(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
   db.run(sql`DELETE FROM plan WHERE ${between(recordId, from, to)}`);
@@ -168,12 +207,15 @@ function dropRangeButFailed(db: Db, recordId: string, from: PlanKey, to: PlanKey
 }
 
 function dropDispatches(db: Db, recordId: string): number {
-  return db.run(sql`DELETE FROM dispatch WHERE rowid IN (SELECT rowid FROM dispatch WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
+  return db.run(
+    sql`DELETE FROM dispatch WHERE rowid IN (SELECT rowid FROM dispatch WHERE record_id = ${recordId} LIMIT ${PAGE})`,
+  ).changes;
 }
 
 /** `record: false` keeps the record and its overview only. */
 function dropUnwantedDetails(db: Db, recordId: string): number {
   const kept = snapshotOf(db, recordId)?.record ?? true;
   if (kept) return 0;
-  return db.run(sql`DELETE FROM detail WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
+  return db.run(sql`DELETE FROM detail WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`)
+    .changes;
 }

@@ -6,8 +6,8 @@ import { snapshotOf } from "./snapshots.ts";
 type Wanted = { recordId: string; clusterId: string; bytes: number };
 
 /**
- * Whether a worker may read so many bytes at a cluster to compare contents. Under AUTO all that is granted to a run there
- * stays within its `compareReadLimit`, over all workers; what is granted is used up, read or not.
+ * Whether a worker may read so many bytes at a cluster to compare contents. Under AUTO all that is granted to a run
+ * there stays within its `compareReadLimit`, over all workers; what is granted is used up, read or not.
  */
 export function grantCompareRead(db: Db, wanted: Wanted): boolean {
   return write(db, (tx) => {

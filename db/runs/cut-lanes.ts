@@ -22,7 +22,10 @@ export function takeRoom(rooms: Rooms, lane: Lane): boolean {
   return true;
 }
 
-/** News of a REAL_TIME task and runs of a few small artifacts go to the slots that are kept for them, while there is room. */
+/**
+ * News of a REAL_TIME task and runs of a few small artifacts go to the slots that are kept for them, while there is
+ * room.
+ */
 export function laneOf(tx: DbOrTx, { recordId, snapshot }: Cutting, planned: Planned, rooms: Rooms): Lane {
   if (rooms.quick < 1) return "SHARED";
   if (snapshot.replicaType === "REAL_TIME") return isAtMost(planned, SMALL_NEWS) ? "QUICK" : "SHARED";

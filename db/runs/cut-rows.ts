@@ -39,7 +39,13 @@ export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, l
   const { recordId, clusterId, now, snapshot } = cutting;
   const most = whole ? 1 : mostArtifacts(snapshot, object, clusterId);
   const which = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now} AND whole = ${whole ? 1 : 0}`;
-  const due = tx.select({ id: detail.id, size: detail.size }).from(detail).where(which).orderBy(asc(detail.notBefore)).limit(most).all();
+  const due = tx
+    .select({ id: detail.id, size: detail.size })
+    .from(detail)
+    .where(which)
+    .orderBy(asc(detail.notBefore))
+    .limit(most)
+    .all();
   const number = insertDispatch(tx, cutting, { object, lane, fromSeq: null, toSeq: null, lease: 0 });
   for (const { id } of fitting(due)) {
     tx.update(detail).set({ dispatch: number, lease: 0, again: false }).where(eq(detail.id, id)).run();
@@ -53,15 +59,27 @@ export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
 
 /** Gives the part of a batch that was handed back before it had begun a new dispatch number. */
 export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
-  const batch = tx.select().from(dispatch).where(sql`${rangeOf(cutting)} AND rest = 1`).orderBy(dispatch.number).limit(1).get();
+  const batch = tx
+    .select()
+    .from(dispatch)
+    .where(sql`${rangeOf(cutting)} AND rest = 1`)
+    .orderBy(dispatch.number)
+    .limit(1)
+    .get();
   if (!batch) return null;
   const { recordId, number, object, fromSeq, toSeq } = batch;
-  tx.update(dispatch).set({ rest: false }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+  tx.update(dispatch)
+    .set({ rest: false })
+    .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+    .run();
   // Its lease counts tries that may have sent something: the next taker must hear of these.
   return insertDispatch(tx, cutting, { object, lane: "SHARED", fromSeq, toSeq, lease: Math.max(0, batch.lease - 1) });
 }
 
-/** The next part of the plan that was never cut for this cluster; objects are gone through in their order. `peek`: only whether there is one. */
+/**
+ * The next part of the plan that was never cut for this cluster; objects are gone through in their order. `peek`: only
+ * whether there is one.
+ */
 export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned | null {
   const { recordId, clusterId } = cutting;
   const last = tx.get<{ object: number; seq: number } | undefined>(sql`
@@ -69,7 +87,7 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
     WHERE record_id = ${recordId} AND cluster_id = ${clusterId}
       AND object = (SELECT max(object) FROM dispatch WHERE ${rangeOf(cutting)} AND to_seq IS NOT NULL)
     GROUP BY object`);
-  for (let from = last?.object ?? cutting.object; ; ) {
+  for (let from = last?.object ?? cutting.object; ;) {
     const object = nextObject(tx, cutting, from);
     if (object === null) return null;
     const part = partAfter(tx, cutting, { object, after: object === last?.object ? last.seq : 0, peek });
@@ -80,7 +98,7 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
 
 /** The first object from `from` on that has something planned and can be sent to the cluster. */
 function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: Cutting, from: number): number | null {
-  for (let next = from; ; ) {
+  for (let next = from; ;) {
     const row = tx.get<{ object: number } | undefined>(sql`
       SELECT object FROM plan_object
       WHERE record_id = ${recordId} AND object >= ${next} AND object < ${objectsEnd} AND planned > 0 ORDER BY object LIMIT 1`);
@@ -92,7 +110,11 @@ function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: C
 
 type Part = { object: number; after: number; peek: boolean };
 
-function partAfter(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, { object, after, peek }: Part): Planned | null {
+function partAfter(
+  tx: DbOrTx,
+  { recordId, clusterId, snapshot }: Cutting,
+  { object, after, peek }: Part,
+): Planned | null {
   const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
   const planned = tx.all<{ seq: number; size: number | null }>(
     sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
@@ -132,9 +154,13 @@ type Row = Pick<typeof dispatch.$inferInsert, "object" | "lane" | "fromSeq" | "t
 type Place = Pick<Cutting, "recordId" | "clusterId" | "cut" | "snapshot">;
 
 export function insertDispatch(tx: DbOrTx, { recordId, clusterId, cut, snapshot }: Place, row: Row): number {
-  const last = tx.get<{ last: number | null }>(sql`SELECT max(number) AS last FROM dispatch WHERE record_id = ${recordId}`);
+  const last = tx.get<{ last: number | null }>(
+    sql`SELECT max(number) AS last FROM dispatch WHERE record_id = ${recordId}`,
+  );
   const number = (last?.last ?? 0) + 1;
-  tx.insert(dispatch).values({ ...row, recordId, number, clusterId, cut, source: sourceOf(snapshot, row.object) }).run();
+  tx.insert(dispatch)
+    .values({ ...row, recordId, number, clusterId, cut, source: sourceOf(snapshot, row.object) })
+    .run();
   return number;
 }
 
@@ -152,7 +178,8 @@ export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting
   );
   const subject = versions && least === most ? least : (snapshot.objects[batch.object]?.localRepoName ?? "");
   const kind = versions ? kindOf(snapshot, batch.object) : "file";
-  const summary = `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
+  const summary =
+    `${subject}: ${n} ${kind}${n === 1 ? "" : "s"} → ${to}${batch.fromSeq === null ? ", again" : ""}`.slice(0, 190);
   return { number, summary, ...(batch.lane && batch.lane !== "SHARED" ? { lane: batch.lane } : {}) };
 }
 

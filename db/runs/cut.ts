@@ -12,8 +12,8 @@ export type RoomyCut = Cut & { blocked: boolean };
 const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false };
 
 /**
- * Cuts the next batches of some objects for a cluster: first what is due to be tried again, then what was handed back, then on through the
- * plan, as far as there is room. The same cut asked twice answers the same batches.
+ * Cuts the next batches of some objects for a cluster: first what is due to be tried again, then what was handed back,
+ * then on through the plan, as far as there is room. The same cut asked twice answers the same batches.
  */
 export function cutBatches(db: Db, request: CutRequest, now: number, rooms: Rooms = UNLIMITED): RoomyCut {
   const { recordId, clusterId, object, objectsEnd = object + 1 } = request;
@@ -60,11 +60,16 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
   return takeRoom(rooms, lane) ? cutPlan(tx, cutting, planned, lane) : "blocked";
 }
 
-/** A run that was started again counts its cuts from the first: what the earlier one had cut later than this is still to be asked for. */
+/**
+ * A run that was started again counts its cuts from the first: what the earlier one had cut later than this is still to
+ * be asked for.
+ */
 function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
   const { recordId, object, objectsEnd, clusterId, cut } = cutting;
   const range = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
-  const due = tx.get<{ due: number | null }>(sql`SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`).due;
+  const due = tx.get<{ due: number | null }>(
+    sql`SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`,
+  ).due;
   const later = () => tx.get(sql`SELECT 1 FROM dispatch WHERE ${range} AND cut > ${cut} LIMIT 1`) !== undefined;
   const now = hasRest(tx, cutting) || nextPlanned(tx, cutting, true) !== null || later();
   return { left: now || due !== null, due: now ? null : due };

@@ -3,10 +3,20 @@ import { weightOf } from "../../domain/weight.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 
 /** The objects from `object` up to, without, `objectsEnd` (one, where it is not given); `most` batches at most. */
-export type CutRequest = { recordId: string; object: number; objectsEnd?: number; clusterId: string; cut: number; most: number };
+export type CutRequest = {
+  recordId: string;
+  object: number;
+  objectsEnd?: number;
+  clusterId: string;
+  cut: number;
+  most: number;
+};
 /** `lane`: the slots that it goes to; absent: SHARED. */
 export type Batch = { number: number; summary: string; lane?: Lane };
-/** `left`: something remains to be cut, now or later; `due`: when the earliest artifact that waits may be tried again (epoch ms). */
+/**
+ * `left`: something remains to be cut, now or later; `due`: when the earliest artifact that waits may be tried again
+ * (epoch ms).
+ */
 export type Cut = { batches: Batch[]; left: boolean; due: number | null };
 /** A cut as it is made. */
 export type Cutting = Required<CutRequest> & { now: number; snapshot: RunSnapshot };

@@ -41,9 +41,33 @@ export type DetailValues = DetailKey & {
 
 const KEYS = ["recordId", "clusterId", "object", "seq", "artifactName", "version", "sizePlanned", "startTime"];
 const CHANGING = [
-  "status", "dispatch", "lease", "size", "digest", "conflict", "skip", "conflictStrategy", "blobSuccess", "blobSkip", "blobFailed",
-  "nodeSuccess", "nodeSkip", "nodeFailed", "bytesSent", "bytesRead", "compared", "verified", "note", "endTime", "errorReason", "again",
-  "notBefore", "firstFailure", "uploads", "tries", "whole",
+  "status",
+  "dispatch",
+  "lease",
+  "size",
+  "digest",
+  "conflict",
+  "skip",
+  "conflictStrategy",
+  "blobSuccess",
+  "blobSkip",
+  "blobFailed",
+  "nodeSuccess",
+  "nodeSkip",
+  "nodeFailed",
+  "bytesSent",
+  "bytesRead",
+  "compared",
+  "verified",
+  "note",
+  "endTime",
+  "errorReason",
+  "again",
+  "notBefore",
+  "firstFailure",
+  "uploads",
+  "tries",
+  "whole",
 ];
 /** What is learnt once stays known when a later report does not tell it. */
 const KEPT = new Set(["size", "digest", "firstFailure"]);
@@ -65,7 +89,10 @@ function prepare({ $client: client }: Db) {
       `SELECT tries, first_failure AS firstFailure, error_reason AS errorReason FROM detail
        WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
     ),
-    /** An outcome once recorded stays, *again* of this dispatch too, and an older dispatch does not overwrite a newer one. */
+    /**
+     * An outcome once recorded stays, *again* of this dispatch too, and an older dispatch does not overwrite a newer
+     * one.
+     */
     save: client.prepare<[DetailValues]>(
       `INSERT INTO detail (${names.map(column).join(", ")}) VALUES (${names.map((name) => `@${name}`).join(", ")})
        ON CONFLICT (record_id, cluster_id, object, seq) DO UPDATE SET ${CHANGING.map(set).join(", ")}

@@ -6,13 +6,19 @@ import { dispatch } from "../schema/replication.ts";
 export type BatchRow = typeof dispatch.$inferSelect;
 
 /** What a batch depends on the pace of: its cluster, and the linked repository that it is read from. */
-export const endsOf = ({ clusterId, source }: Pick<BatchRow, "clusterId" | "source">): string[] => (source === null ? [clusterId] : [clusterId, source]);
+export const endsOf = ({ clusterId, source }: Pick<BatchRow, "clusterId" | "source">): string[] =>
+  source === null ? [clusterId] : [clusterId, source];
 
 /**
- * Ends a batch that its worker hands in. What has no outcome is due now and will be cut anew; answers how many artifacts that are.
- * `interrupted`: what was under way was broken off, so it may be at the target unknown to anybody.
+ * Ends a batch that its worker hands in. What has no outcome is due now and will be cut anew; answers how many
+ * artifacts that are. `interrupted`: what was under way was broken off, so it may be at the target unknown to anybody.
  */
-export function endBatch(tx: DbOrTx, { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRow, { interrupted }: { interrupted: boolean }, now: number): number {
+export function endBatch(
+  tx: DbOrTx,
+  { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRow,
+  { interrupted }: { interrupted: boolean },
+  now: number,
+): number {
   const begun = tx.run(sql`
     UPDATE detail SET again = 1, not_before = ${now}
     WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0`).changes;
@@ -24,11 +30,21 @@ export function endBatch(tx: DbOrTx, { recordId, number, object, clusterId, from
   return begun + untouched;
 }
 
-function countUntouched(tx: DbOrTx, { recordId, object, clusterId, fromSeq, toSeq }: Pick<BatchRow, "recordId" | "object" | "clusterId" | "fromSeq" | "toSeq">): number {
+function countUntouched(
+  tx: DbOrTx,
+  {
+    recordId,
+    object,
+    clusterId,
+    fromSeq,
+    toSeq,
+  }: Pick<BatchRow, "recordId" | "object" | "clusterId" | "fromSeq" | "toSeq">,
+): number {
   return tx.get<{ n: number }>(sql`
     SELECT count(*) AS n FROM plan p
     WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.seq BETWEEN ${fromSeq} AND ${toSeq} AND NOT EXISTS (
-      SELECT 1 FROM detail d WHERE d.record_id = ${recordId} AND d.cluster_id = ${clusterId} AND d.object = ${object} AND d.seq = p.seq)`).n;
+      SELECT 1 FROM detail d WHERE d.record_id = ${recordId} AND d.cluster_id = ${clusterId} AND d.object = ${object} AND d.seq = p.seq)`)
+    .n;
 }
 
 const batchAt = prepared((db) => {

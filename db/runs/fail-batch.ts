@@ -4,7 +4,10 @@ import { type BatchCounts, failAll } from "./split-batch.ts";
 
 const REASON = "no transfer worker could finish the batch: each that tried died or was lost; see the workers' logs";
 
-/** Fails what has no outcome in a batch that no worker could finish. Runs that began before batches were halved ask for it. */
+/**
+ * Fails what has no outcome in a batch that no worker could finish. Runs that began before batches were halved ask for
+ * it.
+ */
 export function failBatch(db: Db, recordId: string, number: number, now: number): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };

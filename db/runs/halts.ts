@@ -23,7 +23,13 @@ export function haltReason(db: DbOrTx, recordId: string, clusterId: string): str
 }
 
 const { placeholder } = sql;
-const runAt = prepared((db) => db.select({ status: record.status, stop: record.stopReason }).from(record).where(eq(record.id, placeholder("recordId"))).prepare());
+const runAt = prepared((db) =>
+  db
+    .select({ status: record.status, stop: record.stopReason })
+    .from(record)
+    .where(eq(record.id, placeholder("recordId")))
+    .prepare(),
+);
 const haltAt = prepared((db) =>
   db
     .select({ reason: halt.reason })

@@ -7,8 +7,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { cluster, record, task, taskCluster } from "../schema/replication.ts";
 
 export type OpenedRecord =
-  | { kind: "opened"; recordId: string; workflowId: string }
-  | { kind: "running" | "disabled" | "unknown" };
+  { kind: "opened"; recordId: string; workflowId: string } | { kind: "running" | "disabled" | "unknown" };
 
 type Opening = {
   taskKey: string;
@@ -23,7 +22,10 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
   return write(db, (tx) => insertRecord(tx, opening, recordId));
 }
 
-/** Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules: db/firings.ts. */
+/**
+ * Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules:
+ * db/firings.ts.
+ */
 export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): OpenedRecord {
   const { taskKey, now } = opening;
   const snapshot = readSnapshot(tx, taskKey, opening.localCluster);
@@ -47,7 +49,11 @@ export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number)
 /** The RUNNING record, and what the task shows of it; false while another one runs. */
 export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status" | "clusters">): boolean {
   const clusters = values.snapshot.clusters.length;
-  const inserted = tx.insert(record).values({ ...values, clusters, status: "RUNNING" }).onConflictDoNothing().run();
+  const inserted = tx
+    .insert(record)
+    .values({ ...values, clusters, status: "RUNNING" })
+    .onConflictDoNothing()
+    .run();
   if (inserted.changes === 0) return false;
   tx.update(task)
     .set({
@@ -81,7 +87,6 @@ export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string):
 type Link = { given: Protocol | null; url: string | null };
 type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints" | "protocol"> &
   Link & { packages: string | null; paths: string | null };
-
 
 /** Read as they are: there may be ten thousand. */
 function readObjects(tx: DbOrTx, { key, projectId }: typeof task.$inferSelect): RunSnapshot["objects"] {
@@ -118,4 +123,3 @@ function readClusters(tx: DbOrTx, taskKey: string): RunSnapshot["clusters"] {
   const byId = new Map(rows.map((row) => [row.id, row]));
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
-

@@ -18,10 +18,16 @@ const MOST_REASON = 2_000;
 export type MustYield = (batch: { lane: Lane | null; id: string; ends: readonly string[] }) => boolean;
 
 /**
- * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is dropped, and
- * an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
+ * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is
+ * dropped, and an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
  */
-export function takeReports(db: Db, request: ReportRequest, retryWindow: number, now: number, mustYield: MustYield = () => false): ReportAnswer {
+export function takeReports(
+  db: Db,
+  request: ReportRequest,
+  retryWindow: number,
+  now: number,
+  mustYield: MustYield = () => false,
+): ReportAnswer {
   const { recordId, number, lease, done } = request;
   return write(db, (tx) => {
     const batch = findBatch(tx, recordId, number);
@@ -33,11 +39,20 @@ export function takeReports(db: Db, request: ReportRequest, retryWindow: number,
     for (const report of request.reports) takeReport(db, tx, context, drain ? excuseGone(tx, drain, report) : report);
     const stop = haltReason(tx, recordId, batch.clusterId);
     if (done) return { stop, rest: endBatch(tx, batch, done, now) };
-    return { stop, ...(mustYield({ lane: batch.lane, id: `${recordId}/${number}`, ends: endsOf(batch) }) ? { handBack: true } : {}) };
+    return {
+      stop,
+      ...(mustYield({ lane: batch.lane, id: `${recordId}/${number}`, ends: endsOf(batch) }) ? { handBack: true } : {}),
+    };
   });
 }
 
-type Context = { batch: BatchRow; setting: RunSnapshot["setting"]; retryWindow: number; now: number; drain: DrainReports | null };
+type Context = {
+  batch: BatchRow;
+  setting: RunSnapshot["setting"];
+  retryWindow: number;
+  now: number;
+  drain: DrainReports | null;
+};
 
 function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport): void {
   const { recordId, clusterId, object } = context.batch;
@@ -45,10 +60,16 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   const statements = detailStatements(db);
   const known = statements.tries.get({ recordId, clusterId, object, seq: report.seq });
   if (drain && report.outcome) noteUnreachable(tx, drain, report.outcome.result, known?.firstFailure ?? null);
-  const values = { ...begun(context, report), tries: known?.tries ?? 0, errorReason: known?.errorReason ?? null, ...outcomeOf(context, report, known) };
+  const values = {
+    ...begun(context, report),
+    tries: known?.tries ?? 0,
+    errorReason: known?.errorReason ?? null,
+    ...outcomeOf(context, report, known),
+  };
   const saved = statements.save.run(values).changes > 0;
   if (!saved || !report.outcome) return;
-  if (drain && values.status !== "RUNNING") noteEnded(tx, drain, { path: report.name, version: report.version }, report.outcome.result);
+  if (drain && values.status !== "RUNNING")
+    noteEnded(tx, drain, { path: report.name, version: report.version }, report.outcome.result);
   if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
@@ -116,15 +137,25 @@ function outcomeOf(context: Context, { outcome }: ArtifactReport, known: Known):
   };
 }
 
-function postponed({ now, retryWindow }: Context, result: ArtifactResult & { kind: "again" }, known: number, firstFailure: number): Partial<DetailValues> {
+function postponed(
+  { now, retryWindow }: Context,
+  result: ArtifactResult & { kind: "again" },
+  known: number,
+  firstFailure: number,
+): Partial<DetailValues> {
   const untried = result.untried === true;
   const tries = untried ? known : known + 1;
   const exhausted = !untried && result.maxTries !== undefined && tries >= result.maxTries;
-  const due = untried ? nextTurn(now, retryWindow, firstFailure) : nextTry(now, retryWindow, firstFailure, tries, result.notBefore);
+  const due = untried
+    ? nextTurn(now, retryWindow, firstFailure)
+    : nextTry(now, retryWindow, firstFailure, tries, result.notBefore);
   const notBefore = exhausted ? null : due;
   const reason = result.reason.slice(0, MOST_REASON);
-  if (notBefore !== null) return { again: 1, notBefore, firstFailure, tries, errorReason: reason, uploads: JSON.stringify(result.uploads) };
-  const effort = exhausted ? `tried ${tries} times` : `${untried ? "waited" : "tried"} for ${Math.round((now - firstFailure) / 1000)} s`;
+  if (notBefore !== null)
+    return { again: 1, notBefore, firstFailure, tries, errorReason: reason, uploads: JSON.stringify(result.uploads) };
+  const effort = exhausted
+    ? `tried ${tries} times`
+    : `${untried ? "waited" : "tried"} for ${Math.round((now - firstFailure) / 1000)} s`;
   return { status: "FAILED", endTime: now, errorReason: `${reason} (${effort})`, uploads: null, tries, firstFailure };
 }
 

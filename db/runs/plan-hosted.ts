@@ -15,15 +15,21 @@ import { snapshotOf } from "./snapshots.ts";
 /** Characters of the reason why an object has no plan. */
 const MOST_REASON = 1_000;
 
-const START: Omit<Cursor, "step"> = { afterName: "", afterVersion: "", chosen: 0, found: false, leftOut: NOTHING_LEFT_OUT };
+const START: Omit<Cursor, "step"> = {
+  afterName: "",
+  afterVersion: "",
+  chosen: 0,
+  found: false,
+  leftOut: NOTHING_LEFT_OUT,
+};
 /** A step that finds next to nothing costs as much as so many rows. */
 const STEP = 20;
 
 type Options = Pick<Where, "lacking">;
 
 /**
- * Plans the next page of a hosted object and says whether that was the last. What a page planned and how far it came are one
- * transaction, so that a killed plan goes on where it was.
+ * Plans the next page of a hosted object and says whether that was the last. What a page planned and how far it came
+ * are one transaction, so that a killed plan goes on where it was.
  */
 export function planHostedPage(
   db: Db,
@@ -48,22 +54,33 @@ export function planHostedPage(
     let next = cursor;
     countingPlanned(tx, key, () => (next = planSteps(tx, where, from, repository.type, cursor)));
     const complete = stepAt(from, repository.type, next.step) === undefined;
-    tx.update(planObject).set({ cursor: JSON.stringify(next), complete }).where(rowOf(key)).run();
+    tx.update(planObject)
+      .set({ cursor: JSON.stringify(next), complete })
+      .where(rowOf(key))
+      .run();
     return complete;
   });
 }
 
-const rowOf = ({ recordId, object }: ObjectKey) => and(eq(planObject.recordId, recordId), eq(planObject.object, object));
+const rowOf = ({ recordId, object }: ObjectKey) =>
+  and(eq(planObject.recordId, recordId), eq(planObject.object, object));
 
 /** Over all hosted objects of a run. */
 export function leftOutOf(db: Db, recordId: string): LeftOut {
   const leftOut = sql<string | null>`${planObject.cursor} ->> '$.leftOut'`;
   const isHosted = sql`json_valid(${planObject.cursor})`;
-  const rows = db.select({ leftOut }).from(planObject).where(and(eq(planObject.recordId, recordId), isHosted)).orderBy(planObject.object).all();
+  const rows = db
+    .select({ leftOut })
+    .from(planObject)
+    .where(and(eq(planObject.recordId, recordId), isHosted))
+    .orderBy(planObject.object)
+    .all();
   return joinLeftOut(rows.flatMap(({ leftOut: text }) => (text === null ? [] : (JSON.parse(text) as LeftOut))));
 }
 
-/** Ends an object's plan with the reason why it cannot be listed; half a plan is none, and nothing of it will be sent. */
+/**
+ * Ends an object's plan with the reason why it cannot be listed; half a plan is none, and nothing of it will be sent.
+ */
 export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: string): void {
   tx.update(planObject).set({ complete: true, problem, planned: 0, bytes: 0 }).where(rowOf({ recordId, object })).run();
 }
@@ -71,20 +88,41 @@ export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: s
 /** Ends the plan of an object that breaks whoever works on it; one that came to its end meanwhile stays. */
 export function failPlan(db: Db, recordId: string, object: number, reason: string): void {
   write(db, (tx) => {
-    const state = tx.select({ complete: planObject.complete }).from(planObject).where(rowOf({ recordId, object })).get();
+    const state = tx
+      .select({ complete: planObject.complete })
+      .from(planObject)
+      .where(rowOf({ recordId, object }))
+      .get();
     if (!state || state.complete || isEnding(tx, recordId)) return;
     const snapshot = snapshotOf(tx, recordId);
-    endPlan(tx, recordId, object, `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(0, MOST_REASON));
+    endPlan(
+      tx,
+      recordId,
+      object,
+      `${snapshot?.projectId}/${snapshot?.objects[object]?.localRepoName} ${reason}`.slice(0, MOST_REASON),
+    );
   });
 }
 
 /** What an object means, one after the other; `loose`: files that belong to no version. */
-type Step = { kind: "path"; path: string } | { kind: "package"; wanted: PackageConstraint } | { kind: "versions" } | { kind: "loose" };
+type Step =
+  | { kind: "path"; path: string }
+  | { kind: "package"; wanted: PackageConstraint }
+  | { kind: "versions" }
+  | { kind: "loose" };
 
-const WHOLE = { files: { kind: "path", path: "/" }, versions: { kind: "versions" }, looseFiles: { kind: "loose" } } as const satisfies Record<Content, Step>;
+const WHOLE = {
+  files: { kind: "path", path: "/" },
+  versions: { kind: "versions" },
+  looseFiles: { kind: "loose" },
+} as const satisfies Record<Content, Step>;
 
 /** The object's step of that number, from 0; undefined behind the last. */
-function stepAt({ packageConstraints, pathConstraints }: TaskObject, type: RepositoryType, at: number): Step | undefined {
+function stepAt(
+  { packageConstraints, pathConstraints }: TaskObject,
+  type: RepositoryType,
+  at: number,
+): Step | undefined {
   const [packages, paths] = [packageConstraints ?? [], pathConstraints ?? []];
   if (packages.length + paths.length === 0) return wholeRepository(type)[at];
   const wanted = packages[at];
@@ -93,12 +131,13 @@ function stepAt({ packageConstraints, pathConstraints }: TaskObject, type: Repos
   return path && { kind: "path", path: path.path };
 }
 
-const wholeRepository = (type: RepositoryType): readonly Step[] => (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
+const wholeRepository = (type: RepositoryType): readonly Step[] =>
+  (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
 /** As many steps as one page holds, or a part of one. */
 function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryType, begin: Cursor): Cursor {
   let cursor = begin;
-  for (let room = PAGE; room > 0; ) {
+  for (let room = PAGE; room > 0;) {
     const step = stepAt(from, type, cursor.step);
     if (step === undefined) return cursor;
     const rest = planStep(tx, where, step, type, cursor, room);

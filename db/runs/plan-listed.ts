@@ -15,7 +15,14 @@ export function listingState(db: DbOrTx, recordId: string, object: number): List
     .select({ complete: planObject.complete, page: planObject.pages, cursor: planObject.cursor })
     .from(planObject)
     .innerJoin(record, eq(record.id, planObject.recordId))
-    .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object), eq(record.status, "RUNNING"), isNull(record.stopReason)))
+    .where(
+      and(
+        eq(planObject.recordId, recordId),
+        eq(planObject.object, object),
+        eq(record.status, "RUNNING"),
+        isNull(record.stopReason),
+      ),
+    )
     .get();
   return row ?? null;
 }
@@ -27,13 +34,28 @@ export function listingRequest(db: DbOrTx, recordId: string, object: number): Li
   const from = snapshot?.objects[object];
   if (!state || state.complete || !snapshot || !from) return { kind: "over" };
   const source = readSource(db, snapshot.projectId, from.localRepoName);
-  if (source) return { kind: "list", page: state.page, cursor: state.cursor, projectId: snapshot.projectId, object: from, source };
+  if (source)
+    return {
+      kind: "list",
+      page: state.page,
+      cursor: state.cursor,
+      projectId: snapshot.projectId,
+      object: from,
+      source,
+    };
   endPlan(db, recordId, object, `repository ${snapshot.projectId}/${from.localRepoName} does not exist`);
   return { kind: "over" };
 }
 
 /** Takes in page number `page` of a listing; a page that was taken in before changes nothing. */
-export function takePage(db: Db, recordId: string, object: number, page: number, artifacts: ListedArtifact[], next: string | null): void {
+export function takePage(
+  db: Db,
+  recordId: string,
+  object: number,
+  page: number,
+  artifacts: ListedArtifact[],
+  next: string | null,
+): void {
   write(db, (tx) => {
     const state = listingState(tx, recordId, object);
     if (!state || state.complete || state.page !== page) return;

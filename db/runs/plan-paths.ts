@@ -9,11 +9,22 @@ type Sql = ReturnType<typeof sql>;
 type Paths = Where & { meant: Sql };
 
 /** The next page of a folder with all below it, of a file, or of the files that match. */
-export function planPath(tx: DbOrTx, where: Where, type: RepositoryType, path: string, cursor: Cursor, room: number): Progress {
+export function planPath(
+  tx: DbOrTx,
+  where: Where,
+  type: RepositoryType,
+  path: string,
+  cursor: Cursor,
+  room: number,
+): Progress {
   const live = sql`(expire_date IS NULL OR expire_date > ${where.now})`;
-  const paths: Paths = { ...where, meant: factsOf(type).computed === null ? live : sql`${live} AND NOT is_computed(${type}, full_path)` };
+  const paths: Paths = {
+    ...where,
+    meant: factsOf(type).computed === null ? live : sql`${live} AND NOT is_computed(${type}, full_path)`,
+  };
   const rest = planNodes(tx, paths, path, cursor, room);
-  if (!rest.goesOn && !rest.cursor.found) insertProblem(tx, where, { name: path }, `nothing matches path ${path} in ${where.place}`);
+  if (!rest.goesOn && !rest.cursor.found)
+    insertProblem(tx, where, { name: path }, `nothing matches path ${path} in ${where.place}`);
   return rest;
 }
 
@@ -31,12 +42,21 @@ function planNodes(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room:
 function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor, room: number): Progress {
   const prefix = folder === "/" ? "/" : `${folder}/`;
   const after = cursor.afterName || prefix;
-  const page = pageOf(tx, sql`full_path`, sql`repository_id = ${where.repositoryId} AND full_path > ${after} AND full_path < ${afterPrefix(prefix)}`, room);
-  if (page.last !== null) insertFiles(tx, where, sql`full_path > ${after} AND full_path <= ${page.last}`, sql`full_path`);
+  const page = pageOf(
+    tx,
+    sql`full_path`,
+    sql`repository_id = ${where.repositoryId} AND full_path > ${after} AND full_path < ${afterPrefix(prefix)}`,
+    room,
+  );
+  if (page.last !== null)
+    insertFiles(tx, where, sql`full_path > ${after} AND full_path <= ${page.last}`, sql`full_path`);
   return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last ?? after, found: true } };
 }
 
-/** The next files of a folder in which `*` in the last segment matches files. What an earlier path has planned is found nevertheless. */
+/**
+ * The next files of a folder in which `*` in the last segment matches files. What an earlier path has planned is found
+ * nevertheless.
+ */
 function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
   const slash = path.lastIndexOf("/");
   const pattern = path.slice(slash + 1);
@@ -58,9 +78,11 @@ const pageOf = (tx: DbOrTx, key: Sql, condition: Sql, room: number) =>
     sql`SELECT max(at) AS last, count(*) AS n FROM (SELECT ${key} AS at FROM node WHERE ${condition} ORDER BY ${key} LIMIT ${room})`,
   );
 
-const files = ({ repositoryId, meant }: Paths, condition: Sql) => sql`FROM node WHERE repository_id = ${repositoryId} AND ${condition} AND folder = 0 AND ${meant}`;
+const files = ({ repositoryId, meant }: Paths, condition: Sql) =>
+  sql`FROM node WHERE repository_id = ${repositoryId} AND ${condition} AND folder = 0 AND ${meant}`;
 
-const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) => tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
+const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) =>
+  tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
 
 /** In the order of an index that `condition` uses, too. */
 function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {

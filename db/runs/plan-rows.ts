@@ -8,24 +8,45 @@ export const PAGE = 1_000;
 
 export type ObjectKey = { recordId: string; object: number };
 
-/** The object that is planned; `place`: its repository, for messages; `lacking`: what becomes of that which is asked for and not there. */
+/**
+ * The object that is planned; `place`: its repository, for messages; `lacking`: what becomes of that which is asked for
+ * and not there.
+ */
 export type Where = ObjectKey & { repositoryId: number; place: string; now: number; lacking: "fails" | "passes" };
 
 /**
- * How far one step of a plan is: a path or a package's name, with a version of it, or how many of the named versions; and whether anything was there.
- * Nothing in it is a row's id: what is planned lies in the plan as it lies in the repository, so a page costs the same in a large one.
+ * How far one step of a plan is: a path or a package's name, with a version of it, or how many of the named versions;
+ * and whether anything was there. Nothing in it is a row's id: what is planned lies in the plan as it lies in the
+ * repository, so a page costs the same in a large one.
  */
-export type Cursor = { step: number; afterName: string; afterVersion: string; chosen: number; found: boolean; leftOut: LeftOut };
+export type Cursor = {
+  step: number;
+  afterName: string;
+  afterVersion: string;
+  chosen: number;
+  found: boolean;
+  leftOut: LeftOut;
+};
 
 /** `looked`: how many rows; `goesOn`: there is more of it. */
 export type Progress = { looked: number; goesOn: boolean; cursor: Cursor };
 
-export type PlannedRow = { name: string; version: string; size: number | null; digest: string | null; problem?: string | null };
+export type PlannedRow = {
+  name: string;
+  version: string;
+  size: number | null;
+  digest: string | null;
+  problem?: string | null;
+};
 
 /** The number of an object's last plan row, 0 without any; for use in a statement. */
-export const lastSeq = ({ recordId, object }: ObjectKey) => sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
+export const lastSeq = ({ recordId, object }: ObjectKey) =>
+  sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
 
-/** Runs `insert` and adds what it planned to what `plan_object` says of the plan, counting only that. Answers how many rows came. */
+/**
+ * Runs `insert` and adds what it planned to what `plan_object` says of the plan, counting only that. Answers how many
+ * rows came.
+ */
 export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void): number {
   const { recordId, object } = key;
   const { last } = tx.get<{ last: number }>(sql`SELECT ${lastSeq(key)} AS last`);
@@ -55,7 +76,15 @@ export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly Plann
     const id = JSON.stringify([row.name, row.version]);
     if (!distinct.has(id)) distinct.set(id, row);
   }
-  const list = JSON.stringify([...distinct.values()].map(({ name, version, size, digest, problem = null }) => [name, version, size, digest, problem]));
+  const list = JSON.stringify(
+    [...distinct.values()].map(({ name, version, size, digest, problem = null }) => [
+      name,
+      version,
+      size,
+      digest,
+      problem,
+    ]),
+  );
   tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest, problem)
     SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (), j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
@@ -64,6 +93,11 @@ export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly Plann
 }
 
 /** Plans something that was asked for and is not there: it will fail with that text. */
-export function insertProblem(tx: DbOrTx, where: Where, { name, version = "" }: { name: string; version?: string }, problem: string): void {
+export function insertProblem(
+  tx: DbOrTx,
+  where: Where,
+  { name, version = "" }: { name: string; version?: string },
+  problem: string,
+): void {
   if (where.lacking === "fails") insertPlanned(tx, where, [{ name, version, size: null, digest: null, problem }]);
 }

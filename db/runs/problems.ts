@@ -19,10 +19,17 @@ export function runningRecords(db: DbOrTx): RunningRecord[] {
 
 /** RUNNING records that are to end. */
 export function stoppingRecords(db: DbOrTx): RunningRecord[] {
-  return db.select(columns).from(record).where(and(eq(record.status, "RUNNING"), isNotNull(record.stopReason))).all();
+  return db
+    .select(columns)
+    .from(record)
+    .where(and(eq(record.status, "RUNNING"), isNotNull(record.stopReason)))
+    .all();
 }
 
 /** Says what keeps the run from going on; null: nothing any more. Of a record that is closed nothing changes. */
 export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
-  db.update(record).set({ problem }).where(and(eq(record.id, recordId), eq(record.status, "RUNNING"))).run();
+  db.update(record)
+    .set({ problem })
+    .where(and(eq(record.id, recordId), eq(record.status, "RUNNING")))
+    .run();
 }

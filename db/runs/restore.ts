@@ -12,11 +12,15 @@ export type RunAnswer = Closed & { startTime: number; endTime: number };
 const PAGE = 5_000;
 
 /**
- * Closes a RUNNING record as its run had answered: the database was put back to a time before that. The rows that are kept stay as they are,
- * but that none is RUNNING any more; where their counts differ the record says so.
+ * Closes a RUNNING record as its run had answered: the database was put back to a time before that. The rows that are
+ * kept stay as they are, but that none is RUNNING any more; where their counts differ the record says so.
  */
 export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswer): Promise<void> {
-  const row = db.select({ status: record.status, snapshot: record.snapshot }).from(record).where(eq(record.id, recordId)).get();
+  const row = db
+    .select({ status: record.status, snapshot: record.snapshot })
+    .from(record)
+    .where(eq(record.id, recordId))
+    .get();
   if (row?.status !== "RUNNING") return;
   const before = runCounts(db, recordId, row.snapshot.clusters.length);
   await inPages(() => endDetails(db, recordId, answer));
@@ -27,9 +31,18 @@ export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswe
 /** A run that did everything did these, too. */
 function endDetails(db: Db, recordId: string, { status, errorReason, endTime }: RunAnswer): number {
   return write(db, (tx) => {
-    const rows = tx.select({ id: detail.id }).from(detail).where(and(eq(detail.recordId, recordId), eq(detail.status, "RUNNING"))).limit(PAGE).all();
+    const rows = tx
+      .select({ id: detail.id })
+      .from(detail)
+      .where(and(eq(detail.recordId, recordId), eq(detail.status, "RUNNING")))
+      .limit(PAGE)
+      .all();
     const reason = status === "SUCCESS" ? null : (errorReason ?? "the run ended before this artifact did");
-    for (const { id } of rows) tx.update(detail).set({ status, endTime, errorReason: reason, again: false, uploads: null }).where(eq(detail.id, id)).run();
+    for (const { id } of rows)
+      tx.update(detail)
+        .set({ status, endTime, errorReason: reason, again: false, uploads: null })
+        .where(eq(detail.id, id))
+        .run();
     return rows.length;
   });
 }

@@ -29,7 +29,10 @@ const unsized = prepared((db) =>
 
 const planned = prepared((db) =>
   db
-    .select({ artifacts: sql<number>`coalesce(sum(${planObject.planned}), 0)`, bytes: sql<number>`coalesce(sum(${planObject.bytes}), 0)` } satisfies Record<keyof Amount, unknown>)
+    .select({
+      artifacts: sql<number>`coalesce(sum(${planObject.planned}), 0)`,
+      bytes: sql<number>`coalesce(sum(${planObject.bytes}), 0)`,
+    } satisfies Record<keyof Amount, unknown>)
     .from(planObject)
     .where(eq(planObject.recordId, sql.placeholder("recordId")))
     .prepare(),

@@ -9,11 +9,17 @@ const MOST_KEPT = 4_000_000;
 
 type Kept = { taskKey: string; startTime: number; length: number; snapshot: RunSnapshot };
 
-/** By record, the least used first. What a record keeps of its task never changes, so it is parsed once, however often it is asked for. */
+/**
+ * By record, the least used first. What a record keeps of its task never changes, so it is parsed once, however often
+ * it is asked for.
+ */
 const kept = new Map<string, Kept>();
 let length = 0;
 
-/** What the run keeps of its task; null when there is no such record. Everybody gets the same value: it must not be changed. */
+/**
+ * What the run keeps of its task; null when there is no such record. Everybody gets the same value: it must not be
+ * changed.
+ */
 export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   const row = recordAt(db).get({ recordId });
   const known = forget(recordId);
@@ -26,7 +32,11 @@ export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
 }
 
 const recordAt = prepared((db) =>
-  db.select({ taskKey: record.taskKey, startTime: record.startTime }).from(record).where(eq(record.id, sql.placeholder("recordId"))).prepare(),
+  db
+    .select({ taskKey: record.taskKey, startTime: record.startTime })
+    .from(record)
+    .where(eq(record.id, sql.placeholder("recordId")))
+    .prepare(),
 );
 
 function forget(recordId: string): Kept | undefined {

@@ -15,10 +15,16 @@ export type Split = { kind: "halves"; numbers: number[] } | { kind: "failed"; co
 
 /** Sends a batch to the slots for one batch at a time: it counts no more among those that share. */
 export function isolateBatch(db: Db, recordId: string, number: number): void {
-  db.update(dispatch).set({ lane: "ALONE" }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+  db.update(dispatch)
+    .set({ lane: "ALONE" })
+    .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+    .run();
 }
 
-/** Halves what has no outcome in a batch over which a process has died; of one artifact alone that is the end, for this reason. */
+/**
+ * Halves what has no outcome in a batch over which a process has died; of one artifact alone that is the end, for this
+ * reason.
+ */
 export function splitBatch(db: Db, recordId: string, number: number, reason: string, now: number): Split {
   const before = halvesOf(db, recordId, number);
   if (before.length > 0) return { kind: "halves", numbers: before };
@@ -26,13 +32,16 @@ export function splitBatch(db: Db, recordId: string, number: number, reason: str
   if (batch.kind !== "batch") return { kind: "failed", counts: NONE };
   const { artifacts } = batch;
   const middle = artifacts.map(({ seq }) => seq).toSorted((a, b) => a - b)[Math.ceil(artifacts.length / 2) - 1];
-  if (artifacts.length > 1 && middle !== undefined) return { kind: "halves", numbers: halve(db, recordId, number, middle) };
+  if (artifacts.length > 1 && middle !== undefined)
+    return { kind: "halves", numbers: halve(db, recordId, number, middle) };
   return { kind: "failed", counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now) };
 }
 
 /** Asked twice, it was halved before. */
 function halvesOf(db: Db, recordId: string, number: number): number[] {
-  const rows = db.all<{ number: number }>(sql`SELECT number FROM dispatch WHERE record_id = ${recordId} AND half_of = ${number} ORDER BY number`);
+  const rows = db.all<{ number: number }>(
+    sql`SELECT number FROM dispatch WHERE record_id = ${recordId} AND half_of = ${number} ORDER BY number`,
+  );
   return rows.map((row) => row.number);
 }
 
@@ -52,33 +61,54 @@ function halve(db: Db, recordId: string, number: number, middle: number): number
       return half;
     };
     const isRange = batch.fromSeq !== null;
-    const numbers = [half(batch.fromSeq, isRange ? middle : null, sql`seq <= ${middle}`), half(isRange ? middle + 1 : null, batch.toSeq, sql`seq > ${middle}`)];
-    tx.update(dispatch).set({ done: true }).where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number))).run();
+    const numbers = [
+      half(batch.fromSeq, isRange ? middle : null, sql`seq <= ${middle}`),
+      half(isRange ? middle + 1 : null, batch.toSeq, sql`seq > ${middle}`),
+    ];
+    tx.update(dispatch)
+      .set({ done: true })
+      .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
+      .run();
     return numbers;
   });
 }
 
-function moveBegun(tx: DbOrTx, { recordId, number, clusterId }: BatchRow, to: number, which: ReturnType<typeof sql>): void {
+function moveBegun(
+  tx: DbOrTx,
+  { recordId, number, clusterId }: BatchRow,
+  to: number,
+  which: ReturnType<typeof sql>,
+): void {
   tx.run(sql`
     UPDATE detail SET dispatch = ${to}, lease = 0
     WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0 AND ${which}`);
 }
 
 /** Fails these artifacts of a batch as a worker of its own would report it, and hands it in. */
-export function failAll(db: Db, batch: { recordId: string; number: number; lease: number }, artifacts: BatchArtifact[], reason: string, now: number): BatchCounts {
-  const reports = artifacts.map(
-    ({ seq, name, version, size, plannedSize, uploads }): ArtifactReport => ({
-      seq,
-      name,
-      version,
-      sizePlanned: plannedSize !== null,
-      size: size ?? plannedSize,
-      startTime: now,
+export function failAll(
+  db: Db,
+  batch: { recordId: string; number: number; lease: number },
+  artifacts: BatchArtifact[],
+  reason: string,
+  now: number,
+): BatchCounts {
+  const reports = artifacts.map(({ seq, name, version, size, plannedSize, uploads }): ArtifactReport => ({
+    seq,
+    name,
+    version,
+    sizePlanned: plannedSize !== null,
+    size: size ?? plannedSize,
+    startTime: now,
+    bytesSent: 0,
+    uploads,
+    outcome: {
+      result: { kind: "failed", reason, conflict: false, stopsCluster: false },
+      digest: null,
+      size: null,
+      parts: noParts(),
       bytesSent: 0,
-      uploads,
-      outcome: { result: { kind: "failed", reason, conflict: false, stopsCluster: false }, digest: null, size: null, parts: noParts(), bytesSent: 0 },
-    }),
-  );
+    },
+  }));
   takeReports(db, { ...batch, reports, done: { interrupted: false } }, 0, now);
   return { total: reports.length, again: 0, failed: reports.length };
 }

@@ -3,11 +3,23 @@ import type { Db } from "../open.ts";
 import { inTurn } from "../turns.ts";
 import { type MustYield, takeReports } from "./outcomes.ts";
 
-/** Reports taken in in one transaction, about a millisecond: a batch's thousand at once would keep every other answer waiting. */
+/**
+ * Reports taken in in one transaction, about a millisecond: a batch's thousand at once would keep every other answer
+ * waiting.
+ */
 const PAGE = 50;
 
-/** Takes in what a worker says of its batch, some reports at a time; that the batch is done is said with the last of them. */
-export async function takeAllReports(db: Db, request: ReportRequest, retryWindow: number, now: () => number, mustYield?: MustYield): Promise<ReportAnswer> {
+/**
+ * Takes in what a worker says of its batch, some reports at a time; that the batch is done is said with the last of
+ * them.
+ */
+export async function takeAllReports(
+  db: Db,
+  request: ReportRequest,
+  retryWindow: number,
+  now: () => number,
+  mustYield?: MustYield,
+): Promise<ReportAnswer> {
   const { reports, done, ...batch } = request;
   for (let at = 0; ; at += PAGE) {
     const last = at + PAGE >= reports.length;

@@ -15,11 +15,19 @@ const MOST_CHILDREN = 300;
 const MOST_PROBLEMS = 10;
 
 /**
- * `object` null: all of them. `files`: its artifacts are light for that cluster, so that a batch is soon sent. `id`: the
- * names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories have neither. `soon`: the run
- * is small.
+ * `object` null: all of them. `files`: its artifacts are light for that cluster, so that a batch is soon sent. `id`:
+ * the names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories
+ * have neither. `soon`: the run is small.
  */
-export type Target = { object: number | null; clusterId: string; label: string; files?: true; id?: string; cluster?: string; soon?: true };
+export type Target = {
+  object: number | null;
+  clusterId: string;
+  label: string;
+  files?: true;
+  id?: string;
+  cluster?: string;
+  soon?: true;
+};
 
 type From = RunSnapshot["objects"][number];
 /** `end`: undefined when there is no such cluster any more. */
@@ -27,7 +35,10 @@ type To = { id: string; name: string; end: End | undefined };
 
 type Planned = { object: number; from: From; problem: string | null };
 
-/** What a run sends where: the pairs that can be sent, and the first reasons why others cannot. Of a drain, objects without a plan take no part. */
+/**
+ * What a run sends where: the pairs that can be sent, and the first reasons why others cannot. Of a drain, objects
+ * without a plan take no part.
+ */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return { targets: [], problems: [] };
@@ -45,12 +56,23 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
   }
   const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
   const write = targetWriter(snapshot);
-  const soon = isSmallRun(db, recordId, snapshot.objects.some(({ category }) => category === "REMOTE")) ? ({ soon: true } as const) : {};
+  const soon = isSmallRun(
+    db,
+    recordId,
+    snapshot.objects.some(({ category }) => category === "REMOTE"),
+  )
+    ? ({ soon: true } as const)
+    : {};
   const target = (object: number | null, to: To): Target => ({ ...write(object, to), ...soon });
   const targets =
     pairs <= MOST_CHILDREN
-      ? sendable.flatMap(({ to, objects }) => objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from, to) })))
-      : sendable.map(({ to, objects }): Target => ({ ...target(null, to), ...(objects.every(({ from }) => filesOf(from, to).files) ? { files: true } : {}) }));
+      ? sendable.flatMap(({ to, objects }) =>
+          objects.map(({ object, from }): Target => ({ ...target(object, to), ...filesOf(from, to) })),
+        )
+      : sendable.map(({ to, objects }): Target => ({
+          ...target(null, to),
+          ...(objects.every(({ from }) => filesOf(from, to).files) ? { files: true } : {}),
+        }));
   return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
@@ -63,7 +85,10 @@ export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | n
   return targets.filter((target) => later.has(target.clusterId));
 }
 
-/** Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`: they are listed, not planned here. */
+/**
+ * Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`:
+ * they are listed, not planned here.
+ */
 export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return [];
@@ -79,16 +104,32 @@ export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { obj
   });
 }
 
-const filesOf = ({ repoType }: From, to: To): Pick<Target, "files"> => (weightOf(repoType, to.end?.type) === "light" ? { files: true } : {});
+const filesOf = ({ repoType }: From, to: To): Pick<Target, "files"> =>
+  weightOf(repoType, to.end?.type) === "light" ? { files: true } : {};
 
 /** How the children of a run are called, and what they say of themselves. */
-export function targetWriter({ projectId, objects, clusters }: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
+export function targetWriter({
+  projectId,
+  objects,
+  clusters,
+}: RunSnapshot): (object: number | null, to: { id: string; name: string }) => Target {
   const objectNames = distinctNames(objects.map(({ localRepoName }) => localRepoName));
-  const clusterNames = new Map(distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]));
+  const clusterNames = new Map(
+    distinctNames(clusters.map(({ name }) => name)).map((name, at) => [clusters[at]?.id, name]),
+  );
   return (object, to) => {
     const from = object === null ? projectId : (objects[object]?.localRepoName ?? "");
-    const [cluster, name] = [clusterNames.get(to.id) ?? to.id, object === null ? null : (objectNames[object] ?? String(object))];
-    return { object, clusterId: to.id, label: cut(`${from} → ${to.name}`, 80), id: name === null ? cluster : `${cluster}/${name}`, cluster: to.name };
+    const [cluster, name] = [
+      clusterNames.get(to.id) ?? to.id,
+      object === null ? null : (objectNames[object] ?? String(object)),
+    ];
+    return {
+      object,
+      clusterId: to.id,
+      label: cut(`${from} → ${to.name}`, 80),
+      id: name === null ? cluster : `${cluster}/${name}`,
+      cluster: to.name,
+    };
   };
 }
 
@@ -100,7 +141,9 @@ function divide(planned: readonly Planned[], to: To, projectId: string): { suite
 }
 
 function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Planned[] {
-  const rows = db.all<{ object: number; problem: string | null }>(sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`);
+  const rows = db.all<{ object: number; problem: string | null }>(
+    sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`,
+  );
   return rows.flatMap((row) => {
     const from = snapshot.objects[row.object];
     return from ? [{ ...row, from }] : [];
@@ -109,7 +152,10 @@ function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Pl
 
 /** The run's clusters as they are now. */
 function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
-  const rows = db.select({ id: cluster.id, ...END }).from(cluster).all();
+  const rows = db
+    .select({ id: cluster.id, ...END })
+    .from(cluster)
+    .all();
   const ends = new Map(rows.map(({ id, ...row }) => [id, endOf(row)]));
   return snapshot.clusters.map(({ id, name }) => ({ id, name, end: ends.get(id) }));
 }
@@ -121,12 +167,22 @@ const endOf = ({ type, protocol, url }: EndRow): End => ({ type, protocol: named
 
 /** A cluster as content is sent to it; undefined when there is no such cluster any more. */
 export function readEnd(db: DbOrTx, clusterId: string): (End & { name: string }) | undefined {
-  const row = db.select({ name: cluster.name, ...END }).from(cluster).where(eq(cluster.id, clusterId)).get();
+  const row = db
+    .select({ name: cluster.name, ...END })
+    .from(cluster)
+    .where(eq(cluster.id, clusterId))
+    .get();
   return row && { name: row.name, ...endOf(row) };
 }
 
 /** Why an object cannot be sent to a cluster at all, null when it can. */
-export function pairProblem(db: DbOrTx, snapshot: RunSnapshot, recordId: string, object: number, clusterId: string): string | null {
+export function pairProblem(
+  db: DbOrTx,
+  snapshot: RunSnapshot,
+  recordId: string,
+  object: number,
+  clusterId: string,
+): string | null {
   const from = snapshot.objects[object];
   if (!from) return null;
   const end = readEnd(db, clusterId);
@@ -135,7 +191,11 @@ export function pairProblem(db: DbOrTx, snapshot: RunSnapshot, recordId: string,
     .from(planObject)
     .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
     .get();
-  return problemOf(snapshot.projectId, { from, problem: planned?.problem ?? null }, { id: clusterId, name: end?.name ?? clusterId, end });
+  return problemOf(
+    snapshot.projectId,
+    { from, problem: planned?.problem ?? null },
+    { id: clusterId, name: end?.name ?? clusterId, end },
+  );
 }
 
 /** `problem`: why the object could not be planned. */

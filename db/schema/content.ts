@@ -48,7 +48,10 @@ export const repository = sqliteTable(
   (t) => [uniqueIndex("repository_name").on(t.projectId, t.name)],
 );
 
-/** Files and folders of hosted repositories. `fullPath` starts with "/" and has no trailing one; the parent of "/a" is "/". */
+/**
+ * Files and folders of hosted repositories. `fullPath` starts with "/" and has no trailing one; the parent of "/a" is
+ * "/".
+ */
 export const node = sqliteTable(
   "node",
   {
@@ -72,11 +75,16 @@ export const node = sqliteTable(
     uniqueIndex("node_path").on(t.repositoryId, t.fullPath),
     index("node_parent").on(t.repositoryId, t.parent, t.name),
     index("node_sha256").on(t.sha256),
-    index("node_expiry").on(t.expireDate).where(sql`expire_date IS NOT NULL`),
+    index("node_expiry")
+      .on(t.expireDate)
+      .where(sql`expire_date IS NOT NULL`),
   ],
 );
 
-/** Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written, asked for or let go. `md5` is empty where it was never wanted: layers of images. */
+/**
+ * Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written,
+ * asked for or let go. `md5` is empty where it was never wanted: layers of images.
+ */
 export const blob = sqliteTable("blob", {
   sha256: text().primaryKey(),
   md5: text().notNull(),
@@ -85,7 +93,10 @@ export const blob = sqliteTable("blob", {
   touchedDate: integer().notNull(),
 });
 
-/** What changed in hosted repositories, for REAL_TIME (design.md §5.1); written in the transaction of the change. */
+/**
+ * What changed in hosted repositories, for REAL_TIME (docs/decisions.md#events); written in the transaction of the
+ * change.
+ */
 export const event = sqliteTable(
   "event",
   {
@@ -103,29 +114,37 @@ export const event = sqliteTable(
 );
 
 /**
- * A task's place in the event log for one cluster. `position`: the last seq it is done with; `planned`: the last one that the drain which
- * goes on has taken into its plan. REAL_TIME as a whole: docs/real-time.md.
+ * A task's place in the event log for one cluster. `position`: the last seq it is done with; `planned`: the last one
+ * that the drain which goes on has taken into its plan. REAL_TIME as a whole: docs/real-time.md.
  */
 export const eventCursor = sqliteTable(
   "event_cursor",
   {
     taskKey: text().notNull(),
     clusterId: text().notNull(),
-    position: integer().notNull().default(sql`0`),
+    position: integer()
+      .notNull()
+      .default(sql`0`),
     planned: integer().notNull().default(0),
     /** Drains in a row that ended without the cluster taking anything, and before when no other begins. */
     failures: integer().notNull().default(0),
     notBefore: integer(),
     /** When the cluster last took or refused something. */
     answeredTime: integer(),
-    /** Too much was missed to follow the log: one full plan of the task's objects takes its place, once this record ends well. */
+    /**
+     * Too much was missed to follow the log: one full plan of the task's objects takes its place, once this record ends
+     * well.
+     */
     catchUp: integer({ mode: "boolean" }).notNull().default(false),
     catchUpRecord: text(),
   },
   (t) => [primaryKey({ columns: [t.taskKey, t.clusterId] })],
 );
 
-/** Files and versions that a cluster did not take within a drain's window, and that later drains send; `recordId`: the drain that has them in its plan now. */
+/**
+ * Files and versions that a cluster did not take within a drain's window, and that later drains send; `recordId`: the
+ * drain that has them in its plan now.
+ */
 export const pending = sqliteTable(
   "pending",
   {
@@ -143,6 +162,8 @@ export const pending = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.taskKey, t.clusterId, t.repoName, t.path, t.version] }),
     index("pending_due").on(t.taskKey, t.clusterId, t.notBefore),
-    index("pending_record").on(t.recordId).where(sql`record_id IS NOT NULL`),
+    index("pending_record")
+      .on(t.recordId)
+      .where(sql`record_id IS NOT NULL`),
   ],
 );

@@ -9,7 +9,10 @@ const audit = {
   lastModifiedDate: integer().notNull(),
 };
 
-/** Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`, `@scope/name`. One without versions is deleted with its last. */
+/**
+ * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`, `@scope/name`. One
+ * without versions is deleted with its last.
+ */
 export const packages = sqliteTable(
   "package",
   {
@@ -25,8 +28,8 @@ export const packages = sqliteTable(
 );
 
 /**
- * Versions of packages; one tag of an image is one version. Their files are nodes:
- * image `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, npm `/{name}/-/{file}.tgz`, Maven its layout.
+ * Versions of packages; one tag of an image is one version. Their files are nodes: image
+ * `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, npm `/{name}/-/{file}.tgz`, Maven its layout.
  */
 export const version = sqliteTable(
   "version",
@@ -36,7 +39,10 @@ export const version = sqliteTable(
       .notNull()
       .references(() => packages.id, { onDelete: "cascade" }),
     name: text().notNull(),
-    /** What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its files (domain/maven/layout.ts). */
+    /**
+     * What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its
+     * files (domain/maven/layout.ts).
+     */
     digest: text().notNull(),
     /** Bytes of its files; those of an image with all its children and layers. */
     size: integer().notNull(),
@@ -87,7 +93,9 @@ export const imageManifest = sqliteTable(
   (t) => [
     uniqueIndex("image_manifest_digest").on(t.repositoryId, t.image, t.digest),
     index("image_manifest_node").on(t.nodeId),
-    index("image_manifest_subject").on(t.repositoryId, t.image, t.subject).where(sql`subject IS NOT NULL`),
+    index("image_manifest_subject")
+      .on(t.repositoryId, t.image, t.subject)
+      .where(sql`subject IS NOT NULL`),
   ],
 );
 

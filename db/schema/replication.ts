@@ -140,13 +140,18 @@ export const record = sqliteTable(
     problem: text(),
   },
   (t) => [
-    uniqueIndex("record_running").on(t.taskKey, t.clusterId).where(sql`status = 'RUNNING'`),
+    uniqueIndex("record_running")
+      .on(t.taskKey, t.clusterId)
+      .where(sql`status = 'RUNNING'`),
     index("record_task").on(t.taskKey, t.startTime, t.id),
     index("record_end").on(t.status, t.endTime),
   ],
 );
 
-/** How far an object's plan is. `planned` and `bytes` equal count and size of its plan rows, kept in the transaction that adds them. */
+/**
+ * How far an object's plan is. `planned` and `bytes` equal count and size of its plan rows, kept in the transaction
+ * that adds them.
+ */
 export const planObject = sqliteTable(
   "plan_object",
   {
@@ -188,7 +193,10 @@ export const plan = sqliteTable(
   ],
 );
 
-/** One batch handed out: a range of the plan, or the rows of `detail` that carry its number. `lease` fences older attempts out. */
+/**
+ * One batch handed out: a range of the plan, or the rows of `detail` that carry its number. `lease` fences older
+ * attempts out.
+ */
 export const dispatch = sqliteTable(
   "dispatch",
   {
@@ -218,8 +226,12 @@ export const dispatch = sqliteTable(
     primaryKey({ columns: [t.recordId, t.number] }),
     index("dispatch_cut").on(t.recordId, t.clusterId, t.cut),
     index("dispatch_range").on(t.recordId, t.clusterId, t.object, t.toSeq),
-    index("dispatch_open").on(t.clusterId).where(sql`done = 0 AND lane IS NOT NULL`),
-    index("dispatch_rest").on(t.recordId, t.clusterId, t.object).where(sql`rest = 1`),
+    index("dispatch_open")
+      .on(t.clusterId)
+      .where(sql`done = 0 AND lane IS NOT NULL`),
+    index("dispatch_rest")
+      .on(t.recordId, t.clusterId, t.object)
+      .where(sql`rest = 1`),
   ],
 );
 
@@ -273,12 +285,16 @@ export const detail = sqliteTable(
     uniqueIndex("detail_artifact").on(t.recordId, t.clusterId, t.object, t.seq),
     index("detail_status").on(t.recordId, t.status, t.id),
     index("detail_record").on(t.recordId, t.id),
-    index("detail_again").on(t.recordId, t.clusterId, t.object, t.notBefore).where(sql`again = 1`),
+    index("detail_again")
+      .on(t.recordId, t.clusterId, t.object, t.notBefore)
+      .where(sql`again = 1`),
     index("detail_dispatch").on(t.recordId, t.dispatch),
   ],
 );
 
-/** Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed + running = details. */
+/**
+ * Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed + running = details.
+ */
 export const tally = sqliteTable(
   "tally",
   {
@@ -303,7 +319,9 @@ export const tally = sqliteTable(
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
 );
 
-/** A cluster's run inside an execution that must not go on: FAST_FAIL, or something wrong with the cluster as a whole. */
+/**
+ * A cluster's run inside an execution that must not go on: FAST_FAIL, or something wrong with the cluster as a whole.
+ */
 export const halt = sqliteTable(
   "halt",
   {
@@ -317,8 +335,8 @@ export const halt = sqliteTable(
 );
 
 /**
- * Runs of a task that have ended, kept by triggers (db/migrations), so that the numbers do not fall when records are deleted. `le…`: those that
- * took at most so many seconds.
+ * Runs of a task that have ended, kept by triggers (db/migrations), so that the numbers do not fall when records are
+ * deleted. `le…`: those that took at most so many seconds.
  */
 export const runTotal = sqliteTable(
   "run_total",

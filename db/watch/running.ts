@@ -7,13 +7,28 @@ export type RunningTally = ReturnType<typeof readRunningTallies>[number];
 
 export function readRunning(db: DbOrTx) {
   const { id, taskKey, clusterId, workflowId, startTime, problem } = record;
-  return db.select({ id, taskKey, clusterId, workflowId, startTime, problem }).from(record).where(sql`status = 'RUNNING'`).all();
+  return db
+    .select({ id, taskKey, clusterId, workflowId, startTime, problem })
+    .from(record)
+    .where(sql`status = 'RUNNING'`)
+    .all();
 }
 
 export function readRunningTallies(db: DbOrTx) {
   const { recordId, clusterId, success, failed, running, skip, conflict, bytesSent, bytesRead } = tally;
   return db
-    .select({ recordId, taskKey: record.taskKey, clusterId, success, failed, running, skip, conflict, bytesSent, bytesRead })
+    .select({
+      recordId,
+      taskKey: record.taskKey,
+      clusterId,
+      success,
+      failed,
+      running,
+      skip,
+      conflict,
+      bytesSent,
+      bytesRead,
+    })
     .from(record)
     .innerJoin(tally, eq(tally.recordId, record.id))
     .where(sql`${record.status} = 'RUNNING'`)
@@ -22,7 +37,9 @@ export function readRunningTallies(db: DbOrTx) {
 
 /** Ids of the clusters that a run goes to; they never change. */
 export function readRunClusters(db: DbOrTx, recordId: string): string[] {
-  const rows = db.all<{ id: string }>(sql`SELECT value ->> 'id' AS id FROM record, json_each(snapshot, '$.clusters') WHERE record.id = ${recordId}`);
+  const rows = db.all<{ id: string }>(
+    sql`SELECT value ->> 'id' AS id FROM record, json_each(snapshot, '$.clusters') WHERE record.id = ${recordId}`,
+  );
   return rows.map(({ id }) => id);
 }
 
@@ -35,12 +52,18 @@ export function readPlanned(db: DbOrTx, recordId: string): { planned: number; st
 
 const MOST = 10_000;
 
-/** Artifacts of a run that wait to be tried again at a cluster, counted up to 10,000, and why the first of them does. */
+/**
+ * Artifacts of a run that wait to be tried again at a cluster, counted up to 10,000, and why the first of them does.
+ */
 export function readAgain(db: DbOrTx, recordId: string, clusterId: string): { count: number; reason: string | null } {
   const waiting = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND again = 1`;
-  const { count } = db.get<{ count: number }>(sql`SELECT count(*) AS count FROM (SELECT 1 FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT ${MOST})`);
+  const { count } = db.get<{ count: number }>(
+    sql`SELECT count(*) AS count FROM (SELECT 1 FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT ${MOST})`,
+  );
   if (count === 0) return { count, reason: null };
-  const first = db.get<{ reason: string | null } | undefined>(sql`SELECT error_reason AS reason FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT 1`);
+  const first = db.get<{ reason: string | null } | undefined>(
+    sql`SELECT error_reason AS reason FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT 1`,
+  );
   return { count, reason: first?.reason ?? null };
 }
 

@@ -32,7 +32,9 @@ export function readArtifactTotals(db: DbOrTx): ArtifactTotal[] {
 }
 
 /** Conflicts that were left alone, of clusters that the task still goes to. */
-export function readConflictsLeft(db: DbOrTx): Pick<ArtifactTotal, "taskKey" | "clusterId" | "conflictsLeft" | "conflictsTime">[] {
+export function readConflictsLeft(
+  db: DbOrTx,
+): Pick<ArtifactTotal, "taskKey" | "clusterId" | "conflictsLeft" | "conflictsTime">[] {
   const { taskKey, clusterId, conflictsLeft, conflictsTime } = artifactTotal;
   const current = sql`${artifactTotal.conflictsLeft} > 0 AND EXISTS (SELECT 1 FROM task_cluster c WHERE c.task_key = ${taskKey} AND c.cluster_id = ${clusterId})`;
   return db.select({ taskKey, clusterId, conflictsLeft, conflictsTime }).from(artifactTotal).where(current).all();
@@ -40,5 +42,11 @@ export function readConflictsLeft(db: DbOrTx): Pick<ArtifactTotal, "taskKey" | "
 
 export function readTiming(db: DbOrTx, taskKey: string) {
   const columns = { setting: task.setting, replicaType: task.replicaType };
-  return db.select(columns).from(task).where(sql`${task.key} = ${taskKey}`).get() ?? null;
+  return (
+    db
+      .select(columns)
+      .from(task)
+      .where(sql`${task.key} = ${taskKey}`)
+      .get() ?? null
+  );
 }

@@ -63,7 +63,10 @@ const MONTHS_BY_LENGTH: { length: number; months: number[]; years: number[] | nu
   { length: 28, months: [2], years: YEARS.filter((year) => !isLeapYear(year)) },
 ];
 
-/** The union of Temporal calendars that matches exactly the days and times of the expression; empty when it matches none. */
+/**
+ * The union of Temporal calendars that matches exactly the days and times of the expression; empty when it matches
+ * none.
+ */
 export function toCalendars(cron: CronExpression): Calendar[] {
   return toClockSets(cron).map((sets) => ({
     second: toRanges(sets.seconds),
@@ -94,7 +97,10 @@ function commonYears(a: number[] | null, b: number[] | null): number[] | null {
   return a && b ? a.filter((year) => b.includes(year)) : (a ?? b);
 }
 
-/** The days of a month of that length. Given both day fields, either may match, as in Unix cron; Quartz never gives both. */
+/**
+ * The days of a month of that length. Given both day fields, either may match, as in Unix cron; Quartz never gives
+ * both.
+ */
 function dayPatterns(cron: CronExpression, length: number): DayPattern[] {
   const patterns = [
     ...(cron.daysOfMonth ?? []).flatMap((rule) => monthDays(rule, length)),
@@ -118,7 +124,9 @@ function monthDays(rule: MonthDayRule, length: number): DayPattern[] {
   return day < 1 ? [] : [{ days: [day], weekdays: EVERY_WEEKDAY }];
 }
 
-/** A Saturday moves to Friday, a Sunday to Monday, but never into another month: then it is the nearest the other way. */
+/**
+ * A Saturday moves to Friday, a Sunday to Monday, but never into another month: then it is the nearest the other way.
+ */
 function nearestWeekday(day: number, length: number): DayPattern[] {
   if (day < 1 || day > length) return [];
   const ifSaturday = day === 1 ? { days: [3], weekdays: [MONDAY] } : { days: [day - 1], weekdays: [FRIDAY] };
@@ -135,7 +143,7 @@ function weekDays(rule: WeekDayRule, length: number): DayPattern[] {
 /** Ascending values as few ranges: a run of three or more with one distance is a range with that step. */
 function toRanges(values: number[]): CalendarRange<number>[] {
   const ranges: CalendarRange<number>[] = [];
-  for (let index = 0; index < values.length; ) {
+  for (let index = 0; index < values.length;) {
     const start = values[index] ?? 0;
     const step = (values[index + 1] ?? start) - start;
     let length = 1;

@@ -16,13 +16,19 @@ export function readClock(zone: string, time: number): Clock {
   };
 }
 
-/** Epoch seconds of a reading, as Go's time.Date has it: what a clock change skips or repeats is resolved by the offset of the time an offset away. */
+/**
+ * Epoch seconds of a reading, as Go's time.Date has it: what a clock change skips or repeats is resolved by the offset
+ * of the time an offset away.
+ */
 export function toEpoch({ year, month, day, hour, minute, second }: Clock, zone: string): number {
   const clock = Date.UTC(year, month - 1, day, hour, minute, second);
   return (clock - offsetAt(zone, clock - offsetAt(zone, clock))) / 1000;
 }
 
-/** The weekday (0 = Sunday) of the moment Go makes of the reading: where midnight is skipped west of Greenwich, that is the day before. */
+/**
+ * The weekday (0 = Sunday) of the moment Go makes of the reading: where midnight is skipped west of Greenwich, that is
+ * the day before.
+ */
 export function weekdayOf(clock: Clock, zone: string): number {
   const time = toEpoch(clock, zone) * 1000;
   return new Date(time + offsetAt(zone, time)).getUTCDay();

@@ -15,7 +15,10 @@ export function checkDayFields(expression: string): void {
   if (fields.length < 6) return;
   const open = [MONTH_DAY, WEEK_DAY].filter((at) => fields[at] === "?");
   if (open.length === 1) return;
-  throw new CronError("day of month and day of week", `${open.length === 2 ? NO_DAY : TWO_DAYS}: ${mended(fields).join(" ")}`);
+  throw new CronError(
+    "day of month and day of week",
+    `${open.length === 2 ? NO_DAY : TWO_DAYS}: ${mended(fields).join(" ")}`,
+  );
 }
 
 /** The expression that means what this one seems to. */

@@ -14,7 +14,10 @@ export type CronExpression = {
   daysOfWeek: WeekDayRule[] | null;
 };
 
-/** `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and `nearestWeekday` (`15W`) move within the month to the nearest day from Monday to Friday. */
+/**
+ * `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and `nearestWeekday` (`15W`) move within the month to the
+ * nearest day from Monday to Friday.
+ */
 export type MonthDayRule =
   | { kind: "days"; days: number[] }
   | { kind: "last"; offset: number; weekday: boolean }
@@ -22,9 +25,7 @@ export type MonthDayRule =
 
 /** `lastInMonth` is `6L`, `nth` is `6#3`. */
 export type WeekDayRule =
-  | { kind: "days"; days: number[] }
-  | { kind: "lastInMonth"; day: number }
-  | { kind: "nth"; day: number; nth: number };
+  { kind: "days"; days: number[] } | { kind: "lastInMonth"; day: number } | { kind: "nth"; day: number; nth: number };
 
 /** A cron expression that cannot be read or kept; `message` names the field and says why. */
 export class CronError extends Error {

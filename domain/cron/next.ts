@@ -82,7 +82,10 @@ function carry(cursor: Cursor, zone: string): void {
   if (cursor.month > 12) Object.assign(cursor, { year: cursor.year + 1, month: 1 });
 }
 
-/** Moves on to the first matching reading, from the year inwards; false when a field ran over its end and must be carried first. */
+/**
+ * Moves on to the first matching reading, from the year inwards; false when a field ran over its end and must be
+ * carried first.
+ */
 function settle(cursor: Cursor, matcher: Matcher, zone: string): boolean {
   if (matcher.years && !matcher.years.has(cursor.year)) {
     Object.assign(cursor, { year: cursor.year + 1, ...YEAR_START });

@@ -1,4 +1,7 @@
-/** Where the parts of a hosted image lie as files: `image` is its name inside its repository, digests are `{algorithm}:{hex}`. */
+/**
+ * Where the parts of a hosted image lie as files: `image` is its name inside its repository, digests are
+ * `{algorithm}:{hex}`.
+ */
 const fileOf = (digest: string): string => digest.replace(":", "__");
 
 export const blobFolder = (image: string): string => `/${image}/blobs`;

@@ -1,5 +1,12 @@
 import { isDigest, type Digest } from "../digest.ts";
-import { ARTIFACT_MANIFEST, isCosignType, isIndexType, isManifestType, OCI_INDEX, OCI_MANIFEST } from "./media-types.ts";
+import {
+  ARTIFACT_MANIFEST,
+  isCosignType,
+  isIndexType,
+  isManifestType,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from "./media-types.ts";
 
 /** A manifest that cannot be read; `message` says what is wrong with it. */
 export class ManifestError extends Error {
@@ -45,7 +52,9 @@ export function isCosigns({ blobs, children }: Pick<ManifestContent, "blobs" | "
   return children.length === 0 && layers.length > 0 && layers.every(({ mediaType }) => isCosignType(mediaType));
 }
 
-/** Reads what a manifest of the given media type names. Lists that are missing or null are empty. Throws ManifestError. */
+/**
+ * Reads what a manifest of the given media type names. Lists that are missing or null are empty. Throws ManifestError.
+ */
 export function readContent(json: Json, mediaType: string): ManifestContent {
   const isIndex = isIndexType(mediaType);
   const own = text(json["artifactType"]) || (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
@@ -60,12 +69,16 @@ export function readContent(json: Json, mediaType: string): ManifestContent {
   };
 }
 
-/** The descriptors in a list of attachments; entries that are none are passed over. Null when the document is no index. */
+/**
+ * The descriptors in a list of attachments; entries that are none are passed over. Null when the document is no index.
+ */
 export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
   try {
     const { manifests = null } = parseObject(bytes);
     if (manifests !== null && !Array.isArray(manifests)) return null;
-    return (manifests ?? []).flatMap((entry: unknown) => (isObject(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : []));
+    return (manifests ?? []).flatMap((entry: unknown) =>
+      isObject(entry) && isDigest(entry["digest"]) ? [descriptor(entry, "an entry")] : [],
+    );
   } catch {
     return null;
   }
@@ -101,7 +114,8 @@ function descriptors(json: Json, field: string): Descriptor[] {
 function descriptor(value: unknown, where: string): Descriptor {
   if (!isObject(value)) throw new ManifestError(`${where} must be a descriptor with mediaType, digest and size`);
   const { digest, mediaType, urls } = value;
-  if (!isDigest(digest)) throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`);
+  if (!isDigest(digest))
+    throw new ManifestError(`${where}.digest must be sha256: and 64 lower-case hex digits, or sha512: and 128`);
   const places = Array.isArray(urls) ? urls.filter((url: unknown) => typeof url === "string") : [];
   return { mediaType: text(mediaType), digest, size: sizeOf(value["size"] ?? null, where), urls: places, json: value };
 }
@@ -109,11 +123,14 @@ function descriptor(value: unknown, where: string): Descriptor {
 /** Writers that do not know a size leave it out or write -1; what they name is found by its digest all the same. */
 function sizeOf(size: unknown, where: string): number | null {
   if (size === null) return null;
-  if (typeof size !== "number" || !Number.isSafeInteger(size)) throw new ManifestError(`${where}.size must be a number of bytes`);
+  if (typeof size !== "number" || !Number.isSafeInteger(size))
+    throw new ManifestError(`${where}.size must be a number of bytes`);
   return size < 0 ? null : size;
 }
 
-const distinct = (list: readonly Descriptor[]): Descriptor[] => [...new Map(list.map((each) => [each.digest, each])).values()];
+const distinct = (list: readonly Descriptor[]): Descriptor[] => [
+  ...new Map(list.map((each) => [each.digest, each])).values(),
+];
 export const text = (value: unknown): string => (typeof value === "string" ? value : "");
 export const objectOf = (value: unknown): Json => (isObject(value) ? value : {});
 

@@ -3,12 +3,19 @@ export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json";
 export const INDEX_TYPES: readonly string[] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
 /** Media types of manifests that are no index. */
-export const MANIFEST_TYPES: readonly string[] = [OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", ARTIFACT_MANIFEST];
+export const MANIFEST_TYPES: readonly string[] = [
+  OCI_MANIFEST,
+  "application/vnd.docker.distribution.manifest.v2+json",
+  ARTIFACT_MANIFEST,
+];
 
 export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(mediaType);
 
-/** Whether an index's entry of this type is a manifest: BuildKit keeps its cache as an index whose entries are layers. */
-export const isManifestType = (mediaType: string): boolean => mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
+/**
+ * Whether an index's entry of this type is a manifest: BuildKit keeps its cache as an index whose entries are layers.
+ */
+export const isManifestType = (mediaType: string): boolean =>
+  mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
 
 /** Types of the layers that cosign's `.sig`, `.att` and `.sbom` tags have. */
 const COSIGN_LAYERS = [

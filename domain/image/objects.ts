@@ -2,7 +2,10 @@ import { packageNameOf } from "../package-key.ts";
 import type { PackageConstraint } from "../task.ts";
 
 /** The images that constraints name, null = all there are; `versions` holds the tags where not all are wanted. */
-export function imageNames(constraints: PackageConstraint[] | null): { names: string[] | null; versions: Record<string, string[]> } {
+export function imageNames(constraints: PackageConstraint[] | null): {
+  names: string[] | null;
+  versions: Record<string, string[]>;
+} {
   if (!constraints || constraints.length === 0) return { names: null, versions: {} };
   const versions: Record<string, string[]> = {};
   for (const { packageKey, versions: wanted } of constraints) {

@@ -1,8 +1,21 @@
 import { isDigest } from "../digest.ts";
-import { guessedType, isCosigns, isForeign, type Json, ManifestError, objectOf, parseObject, readContent, text } from "./manifest.ts";
+import {
+  guessedType,
+  isCosigns,
+  isForeign,
+  type Json,
+  ManifestError,
+  objectOf,
+  parseObject,
+  readContent,
+  text,
+} from "./manifest.ts";
 import { ARTIFACT_MANIFEST, MANIFEST_TYPES, INDEX_TYPES } from "./media-types.ts";
 
-/** What a pushed manifest names: config and layers, or children of an index (`manifest`). `foreign`: it may lie elsewhere. */
+/**
+ * What a pushed manifest names: config and layers, or children of an index (`manifest`). `foreign`: it may lie
+ * elsewhere.
+ */
 export type ManifestPart = { digest: string; manifest: boolean; foreign: boolean };
 
 export type ManifestFacts = {
@@ -26,30 +39,46 @@ const GENERIC = ["", "application/json", "application/octet-stream", "text/plain
 export function readManifest(bytes: Uint8Array, contentType: string | undefined): ManifestFacts {
   const json = parseObject(bytes);
   const mediaType = mediaTypeOf(json, contentType?.split(";")[0]?.trim().toLowerCase() ?? "");
-  if (json["schemaVersion"] !== 2 && mediaType !== ARTIFACT_MANIFEST) throw new ManifestError("schemaVersion must be 2");
+  if (json["schemaVersion"] !== 2 && mediaType !== ARTIFACT_MANIFEST)
+    throw new ManifestError("schemaVersion must be 2");
   const attached = json["subject"] ?? null;
-  if (attached !== null && !isDigest(objectOf(attached)["digest"])) throw new ManifestError("subject.digest must be the digest of a manifest");
+  if (attached !== null && !isDigest(objectOf(attached)["digest"]))
+    throw new ManifestError("subject.digest must be the digest of a manifest");
   const { blobs, children, subject, artifactType, annotations } = readContent(json, mediaType);
   const parts = [
     ...blobs.map((blob) => ({ digest: blob.digest, manifest: false, foreign: isForeign(blob) })),
     ...children.map(({ digest }) => ({ digest, manifest: true, foreign: false })),
   ];
-  return { mediaType, artifactType, subject, annotations: textsOf(annotations), cosigns: isCosigns({ blobs, children }), parts };
+  return {
+    mediaType,
+    artifactType,
+    subject,
+    annotations: textsOf(annotations),
+    cosigns: isCosigns({ blobs, children }),
+    parts,
+  };
 }
 
 function mediaTypeOf(json: Json, named: string): string {
   const own = text(json["mediaType"]);
   if (json["schemaVersion"] === 1 || SCHEMA_1.test(named)) {
-    throw new ManifestError("Docker's image format of schema 1 is not supported: push the image as OCI or Docker schema 2");
+    throw new ManifestError(
+      "Docker's image format of schema 1 is not supported: push the image as OCI or Docker schema 2",
+    );
   }
   const mediaType = GENERIC.includes(named) ? own || guessedType(json) : named;
-  if (own !== "" && own !== mediaType) throw new ManifestError(`its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`);
+  if (own !== "" && own !== mediaType)
+    throw new ManifestError(`its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`);
   if (INDEX_TYPES.includes(mediaType) || MANIFEST_TYPES.includes(mediaType)) return mediaType;
-  throw new ManifestError(`the media type ${shown(mediaType)} is no manifest's: send ${[...MANIFEST_TYPES, ...INDEX_TYPES].join(", ")}`);
+  throw new ManifestError(
+    `the media type ${shown(mediaType)} is no manifest's: send ${[...MANIFEST_TYPES, ...INDEX_TYPES].join(", ")}`,
+  );
 }
 
 function textsOf(annotations: Json | null): Record<string, string> | null {
-  const pairs = Object.entries(annotations ?? {}).filter((pair): pair is [string, string] => typeof pair[1] === "string");
+  const pairs = Object.entries(annotations ?? {}).filter(
+    (pair): pair is [string, string] => typeof pair[1] === "string",
+  );
   return pairs.length === 0 ? null : Object.fromEntries(pairs);
 }
 

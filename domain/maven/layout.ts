@@ -1,4 +1,6 @@
-/** A file of Maven's repository layout: `/{group}/{artifact}/{version}/{artifact}-{version}[-{classifier}].{extension}`. */
+/**
+ * A file of Maven's repository layout: `/{group}/{artifact}/{version}/{artifact}-{version}[-{classifier}].{extension}`.
+ */
 export type MavenFile = {
   /** With dots. */
   group: string;
@@ -20,39 +22,61 @@ export type Checksum = (typeof CHECKSUMS)[number];
 const SNAPSHOT = "SNAPSHOT";
 const GROUP = /^[A-Za-z0-9_-]+$/;
 const ID = /^[A-Za-z0-9_.-]+$/;
-/** What Maven forbids in versions, and what would not go into a package key or a file's name; the same for what follows the version in a file's name. */
+/**
+ * What Maven forbids in versions, and what would not go into a package key or a file's name; the same for what follows
+ * the version in a file's name.
+ */
 const UNFIT = /[\s\p{Cc}\\/:"<>|?*[\](){},]/u;
 const BUILD = /^(\d{8}\.\d{6})-(\d{1,9})(?=[.-])/;
 /** What stands behind an extension: `jar.asc`. */
 const SIGNATURE = /(?:^|\.)(?:asc|sig|sigstore|sigstore\.json)$/;
 
-/** The file at a full path; null: it is outside the layout. Checksums are read as their file with a longer extension; metadata is outside. */
+/**
+ * The file at a full path; null: it is outside the layout. Checksums are read as their file with a longer extension;
+ * metadata is outside.
+ */
 export function parseMavenPath(fullPath: string): MavenFile | null {
   const [, ...segments] = fullPath.split("/");
   const [name = "", version = "", artifact = "", ...group] = segments.reverse();
   // The name is taken, whatever the artifact and its version are called.
   if (name === METADATA) return null;
-  if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version)) return null;
+  if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version))
+    return null;
   const rest = afterVersion(name, artifact, version);
   const named = rest && splitRest(rest.text);
   if (!rest || !named) return null;
-  return { group: group.reverse().join("."), artifact, version, classifier: named.classifier, extension: named.extension, build: rest.build };
+  return {
+    group: group.reverse().join("."),
+    artifact,
+    version,
+    classifier: named.classifier,
+    extension: named.extension,
+    build: rest.build,
+  };
 }
 
 /** What follows the version in a file's name: `.jar`, `-sources.jar`. */
-function afterVersion(name: string, artifact: string, version: string): { text: string; build: MavenBuild | null } | null {
-  if (name.startsWith(`${artifact}-${version}`)) return { text: name.slice(artifact.length + 1 + version.length), build: null };
+function afterVersion(
+  name: string,
+  artifact: string,
+  version: string,
+): { text: string; build: MavenBuild | null } | null {
+  if (name.startsWith(`${artifact}-${version}`))
+    return { text: name.slice(artifact.length + 1 + version.length), build: null };
   const start = `${artifact}-${version.slice(0, -SNAPSHOT.length)}`;
   if (!isSnapshot(version) || !name.startsWith(start)) return null;
   const text = name.slice(start.length);
   const [whole, timestamp, number] = BUILD.exec(text) ?? [];
-  return whole === undefined || timestamp === undefined ? null : { text: text.slice(whole.length), build: { timestamp, number: Number(number) } };
+  return whole === undefined || timestamp === undefined
+    ? null
+    : { text: text.slice(whole.length), build: { timestamp, number: Number(number) } };
 }
 
 function splitRest(text: string): Pick<MavenFile, "classifier" | "extension"> | null {
   if (UNFIT.test(text)) return null;
   if (text.startsWith(".")) return text.length > 1 ? { classifier: null, extension: text.slice(1) } : null;
-  const [, classifier, extension] = /^-(.+?)\.((?:tar\.)?[^.]+(?:\.(?:asc|sig|sigstore|sigstore\.json|md5|sha1|sha256|sha512))*)$/.exec(text) ?? [];
+  const [, classifier, extension] =
+    /^-(.+?)\.((?:tar\.)?[^.]+(?:\.(?:asc|sig|sigstore|sigstore\.json|md5|sha1|sha256|sha512))*)$/.exec(text) ?? [];
   return classifier === undefined || extension === undefined ? null : { classifier, extension };
 }
 
@@ -73,7 +97,8 @@ export const isChecksum = (fullPath: string): boolean => checksumOf(fullPath) !=
 export const isMetadata = (fullPath: string): boolean => fullPath.endsWith(`/${METADATA}`);
 
 /** A package's name, `group:artifact`. */
-export const mavenPackage = ({ group, artifact }: Pick<MavenFile, "group" | "artifact">): string => `${group}:${artifact}`;
+export const mavenPackage = ({ group, artifact }: Pick<MavenFile, "group" | "artifact">): string =>
+  `${group}:${artifact}`;
 
 /** The folder of a package or of one of its versions. */
 export function mavenFolder(packageName: string, version?: string): string {
@@ -102,8 +127,14 @@ export function compareBuilds(a: MavenBuild | null, b: MavenBuild | null): numbe
 
 export const buildText = ({ timestamp, number }: MavenBuild): string => `${timestamp}-${number}`;
 
-/** What tells two contents of a version apart, `sha256:{hex}`. `files`: all of it, checksums and metadata left out; `sha256` answers hex. */
-export function versionDigest(files: readonly { path: string; sha256: string }[], sha256: (text: string) => string): string {
+/**
+ * What tells two contents of a version apart, `sha256:{hex}`. `files`: all of it, checksums and metadata left out;
+ * `sha256` answers hex.
+ */
+export function versionDigest(
+  files: readonly { path: string; sha256: string }[],
+  sha256: (text: string) => string,
+): string {
   const lines = files.map(({ path, sha256: hex }) => `${path} ${hex}\n`);
   return `sha256:${sha256(lines.sort().join(""))}`;
 }

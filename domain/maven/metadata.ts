@@ -5,17 +5,38 @@ import { sortMavenVersions } from "./order.ts";
 export type PluginPrefix = { prefix: string; artifactId: string; name: string | null };
 
 /** The prefix of a plugin whose makers say nothing else. */
-export const defaultPrefix = (artifactId: string): string => (artifactId === "maven-plugin-plugin" ? "plugin" : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, ""));
+export const defaultPrefix = (artifactId: string): string =>
+  artifactId === "maven-plugin-plugin" ? "plugin" : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, "");
 
 /** What `maven-metadata.xml` says of an artifact. Dates are epoch ms. */
-export type ArtifactMetadata = { group: string; artifact: string; versions: readonly { name: string; complete: boolean }[]; lastUpdated: number };
+export type ArtifactMetadata = {
+  group: string;
+  artifact: string;
+  versions: readonly { name: string; complete: boolean }[];
+  lastUpdated: number;
+};
 
-/** Of a group, an artifact, or both: a folder may be either. Format: https://maven.apache.org/ref/current/maven-repository-metadata/repository-metadata.html */
-export function metadataXml({ artifact, plugins }: { artifact: ArtifactMetadata | null; plugins: readonly PluginPrefix[] }): string {
-  return documentOf([...(artifact ? artifactElements(artifact) : []), ...(plugins.length > 0 ? [pluginElements(plugins)] : [])]);
+/**
+ * Of a group, an artifact, or both: a folder may be either. Format:
+ * https://maven.apache.org/ref/current/maven-repository-metadata/repository-metadata.html
+ */
+export function metadataXml({
+  artifact,
+  plugins,
+}: {
+  artifact: ArtifactMetadata | null;
+  plugins: readonly PluginPrefix[];
+}): string {
+  return documentOf([
+    ...(artifact ? artifactElements(artifact) : []),
+    ...(plugins.length > 0 ? [pluginElements(plugins)] : []),
+  ]);
 }
 
-/** The newest of the `sorted` that is complete, else the newest: one whose files still come is not what a client should get that asks for the newest. */
+/**
+ * The newest of the `sorted` that is complete, else the newest: one whose files still come is not what a client should
+ * get that asks for the newest.
+ */
 export function newestOf(sorted: readonly string[], versions: ArtifactMetadata["versions"]): string | undefined {
   const complete = new Set(versions.flatMap((version) => (version.complete ? [version.name] : [])));
   return sorted.findLast((name) => complete.has(name)) ?? sorted.at(-1);
@@ -28,24 +49,42 @@ function artifactElements({ group, artifact, versions, lastUpdated }: ArtifactMe
   const versioning = [
     ...(latest === undefined ? [] : [element("latest", latest)]),
     ...(release === undefined ? [] : [element("release", release)]),
-    parent("versions", sorted.map((version) => element("version", version))),
+    parent(
+      "versions",
+      sorted.map((version) => element("version", version)),
+    ),
     element("lastUpdated", digitsOf(lastUpdated)),
   ];
   return [element("groupId", group), element("artifactId", artifact), parent("versioning", versioning)];
 }
 
 function pluginElements(plugins: readonly PluginPrefix[]): string {
-  const each = ({ prefix, artifactId, name }: PluginPrefix) => [...(name === null ? [] : [element("name", name)]), element("prefix", prefix), element("artifactId", artifactId)];
-  return parent("plugins", plugins.map((plugin) => parent("plugin", each(plugin))));
+  const each = ({ prefix, artifactId, name }: PluginPrefix) => [
+    ...(name === null ? [] : [element("name", name)]),
+    element("prefix", prefix),
+    element("artifactId", artifactId),
+  ];
+  return parent(
+    "plugins",
+    plugins.map((plugin) => parent("plugin", each(plugin))),
+  );
 }
 
 export type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & { lastModifiedDate: number };
 
 /** What `maven-metadata.xml` says of a snapshot: the newest build, and of each file the newest version there is. */
-export function snapshotXml({ group, artifact, version }: Pick<MavenFile, "group" | "artifact" | "version">, files: readonly SnapshotFile[]): string {
+export function snapshotXml(
+  { group, artifact, version }: Pick<MavenFile, "group" | "artifact" | "version">,
+  files: readonly SnapshotFile[],
+): string {
   const newest = newestOfEach(files);
-  const build = files.reduce((best: MavenFile["build"], file) => (compareBuilds(file.build, best) > 0 ? file.build : best), null);
-  const snapshot = build ? [parent("snapshot", [element("timestamp", build.timestamp), element("buildNumber", String(build.number))])] : [];
+  const build = files.reduce(
+    (best: MavenFile["build"], file) => (compareBuilds(file.build, best) > 0 ? file.build : best),
+    null,
+  );
+  const snapshot = build
+    ? [parent("snapshot", [element("timestamp", build.timestamp), element("buildNumber", String(build.number))])]
+    : [];
   const lastUpdated = newest.map(updatedOf).reduce((a, b) => (a > b ? a : b), "");
   const versions = newest.map((file) => [
     ...(file.classifier === null ? [] : [element("classifier", file.classifier)]),
@@ -53,8 +92,20 @@ export function snapshotXml({ group, artifact, version }: Pick<MavenFile, "group
     element("value", file.build ? version.replace(/SNAPSHOT$/, buildText(file.build)) : version),
     element("updated", updatedOf(file)),
   ]);
-  const versioning = [...snapshot, element("lastUpdated", lastUpdated), parent("snapshotVersions", versions.map((each) => parent("snapshotVersion", each)))];
-  return documentOf([element("groupId", group), element("artifactId", artifact), element("version", version), parent("versioning", versioning)]);
+  const versioning = [
+    ...snapshot,
+    element("lastUpdated", lastUpdated),
+    parent(
+      "snapshotVersions",
+      versions.map((each) => parent("snapshotVersion", each)),
+    ),
+  ];
+  return documentOf([
+    element("groupId", group),
+    element("artifactId", artifact),
+    element("version", version),
+    parent("versioning", versioning),
+  ]);
 }
 
 /** One for each classifier and extension. */
@@ -74,12 +125,15 @@ function isNewer(a: SnapshotFile, b: SnapshotFile): boolean {
 }
 
 /** A build was made when its name says. */
-const updatedOf = ({ build, lastModifiedDate }: SnapshotFile): string => build?.timestamp.replace(".", "") ?? digitsOf(lastModifiedDate);
+const updatedOf = ({ build, lastModifiedDate }: SnapshotFile): string =>
+  build?.timestamp.replace(".", "") ?? digitsOf(lastModifiedDate);
 
 /** Maven's way to write times: UTC, `20260131235959`. */
 const digitsOf = (time: number): string => new Date(time).toISOString().replaceAll(/\D/g, "").slice(0, 14);
 
-const documentOf = (elements: string[]): string => `<?xml version="1.0" encoding="UTF-8"?>\n${parent("metadata", elements)}\n`;
+const documentOf = (elements: string[]): string =>
+  `<?xml version="1.0" encoding="UTF-8"?>\n${parent("metadata", elements)}\n`;
 const element = (name: string, text: string): string => `<${name}>${escaped(text)}</${name}>`;
-const parent = (name: string, children: string[]): string => `<${name}>\n${children.join("\n").replaceAll(/^/gm, "  ")}\n</${name}>`;
+const parent = (name: string, children: string[]): string =>
+  `<${name}>\n${children.join("\n").replaceAll(/^/gm, "  ")}\n</${name}>`;
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

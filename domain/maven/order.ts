@@ -1,4 +1,7 @@
-/** A version in Maven's eyes: numbers, qualifiers, and lists where a hyphen or a change between digits and letters begins one. */
+/**
+ * A version in Maven's eyes: numbers, qualifiers, and lists where a hyphen or a change between digits and letters
+ * begins one.
+ */
 type Item = bigint | string | Item[];
 
 /** Known qualifiers, the oldest first; "" is the release. Others come after these, by their letters. */
@@ -7,7 +10,10 @@ const ALIASES: Record<string, string> = { ga: "", final: "", release: "", cr: "r
 /** Only when a digit follows. */
 const SHORT: Record<string, string> = { a: "alpha", b: "beta", m: "milestone" };
 
-/** Maven's order of versions (ComparableVersion; "Version Order Specification" of its POM reference): negative when `a` is older. Versions that Maven takes for equal are ordered by their text. */
+/**
+ * Maven's order of versions (ComparableVersion; "Version Order Specification" of its POM reference): negative when `a`
+ * is older. Versions that Maven takes for equal are ordered by their text.
+ */
 export function compareMavenVersions(a: string, b: string): number {
   return compareLists(parse(a), parse(b)) || Number(a > b) - Number(a < b);
 }
@@ -15,7 +21,9 @@ export function compareMavenVersions(a: string, b: string): number {
 /** Oldest first. */
 export function sortMavenVersions(versions: readonly string[]): string[] {
   const parsed = versions.map((version) => ({ version, items: parse(version) }));
-  parsed.sort((a, b) => compareLists(a.items, b.items) || Number(a.version > b.version) - Number(a.version < b.version));
+  parsed.sort(
+    (a, b) => compareLists(a.items, b.items) || Number(a.version > b.version) - Number(a.version < b.version),
+  );
   return parsed.map(({ version }) => version);
 }
 

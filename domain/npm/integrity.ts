@@ -11,7 +11,10 @@ export function announcesTarball(document: NpmDocument): boolean {
   return shasum !== undefined || Boolean(integrity);
 }
 
-/** What is wrong about `dist.shasum` and `dist.integrity` of a version's document, given the tarball that came; null when they fit. */
+/**
+ * What is wrong about `dist.shasum` and `dist.integrity` of a version's document, given the tarball that came; null
+ * when they fit.
+ */
 export function integrityProblem(document: NpmDocument, found: TarballDigests): string | null {
   const { shasum, integrity } = record(document["dist"]);
   const said = String(shasum);

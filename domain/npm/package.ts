@@ -19,7 +19,14 @@ const RANGE = /^[v=\s]*(?:\d+|x|\*)(?:\.(?:\d+|x|\*)){0,2}$/i;
 
 /** Whether it can be a dist-tag: no version, no range, no address. */
 export function isDistTag(tag: string): boolean {
-  return tag.length <= MOST_OF_A_NAME && TAG.test(tag) && !RANGE.test(tag) && !isNpmVersion(tag.replace(/^[v=]+/i, "")) && tag !== "." && tag !== "..";
+  return (
+    tag.length <= MOST_OF_A_NAME &&
+    TAG.test(tag) &&
+    !RANGE.test(tag) &&
+    !isNpmVersion(tag.replace(/^[v=]+/i, "")) &&
+    tag !== "." &&
+    tag !== ".."
+  );
 }
 
 /** The name of a version's tarball, the same whatever its publisher called it. */
@@ -31,13 +38,17 @@ export const tarballPath = (name: string, file: string): string => `/${name}/-/$
 /** A version as it is published: the package.json with what the registry added, without the host in `dist.tarball`. */
 export type NpmDocument = Record<string, unknown>;
 
-/** The document as it is stored: it speaks of this version, and `dist.tarball` is the tarball's path in the repository without the slash in front. */
+/**
+ * The document as it is stored: it speaks of this version, and `dist.tarball` is the tarball's path in the repository
+ * without the slash in front.
+ */
 export function storedDocument(document: NpmDocument, name: string, version: string, file: string): NpmDocument {
   const dist = { ...record(document["dist"]), tarball: tarballPath(name, file).slice(1) };
   return { ...document, name, version, _id: `${name}@${version}`, dist };
 }
 
-export const deprecationOf = ({ deprecated }: NpmDocument): string | null => (typeof deprecated === "string" && deprecated !== "" ? deprecated : null);
+export const deprecationOf = ({ deprecated }: NpmDocument): string | null =>
+  typeof deprecated === "string" && deprecated !== "" ? deprecated : null;
 
 /** The document with that deprecation, null for none. */
 export function withDeprecation(document: NpmDocument, deprecated: string | null): NpmDocument {
@@ -45,7 +56,9 @@ export function withDeprecation(document: NpmDocument, deprecated: string | null
   return deprecated === null ? rest : { ...rest, deprecated };
 }
 
-/** What `latest` is: the tag where it is set, else the highest release, else the highest version; null without versions. */
+/**
+ * What `latest` is: the tag where it is set, else the highest release, else the highest version; null without versions.
+ */
 export function latestVersion(tagged: string | undefined, versions: Iterable<string>): string | null {
   if (tagged !== undefined) return tagged;
   let best: string | null = null;

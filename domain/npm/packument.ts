@@ -26,7 +26,19 @@ const ABBREVIATED = [
 ] as const;
 
 /** What a package says of itself is what its latest version says. */
-const OF_THE_LATEST = ["description", "readme", "readmeFilename", "maintainers", "author", "contributors", "repository", "homepage", "bugs", "license", "keywords"] as const;
+const OF_THE_LATEST = [
+  "description",
+  "readme",
+  "readmeFilename",
+  "maintainers",
+  "author",
+  "contributors",
+  "repository",
+  "homepage",
+  "bugs",
+  "license",
+  "keywords",
+] as const;
 
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall"];
 
@@ -53,5 +65,7 @@ export function abbreviatedVersion(document: NpmDocument, base: string): NpmDocu
 export const aboutPackage = (latest: NpmDocument): NpmDocument => pick(latest, OF_THE_LATEST);
 
 function pick(document: NpmDocument, fields: readonly string[]): NpmDocument {
-  return Object.fromEntries(fields.flatMap((field) => (Object.hasOwn(document, field) ? [[field, document[field]]] : [])));
+  return Object.fromEntries(
+    fields.flatMap((field) => (Object.hasOwn(document, field) ? [[field, document[field]]] : [])),
+  );
 }

@@ -17,9 +17,9 @@ export type TagQuestion = {
 const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<ConflictStrategy, boolean>;
 
 /**
- * Decides which tags of an npm package a replication sets at the target, with their versions. Tags follow the source where their version is at
- * the target; tags that the source does not have stay. `latest` follows only under OVERWRITE: else it moves to newer versions alone, and never
- * away from a version that the source does not have.
+ * Decides which tags of an npm package a replication sets at the target, with their versions. Tags follow the source
+ * where their version is at the target; tags that the source does not have stay. `latest` follows only under OVERWRITE:
+ * else it moves to newer versions alone, and never away from a version that the source does not have.
  */
 export function decideTags(question: TagQuestion): Map<string, string> {
   const { source, target, targetHas } = question;

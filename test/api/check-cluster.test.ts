@@ -23,7 +23,12 @@ beforeAll(async () => {
   instance = createTestApi();
   urls.instance = await listen(serve({ fetch: instance.app.fetch, hostname: "127.0.0.1", port: 0 }) as Server);
   urls.website = await listen(createServer((_, answer) => answer.writeHead(404).end("nothing")).listen(0, "127.0.0.1"));
-  urls.moved = await listen(createServer((_, answer) => answer.writeHead(302, { location: "http://169.254.169.254/latest" }).end()).listen(0, "127.0.0.1"));
+  urls.moved = await listen(
+    createServer((_, answer) => answer.writeHead(302, { location: "http://169.254.169.254/latest" }).end()).listen(
+      0,
+      "127.0.0.1",
+    ),
+  );
   const closing = createServer().listen(0, "127.0.0.1");
   await once(closing, "listening");
   urls.closed = `http://127.0.0.1:${(closing.address() as AddressInfo).port}`;
@@ -53,7 +58,10 @@ test("an instance is one when it answers and takes the password", async () => {
   const refused = await check(access({ password: "s3cret guess" }));
   expect(refused).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
   expect(refused).not.toContain("s3cret");
-  expect([(await ask(access({ password: "another" })))?.refused, (await ask(access({ url: urls.closed })))?.refused]).toEqual([true, false]);
+  expect([
+    (await ask(access({ password: "another" })))?.refused,
+    (await ask(access({ url: urls.closed })))?.refused,
+  ]).toEqual([true, false]);
   expect(await check(access({ url: urls.website }))).toMatch(/127\.0\.0\.1/);
   expect(await check(access({ url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
@@ -69,7 +77,9 @@ afterAll(() => registry.stop());
 test.skipIf(!registry.available)("an image registry must take the credentials that are given", async () => {
   const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
   expect(await check(access({ ...at, ...USER }))).toBeNull();
-  expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
+  expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(
+    /127\.0\.0\.1.*(password|credentials|login)/i,
+  );
   expect((await ask(access({ ...at, ...USER, password: "another" })))?.refused).toBe(true);
   expect(await check(access({ ...at, username: null, password: null }))).toBeNull();
 });
@@ -80,5 +90,7 @@ test("no answer leads to a metadata address", async () => {
 
 test("what only later releases speak is not reachable, and the reason says what to do", async () => {
   expect(await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null }))).toMatch(/S3.*ping false/);
-  expect(await check(access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }))).toMatch(/DIRECTORY.*ping false/);
+  expect(await check(access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }))).toMatch(
+    /DIRECTORY.*ping false/,
+  );
 });

@@ -28,8 +28,10 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-const create = (changes: Record<string, unknown> = {}) => api.call("POST", `${CLUSTER}/create`, { body: { ...HUB, ...changes } });
-const update = (changes: Record<string, unknown> = {}) => api.call("POST", `${CLUSTER}/update`, { body: { name: "hub", url: HUB.url, ...changes } });
+const create = (changes: Record<string, unknown> = {}) =>
+  api.call("POST", `${CLUSTER}/create`, { body: { ...HUB, ...changes } });
+const update = (changes: Record<string, unknown> = {}) =>
+  api.call("POST", `${CLUSTER}/update`, { body: { name: "hub", url: HUB.url, ...changes } });
 const get = async (path: string) => (await api.call("GET", `${CLUSTER}/${path}`)).data;
 const row = (name = "hub") => findClusterByName(api.db, name) ?? expect.fail(`no cluster ${name}`);
 const secretsOf = (name?: string) => {
@@ -38,15 +40,53 @@ const secretsOf = (name?: string) => {
 };
 
 const names = (data: unknown) => (data as { name: string }[]).map(({ name }) => name);
-const isDown = async ({ url }: ClusterAccess) => (url.includes("down") ? { reason: "connection refused", refused: false } : null);
+const isDown = async ({ url }: ClusterAccess) =>
+  url.includes("down") ? { reason: "connection refused", refused: false } : null;
 
 describe("attaching a cluster", () => {
   test("keeps its secrets sealed and shows none of them", async () => {
-    expect(await create({ token: "t0ken", secretKey: "k3y", accessKey: "ak", appId: "app", udpPort: 99, certificate: "PEM" })).toMatchObject({ status: 200, data: null });
-    expect(tried).toEqual([{ type: "REMOTE", url: HUB.url, protocol: null, username: "u", password: "s3cret", token: "t0ken", certificate: "PEM", insecureSkipVerify: false }]);
+    expect(
+      await create({
+        token: "t0ken",
+        secretKey: "k3y",
+        accessKey: "ak",
+        appId: "app",
+        udpPort: 99,
+        certificate: "PEM",
+      }),
+    ).toMatchObject({ status: 200, data: null });
+    expect(tried).toEqual([
+      {
+        type: "REMOTE",
+        url: HUB.url,
+        protocol: null,
+        username: "u",
+        password: "s3cret",
+        token: "t0ken",
+        certificate: "PEM",
+        insecureSkipVerify: false,
+      },
+    ]);
     const info = await get("info?name=hub");
-    expect(info).toMatchObject({ name: "hub", type: "REMOTE", status: "HEALTHY", errorReason: null, username: "u", accessKey: "ak", appId: "app", udpPort: 99, detectType: "PING", extension: null, createdBy: "admin" });
-    const everything = [JSON.stringify(info), JSON.stringify(await get("list")), JSON.stringify(row()), JSON.stringify(api.logs)].join();
+    expect(info).toMatchObject({
+      name: "hub",
+      type: "REMOTE",
+      status: "HEALTHY",
+      errorReason: null,
+      username: "u",
+      accessKey: "ak",
+      appId: "app",
+      udpPort: 99,
+      detectType: "PING",
+      extension: null,
+      createdBy: "admin",
+    });
+    const everything = [
+      JSON.stringify(info),
+      JSON.stringify(await get("list")),
+      JSON.stringify(row()),
+      JSON.stringify(api.logs),
+    ].join();
     expect(everything).not.toMatch(/s3cret|t0ken|k3y/);
     expect(Object.keys(info as object)).not.toContain("password");
     expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: "t0ken" });
@@ -57,7 +97,10 @@ describe("attaching a cluster", () => {
     expect((await create({ ping: false })).code).toBe(0);
     expect((await create({ name: "reports", detectType: "REPORT" })).code).toBe(0);
     expect(tried).toEqual([]);
-    expect(await create({ name: "down" })).toMatchObject({ code: 250301, message: "remote cluster [down] connect error: it is down" });
+    expect(await create({ name: "down" })).toMatchObject({
+      code: 250301,
+      message: "remote cluster [down] connect error: it is down",
+    });
     expect(await get("exist?name=down")).toBe(false);
   });
 
@@ -94,7 +137,10 @@ describe("attaching a cluster", () => {
     await create();
     expect((await create({ url: "https://other.example" })).code).toBe(250305);
     expect((await create({ name: "main", type: "CENTER" })).code).toBe(0);
-    expect(await create({ name: "main2", type: "CENTER" })).toMatchObject({ code: 250309, message: "a center node already exists [main]" });
+    expect(await create({ name: "main2", type: "CENTER" })).toMatchObject({
+      code: 250309,
+      message: "a center node already exists [main]",
+    });
   });
 
   test("two at the same moment make one", async () => {
@@ -141,9 +187,15 @@ describe("the protocol of a cluster", () => {
   test("has to suit the url, also where only one of them is changed", async () => {
     await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
     expect(await info()).toMatchObject({ url: "s3://bucket/mirror?region=eu-central-1", protocol: null });
-    expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[url\].*S3, not HTTP/) });
+    expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({
+      code: 250105,
+      message: expect.stringMatching(/\[url\].*S3, not HTTP/),
+    });
     await create({ name: "edge", type: "EDGE", url: "https://edge.example" });
-    expect(await update({ name: "edge", url: "https://edge.example", protocol: "OCI" })).toMatchObject({ code: 250105, message: expect.stringMatching(/\[protocol\]/) });
+    expect(await update({ name: "edge", url: "https://edge.example", protocol: "OCI" })).toMatchObject({
+      code: 250105,
+      message: expect.stringMatching(/\[protocol\]/),
+    });
   });
 
   test("lets secrets stay with their bucket, and never goes with them to a host of its name", async () => {
@@ -161,7 +213,14 @@ describe("changing a cluster", () => {
   test("answers it as it is now and keeps what is not sent", async () => {
     const before = row();
     const { data } = await update({ url: "https://registry.example/elsewhere", certificate: "PEM" });
-    expect(data).toMatchObject({ id: before.id, name: "hub", type: "REMOTE", url: "https://registry.example/elsewhere", username: "u", certificate: "PEM" });
+    expect(data).toMatchObject({
+      id: before.id,
+      name: "hub",
+      type: "REMOTE",
+      url: "https://registry.example/elsewhere",
+      username: "u",
+      certificate: "PEM",
+    });
     expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: null });
     expect(tried.at(-1)).toMatchObject({ password: "s3cret", url: "https://registry.example/elsewhere" });
   });
@@ -202,11 +261,20 @@ describe("testing a connection", () => {
   beforeEach(() => create());
 
   test("works with the name as parameter or in the body, and keeps the finding", async () => {
-    const byQuery = await Promise.all(["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)));
-    expect(byQuery.map(({ status, data }) => [status, data])).toEqual([[200, null], [200, null]]);
+    const byQuery = await Promise.all(
+      ["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)),
+    );
+    expect(byQuery.map(({ status, data }) => [status, data])).toEqual([
+      [200, null],
+      [200, null],
+    ]);
     expect((await api.call("POST", `${CLUSTER}/tryConnect`, { body: { name: "hub" } })).code).toBe(0);
     problem = "no route to host";
-    expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({ status: 400, code: 250301, message: "remote cluster [hub] connect error: no route to host" });
+    expect(await api.call("POST", `${CLUSTER}/tryConnect?name=hub`)).toMatchObject({
+      status: 400,
+      code: 250301,
+      message: "remote cluster [hub] connect error: no route to host",
+    });
     expect(row()).toMatchObject({ status: "UNHEALTHY", errorReason: "no route to host" });
   });
 
@@ -234,7 +302,11 @@ describe("finding clusters", () => {
     expect(await get("info?name=standby")).toMatchObject({ id });
     expect(await api.call("GET", `${CLUSTER}/info/nope`)).toMatchObject({ status: 200, code: 0, data: null });
     expect(await get("info?name=nope")).toBeNull();
-    expect([await get("exist?name=standby"), await get("exist?name=nope"), await get("exist?name=center")]).toEqual([true, false, true]);
+    expect([await get("exist?name=standby"), await get("exist?name=nope"), await get("exist?name=center")]).toEqual([
+      true,
+      false,
+      true,
+    ]);
     expect(names(await get("list/edge"))).toEqual(["edge%2", "edge_1"]);
     expect(names(await get("list"))).toEqual(["edge%2", "edge_1", "standby"]);
     expect(names(await get("list?name=edge_"))).toEqual(["edge_1"]);
@@ -246,7 +318,12 @@ describe("finding clusters", () => {
   });
 
   test("the center is the CENTER cluster, else this instance", async () => {
-    expect(await get("info/center")).toMatchObject({ name: "center", type: "CENTER", url: "http://localhost", status: "HEALTHY" });
+    expect(await get("info/center")).toMatchObject({
+      name: "center",
+      type: "CENTER",
+      url: "http://localhost",
+      status: "HEALTHY",
+    });
     expect(await get("info?name=center")).toMatchObject({ name: "center" });
     expect(names(await get("list"))).not.toContain("center");
     await create({ name: "headquarters", type: "CENTER" });
@@ -259,10 +336,16 @@ describe("detaching a cluster", () => {
     addRepository(api.db, "p", "files", "GENERIC");
     const id = addCluster(api.db, "shanghai");
     for (const name of ["nightly", "weekly"]) {
-      await api.call("POST", `${TASK}/create`, { body: taskBody({ name, replicaTaskObjects: [FILES], remoteClusterIds: [id] }) });
+      await api.call("POST", `${TASK}/create`, {
+        body: taskBody({ name, replicaTaskObjects: [FILES], remoteClusterIds: [id] }),
+      });
     }
     const answer = await api.call("DELETE", `${CLUSTER}/delete/${id}`);
-    expect([answer.status, answer.code, answer.message]).toEqual([400, 250112, "operation not allowed: cluster shanghai is used by nightly, weekly"]);
+    expect([answer.status, answer.code, answer.message]).toEqual([
+      400,
+      250112,
+      "operation not allowed: cluster shanghai is used by nightly, weekly",
+    ]);
     expect(row("shanghai").id).toBe(id);
   });
 
@@ -278,13 +361,23 @@ describe("the watch over clusters", () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
     await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });
-    expect(listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [name, status, errorReason, lastReportTime !== null])).toEqual([
+    expect(
+      listClusters(api.db).map(({ name, status, errorReason, lastReportTime }) => [
+        name,
+        status,
+        errorReason,
+        lastReportTime !== null,
+      ]),
+    ).toEqual([
       ["down", "UNHEALTHY", "connection refused", true],
       ["fine", "HEALTHY", null, true],
       ["reports", "HEALTHY", null, false],
     ]);
     await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: async () => null });
     expect(row("down")).toMatchObject({ status: "HEALTHY", errorReason: null });
-    expect(api.logs.filter(({ message }) => message.includes("healthy")).map(({ message }) => message)).toEqual(["cluster is unhealthy", "cluster is healthy again"]);
+    expect(api.logs.filter(({ message }) => message.includes("healthy")).map(({ message }) => message)).toEqual([
+      "cluster is unhealthy",
+      "cluster is healthy again",
+    ]);
   });
 });

@@ -11,7 +11,8 @@ afterAll(() => api.close());
 
 const TASK = "/replication/api/task";
 
-const ask = async (language: string) => (await api.call("GET", `${TASK}/info/none`, { headers: { "accept-language": language } })).message;
+const ask = async (language: string) =>
+  (await api.call("GET", `${TASK}/info/none`, { headers: { "accept-language": language } })).message;
 
 describe("every answer is an envelope", () => {
   test.each([
@@ -24,8 +25,22 @@ describe("every answer is an envelope", () => {
     ["an unknown route", "GET", "/replication/api/tasks", {}, 404, 250130],
     ["a slash at the end", "GET", `${TASK}/page/p/`, {}, 404, 250130],
     ["a wrong method", "PUT", `${TASK}/copy`, { body: {} }, 405, 250112],
-    ["a wrong media type", "POST", `${TASK}/copy`, { body: "name=n", headers: { "content-type": "text/plain" } }, 415, 250119],
-    ["a form, which curl sends unasked", "POST", `${TASK}/copy`, { body: "{}", headers: { "content-type": "application/x-www-form-urlencoded" } }, 415, 250119],
+    [
+      "a wrong media type",
+      "POST",
+      `${TASK}/copy`,
+      { body: "name=n", headers: { "content-type": "text/plain" } },
+      415,
+      250119,
+    ],
+    [
+      "a form, which curl sends unasked",
+      "POST",
+      `${TASK}/copy`,
+      { body: "{}", headers: { "content-type": "application/x-www-form-urlencoded" } },
+      415,
+      250119,
+    ],
     ["a long body", "POST", `${TASK}/copy`, { body: { name: "n".repeat(70_000), key: "k" } }, 413, 250106],
     ["a bad number in the query", "GET", `${TASK}/page/p?pageSize=many`, {}, 400, 250131],
     ["a page that is too large", "GET", `${TASK}/page/p?pageSize=1001`, {}, 400, 250131],
@@ -51,7 +66,9 @@ describe("every answer is an envelope", () => {
   test("a wrong method names the right ones", async () => {
     const answer = await api.call("POST", `${TASK}/page/p`);
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
-    expect((await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get("allow")).toBe("GET, HEAD, POST");
+    expect((await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get("allow")).toBe(
+      "GET, HEAD, POST",
+    );
   });
 
   test("an unexpected fault is logged and told in general words only", async () => {
@@ -60,7 +77,9 @@ describe("every answer is an envelope", () => {
         throw new Error("the password hunter2 leaked");
       },
     });
-    const answer = await broken.call("POST", "/replication/api/cluster/create", { body: { name: "nn", type: "REMOTE", url: "https://r.example" } });
+    const answer = await broken.call("POST", "/replication/api/cluster/create", {
+      body: { name: "nn", type: "REMOTE", url: "https://r.example" },
+    });
     expect([answer.status, answer.code]).toEqual([500, 250102]);
     expect(answer.text).not.toContain("hunter2");
     const logged = broken.logs.find(({ level }) => level === "error");
@@ -106,7 +125,10 @@ describe("the login", () => {
   test("is slower with each wrong password, up to a limit, and forgets after a while", async () => {
     const slept: number[] = [];
     let now = 0;
-    const slow = createSlowDown(() => now, async (ms) => void slept.push(ms));
+    const slow = createSlowDown(
+      () => now,
+      async (ms) => void slept.push(ms),
+    );
     for (let i = 0; i < 10; i += 1) await slow.wait("1.2.3.4");
     expect(slept).toEqual([0, 100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
     await slow.wait("5.6.7.8");
@@ -117,7 +139,10 @@ describe("the login", () => {
 
   test("refuses a flood of guesses from one address, unread, and nobody else", async () => {
     const releases: (() => void)[] = [];
-    const slow = createSlowDown(() => 0, () => new Promise<void>((resolve) => void releases.push(resolve)));
+    const slow = createSlowDown(
+      () => 0,
+      () => new Promise<void>((resolve) => void releases.push(resolve)),
+    );
     const waiting = Array.from({ length: 100 }, () => slow.wait("1.2.3.4"));
     expect([slow.floods("1.2.3.4"), slow.floods("5.6.7.8")]).toEqual([true, false]);
     for (const release of releases) release();
@@ -126,8 +151,24 @@ describe("the login", () => {
   });
 
   test("takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
-    const clients = ["1.2.3.4", "::ffff:1.2.3.4", "2001:db8::1", "2001:db8::a:b:c:d", "2001:db8:0:0:1:2:3:4", "2001:db8:0:1::1", "::1"].map(clientOf);
-    expect(clients).toEqual(["1.2.3.4", "1.2.3.4", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:0", "2001:db8:0:1", "0:0:0:0"]);
+    const clients = [
+      "1.2.3.4",
+      "::ffff:1.2.3.4",
+      "2001:db8::1",
+      "2001:db8::a:b:c:d",
+      "2001:db8:0:0:1:2:3:4",
+      "2001:db8:0:1::1",
+      "::1",
+    ].map(clientOf);
+    expect(clients).toEqual([
+      "1.2.3.4",
+      "1.2.3.4",
+      "2001:db8:0:0",
+      "2001:db8:0:0",
+      "2001:db8:0:0",
+      "2001:db8:0:1",
+      "0:0:0:0",
+    ]);
   });
 
   test("answers 429 to the flood, and lets everybody in again when it is over", async () => {
@@ -154,7 +195,9 @@ describe("health", () => {
   test("is ready when each kind of process is up, else says which is not", async () => {
     const up = await api.call("GET", "/health/ready", { login: null });
     expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
-    const half = createTestApi({ processes: () => ({ temporal: true, searchAttributes: true, orchestrator: false, workers: 0 }) });
+    const half = createTestApi({
+      processes: () => ({ temporal: true, searchAttributes: true, orchestrator: false, workers: 0 }),
+    });
     const down = await half.call("GET", "/health/ready", { login: null });
     expect([down.status, down.data]).toEqual([503, { status: "DOWN", missing: ["orchestrator", "transfer worker"] }]);
     half.close();
@@ -179,17 +222,30 @@ describe("documentation", () => {
     expect(status).toBe(200);
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
     expect(text).not.toMatch(/<script|<link|src=|@import|url\(/);
-    for (const part of ["/replication/api/task/create", "replica task [{0}] is not found", "TaskInfo"]) expect(text).toContain(part);
+    for (const part of ["/replication/api/task/create", "replica task [{0}] is not found", "TaskInfo"])
+      expect(text).toContain(part);
   });
 
   test("describes every route in OpenAPI 3.1 and resolves its references", async () => {
     const { text } = await api.call("GET", "/openapi.json", { login: null });
-    const document = JSON.parse(text) as { openapi: string; paths: Record<string, object>; components: { schemas: Record<string, object> } };
+    const document = JSON.parse(text) as {
+      openapi: string;
+      paths: Record<string, object>;
+      components: { schemas: Record<string, object> };
+    };
     expect(document.openapi).toBe("3.1.0");
-    const shape = (method: string, path: string) => `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{[^}]*\}|\*/g, "{}")}`;
-    const described = Object.entries(document.paths).flatMap(([path, item]) => Object.keys(item).map((method) => shape(method, path)));
-    const served = api.app.routes.filter(({ method, path }) => method !== "ALL" && /^\/(replication|repository|generic|health)\//.test(path));
-    expect(described).toEqual(expect.arrayContaining([...new Set(served.map(({ method, path }) => shape(method, path)))]));
-    for (const [, name = ""] of text.matchAll(/#\/components\/schemas\/(\w+)/g)) expect(document.components.schemas).toHaveProperty(name);
+    const shape = (method: string, path: string) =>
+      `${method.toUpperCase()} ${path.replaceAll(/:\w+|\{[^}]*\}|\*/g, "{}")}`;
+    const described = Object.entries(document.paths).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => shape(method, path)),
+    );
+    const served = api.app.routes.filter(
+      ({ method, path }) => method !== "ALL" && /^\/(replication|repository|generic|health)\//.test(path),
+    );
+    expect(described).toEqual(
+      expect.arrayContaining([...new Set(served.map(({ method, path }) => shape(method, path)))]),
+    );
+    for (const [, name = ""] of text.matchAll(/#\/components\/schemas\/(\w+)/g))
+      expect(document.components.schemas).toHaveProperty(name);
   });
 });

@@ -11,7 +11,12 @@ import { FILES, INSTANCE, TASK, taskBody } from "../rigs/api/api-task-fixture.ts
 
 const CLUSTER = "/replication/api/cluster";
 const REPO = "/repository/api/repo";
-const hub = (host: string, changes: object = {}) => ({ name: host, type: "REMOTE", url: `https://${host}.example`, ...changes });
+const hub = (host: string, changes: object = {}) => ({
+  name: host,
+  type: "REMOTE",
+  url: `https://${host}.example`,
+  ...changes,
+});
 const LIVE = taskBody({ name: "live", replicaType: "REAL_TIME" });
 
 type Step = [method: string, path: string, body?: object | string | undefined, headers?: Record<string, string>];
@@ -36,17 +41,29 @@ const PROVOKED: Partial<Record<Code, Step[]>> = {
   250304: [["POST", `${TASK}/execute/{off}`]],
   250305: [["POST", `${CLUSTER}/create`, hub("center")]],
   250306: [["POST", `${CLUSTER}/tryConnect?name=none`]],
-  250309: [["POST", `${CLUSTER}/create`, hub("main", { type: "CENTER" })], ["POST", `${CLUSTER}/create`, hub("second", { type: "CENTER" })]],
+  250309: [
+    ["POST", `${CLUSTER}/create`, hub("main", { type: "CENTER" })],
+    ["POST", `${CLUSTER}/create`, hub("second", { type: "CENTER" })],
+  ],
   250310: [["GET", `${TASK}/info/none`]],
   251003: [["PUT", "/generic/p/files/a", "a", { "x-bkrepo-sha256": "0".repeat(64) }]],
   251004: [["POST", `${TASK}/create`, taskBody({ localProjectId: "none" })]],
-  251005: [["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }], ["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }]],
+  251005: [
+    ["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }],
+    ["POST", "/repository/api/project/create", { name: "demo", displayName: "Demo" }],
+  ],
   251006: [["POST", `${TASK}/create`, taskBody({ replicaTaskObjects: [{ ...FILES, localRepoName: "none" }] })]],
   251007: [["POST", `${REPO}/create`, { projectId: "p", name: "files", type: "GENERIC" }]],
-  251008: [["PUT", "/generic/p/unused/a", "a"], ["DELETE", `${REPO}/delete/p/unused`]],
+  251008: [
+    ["PUT", "/generic/p/unused/a", "a"],
+    ["DELETE", `${REPO}/delete/p/unused`],
+  ],
   251010: [["GET", "/generic/p/files/none"]],
   251011: [["PUT", "/generic/p/files/a//b", "a"]],
-  251012: [["PUT", "/generic/p/files/a", "a"], ["PUT", "/generic/p/files/a", "a"]],
+  251012: [
+    ["PUT", "/generic/p/files/a", "a"],
+    ["PUT", "/generic/p/files/a", "a"],
+  ],
   251017: [["GET", "/repository/api/package/info/p/maven?packageKey=gav://g:none"]],
   251019: [
     ["PUT", "/generic/p/maven/g/a/1/a-1.jar", "a"],
@@ -55,7 +72,10 @@ const PROVOKED: Partial<Record<Code, Step[]>> = {
 };
 /** Needs a hundred logins that wait. */
 const ELSEWHERE: Partial<Record<Code, string>> = { 250124: "envelope.test.ts" };
-/** Of what is not built yet (roles), and of packages that native clients are told about in their own form. No answer has them. */
+/**
+ * Of what is not built yet (roles), and of packages that native clients are told about in their own form. No answer has
+ * them.
+ */
 const LATER: Code[] = [250113, 250307, 251018, 251020];
 
 async function checkCluster({ url }: { url: string }): Promise<ClusterProblem | null> {
@@ -78,18 +98,26 @@ async function createdKey(body: object): Promise<string> {
   return (data as { key: string }).key;
 }
 
-test.each(Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code, steps] as const))("%i is answered with its status and its text", async (code, steps) => {
-  const live = await createdKey(LIVE);
-  const off = await createdKey(taskBody({ name: "off", enabled: false }));
-  const answers: Answer[] = [];
-  for (const [method, path, body, headers = {}] of steps) {
-    const at = path.replace("{live}", live).replace("{off}", off);
-    answers.push(await api.call(method, at, { body, headers: { ...headers, "accept-language": "zh" } }));
-  }
-  const [words = ""] = MESSAGES[code].zh.split(/\[?\{0\}\]?/).filter(Boolean);
-  expect(answers.slice(0, -1).map((answer) => answer.code)).toEqual(answers.slice(1).map(() => 0));
-  expect(answers.at(-1)).toMatchObject({ status: MESSAGES[code].status, code, message: expect.stringContaining(words), data: null });
-});
+test.each(Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code, steps] as const))(
+  "%i is answered with its status and its text",
+  async (code, steps) => {
+    const live = await createdKey(LIVE);
+    const off = await createdKey(taskBody({ name: "off", enabled: false }));
+    const answers: Answer[] = [];
+    for (const [method, path, body, headers = {}] of steps) {
+      const at = path.replace("{live}", live).replace("{off}", off);
+      answers.push(await api.call(method, at, { body, headers: { ...headers, "accept-language": "zh" } }));
+    }
+    const [words = ""] = MESSAGES[code].zh.split(/\[?\{0\}\]?/).filter(Boolean);
+    expect(answers.slice(0, -1).map((answer) => answer.code)).toEqual(answers.slice(1).map(() => 0));
+    expect(answers.at(-1)).toMatchObject({
+      status: MESSAGES[code].status,
+      code,
+      message: expect.stringContaining(words),
+      data: null,
+    });
+  },
+);
 
 test("every code that an answer can have is provoked", () => {
   const here = fileURLToPath(new URL(".", import.meta.url));
@@ -97,7 +125,9 @@ test("every code that an answer can have is provoked", () => {
   expect(Object.keys(MESSAGES).filter((code) => !known.includes(code))).toEqual([]);
   for (const [code, file] of Object.entries(ELSEWHERE)) expect(readFileSync(join(here, file), "utf8")).toContain(code);
   const folder = join(here, "..", "..", "api");
-  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts") && name !== "http/messages.ts");
+  const sources = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(
+    (name) => name.endsWith(".ts") && name !== "http/messages.ts",
+  );
   const used = sources.map((name) => readFileSync(join(folder, name), "utf8")).join();
   expect(LATER.filter((code) => used.includes(String(code)))).toEqual([]);
 });

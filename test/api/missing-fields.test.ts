@@ -26,7 +26,10 @@ const NATIVE = /^\/(?:v2|npm|maven)\//;
 beforeAll(async () => {
   api = createTestApi();
   const { text } = await api.call("GET", "/openapi.json", { login: null });
-  const document = JSON.parse(text) as { paths: Record<string, Record<string, Operation>>; components: { schemas: Record<string, Schema> } };
+  const document = JSON.parse(text) as {
+    paths: Record<string, Record<string, Operation>>;
+    components: { schemas: Record<string, Schema> };
+  };
   schemas = document.components.schemas;
   bodies = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).flatMap(([method, { requestBody }]) => {
@@ -74,7 +77,8 @@ function requiredIn(schema: Schema, at: Way = []): Way[] {
   return [...required.map((name) => [...at, name]), ...deeper, ...(items ? requiredIn(items, [...at, 0]) : [])];
 }
 
-const nameOf = (way: Way): string => way.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${part}`)).join("");
+const nameOf = (way: Way): string =>
+  way.map((part, i) => (typeof part === "number" ? `[${part}]` : `${i > 0 ? "." : ""}${part}`)).join("");
 
 function without(body: unknown, way: Way, put: null | undefined): unknown {
   const copy = structuredClone(body) as Record<string | number, unknown>;
@@ -92,7 +96,13 @@ test("a body without a required field is refused with 250106 and the field's ful
     for (const way of requiredIn(schema)) {
       for (const put of [undefined, null]) {
         const { status, code, message } = await api.call(method, pathOf(path), { body: without(whole, way, put) });
-        expect([method, path, status, code, message]).toEqual([method, path, 400, 250106, `request content is invalid: ${nameOf(way)} is missing`]);
+        expect([method, path, status, code, message]).toEqual([
+          method,
+          path,
+          400,
+          250106,
+          `request content is invalid: ${nameOf(way)} is missing`,
+        ]);
       }
       seen.push(`${method} ${path} ${nameOf(way)}`);
     }
@@ -118,7 +128,10 @@ test.each([
 ])("%s for a body is refused with 250106 on every route", async (_what, body, sentence) => {
   for (const { method, path, schema } of bodies) {
     if (requiredIn(schema).length === 0) continue;
-    const answer = await api.call(method, pathOf(path), { headers: { "content-type": "application/json" }, ...(body === undefined ? {} : { body }) });
+    const answer = await api.call(method, pathOf(path), {
+      headers: { "content-type": "application/json" },
+      ...(body === undefined ? {} : { body }),
+    });
     expect([path, answer.code, answer.message]).toEqual([path, 250106, expect.stringMatching(sentence)]);
   }
 });
@@ -128,5 +141,9 @@ test.each([
   ["GET", "/replication/api/cluster/info", "name"],
   ["POST", "/replication/api/cluster/tryConnect", "name"],
 ])("a missing parameter of %s %s is 250103 with its name", async (method, path, name) => {
-  expect(await api.call(method, path)).toMatchObject({ status: 400, code: 250103, message: `parameter [${name}] is missing` });
+  expect(await api.call(method, path)).toMatchObject({
+    status: 400,
+    code: 250103,
+    message: `parameter [${name}] is missing`,
+  });
 });

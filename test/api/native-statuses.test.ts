@@ -4,8 +4,8 @@ import { startImages } from "../rigs/api/oci-server-fixture.ts";
 import { makeBlob, makeImage } from "../rigs/servers/images.ts";
 import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
-// That the OpenAPI document lists each of these answers is checked when the API is closed (documented-statuses.ts), here as in all
-// other tests of native endpoints: these are what those do not meet.
+// That the OpenAPI document lists each of these answers is checked when the API is closed (documented-statuses.ts),
+// here as in all other tests of native endpoints: these are what those do not meet.
 
 test("what a registry of images answers on its margins is in the OpenAPI document", async () => {
   const api = await startImages();
@@ -29,7 +29,8 @@ test("what a registry of images answers on its margins is in the OpenAPI documen
     ["POST", "/v2/token", {}, 400],
     ["GET", "/v2/", { authorization: "Basic eDp5" }, 401],
   ];
-  for (const [method, path, headers, status] of asked) expect([method, path, (await api.http(method, path, { headers })).status]).toEqual([method, path, status]);
+  for (const [method, path, headers, status] of asked)
+    expect([method, path, (await api.http(method, path, { headers })).status]).toEqual([method, path, status]);
   await api.close();
 });
 
@@ -50,14 +51,18 @@ test("what a registry of npm packages answers on its margins is in the OpenAPI d
     ["GET", "/%ff", {}, 400],
     ["GET", "/pear/9.9.9", {}, 404],
   ];
-  for (const [method, path, call, status] of asked) expect([method, path, (await api.npm(method, path, call)).status]).toEqual([method, path, status]);
+  for (const [method, path, call, status] of asked)
+    expect([method, path, (await api.npm(method, path, call)).status]).toEqual([method, path, status]);
   await api.close();
 });
 
 test("what Maven and plain files are answered on their margins is in the OpenAPI document", async () => {
   const api = await startApi();
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "jars", type: "MAVEN" } });
-  for (const [prefix, made, taken] of [["/maven/demo/jars", 201, 409], ["/generic/demo/files", 200, 400]] as const) {
+  for (const [prefix, made, taken] of [
+    ["/maven/demo/jars", 201, 409],
+    ["/generic/demo/files", 200, 400],
+  ] as const) {
     const file = `${prefix}/g/a/1/a-1.jar`;
     const asked: [string, string, Record<string, string>, string, number][] = [
       ["PUT", file, {}, "one", made],
@@ -72,7 +77,11 @@ test("what Maven and plain files are answered on their margins is in the OpenAPI
     ];
     for (const [method, path, headers, body, status] of asked) {
       const length = body === "" ? {} : { "content-length": body.length };
-      expect([method, path, (await send(api.port, method, path, { ...length, ...headers }, body === "" ? [] : [Buffer.from(body)])).status]).toEqual([method, path, status]);
+      expect([
+        method,
+        path,
+        (await send(api.port, method, path, { ...length, ...headers }, body === "" ? [] : [Buffer.from(body)])).status,
+      ]).toEqual([method, path, status]);
     }
   }
   await api.close();

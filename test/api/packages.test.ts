@@ -19,7 +19,9 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 async function repository(name: string, type: string, more: object = {}): Promise<string> {
-  const answer = await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name, type, ...more } });
+  const answer = await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name, type, ...more },
+  });
   expect(answer.code).toBe(0);
   return `demo/${name}`;
 }
@@ -30,21 +32,33 @@ const ask = async <T>(path: string, values: Record<string, string> = {}) => {
   expect([answer.code, answer.message]).toEqual([0, null]);
   return answer.data as T;
 };
-const packages = (repo: string, values: Record<string, string> = {}) => ask<Page<Package>>(`package/page/${repo}`, values);
+const packages = (repo: string, values: Record<string, string> = {}) =>
+  ask<Page<Package>>(`package/page/${repo}`, values);
 const info = (repo: string, packageKey: string) => ask<Package>(`package/info/${repo}`, { packageKey });
-const versions = (repo: string, packageKey: string, values: Record<string, string> = {}) => ask<Page<Version>>(`version/page/${repo}`, { packageKey, ...values });
-const remove = (what: "package" | "version", repo: string, values: Record<string, string>) => api.call("DELETE", `/repository/api/${what}/delete/${repo}?${query(values)}`);
+const versions = (repo: string, packageKey: string, values: Record<string, string> = {}) =>
+  ask<Page<Version>>(`version/page/${repo}`, { packageKey, ...values });
+const remove = (what: "package" | "version", repo: string, values: Record<string, string>) =>
+  api.call("DELETE", `/repository/api/${what}/delete/${repo}?${query(values)}`);
 const native = (path: string) => fetch(api.url + path, { headers: { authorization: LOGIN } });
 const sizes = (repo: string) => {
   const [, name = ""] = repo.split("/");
-  const of = (rows: ReturnType<typeof sql>) => api.db.get<{ n: number }>(sql`SELECT count(*) AS n FROM ${rows} WHERE repository_id = (SELECT id FROM repository WHERE name = ${name})`).n;
-  return [of(sql`package`), of(sql`(SELECT repository_id FROM version JOIN package ON package.id = package_id)`), of(sql`image_manifest`), of(sql`node`)];
+  const of = (rows: ReturnType<typeof sql>) =>
+    api.db.get<{ n: number }>(
+      sql`SELECT count(*) AS n FROM ${rows} WHERE repository_id = (SELECT id FROM repository WHERE name = ${name})`,
+    ).n;
+  return [
+    of(sql`package`),
+    of(sql`(SELECT repository_id FROM version JOIN package ON package.id = package_id)`),
+    of(sql`image_manifest`),
+    of(sql`node`),
+  ];
 };
 
 describe("packages of a MAVEN repository", () => {
   test("are what the layout says, the latest by Maven's order", async () => {
     const repo = await repository("maven", "MAVEN");
-    for (const version of ["1.10", "1.9", "2.0-alpha-1", "1.9-SNAPSHOT"]) await fill.deploy(repo, "com.acme:lib", version);
+    for (const version of ["1.10", "1.9", "2.0-alpha-1", "1.9-SNAPSHOT"])
+      await fill.deploy(repo, "com.acme:lib", version);
     await fill.deploy(repo, "com.acme:other", "1");
     await fill.file(repo, "/notes.txt", "outside the layout");
     const { records, ...page } = await packages(repo, { packageName: "com.acme:l" });
@@ -72,7 +86,16 @@ describe("packages of a MAVEN repository", () => {
     expect(await info(repo, "gav://com.acme:lib")).toEqual(records[0]);
     const all = await versions(repo, "gav://com.acme:lib");
     expect(all.records.map(({ name }) => name)).toEqual(["1.9-SNAPSHOT", "2.0-alpha-1", "1.9", "1.10"]);
-    expect(all.records[3]).toMatchObject({ size: expect.any(Number) as number, downloads: 0, stageTag: [], metadata: {}, tags: [], extension: {}, contentPath: mavenPath("com.acme:lib", "1.10", ".jar"), manifestPath: null });
+    expect(all.records[3]).toMatchObject({
+      size: expect.any(Number) as number,
+      downloads: 0,
+      stageTag: [],
+      metadata: {},
+      tags: [],
+      extension: {},
+      contentPath: mavenPath("com.acme:lib", "1.10", ".jar"),
+      manifestPath: null,
+    });
     const some = await versions(repo, "gav://com.acme:lib", { version: "1.9", pageSize: "1", pageNumber: "2" });
     expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([2, ["1.9"]]);
   });
@@ -105,7 +128,15 @@ describe("packages of an NPM repository", () => {
     const repo = await repository("npm", "NPM");
     await fill.publish(repo, "@acme/tool", "1.0.0", { document: { description: "A tool" } });
     await fill.publish(repo, "@acme/tool", "2.0.0-rc.1", { tag: "next", document: { description: "Another tool" } });
-    expect(await info(repo, "npm://@acme/tool")).toMatchObject({ name: "@acme/tool", key: "npm://@acme/tool", type: "NPM", latest: "1.0.0", versions: 2, description: "A tool", versionTag: { latest: "1.0.0", next: "2.0.0-rc.1" } });
+    expect(await info(repo, "npm://@acme/tool")).toMatchObject({
+      name: "@acme/tool",
+      key: "npm://@acme/tool",
+      type: "NPM",
+      latest: "1.0.0",
+      versions: 2,
+      description: "A tool",
+      versionTag: { latest: "1.0.0", next: "2.0.0-rc.1" },
+    });
     const { records } = await versions(repo, "npm://@acme/tool");
     expect(records.map(({ name, tags, contentPath }) => ({ name, tags, contentPath }))).toEqual([
       { name: "2.0.0-rc.1", tags: ["next"], contentPath: "/@acme/tool/-/tool-2.0.0-rc.1.tgz" },
@@ -132,12 +163,20 @@ describe("packages of an image repository", () => {
     await fill.push(repo, "team/app", "0.9");
     await fill.push(repo, "team/app", `sha256-${image.digest.slice(7)}.sig`, makeSignature());
     const { records, totalRecords } = await packages(repo);
-    expect([totalRecords, records[0]]).toMatchObject([1, { name: "team/app", key: "oci://team/app", latest: "0.9", versions: 3, historyVersion: ["1.0", "latest", "0.9"] }]);
+    expect([totalRecords, records[0]]).toMatchObject([
+      1,
+      { name: "team/app", key: "oci://team/app", latest: "0.9", versions: 3, historyVersion: ["1.0", "latest", "0.9"] },
+    ]);
     expect((await info(repo, "docker://team/app")).key).toBe("oci://team/app");
     const size = image.bytes.length + image.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const page = await versions(repo, "oci://team/app");
     expect(page.totalRecords).toBe(3);
-    expect(page.records[2]).toMatchObject({ name: "1.0", size, contentPath: null, manifestPath: `/team/app/manifests/sha256__${image.digest.slice(7)}` });
+    expect(page.records[2]).toMatchObject({
+      name: "1.0",
+      size,
+      contentPath: null,
+      manifestPath: `/team/app/manifests/sha256__${image.digest.slice(7)}`,
+    });
   });
 
   test("deleted, are gone for docker at once, but for what other tags need", async () => {
@@ -146,7 +185,9 @@ describe("packages of an image repository", () => {
     await fill.push(repo, "app", "2", image);
     expect((await remove("version", repo, { packageKey: "docker://app", version: "1" })).code).toBe(0);
     const manifest = (reference: string) => native(`/v2/${repo}/app/manifests/${reference}`);
-    expect([(await manifest("1")).status, (await manifest("2")).status, (await manifest(image.digest)).status]).toEqual([404, 200, 200]);
+    expect([(await manifest("1")).status, (await manifest("2")).status, (await manifest(image.digest)).status]).toEqual(
+      [404, 200, 200],
+    );
     expect((await remove("package", repo, { packageKey: "docker://app" })).code).toBe(0);
     expect((await manifest(image.digest)).status).toBe(404);
     expect(sizes(repo)).toEqual([0, 0, 0, 0]);
@@ -156,9 +197,13 @@ describe("packages of an image repository", () => {
 describe("what is not there", () => {
   test("is told from what cannot be", async () => {
     const repo = await repository("none", "MAVEN");
-    const linked = await repository("linked", "OCI", { category: "REMOTE", configuration: { type: "remote", url: "http://127.0.0.1:9" } });
+    const linked = await repository("linked", "OCI", {
+      category: "REMOTE",
+      configuration: { type: "remote", url: "http://127.0.0.1:9" },
+    });
     await fill.deploy(repo, "g:a", "1");
-    const get = (path: string, values: Record<string, string> = {}) => api.call("GET", `/repository/api/${path}?${query(values)}`);
+    const get = (path: string, values: Record<string, string> = {}) =>
+      api.call("GET", `/repository/api/${path}?${query(values)}`);
     const answers = await Promise.all([
       get(`package/info/${repo}`, { packageKey: "gav://g:none" }),
       get(`version/page/${repo}`, { packageKey: "gav://g:none" }),
@@ -190,7 +235,11 @@ describe("what is not there", () => {
 
 describe("a repository with packages", () => {
   test("goes only when forced, and leaves nothing behind", async () => {
-    const repos = [await repository("goes-maven", "MAVEN"), await repository("goes-npm", "NPM"), await repository("goes-images", "OCI")];
+    const repos = [
+      await repository("goes-maven", "MAVEN"),
+      await repository("goes-npm", "NPM"),
+      await repository("goes-images", "OCI"),
+    ];
     const [maven = "", npm = "", images = ""] = repos;
     for (let at = 0; at < 30; at += 1) {
       await fill.deploy(maven, "g:a", `${at}`);
@@ -203,7 +252,8 @@ describe("a repository with packages", () => {
       expect((await api.call("DELETE", `/repository/api/repo/delete/${repo}?forced=true`)).code).toBe(0);
     }
     const left = sql`repository_id NOT IN (SELECT id FROM repository)`;
-    for (const table of [sql`package`, sql`node`, sql`image_manifest`]) expect(api.db.all(sql`SELECT * FROM ${table} WHERE ${left}`)).toEqual([]);
+    for (const table of [sql`package`, sql`node`, sql`image_manifest`])
+      expect(api.db.all(sql`SELECT * FROM ${table} WHERE ${left}`)).toEqual([]);
     expect(api.db.all(sql`SELECT * FROM version WHERE package_id NOT IN (SELECT id FROM package)`)).toEqual([]);
     expect(api.db.all(sql`SELECT * FROM dist_tag WHERE package_id NOT IN (SELECT id FROM package)`)).toEqual([]);
   });

@@ -10,7 +10,10 @@ afterAll(() => api.close());
 
 const long = (length: number) => "n".repeat(length);
 const deep = (total: number) => `${"d/".repeat(total / 2 - 1)}d`;
-const named = (path: string) => ({ path, toString: () => (path.length > 60 ? `${path.slice(0, 20)}… of ${path.length}` : path) });
+const named = (path: string) => ({
+  path,
+  toString: () => (path.length > 60 ? `${path.slice(0, 20)}… of ${path.length}` : path),
+});
 
 test.each(
   [
@@ -58,7 +61,12 @@ test.each(
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test.each(["/generic/demo/files/..", "/generic/demo/../demo/files/x", "/generic/%2e%2e/generic/demo/files/x", "/x/../generic/demo/files/x"])("dots before the path are refused, too: %s", async (target) => {
+test.each([
+  "/generic/demo/files/..",
+  "/generic/demo/../demo/files/x",
+  "/generic/%2e%2e/generic/demo/files/x",
+  "/x/../generic/demo/files/x",
+])("dots before the path are refused, too: %s", async (target) => {
   const answer = await rawRequest(api.port, "PUT", target, "x");
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
@@ -91,14 +99,25 @@ test.each([
   const put = await rawRequest(api.port, "PUT", target("/generic"), fullPath);
   expect(JSON.parse(put.body).data.fullPath).toBe(fullPath);
   expect((await rawRequest(api.port, "GET", target("/generic"))).body).toBe(fullPath);
-  expect(JSON.parse((await rawRequest(api.port, "GET", target("/repository/api/node/detail"))).body).data.fullPath).toBe(fullPath);
+  expect(
+    JSON.parse((await rawRequest(api.port, "GET", target("/repository/api/node/detail"))).body).data.fullPath,
+  ).toBe(fullPath);
   expect(parsePath(fullPath)).toBe(fullPath);
-  expect((await rawRequest(api.port, "DELETE", `/repository/api/node/delete/demo/files${encodePath(fullPath)}`)).status).toBe(200);
+  expect(
+    (await rawRequest(api.port, "DELETE", `/repository/api/node/delete/demo/files${encodePath(fullPath)}`)).status,
+  ).toBe(200);
   await rawRequest(api.port, "DELETE", `/generic/demo/files/${path.split("/")[0]}`);
 });
 
 test("a path that a person writes is checked the same way", () => {
-  expect([parsePath("a/b"), parsePath("/a/b"), parsePath("/a/", { folder: true }), parsePath("", { folder: true }), parsePath("/", { folder: true })]).toEqual(["/a/b", "/a/b", "/a", "/", "/"]);
-  for (const path of ["", "/", "a/", "a//b", "../a", "a\\b", "a\nb", "\ud800", "%2e%2e/a", "a//"]) expect(() => parsePath(path)).toThrow(PathError);
+  expect([
+    parsePath("a/b"),
+    parsePath("/a/b"),
+    parsePath("/a/", { folder: true }),
+    parsePath("", { folder: true }),
+    parsePath("/", { folder: true }),
+  ]).toEqual(["/a/b", "/a/b", "/a", "/", "/"]);
+  for (const path of ["", "/", "a/", "a//b", "../a", "a\\b", "a\nb", "\ud800", "%2e%2e/a", "a//"])
+    expect(() => parsePath(path)).toThrow(PathError);
   expect(() => parsePath("a//", { folder: true })).toThrow(PathError);
 });

@@ -3,21 +3,40 @@ import { eq } from "drizzle-orm";
 import { closeRecord } from "../../db/runs/close.ts";
 import { setProblem } from "../../db/runs/problems.ts";
 import { detail } from "../../db/schema/replication.ts";
-import { addDetails, addManyDetails, addRecord, type DetailValues, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
+import {
+  addDetails,
+  addManyDetails,
+  addRecord,
+  type DetailValues,
+  endRecord,
+  setPlanned,
+} from "../rigs/api/api-rows.ts";
 import { createTaskApi, FILES, IMAGES, INSTANCE, REGISTRY, type TaskApi } from "../rigs/api/api-task-fixture.ts";
 
 let api: TaskApi;
 let key: string;
 beforeEach(async () => {
   api = createTaskApi();
-  const objects = [FILES, { ...IMAGES, packageConstraints: [{ packageKey: "docker://library/nginx", versions: ["1", "2"] }] }, { localRepoName: "maven", repoType: "MAVEN" }];
+  const objects = [
+    FILES,
+    { ...IMAGES, packageConstraints: [{ packageKey: "docker://library/nginx", versions: ["1", "2"] }] },
+    { localRepoName: "maven", repoType: "MAVEN" },
+  ];
   key = (await api.created({ replicaTaskObjects: objects, remoteClusterIds: [INSTANCE, REGISTRY] })).key;
 });
 afterEach(() => api.close());
 
 const RECORD = "/replication/api/task/record";
 type Row = Record<string, unknown> & { id: string };
-type Page = { records: Row[]; totalRecords: number; totalPages: number; pageNumber: number; pageSize: number; count: number; page: number };
+type Page = {
+  records: Row[];
+  totalRecords: number;
+  totalPages: number;
+  pageNumber: number;
+  pageSize: number;
+  count: number;
+  page: number;
+};
 const get = async (path: string) => (await api.call("GET", `${RECORD}/${path}`)).data;
 const pageOf = async (path: string) => (await get(path)) as Page;
 
@@ -28,8 +47,24 @@ describe("one execution", () => {
     addDetails(api.db, [
       { recordId: id, clusterId: INSTANCE, artifactName: "/sent", size: 10, nodeSuccess: 1, blobSuccess: 1 },
       { recordId: id, clusterId: INSTANCE, artifactName: "/same", seq: 2, size: 20, skip: true, nodeSkip: 1 },
-      { recordId: id, clusterId: REGISTRY, artifactName: "/replaced", size: 10, conflict: true, conflictStrategy: "OVERWRITE", nodeSuccess: 1 },
-      { recordId: id, clusterId: REGISTRY, artifactName: "/failed", seq: 2, status: "FAILED", nodeFailed: 1, errorReason: "no" },
+      {
+        recordId: id,
+        clusterId: REGISTRY,
+        artifactName: "/replaced",
+        size: 10,
+        conflict: true,
+        conflictStrategy: "OVERWRITE",
+        nodeSuccess: 1,
+      },
+      {
+        recordId: id,
+        clusterId: REGISTRY,
+        artifactName: "/failed",
+        seq: 2,
+        status: "FAILED",
+        nodeFailed: 1,
+        errorReason: "no",
+      },
     ]);
     // Three objects with two artifacts each, at two clusters.
     expect(await get(id)).toEqual({
@@ -47,20 +82,44 @@ describe("one execution", () => {
         replicatedBytes: 40,
         totalBytes: 300,
         bytesRead: 0,
-        replicaOverview: { success: 3, failed: 1, conflict: 1, fileSuccess: 2, fileFailed: 1, planned: 12, skip: 1, notDone: 8 },
+        replicaOverview: {
+          success: 3,
+          failed: 1,
+          conflict: 1,
+          fileSuccess: 2,
+          fileFailed: 1,
+          planned: 12,
+          skip: 1,
+          notDone: 8,
+        },
       },
     });
-    expect(await get(`overview/${id}`)).toEqual({ success: 3, failed: 1, conflict: 1, fileSuccess: 2, fileFailed: 1, planned: 12, skip: 1, notDone: 8 });
+    expect(await get(`overview/${id}`)).toEqual({
+      success: 3,
+      failed: 1,
+      conflict: 1,
+      fileSuccess: 2,
+      fileFailed: 1,
+      planned: 12,
+      skip: 1,
+      notDone: 8,
+    });
   });
 
   test("says what keeps its run from going on wherever it is answered, and no more once it is over", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setProblem(api.db, id, "its code fails");
-    const answered = [((await get(id)) as { record: Row }).record, ...((await get(`list/${key}`)) as Row[]), ...(await pageOf(`page/${key}`)).records];
+    const answered = [
+      ((await get(id)) as { record: Row }).record,
+      ...((await get(`list/${key}`)) as Row[]),
+      ...(await pageOf(`page/${key}`)).records,
+    ];
     expect(answered.map(({ problem }) => problem)).toEqual(["its code fails", "its code fails", "its code fails"]);
     await closeRecord(api.db, id, "stopped by admin", () => api.time.now);
     setProblem(api.db, id, "too late");
-    expect(await get(id)).toMatchObject({ record: { status: "FAILED", errorReason: "stopped by admin", problem: null } });
+    expect(await get(id)).toMatchObject({
+      record: { status: "FAILED", errorReason: "stopped by admin", problem: null },
+    });
   });
 
   test("that is unknown is refused, its overview is null and its details are none", async () => {
@@ -88,7 +147,11 @@ describe("executions of a task", () => {
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(ids));
     const times = rows.map(({ startTime }) => String(startTime));
     expect(times).toEqual(times.toSorted().toReversed());
-    expect(rows.find(({ status }) => status === "FAILED")).toMatchObject({ errorReason: "it broke", endTime: "2030-01-01T08:00:00.000", replicaOverview: { success: 0 } });
+    expect(rows.find(({ status }) => status === "FAILED")).toMatchObject({
+      errorReason: "it broke",
+      endTime: "2030-01-01T08:00:00.000",
+      replicaOverview: { success: 0 },
+    });
     expect(rows.find(({ status }) => status === "SUCCESS")).toMatchObject({ errorReason: null });
   });
 
@@ -98,7 +161,10 @@ describe("executions of a task", () => {
     expect(pages[1]).toMatchObject({ totalRecords: 450, count: 450, totalPages: 3, page: 1 });
     expect(new Set(pages.slice(1).flatMap(({ records }) => records.map(({ id }) => id))).size).toBe(450);
     const failed = await pageOf(`page/${key}?status=FAILED&pageSize=1000`);
-    expect([failed.totalRecords, new Set(failed.records.map(({ status }) => status))]).toEqual([150, new Set(["FAILED"])]);
+    expect([failed.totalRecords, new Set(failed.records.map(({ status }) => status))]).toEqual([
+      150,
+      new Set(["FAILED"]),
+    ]);
     expect(await get(`detail/page/${key}?status=FAILED&pageSize=1000`)).toEqual(failed);
   });
 });
@@ -106,21 +172,59 @@ describe("executions of a task", () => {
 describe("details", () => {
   let id: string;
   const rows: Omit<DetailValues, "recordId">[] = [
-    { clusterId: INSTANCE, artifactName: "/lib/a.jar", digest: `sha256:${"ab".repeat(32)}`, size: 646, conflict: true, skip: true, conflictStrategy: "SKIP", nodeSkip: 1 },
-    { clusterId: INSTANCE, artifactName: "/lib/b%_.jar", status: "FAILED", errorReason: "413 from the target", nodeFailed: 1 },
-    { clusterId: INSTANCE, artifactName: "/other", status: "RUNNING", again: true, errorReason: "503, tried again", size: null },
-    { clusterId: REGISTRY, object: 1, artifactName: "library/nginx", version: "1", size: 30, sizePlanned: false, blobSuccess: 3, blobSkip: 2, nodeSuccess: 1, bytesSent: 20 },
+    {
+      clusterId: INSTANCE,
+      artifactName: "/lib/a.jar",
+      digest: `sha256:${"ab".repeat(32)}`,
+      size: 646,
+      conflict: true,
+      skip: true,
+      conflictStrategy: "SKIP",
+      nodeSkip: 1,
+    },
+    {
+      clusterId: INSTANCE,
+      artifactName: "/lib/b%_.jar",
+      status: "FAILED",
+      errorReason: "413 from the target",
+      nodeFailed: 1,
+    },
+    {
+      clusterId: INSTANCE,
+      artifactName: "/other",
+      status: "RUNNING",
+      again: true,
+      errorReason: "503, tried again",
+      size: null,
+    },
+    {
+      clusterId: REGISTRY,
+      object: 1,
+      artifactName: "library/nginx",
+      version: "1",
+      size: 30,
+      sizePlanned: false,
+      blobSuccess: 3,
+      blobSkip: 2,
+      nodeSuccess: 1,
+      bytesSent: 20,
+    },
     { clusterId: REGISTRY, object: 1, artifactName: "library/nginx", version: "1.1", digest: "sha512:00", skip: true },
     { clusterId: REGISTRY, object: 2, artifactName: "com.alibaba:fastjson", version: "1.2.47" },
   ];
   beforeEach(() => {
     id = addRecord(api.db, key, api.time.now);
-    addDetails(api.db, rows.map((row, i) => ({ ...row, recordId: id, seq: i + 1 })));
+    addDetails(
+      api.db,
+      rows.map((row, i) => ({ ...row, recordId: id, seq: i + 1 })),
+    );
   });
 
   test("say what became of each artifact, in the newer and the older shape", async () => {
     const list = (await get(`detail/list/${id}`)) as Row[];
-    expect(list.map(({ artifactName }) => artifactName)).toEqual(rows.map(({ artifactName }) => artifactName).toReversed());
+    expect(list.map(({ artifactName }) => artifactName)).toEqual(
+      rows.map(({ artifactName }) => artifactName).toReversed(),
+    );
     expect(list.at(-1)).toEqual({
       id: expect.stringMatching(/^[0-9a-f]{24}$/) as string,
       recordId: id,
@@ -162,11 +266,27 @@ describe("details", () => {
       localRepoName: "images",
       packageConstraint: { packageKey: "docker://library/nginx", versions: ["1", "2"] },
       version: "1",
-      progress: { success: 4, skip: 2, failed: 0, totalSize: 30, blob: { total: 5, success: 3, skip: 2, failed: 0 }, version: { total: 1, success: 1, skip: 0, failed: 0 } },
+      progress: {
+        success: 4,
+        skip: 2,
+        failed: 0,
+        totalSize: 30,
+        blob: { total: 5, success: 3, skip: 2, failed: 0 },
+        version: { total: 1, success: 1, skip: 0, failed: 0 },
+      },
       executeType: "PARTIAL",
     });
-    expect(list[1]).toMatchObject({ sha256: null, digest: "sha512:00", progress: { version: { success: 0, skip: 1 } } });
-    expect(list[3]).toMatchObject({ status: "RUNNING", errorReason: "503, tried again", size: null, progress: { totalSize: 0 } });
+    expect(list[1]).toMatchObject({
+      sha256: null,
+      digest: "sha512:00",
+      progress: { version: { success: 0, skip: 1 } },
+    });
+    expect(list[3]).toMatchObject({
+      status: "RUNNING",
+      errorReason: "503, tried again",
+      size: null,
+      progress: { totalSize: 0 },
+    });
     expect(new Set(list.map((row) => row.id)).size).toBe(rows.length);
   });
 
@@ -195,11 +315,21 @@ describe("details", () => {
     ["version that is only a beginning", "version=1.2", []],
     ["several at once", "clusterName=hub&repoName=images&version=1.1&status=SUCCESS", [4]],
     ["several that exclude one another", "clusterName=shanghai&repoName=images", []],
-    ["empty texts, which ask nothing", "packageName=&path=&version=&repoName=&clusterName=&artifactName=", [5, 4, 3, 2, 1, 0]],
+    [
+      "empty texts, which ask nothing",
+      "packageName=&path=&version=&repoName=&clusterName=&artifactName=",
+      [5, 4, 3, 2, 1, 0],
+    ],
   ])("are filtered by %s", async (_case, query, expected) => {
     const page = await pageOf(`detail/page/${id}?${query}`);
-    expect(page.records.map(({ artifactName, version }) => [artifactName, version])).toEqual(expected.map((i) => [rows[i]?.artifactName, rows[i]?.version ?? null]));
-    expect(page).toMatchObject({ totalRecords: expected.length, count: expected.length, totalPages: Math.ceil(expected.length / 20) });
+    expect(page.records.map(({ artifactName, version }) => [artifactName, version])).toEqual(
+      expected.map((i) => [rows[i]?.artifactName, rows[i]?.version ?? null]),
+    );
+    expect(page).toMatchObject({
+      totalRecords: expected.length,
+      count: expected.length,
+      totalPages: Math.ceil(expected.length / 20),
+    });
     const small = await pageOf(`detail/page/${id}?${query}&pageSize=1&pageNumber=2`);
     expect([small.totalRecords, small.records.length]).toEqual([expected.length, expected.length > 1 ? 1 : 0]);
   });
@@ -217,7 +347,8 @@ describe("details", () => {
   });
 });
 
-const numbers = ({ records }: Pick<Page, "records">) => records.map(({ artifactName }) => Number(String(artifactName).slice(3)));
+const numbers = ({ records }: Pick<Page, "records">) =>
+  records.map(({ artifactName }) => Number(String(artifactName).slice(3)));
 
 describe("many details", () => {
   const MANY = 20_000;
@@ -225,14 +356,21 @@ describe("many details", () => {
   test("are listed and paged from both ends without a gap, and other answers come in between", async () => {
     const id = addRecord(api.db, key, api.time.now);
     addManyDetails(api.db, id, INSTANCE, MANY);
-    const expected = (from: number, count: number, step = 1) => Array.from({ length: count }, (_, i) => MANY - (from + i) * step);
+    const expected = (from: number, count: number, step = 1) =>
+      Array.from({ length: count }, (_, i) => MANY - (from + i) * step);
 
     expect(numbers(await pageOf(`detail/page/${id}?pageSize=1000`))).toEqual(expected(0, 1000));
     expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=77`))).toEqual(expected(7600, 100));
     expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=150`))).toEqual(expected(14_900, 100));
     expect(numbers(await pageOf(`detail/page/${id}?pageSize=300&pageNumber=67`))).toEqual(expected(19_800, 200));
-    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=50&status=FAILED`))).toEqual(expected(4900, 100, 4));
-    expect(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=51&status=FAILED`)).toMatchObject({ totalRecords: 5000, totalPages: 50, records: [] });
+    expect(numbers(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=50&status=FAILED`))).toEqual(
+      expected(4900, 100, 4),
+    );
+    expect(await pageOf(`detail/page/${id}?pageSize=100&pageNumber=51&status=FAILED`)).toMatchObject({
+      totalRecords: 5000,
+      totalPages: 50,
+      records: [],
+    });
 
     const waiting = { done: false, others: 0 };
     const list = get(`detail/list/${id}`);

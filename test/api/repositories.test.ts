@@ -15,7 +15,11 @@ const post = (path: string, body: unknown) => api.call("POST", `/repository/api$
 const get = (path: string) => api.call("GET", `/repository/api${path}`);
 
 async function makeProject(name = "demo") {
-  expect(await post("/project/create", { name, displayName: "Demo", description: null })).toMatchObject({ status: 200, code: 0, data: null });
+  expect(await post("/project/create", { name, displayName: "Demo", description: null })).toMatchObject({
+    status: 200,
+    code: 0,
+    data: null,
+  });
 }
 
 const linked = (url: string, more: object = {}) => ({
@@ -31,8 +35,13 @@ const linked = (url: string, more: object = {}) => ({
 
 test("a project is made once and listed", async () => {
   await makeProject();
-  expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject({ status: 400, code: 251005 });
-  expect(await get("/project/list")).toMatchObject({ data: [{ name: "demo", displayName: "Demo", description: null }] });
+  expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject({
+    status: 400,
+    code: 251005,
+  });
+  expect(await get("/project/list")).toMatchObject({
+    data: [{ name: "demo", displayName: "Demo", description: null }],
+  });
 });
 
 test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])("%j is no project's name", async (name) => {
@@ -41,7 +50,16 @@ test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])("%j i
 
 test("a hosted repository is made, shown, found, changed and deleted", async () => {
   await makeProject();
-  const body = { projectId: "demo", name: "files", type: "GENERIC", category: "LOCAL", public: true, description: "d", configuration: null, displayName: null };
+  const body = {
+    projectId: "demo",
+    name: "files",
+    type: "GENERIC",
+    category: "LOCAL",
+    public: true,
+    description: "d",
+    configuration: null,
+    displayName: null,
+  };
   expect(await post("/repo/create", body)).toMatchObject({ status: 200, code: 0 });
   expect(await post("/repo/create", body)).toMatchObject({ status: 409, code: 251007 });
   const info = await get("/repo/info/demo/files");
@@ -53,7 +71,14 @@ test("a hosted repository is made, shown, found, changed and deleted", async () 
     public: true,
     description: "d",
     displayName: null,
-    configuration: { type: "local", url: null, protocol: null, credentials: null, certificate: null, insecureSkipVerify: false },
+    configuration: {
+      type: "local",
+      url: null,
+      protocol: null,
+      credentials: null,
+      certificate: null,
+      insecureSkipVerify: false,
+    },
     createdBy: "admin",
     createdDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}$/),
     lastModifiedBy: "admin",
@@ -71,14 +96,31 @@ test("a hosted repository is made, shown, found, changed and deleted", async () 
 
 test("repositories are listed and paged by the beginning of their names and by type", async () => {
   await makeProject();
-  for (const [name, type] of [["gen-b", "GENERIC"], ["gen-a", "GENERIC"], ["npm-a", "NPM"], ["x%y_", "GENERIC"]]) await post("/repo/create", { projectId: "demo", name, type });
+  for (const [name, type] of [
+    ["gen-b", "GENERIC"],
+    ["gen-a", "GENERIC"],
+    ["npm-a", "NPM"],
+    ["x%y_", "GENERIC"],
+  ])
+    await post("/repo/create", { projectId: "demo", name, type });
   const names = async (path: string) => ((await get(path)).data as { name: string }[]).map(({ name }) => name);
   expect(await names("/repo/list/demo")).toEqual(["gen-a", "gen-b", "npm-a"]);
   expect(await names("/repo/list/demo?name=gen&type=GENERIC")).toEqual(["gen-a", "gen-b"]);
   expect(await names("/repo/list/demo?name=%25")).toEqual([]);
   const page = await get("/repo/page/demo/2/2?name=");
-  expect(page.data).toMatchObject({ pageNumber: 2, pageSize: 2, totalRecords: 3, totalPages: 2, count: 3, page: 2, records: [{ name: "npm-a" }] });
-  expect((await get("/repo/page/demo/0/20")).data).toMatchObject({ pageNumber: 0, records: [{ name: "gen-a" }, { name: "gen-b" }, { name: "npm-a" }] });
+  expect(page.data).toMatchObject({
+    pageNumber: 2,
+    pageSize: 2,
+    totalRecords: 3,
+    totalPages: 2,
+    count: 3,
+    page: 2,
+    records: [{ name: "npm-a" }],
+  });
+  expect((await get("/repo/page/demo/0/20")).data).toMatchObject({
+    pageNumber: 0,
+    records: [{ name: "gen-a" }, { name: "gen-b" }, { name: "npm-a" }],
+  });
   expect(await get("/repo/page/demo/1/1001")).toMatchObject({ status: 400, code: 250131 });
   expect(await get("/repo/list/demo?type=NOPE")).toMatchObject({ status: 400, code: 250131 });
   expect(await get("/repo/list/nowhere")).toMatchObject({ status: 404, code: 251004 });
@@ -89,15 +131,33 @@ test("a linked repository answers everything but its secrets, which lie sealed",
   const made = await post("/repo/create", linked("https://registry.example/team", { token: "bearer-token" }));
   expect(made.code).toBe(0);
   const info = await get("/repo/info/demo/hub");
-  expect(info.data).toMatchObject({ category: "REMOTE", configuration: { type: "remote", url: "https://registry.example/team", credentials: { username: "u" }, insecureSkipVerify: false } });
-  const everything = [made.text, info.text, (await get("/repo/list/demo")).text, JSON.stringify(api.logs), JSON.stringify(api.db.$client.prepare("SELECT * FROM repository").all())].join();
+  expect(info.data).toMatchObject({
+    category: "REMOTE",
+    configuration: {
+      type: "remote",
+      url: "https://registry.example/team",
+      credentials: { username: "u" },
+      insecureSkipVerify: false,
+    },
+  });
+  const everything = [
+    made.text,
+    info.text,
+    (await get("/repo/list/demo")).text,
+    JSON.stringify(api.logs),
+    JSON.stringify(api.db.$client.prepare("SELECT * FROM repository").all()),
+  ].join();
   expect(everything).not.toContain("top secret");
   expect(everything).not.toContain("bearer-token");
   const secret = api.db.$client.prepare("SELECT secret FROM repository").pluck().get() as string;
-  expect(JSON.parse(api.deps.sealer.open(secret, "repository:demo/hub"))).toEqual({ password: "top secret", token: "bearer-token" });
+  expect(JSON.parse(api.deps.sealer.open(secret, "repository:demo/hub"))).toEqual({
+    password: "top secret",
+    token: "bearer-token",
+  });
 });
 
-const credentials = async () => ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } }).configuration.credentials;
+const credentials = async () =>
+  ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } }).configuration.credentials;
 
 test("credentials stay while the host does, and are never sent to another one", async () => {
   await makeProject();
@@ -110,16 +170,40 @@ test("credentials stay while the host does, and are never sent to another one", 
 });
 
 test.each([
-  ["a hosted one with a remote configuration", { category: "LOCAL", configuration: { type: "remote", url: "https://x.example" } }, 250105],
+  [
+    "a hosted one with a remote configuration",
+    { category: "LOCAL", configuration: { type: "remote", url: "https://x.example" } },
+    250105,
+  ],
   ["a linked one without configuration", { category: "REMOTE" }, 250103],
   ["a linked one without url", { category: "REMOTE", configuration: { type: "remote" } }, 250103],
-  ["credentials in the url", { category: "REMOTE", configuration: { type: "remote", url: "https://u:p@x.example" } }, 250105],
+  [
+    "credentials in the url",
+    { category: "REMOTE", configuration: { type: "remote", url: "https://u:p@x.example" } },
+    250105,
+  ],
   ["another scheme", { category: "REMOTE", configuration: { type: "remote", url: "ftp://x.example" } }, 250105],
-  ["a bucket of another protocol", { category: "REMOTE", configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" } }, 250105],
+  [
+    "a bucket of another protocol",
+    { category: "REMOTE", configuration: { type: "remote", url: "s3://bucket", protocol: "WEBDAV" } },
+    250105,
+  ],
   ["a protocol of a hosted one", { configuration: { type: "local", protocol: "WEBDAV" } }, 250105],
-  ["a protocol nobody knows", { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" } }, 250106],
-  ["a metadata address", { category: "REMOTE", configuration: { type: "remote", url: "http://169.254.169.254/latest" } }, 250105],
-  ["a certificate that is none", { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", certificate: "nonsense" } }, 250105],
+  [
+    "a protocol nobody knows",
+    { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", protocol: "GOPHER" } },
+    250106,
+  ],
+  [
+    "a metadata address",
+    { category: "REMOTE", configuration: { type: "remote", url: "http://169.254.169.254/latest" } },
+    250105,
+  ],
+  [
+    "a certificate that is none",
+    { category: "REMOTE", configuration: { type: "remote", url: "https://x.example", certificate: "nonsense" } },
+    250105,
+  ],
   ["an unknown type", { type: "FLOPPY" }, 250106],
   ["an unknown category", { category: "VIRTUAL" }, 250106],
   ["a name with a slash", { name: "a/b" }, 250105],
@@ -128,22 +212,41 @@ test.each([
   ["no name at all", { name: undefined }, 250106],
 ])("refused: %s", async (_what, change, code) => {
   await makeProject();
-  const answer = await post("/repo/create", { projectId: "demo", name: "repo", type: "GENERIC", category: "LOCAL", ...change });
+  const answer = await post("/repo/create", {
+    projectId: "demo",
+    name: "repo",
+    type: "GENERIC",
+    category: "LOCAL",
+    ...change,
+  });
   expect(answer).toMatchObject({ code, data: null, message: expect.any(String) });
   expect(await get("/repo/list/demo")).toMatchObject({ data: [] });
 });
 
 test("the protocol of a linked repository is answered as it was sent, kept by an update that says nothing of it, and cleared by null", async () => {
   await makeProject();
-  const link = (configuration: object) => ({ projectId: "demo", name: "hub", type: "GENERIC", category: "REMOTE", configuration: { type: "remote", url: "https://files.example", ...configuration } });
-  const protocol = async () => ((await get("/repo/info/demo/hub")).data as { configuration: { protocol: unknown } }).configuration.protocol;
-  const update = (configuration: object) => post("/repo/update/demo/hub", { configuration: { type: "remote", ...configuration } });
-  expect((await post("/repo/create", link({ protocol: "WEBDAV" }))).data).toMatchObject({ configuration: { protocol: "WEBDAV" } });
+  const link = (configuration: object) => ({
+    projectId: "demo",
+    name: "hub",
+    type: "GENERIC",
+    category: "REMOTE",
+    configuration: { type: "remote", url: "https://files.example", ...configuration },
+  });
+  const protocol = async () =>
+    ((await get("/repo/info/demo/hub")).data as { configuration: { protocol: unknown } }).configuration.protocol;
+  const update = (configuration: object) =>
+    post("/repo/update/demo/hub", { configuration: { type: "remote", ...configuration } });
+  expect((await post("/repo/create", link({ protocol: "WEBDAV" }))).data).toMatchObject({
+    configuration: { protocol: "WEBDAV" },
+  });
   await update({ url: "https://files.example/below" });
   expect(await protocol()).toBe("WEBDAV");
   expect(await update({ protocol: "S3" })).toMatchObject({ code: 0 });
   expect(await protocol()).toBe("S3");
-  expect(await update({ protocol: "DIRECTORY" })).toMatchObject({ code: 250105, message: expect.stringMatching(/configuration\.url.*file:\/\/\//) });
+  expect(await update({ protocol: "DIRECTORY" })).toMatchObject({
+    code: 250105,
+    message: expect.stringMatching(/configuration\.url.*file:\/\/\//),
+  });
   await update({ protocol: null });
   expect(await protocol()).toBeNull();
   expect(await update({ url: "file:///srv/carry" })).toMatchObject({ code: 0 });
@@ -153,8 +256,16 @@ test("the protocol of a linked repository is answered as it was sent, kept by an
 
 test("a linked repository that speaks what this release does not is saved, and its test says so", async () => {
   await makeProject();
-  await post("/repo/create", { projectId: "demo", name: "hub", type: "OCI", category: "REMOTE", configuration: { type: "remote", url: "file:///srv/Carry" } });
-  expect((await get("/repo/tryConnect/demo/hub")).data).toMatchObject({ reachable: { ok: null, message: expect.stringMatching(/cannot be tested yet/) } });
+  await post("/repo/create", {
+    projectId: "demo",
+    name: "hub",
+    type: "OCI",
+    category: "REMOTE",
+    configuration: { type: "remote", url: "file:///srv/Carry" },
+  });
+  expect((await get("/repo/tryConnect/demo/hub")).data).toMatchObject({
+    reachable: { ok: null, message: expect.stringMatching(/cannot be tested yet/) },
+  });
 });
 
 test("a repository with files goes only when forced", async () => {
@@ -173,10 +284,39 @@ test("a repository with files goes only when forced", async () => {
 test("a repository that tasks use is not deleted; the answer names them", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
-  const setting = { rateLimit: 0, includeMetadata: true, conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY", executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null }, storageConsistencyCheck: false, automaticCreateRemoteRepo: true, ...SETTING_DEFAULTS } as const;
-  const task = { kind: "task", projectId: "demo", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
-  const object = { localRepoName: "files", repoType: "GENERIC", remoteProjectId: null, remoteRepoName: null, packageConstraints: null, pathConstraints: null } as const;
-  for (const name of ["nightly", "weekly"]) insertTask(api.db, { ...task, name }, [object, object], [], { user: "admin", now: 1 });
+  const setting = {
+    rateLimit: 0,
+    includeMetadata: true,
+    conflictStrategy: "SKIP",
+    errorStrategy: "CONTINUE",
+    executionStrategy: "IMMEDIATELY",
+    executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
+    storageConsistencyCheck: false,
+    automaticCreateRemoteRepo: true,
+    ...SETTING_DEFAULTS,
+  } as const;
+  const task = {
+    kind: "task",
+    projectId: "demo",
+    replicaObjectType: "REPOSITORY",
+    replicaType: "SCHEDULED",
+    setting,
+    description: null,
+    enabled: true,
+    record: true,
+    recordReserveDays: 30,
+    nextExecutionTime: null,
+  } as const;
+  const object = {
+    localRepoName: "files",
+    repoType: "GENERIC",
+    remoteProjectId: null,
+    remoteRepoName: null,
+    packageConstraints: null,
+    pathConstraints: null,
+  } as const;
+  for (const name of ["nightly", "weekly"])
+    insertTask(api.db, { ...task, name }, [object, object], [], { user: "admin", now: 1 });
   const answer = await api.call("DELETE", "/repository/api/repo/delete/demo/files?forced=true");
   expect(answer).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("nightly, weekly") });
 });
@@ -184,12 +324,22 @@ test("a repository that tasks use is not deleted; the answer names them", async 
 test("hosted repositories of other types are made; their files come and go with packages only", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "packages", type: "NPM" });
-  expect(await api.call("PUT", "/generic/demo/packages/a.tgz", { body: "x" })).toMatchObject({ status: 400, code: 250112 });
+  expect(await api.call("PUT", "/generic/demo/packages/a.tgz", { body: "x" })).toMatchObject({
+    status: 400,
+    code: 250112,
+  });
   expect(await api.call("DELETE", "/generic/demo/packages/a.tgz")).toMatchObject({ status: 400, code: 250112 });
-  expect(await api.call("DELETE", "/repository/api/node/delete/demo/packages/a.tgz")).toMatchObject({ status: 400, code: 250112 });
+  expect(await api.call("DELETE", "/repository/api/node/delete/demo/packages/a.tgz")).toMatchObject({
+    status: 400,
+    code: 250112,
+  });
   expect(await api.call("GET", "/generic/demo/packages/a.tgz")).toMatchObject({ status: 404, code: 251010 });
   await post("/repo/create", linked("https://registry.example"));
-  expect(await api.call("PUT", "/generic/demo/hub/a", { body: "x" })).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("linked") });
+  expect(await api.call("PUT", "/generic/demo/hub/a", { body: "x" })).toMatchObject({
+    status: 400,
+    code: 250112,
+    message: expect.stringContaining("linked"),
+  });
 });
 
 let registry: Server | undefined;
@@ -199,7 +349,8 @@ afterEach(() => registry?.close());
 async function startRegistry(): Promise<string> {
   registry = createServer((request, response) => {
     const login = Buffer.from("u:top secret").toString("base64");
-    if (request.headers.authorization !== `Basic ${login}`) return response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+    if (request.headers.authorization !== `Basic ${login}`)
+      return response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
     return request.url?.includes("_catalog") ? response.writeHead(403).end() : response.writeHead(200).end("{}");
   });
   await new Promise<void>((resolve) => registry?.listen(0, "127.0.0.1", resolve));
@@ -211,9 +362,17 @@ test("testing a linked repository answers three things apart: reachable, authent
   const url = await startRegistry();
   await post("/repo/create", linked(url));
   const connect = () => get("/repo/tryConnect/demo/hub");
-  expect((await connect()).data).toMatchObject({ reachable: { ok: true }, authenticated: { ok: true }, allowed: { ok: false } });
+  expect((await connect()).data).toMatchObject({
+    reachable: { ok: true },
+    authenticated: { ok: true },
+    allowed: { ok: false },
+  });
   await post("/repo/update/demo/hub", { configuration: { type: "remote", credentials: { password: "wrong" } } });
-  expect((await connect()).data).toMatchObject({ reachable: { ok: true }, authenticated: { ok: false }, allowed: { ok: null } });
+  expect((await connect()).data).toMatchObject({
+    reachable: { ok: true },
+    authenticated: { ok: false },
+    allowed: { ok: null },
+  });
   registry?.closeAllConnections();
   await new Promise((resolve) => registry?.close(resolve));
   const gone = await connect();

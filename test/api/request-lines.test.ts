@@ -9,7 +9,8 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const HOST = "Host: localhost";
-const heads = (line: string, ...fields: string[]) => [line, `Authorization: ${LOGIN}`, "Connection: close", ...fields, "", ""].join("\r\n");
+const heads = (line: string, ...fields: string[]) =>
+  [line, `Authorization: ${LOGIN}`, "Connection: close", ...fields, "", ""].join("\r\n");
 const long = "x".repeat(maxHeaderSize + 1);
 
 /** What no client may send, each as a request for `prefix`, with the answer's status and what it says. */
@@ -18,47 +19,109 @@ const UNREADABLE: [string, (prefix: string) => Buffer | string, number, RegExp][
   ["a Host with a space", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: a b"), 400, /"a b" is not a host/],
   ["a Host with a user", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: me@localhost"), 400, /is not a host/],
   ["a Host that no address has", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: 1.2.3.999"), 400, /is not a host/],
-  ["a Host with a port of letters", (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: localhost:http"), 400, /is not a host/],
-  ["an absolute target without a host", (prefix) => heads(`GET http://${prefix} HTTP/1.1`, HOST), 400, /"" is not a host/],
-  ["an absolute target with a backslash in its host", (prefix) => heads(`GET http://a\\b${prefix} HTTP/1.1`, HOST), 400, /percent-encoded/],
+  [
+    "a Host with a port of letters",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, "Host: localhost:http"),
+    400,
+    /is not a host/,
+  ],
+  [
+    "an absolute target without a host",
+    (prefix) => heads(`GET http://${prefix} HTTP/1.1`, HOST),
+    400,
+    /"" is not a host/,
+  ],
+  [
+    "an absolute target with a backslash in its host",
+    (prefix) => heads(`GET http://a\\b${prefix} HTTP/1.1`, HOST),
+    400,
+    /percent-encoded/,
+  ],
   ["a control character", (prefix) => heads(`GET ${prefix}a\u0001b HTTP/1.1`, HOST), 400, /percent-encoded/],
   ["a raw null", (prefix) => heads(`GET ${prefix}a\u0000b HTTP/1.1`, HOST), 400, /percent-encoded/],
-  ["letters beyond ASCII", (prefix) => Buffer.from(heads(`GET ${prefix}größe HTTP/1.1`, HOST), "utf8"), 400, /percent-encoded/],
-  ["bytes that are no UTF-8", (prefix) => Buffer.from(heads(`GET ${prefix}\u00ff HTTP/1.1`, HOST), "latin1"), 400, /percent-encoded/],
+  [
+    "letters beyond ASCII",
+    (prefix) => Buffer.from(heads(`GET ${prefix}größe HTTP/1.1`, HOST), "utf8"),
+    400,
+    /percent-encoded/,
+  ],
+  [
+    "bytes that are no UTF-8",
+    (prefix) => Buffer.from(heads(`GET ${prefix}\u00ff HTTP/1.1`, HOST), "latin1"),
+    400,
+    /percent-encoded/,
+  ],
   ["a space", (prefix) => heads(`GET ${prefix}a b HTTP/1.1`, HOST), 400, /it is not HTTP\/1.1/],
-  ["an address that is too long", (prefix) => heads(`GET ${prefix}${long} HTTP/1.1`, HOST), 431, /longer than 16384 bytes/],
-  ["a header that is too long", (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, `X-Long: ${long}`), 431, /longer than 16384 bytes/],
+  [
+    "an address that is too long",
+    (prefix) => heads(`GET ${prefix}${long} HTTP/1.1`, HOST),
+    431,
+    /longer than 16384 bytes/,
+  ],
+  [
+    "a header that is too long",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, `X-Long: ${long}`),
+    431,
+    /longer than 16384 bytes/,
+  ],
   ["a header that is none", (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "no colon"), 400, /it is not HTTP\/1.1/],
-  ["a version of HTTP that nobody speaks", (prefix) => heads(`GET ${prefix} HTTP/9.9`, HOST), 400, /it is not HTTP\/1.1/],
+  [
+    "a version of HTTP that nobody speaks",
+    (prefix) => heads(`GET ${prefix} HTTP/9.9`, HOST),
+    400,
+    /it is not HTTP\/1.1/,
+  ],
   ["a method that nobody knows", (prefix) => heads(`FETCH ${prefix} HTTP/1.1`, HOST), 400, /it is not HTTP\/1.1/],
-  ["two lengths", (prefix) => heads(`PUT ${prefix} HTTP/1.1`, HOST, "Content-Length: 1", "Content-Length: 2"), 400, /it is not HTTP\/1.1/],
-  ["an expectation that cannot be met", (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "Expect: wonders"), 417, /Expect: wonders/],
+  [
+    "two lengths",
+    (prefix) => heads(`PUT ${prefix} HTTP/1.1`, HOST, "Content-Length: 1", "Content-Length: 2"),
+    400,
+    /it is not HTTP\/1.1/,
+  ],
+  [
+    "an expectation that cannot be met",
+    (prefix) => heads(`GET ${prefix} HTTP/1.1`, HOST, "Expect: wonders"),
+    417,
+    /Expect: wonders/,
+  ],
 ];
 
 /** The answer's sentence, taken out of the form that clients of the path expect. */
 const FORMS: [string, RegExp, (body: string) => string][] = [
   ["/generic/demo/files/", /application\/json/, (body) => envelopeOf(body)],
   ["/replication/api/task/info/", /application\/json/, (body) => envelopeOf(body)],
-  ["/v2/demo/images/", /application\/json/, (body) => (JSON.parse(body) as { errors: [{ code: string; message: string }] }).errors[0].message],
+  [
+    "/v2/demo/images/",
+    /application\/json/,
+    (body) => (JSON.parse(body) as { errors: [{ code: string; message: string }] }).errors[0].message,
+  ],
   ["/npm/demo/packages/", /application\/json/, (body) => (JSON.parse(body) as { error: string; reason: string }).error],
   ["/maven/demo/jars/", /text\/plain/, (body) => body],
 ];
 
 function envelopeOf(body: string): string {
-  const { code, message, data, traceId } = JSON.parse(body) as { code: number; message: string; data: unknown; traceId: string };
+  const { code, message, data, traceId } = JSON.parse(body) as {
+    code: number;
+    message: string;
+    data: unknown;
+    traceId: string;
+  };
   expect([[250106, 250112].includes(code), data, /^[0-9a-f]{32}$/.test(traceId)]).toEqual([true, null, true]);
   return message;
 }
 
-test.each(UNREADABLE)("a request with %s is answered with a sentence, in the form of each protocol", async (_what, request, status, sentence) => {
-  for (const [prefix, type, sentenceOf] of FORMS) {
-    const answer = await sendRaw(api.port, request(prefix));
-    expect([prefix, answer.status]).toEqual([prefix, status]);
-    expect(answer.headers).toMatch(type);
-    expect(answer.headers).toMatch(/x-trace-id: [0-9a-f]{32}/i);
-    expect(sentenceOf(answer.body)).toMatch(sentence);
-  }
-});
+test.each(UNREADABLE)(
+  "a request with %s is answered with a sentence, in the form of each protocol",
+  async (_what, request, status, sentence) => {
+    for (const [prefix, type, sentenceOf] of FORMS) {
+      const answer = await sendRaw(api.port, request(prefix));
+      expect([prefix, answer.status]).toEqual([prefix, status]);
+      expect(answer.headers).toMatch(type);
+      expect(answer.headers).toMatch(/x-trace-id: [0-9a-f]{32}/i);
+      expect(sentenceOf(answer.body)).toMatch(sentence);
+    }
+  },
+);
 
 test.each([
   ["an asterisk", "OPTIONS * HTTP/1.1", 400, /"\*" is neither a path nor an http address/],
@@ -69,29 +132,56 @@ test.each([
   expect([answer.status, envelopeOf(answer.body)]).toEqual([status, expect.stringMatching(sentence)]);
 });
 
-const ask = (method: string, target: string, body = "") => sendRaw(api.port, heads(`${method} ${target} HTTP/1.1`, HOST, `Content-Length: ${body.length}`) + body);
+const ask = (method: string, target: string, body = "") =>
+  sendRaw(api.port, heads(`${method} ${target} HTTP/1.1`, HOST, `Content-Length: ${body.length}`) + body);
 
-test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])("a backslash is a character of a name, which no file may have: %s", async (path) => {
-  for (const method of ["PUT", "GET", "DELETE"]) {
-    const { status, body } = await ask(method, `/generic/demo/files/${path}`, method === "PUT" ? "x" : "");
-    expect([status, JSON.parse(body)]).toMatchObject([400, { code: 251011, message: expect.stringMatching(/slash or backslash/) }]);
-  }
-});
+test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])(
+  "a backslash is a character of a name, which no file may have: %s",
+  async (path) => {
+    for (const method of ["PUT", "GET", "DELETE"]) {
+      const { status, body } = await ask(method, `/generic/demo/files/${path}`, method === "PUT" ? "x" : "");
+      expect([status, JSON.parse(body)]).toMatchObject([
+        400,
+        { code: 251011, message: expect.stringMatching(/slash or backslash/) },
+      ]);
+    }
+  },
+);
 
 test("a backslash elsewhere is a character of a name, too, that names nothing, and is no slash", async () => {
-  const codes = ["/replication/api/task/info/a\\b", "/replication/api\\task\\page\\p", "\\replication/api/task/page/p", "/health\\live"].map(async (target) => (JSON.parse((await ask("GET", target)).body) as { code: number }).code);
+  const codes = [
+    "/replication/api/task/info/a\\b",
+    "/replication/api\\task\\page\\p",
+    "\\replication/api/task/page/p",
+    "/health\\live",
+  ].map(async (target) => (JSON.parse((await ask("GET", target)).body) as { code: number }).code);
   expect(await Promise.all(codes)).toEqual([250310, 250130, 250106, 250130]);
-  expect(JSON.parse((await ask("GET", "/v2/demo/images\\x/tags/list")).body)).toMatchObject({ errors: [{ code: "NAME_INVALID" }] });
-  expect(JSON.parse((await ask("GET", "/npm/demo/packages/a\\b")).body)).toMatchObject({ error: expect.any(String), reason: expect.any(String) });
+  expect(JSON.parse((await ask("GET", "/v2/demo/images\\x/tags/list")).body)).toMatchObject({
+    errors: [{ code: "NAME_INVALID" }],
+  });
+  expect(JSON.parse((await ask("GET", "/npm/demo/packages/a\\b")).body)).toMatchObject({
+    error: expect.any(String),
+    reason: expect.any(String),
+  });
   expect((await ask("GET", "/maven/demo/jars/a\\b")).body).toMatch(/slash or backslash/);
   expect((await ask("GET", "/health/live?a=\\")).status).toBe(200);
 });
 
 test("targets that are unusual and readable are read", async () => {
-  const statuses = ["http://elsewhere.example/health/live", "HTTP://LocalHost:80/health/live", "https://[::1]:8443/health/live?x", "/health/live#fragment", "/health/./live"].map(async (target) => (await ask("GET", target)).status);
+  const statuses = [
+    "http://elsewhere.example/health/live",
+    "HTTP://LocalHost:80/health/live",
+    "https://[::1]:8443/health/live?x",
+    "/health/live#fragment",
+    "/health/./live",
+  ].map(async (target) => (await ask("GET", target)).status);
   expect(await Promise.all(statuses)).toEqual([200, 200, 200, 200, 200]);
   expect((await sendRaw(api.port, heads("GET /health/live HTTP/1.0"))).status).toBe(200);
-  for (const host of ["LOCALHOST:1", "[::1]:99", "a_b.example", ""]) expect([host, (await sendRaw(api.port, heads("GET /health/live HTTP/1.1", `Host: ${host}`))).status]).toEqual([host, 200]);
+  for (const host of ["LOCALHOST:1", "[::1]:99", "a_b.example", ""])
+    expect([host, (await sendRaw(api.port, heads("GET /health/live HTTP/1.1", `Host: ${host}`))).status]).toEqual([
+      host,
+      200,
+    ]);
   for (const target of ["//", "//health/live", "/%", "/%ff", "/replication/api/task/info/%zz", "/?", "/a//b"]) {
     const { body } = await ask("GET", target);
     expect([target, Object.keys(JSON.parse(body) as object)]).toEqual([target, ["code", "message", "data", "traceId"]]);

@@ -3,7 +3,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { task } from "../../db/schema/replication.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
-import { CREATE_BODY, DISTRIBUTION_EXAMPLES, type Example, RECORD_EXAMPLES, TASK_EXAMPLES } from "../rigs/api/api-seed-examples.ts";
+import {
+  CREATE_BODY,
+  DISTRIBUTION_EXAMPLES,
+  type Example,
+  RECORD_EXAMPLES,
+  TASK_EXAMPLES,
+} from "../rigs/api/api-seed-examples.ts";
 
 let api: TestApi;
 let key: string;
@@ -13,26 +19,45 @@ let record: string;
 beforeEach(async () => {
   api = createTestApi();
   addRepository(api.db, "bkrepo", "maven-local", "MAVEN");
-  const clusters = ["shanghai", "beijing"].map((name, i) => addCluster(api.db, name, "STANDALONE", CREATE_BODY.remoteClusterIds[i]));
+  const clusters = ["shanghai", "beijing"].map((name, i) =>
+    addCluster(api.db, name, "STANDALONE", CREATE_BODY.remoteClusterIds[i]),
+  );
   const made = await api.call("POST", "/replication/api/task/create", { body: { ...CREATE_BODY, name: "testTask" } });
   key = (made.data as { key: string }).key;
   record = addRecord(api.db, key, Date.now());
   setPlanned(api.db, record, 1, 10);
-  addDetails(api.db, clusters.map((clusterId) => ({ recordId: record, clusterId, artifactName: "com.alibaba:fastjson", version: "1.2.47", endTime: Date.now(), digest: `sha256:${"0".repeat(64)}` })));
+  addDetails(
+    api.db,
+    clusters.map((clusterId) => ({
+      recordId: record,
+      clusterId,
+      artifactName: "com.alibaba:fastjson",
+      version: "1.2.47",
+      endTime: Date.now(),
+      digest: `sha256:${"0".repeat(64)}`,
+    })),
+  );
   endRecord(api.db, record, "SUCCESS", Date.now());
 });
 afterEach(() => api.close());
 
-test.each([...TASK_EXAMPLES, ...RECORD_EXAMPLES].map((example) => [example.name, example] as const))("%s", async (_name, { method, path, body, answer }: Example) => {
-  const fill = (text: string) => text.replaceAll("KEY", key).replaceAll("RECORD", record);
-  const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
-  const { status, text } = await api.call(method, fill(path), given);
-  expect(status).toBe(200);
-  expect(differences(answer, JSON.parse(text), "")).toEqual([]);
-});
+test.each([...TASK_EXAMPLES, ...RECORD_EXAMPLES].map((example) => [example.name, example] as const))(
+  "%s",
+  async (_name, { method, path, body, answer }: Example) => {
+    const fill = (text: string) => text.replaceAll("KEY", key).replaceAll("RECORD", record);
+    const given = body === undefined ? {} : { body: fill(JSON.stringify(body)) };
+    const { status, text } = await api.call(method, fill(path), given);
+    expect(status).toBe(200);
+    expect(differences(answer, JSON.parse(text), "")).toEqual([]);
+  },
+);
 
 test("remote distribution, from the first configuration to the end of a run-once task", async () => {
-  for (const [repository, type] of [["images", "DOCKER"], ["files", "GENERIC"]] as const) addRepository(api.db, "bkrepo", repository, type);
+  for (const [repository, type] of [
+    ["images", "DOCKER"],
+    ["files", "GENERIC"],
+  ] as const)
+    addRepository(api.db, "bkrepo", repository, type);
   for (const { name, method, path, body, answer } of DISTRIBUTION_EXAMPLES) {
     const { status, text } = await api.call(method, path, { body });
     expect([name, status, differences(answer, JSON.parse(text), "")]).toEqual([name, 200, []]);
@@ -53,5 +78,7 @@ function differences(shown: unknown, given: unknown, at: string): string[] {
   }
   if (typeof shown !== typeof given) return [`${at} is ${typeof given}, not ${typeof shown}`];
   if (typeof shown !== "object") return [];
-  return Object.entries(shown).flatMap(([name, value]) => differences(value, (given as Record<string, unknown>)[name], `${at}.${name}`));
+  return Object.entries(shown).flatMap(([name, value]) =>
+    differences(value, (given as Record<string, unknown>)[name], `${at}.${name}`),
+  );
 }

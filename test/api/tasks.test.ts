@@ -2,7 +2,19 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { cluster, detail, plan, record, tally, task, taskCluster, taskObject } from "../../db/schema/replication.ts";
 import { addDetails, addManyDetails, addRecord, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
-import { type Changes, createTaskApi, FILES, IMAGES, type Info, INSTANCE, planned, REGISTRY, TASK, type TaskApi, taskBody } from "../rigs/api/api-task-fixture.ts";
+import {
+  type Changes,
+  createTaskApi,
+  FILES,
+  IMAGES,
+  type Info,
+  INSTANCE,
+  planned,
+  REGISTRY,
+  TASK,
+  type TaskApi,
+  taskBody,
+} from "../rigs/api/api-task-fixture.ts";
 
 let api: TaskApi;
 beforeEach(() => {
@@ -20,7 +32,14 @@ describe("the state of a task", () => {
       { recordId: run, clusterId: INSTANCE, artifactName: "/b", seq: 2, status: "RUNNING", bytesSent: 40 },
       { recordId: run, clusterId: INSTANCE, artifactName: "found", seq: 3, size: 7, sizePlanned: false },
     ]);
-    expect(await api.info(key)).toMatchObject({ status: "REPLICATING", lastExecutionStatus: "RUNNING", executionTimes: 1, replicatedBytes: 147, totalBytes: 307, lastExecutionTime: "2030-01-01T08:00:01.000" });
+    expect(await api.info(key)).toMatchObject({
+      status: "REPLICATING",
+      lastExecutionStatus: "RUNNING",
+      executionTimes: 1,
+      replicatedBytes: 147,
+      totalBytes: 307,
+      lastExecutionTime: "2030-01-01T08:00:01.000",
+    });
     endRecord(api.db, run, "FAILED", api.time.now + 2000);
     expect(await api.info(key)).toMatchObject({ status: "WAITING", lastExecutionStatus: "FAILED" });
     const once = await api.created({ name: "once" });
@@ -38,14 +57,33 @@ describe("the state of a task", () => {
   });
 });
 
-const pageOf = async (query: string) => (await api.call("GET", `${TASK}/page/p?${query}`)).data as { records: Info[]; totalRecords: number; totalPages: number; pageNumber: number; count: number; page: number };
+const pageOf = async (query: string) =>
+  (await api.call("GET", `${TASK}/page/p?${query}`)).data as {
+    records: Info[];
+    totalRecords: number;
+    totalPages: number;
+    pageNumber: number;
+    count: number;
+    page: number;
+  };
 const names = async (query: string) => (await pageOf(query)).records.map(({ name }) => name);
 
 describe("pages of tasks", () => {
   beforeEach(async () => {
     for (const [i, name] of ["test_1", "test%2", "Test 3", "other"].entries()) {
-      const { key } = await api.created({ name, enabled: i !== 2, ...(i === 0 ? planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }) : {}) });
-      api.db.update(task).set({ createdDate: api.time.now + i, ...(i === 1 ? { lastExecutionStatus: "SUCCESS", lastExecutionTime: api.time.now } : {}) }).where(eq(task.key, key)).run();
+      const { key } = await api.created({
+        name,
+        enabled: i !== 2,
+        ...(i === 0 ? planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }) : {}),
+      });
+      api.db
+        .update(task)
+        .set({
+          createdDate: api.time.now + i,
+          ...(i === 1 ? { lastExecutionStatus: "SUCCESS", lastExecutionTime: api.time.now } : {}),
+        })
+        .where(eq(task.key, key))
+        .run();
     }
   });
 
@@ -57,7 +95,11 @@ describe("pages of tasks", () => {
     expect(await names("name=.*")).toEqual([]);
     expect(await names("lastExecutionStatus=SUCCESS")).toEqual(["test%2"]);
     expect(await names("enabled=false")).toEqual(["Test 3"]);
-    expect((await api.call("GET", `${TASK}/page/q`)).data).toMatchObject({ totalRecords: 0, totalPages: 0, records: [] });
+    expect((await api.call("GET", `${TASK}/page/q`)).data).toMatchObject({
+      totalRecords: 0,
+      totalPages: 0,
+      records: [],
+    });
   });
 
   test("are sorted by either spelling, both ways", async () => {
@@ -70,24 +112,54 @@ describe("pages of tasks", () => {
   });
 
   test("begin with 0 and with 1, echo the number and say how many there are", async () => {
-    expect(await pageOf("pageNumber=0&pageSize=3")).toMatchObject({ pageNumber: 0, page: 0, pageSize: 3, totalRecords: 4, count: 4, totalPages: 2, records: [{ name: "other" }, {}, {}] });
-    expect(await pageOf("pageNumber=1&pageSize=3")).toMatchObject({ pageNumber: 1, records: [{ name: "other" }, {}, {}] });
+    expect(await pageOf("pageNumber=0&pageSize=3")).toMatchObject({
+      pageNumber: 0,
+      page: 0,
+      pageSize: 3,
+      totalRecords: 4,
+      count: 4,
+      totalPages: 2,
+      records: [{ name: "other" }, {}, {}],
+    });
+    expect(await pageOf("pageNumber=1&pageSize=3")).toMatchObject({
+      pageNumber: 1,
+      records: [{ name: "other" }, {}, {}],
+    });
     expect(await names("pageNumber=2&pageSize=3")).toEqual(["test_1"]);
     expect(await names("pageNumber=999999999&pageSize=1000")).toEqual([]);
   });
 });
 
-const update = (key: string, changes: Changes = {}) => api.call("POST", `${TASK}/update`, { body: { ...taskBody(), setting: undefined, key, ...changes } });
+const update = (key: string, changes: Changes = {}) =>
+  api.call("POST", `${TASK}/update`, { body: { ...taskBody(), setting: undefined, key, ...changes } });
 
 describe("changing a task", () => {
   test("keeps id, key, records and a setting that is not sent", async () => {
-    const before = await api.created({ setting: { rateLimit: 5, executionPlan: { cronExpression: "0 0 2 * * ?" } }, description: "old" });
+    const before = await api.created({
+      setting: { rateLimit: 5, executionPlan: { cronExpression: "0 0 2 * * ?" } },
+      description: "old",
+    });
     addRecord(api.db, before.key, api.time.now);
     api.started.splice(0);
-    const answer = await update(before.key, { name: "renamed", remoteClusterIds: [INSTANCE, REGISTRY], recordReserveDays: 7, record: false });
+    const answer = await update(before.key, {
+      name: "renamed",
+      remoteClusterIds: [INSTANCE, REGISTRY],
+      recordReserveDays: 7,
+      record: false,
+    });
     expect([answer.status, answer.data]).toEqual([200, null]);
     const after = await api.info(before.key);
-    expect(after).toMatchObject({ id: before["id"], name: "renamed", description: null, recordReserveDays: 7, record: false, setting: before["setting"], executionTimes: 1, lastExecutionStatus: "RUNNING", nextExecutionTime: before["nextExecutionTime"] });
+    expect(after).toMatchObject({
+      id: before["id"],
+      name: "renamed",
+      description: null,
+      recordReserveDays: 7,
+      record: false,
+      setting: before["setting"],
+      executionTimes: 1,
+      lastExecutionStatus: "RUNNING",
+      nextExecutionTime: before["nextExecutionTime"],
+    });
     expect(after["remoteClusters"]).toHaveLength(2);
     expect(api.started).toEqual([`saved ${before.key}`]);
   });
@@ -103,7 +175,9 @@ describe("changing a task", () => {
   test("takes a cron that earlier releases took and Quartz does not, if it is the one it had", async () => {
     const cron = (cronExpression: string) => planned("CRON_EXPRESSION", { cronExpression });
     const { key } = await api.created(cron("0 0 2 * * ?"));
-    api.db.$client.prepare("UPDATE task SET setting = replace(setting, '0 0 2 * * ?', '0 0 2 ? * ?') WHERE key = ?").run(key);
+    api.db.$client
+      .prepare("UPDATE task SET setting = replace(setting, '0 0 2 * * ?', '0 0 2 ? * ?') WHERE key = ?")
+      .run(key);
     expect((await update(key)).code).toBe(0);
     expect((await update(key, cron("0 0 2 ? * ?"))).code).toBe(0);
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: "2030-01-02T02:00:00.000" });
@@ -153,12 +227,21 @@ const copy = (changes: Changes) => api.call("POST", `${TASK}/copy`, { body: { na
 
 describe("copying a task", () => {
   test("makes a disabled one that has never run, with the same objects and clusters", async () => {
-    const { key } = await api.created({ ...planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }), description: "original" });
+    const { key } = await api.created({
+      ...planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
+      description: "original",
+    });
     addRecord(api.db, key, api.time.now);
     api.started.splice(0);
     expect((await copy({ key })).data).toBeNull();
     const row = api.db.select().from(task).where(eq(task.name, "copy")).get();
-    expect(row).toMatchObject({ enabled: false, executionTimes: 0, lastExecutionStatus: null, nextExecutionTime: null, description: null });
+    expect(row).toMatchObject({
+      enabled: false,
+      executionTimes: 0,
+      lastExecutionStatus: null,
+      nextExecutionTime: null,
+      description: null,
+    });
     const { data } = await api.call("GET", `${TASK}/detail/${row?.key}`);
     expect(data).toMatchObject({ task: { remoteClusters: [{ id: INSTANCE }] }, objects: [FILES] });
     expect(api.started).toEqual([]);
@@ -220,17 +303,28 @@ describe("deleting a task", () => {
     for (const [i, owner] of [key, other.key].entries()) {
       const run = addRecord(api.db, owner, api.time.now);
       addManyDetails(api.db, run, INSTANCE, 2_500);
-      api.db.insert(plan).values({ recordId: run, object: 0, seq: 1, name: `/${i}` }).run();
+      api.db
+        .insert(plan)
+        .values({ recordId: run, object: 0, seq: 1, name: `/${i}` })
+        .run();
     }
     api.db.update(cluster).set({ ownerTaskKey: key }).where(eq(cluster.id, REGISTRY)).run();
     api.started.splice(0);
     const answer = await api.call("DELETE", `${TASK}/delete/${key}`);
     expect([answer.status, answer.data]).toEqual([200, null]);
     expect(api.started).toEqual([`deleted ${key}`, `cancel ${key}`]);
-    const left = [task, taskObject, taskCluster, record, plan, tally].map((table) => api.db.select().from(table).all().length);
+    const left = [task, taskObject, taskCluster, record, plan, tally].map(
+      (table) => api.db.select().from(table).all().length,
+    );
     expect(left).toEqual([1, 1, 1, 1, 1, 1]);
     expect(api.db.select().from(detail).all()).toHaveLength(2_500);
-    expect(api.db.select().from(cluster).all().map(({ name }) => name)).toEqual(["shanghai"]);
+    expect(
+      api.db
+        .select()
+        .from(cluster)
+        .all()
+        .map(({ name }) => name),
+    ).toEqual(["shanghai"]);
     expect((await api.call("GET", `${TASK}/info/${key}`)).code).toBe(250310);
   });
 

@@ -50,14 +50,17 @@ test("a client that reads haltingly gets the same bytes", async () => {
   await send(api.port, "PUT", path("halting"), {}, pieces(bytes));
   const got = createHash("sha256");
   await new Promise<void>((resolve, reject) => {
-    const req = request({ host: "127.0.0.1", port: api.port, path: path("halting"), headers: { authorization: LOGIN } }, (res) => {
-      res.on("data", (chunk: Buffer) => {
-        got.update(chunk);
-        res.pause();
-        setImmediate(() => res.resume());
-      });
-      res.on("end", resolve).on("error", reject);
-    });
+    const req = request(
+      { host: "127.0.0.1", port: api.port, path: path("halting"), headers: { authorization: LOGIN } },
+      (res) => {
+        res.on("data", (chunk: Buffer) => {
+          got.update(chunk);
+          res.pause();
+          setImmediate(() => res.resume());
+        });
+        res.on("end", resolve).on("error", reject);
+      },
+    );
     req.on("error", reject).end();
   });
   expect(got.digest("hex")).toBe(sha256(bytes));
@@ -84,10 +87,16 @@ test("who asks first (Expect: 100-continue) is told to go on", async () => {
 test.each([
   ["a small body that ends before its length", "Content-Length: 5000", random(1000)],
   ["a large body that ends before its length", `Content-Length: ${10 * MIB}`, random(2 * MIB)],
-  ["chunks without an end", "Transfer-Encoding: chunked", Buffer.concat([Buffer.from("100000\r\n"), random(MIB), Buffer.from("\r\n")])],
+  [
+    "chunks without an end",
+    "Transfer-Encoding: chunked",
+    Buffer.concat([Buffer.from("100000\r\n"), random(MIB), Buffer.from("\r\n")]),
+  ],
 ])("a cut connection leaves nothing: %s", async (_what, head, body) => {
   await cut(head, body);
-  await expect.poll(() => api.logs.some(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400)).toBe(true);
+  await expect
+    .poll(() => api.logs.some(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400))
+    .toBe(true);
   expect([staged(), blobs()]).toEqual([[], 0]);
   expect((await send(api.port, "GET", path("cut"))).json.code).toBe(251010);
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
@@ -98,7 +107,10 @@ async function* endless() {
 }
 
 test("a body of unknown length that gets too large is answered while it is still sent", async () => {
-  const seen = await send(api.port, "PUT", path("endless"), {}, endless()).then(({ status }) => status, (error: NodeJS.ErrnoException) => error.code);
+  const seen = await send(api.port, "PUT", path("endless"), {}, endless()).then(
+    ({ status }) => status,
+    (error: NodeJS.ErrnoException) => error.code,
+  );
   // The answer is lost when the sender's socket breaks first; what counts is that nothing was kept.
   expect([413, "EPIPE", "ECONNRESET"]).toContain(seen);
   await expect.poll(staged).toEqual([]);
@@ -107,7 +119,9 @@ test("a body of unknown length that gets too large is answered while it is still
 
 test("64 small uploads at once all arrive, and equal ones are kept once", async () => {
   const contents = Array.from({ length: 64 }, (_, i) => Buffer.from(`content ${i % 60}`));
-  const answers = await Promise.all(contents.map((each, i) => send(api.port, "PUT", path(`many/${i}`), { "content-length": each.length }, [each])));
+  const answers = await Promise.all(
+    contents.map((each, i) => send(api.port, "PUT", path(`many/${i}`), { "content-length": each.length }, [each])),
+  );
   expect(answers.map(({ status }) => status)).toEqual(contents.map(() => 200));
   const read = await Promise.all(contents.map((_, i) => send(api.port, "GET", path(`many/${i}`))));
   expect(read.map(({ body }) => body.toString())).toEqual(contents.map(String));
@@ -116,30 +130,40 @@ test("64 small uploads at once all arrive, and equal ones are kept once", async 
 
 const openFiles = () => readdirSync("/proc/self/fd").length;
 
-test.skipIf(process.platform !== "linux")("a client that goes away in the middle of a download does no harm and leaves no file open", async () => {
-  await send(api.port, "PUT", path("large"), {}, pieces(random(8 * MIB)));
-  const before = openFiles();
-  for (let i = 0; i < 20; i += 1) {
-    await new Promise<void>((resolve, reject) => {
-      const req = request({ host: "127.0.0.1", port: api.port, path: path("large"), headers: { authorization: LOGIN }, agent: false }, (res) => {
-        res.once("data", () => req.destroy());
-        res.once("close", resolve);
-        res.on("error", () => undefined);
+test.skipIf(process.platform !== "linux")(
+  "a client that goes away in the middle of a download does no harm and leaves no file open",
+  async () => {
+    await send(api.port, "PUT", path("large"), {}, pieces(random(8 * MIB)));
+    const before = openFiles();
+    for (let i = 0; i < 20; i += 1) {
+      await new Promise<void>((resolve, reject) => {
+        const req = request(
+          { host: "127.0.0.1", port: api.port, path: path("large"), headers: { authorization: LOGIN }, agent: false },
+          (res) => {
+            res.once("data", () => req.destroy());
+            res.once("close", resolve);
+            res.on("error", () => undefined);
+          },
+        );
+        req.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" ? resolve() : reject(error)));
+        req.end();
       });
-      req.on("error", (error: NodeJS.ErrnoException) => (error.code === "ECONNRESET" ? resolve() : reject(error)));
-      req.end();
-    });
-  }
-  await expect.poll(openFiles).toBeLessThanOrEqual(before + 2);
-  expect((await send(api.port, "HEAD", path("large"))).status).toBe(200);
-});
+    }
+    await expect.poll(openFiles).toBeLessThanOrEqual(before + 2);
+    expect((await send(api.port, "HEAD", path("large"))).status).toBe(200);
+  },
+);
 
 test("other answers do not wait for uploads", async () => {
   const directory = mkdtempSync(join(tmpdir(), "content-server-"));
   const server = await forkApi(directory);
   const content = random(4 * MIB);
-  const bulk = Array.from({ length: 4 }, (_, i) => send(server.port, "PUT", path(`bulk/${i}`), {}, repeated(content, 40)));
-  const small = Array.from({ length: 300 }, async (_, i) => send(server.port, "PUT", path(`small/${i}`), {}, [Buffer.from(`small ${i}`)]));
+  const bulk = Array.from({ length: 4 }, (_, i) =>
+    send(server.port, "PUT", path(`bulk/${i}`), {}, repeated(content, 40)),
+  );
+  const small = Array.from({ length: 300 }, async (_, i) =>
+    send(server.port, "PUT", path(`small/${i}`), {}, [Buffer.from(`small ${i}`)]),
+  );
   const uploads = Promise.all([...bulk, ...small]);
   const running = { yes: true };
   void uploads.finally(() => (running.yes = false));

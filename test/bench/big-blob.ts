@@ -9,7 +9,10 @@ import { type Bench, fromHosted, linked, registry, runTask, watchMemory } from "
 const GIB = 1024 ** 3;
 const MOST_WORKER = 250;
 
-/** Memory of each process while one blob of 1 GiB moves: as a layer between registries, and as a file to another instance. */
+/**
+ * Memory of each process while one blob of 1 GiB moves: as a layer between registries, and as a file to another
+ * instance.
+ */
 export async function bigBlob(bench: Bench): Promise<Row[]> {
   return [...(await asLayer(bench)), ...(await asFile(bench))];
 }
@@ -35,14 +38,22 @@ async function asFile(bench: Bench): Promise<Row[]> {
   const authorization = `Basic ${Buffer.from(`${first.username}:${first.password}`).toString("base64")}`;
   const headers = { authorization, "content-length": String(GIB) };
   const uploading = watchMemory(bench);
-  const answer = await request(`${first.url}/generic/bench/big-file/one.bin`, { method: "PUT", headers, body: Readable.from(gibibyte()) });
-  if (answer.statusCode !== 200) throw new Error(`the upload was answered ${answer.statusCode}: ${await answer.body.text()}`);
+  const answer = await request(`${first.url}/generic/bench/big-file/one.bin`, {
+    method: "PUT",
+    headers,
+    body: Readable.from(gibibyte()),
+  });
+  if (answer.statusCode !== 200)
+    throw new Error(`the upload was answered ${answer.statusCode}: ${await answer.body.text()}`);
   await answer.body.dump();
   const { control = null } = uploading.peaks();
   const watched = watchMemory(bench);
   const { ms } = await runTask(product, { objects: fromHosted("big-file"), clusters: [target] });
   say(`a file of 1 GiB took ${Math.round(ms)} ms`);
-  return [memory("upload of a file of 1 GiB", { control }, 300), ...rows("a file of 1 GiB to another instance", watched.peaks())];
+  return [
+    memory("upload of a file of 1 GiB", { control }, 300),
+    ...rows("a file of 1 GiB to another instance", watched.peaks()),
+  ];
 }
 
 function* gibibyte(): Generator<Buffer> {

@@ -29,7 +29,10 @@ export async function detailPages({ say }: Bench): Promise<Row[]> {
     for (const filter of ["", "&status=FAILED", "&status=SUCCESS"]) {
       for (let page = 1; page <= PAGES; page += 1) {
         const begun = performance.now();
-        const answer = await api.call("GET", `/replication/api/task/record/detail/page/${recordId}?pageNumber=${page}&pageSize=20${filter}`);
+        const answer = await api.call(
+          "GET",
+          `/replication/api/task/record/detail/page/${recordId}?pageNumber=${page}&pageSize=20${filter}`,
+        );
         all.push(performance.now() - begun);
         if ((answer.data as { records: unknown[] }).records.length !== 20) throw new Error(answer.text.slice(0, 500));
       }

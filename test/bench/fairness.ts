@@ -19,7 +19,10 @@ const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
 
-/** One file of 1 KiB, and uploads followed in REAL_TIME to ten clusters, alone and beside forty clusters that answer each request after 15 s and a run of 20,000 files. */
+/**
+ * One file of 1 KiB, and uploads followed in REAL_TIME to ten clusters, alone and beside forty clusters that answer
+ * each request after 15 s and a run of 20,000 files.
+ */
 export async function fairness(bench: Bench): Promise<Row[]> {
   const { product, second, target, say } = bench;
   const slow = await startSlow(second.url);
@@ -65,7 +68,12 @@ function rows(alone: Measured, beside: Measured): Row[] {
       budget: `≤ ${TIMES_ALONE} × alone + ${MORE_MS / 1000} s`,
       met: took <= most,
     },
-    within(`REAL_TIME to ${FOLLOWING} healthy clusters beside them, 95th percentile`, percentile(beside.realTime, 95), REAL_TIME_MS, beside.realTime),
+    within(
+      `REAL_TIME to ${FOLLOWING} healthy clusters beside them, 95th percentile`,
+      percentile(beside.realTime, 95),
+      REAL_TIME_MS,
+      beside.realTime,
+    ),
   ];
 }
 
@@ -73,20 +81,32 @@ function rows(alone: Measured, beside: Measured): Row[] {
 async function prepareSmall(bench: Bench): Promise<() => Promise<number>> {
   const { product, target } = bench;
   await hosted(bench, "fair-small", [{ path: "/one.bin", content: randomBytes(1024) }]);
-  const { key } = await runTask(product, { objects: fromHosted("fair-small"), clusters: [target], setting: { conflictStrategy: "OVERWRITE" } });
+  const { key } = await runTask(product, {
+    objects: fromHosted("fair-small"),
+    clusters: [target],
+    setting: { conflictStrategy: "OVERWRITE" },
+  });
   return async () => {
     await product.upload("bench", "fair-small", "/one.bin", randomBytes(1024), { "x-bkrepo-overwrite": "true" });
     return (await runAgain(product, key)).ms;
   };
 }
 
-/** Ten clusters, each with a REAL_TIME task of its own to a place of its own; answers how long an upload takes until it is at all of them. */
+/**
+ * Ten clusters, each with a REAL_TIME task of its own to a place of its own; answers how long an upload takes until it
+ * is at all of them.
+ */
 async function follow({ product, other, second }: Bench): Promise<() => Promise<number>> {
   await product.hosted("bench", "fair-followed");
   const places = Array.from({ length: FOLLOWING }, (_, at) => `fair-followed-${at}`);
   for (const place of places) {
     const cluster = await product.partner(place, second);
-    await product.run({ projectId: "bench", objects: fromHosted("fair-followed", place), clusters: [cluster], replicaType: "REAL_TIME" });
+    await product.run({
+      projectId: "bench",
+      objects: fromHosted("fair-followed", place),
+      clusters: [cluster],
+      replicaType: "REAL_TIME",
+    });
   }
   let number = 0;
   const isAt = (place: string, path: string) => other.download("bench", place, path).then((bytes) => bytes !== null);
@@ -105,7 +125,11 @@ async function follow({ product, other, second }: Bench): Promise<() => Promise<
   };
 }
 
-async function measure({ times }: Bench, small: () => Promise<number>, followed: () => Promise<number>): Promise<Measured> {
+async function measure(
+  { times }: Bench,
+  small: () => Promise<number>,
+  followed: () => Promise<number>,
+): Promise<Measured> {
   const measured: Measured = { small: [], realTime: [] };
   for (let turn = 0; turn < 2 * times + 1; turn += 1) {
     measured.small.push(await small());
@@ -123,7 +147,13 @@ async function crowd(bench: Bench, url: string): Promise<string[]> {
   const keys: string[] = [];
   for (let at = 0; at < SLOW_CLUSTERS; at += 1) {
     const cluster = await product.partner(`slow-${at}`, second, url);
-    keys.push(await product.run({ projectId: "bench", objects: names.flatMap((name) => fromHosted(name)), clusters: [cluster] }));
+    keys.push(
+      await product.run({
+        projectId: "bench",
+        objects: names.flatMap((name) => fromHosted(name)),
+        clusters: [cluster],
+      }),
+    );
   }
   return keys;
 }
@@ -143,7 +173,9 @@ async function stillRunning(product: Product, keys: string[]): Promise<number> {
   return newest.filter((record) => record?.status === "RUNNING").length;
 }
 
-/** A way to `url` on which each request is answered after 15 s; `busy` waits until the product asks as much as it will. */
+/**
+ * A way to `url` on which each request is answered after 15 s; `busy` waits until the product asks as much as it will.
+ */
 async function startSlow(url: string): Promise<{ url: string; busy: () => Promise<void>; stop: () => Promise<void> }> {
   const proxy = await startProxy(url);
   proxy.fault = () => ({ kind: "latency", ms: ANSWERS_AFTER_MS });

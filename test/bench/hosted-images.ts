@@ -29,16 +29,26 @@ export async function hostedImages({ first, product, times, say }: Bench): Promi
       const taken = {
         "push of a layer of 1 GiB": await timed(() => client.pushLayer(`big-${turn}`, layer)),
         "pull of a layer of 1 GiB": await timed(() => client.pullLayer(`big-${turn}`, layer.digest)),
-        "push of 500 small images": await timed(() => each([...images.entries()], AT_ONCE, ([at, image]) => client.pushImage(`small-${turn}`, `v${at}`, image))),
-        "pull of 500 small images": await timed(() => each([...images.entries()], AT_ONCE, ([at, image]) => client.pullImage(`small-${turn}`, `v${at}`, image))),
+        "push of 500 small images": await timed(() =>
+          each([...images.entries()], AT_ONCE, ([at, image]) => client.pushImage(`small-${turn}`, `v${at}`, image)),
+        ),
+        "pull of 500 small images": await timed(() =>
+          each([...images.entries()], AT_ONCE, ([at, image]) => client.pullImage(`small-${turn}`, `v${at}`, image)),
+        ),
       };
       for (const [work, ms] of Object.entries(taken)) ((all[work] ??= {})[name] ??= []).push(ms);
-      say(`${turn}: ${name} ${Object.values(taken).map((ms) => Math.round(ms)).join(", ")} ms`);
+      say(
+        `${turn}: ${name} ${Object.values(taken)
+          .map((ms) => Math.round(ms))
+          .join(", ")} ms`,
+      );
     }
   }
   for (const { client } of ends) await client.close();
   if (peer.available) await peer.stop();
-  return Object.entries(all).map(([work, { ours = [], "docker-registry": theirs = [] }]) => against(work, ours, { name: "docker-registry", times: theirs }, MOST));
+  return Object.entries(all).map(([work, { ours = [], "docker-registry": theirs = [] }]) =>
+    against(work, ours, { name: "docker-registry", times: theirs }, MOST),
+  );
 }
 
 type Layer = { digest: string; chunks: Buffer[] };
@@ -58,9 +68,20 @@ function createClient(base: string, authorization: string | null) {
   const dispatcher = new Agent({ connections: AT_ONCE, bodyTimeout: 0, headersTimeout: 0 });
   const login = authorization === null ? {} : { authorization };
 
-  async function ask(method: "GET" | "POST" | "PUT", url: string, headers: Record<string, string> = {}, body?: Buffer | Readable): Promise<Dispatcher.ResponseData> {
-    const answer = await request(url, { method, headers: { ...login, ...headers }, dispatcher, ...(body === undefined ? {} : { body }) });
-    if (answer.statusCode >= 300) throw new Error(`${method} ${url} was answered ${answer.statusCode}: ${await answer.body.text()}`);
+  async function ask(
+    method: "GET" | "POST" | "PUT",
+    url: string,
+    headers: Record<string, string> = {},
+    body?: Buffer | Readable,
+  ): Promise<Dispatcher.ResponseData> {
+    const answer = await request(url, {
+      method,
+      headers: { ...login, ...headers },
+      dispatcher,
+      ...(body === undefined ? {} : { body }),
+    });
+    if (answer.statusCode >= 300)
+      throw new Error(`${method} ${url} was answered ${answer.statusCode}: ${await answer.body.text()}`);
     return answer;
   }
 
@@ -69,7 +90,12 @@ function createClient(base: string, authorization: string | null) {
     await begun.body.dump();
     const location = new URL(String(begun.headers["location"]), base);
     location.searchParams.set("digest", digest);
-    const put = await ask("PUT", location.href, { "content-type": "application/octet-stream", "content-length": String(length) }, body);
+    const put = await ask(
+      "PUT",
+      location.href,
+      { "content-type": "application/octet-stream", "content-length": String(length) },
+      body,
+    );
     await put.body.dump();
   }
 

@@ -23,12 +23,21 @@ export async function infoBeside(bench: Bench): Promise<Row[]> {
   await fill(bench);
   say(`${MANY} files are there`);
   const planning = await product.run({ projectId: "bench", objects: fromHosted("million"), clusters: [target] });
-  const plan = await beside(bench, asked, planning, ({ counts, status }) => counts.planned >= MANY || status !== "RUNNING");
+  const plan = await beside(
+    bench,
+    asked,
+    planning,
+    ({ counts, status }) => counts.planned >= MANY || status !== "RUNNING",
+  );
   await product.stop(planning);
   const end = await beside(bench, asked, planning, ({ status }) => status !== "RUNNING");
   await product.remove(planning);
   await hosted(bench, "hundred-thousand", files());
-  const running = await product.run({ projectId: "bench", objects: fromHosted("hundred-thousand"), clusters: [target] });
+  const running = await product.run({
+    projectId: "bench",
+    objects: fromHosted("hundred-thousand"),
+    clusters: [target],
+  });
   const run = await beside(bench, asked, running, ({ status }) => status !== "RUNNING");
   return [
     within("info, 99th percentile, during the plan of 1,000,000 files", percentile(plan, 99), 50, plan),
@@ -48,7 +57,12 @@ async function fill({ first, product }: Bench): Promise<void> {
   db.$client.close();
 }
 
-async function beside({ product, say }: Bench, asked: string, key: string, done: (record: Seen) => boolean): Promise<number[]> {
+async function beside(
+  { product, say }: Bench,
+  asked: string,
+  key: string,
+  done: (record: Seen) => boolean,
+): Promise<number[]> {
   const state = { over: false };
   const watching = (async () => {
     for (; !state.over; await sleep(LOOK_MS)) {
@@ -57,12 +71,15 @@ async function beside({ product, say }: Bench, asked: string, key: string, done:
   })();
   const all = await askInfo(product, asked, (times) => !state.over || times < 100);
   await watching;
-  say(`${all.length} answers, median ${Math.round(percentile(all, 50))}, 99th percentile ${Math.round(percentile(all, 99))} ms`);
+  say(
+    `${all.length} answers, median ${Math.round(percentile(all, 50))}, 99th percentile ${Math.round(percentile(all, 99))} ms`,
+  );
   return all;
 }
 
 /** Contents repeat, since it is the number that matters here. */
 function* files(): Generator<{ path: string; content: Buffer }> {
   const contents = Array.from({ length: 1_000 }, () => randomBytes(100));
-  for (let at = 0; at < RUN; at += 1) yield { path: `/folder-${at % 500}/file-${at}.bin`, content: contents[at % contents.length] ?? Buffer.alloc(0) };
+  for (let at = 0; at < RUN; at += 1)
+    yield { path: `/folder-${at % 500}/file-${at}.bin`, content: contents[at % contents.length] ?? Buffer.alloc(0) };
 }

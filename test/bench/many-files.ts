@@ -6,7 +6,10 @@ import { type Bench, fromHosted, hosted, runAgain, watchMemory } from "./rig.ts"
 
 const FILES = 100_000;
 
-/** A repository of 100,000 files: how long its plan takes, how long a run that finds everything there, and at what memory. */
+/**
+ * A repository of 100,000 files: how long its plan takes, how long a run that finds everything there, and at what
+ * memory.
+ */
 export async function manyFiles(bench: Bench): Promise<Row[]> {
   const { product, target, say } = bench;
   await hosted(bench, "many-files", files());
@@ -34,5 +37,6 @@ export async function manyFiles(bench: Bench): Promise<Row[]> {
 /** Contents repeat, since it is the number that matters here. */
 function* files(): Generator<{ path: string; content: Buffer }> {
   const contents = Array.from({ length: 1_000 }, () => randomBytes(100));
-  for (let at = 0; at < FILES; at += 1) yield { path: `/folder-${at % 500}/file-${at}.bin`, content: contents[at % contents.length] ?? Buffer.alloc(0) };
+  for (let at = 0; at < FILES; at += 1)
+    yield { path: `/folder-${at % 500}/file-${at}.bin`, content: contents[at % contents.length] ?? Buffer.alloc(0) };
 }

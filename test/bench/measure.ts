@@ -19,21 +19,40 @@ export function percentile(values: readonly number[], percent: number): number {
 }
 
 const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
-const spread = (values: readonly number[]) => `${seconds(median(values))} (${values.map((ms) => (ms / 1000).toFixed(2)).join(", ")})`;
+const spread = (values: readonly number[]) =>
+  `${seconds(median(values))} (${values.map((ms) => (ms / 1000).toFixed(2)).join(", ")})`;
 
 /** Ours beside a peer's that did the same in turns with us; `peer.times` empty: it cannot be had here. */
-export function against(work: string, ours: readonly number[], peer: { name: string; times: readonly number[] }, most: number): Row {
+export function against(
+  work: string,
+  ours: readonly number[],
+  peer: { name: string; times: readonly number[] },
+  most: number,
+): Row {
   const budget = `≤ ${most} × ${peer.name}`;
-  if (peer.times.length === 0) return { work, ours: spread(ours), peer: `${peer.name}: SKIPPED`, ratio: "–", budget, met: null };
+  if (peer.times.length === 0)
+    return { work, ours: spread(ours), peer: `${peer.name}: SKIPPED`, ratio: "–", budget, met: null };
   const ratio = median(ours) / median(peer.times);
   return { work, ours: spread(ours), peer: spread(peer.times), ratio: ratio.toFixed(2), budget, met: ratio <= most };
 }
 
 /** Very many measurements of one thing beside as many of another, of which the medians are compared. */
-export function compared(work: string, ours: readonly number[], other: { name: string; times: readonly number[] }, most: number): Row {
+export function compared(
+  work: string,
+  ours: readonly number[],
+  other: { name: string; times: readonly number[] },
+  most: number,
+): Row {
   const text = (times: readonly number[]) => `${median(times).toFixed(2)} ms`;
   const ratio = median(ours) / median(other.times);
-  return { work, ours: text(ours), peer: `${other.name}: ${text(other.times)}`, ratio: ratio.toFixed(2), budget: `≤ ${most} ×`, met: ratio <= most };
+  return {
+    work,
+    ours: text(ours),
+    peer: `${other.name}: ${text(other.times)}`,
+    ratio: ratio.toFixed(2),
+    budget: `≤ ${most} ×`,
+    met: ratio <= most,
+  };
 }
 
 /** A duration with an absolute budget. */
@@ -46,8 +65,17 @@ export function within(work: string, ms: number, most: number, all: readonly num
 /** Peak memory of processes, in MiB; where the system does not tell it, there is nothing to judge. */
 export function memory(work: string, peaks: Record<string, number | null>, most: number): Row {
   const known = Object.values(peaks).filter((peak) => peak !== null);
-  const ours = Object.entries(peaks).map(([name, peak]) => `${name} ${peak ?? "?"}`).join(", ");
-  return { work, ours: `${ours} MiB`, peer: "–", ratio: "–", budget: `each ≤ ${most} MiB`, met: known.length === 0 ? null : Math.max(...known) <= most };
+  const ours = Object.entries(peaks)
+    .map(([name, peak]) => `${name} ${peak ?? "?"}`)
+    .join(", ");
+  return {
+    work,
+    ours: `${ours} MiB`,
+    peer: "–",
+    ratio: "–",
+    budget: `each ≤ ${most} MiB`,
+    met: known.length === 0 ? null : Math.max(...known) <= most,
+  };
 }
 
 const COLUMNS = ["work", "ours", "peer", "ratio", "budget"] as const;
@@ -55,9 +83,15 @@ const verdict = (met: boolean | null) => (met === null ? "?" : met ? "yes" : "NO
 
 /** The table as Markdown, lined up. */
 export function table(rows: readonly Row[]): string {
-  const cells = [[...COLUMNS, "met"], ...rows.map((row) => [...COLUMNS.map((column) => row[column]), verdict(row.met)])];
-  const widths = [...COLUMNS, "met"].map((_, column) => Math.max(...cells.map((line) => [...(line[column] ?? "")].length)));
-  const write = (line: string[]) => `| ${line.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - [...cell].length)).join(" | ")} |`;
+  const cells = [
+    [...COLUMNS, "met"],
+    ...rows.map((row) => [...COLUMNS.map((column) => row[column]), verdict(row.met)]),
+  ];
+  const widths = [...COLUMNS, "met"].map((_, column) =>
+    Math.max(...cells.map((line) => [...(line[column] ?? "")].length)),
+  );
+  const write = (line: string[]) =>
+    `| ${line.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - [...cell].length)).join(" | ")} |`;
   const [head = [], ...body] = cells;
   return [write(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...body.map(write)].join("\n");
 }

@@ -10,7 +10,10 @@ import { findTool, type Tool } from "../rigs/servers/tools.ts";
 
 const run = promisify(execFile);
 
-/** rclone's own code with its WebDAV backend alone: Debian's is too old to be told not to wait 10 ms before each request. */
+/**
+ * rclone's own code with its WebDAV backend alone: Debian's is too old to be told not to wait 10 ms before each
+ * request.
+ */
 const RCLONE: Tool = {
   name: "rclone-webdav",
   version: "v1.75.1",
@@ -27,16 +30,22 @@ const NGINX: Tool = {
 };
 
 /** Copies all tags of one name; null when there is no skopeo. */
-export async function skopeoSync(): Promise<((from: TestRegistry, to: TestRegistry, name: string) => Promise<unknown>) | null> {
+export async function skopeoSync(): Promise<
+  ((from: TestRegistry, to: TestRegistry, name: string) => Promise<unknown>) | null
+> {
   const skopeo = await findTool(SKOPEO);
   if (skopeo === null) return null;
   const plain = ["--src-tls-verify=false", "--dest-tls-verify=false", "--src", "docker", "--dest", "docker"];
-  return (from, to, name) => run(skopeo, ["sync", ...plain, `${from.host}/${name}`, `${to.host}/${dirname(name)}`], { maxBuffer: 2 ** 26 });
+  return (from, to, name) =>
+    run(skopeo, ["sync", ...plain, `${from.host}/${name}`, `${to.host}/${dirname(name)}`], { maxBuffer: 2 ** 26 });
 }
 
 export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
 
-/** nginx with WebDAV, and rclone, its pacer off, that copies a folder into a folder of it; null when one of them cannot be had. */
+/**
+ * nginx with WebDAV, and rclone, its pacer off, that copies a folder into a folder of it; null when one of them cannot
+ * be had.
+ */
 export async function startWebDav() {
   const [nginx, rclone] = [await findTool(NGINX), await findTool(RCLONE)];
   if (nginx === null || rclone === null) return null;
@@ -46,10 +55,25 @@ export async function startWebDav() {
   const config = join(folder, "nginx.conf");
   writeFileSync(config, configuration(folder, new URL(url).host));
   const ready = async () => (await fetch(url, { method: "OPTIONS" })).status < 500;
-  const server = await startServer({ command: nginx, args: ["-p", folder, "-c", config, "-e", "stderr"], log: join(folder, "log.txt"), ready });
-  const remote = ["--webdav-url", url, "--webdav-vendor", "other", "--webdav-pacer-min-sleep", "0", "--config", "/dev/null"];
+  const server = await startServer({
+    command: nginx,
+    args: ["-p", folder, "-c", config, "-e", "stderr"],
+    log: join(folder, "log.txt"),
+    ready,
+  });
+  const remote = [
+    "--webdav-url",
+    url,
+    "--webdav-vendor",
+    "other",
+    "--webdav-pacer-min-sleep",
+    "0",
+    "--config",
+    "/dev/null",
+  ];
   return {
-    copy: (source: string, target: string, options: string[]) => run(rclone, ["copy", ...options, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
+    copy: (source: string, target: string, options: string[]) =>
+      run(rclone, ["copy", ...options, ...remote, source, `:webdav:${target}`], { maxBuffer: 2 ** 26 }),
     forget: (target: string) => rmSync(join(folder, "data", target), { recursive: true, force: true }),
     stop: async () => {
       await server.stop();
@@ -59,7 +83,9 @@ export async function startWebDav() {
 }
 
 function configuration(folder: string, listen: string): string {
-  const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `  ${name}_temp_path ${folder}/temp;`);
+  const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (name) => `  ${name}_temp_path ${folder}/temp;`,
+  );
   return `${[
     `daemon off; worker_processes 2; pid nginx.pid;${process.getuid?.() === 0 ? " user root;" : ""}`,
     "load_module /usr/lib/nginx/modules/ngx_http_dav_ext_module.so;",

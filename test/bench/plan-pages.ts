@@ -14,12 +14,18 @@ const FEW = 50_000;
 /** In both repositories, so that a page's files lie as close together in the one as in the other. */
 const FILES_OF_FOLDER = 100;
 
-/** Processor time of each page of a plan, in a repository of 1,000,000 files and in one of 50,000, in turns; in this process, over a database of its own. */
+/**
+ * Processor time of each page of a plan, in a repository of 1,000,000 files and in one of 50,000, in turns; in this
+ * process, over a database of its own.
+ */
 export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-plan-"));
   const db = openDb(join(directory, "replication.db"));
   try {
-    for (const [name, files] of [["many", MANY], ["few", FEW]] as const) {
+    for (const [name, files] of [
+      ["many", MANY],
+      ["few", FEW],
+    ] as const) {
       addRepository(db, "p", name, "GENERIC");
       addManyNodes(db, name, files, { folders: files / FILES_OF_FOLDER });
     }
@@ -29,9 +35,16 @@ export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
     // In turns of the smaller plan's length: each as it is when it has the database's cache to itself.
     while (!planSome(many, pages.many)) planSome(few, pages.few);
     const total = pages.many.reduce((sum, ms) => sum + ms, 0);
-    say(`${pages.many.length} pages of ${median(pages.many).toFixed(1)} ms; the last hundred ${median(pages.many.slice(-100)).toFixed(1)} ms, of the few ${median(pages.few).toFixed(1)} ms`);
+    say(
+      `${pages.many.length} pages of ${median(pages.many).toFixed(1)} ms; the last hundred ${median(pages.many.slice(-100)).toFixed(1)} ms, of the few ${median(pages.few).toFixed(1)} ms`,
+    );
     return [
-      compared("a page of the plan of 1,000,000 files, processor time", pages.many, { name: "of 50,000 files", times: pages.few }, 1.2),
+      compared(
+        "a page of the plan of 1,000,000 files, processor time",
+        pages.many,
+        { name: "of 50,000 files", times: pages.few },
+        1.2,
+      ),
       within("the whole plan of 1,000,000 files, processor time", total, 30_000),
     ];
   } finally {

@@ -12,7 +12,12 @@ const PAUSES_MS = [0, 300, 1_000, 2_500];
 /** From an upload's answer until the other instance has the file, by a REAL_TIME task. */
 export async function realTime({ product, other, target, say }: Bench): Promise<Row[]> {
   await product.hosted("bench", "real-time");
-  const key = await product.run({ projectId: "bench", objects: fromHosted("real-time"), clusters: [target], replicaType: "REAL_TIME" });
+  const key = await product.run({
+    projectId: "bench",
+    objects: fromHosted("real-time"),
+    clusters: [target],
+    replicaType: "REAL_TIME",
+  });
   const all: number[] = [];
   for (let turn = 0; turn < TURNS; turn += 1) {
     const path = `/file-${turn}.bin`;

@@ -21,7 +21,10 @@ export type Bench = {
   say: (line: string) => void;
 };
 
-/** A record is looked at again after this share of the time so far, so that looking neither costs much nor tells much too late. */
+/**
+ * A record is looked at again after this share of the time so far, so that looking neither costs much nor tells much
+ * too late.
+ */
 const LOOK_SHARE = 0.04;
 const STATED_AT_ONCE = 1_000;
 const PROJECT = "bench";
@@ -31,7 +34,11 @@ export async function createRig(times: number, say: Bench["say"]): Promise<Bench
   const common = { logFile: join(folder, "log.ndjson") };
   const first = await startInstance({ ...common, embedded: true, env: { LOG_LEVEL: "warn" } });
   const { temporal } = first.endpoints();
-  const second = await startInstance({ ...common, temporalAddress: temporal, env: { LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: "second" } });
+  const second = await startInstance({
+    ...common,
+    temporalAddress: temporal,
+    env: { LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: "second" },
+  });
   const [product, other] = [openProduct(first), openProduct(second)];
   await product.project(PROJECT);
   const target = await product.partner("second", second);
@@ -44,7 +51,12 @@ export async function createRig(times: number, say: Bench["say"]): Promise<Bench
 }
 
 /** A hosted repository with these files, put there the fastest way there is. */
-export async function hosted({ first, product }: Pick<Bench, "first" | "product">, name: string, files: Iterable<{ path: string; content: Buffer }>, projectId = PROJECT): Promise<void> {
+export async function hosted(
+  { first, product }: Pick<Bench, "first" | "product">,
+  name: string,
+  files: Iterable<{ path: string; content: Buffer }>,
+  projectId = PROJECT,
+): Promise<void> {
   await product.hosted(projectId, name);
   const client = createInstanceClient({ url: first.url, username: first.username, password: first.password });
   const signal = new AbortController().signal;
@@ -53,10 +65,25 @@ export async function hosted({ first, product }: Pick<Bench, "first" | "product"
     const now = Date.now();
     const files = group.map(({ path, content }) => {
       const sha256 = createHash("sha256").update(content).digest("hex");
-      return { path, size: content.length, sha256, metadata: {}, attached: true, createdBy: "bench", createdDate: now, lastModifiedBy: "bench", lastModifiedDate: now };
+      return {
+        path,
+        size: content.length,
+        sha256,
+        metadata: {},
+        attached: true,
+        createdBy: "bench",
+        createdDate: now,
+        lastModifiedBy: "bench",
+        lastModifiedDate: now,
+      };
     });
     const rules = { type: "GENERIC" as const, conflictStrategy: "SKIP" as const, includeMetadata: true };
-    const answers = await client.sendFiles({ projectId, repoName: name }, { ...rules, files }, group.map(({ content }) => content), hooks);
+    const answers = await client.sendFiles(
+      { projectId, repoName: name },
+      { ...rules, files },
+      group.map(({ content }) => content),
+      hooks,
+    );
     if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be made`);
   };
   let group: { path: string; content: Buffer }[] = [];
@@ -116,7 +143,9 @@ async function closedSince(product: Product, key: string, begun: number): Promis
   }
 }
 
-export const fromHosted = (localRepoName: string, remoteRepoName: string = localRepoName): TaskDraft["objects"] => [{ localRepoName, repoType: "GENERIC", remoteRepoName }];
+export const fromHosted = (localRepoName: string, remoteRepoName: string = localRepoName): TaskDraft["objects"] => [
+  { localRepoName, repoType: "GENERIC", remoteRepoName },
+];
 
 /** The linked repository of that url as the task's object. */
 export async function linked(product: Product, name: string, url: string): Promise<TaskDraft["objects"]> {
@@ -125,7 +154,8 @@ export async function linked(product: Product, name: string, url: string): Promi
 }
 
 let clusters = 0;
-export const registry = (product: Product, url: string): Promise<string> => product.registry(`registry-${(clusters += 1)}`, url);
+export const registry = (product: Product, url: string): Promise<string> =>
+  product.registry(`registry-${(clusters += 1)}`, url);
 
 /** Files of random bytes; the same content twice is sent once, so each has its own. */
 export function* randomFiles(count: number, size: number): Generator<{ path: string; content: Buffer }> {
@@ -133,15 +163,25 @@ export function* randomFiles(count: number, size: number): Generator<{ path: str
 }
 
 /** From now on `peaks` tells the most memory each process had (Linux: proc(5), clear_refs). */
-export function watchMemory({ first, second }: Pick<Bench, "first" | "second">): { peaks: () => Record<string, number | null> } {
+export function watchMemory({ first, second }: Pick<Bench, "first" | "second">): {
+  peaks: () => Record<string, number | null>;
+} {
   const { control, orchestrator, workers, supervisor, temporal } = first.pids();
-  const named = Object.entries({ control, orchestrator, worker: workers, supervisor, temporal, "the target's control": second.pids().control });
+  const named = Object.entries({
+    control,
+    orchestrator,
+    worker: workers,
+    supervisor,
+    temporal,
+    "the target's control": second.pids().control,
+  });
   const processes = named.map(([name, pids]) => ({ name, pids: [pids].flat().filter((pid) => pid !== null) }));
   for (const { pids } of processes) for (const pid of pids) forget(pid);
   return { peaks: () => Object.fromEntries(processes.map(({ name, pids }) => [name, highest(pids.map(peakOf))])) };
 }
 
-const highest = (peaks: (number | null)[]) => (peaks.some((peak) => peak === null) ? null : Math.max(...peaks.map(Number)));
+const highest = (peaks: (number | null)[]) =>
+  peaks.some((peak) => peak === null) ? null : Math.max(...peaks.map(Number));
 
 function forget(pid: number): void {
   try {

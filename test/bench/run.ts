@@ -47,10 +47,15 @@ if (unknown.length > 0 || !Number.isInteger(times) || times < 1) {
 }
 
 const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
-const log = pino({ level: "info" }, { write: (line: string) => console.log((JSON.parse(line) as { msg: string }).msg) });
+const log = pino(
+  { level: "info" },
+  { write: (line: string) => console.log((JSON.parse(line) as { msg: string }).msg) },
+);
 await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log });
 
-console.log(`${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; medians of ${times}, in turns`);
+console.log(
+  `${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; medians of ${times}, in turns`,
+);
 const bench = await createRig(times, (line) => console.log(`  ${line}`));
 process.once("SIGINT", () => void bench.end().then(() => process.exit(130)));
 const rows: Row[] = [];

@@ -13,7 +13,10 @@ const PEERS = [
   { name: "rclone to WebDAV, 16 at once", options: ["--transfers", "16", "--checkers", "16"] },
 ];
 
-/** 5,000 files of 4 KiB to another instance; the peer, as it comes and with more at once, sends as many to WebDAV, which has no way to take many in one request. */
+/**
+ * 5,000 files of 4 KiB to another instance; the peer, as it comes and with more at once, sends as many to WebDAV, which
+ * has no way to take many in one request.
+ */
 export async function smallFiles(bench: Bench): Promise<Row[]> {
   const { product, target, times, say } = bench;
   const dav = await startWebDav();

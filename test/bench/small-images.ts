@@ -13,7 +13,10 @@ export async function smallImages({ product, times, say }: Bench): Promise<Row[]
   await fillRegistry(source.url, "library/app", IMAGES);
   const objects = await linked(product, "small-images", source.url);
   const sync = await skopeoSync();
-  const [ours, peers] = [{ cold: [] as number[], warm: [] as number[] }, { cold: [] as number[], warm: [] as number[] }];
+  const [ours, peers] = [
+    { cold: [] as number[], warm: [] as number[] },
+    { cold: [] as number[], warm: [] as number[] },
+  ];
   for (let turn = 1; turn <= times; turn += 1) {
     const here = await startRegistry("docker-registry");
     const first = await runTask(product, { objects, clusters: [await registry(product, here.url)] });

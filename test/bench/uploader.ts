@@ -13,7 +13,12 @@ async function lane(number: number): Promise<never> {
   for (let at = 0; ; at += 1) {
     const size = SIZES[at % SIZES.length] ?? 0;
     const start = (number * 65_537 + at * 257) % 2 ** 20;
-    const answer = await request(`${base}/lane-${number}/${at}.bin`, { method: "PUT", headers, body: bytes.subarray(start, start + size), dispatcher });
+    const answer = await request(`${base}/lane-${number}/${at}.bin`, {
+      method: "PUT",
+      headers,
+      body: bytes.subarray(start, start + size),
+      dispatcher,
+    });
     if (answer.statusCode !== 200) throw new Error(`${answer.statusCode}: ${await answer.body.text()}`);
     await answer.body.dump();
     files += 1;

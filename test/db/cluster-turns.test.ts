@@ -13,7 +13,15 @@ import { openBatches } from "../../db/runs/cut-lanes.ts";
 import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
 import { planHostedPage } from "../../db/runs/plan-hosted.ts";
 import { dispatch } from "../../db/schema/replication.ts";
-import { MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOTS, SLOW_MS, SLOW_SHARE } from "../../domain/lanes.ts";
+import {
+  MOST_OPEN,
+  MOST_OPEN_SLOW,
+  MOST_QUICK,
+  OVERSTAYED_MS,
+  SLOTS,
+  SLOW_MS,
+  SLOW_SHARE,
+} from "../../domain/lanes.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
@@ -33,10 +41,20 @@ beforeEach(() => {
   db = openDb(join(directory, "replication.db"));
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "few", "GENERIC");
-  addFiles(db, Array.from({ length: MANY }, (_, at) => `/file-${at}`), time.now);
+  addFiles(
+    db,
+    Array.from({ length: MANY }, (_, at) => `/file-${at}`),
+    time.now,
+  );
   woken = [];
   paces = createPaces(() => time.now);
-  turns = createTurns({ db, paces, workers: () => 2, wake: (workflowId) => woken.push(workflowId), now: () => time.now });
+  turns = createTurns({
+    db,
+    paces,
+    workers: () => 2,
+    wake: (workflowId) => woken.push(workflowId),
+    now: () => time.now,
+  });
 });
 afterEach(() => {
   db.$client.close();
@@ -54,18 +72,33 @@ function begin(clusterId: string, pattern?: string): Run {
 }
 
 const cut = (run: Run, most = 8) =>
-  cutInTurn(db, turns, { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most }, { workflowId: run.id, waits: true }, time.now);
+  cutInTurn(
+    db,
+    turns,
+    { recordId: run.recordId, object: 0, clusterId: run.clusterId, cut: (run.cut += 1), most },
+    { workflowId: run.id, waits: true },
+    time.now,
+  );
 
 /** Hands a batch in with nothing done, as a worker does whose time is over. */
 function handIn(run: Run, number: number, interrupted = false): number {
   const batch = takeBatch(db, run.recordId, number, time.now, paces.isSlow);
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
-  const { rest = 0 } = takeReports(db, { recordId: run.recordId, number, lease: batch.lease, reports: [], done: { interrupted } }, 60_000, time.now);
+  const { rest = 0 } = takeReports(
+    db,
+    { recordId: run.recordId, number, lease: batch.lease, reports: [], done: { interrupted } },
+    60_000,
+    time.now,
+  );
   return rest;
 }
 
-const mustYield: MustYield = ({ lane, ...batch }) => (lane === "QUICK" ? batch.ends.some(paces.isSlow) : turns.isExcess(batch));
-const open = (clusterId: string, lane = "SHARED") => openBatches(db).filter((row) => row.clusterId === clusterId && row.lane === lane).reduce((sum, { n }) => sum + n, 0);
+const mustYield: MustYield = ({ lane, ...batch }) =>
+  lane === "QUICK" ? batch.ends.some(paces.isSlow) : turns.isExcess(batch);
+const open = (clusterId: string, lane = "SHARED") =>
+  openBatches(db)
+    .filter((row) => row.clusterId === clusterId && row.lane === lane)
+    .reduce((sum, { n }) => sum + n, 0);
 
 describe("an end's batches", () => {
   test("are capped over all runs, and a run that waits is woken when one ends", () => {
@@ -95,7 +128,9 @@ describe("an end's batches", () => {
   test("beyond what it may have give their slots back when it becomes slow, and those within go on", () => {
     const clusterId = addCluster(db, "turning");
     const runs = [begin(clusterId), begin(clusterId)];
-    const taken = runs.flatMap((run) => cut(run).batches.map(({ number }) => ({ run, number, batch: takeBatch(db, run.recordId, number, time.now) })));
+    const taken = runs.flatMap((run) =>
+      cut(run).batches.map(({ number }) => ({ run, number, batch: takeBatch(db, run.recordId, number, time.now) })),
+    );
     paces.note(clusterId, SLOW_MS);
     const told = taken.filter(({ run, number, batch }) => {
       const report = { recordId: run.recordId, number, lease: batch.kind === "batch" ? batch.lease : 0, reports: [] };
@@ -139,7 +174,8 @@ describe("small batches", () => {
     const [quick, unknown, slow] = [addCluster(db, "quick"), addCluster(db, "unknown"), addCluster(db, "slow")];
     paces.note(quick, 20);
     paces.note(slow, SLOW_MS);
-    for (const clusterId of [quick, unknown, slow]) for (let runs = 0; runs < 6; runs += 1) cut(begin(clusterId, "/file-1"));
+    for (const clusterId of [quick, unknown, slow])
+      for (let runs = 0; runs < 6; runs += 1) cut(begin(clusterId, "/file-1"));
     expect([quick, unknown, slow].map((end) => open(end, "QUICK"))).toEqual([MOST_QUICK, 1, 0]);
     expect(open(slow)).toBe(MOST_OPEN_SLOW);
   });
@@ -155,11 +191,17 @@ describe("small batches", () => {
     const lease = batch.kind === "batch" ? batch.lease : 0;
     const report = { recordId: early.recordId, number: taken?.number ?? 0, lease, reports: [] };
     expect(takeReports(db, report, 60_000, time.now, mustYield)).toMatchObject({ stop: null, handBack: true });
-    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, mustYield)).toMatchObject({ rest: 1 });
+    expect(takeReports(db, { ...report, done: { interrupted: true } }, 60_000, time.now, mustYield)).toMatchObject({
+      rest: 1,
+    });
     for (const run of [early, late]) {
       const [again] = cut(run).batches;
       expect(again?.lane).toBeUndefined();
-      expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({ kind: "batch", lane: "SHARED", artifacts: [{}] });
+      expect(takeBatch(db, run.recordId, again?.number ?? 0, time.now)).toMatchObject({
+        kind: "batch",
+        lane: "SHARED",
+        artifacts: [{}],
+      });
     }
   });
 });
@@ -169,12 +211,22 @@ describe("what a batch had no time for", () => {
     const clusterId = addCluster(db, "target");
     const run = begin(clusterId);
     const [first, ...others] = cut(run).batches;
-    const planned = (number: number) => db.select().from(dispatch).where(and(eq(dispatch.recordId, run.recordId), eq(dispatch.number, number))).get();
+    const planned = (number: number) =>
+      db
+        .select()
+        .from(dispatch)
+        .where(and(eq(dispatch.recordId, run.recordId), eq(dispatch.number, number)))
+        .get();
     expect(handIn(run, first?.number ?? 0)).toBe(MANY / 8);
     expect(takeBatch(db, run.recordId, first?.number ?? 0, time.now)).toEqual({ kind: "done" });
     const [again] = cut(run, 1).batches;
     const old = planned(first?.number ?? 0);
-    expect(planned(again?.number ?? 0)).toMatchObject({ fromSeq: old?.fromSeq, toSeq: old?.toSeq, lease: 0, lane: "SHARED" });
+    expect(planned(again?.number ?? 0)).toMatchObject({
+      fromSeq: old?.fromSeq,
+      toSeq: old?.toSeq,
+      lease: 0,
+      lane: "SHARED",
+    });
     expect(cut(run, 1)).toMatchObject({ batches: [], left: false });
     expect(others).toHaveLength(7);
   });
@@ -189,7 +241,11 @@ describe("what a batch had no time for", () => {
 });
 
 test("slow linked repositories are listed few at a time, quick ones as many as there are", () => {
-  const listings = createListings(paces, () => 2, () => time.now);
+  const listings = createListings(
+    paces,
+    () => 2,
+    () => time.now,
+  );
   for (let at = 0; at < 40; at += 1) paces.note(`p/quick-${at}`, 20);
   for (let at = 0; at < 40; at += 1) expect(listings.begin(`p/quick-${at}`, `run/${at}`)).toBeNull();
   paces.note("p/slow", SLOW_MS);

@@ -8,7 +8,16 @@ import { deletePassedEvents } from "../../db/events.ts";
 import { requestStop } from "../../db/runs/close.ts";
 import { event, pending } from "../../db/schema/content.ts";
 import { task } from "../../db/schema/replication.ts";
-import { BROKEN, createFollowed, FILES, type Followed, LATER, paths, SENT, UNREACHABLE } from "../rigs/db/drain-fixture.ts";
+import {
+  BROKEN,
+  createFollowed,
+  FILES,
+  type Followed,
+  LATER,
+  paths,
+  SENT,
+  UNREACHABLE,
+} from "../rigs/db/drain-fixture.ts";
 
 const opened: Followed[] = [];
 afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
@@ -73,7 +82,11 @@ describe("a task", () => {
     send(second.recordId);
     send(first.recordId, () => BROKEN);
     await close(first.recordId);
-    expect(db.select().from(task).get()).toMatchObject({ lastExecutionStatus: "RUNNING", executionTimes: 2, lastExecutionTime: time.now });
+    expect(db.select().from(task).get()).toMatchObject({
+      lastExecutionStatus: "RUNNING",
+      executionTimes: 2,
+      lastExecutionTime: time.now,
+    });
     await close(second.recordId);
     expect(db.select().from(task).get()).toMatchObject({ lastExecutionStatus: "SUCCESS" });
   });
@@ -101,7 +114,9 @@ describe("the event log", () => {
   });
 
   test("is too long for a cursor: a full plan of the task takes its place, and nothing is lost", async () => {
-    const { upload, uploadAll, remove, drain, db, cursor, time, planned, send, close, begin, exhaust } = follow({ objects: [paths("/a", "/b", "/nothing", "/f")] });
+    const { upload, uploadAll, remove, drain, db, cursor, time, planned, send, close, begin, exhaust } = follow({
+      objects: [paths("/a", "/b", "/nothing", "/f")],
+    });
     upload("/a", "/b", "/gone");
     await exhaust(() => UNREACHABLE);
     uploadAll(Array.from({ length: 20 }, (_, at) => [`/f/${at}`, "x"] as const));
@@ -137,8 +152,14 @@ describe("the event log", () => {
 
 describe("the bell", () => {
   test("rings for the clusters of enabled tasks that mean what was uploaded, unless they wait after a failure", async () => {
-    const { upload, uploadAll, db, time, taskKey, clusterIds, toggle, exhaust } = follow({ objects: [paths("/wanted")], clusters: 2 });
-    const concerned = (after: number) => findConcerned(db, after, time.now).map(({ clusterId }) => clusterId).toSorted();
+    const { upload, uploadAll, db, time, taskKey, clusterIds, toggle, exhaust } = follow({
+      objects: [paths("/wanted")],
+      clusters: 2,
+    });
+    const concerned = (after: number) =>
+      findConcerned(db, after, time.now)
+        .map(({ clusterId }) => clusterId)
+        .toSorted();
     upload("/other");
     uploadAll([["/wanted", "x"]], "more");
     expect(concerned(0)).toEqual([]);

@@ -2,7 +2,17 @@ import { afterEach, describe, expect, test } from "vitest";
 import { newestEvent } from "../../db/drains/cursors.ts";
 import { runTargets } from "../../db/runs/targets.ts";
 import { task } from "../../db/schema/replication.ts";
-import { BROKEN, CONFLICT, createFollowed, FILES, type Followed, LATER, paths, SENT, UNREACHABLE } from "../rigs/db/drain-fixture.ts";
+import {
+  BROKEN,
+  CONFLICT,
+  createFollowed,
+  FILES,
+  type Followed,
+  LATER,
+  paths,
+  SENT,
+  UNREACHABLE,
+} from "../rigs/db/drain-fixture.ts";
 
 const opened: Followed[] = [];
 afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
@@ -23,18 +33,33 @@ describe("what a drain takes", () => {
     update([FILES], []);
     upload("/between");
     update([FILES], clusterIds);
-    uploadAll([["/a", "one"], ["/b", "b"]]);
+    uploadAll([
+      ["/a", "one"],
+      ["/b", "b"],
+    ]);
     uploadAll([["/a", "three"]]);
     const { recordId, targets } = drain();
     expect(planned(recordId)).toEqual(["/a", "/b"]);
     expect(targets).toMatchObject([{ object: 0, label: "files → cluster-0" }]);
     uploadAll([["/a", "newest"]]);
-    expect(take(recordId)[0]?.artifacts.map(({ name, size }) => [name, size])).toEqual([["/a", 6], ["/b", 1]]);
+    expect(take(recordId)[0]?.artifacts.map(({ name, size }) => [name, size])).toEqual([
+      ["/a", 6],
+      ["/b", 1],
+    ]);
   });
 
   test("is what the object's paths mean: files, folders, and * in the last segment", () => {
     const { upload, drain, planned } = follow({ objects: [paths("/one.txt", "/folder", "/logs/*.gz")] });
-    upload("/one.txt", "/one.txt.asc", "/folder/a", "/folder/deep/b", "/folders", "/logs/x.gz", "/logs/x.txt", "/logs/deep/x.gz");
+    upload(
+      "/one.txt",
+      "/one.txt.asc",
+      "/folder/a",
+      "/folder/deep/b",
+      "/folders",
+      "/logs/x.gz",
+      "/logs/x.txt",
+      "/logs/deep/x.gz",
+    );
     expect(planned(drain().recordId)).toEqual(["/one.txt", "/folder/a", "/folder/deep/b", "/logs/x.gz"]);
   });
 
@@ -100,14 +125,20 @@ describe("what a drain takes", () => {
     expect(step).toMatchObject({ kind: "drain", targets: [] });
     const recordId = step.kind === "drain" ? step.recordId : "";
     expect(runTargets(db, recordId).targets).toEqual([]);
-    expect(await close(recordId)).toMatchObject({ status: "FAILED", planned: 0, errorReason: expect.stringContaining("not yet to a REMOTE cluster") });
+    expect(await close(recordId)).toMatchObject({
+      status: "FAILED",
+      planned: 0,
+      errorReason: expect.stringContaining("not yet to a REMOTE cluster"),
+    });
     expect(begin()).toEqual(IDLE);
   });
 });
 
 describe("what happens while a drain goes on", () => {
   test("is taken in: new files, and new contents of what has ended", async () => {
-    const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow({ objects: [FILES, { ...FILES, localRepoName: "more" }] });
+    const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow({
+      objects: [FILES, { ...FILES, localRepoName: "more" }],
+    });
     uploadAll([["/a", "one"]]);
     const { recordId } = drain();
     send(recordId);
@@ -158,7 +189,10 @@ describe("a file that fails", () => {
     upload("/a", "/b");
     const { recordId, closed } = await run((path) => (path === "/a" ? BROKEN : SENT));
     expect(closed).toMatchObject({ status: "FAILED", success: 1, failed: 1 });
-    expect(details(recordId)).toMatchObject([{ artifactName: "/a", status: "FAILED", errorReason: "refused" }, { artifactName: "/b", status: "SUCCESS" }]);
+    expect(details(recordId)).toMatchObject([
+      { artifactName: "/a", status: "FAILED", errorReason: "refused" },
+      { artifactName: "/b", status: "SUCCESS" },
+    ]);
     expect(begin()).toEqual(IDLE);
   });
 
@@ -166,7 +200,12 @@ describe("a file that fails", () => {
     const { upload, exhaust, run, begin, waiting, time, cursor, db, planned, drain } = follow();
     upload("/a", "/b");
     const { closed } = await exhaust((path) => (path === "/a" ? LATER : SENT));
-    expect(closed).toMatchObject({ status: "FAILED", success: 1, failed: 1, errorReason: expect.stringContaining("tried for 60 s") });
+    expect(closed).toMatchObject({
+      status: "FAILED",
+      success: 1,
+      failed: 1,
+      errorReason: expect.stringContaining("tried for 60 s"),
+    });
     expect(cursor()?.position).toBe(newestEvent(db));
     expect(waiting()).toEqual(["/a 1"]);
     const step = begin();
@@ -227,7 +266,10 @@ describe("a file that fails", () => {
     const { recordId } = drain();
     const [first] = take(recordId);
     first?.report((path) => (path === "/f10" ? failure : SENT));
-    expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining("stopped at the first failure (FAST_FAIL): /f10") });
+    expect(await close(recordId)).toMatchObject({
+      status: "FAILED",
+      errorReason: expect.stringContaining("stopped at the first failure (FAST_FAIL): /f10"),
+    });
     const next = drain();
     expect(planned(next.recordId)).not.toContain("/f10");
     expect(planned(next.recordId)).toContain("/f59");
@@ -245,7 +287,10 @@ describe("a cluster that is away", () => {
     const waits: number[] = [];
     for (let round = 0; round < 8; round += 1) {
       const { closed } = await exhaust(() => UNREACHABLE);
-      expect(closed).toMatchObject({ status: "FAILED", errorReason: expect.stringMatching(/^the cluster took nothing for 60 s: connection refused/) });
+      expect(closed).toMatchObject({
+        status: "FAILED",
+        errorReason: expect.stringMatching(/^the cluster took nothing for 60 s: connection refused/),
+      });
       const step = begin();
       const wait = step.kind === "idle" ? (step.wait ?? 0) : 0;
       waits.push(wait / SECOND);

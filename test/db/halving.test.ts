@@ -28,7 +28,11 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "halving-test-"));
   db = openDb(join(directory, "replication.db"));
   addRepository(db, "p", "files", "GENERIC");
-  addFiles(db, Array.from({ length: 20 }, (_, at) => `/file-${at}`), NOW);
+  addFiles(
+    db,
+    Array.from({ length: 20 }, (_, at) => `/file-${at}`),
+    NOW,
+  );
   clusterId = addCluster(db, "target");
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
@@ -38,7 +42,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const cut = (number: number) => cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 1 }, NOW).batches[0]?.number ?? 0;
+const cut = (number: number) =>
+  cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 1 }, NOW).batches[0]?.number ?? 0;
 
 function take(number: number) {
   const batch = takeBatch(db, recordId, number, NOW);
@@ -64,7 +69,9 @@ function send(number: number): boolean {
 function sendAlone(number: number): number {
   if (send(number)) return 0;
   const split = splitBatch(db, recordId, number, "the process that had it alone ended with SIGKILL", NOW);
-  expect(splitBatch(db, recordId, number, "asked twice", NOW)).toEqual(split.kind === "halves" ? split : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } });
+  expect(splitBatch(db, recordId, number, "asked twice", NOW)).toEqual(
+    split.kind === "halves" ? split : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } },
+  );
   return split.kind === "failed" ? split.counts.failed : split.numbers.reduce((sum, half) => sum + sendAlone(half), 0);
 }
 
@@ -76,28 +83,46 @@ test("of a batch over which processes die, halving fails the one artifact that k
   isolateBatch(db, recordId, number);
   expect(sendAlone(number)).toBe(1);
   expect(rows().filter(({ status }) => status === "SUCCESS")).toHaveLength(19);
-  expect(rows().filter(({ status }) => status === "FAILED")).toMatchObject([{ artifactName: KILLER, errorReason: "the process that had it alone ended with SIGKILL" }]);
+  expect(rows().filter(({ status }) => status === "FAILED")).toMatchObject([
+    { artifactName: KILLER, errorReason: "the process that had it alone ended with SIGKILL" },
+  ]);
 });
 
 test("the same holds for what waits to be tried again, which keeps what is known of it", () => {
   const number = cut(1);
   const { artifacts, lease } = take(number);
-  const again = { kind: "again" as const, reason: "503", notBefore: null, uploads: [], throttled: false, untried: true };
+  const again = {
+    kind: "again" as const,
+    reason: "503",
+    notBefore: null,
+    uploads: [],
+    throttled: false,
+    untried: true,
+  };
   const reports = artifacts.map(({ seq, name, version }) => ({
     ...RUNNING,
     seq,
     name,
     version,
-    outcome: { result: { ...again, uploads: [{ digest: "sha256:1", location: "there", offset: 7 }] }, digest: null, size: null, parts: noParts(), bytesSent: 0 },
+    outcome: {
+      result: { ...again, uploads: [{ digest: "sha256:1", location: "there", offset: 7 }] },
+      digest: null,
+      size: null,
+      parts: noParts(),
+      bytesSent: 0,
+    },
   }));
   takeReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 60_000, NOW);
-  const second = cutBatches(db, { recordId, object: 0, clusterId, cut: 2, most: 1 }, NOW + 60_000).batches[0]?.number ?? 0;
+  const second =
+    cutBatches(db, { recordId, object: 0, clusterId, cut: 2, most: 1 }, NOW + 60_000).batches[0]?.number ?? 0;
   const split = splitBatch(db, recordId, second, "died", NOW);
   const [first = 0, other = 0] = split.kind === "halves" ? split.numbers : [];
   const halves = [take(first), take(other)];
   expect(halves.map((half) => half.artifacts.length)).toEqual([10, 10]);
   expect(new Set(halves.flatMap((half) => half.artifacts.map(({ seq }) => seq))).size).toBe(20);
-  expect(halves.every((half) => half.artifacts.every(({ uploads, begun }) => begun && uploads[0]?.offset === 7))).toBe(true);
+  expect(halves.every((half) => half.artifacts.every(({ uploads, begun }) => begun && uploads[0]?.offset === 7))).toBe(
+    true,
+  );
 });
 
 test("what a dead process may have sent is known to whoever takes a half", () => {

@@ -36,7 +36,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-const cut = (number: number, now = NOW) => cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);
+const cut = (number: number, now = NOW) =>
+  cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);
 const take = (number = 1) => {
   const batch = takeBatch(db, recordId, number, NOW);
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
@@ -44,10 +45,27 @@ const take = (number = 1) => {
 };
 const tell = (number: number, lease: number, seq: number, result: ArtifactResult | null, now = NOW) => {
   const outcome = result && { result, digest: null, size: 0, parts: noParts(), bytesSent: 0 };
-  const report = { seq, name: seq === 1 ? "/a" : "/b", version: "", sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [], outcome };
+  const report = {
+    seq,
+    name: seq === 1 ? "/a" : "/b",
+    version: "",
+    sizePlanned: true,
+    size: 0,
+    startTime: NOW,
+    bytesSent: 0,
+    uploads: [],
+    outcome,
+  };
   return takeReports(db, { recordId, number, lease, reports: [report] }, WINDOW, now);
 };
-const again = (more: object = {}): ArtifactResult => ({ kind: "again", reason: "it answered 503", notBefore: null, uploads: [], throttled: false, ...more });
+const again = (more: object = {}): ArtifactResult => ({
+  kind: "again",
+  reason: "it answered 503",
+  notBefore: null,
+  uploads: [],
+  throttled: false,
+  ...more,
+});
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
 test("a batch that was handed to another takes nothing more from the one that had it before, who is told to stop", () => {
@@ -63,7 +81,10 @@ test("a batch that was handed to another takes nothing more from the one that ha
 test("whoever takes a batch again gets only what has no outcome, and hears what had begun", () => {
   cut(1);
   const { lease, artifacts } = take();
-  expect(artifacts).toMatchObject([{ name: "/a", begun: false }, { name: "/b", begun: false }]);
+  expect(artifacts).toMatchObject([
+    { name: "/a", begun: false },
+    { name: "/b", begun: false },
+  ]);
   tell(1, lease, 1, { kind: "sent" });
   tell(1, lease, 2, null);
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
@@ -76,7 +97,10 @@ test("an outcome stays, whatever is told later; a try told twice counts once", (
   tell(1, lease, 1, { kind: "failed", reason: "late", conflict: false, stopsCluster: false });
   tell(1, lease, 2, again());
   tell(1, lease, 2, again(), NOW + 1_000);
-  expect(rows()).toMatchObject([{ status: "SUCCESS", errorReason: null }, { status: "RUNNING", again: true, tries: 1, notBefore: NOW + 2_000 }]);
+  expect(rows()).toMatchObject([
+    { status: "SUCCESS", errorReason: null },
+    { status: "RUNNING", again: true, tries: 1, notBefore: NOW + 2_000 },
+  ]);
 });
 
 test("what was not tried keeps its tries, comes sooner, and goes before what was", () => {
@@ -84,7 +108,10 @@ test("what was not tried keeps its tries, comes sooner, and goes before what was
   const { lease } = take();
   tell(1, lease, 1, again());
   tell(1, lease, 2, again({ untried: true }));
-  expect(rows()).toMatchObject([{ tries: 1, notBefore: NOW + 2_000 }, { tries: 0, notBefore: NOW + 1_000 }]);
+  expect(rows()).toMatchObject([
+    { tries: 1, notBefore: NOW + 2_000 },
+    { tries: 0, notBefore: NOW + 1_000 },
+  ]);
   expect(cut(2)).toMatchObject({ batches: [], left: true, due: NOW + 1_000 });
   expect(cut(3, NOW + 5_000)).toMatchObject({ batches: [{ summary: "files: 2 files → target, again" }], left: false });
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);

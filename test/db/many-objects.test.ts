@@ -36,10 +36,15 @@ afterEach(() => {
 });
 
 const by = { user: "tester", now: NOW };
-const saved = (name: string, objects: readonly TaskObject[], clusterIds: string[]) => insertTask(db, { ...TASK, name }, objects, clusterIds, by) ?? expect.fail("the name is taken");
+const saved = (name: string, objects: readonly TaskObject[], clusterIds: string[]) =>
+  insertTask(db, { ...TASK, name }, objects, clusterIds, by) ?? expect.fail("the name is taken");
 
 describe("a run of 10,000 objects for 20 clusters", () => {
-  const objects = Array.from({ length: OBJECTS }, (_, at): TaskObject => ({ ...FILES, remoteRepoName: `copy-${at}`, pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }] }));
+  const objects = Array.from({ length: OBJECTS }, (_, at): TaskObject => ({
+    ...FILES,
+    remoteRepoName: `copy-${at}`,
+    pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }],
+  }));
 
   test("is recorded, planned, cut, handed out and closed, each object by itself", async () => {
     addManyNodes(db, "files", OBJECTS);
@@ -48,15 +53,37 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     expect(readObjects(db, key)).toEqual(objects);
     const recordId = addRecord(db, key, NOW);
     expect(snapshotOf(db, recordId)?.objects).toEqual(objects.map((object) => ({ ...object, category: "LOCAL" })));
-    expect(runTargets(db, recordId)).toEqual({ problems: [], targets: clusterIds.map((clusterId, at) => ({ object: null, clusterId, label: `p → cluster-${at}`, id: `cluster-${at}`, cluster: `cluster-${at}`, files: true, soon: true })) });
+    expect(runTargets(db, recordId)).toEqual({
+      problems: [],
+      targets: clusterIds.map((clusterId, at) => ({
+        object: null,
+        clusterId,
+        label: `p → cluster-${at}`,
+        id: `cluster-${at}`,
+        cluster: `cluster-${at}`,
+        files: true,
+        soon: true,
+      })),
+    });
     for (const at of [0, OBJECTS - 1]) {
       const object = { ...FILES, pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }] };
       while (!planHostedPage(db, recordId, at, { ...object, projectId: "p" }, NOW));
-      const [batch] = cutBatches(db, { recordId, object: at, clusterId: clusterIds[0] ?? "", cut: at + 1, most: 4 }, NOW).batches;
-      expect(takeBatch(db, recordId, batch?.number ?? 0, NOW)).toMatchObject({ kind: "batch", artifacts: [{ name: `/folder-${at % 50}/file-${at}` }] });
+      const [batch] = cutBatches(
+        db,
+        { recordId, object: at, clusterId: clusterIds[0] ?? "", cut: at + 1, most: 4 },
+        NOW,
+      ).batches;
+      expect(takeBatch(db, recordId, batch?.number ?? 0, NOW)).toMatchObject({
+        kind: "batch",
+        artifacts: [{ name: `/folder-${at % 50}/file-${at}` }],
+      });
     }
     expect(findRecord(db, recordId)?.overview).toMatchObject({ planned: 2 * CLUSTERS, notDone: 2 * CLUSTERS });
-    expect(await closeRecord(db, recordId, null, () => NOW)).toMatchObject({ status: "FAILED", planned: 2 * CLUSTERS, errorReason: `${2 * CLUSTERS} of ${2 * CLUSTERS} artifacts were not handled` });
+    expect(await closeRecord(db, recordId, null, () => NOW)).toMatchObject({
+      status: "FAILED",
+      planned: 2 * CLUSTERS,
+      errorReason: `${2 * CLUSTERS} of ${2 * CLUSTERS} artifacts were not handled`,
+    });
   });
 
   test("names the first reasons when nothing of it can be sent, and no more than a few", () => {
@@ -64,7 +91,9 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     const recordId = addRecord(db, saved("unsuited", objects, clusterIds), NOW);
     const { targets, problems } = runTargets(db, recordId);
     expect([targets, problems.length]).toEqual([[], 10]);
-    expect(problems[0]).toMatch(/^files → registry-0: files of a hosted GENERIC repository can be sent to another instance/);
+    expect(problems[0]).toMatch(
+      /^files → registry-0: files of a hosted GENERIC repository can be sent to another instance/,
+    );
   });
 });
 
@@ -74,7 +103,7 @@ describe("the targets of a run", () => {
     const recordId = addRecord(db, saved("paged", [FILES], clusterIds), NOW);
     const read = (page: ReturnType<typeof createTargetPages>, begin: number) => {
       const told: string[] = [];
-      for (let from: number | null = begin; from !== null; ) {
+      for (let from: number | null = begin; from !== null;) {
         const { targets, next } = page(recordId, from);
         told.push(...targets.map(({ clusterId }) => clusterId));
         from = next;
@@ -89,8 +118,20 @@ describe("the targets of a run", () => {
 });
 
 describe("what a run keeps of its task", () => {
-  const packageConstraints = Array.from({ length: 10_000 }, (_, at) => ({ packageKey: `npm://package-${at}`, versions: ["1.0.0"] }));
-  const open = (now: number) => addRecord(db, saved(`task ${now}`, [{ ...FILES, localRepoName: "npm", repoType: "NPM", packageConstraints }], [addCluster(db, `cluster ${now}`)]), now);
+  const packageConstraints = Array.from({ length: 10_000 }, (_, at) => ({
+    packageKey: `npm://package-${at}`,
+    versions: ["1.0.0"],
+  }));
+  const open = (now: number) =>
+    addRecord(
+      db,
+      saved(
+        `task ${now}`,
+        [{ ...FILES, localRepoName: "npm", repoType: "NPM", packageConstraints }],
+        [addCluster(db, `cluster ${now}`)],
+      ),
+      now,
+    );
 
   test("is parsed once, however often it is asked for, in transactions and outside of them", () => {
     const recordId = open(NOW);

@@ -7,7 +7,14 @@ import { putNpmVersion } from "../../db/packages/npm/record.ts";
 import { findPackage } from "../../db/packages/versions.ts";
 import { putNodes } from "../../db/put-nodes.ts";
 import { insertRepository, findRepository } from "../../db/repositories.ts";
-import { isDistTag, isNpmName, latestVersion, storedDocument, tarballFile, tarballPath } from "../../domain/npm/package.ts";
+import {
+  isDistTag,
+  isNpmName,
+  latestVersion,
+  storedDocument,
+  tarballFile,
+  tarballPath,
+} from "../../domain/npm/package.ts";
 import { compareNpmVersions, isNpmVersion } from "../../domain/npm/version.ts";
 import { createContent, md5, NOW, sha256 } from "../rigs/api/content-fixture.ts";
 
@@ -39,18 +46,48 @@ test("versions are ordered as semver says", () => {
   expect(compareNpmVersions("nonsense", "0.0.1")).toBeLessThan(0);
 });
 
-test.each(["1.0", "v1.0.0", "01.0.0", "1.0.0-01", "1.0.0-", "latest", "", "1.0.0 ", "1.0.0\n", `1.0.0-${"a".repeat(300)}`])("%j is no version", (text) => {
+test.each([
+  "1.0",
+  "v1.0.0",
+  "01.0.0",
+  "1.0.0-01",
+  "1.0.0-",
+  "latest",
+  "",
+  "1.0.0 ",
+  "1.0.0\n",
+  `1.0.0-${"a".repeat(300)}`,
+])("%j is no version", (text) => {
   expect(isNpmVersion(text)).toBe(false);
 });
 
 test("names are what npm takes, older ones with capitals too", () => {
   expect(["pear", "@s/pear", "JSONStream", "a.b_c~d-e", "@scope-1/x"].every(isNpmName)).toBe(true);
-  expect([".x", "_x", "@s/", "@s", "a/b", "@s/a/b", "a b", "node_modules", "favicon.ico", "-", "@s/-", "", "é", "a".repeat(215)].filter(isNpmName)).toEqual([]);
+  expect(
+    [
+      ".x",
+      "_x",
+      "@s/",
+      "@s",
+      "a/b",
+      "@s/a/b",
+      "a b",
+      "node_modules",
+      "favicon.ico",
+      "-",
+      "@s/-",
+      "",
+      "é",
+      "a".repeat(215),
+    ].filter(isNpmName),
+  ).toEqual([]);
 });
 
 test("dist-tags are words, no versions and no ranges", () => {
   expect(["latest", "next-11", "es5", "release.candidate", "vnext", "__proto__"].every(isDistTag)).toBe(true);
-  expect(["1", "1.2", "v1", "1.x", "x", "*", "1.0.0", "v1.0.0-beta", "a/b", "a b", "", ".."].filter(isDistTag)).toEqual([]);
+  expect(["1", "1.2", "v1", "1.x", "x", "*", "1.0.0", "v1.0.0-beta", "a/b", "a b", "", ".."].filter(isDistTag)).toEqual(
+    [],
+  );
 });
 
 test("latest is the tag, else the highest release, else the highest version", () => {
@@ -61,8 +98,19 @@ test("latest is the tag, else the highest release, else the highest version", ()
 });
 
 test("a stored document speaks of its own version and has no host", () => {
-  const stored = storedDocument({ name: "x", version: "9", dist: { integrity: "i", tarball: "http://a/b" }, main: "m" }, "@s/n", "1.0.0", "n-1.0.0.tgz");
-  expect(stored).toEqual({ name: "@s/n", version: "1.0.0", _id: "@s/n@1.0.0", main: "m", dist: { integrity: "i", tarball: "@s/n/-/n-1.0.0.tgz" } });
+  const stored = storedDocument(
+    { name: "x", version: "9", dist: { integrity: "i", tarball: "http://a/b" }, main: "m" },
+    "@s/n",
+    "1.0.0",
+    "n-1.0.0.tgz",
+  );
+  expect(stored).toEqual({
+    name: "@s/n",
+    version: "1.0.0",
+    _id: "@s/n@1.0.0",
+    main: "m",
+    dist: { integrity: "i", tarball: "@s/n/-/n-1.0.0.tgz" },
+  });
 });
 
 /** A repository with versions 1.0.0 … 1.{n-1}.0 of a package, all of one content. */
@@ -80,8 +128,25 @@ function createPackage(n: number) {
     for (let i = 0; i < n; i += 1) {
       const version = `1.${i}.0`;
       const file = tarballFile(name, version);
-      putNodes(db, repository, [{ fullPath: tarballPath(name, file), sha256: sha256("x"), metadata: {}, partOfVersion: true }], { overwrite: false, user: "tester", now: NOW });
-      putNpmVersion(tx, repository, { name, version, document: {}, tarball: { sha256: sha256("x"), size: 1, file }, distTags: i === 0 ? ["latest", "old"] : [] }, audit, NOW);
+      putNodes(
+        db,
+        repository,
+        [{ fullPath: tarballPath(name, file), sha256: sha256("x"), metadata: {}, partOfVersion: true }],
+        { overwrite: false, user: "tester", now: NOW },
+      );
+      putNpmVersion(
+        tx,
+        repository,
+        {
+          name,
+          version,
+          document: {},
+          tarball: { sha256: sha256("x"), size: 1, file },
+          distTags: i === 0 ? ["latest", "old"] : [],
+        },
+        audit,
+        NOW,
+      );
     }
   });
   const count = (table: string) => db.$client.prepare(`SELECT count(*) FROM ${table}`).pluck().get();
@@ -95,7 +160,10 @@ test("deleting a version takes its tarball, its tags and, with the last one, the
   expect(deleteNpmVersion(db, repository, "other", "1.0.0", NOW)).toBe(false);
   expect(deleteNpmVersion(db, repository, name, "1.0.0", NOW)).toBe(true);
   const owner = findPackage(db, repository.id, name);
-  expect([owner && versionNames(db, owner.id), owner && [...shownTags(db, owner.id)]]).toEqual([["1.1.0"], [["latest", "1.1.0"]]]);
+  expect([owner && versionNames(db, owner.id), owner && [...shownTags(db, owner.id)]]).toEqual([
+    ["1.1.0"],
+    [["latest", "1.1.0"]],
+  ]);
   expect(owner?.lastModifiedDate).toBeGreaterThan(before);
   expect(deleteNpmVersion(db, repository, name, "1.1.0", NOW)).toBe(true);
   expect(left()).toEqual([0, 0, 0, 0]);

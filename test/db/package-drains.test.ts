@@ -21,8 +21,15 @@ afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
 type Wanted = Partial<TaskObject> & { type?: RepositoryType };
 
 /** A task that follows p/packages. */
-function follow({ type = "NPM", ...object }: Wanted = {}, options: Parameters<typeof createFollowed>[0] = {}): Followed {
-  const followed = createFollowed({ objects: [{ ...FILES, localRepoName: "packages", repoType: type, ...object }], packages: type, ...options });
+function follow(
+  { type = "NPM", ...object }: Wanted = {},
+  options: Parameters<typeof createFollowed>[0] = {},
+): Followed {
+  const followed = createFollowed({
+    objects: [{ ...FILES, localRepoName: "packages", repoType: type, ...object }],
+    packages: type,
+    ...options,
+  });
   opened.push(followed);
   return followed;
 }
@@ -35,7 +42,12 @@ function deploy({ db, time }: Followed, ...paths: string[]): void {
   const partOfVersion = (path: string) => path.startsWith("/com/");
   write(db, (tx) => {
     putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 7, inline: true }], time.now);
-    putNodes(db, repository, paths.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {}, partOfVersion: partOfVersion(fullPath) })), { overwrite: true, user: "tester", now: time.now });
+    putNodes(
+      db,
+      repository,
+      paths.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {}, partOfVersion: partOfVersion(fullPath) })),
+      { overwrite: true, user: "tester", now: time.now },
+    );
     recordMavenFiles(tx, repository, paths, audit, time.now);
   });
 }
@@ -49,7 +61,10 @@ describe("what a drain takes of a repository of packages", () => {
     const { recordId, targets } = drain();
     expect(targets).toMatchObject([{ object: 0, label: "packages → cluster-0" }]);
     const [batch] = take(recordId);
-    expect(batch?.artifacts.map(({ name, version, plannedSize }) => [name, version, plannedSize])).toEqual([["@acme/tool", "1.0.0", 10], ["tool", "2.0.0", 10]]);
+    expect(batch?.artifacts.map(({ name, version, plannedSize }) => [name, version, plannedSize])).toEqual([
+      ["@acme/tool", "1.0.0", 10],
+      ["tool", "2.0.0", 10],
+    ]);
     batch?.report(() => SENT);
     expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 2, success: 2 });
     expect(overview(recordId)).toMatchObject({ planned: 2, success: 2, failed: 0, notDone: 0 });
@@ -57,7 +72,13 @@ describe("what a drain takes of a repository of packages", () => {
   });
 
   test("is what its packages and versions mean", () => {
-    const { release, drain, planned, begin, cursor, db } = follow({ type: "DOCKER", packageConstraints: [{ packageKey: "docker://app", versions: ["1", "2"] }, { packageKey: "oci://db", versions: [] }] });
+    const { release, drain, planned, begin, cursor, db } = follow({
+      type: "DOCKER",
+      packageConstraints: [
+        { packageKey: "docker://app", versions: ["1", "2"] },
+        { packageKey: "oci://db", versions: [] },
+      ],
+    });
     release("other:1");
     release("app:3");
     expect(begin()).toEqual(IDLE);
@@ -78,7 +99,13 @@ describe("what a drain takes of a repository of packages", () => {
   });
 
   test("has nothing to do for what was deleted while it was being sent, also under FAST_FAIL; what failed and is there has failed", async () => {
-    const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } = follow({}, { setting: { errorStrategy: "FAST_FAIL" }, objects: [FILES, { ...FILES, localRepoName: "packages", repoType: "NPM" }] });
+    const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } = follow(
+      {},
+      {
+        setting: { errorStrategy: "FAST_FAIL" },
+        objects: [FILES, { ...FILES, localRepoName: "packages", repoType: "NPM" }],
+      },
+    );
     release("a:1");
     release("a:2");
     uploadAll([["/file", "content"]]);
@@ -135,7 +162,12 @@ describe("what a drain takes of a repository of packages", () => {
   });
 
   test("is everything, once, where too much was missed", () => {
-    const { release, drain, planned, db, clusterId } = follow({ packageConstraints: [{ packageKey: "npm://a", versions: [] }, { packageKey: "npm://none", versions: [] }] });
+    const { release, drain, planned, db, clusterId } = follow({
+      packageConstraints: [
+        { packageKey: "npm://a", versions: [] },
+        { packageKey: "npm://none", versions: [] },
+      ],
+    });
     for (const label of ["a:1", "a:2", "b:1"]) release(label);
     db.update(eventCursor).set({ catchUp: true }).run();
     const { recordId, plan } = drain();
@@ -163,16 +195,30 @@ describe("of a MAVEN repository", () => {
   });
 
   test("a task by path is sent the files that its paths name, when their version is told", () => {
-    const followed = follow({ type: "MAVEN", pathConstraints: [{ path: "/com/acme/lib/1.0/*.jar" }, { path: "/notes.txt" }] });
+    const followed = follow({
+      type: "MAVEN",
+      pathConstraints: [{ path: "/com/acme/lib/1.0/*.jar" }, { path: "/notes.txt" }],
+    });
     const { drain, planned, db, clusterId, taskKey } = followed;
     const before = newestEvent(db);
-    deploy(followed, `${LIB}.jar`, `${LIB}.pom`, "/notes.txt", "/other.txt", "/com/acme/other/1/other-1.jar", "/com/acme/other/1/other-1.pom");
+    deploy(
+      followed,
+      `${LIB}.jar`,
+      `${LIB}.pom`,
+      "/notes.txt",
+      "/other.txt",
+      "/com/acme/other/1/other-1.jar",
+      "/com/acme/other/1/other-1.pom",
+    );
     expect(findConcerned(db, before, Date.now())).toMatchObject([{ taskKey, clusterId }]);
     expect(planned(drain().recordId).sort()).toEqual([`${LIB}.jar`, "/notes.txt"]);
   });
 
   test("a task by package rings for its versions only", () => {
-    const followed = follow({ type: "MAVEN", packageConstraints: [{ packageKey: "gav://com.acme:lib", versions: [] }] });
+    const followed = follow({
+      type: "MAVEN",
+      packageConstraints: [{ packageKey: "gav://com.acme:lib", versions: [] }],
+    });
     const before = newestEvent(followed.db);
     deploy(followed, "/notes.txt", "/com/acme/other/1/other-1.jar", "/com/acme/other/1/other-1.pom");
     expect(findConcerned(followed.db, before, Date.now())).toEqual([]);
@@ -186,6 +232,12 @@ test("a type that cannot be sent to such a cluster ends each drain with that rea
   const { drain, close, begin } = followed;
   deploy(followed, "/com/acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0/lib-1.0.pom");
   const { recordId } = drain();
-  expect(await close(recordId)).toMatchObject({ status: "FAILED", planned: 0, errorReason: expect.stringContaining("packages of a hosted MAVEN repository can be sent to another instance") as string });
+  expect(await close(recordId)).toMatchObject({
+    status: "FAILED",
+    planned: 0,
+    errorReason: expect.stringContaining(
+      "packages of a hosted MAVEN repository can be sent to another instance",
+    ) as string,
+  });
   expect(begin()).toEqual(IDLE);
 });

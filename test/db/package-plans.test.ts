@@ -31,14 +31,20 @@ let db: Db;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "packages-plan-"));
   db = openDb(join(directory, "replication.db"));
-  for (const [name, type] of [["images", "OCI"], ["maven", "MAVEN"], ["npm", "NPM"]] as const) addRepository(db, "p", name, type);
+  for (const [name, type] of [
+    ["images", "OCI"],
+    ["maven", "MAVEN"],
+    ["npm", "NPM"],
+  ] as const)
+    addRepository(db, "p", name, type);
 });
 afterEach(() => {
   db.$client.close();
   rmSync(directory, { recursive: true, force: true });
 });
 
-const repositoryOf = (name: string): RepositoryRow => findRepository(db, "p", name) ?? expect.fail(`there is no ${name}`);
+const repositoryOf = (name: string): RepositoryRow =>
+  findRepository(db, "p", name) ?? expect.fail(`there is no ${name}`);
 
 /** Versions as `package:version`; of Maven `group:artifact:version`. Their digests are of no content. */
 function addVersions(repoName: string, ...list: string[]): void {
@@ -46,7 +52,13 @@ function addVersions(repoName: string, ...list: string[]): void {
   write(db, (tx) => {
     for (const each of list) {
       const at = each.lastIndexOf(":");
-      putVersion(tx, id, each.slice(0, at), { name: each.slice(at + 1), digest: `sha256:${SHA256}`, size: 10, complete: true, document: null }, BY);
+      putVersion(
+        tx,
+        id,
+        each.slice(0, at),
+        { name: each.slice(at + 1), digest: `sha256:${SHA256}`, size: 10, complete: true, document: null },
+        BY,
+      );
     }
   });
 }
@@ -54,7 +66,12 @@ function addVersions(repoName: string, ...list: string[]): void {
 function addFiles(...paths: string[]): void {
   const repository = repositoryOf("maven");
   putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 7, inline: true }], NOW);
-  putNodes(db, repository, paths.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} })), { overwrite: true, user: "tester", now: NOW });
+  putNodes(
+    db,
+    repository,
+    paths.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} })),
+    { overwrite: true, user: "tester", now: NOW },
+  );
   write(db, (tx) => recordMavenFiles(tx, repository, paths, BY, NOW));
 }
 
@@ -63,37 +80,71 @@ type Wanted = { packages?: [key: string, ...versions: string[]][]; paths?: strin
 function objectOf(localRepoName: string, { packages, paths }: Wanted = {}): TaskObject {
   const repoType: RepositoryType = repositoryOf(localRepoName).type;
   const packageConstraints = packages?.map(([packageKey, ...versions]) => ({ packageKey, versions })) ?? null;
-  return { localRepoName, repoType, remoteProjectId: null, remoteRepoName: null, packageConstraints, pathConstraints: paths?.map((path) => ({ path })) ?? null };
+  return {
+    localRepoName,
+    repoType,
+    remoteProjectId: null,
+    remoteRepoName: null,
+    packageConstraints,
+    pathConstraints: paths?.map((path) => ({ path })) ?? null,
+  };
 }
 
-function open(object: TaskObject, type: "STANDALONE" | "REMOTE" = "STANDALONE"): { recordId: string; clusterId: string } {
+function open(
+  object: TaskObject,
+  type: "STANDALONE" | "REMOTE" = "STANDALONE",
+): { recordId: string; clusterId: string } {
   const clusterId = addCluster(db, newId(), type);
   return { recordId: openRun(db, object, [clusterId], NOW), clusterId };
 }
 
-const page = (recordId: string, object: TaskObject) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
-const rowsOf = (recordId: string) => db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
+const page = (recordId: string, object: TaskObject) =>
+  planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
+const rowsOf = (recordId: string) =>
+  db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
 
 function planned(object: TaskObject): string[] {
   const { recordId } = open(object);
   while (!page(recordId, object));
   const rows = rowsOf(recordId);
   expect(rows.map(({ seq }) => seq)).toEqual(rows.map((_, at) => at + 1));
-  expect(rows.filter(({ size, digest, problem }) => problem === null && (size === null || digest === null))).toEqual([]);
-  return rows.map(({ name, version, problem }) => `${name}${version && `:${version}`}${problem === null ? "" : ` (${problem})`}`);
+  expect(rows.filter(({ size, digest, problem }) => problem === null && (size === null || digest === null))).toEqual(
+    [],
+  );
+  return rows.map(
+    ({ name, version, problem }) => `${name}${version && `:${version}`}${problem === null ? "" : ` (${problem})`}`,
+  );
 }
 
 describe("a plan of images", () => {
   test("has a row for each tag, also for those that are only named as if they were attached to others", () => {
     const attached = `sha256-${"a".repeat(64)}`;
-    addVersions("images", "app:1", "app:latest", "app:sha256-1", "team/db:15", `app:${attached}`, `app:${attached}.sig`, `app:${attached}.att`, `app:${attached}.other`);
+    addVersions(
+      "images",
+      "app:1",
+      "app:latest",
+      "app:sha256-1",
+      "team/db:15",
+      `app:${attached}`,
+      `app:${attached}.sig`,
+      `app:${attached}.att`,
+      `app:${attached}.other`,
+    );
     const tags = ["1", "latest", "sha256-1", attached, `${attached}.att`, `${attached}.other`, `${attached}.sig`];
     expect(planned(objectOf("images"))).toEqual([...tags.map((tag) => `app:${tag}`), "team/db:15"]);
   });
 
   test("of packages has all their tags or the chosen ones, and says what is not there", () => {
     addVersions("images", "app:1", "app:2", "db:15", "cache:7", `signed:sha256-${"a".repeat(64)}.sig`);
-    const wanted = objectOf("images", { packages: [["docker://app", "2", "gone", "2"], ["oci://db"], ["oci://nosuch", "1"], ["oci://signed"], ["docker://db", "15"]] });
+    const wanted = objectOf("images", {
+      packages: [
+        ["docker://app", "2", "gone", "2"],
+        ["oci://db"],
+        ["oci://nosuch", "1"],
+        ["oci://signed"],
+        ["docker://db", "15"],
+      ],
+    });
     expect(planned(wanted)).toEqual([
       "app:2",
       "app:gone (version gone of package docker://app is not in p/images)",
@@ -131,7 +182,14 @@ describe("a plan of images", () => {
     const [batch] = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches;
     expect(batch?.summary).toMatch(/^app: 2 images → /);
     const taken = takeBatch(db, recordId, batch?.number ?? 0, NOW);
-    expect(taken).toMatchObject({ kind: "batch", target: { type: "STANDALONE" }, artifacts: [{ name: "app", version: "1", digest: `sha256:${SHA256}`, plannedSize: 10 }, { version: "2", digest: null }] });
+    expect(taken).toMatchObject({
+      kind: "batch",
+      target: { type: "STANDALONE" },
+      artifacts: [
+        { name: "app", version: "1", digest: `sha256:${SHA256}`, plannedSize: 10 },
+        { version: "2", digest: null },
+      ],
+    });
   });
 });
 
@@ -139,25 +197,37 @@ describe("a plan of a MAVEN repository", () => {
   const LIB = "/com/acme/lib/1.0/lib-1.0";
 
   test("has a row for each version, and one for each file outside the layout", () => {
-    addFiles(`${LIB}.jar`, `${LIB}.pom`, "/com/acme/lib/2.0/lib-2.0.pom", "/readme.txt", "/com/acme/maven-metadata.xml", "/com/acme/maven-metadata.xml.sha1", "/readme.txt.md5");
+    addFiles(
+      `${LIB}.jar`,
+      `${LIB}.pom`,
+      "/com/acme/lib/2.0/lib-2.0.pom",
+      "/readme.txt",
+      "/com/acme/maven-metadata.xml",
+      "/com/acme/maven-metadata.xml.sha1",
+      "/readme.txt.md5",
+    );
     expect(planned(objectOf("maven"))).toEqual(["com.acme:lib:1.0", "com.acme:lib:2.0", "/readme.txt"]);
     const { recordId, clusterId } = open(objectOf("maven"));
     while (!page(recordId, objectOf("maven")));
-    expect(cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches[0]?.summary).toMatch(/^maven: 3 versions → /);
+    expect(cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 9 }, NOW).batches[0]?.summary).toMatch(
+      /^maven: 3 versions → /,
+    );
   });
 
   test("of paths has files, those of versions, too, but for what each repository computes", () => {
     addFiles(`${LIB}.jar`, `${LIB}.pom`, `${LIB}.jar.sha1`, "/com/acme/maven-metadata.xml", "/other/readme.txt");
     expect(planned(objectOf("maven", { paths: ["/com"] }))).toEqual([`${LIB}.jar`, `${LIB}.pom`]);
-    expect(planned(objectOf("maven", { paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"] }))).toEqual([
-      `${LIB}.jar`,
-      "/com/acme/maven-metadata.xml (nothing matches path /com/acme/maven-metadata.xml in p/maven)",
-    ]);
+    expect(planned(objectOf("maven", { paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"] }))).toEqual(
+      [`${LIB}.jar`, "/com/acme/maven-metadata.xml (nothing matches path /com/acme/maven-metadata.xml in p/maven)"],
+    );
   });
 
   test("of packages and paths has both", () => {
     addFiles(`${LIB}.jar`, "/com/acme/lib/2.0/lib-2.0.jar", "/other/readme.txt");
-    expect(planned(objectOf("maven", { packages: [["gav://com.acme:lib", "1.0"]], paths: ["/other"] }))).toEqual(["com.acme:lib:1.0", "/other/readme.txt"]);
+    expect(planned(objectOf("maven", { packages: [["gav://com.acme:lib", "1.0"]], paths: ["/other"] }))).toEqual([
+      "com.acme:lib:1.0",
+      "/other/readme.txt",
+    ]);
   });
 });
 

@@ -22,7 +22,13 @@ let db: Db;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "plan-pages-"));
   db = openDb(join(directory, "replication.db"));
-  for (const [name, type] of [["files", "GENERIC"], ["maven", "MAVEN"], ["npm", "NPM"], ["images", "OCI"]] as const) addRepository(db, "p", name, type);
+  for (const [name, type] of [
+    ["files", "GENERIC"],
+    ["maven", "MAVEN"],
+    ["npm", "NPM"],
+    ["images", "OCI"],
+  ] as const)
+    addRepository(db, "p", name, type);
 });
 afterEach(() => {
   db.$client.close();
@@ -30,17 +36,29 @@ afterEach(() => {
 });
 
 const open = (object: TaskObject) => openRun(db, object, [addCluster(db, newId(), "STANDALONE")], NOW);
-const page = (recordId: string, object: TaskObject) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
-const from = (localRepoName: string, repoType: RepositoryType, rest: Partial<TaskObject> = {}): TaskObject => ({ ...FILES, localRepoName, repoType, ...rest });
+const page = (recordId: string, object: TaskObject) =>
+  planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
+const from = (localRepoName: string, repoType: RepositoryType, rest: Partial<TaskObject> = {}): TaskObject => ({
+  ...FILES,
+  localRepoName,
+  repoType,
+  ...rest,
+});
 
 type Sums = { planned: number; bytes: number };
 const told = (of: Db, recordId: string) =>
   of.get<Sums>(sql`SELECT sum(planned) AS planned, sum(bytes) AS bytes FROM plan_object WHERE record_id = ${recordId}`);
 const counted = (of: Db, recordId: string) =>
-  of.get<Sums>(sql`SELECT count(*) AS planned, coalesce(sum(size), 0) AS bytes FROM plan WHERE record_id = ${recordId}`);
-const lastSeq = (recordId: string) => db.get<{ last: number }>(sql`SELECT max(seq) AS last FROM plan WHERE record_id = ${recordId}`).last;
+  of.get<Sums>(
+    sql`SELECT count(*) AS planned, coalesce(sum(size), 0) AS bytes FROM plan WHERE record_id = ${recordId}`,
+  );
+const lastSeq = (recordId: string) =>
+  db.get<{ last: number }>(sql`SELECT max(seq) AS last FROM plan WHERE record_id = ${recordId}`).last;
 
-/** Plans the object to its end and answers how many pages that took; what the record says of its plan is true after each. */
+/**
+ * Plans the object to its end and answers how many pages that took; what the record says of its plan is true after
+ * each.
+ */
 function planAll(recordId: string, object: TaskObject): number {
   for (let pages = 1; ; pages += 1) {
     const complete = page(recordId, object);
@@ -65,7 +83,10 @@ function explained(work: () => void): string[] {
   }
   return [...statements].flatMap((text) => {
     const values = Array.from(text.matchAll(/\?/g), () => null);
-    return client.prepare<null[], { detail: string }>(`EXPLAIN QUERY PLAN ${text}`).all(...values).map(({ detail }) => detail);
+    return client
+      .prepare<null[], { detail: string }>(`EXPLAIN QUERY PLAN ${text}`)
+      .all(...values)
+      .map(({ detail }) => detail);
   });
 }
 
@@ -74,22 +95,33 @@ describe("a page of a plan", () => {
     "all files": FILES,
     "a folder, a file and files that match": paths("/folder-1", "/folder-2/file-2", "/folder-3/*", "/nothing/*"),
     "a MAVEN repository": from("maven", "MAVEN"),
-    "paths of a MAVEN repository": from("maven", "MAVEN", { pathConstraints: [{ path: "/folder-1" }, { path: "/folder-2/*" }] }),
+    "paths of a MAVEN repository": from("maven", "MAVEN", {
+      pathConstraints: [{ path: "/folder-1" }, { path: "/folder-2/*" }],
+    }),
     "an NPM repository": from("npm", "NPM"),
     "packages, all their versions or some": from("npm", "NPM", {
-      packageConstraints: [{ packageKey: "npm://package-1", versions: null }, { packageKey: "npm://package-2", versions: ["1.0.2", "none"] }, { packageKey: "npm://none", versions: null }],
+      packageConstraints: [
+        { packageKey: "npm://package-1", versions: null },
+        { packageKey: "npm://package-2", versions: ["1.0.2", "none"] },
+        { packageKey: "npm://none", versions: null },
+      ],
     }),
     "an OCI repository": from("images", "OCI"),
   };
 
-  test.for(Object.entries(objects))("of %s goes by an index from where the last one ended, and sorts nothing", ([, object]) => {
-    addManyNodes(db, object.localRepoName, PAGE + 10);
-    addManyVersions(db, object.localRepoName, PAGE + 10);
-    const recordId = open(object);
-    const steps = explained(() => planAll(recordId, object));
-    expect(steps.filter((step) => /SEARCH (node|k|v)\b/.test(step))).not.toEqual([]);
-    expect(steps.filter((step) => /TEMP B-TREE|AUTOMATIC|^SCAN (?!\(|j VIRTUAL TABLE|CONSTANT)/.test(step))).toEqual([]);
-  });
+  test.for(Object.entries(objects))(
+    "of %s goes by an index from where the last one ended, and sorts nothing",
+    ([, object]) => {
+      addManyNodes(db, object.localRepoName, PAGE + 10);
+      addManyVersions(db, object.localRepoName, PAGE + 10);
+      const recordId = open(object);
+      const steps = explained(() => planAll(recordId, object));
+      expect(steps.filter((step) => /SEARCH (node|k|v)\b/.test(step))).not.toEqual([]);
+      expect(steps.filter((step) => /TEMP B-TREE|AUTOMATIC|^SCAN (?!\(|j VIRTUAL TABLE|CONSTANT)/.test(step))).toEqual(
+        [],
+      );
+    },
+  );
 
   test("of a folder looks at nothing outside of it, wherever its files lie in the repository", () => {
     addManyNodes(db, "files", 5 * PAGE, { folders: 100 });
@@ -109,7 +141,10 @@ describe("a page of a plan", () => {
 
   test("takes many packages that were named one by one", () => {
     addManyVersions(db, "npm", 10_000, { packages: 10_000 });
-    const wanted = Array.from({ length: 10_000 }, (_, at) => ({ packageKey: `npm://package-${at}`, versions: at % 2 ? null : [`1.0.${at}`] }));
+    const wanted = Array.from({ length: 10_000 }, (_, at) => ({
+      packageKey: `npm://package-${at}`,
+      versions: at % 2 ? null : [`1.0.${at}`],
+    }));
     const object = from("npm", "NPM", { packageConstraints: wanted });
     const recordId = open(object);
     expect(planAll(recordId, object)).toBeLessThan(500);
@@ -128,7 +163,17 @@ describe("a page of a plan", () => {
     const recordId = open(FILES);
     const artifacts = ["a", "b", "a", "c"].map((name) => ({ name, version: "1" }));
     takePage(db, recordId, 0, 0, artifacts, "more");
-    takePage(db, recordId, 0, 1, [{ name: "c", version: "1" }, { name: "d", version: "1", problem: "it has no manifest" }], null);
+    takePage(
+      db,
+      recordId,
+      0,
+      1,
+      [
+        { name: "c", version: "1" },
+        { name: "d", version: "1", problem: "it has no manifest" },
+      ],
+      null,
+    );
     expect(told(db, recordId)).toEqual({ planned: 4, bytes: 0 });
     expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([4, 4]);
   });
@@ -141,11 +186,18 @@ describe("a drain's count and size of its plan", () => {
       expect(told(followed.db, recordId)).toEqual({ planned, bytes });
       expect(counted(followed.db, recordId)).toEqual({ planned, bytes });
     };
-    followed.uploadAll([["/a", "1"], ["/b", "22"], ["/c", "333"]]);
+    followed.uploadAll([
+      ["/a", "1"],
+      ["/b", "22"],
+      ["/c", "333"],
+    ]);
     const { recordId } = followed.drain();
     check(3, 6);
     followed.send(recordId);
-    followed.uploadAll([["/a", "55555"], ["/d", "4444"]]);
+    followed.uploadAll([
+      ["/a", "55555"],
+      ["/d", "4444"],
+    ]);
     followed.grow(recordId);
     check(4, 14);
     followed.uploadAll([["/e", "666666"]]);

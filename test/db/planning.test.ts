@@ -35,10 +35,14 @@ afterEach(() => {
 });
 
 /** A run of a new task; one cluster where none is named. */
-const open = (object: typeof FILES, clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")]) => openRun(db, object, clusterIds, NOW);
+const open = (
+  object: typeof FILES,
+  clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")],
+) => openRun(db, object, clusterIds, NOW);
 const upload = (...list: string[]) => addFiles(db, list, NOW);
 
-const page = (recordId: string, object: typeof FILES) => planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
+const page = (recordId: string, object: typeof FILES) =>
+  planHostedPage(db, recordId, 0, { ...object, projectId: "p" }, NOW);
 
 function planned(object: typeof FILES): { name: string; problem: string | null }[] {
   const recordId = open(object);
@@ -46,14 +50,18 @@ function planned(object: typeof FILES): { name: string; problem: string | null }
   return rowsOf(recordId).map(({ name, problem }) => ({ name, problem }));
 }
 
-const rowsOf = (recordId: string) => db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
+const rowsOf = (recordId: string) =>
+  db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
 const found = (...names: string[]) => names.map((name) => ({ name, problem: null }));
 
 test("what several paths name is planned once, and is missed by none of them", () => {
   upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
   expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"));
   expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
-  expect(planned(paths("/a/*.zip", "/a/y.txt"))).toEqual([{ name: "/a/*.zip", problem: "nothing matches path /a/*.zip in p/files" }, ...found("/a/y.txt")]);
+  expect(planned(paths("/a/*.zip", "/a/y.txt"))).toEqual([
+    { name: "/a/*.zip", problem: "nothing matches path /a/*.zip in p/files" },
+    ...found("/a/y.txt"),
+  ]);
 });
 
 test("a folder of many files in which one matches is looked through to its end", () => {
@@ -72,7 +80,11 @@ test("nothing is planned any more of a run that was stopped, or is over", async 
   await closeRecord(db, stopped, null, () => NOW);
   expect(page(stopped, FILES)).toBe(true);
   expect(rowsOf(stopped)).toEqual([]);
-  expect(findRecord(db, stopped)).toMatchObject({ status: "FAILED", errorReason: "stopped by tester", overview: { planned: PAGE, notDone: PAGE } });
+  expect(findRecord(db, stopped)).toMatchObject({
+    status: "FAILED",
+    errorReason: "stopped by tester",
+    overview: { planned: PAGE, notDone: PAGE },
+  });
 
   const images = { ...FILES, localRepoName: "images", repoType: "OCI" } as const;
   const listed = open(images);
@@ -84,9 +96,20 @@ test("nothing is planned any more of a run that was stopped, or is over", async 
 test("half a listing is no plan: nothing of it counts as not done", async () => {
   const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
   takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
-  takeListingFailure(db, recordId, 0, { reason: "it answered 401", retryable: false, notBefore: null }, () => null, NOW);
+  takeListingFailure(
+    db,
+    recordId,
+    0,
+    { reason: "it answered 401", retryable: false, notBefore: null },
+    () => null,
+    NOW,
+  );
   await closeRecord(db, recordId, null, () => NOW);
-  expect(findRecord(db, recordId)).toMatchObject({ status: "FAILED", errorReason: "it answered 401", overview: { planned: 0, notDone: 0 } });
+  expect(findRecord(db, recordId)).toMatchObject({
+    status: "FAILED",
+    errorReason: "it answered 401",
+    overview: { planned: 0, notDone: 0 },
+  });
   expect(rowsOf(recordId)).toEqual([]);
 });
 
@@ -108,11 +131,23 @@ test("what comes late leaves nothing behind a record that is being deleted", asy
   const recordId = open(FILES);
   const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
   expect(page(recordId, FILES)).toBe(false);
-  db.insert(dispatch).values({ recordId, number: 1, object: 0, clusterId, cut: 1, fromSeq: 1, toSeq: 5_000, lease: 1 }).run();
+  db.insert(dispatch)
+    .values({ recordId, number: 1, object: 0, clusterId, cut: 1, fromSeq: 1, toSeq: 5_000, lease: 1 })
+    .run();
   addManyDetails(db, recordId, clusterId, 3_000);
   const waiting = new Set([recordId]);
   const deleted = deleteRecord(db, recordId).finally(() => waiting.delete(recordId));
-  const report = { seq: 4_000, name: "/late", version: "", sizePlanned: true, size: 1, startTime: NOW, bytesSent: 0, uploads: [], outcome: null };
+  const report = {
+    seq: 4_000,
+    name: "/late",
+    version: "",
+    sizePlanned: true,
+    size: 1,
+    startTime: NOW,
+    bytesSent: 0,
+    uploads: [],
+    outcome: null,
+  };
   while (waiting.size > 0) {
     page(recordId, FILES);
     takeReports(db, { recordId, number: 1, lease: 1, reports: [report] }, 0, NOW);
@@ -126,9 +161,16 @@ test("what comes late leaves nothing behind a record that is being deleted", asy
 test("no two targets of a run have one id, whatever their clusters and repositories are called", () => {
   const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
   addRepository(db, "p", "others", "GENERIC");
-  const recordId = openRun(db, [FILES, { ...FILES, remoteRepoName: "again" }, { ...FILES, localRepoName: "others" }], clusterIds, NOW);
+  const recordId = openRun(
+    db,
+    [FILES, { ...FILES, remoteRepoName: "again" }, { ...FILES, localRepoName: "others" }],
+    clusterIds,
+    NOW,
+  );
   const { targets } = runTargets(db, recordId);
-  expect(targets.map(({ id }) => id)).toEqual(["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [`${to}/files~1`, `${to}/files~2`, `${to}/others`]));
+  expect(targets.map(({ id }) => id)).toEqual(
+    ["edge_1~1", "edge_1~2", "edge_2"].flatMap((to) => [`${to}/files~1`, `${to}/files~2`, `${to}/others`]),
+  );
   expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
 });
 

@@ -31,7 +31,13 @@ afterEach(() => {
 });
 
 const sent = (seq: number, name: string): ArtifactReport => {
-  const outcome: ArtifactReport["outcome"] = { result: { kind: "sent" }, digest: null, size: 10, parts: noParts(), bytesSent: 10 };
+  const outcome: ArtifactReport["outcome"] = {
+    result: { kind: "sent" },
+    digest: null,
+    size: 10,
+    parts: noParts(),
+    bytesSent: 10,
+  };
   return { seq, name, version: "", sizePlanned: true, size: 10, startTime: NOW, bytesSent: 10, uploads: [], outcome };
 };
 
@@ -49,14 +55,23 @@ test("what a worker says of a thousand artifacts at once is taken in bit by bit,
   const reports = artifacts.map(({ seq, name }) => sent(seq, name));
   const seen: number[] = [];
   const over = new Set<string>();
-  const taken = takeAllReports(db, { recordId, number, lease, reports, done: { interrupted: false } }, 0, () => NOW).finally(() => over.add("taken"));
+  const taken = takeAllReports(
+    db,
+    { recordId, number, lease, reports, done: { interrupted: false } },
+    0,
+    () => NOW,
+  ).finally(() => over.add("taken"));
   while (over.size === 0) await inTurn(() => seen.push(talliesOf(db, recordId)[0]?.success ?? 0));
   expect(await taken).toMatchObject({ stop: null, rest: 0 });
-  expect([...new Set([...seen, COUNT])]).toEqual(Array.from({ length: COUNT / 50 + 1 }, (_, at) => at * 50).slice(seen[0] === 0 ? 0 : 1));
+  expect([...new Set([...seen, COUNT])]).toEqual(
+    Array.from({ length: COUNT / 50 + 1 }, (_, at) => at * 50).slice(seen[0] === 0 ? 0 : 1),
+  );
   expect(talliesOf(db, recordId)).toMatchObject([{ success: COUNT, failed: 0, running: 0 }]);
   expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
 });
 
 test("a worker that has nothing to say hears nevertheless whether its batch may go on", async () => {
-  expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({ stop: "the run is over" });
+  expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({
+    stop: "the run is over",
+  });
 });

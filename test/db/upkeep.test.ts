@@ -38,10 +38,17 @@ async function create(setting: object = {}, more: object = {}): Promise<string> 
   return (answer.data as { key: string }).key;
 }
 
-const cron = (cronExpression: string, timeZone?: string) => ({ executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression, executeImmediately: false, timeZone } });
-const at = (executeTime: string) => ({ executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime, executeImmediately: false } });
+const cron = (cronExpression: string, timeZone?: string) => ({
+  executionStrategy: "CRON_EXPRESSION",
+  executionPlan: { cronExpression, executeImmediately: false, timeZone },
+});
+const at = (executeTime: string) => ({
+  executionStrategy: "SPECIFIED_TIME",
+  executionPlan: { executeTime, executeImmediately: false },
+});
 const row = (key: string) => api.db.select().from(task).where(eq(task.key, key)).get();
-const info = async (key: string) => (await api.call("GET", `/replication/api/task/info/${key}`)).data as Record<string, unknown>;
+const info = async (key: string) =>
+  (await api.call("GET", `/replication/api/task/info/${key}`)).data as Record<string, unknown>;
 
 describe("old records", () => {
   /** A record with a detail, and what hangs on both. */
@@ -53,11 +60,23 @@ describe("old records", () => {
     if (!running) endRecord(api.db, id, "FAILED", NOW - age);
     return id;
   }
-  const rowsOf = (id: string) => [detail, plan, planObject, tally, halt].map((table) => api.db.select().from(table).where(eq(table.recordId, id)).all().length);
-  const recordIds = () => api.db.select({ id: record.id }).from(record).all().map(({ id }) => id);
+  const rowsOf = (id: string) =>
+    [detail, plan, planObject, tally, halt].map(
+      (table) => api.db.select().from(table).where(eq(table.recordId, id)).all().length,
+    );
+  const recordIds = () =>
+    api.db
+      .select({ id: record.id })
+      .from(record)
+      .all()
+      .map(({ id }) => id);
 
   test("go with all that belongs to them, each after the days of its task; what runs stays", async () => {
-    const [short, long, busy] = [await create({}, { recordReserveDays: 2 }), await create({}, { recordReserveDays: 40 }), await create({}, { recordReserveDays: 1 })];
+    const [short, long, busy] = [
+      await create({}, { recordReserveDays: 2 }),
+      await create({}, { recordReserveDays: 40 }),
+      await create({}, { recordReserveDays: 1 }),
+    ];
     const gone = [addOld(short, 2 * DAY + 1), addOld(long, 40 * DAY + 1)];
     const kept = [addOld(short, 2 * DAY - 1), addOld(long, 39 * DAY), addOld(busy, 50 * DAY, true)];
     expect(await deleteOldRecords(api.db, NOW)).toBe(2);
@@ -97,7 +116,10 @@ describe("the next execution time", () => {
   test("moves on in lists as well, which are sorted by it", async () => {
     const [daily, hourly] = [await create(cron("0 30 12 * * ?")), await create(cron("0 0 * * * ?"))];
     const list = async () => {
-      const { data } = await api.call("GET", "/replication/api/task/page/shop?sortType=NEXT_EXECUTION_TIME&sortDirection=ASC");
+      const { data } = await api.call(
+        "GET",
+        "/replication/api/task/page/shop?sortType=NEXT_EXECUTION_TIME&sortDirection=ASC",
+      );
       return (data as { records: { key: string }[] }).records.map(({ key }) => key);
     };
     expect(await list()).toEqual([daily, hourly]);
@@ -106,7 +128,11 @@ describe("the next execution time", () => {
   });
 
   test("is null while the task is disabled, once its one time has passed, and when its cron has come to an end", async () => {
-    const [daily, once, ending] = [await create(cron("0 0 3 * * ?")), await create(at("2027-06-15T12:30:00")), await create(cron("0 0 3 16 6 ? 2027"))];
+    const [daily, once, ending] = [
+      await create(cron("0 0 3 * * ?")),
+      await create(at("2027-06-15T12:30:00")),
+      await create(cron("0 0 3 16 6 ? 2027")),
+    ];
     await api.call("POST", `/replication/api/task/toggle/status/${daily}`);
     expect((await info(daily))["nextExecutionTime"]).toBeNull();
     now = Date.parse("2027-06-16T03:00:01Z");
@@ -119,12 +145,20 @@ describe("the next execution time", () => {
 test("next execution times follow another configured zone, where the task has none of its own", async () => {
   const [plain, zoned] = [await create(cron("0 0 3 * * ?")), await create(cron("0 0 3 * * ?", "Europe/Berlin"))];
   resetNextTimes(api.db, "America/New_York", NOW);
-  expect([row(plain)?.nextExecutionTime, row(zoned)?.nextExecutionTime]).toEqual([Date.parse("2027-06-16T07:00:00Z"), Date.parse("2027-06-16T01:00:00Z")]);
+  expect([row(plain)?.nextExecutionTime, row(zoned)?.nextExecutionTime]).toEqual([
+    Date.parse("2027-06-16T07:00:00Z"),
+    Date.parse("2027-06-16T01:00:00Z"),
+  ]);
 });
 
 describe("a firing", () => {
   const RULES = { localCluster: "center", zone: "UTC", window: 3_600_000 };
-  const take = (key: string, due: number, schedule: string) => takeFiring(api.db, { taskKey: key, workflowId: firingId({ key, name: row(key)?.name ?? "" }, due), schedule }, { ...RULES, now });
+  const take = (key: string, due: number, schedule: string) =>
+    takeFiring(
+      api.db,
+      { taskKey: key, workflowId: firingId({ key, name: row(key)?.name ?? "" }, due), schedule },
+      { ...RULES, now },
+    );
   const daily = "0 0 12 * * ? in UTC";
 
   test("opens one record however often its first step is repeated, and none once that is closed", async () => {
@@ -140,7 +174,8 @@ describe("a firing", () => {
 
   test("is one under the id that an older release gave it, under that of today and after a rename", async () => {
     const key = await create(cron("0 0 12 * * ?"));
-    const named = (workflowId: string) => takeFiring(api.db, { taskKey: key, workflowId, schedule: daily }, { ...RULES, now });
+    const named = (workflowId: string) =>
+      takeFiring(api.db, { taskKey: key, workflowId, schedule: daily }, { ...RULES, now });
     const older = `repl/${key}-2027-06-15T12:00:00Z`;
     const first = named(older);
     expect(first.kind).toBe("opened");
@@ -186,9 +221,16 @@ describe("a firing", () => {
     now = due + RULES.window + 1;
     const late = () => take(key, due, "once at 2027-06-15T12:30:00.000Z");
     expect([late(), late()]).toEqual([{ kind: "missed" }, { kind: "stale" }]);
-    expect(await info(key)).toMatchObject({ status: "COMPLETED", lastExecutionStatus: "FAILED", executionTimes: 1, nextExecutionTime: null });
+    expect(await info(key)).toMatchObject({
+      status: "COMPLETED",
+      lastExecutionStatus: "FAILED",
+      executionTimes: 1,
+      nextExecutionTime: null,
+    });
     const { data } = await api.call("GET", `/replication/api/task/record/list/${key}`);
-    expect(data).toMatchObject([{ status: "FAILED", errorReason: "missed: it was due at 2027-06-15T12:30:00.000, when it could not be started" }]);
+    expect(data).toMatchObject([
+      { status: "FAILED", errorReason: "missed: it was due at 2027-06-15T12:30:00.000, when it could not be started" },
+    ]);
   });
 });
 

@@ -12,18 +12,26 @@ describe("what this version cannot send", () => {
   test("images go from hosted and linked repositories to registries and to other instances", () => {
     for (const type of ["DOCKER", "OCI"] as const) {
       for (const category of ["LOCAL", "REMOTE"] as const) {
-        expect([problem(category, type, INSTANCE), problem(category, type, remote()), problem(category, type, remote("OCI"))]).toEqual([null, null, null]);
+        expect([
+          problem(category, type, INSTANCE),
+          problem(category, type, remote()),
+          problem(category, type, remote("OCI")),
+        ]).toEqual([null, null, null]);
       }
     }
   });
 
   test("a protocol without a connector is named in the reason, at either end", () => {
     expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(/not yet to a REMOTE cluster that speaks DIRECTORY$/);
-    expect(problem("REMOTE", "OCI", INSTANCE, "DIRECTORY")).toMatch(/linked OCI repositories that speak DIRECTORY is not built yet/);
+    expect(problem("REMOTE", "OCI", INSTANCE, "DIRECTORY")).toMatch(
+      /linked OCI repositories that speak DIRECTORY is not built yet/,
+    );
   });
 
   test("charts are not sent by the connector of images, though both speak OCI", () => {
-    expect(problem("REMOTE", "HELM", remote("OCI"), "OCI")).toMatch(/linked HELM repositories that speak OCI is not built yet/);
+    expect(problem("REMOTE", "HELM", remote("OCI"), "OCI")).toMatch(
+      /linked HELM repositories that speak OCI is not built yet/,
+    );
   });
 
   test("what can be replicated is listed where a type is not built", () => {
@@ -45,12 +53,14 @@ describe("what no version will ever send", () => {
     retagged: [],
     ...more,
   });
-  const refused = (repoType: RepositoryType, cluster: To, more?: Partial<Wanted>) => impossible(wanted(repoType, more), "SCHEDULED", [INSTANCE, cluster]);
+  const refused = (repoType: RepositoryType, cluster: To, more?: Partial<Wanted>) =>
+    impossible(wanted(repoType, more), "SCHEDULED", [INSTANCE, cluster]);
 
   test("a type is refused at a cluster whose protocol cannot hold it, with the protocols that can", () => {
     expect(refused("MAVEN", remote("OCI"))).toEqual({
       field: "remoteClusterIds",
-      reason: "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
+      reason:
+        "MAVEN repositories cannot be written to a cluster that speaks OCI: its protocol must be MAVEN or DIRECTORY",
     });
     expect(refused("GENERIC", remote("NPM"))?.field).toBe("remoteClusterIds");
   });
@@ -63,6 +73,11 @@ describe("what no version will ever send", () => {
   });
 
   test("protocols that a type may have are saved, built or not, and so are types of which no protocol is known", () => {
-    expect([refused("HELM", remote("OCI")), refused("GENERIC", remote("S3")), refused("MAVEN", remote()), refused("CONAN", remote("HTTP"))]).toEqual([null, null, null, null]);
+    expect([
+      refused("HELM", remote("OCI")),
+      refused("GENERIC", remote("S3")),
+      refused("MAVEN", remote()),
+      refused("CONAN", remote("HTTP")),
+    ]).toEqual([null, null, null, null]);
   });
 });

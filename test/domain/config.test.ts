@@ -9,7 +9,10 @@ function problems(env: Record<string, string>): string[] {
     loadConfig(env);
     return [];
   } catch (error) {
-    return String(error).split("\n").slice(1).map((line) => line.replace("  - ", ""));
+    return String(error)
+      .split("\n")
+      .slice(1)
+      .map((line) => line.replace("  - ", ""));
   }
 }
 
@@ -101,11 +104,17 @@ describe("configuration", () => {
   });
 
   test("reads addresses and ranges, and single addresses as ranges of one", () => {
-    expect(loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8, ::1,192.0.2.7" }).allowedAddresses).toEqual(["10.0.0.0/8", "::1/128", "192.0.2.7/32"]);
+    expect(loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8, ::1,192.0.2.7" }).allowedAddresses).toEqual([
+      "10.0.0.0/8",
+      "::1/128",
+      "192.0.2.7/32",
+    ]);
   });
 
   test("names what a process needs and was not given", () => {
-    expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(/PORT must[^]*API_URL must be given[^]*SECRET_KEY must be given/);
+    expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
+      /PORT must[^]*API_URL must be given[^]*SECRET_KEY must be given/,
+    );
     expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe("http://127.0.0.1:8080");
   });
 
@@ -114,7 +123,9 @@ describe("configuration", () => {
     writeFileSync(file, "pem");
     expect(loadConfig({ TEMPORAL_API_KEY: "key" }).temporalTls).toEqual({});
     expect(loadConfig({ TEMPORAL_API_KEY: "key", TEMPORAL_TLS: "false" }).temporalTls).toBe(false);
-    expect(loadConfig({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: file }).temporalTls).toEqual({ serverRootCACertificate: Buffer.from("pem") });
+    expect(loadConfig({ TEMPORAL_TLS_SERVER_CA_CERT_PATH: file }).temporalTls).toEqual({
+      serverRootCACertificate: Buffer.from("pem"),
+    });
     expect(problems({ TEMPORAL_TLS_CLIENT_CERT_PATH: file })).toEqual([
       "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together",
     ]);

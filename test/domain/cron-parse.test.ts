@@ -32,7 +32,15 @@ describe("the dialect", () => {
 });
 
 describe("the day fields of what is saved", () => {
-  test.each(["0 0 2 * * ?", "0 0 2 ? * *", "0 0 2 ? * MON", " 0 0 2 1,L * ? 2030 ", "0 0 2 */2 * ?", "0 2 * * *", "0 2 13 * FRI"])("are as Quartz or Unix takes them in %s", (expression) => {
+  test.each([
+    "0 0 2 * * ?",
+    "0 0 2 ? * *",
+    "0 0 2 ? * MON",
+    " 0 0 2 1,L * ? 2030 ",
+    "0 0 2 */2 * ?",
+    "0 2 * * *",
+    "0 2 13 * FRI",
+  ])("are as Quartz or Unix takes them in %s", (expression) => {
     expect(() => checkDayFields(expression)).not.toThrow();
   });
 

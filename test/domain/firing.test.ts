@@ -19,7 +19,13 @@ const SETTING: TaskSetting = {
 
 function timing(plan: Partial<TaskSetting["executionPlan"]>, zone = "UTC") {
   const executionStrategy = plan.executeTime ? "SPECIFIED_TIME" : "CRON_EXPRESSION";
-  const made = timingOf({ replicaType: "SCHEDULED", setting: { ...SETTING, executionStrategy, executionPlan: { ...SETTING.executionPlan, ...plan } } }, zone);
+  const made = timingOf(
+    {
+      replicaType: "SCHEDULED",
+      setting: { ...SETTING, executionStrategy, executionPlan: { ...SETTING.executionPlan, ...plan } },
+    },
+    zone,
+  );
   if (!made) throw new Error("the task does not run by itself");
   return made;
 }
@@ -34,10 +40,14 @@ describe("the last firing", () => {
       const times: number[] = [];
       for (let time = next(from); time !== null && times.length < 200; time = next(time)) times.push(time);
       // Up to a firing, to shortly before one, or to any time.
-      const to = [times.at(-1) ?? from, (times[random(times.length)] ?? from) - 1, from + random(DAY)][round % 3] ?? from;
+      const to =
+        [times.at(-1) ?? from, (times[random(times.length)] ?? from) - 1, from + random(DAY)][round % 3] ?? from;
       const walked = times.filter((time) => time <= to);
       if (walked.length === 200 && round % 3 !== 0) continue;
-      expect(lastFiring(timing({ cronExpression: expression }, "Asia/Shanghai"), from, to), `${expression} from ${from} to ${to}`).toBe(walked.at(-1) ?? null);
+      expect(
+        lastFiring(timing({ cronExpression: expression }, "Asia/Shanghai"), from, to),
+        `${expression} from ${from} to ${to}`,
+      ).toBe(walked.at(-1) ?? null);
     }
   });
 
@@ -53,23 +63,30 @@ describe("the last firing", () => {
 
 describe("a task for one time", () => {
   test("fires on the first whole second that is not before it", () => {
-    const { once, calendars, zone, next } = timing({ executeTime: "2027-12-31T23:59:59.001", timeZone: "Asia/Shanghai" });
+    const { once, calendars, zone, next } = timing({
+      executeTime: "2027-12-31T23:59:59.001",
+      timeZone: "Asia/Shanghai",
+    });
     expect({ once, zone }).toEqual({ once: Date.parse("2027-12-31T16:00:00Z"), zone: "UTC" });
     expect(calendars).toHaveLength(1);
     expect([next((once ?? 0) - 1), next(once ?? 0)]).toEqual([once, null]);
   });
 
-  test.each(["2028-02-29T23:59:59Z", "2030-06-01T00:00:00+08:00", "2099-12-31T23:59:59Z"])("%s has a calendar that matches then and never else", (executeTime) => {
-    const { calendars, once } = timing({ executeTime });
-    const [calendar] = calendars;
-    const only = (ranges: { start: unknown; end: unknown }[] | undefined) => ranges?.map(({ start, end }) => [start, end]);
-    const at = new Date(once ?? 0);
-    expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
-    expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
-    expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
-    expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
-    expect(at.getTime()).toBe(Date.parse(executeTime));
-  });
+  test.each(["2028-02-29T23:59:59Z", "2030-06-01T00:00:00+08:00", "2099-12-31T23:59:59Z"])(
+    "%s has a calendar that matches then and never else",
+    (executeTime) => {
+      const { calendars, once } = timing({ executeTime });
+      const [calendar] = calendars;
+      const only = (ranges: { start: unknown; end: unknown }[] | undefined) =>
+        ranges?.map(({ start, end }) => [start, end]);
+      const at = new Date(once ?? 0);
+      expect(only(calendar?.second)).toEqual([[at.getUTCSeconds(), at.getUTCSeconds()]]);
+      expect(only(calendar?.hour)).toEqual([[at.getUTCHours(), at.getUTCHours()]]);
+      expect(only(calendar?.dayOfMonth)).toEqual([[at.getUTCDate(), at.getUTCDate()]]);
+      expect(only(calendar?.year)).toEqual([[at.getUTCFullYear(), at.getUTCFullYear()]]);
+      expect(at.getTime()).toBe(Date.parse(executeTime));
+    },
+  );
 });
 
 test("a run's id tells when it was due", () => {
@@ -82,7 +99,12 @@ test("a run's id tells when it was due", () => {
 
 test("tasks that run by hand, at once or with the uploads have no timing", () => {
   const cron = { ...SETTING.executionPlan, cronExpression: "0 3 * * *" };
-  expect(timingOf({ replicaType: "SCHEDULED", setting: { ...SETTING, executionStrategy: "IMMEDIATELY", executionPlan: cron } }, "UTC")).toBeNull();
+  expect(
+    timingOf(
+      { replicaType: "SCHEDULED", setting: { ...SETTING, executionStrategy: "IMMEDIATELY", executionPlan: cron } },
+      "UTC",
+    ),
+  ).toBeNull();
   expect(timingOf({ replicaType: "REAL_TIME", setting: { ...SETTING, executionPlan: cron } }, "UTC")).toBeNull();
   expect(timingOf({ replicaType: "RUN_ONCE", setting: { ...SETTING, executionPlan: cron } }, "UTC")).toBeNull();
 });

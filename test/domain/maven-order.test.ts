@@ -1,8 +1,16 @@
 import { expect, test } from "vitest";
 import { compareMavenVersions, sortMavenVersions } from "../../domain/maven/order.ts";
-import { checksumOf, compareBuilds, isMainArtifact, mavenFolder, mavenPackage, parseMavenPath } from "../../domain/maven/layout.ts";
+import {
+  checksumOf,
+  compareBuilds,
+  isMainArtifact,
+  mavenFolder,
+  mavenPackage,
+  parseMavenPath,
+} from "../../domain/maven/layout.ts";
 
-// From "Version Order Specification" of Maven's POM reference, and what ComparableVersion of Maven 3.8 answered for the rest.
+// From "Version Order Specification" of Maven's POM reference, and what ComparableVersion of Maven 3.8 answered for the
+// rest.
 test.each([
   ["1", "1.1"],
   ["1-snapshot", "1"],
@@ -38,11 +46,19 @@ test.each([
   ["1.0.RELEASE", "1.0"],
   ["1.0-FINAL", "1"],
 ])("%s and the others are the same to Maven, and have an order all the same", (...same) => {
-  for (const a of same) for (const b of same) expect([compareMavenVersions(a, "0.9"), compareMavenVersions(a, b)]).toEqual([1, Number(a > b) - Number(a < b)]);
+  for (const a of same)
+    for (const b of same)
+      expect([compareMavenVersions(a, "0.9"), compareMavenVersions(a, b)]).toEqual([1, Number(a > b) - Number(a < b)]);
 });
 
 test("sorting puts the oldest first", () => {
-  expect(sortMavenVersions(["1.10", "1.0", "1.9-SNAPSHOT", "1.0-rc1", "1.9"])).toEqual(["1.0-rc1", "1.0", "1.9-SNAPSHOT", "1.9", "1.10"]);
+  expect(sortMavenVersions(["1.10", "1.0", "1.9-SNAPSHOT", "1.0-rc1", "1.9"])).toEqual([
+    "1.0-rc1",
+    "1.0",
+    "1.9-SNAPSHOT",
+    "1.9",
+    "1.10",
+  ]);
 });
 
 const BUILD = { timestamp: "20260131.235959", number: 3 };
@@ -64,17 +80,36 @@ test.each([
   expect(path.startsWith(`${mavenFolder(name, version)}/`)).toBe(true);
 });
 
-test.each(["/app-1.0.jar", "/app/1.0/app-1.0.jar", "/x/app/1.0/app-2.0.jar", "/x/app/1.0/app-1.0", "/x/app/1.0/app-1.0.", "/x/app/1.0/README.md", "/a.b/app/1/app-1.jar", "/x/a:b/1/a:b-1.jar", "/x/app/1 0/app-1 0.jar", "/x/app/maven-metadata.xml", "/x/maven/metadata/maven-metadata.xml"])(
-  "%s is outside of it",
-  (path) => expect(parseMavenPath(path)).toBeNull(),
-);
+test.each([
+  "/app-1.0.jar",
+  "/app/1.0/app-1.0.jar",
+  "/x/app/1.0/app-2.0.jar",
+  "/x/app/1.0/app-1.0",
+  "/x/app/1.0/app-1.0.",
+  "/x/app/1.0/README.md",
+  "/a.b/app/1/app-1.jar",
+  "/x/a:b/1/a:b-1.jar",
+  "/x/app/1 0/app-1 0.jar",
+  "/x/app/maven-metadata.xml",
+  "/x/maven/metadata/maven-metadata.xml",
+])("%s is outside of it", (path) => expect(parseMavenPath(path)).toBeNull());
 
 test("checksums, main artifacts and builds are told apart", () => {
-  expect([checksumOf("/a/b.jar.sha512"), checksumOf("/a/b.jar"), checksumOf("/a/.md5")]).toEqual([{ of: "/a/b.jar", checksum: "sha512" }, null, null]);
-  const main = ["app-1.jar", "app-1.war", "app-1.pom", "app-1.module", "app-1.jar.asc", "app-1-sources.jar"].filter((name) => {
-    const file = parseMavenPath(`/x/app/1/${name}`);
-    return file && isMainArtifact(file);
-  });
+  expect([checksumOf("/a/b.jar.sha512"), checksumOf("/a/b.jar"), checksumOf("/a/.md5")]).toEqual([
+    { of: "/a/b.jar", checksum: "sha512" },
+    null,
+    null,
+  ]);
+  const main = ["app-1.jar", "app-1.war", "app-1.pom", "app-1.module", "app-1.jar.asc", "app-1-sources.jar"].filter(
+    (name) => {
+      const file = parseMavenPath(`/x/app/1/${name}`);
+      return file && isMainArtifact(file);
+    },
+  );
   expect(main).toEqual(["app-1.jar", "app-1.war"]);
-  expect([compareBuilds(BUILD, { ...BUILD, number: 10 }) < 0, compareBuilds(null, BUILD) < 0, compareBuilds(BUILD, BUILD)]).toEqual([true, true, 0]);
+  expect([
+    compareBuilds(BUILD, { ...BUILD, number: 10 }) < 0,
+    compareBuilds(null, BUILD) < 0,
+    compareBuilds(BUILD, BUILD),
+  ]).toEqual([true, true, 0]);
 });

@@ -20,12 +20,19 @@ describe("a registry's URL", () => {
     expect(parseRegistryUrl(text)).toEqual({ origin, namespace });
   });
 
-  test.each(["", "ftp://host", "file:///etc", "https://", "https://user:pw@host", "https://host/?a=b", "https://host/UPPER", "https://host/../..%2f", "http://host:99999"])(
-    "%j is none",
-    (text) => {
-      expect(parseRegistryUrl(text)).toBeNull();
-    },
-  );
+  test.each([
+    "",
+    "ftp://host",
+    "file:///etc",
+    "https://",
+    "https://user:pw@host",
+    "https://host/?a=b",
+    "https://host/UPPER",
+    "https://host/../..%2f",
+    "http://host:99999",
+  ])("%j is none", (text) => {
+    expect(parseRegistryUrl(text)).toBeNull();
+  });
 
   test("makes names whole: its path goes before, and Docker's own images lie under library", () => {
     expect(fullName({ origin: "https://host", namespace: "mirror" }, "library/nginx")).toBe("mirror/library/nginx");
@@ -37,23 +44,34 @@ describe("a registry's URL", () => {
 
 test("names, tags and digests are told from what only looks like them", () => {
   expect(["a", "a/b", "a.b_c__d-e---f/0"].every(isImageName)).toBe(true);
-  expect(["", "A", "a/", "/a", "a//b", "a..b", "a___b", "-a", "a-", "../a", "a:b", "a@b", "a".repeat(256)].some(isImageName)).toBe(false);
+  expect(
+    ["", "A", "a/", "/a", "a//b", "a..b", "a___b", "-a", "a-", "../a", "a:b", "a@b", "a".repeat(256)].some(isImageName),
+  ).toBe(false);
   expect(["latest", "1.0", "_x", "A-b.c", "a".repeat(128)].every(isTag)).toBe(true);
   expect(["", ".x", "-x", "a/b", "a:b", "a b", "a".repeat(129)].some(isTag)).toBe(false);
   expect([`sha256:${HEX}`, `sha512:${HEX}${HEX}`].every(isDigest)).toBe(true);
-  expect([`sha256:${HEX.toUpperCase()}`, `sha256:${HEX}0`, `sha512:${HEX}`, `md5:${HEX}`, `sha256:${HEX}/..`, 5, null].some(isDigest)).toBe(false);
+  expect(
+    [`sha256:${HEX.toUpperCase()}`, `sha256:${HEX}0`, `sha512:${HEX}`, `md5:${HEX}`, `sha256:${HEX}/..`, 5, null].some(
+      isDigest,
+    ),
+  ).toBe(false);
 });
 
 test("tags that belong to another image are known, and others are not mistaken for them", () => {
   const subject = `sha256:${HEX}`;
   expect(attachedTo(`sha256-${HEX}`)).toEqual({ subject, suffix: null });
   expect(attachedTo(`sha256-${HEX}.sig`)).toEqual({ subject, suffix: "sig" });
-  expect(["latest", `sha256-${HEX}.other`, `sha256-${HEX.slice(1)}`, `x-sha256-${HEX}`, `sha256-${HEX}.sig.sig`].map(attachedTo)).toEqual(Array(5).fill(null));
+  expect(
+    ["latest", `sha256-${HEX}.other`, `sha256-${HEX.slice(1)}`, `x-sha256-${HEX}`, `sha256-${HEX}.sig.sig`].map(
+      attachedTo,
+    ),
+  ).toEqual(Array(5).fill(null));
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha256-${HEX}`);
 });
 
 test("a hostile name is judged in no time", () => {
   const began = Date.now();
-  for (const text of ["a-".repeat(100_000), "a".repeat(200_000), `${"a/".repeat(120)}!`, "_".repeat(250)]) isImageName(text);
+  for (const text of ["a-".repeat(100_000), "a".repeat(200_000), `${"a/".repeat(120)}!`, "_".repeat(250)])
+    isImageName(text);
   expect(Date.now() - began).toBeLessThan(1_000);
 });

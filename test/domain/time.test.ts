@@ -31,7 +31,12 @@ describe("a time is written", () => {
 describe("a time is read", () => {
   test("with its offset honoured, whatever the zone", () => {
     const instant = new Date("2030-01-31T12:00:00Z");
-    for (const text of ["2030-01-31T12:00:00Z", "2030-01-31T20:00:00.000+08:00", "2030-01-31T20:00+0800", "2030-01-31t04:00:00-08"]) {
+    for (const text of [
+      "2030-01-31T12:00:00Z",
+      "2030-01-31T20:00:00.000+08:00",
+      "2030-01-31T20:00+0800",
+      "2030-01-31t04:00:00-08",
+    ]) {
       expect(parseTime(text, "Europe/Berlin"), `reading ${text}`).toEqual(instant);
     }
   });
@@ -58,24 +63,60 @@ describe("a time is read", () => {
     expect(parseTime("2022-08-23T10:45:19.123999999Z", "UTC")).toEqual(new Date("2022-08-23T10:45:19.123Z"));
   });
 
-  test.each(["", "tomorrow", "2030-01-31", "2030-01-31 12:00:00", "1896091200000", "2030-02-29T00:00:00", "2030-13-01T00:00:00", "2030-01-00T00:00:00", "2030-01-31T24:00:00", "2030-01-31T12:60:00", "2030-01-31T12:00:60", "2030-01-31T12:00:00+19:00", "2030-01-31T12:00:00+08:60", "+12030-01-31T12:00:00", "2030-01-31T12:00:00.Z"])(
-    "and %s refused with an example",
-    (text) => {
-      expect(() => parseTime(text, "UTC")).toThrow(TimeError);
-      expect(() => parseTime(text, "UTC")).toThrow("write 2030-01-31T12:00:00");
-    },
-  );
+  test.each([
+    "",
+    "tomorrow",
+    "2030-01-31",
+    "2030-01-31 12:00:00",
+    "1896091200000",
+    "2030-02-29T00:00:00",
+    "2030-13-01T00:00:00",
+    "2030-01-00T00:00:00",
+    "2030-01-31T24:00:00",
+    "2030-01-31T12:60:00",
+    "2030-01-31T12:00:60",
+    "2030-01-31T12:00:00+19:00",
+    "2030-01-31T12:00:00+08:60",
+    "+12030-01-31T12:00:00",
+    "2030-01-31T12:00:00.Z",
+  ])("and %s refused with an example", (text) => {
+    expect(() => parseTime(text, "UTC")).toThrow(TimeError);
+    expect(() => parseTime(text, "UTC")).toThrow("write 2030-01-31T12:00:00");
+  });
 });
 
 describe("a time zone", () => {
   test("is a name of the IANA database, an alias too", () => {
-    for (const zone of [...Intl.supportedValuesOf("timeZone"), "UTC", "GMT", "Etc/UTC", "Asia/Kolkata", "Europe/Kyiv", "US/Pacific", "PRC", "Japan"]) {
+    for (const zone of [
+      ...Intl.supportedValuesOf("timeZone"),
+      "UTC",
+      "GMT",
+      "Etc/UTC",
+      "Asia/Kolkata",
+      "Europe/Kyiv",
+      "US/Pacific",
+      "PRC",
+      "Japan",
+    ]) {
       expect(isTimeZone(zone), `zone ${zone}`).toBe(true);
     }
   });
 
   test("is not what only one of Intl and Temporal understands", () => {
-    for (const zone of ["", "Local", "+08:00", "GMT+8", "PST", "utc", "europe/berlin", "EUROPE/BERLIN", "asia/kolkata", "Mars/Olympus", "../etc/passwd", "A".repeat(5000)]) {
+    for (const zone of [
+      "",
+      "Local",
+      "+08:00",
+      "GMT+8",
+      "PST",
+      "utc",
+      "europe/berlin",
+      "EUROPE/BERLIN",
+      "asia/kolkata",
+      "Mars/Olympus",
+      "../etc/passwd",
+      "A".repeat(5000),
+    ]) {
       expect(isTimeZone(zone), `zone ${zone}`).toBe(false);
     }
   });

@@ -4,8 +4,9 @@ import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 
-/** Who may import what (design: the folders). Roots compose the program and may import anything. */
-const ROOTS = /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
+/** Who may import what (docs/decisions.md#folders). Roots compose the program and may import anything. */
+const ROOTS =
+  /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^domain\//, values: [/^domain\//] },
   { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
@@ -24,7 +25,9 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
 ];
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], { encoding: "utf8" })
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], {
+  encoding: "utf8",
+})
   .trim()
   .split("\n")
   .filter((file) => !file.startsWith("test/"));
@@ -47,7 +50,9 @@ type Import = { file: string; target: string; typeOnly: boolean };
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(file, "utf8");
-  const found = text.matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm);
+  const found = text.matchAll(
+    /^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm,
+  );
   return [...found].map(([, type, from, bare, dynamic]) => {
     const name = from ?? bare ?? dynamic ?? "";
     const target = name.startsWith(".") ? normalize(join(dirname(file), name)) : name;
@@ -70,7 +75,10 @@ test("folders import only what they may", () => {
 });
 
 test("workflows import no node built-ins, no zod, no database", () => {
-  const wrong = imports.filter(({ file, target, typeOnly }) => file.startsWith("workflows/") && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target));
+  const wrong = imports.filter(
+    ({ file, target, typeOnly }) =>
+      file.startsWith("workflows/") && !typeOnly && /^(node:|zod|drizzle|better-sqlite3|hono)/.test(target),
+  );
   expect(wrong).toEqual([]);
 });
 
@@ -79,7 +87,9 @@ test("domain imports no package", () => {
 });
 
 test("only the roots read the environment and the configuration", () => {
-  const readers = files.filter((file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")));
+  const readers = files.filter(
+    (file) => !ROOTS.test(file) && /process\.env|from "(\.\.?\/)+config\.ts"/.test(readFileSync(file, "utf8")),
+  );
   expect(readers).toEqual([]);
 });
 
@@ -87,13 +97,19 @@ test("no file but the tables and the folders of types and protocols names a repo
   const types = REPOSITORY_TYPES.join("|");
   // As a text in any quotes, those of SQL included, or as the key of an object.
   const named = new RegExp(`["'\`](?:${types})["'\`]|[{,\\n]\\s*(?:${types}):`);
-  const naming = files.filter((file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")));
+  const naming = files.filter(
+    (file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")),
+  );
   expect(naming).toEqual([]);
 });
 
 test("exactly one protobufjs 8 is installed, or saved histories cannot be replayed", () => {
-  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as { packages: Record<string, { version?: string }> };
-  const copies = Object.entries(lock.packages).filter(([path, { version }]) => path.endsWith("node_modules/protobufjs") && version?.startsWith("8."));
+  const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
+    packages: Record<string, { version?: string }>;
+  };
+  const copies = Object.entries(lock.packages).filter(
+    ([path, { version }]) => path.endsWith("node_modules/protobufjs") && version?.startsWith("8."),
+  );
   expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
 });
 

@@ -22,12 +22,18 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     await pushImage(target.url, name, "latest", there);
     return { here, there, digestNow: async () => (await readManifest(target.url, name, "latest"))?.digest };
   }
-  const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) => copy({ ...ends, seen: createImageMemory(), name, rules, targetTags });
+  const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) =>
+    copy({ ...ends, seen: createImageMemory(), name, rules, targetTags });
 
   test("is left under SKIP, and nothing is sent", async () => {
     const { here, there, digestNow } = await differing("skip");
     const outcome = await run("skip", { conflictStrategy: "SKIP" });
-    expect(outcome).toMatchObject({ result: { kind: "skipped" }, digest: here.digest, bytesSent: 0, parts: { node: { skip: 1 } } });
+    expect(outcome).toMatchObject({
+      result: { kind: "skipped" },
+      digest: here.digest,
+      bytesSent: 0,
+      parts: { node: { skip: 1 } },
+    });
     expect(await digestNow()).toBe(there.digest);
   });
 
@@ -67,14 +73,19 @@ describe.skipIf(!source.available)("a tag that the target has with other content
   test("does not hold back a cosign signature that only grew, but one that differs is left under SKIP", async () => {
     const image = makeImage();
     const tag = `${image.digest.replace(":", "-")}.sig`;
-    const [one, two, other] = ["one", "two", "other"].map((text) => makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json"));
+    const [one, two, other] = ["one", "two", "other"].map((text) =>
+      makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json"),
+    );
     if (one === undefined || two === undefined || other === undefined) throw new Error("three signatures");
     const grown = makeImage({ layers: [one, two] });
     await pushImage(source.url, "cosign", "latest", image);
     await pushImage(source.url, "cosign", tag, grown);
     await pushImage(target.url, "cosign", "latest", image);
     await pushImage(target.url, "cosign", tag, makeImage({ layers: [one] }));
-    expect(await run("cosign", {})).toMatchObject({ result: { kind: "same" }, parts: { node: { success: 1, skip: 1 } } });
+    expect(await run("cosign", {})).toMatchObject({
+      result: { kind: "same" },
+      parts: { node: { success: 1, skip: 1 } },
+    });
     expect((await readManifest(target.url, "cosign", tag))?.digest).toBe(grown.digest);
 
     const theirs = makeImage({ layers: [other] });

@@ -1,7 +1,15 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
 import { copy, openEnds } from "../rigs/transfer/image-fixture.ts";
-import { descriptor, makeBlob, makeImage, makeIndex, missingParts, pushImage, readManifest } from "../rigs/servers/images.ts";
+import {
+  descriptor,
+  makeBlob,
+  makeImage,
+  makeIndex,
+  missingParts,
+  pushImage,
+  readManifest,
+} from "../rigs/servers/images.ts";
 import { judge, treeDigests } from "../rigs/servers/oci-clients.ts";
 import { CRANE, REGCTL, SKOPEO } from "../rigs/servers/oci-tools.ts";
 import { startProxy } from "../rigs/servers/proxy.ts";
@@ -40,27 +48,40 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   });
   const run = (name: string, options: Partial<Parameters<typeof copy>[0]> = {}) => copy({ ...ends, name, ...options });
 
-  test.each(["oci", "docker"] as const)("a single %s manifest with config and layers, small, streamed and empty", async (format) => {
-    const name = `single/${format}`;
-    const image = makeImage({ format, layers: [100, 0, 65_536, 65_537, 3_000_000] });
-    await pushImage(source.url, name, "latest", image);
-    const outcome = await run(name);
-    expect(outcome.result).toEqual({ kind: "sent" });
-    expect(outcome.digest).toBe(image.digest);
-    const bytes = [image, ...image.blobs].reduce((sum, part) => sum + part.bytes.length, 0);
-    expect(outcome).toMatchObject({ size: bytes, bytesSent: bytes, parts: { blob: { failed: 0 }, node: { success: 1, skip: 0, failed: 0 } } });
-    expect(outcome.parts.blob.success + outcome.parts.blob.skip).toBe(6);
-    expect(await missingParts(target.url, name, image)).toEqual([]);
-    await judge(source, target, name, "latest");
-  });
+  test.each(["oci", "docker"] as const)(
+    "a single %s manifest with config and layers, small, streamed and empty",
+    async (format) => {
+      const name = `single/${format}`;
+      const image = makeImage({ format, layers: [100, 0, 65_536, 65_537, 3_000_000] });
+      await pushImage(source.url, name, "latest", image);
+      const outcome = await run(name);
+      expect(outcome.result).toEqual({ kind: "sent" });
+      expect(outcome.digest).toBe(image.digest);
+      const bytes = [image, ...image.blobs].reduce((sum, part) => sum + part.bytes.length, 0);
+      expect(outcome).toMatchObject({
+        size: bytes,
+        bytesSent: bytes,
+        parts: { blob: { failed: 0 }, node: { success: 1, skip: 0, failed: 0 } },
+      });
+      expect(outcome.parts.blob.success + outcome.parts.blob.skip).toBe(6);
+      expect(await missingParts(target.url, name, image)).toEqual([]);
+      await judge(source, target, name, "latest");
+    },
+  );
 
   test.each(["oci", "docker"] as const)("an %s index with all its children", async (format) => {
     const base = makeBlob(70_000);
-    const index = makeIndex(["amd64", "arm64", "s390x"].map((architecture) => makeImage({ format, architecture, layers: [base, 500] })), format);
+    const index = makeIndex(
+      ["amd64", "arm64", "s390x"].map((architecture) => makeImage({ format, architecture, layers: [base, 500] })),
+      format,
+    );
     await pushImage(source.url, `index/${format}`, "latest", index);
     const outcome = await run(`index/${format}`);
     expect(outcome).toMatchObject({ result: { kind: "sent" }, digest: index.digest });
-    expect(outcome.parts).toEqual({ blob: { success: 7, skip: 0, failed: 0 }, node: { success: 4, skip: 0, failed: 0 } });
+    expect(outcome.parts).toEqual({
+      blob: { success: 7, skip: 0, failed: 0 },
+      node: { success: 4, skip: 0, failed: 0 },
+    });
     expect(await missingParts(target.url, `index/${format}`, index)).toEqual([]);
     await judge(source, target, `index/${format}`, "latest");
   });
@@ -88,7 +109,8 @@ function copies(source: TestRegistry, target: TestRegistry): void {
 
     const outcome = await run(name);
     expect(outcome).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 7, skip: 0, failed: 0 } } });
-    for (const part of [index, sbom, signature, childSbom, cosign]) expect(await missingParts(target.url, name, part)).toEqual([]);
+    for (const part of [index, sbom, signature, childSbom, cosign])
+      expect(await missingParts(target.url, name, part)).toEqual([]);
     expect((await readManifest(target.url, name, `${index.digest.replace(":", "-")}.sig`))?.digest).toBe(cosign.digest);
     const tree = await treeDigests(target, name, "latest");
     expect(tree === null || [sbom, signature].every(({ digest }) => tree.includes(digest))).toBe(true);
@@ -110,7 +132,11 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await attach(source, name, image, [first, later]);
 
     const outcome = await run(name, { seen: createImageMemory() });
-    expect(outcome).toMatchObject({ result: { kind: "same" }, digest: image.digest, parts: { node: { success: 1, skip: 2 } } });
+    expect(outcome).toMatchObject({
+      result: { kind: "same" },
+      digest: image.digest,
+      parts: { node: { success: 1, skip: 2 } },
+    });
     expect(await missingParts(target.url, name, later)).toEqual([]);
     const listed = await listedDigests(target, name, image.digest);
     expect(listed.toSorted()).toEqual([first.digest, later.digest, theirs.digest].toSorted());
@@ -121,9 +147,15 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await pushImage(source.url, "retagged", "latest", image);
     const proxy = await startProxy(target.url);
     const through = openEnds(source.url, proxy.url);
-    const outcome = await copy({ ...through, name: "retagged", targetName: "other/name", targetTags: ["1", "1.0", "1.0.0"] });
+    const outcome = await copy({
+      ...through,
+      name: "retagged",
+      targetName: "other/name",
+      targetTags: ["1", "1.0", "1.0.0"],
+    });
     expect(outcome.result).toEqual({ kind: "sent" });
-    for (const tag of ["1", "1.0", "1.0.0"]) expect((await readManifest(target.url, "other/name", tag))?.bytes.equals(image.bytes)).toBe(true);
+    for (const tag of ["1", "1.0", "1.0.0"])
+      expect((await readManifest(target.url, "other/name", tag))?.bytes.equals(image.bytes)).toBe(true);
     expect(await readManifest(target.url, "other/name", "latest")).toBeNull();
     expect(proxy.count("PUT", /\/manifests\//)).toBe(3);
     await through.close();
@@ -131,7 +163,11 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   });
 
   test("not a foreign layer, which stays where its URL points", async () => {
-    const foreign = { ...descriptor(makeBlob(10)), mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", urls: ["https://example.com/layer"] };
+    const foreign = {
+      ...descriptor(makeBlob(10)),
+      mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+      urls: ["https://example.com/layer"],
+    };
     const image = makeImage({ format: "docker", foreign: [foreign] });
     await pushImage(source.url, "foreign", "latest", image);
     const outcome = await run("foreign");
@@ -140,21 +176,35 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   });
 }
 
-async function attach(rig: TestRegistry, name: string, subject: { digest: string }, referrers: ReturnType<typeof makeImage>[]): Promise<void> {
+async function attach(
+  rig: TestRegistry,
+  name: string,
+  subject: { digest: string },
+  referrers: ReturnType<typeof makeImage>[],
+): Promise<void> {
   for (const referrer of referrers) await pushImage(rig.url, name, null, referrer);
   if (rig.kind === "gcr") return;
   const manifests = referrers.map((referrer) => ({ ...descriptor(referrer), artifactType: "application/x-test" }));
   const tag = subject.digest.replace(":", "-");
   const old = await readManifest(rig.url, name, tag);
-  const before = old === null ? [] : (JSON.parse(old.bytes.toString()) as { manifests: { digest: string }[] }).manifests;
+  const before =
+    old === null ? [] : (JSON.parse(old.bytes.toString()) as { manifests: { digest: string }[] }).manifests;
   const all = [...before, ...manifests.filter(({ digest }) => !before.some((item) => item.digest === digest))];
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: all }));
-  await fetch(`${rig.url}/v2/${name}/manifests/${tag}`, { method: "PUT", body: new Uint8Array(bytes), headers: { "content-type": "application/vnd.oci.image.index.v1+json" } });
+  const bytes = Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.oci.image.index.v1+json", manifests: all }),
+  );
+  await fetch(`${rig.url}/v2/${name}/manifests/${tag}`, {
+    method: "PUT",
+    body: new Uint8Array(bytes),
+    headers: { "content-type": "application/vnd.oci.image.index.v1+json" },
+  });
 }
 
 async function listedDigests(rig: TestRegistry, name: string, digest: string): Promise<string[]> {
   const path = rig.kind === "gcr" ? `referrers/${digest}` : `manifests/${digest.replace(":", "-")}`;
-  const response = await fetch(`${rig.url}/v2/${name}/${path}`, { headers: { accept: "application/vnd.oci.image.index.v1+json" } });
+  const response = await fetch(`${rig.url}/v2/${name}/${path}`, {
+    headers: { accept: "application/vnd.oci.image.index.v1+json" },
+  });
   const { manifests } = (await response.json()) as { manifests: { digest: string }[] };
   return manifests.map((item) => item.digest);
 }

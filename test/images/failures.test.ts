@@ -6,7 +6,15 @@ import { createImageMemory } from "../../activities/registries/oci/copy/memory.t
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import { copy, openEnds, type CopyOptions } from "../rigs/transfer/image-fixture.ts";
 import { selfSigned } from "../rigs/servers/credentials.ts";
-import { makeBlob, makeImage, makeIndex, missingParts, pushImage, readManifest, type TestBlob } from "../rigs/servers/images.ts";
+import {
+  makeBlob,
+  makeImage,
+  makeIndex,
+  missingParts,
+  pushImage,
+  readManifest,
+  type TestBlob,
+} from "../rigs/servers/images.ts";
 import { startProxy, type Fault } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
@@ -16,7 +24,8 @@ const here = await startProxy(source.url);
 const there = await startProxy(target.url);
 const ends = openEnds({ url: here.url, idleTimeoutMs: 1_500 }, { url: there.url, idleTimeoutMs: 1_500 });
 
-const run = (name: string, options: Partial<CopyOptions> = {}) => copy({ ...ends, seen: createImageMemory(), name, ...options });
+const run = (name: string, options: Partial<CopyOptions> = {}) =>
+  copy({ ...ends, seen: createImageMemory(), name, ...options });
 const visible = async (name: string) => (await readManifest(target.url, name, "latest")) !== null;
 const atTarget = (fault: Fault, when: (request: { method: string; path: string }) => boolean = () => true) => {
   there.fault = (request) => (when(request) ? fault : null);
@@ -34,28 +43,39 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
 
   test("says which image is not there", async () => {
     await pushImage(source.url, "here", "latest", makeImage());
-    for (const [name, tag] of [["here", "deleted"], ["nowhere/at/all", "latest"]] as const) {
+    for (const [name, tag] of [
+      ["here", "deleted"],
+      ["nowhere/at/all", "latest"],
+    ] as const) {
       const { result, parts } = await run(name, { tag });
-      expect(result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false, reason: expect.stringContaining(`${name}:${tag} is not in the registry`) });
+      expect(result).toMatchObject({
+        kind: "failed",
+        conflict: false,
+        stopsCluster: false,
+        reason: expect.stringContaining(`${name}:${tag} is not in the registry`),
+      });
       expect(parts.node.failed).toBe(1);
     }
   });
 
-  test.each([1_000, 200_000])("finds out that a blob of %i bytes is corrupt at the source, and shows nothing of it", async (size) => {
-    const layer = makeBlob(size);
-    const name = `corrupt/${size}`;
-    await pushImage(source.url, name, "latest", makeImage({ layers: [layer] }));
-    const path = fileOf(layer);
-    const bytes = readFileSync(path);
-    bytes[size - 1] = (bytes[size - 1] ?? 0) ^ 1;
-    writeFileSync(path, bytes);
-    const outcome = await run(name);
-    expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, throttled: false, uploads: [] });
-    expect(reasonOf(outcome)).toContain(layer.digest);
-    expect(reasonOf(outcome)).toContain("its copy is corrupt; push it there again");
-    expect(await visible(name)).toBe(false);
-    expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(404);
-  });
+  test.each([1_000, 200_000])(
+    "finds out that a blob of %i bytes is corrupt at the source, and shows nothing of it",
+    async (size) => {
+      const layer = makeBlob(size);
+      const name = `corrupt/${size}`;
+      await pushImage(source.url, name, "latest", makeImage({ layers: [layer] }));
+      const path = fileOf(layer);
+      const bytes = readFileSync(path);
+      bytes[size - 1] = (bytes[size - 1] ?? 0) ^ 1;
+      writeFileSync(path, bytes);
+      const outcome = await run(name);
+      expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, throttled: false, uploads: [] });
+      expect(reasonOf(outcome)).toContain(layer.digest);
+      expect(reasonOf(outcome)).toContain("its copy is corrupt; push it there again");
+      expect(await visible(name)).toBe(false);
+      expect((await fetch(`${target.url}/v2/${name}/blobs/${layer.digest}`)).status).toBe(404);
+    },
+  );
 
   test("names a blob that the source lost, and a manifest that an index lost", async () => {
     const layer = makeBlob(2_000);
@@ -70,7 +90,9 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await fetch(`${source.url}/v2/lost/child/manifests/${index.children[1]?.digest}`, { method: "DELETE" });
     const child = await run("lost/child");
     expect(child.result.kind).toBe("failed");
-    expect(reasonOf(child)).toMatch(/index lost\/child@sha256:\w+ names sha256:\w+, which the registry .* does not have/);
+    expect(reasonOf(child)).toMatch(
+      /index lost\/child@sha256:\w+ names sha256:\w+, which the registry .* does not have/,
+    );
     expect(await visible("lost/child")).toBe(false);
   });
 
@@ -83,12 +105,21 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     const name = `busy/${status}`;
     const image = makeImage();
     await pushImage(source.url, name, "latest", image);
-    atTarget({ kind: "answer", status, headers, body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}` }, ({ method }) => method !== "GET" && method !== "HEAD");
+    atTarget(
+      { kind: "answer", status, headers, body: `{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}` },
+      ({ method }) => method !== "GET" && method !== "HEAD",
+    );
     const began = Date.now();
     const { result } = await run(name);
-    expect(result).toMatchObject({ kind: "again", throttled, reason: expect.stringContaining(`answered ${status} (TOOMANYREQUESTS: slow down)`) });
+    expect(result).toMatchObject({
+      kind: "again",
+      throttled,
+      reason: expect.stringContaining(`answered ${status} (TOOMANYREQUESTS: slow down)`),
+    });
     const notBefore = "notBefore" in result ? result.notBefore : undefined;
-    expect(notBefore === null ? 0 : (notBefore ?? 0) - began).toBeGreaterThanOrEqual("retry-after" in headers ? 3_000 : 0);
+    expect(notBefore === null ? 0 : (notBefore ?? 0) - began).toBeGreaterThanOrEqual(
+      "retry-after" in headers ? 3_000 : 0,
+    );
     atTarget({ kind: "latency", ms: 1 });
     expect((await run(name)).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, name, image)).toEqual([]);
@@ -122,7 +153,10 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
   test("waits no longer than it must for a registry that never answers", async () => {
     await pushImage(source.url, "silent", "latest", makeImage());
     atTarget({ kind: "hang" }, ({ path }) => path.includes("/silent/"));
-    expect((await run("silent")).result).toMatchObject({ kind: "again", reason: expect.stringContaining("was silent for 2 s") });
+    expect((await run("silent")).result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("was silent for 2 s"),
+    });
   });
 
   test("does not wait for the other blobs when one is refused for good", async () => {
@@ -131,7 +165,11 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     const patient = openEnds(here.url, there.url);
     there.fault = ({ method, path }) => {
       if (method !== "PUT") return null;
-      return path.includes(encodeURIComponent(refused.digest)) ? { kind: "answer", status: 413 } : path.includes(encodeURIComponent(endless.digest)) ? { kind: "hang" } : null;
+      return path.includes(encodeURIComponent(refused.digest))
+        ? { kind: "answer", status: 413 }
+        : path.includes(encodeURIComponent(endless.digest))
+          ? { kind: "hang" }
+          : null;
     };
     const outcome = await copy({ ...patient, name: "siblings" });
     expect(outcome.result).toMatchObject({ kind: "failed", reason: expect.stringContaining("answered 413") });
@@ -141,8 +179,12 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
   test("tries again when a connection breaks off, on either side", async () => {
     const image = makeImage({ layers: [400_000] });
     await pushImage(source.url, "broken", "latest", image);
-    here.fault = ({ path, method }) => (method === "GET" && path.includes("/blobs/") ? { kind: "cutAnswer", afterBytes: 100_000 } : null);
-    expect((await run("broken")).result).toMatchObject({ kind: "again", reason: expect.stringMatching(/connection broke off|terminated|closed/) });
+    here.fault = ({ path, method }) =>
+      method === "GET" && path.includes("/blobs/") ? { kind: "cutAnswer", afterBytes: 100_000 } : null;
+    expect((await run("broken")).result).toMatchObject({
+      kind: "again",
+      reason: expect.stringMatching(/connection broke off|terminated|closed/),
+    });
     here.fault = () => null;
     atTarget({ kind: "cutRequest", afterBytes: 100_000 }, ({ method }) => method === "PUT");
     expect((await run("broken")).result).toMatchObject({ kind: "again" });
@@ -155,7 +197,10 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await pushImage(source.url, "down", "latest", makeImage());
     const direct = openEnds(source.url, target.url);
     await target.kill();
-    expect((await copy({ ...direct, name: "down" })).result).toMatchObject({ kind: "again", reason: expect.stringContaining("ECONNREFUSED") });
+    expect((await copy({ ...direct, name: "down" })).result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("ECONNREFUSED"),
+    });
     await target.restart();
     expect((await copy({ ...direct, name: "down" })).result).toEqual({ kind: "sent" });
     await direct.close();
@@ -169,9 +214,13 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
       if (method === "PUT") setTimeout(() => controller.abort(), 50);
       return method === "PUT";
     });
-    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({ kind: "cancelled" });
+    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({
+      kind: "cancelled",
+    });
     expect(await visible("stopped")).toBe(false);
-    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({ kind: "cancelled" });
+    await expect(copy({ ...patient, name: "stopped", signal: controller.signal })).rejects.toMatchObject({
+      kind: "cancelled",
+    });
     await patient.close();
   });
 
@@ -189,11 +238,17 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     const certificate = readFileSync(files.certificate, "utf8");
     const secure = await startProxy(target.url, { tls: { key: readFileSync(files.key, "utf8"), cert: certificate } });
     await pushImage(source.url, "tls", "latest", makeImage());
-    for (const [options, kind] of [[{}, "failed"], [{ certificate }, "sent"], [{ insecureSkipVerify: true }, "same"]] as const) {
+    for (const [options, kind] of [
+      [{}, "failed"],
+      [{ certificate }, "sent"],
+      [{ insecureSkipVerify: true }, "same"],
+    ] as const) {
       const pair = openEnds(source.url, { url: secure.url, ...options });
       const outcome = await copy({ ...pair, name: "tls" });
       expect(outcome.result.kind).toBe(kind);
-      expect(kind === "failed" ? reasonOf(outcome) : "give the PEM of its CA as certificate").toContain("give the PEM of its CA as certificate");
+      expect(kind === "failed" ? reasonOf(outcome) : "give the PEM of its CA as certificate").toContain(
+        "give the PEM of its CA as certificate",
+      );
       await pair.close();
     }
     await secure.stop();
@@ -208,7 +263,10 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     const seen = createImageMemory();
     await run("forgotten", { tag: "one", seen });
     await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
-    expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({ kind: "again", reason: expect.stringContaining("is sent again") });
+    expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("is sent again"),
+    });
     expect((await run("forgotten", { tag: "two", seen })).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, "forgotten", two)).toEqual([]);
   });

@@ -31,16 +31,20 @@ function listings(rig: TestRegistry): void {
       await pushImage(rig.url, name, "v0", index);
       await pushImage(rig.url, name, "v1", image);
       await pushImage(rig.url, name, beside, fallback);
-      for (const suffix of ["sig", "att", "sbom"]) await pushImage(rig.url, name, `${beside}.${suffix}`, makeSignature());
+      for (const suffix of ["sig", "att", "sbom"])
+        await pushImage(rig.url, name, `${beside}.${suffix}`, makeSignature());
       const tags = Array.from({ length: 400 }, (_, count) => `v${count}`);
-      for (let at = 1; at < tags.length; at += 40) await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, name, tag, { ...image, blobs: [] })));
+      for (let at = 1; at < tags.length; at += 40)
+        await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, name, tag, { ...image, blobs: [] })));
       expected.push(...tags.map((tag) => `${name}:${tag}`));
     }
     const { artifacts, sizes, missing, attached } = await readAll({ registry, names: null });
     expect(artifacts.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(expected.toSorted());
     expect(Math.max(...sizes)).toBeLessThanOrEqual(500);
     expect(missing).toEqual([]);
-    const left = ["a", "b/c", "d"].flatMap((name) => ["", ".att", ".sbom", ".sig"].map((suffix) => `${name}:${beside}${suffix}`));
+    const left = ["a", "b/c", "d"].flatMap((name) =>
+      ["", ".att", ".sbom", ".sig"].map((suffix) => `${name}:${beside}${suffix}`),
+    );
     expect(attached.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(left);
   });
 
@@ -59,7 +63,8 @@ function listings(rig: TestRegistry): void {
       [`sha256-${"1".repeat(64)}`, makeIndex([makeImage({ subject: makeImage() })])],
     ];
     for (const [tag, image] of images) await pushImage(rig.url, "named", tag, image);
-    for (const [tag, image] of images) await pushImage(rig.url, `alone/${tag.toLowerCase().slice(0, 20)}${tag.slice(-4)}`, tag, image);
+    for (const [tag, image] of images)
+      await pushImage(rig.url, `alone/${tag.toLowerCase().slice(0, 20)}${tag.slice(-4)}`, tag, image);
     const { artifacts, attached } = await readAll({ registry, names: null });
     const inName = (name: string) => artifacts.filter((each) => each.name === name).map(({ tag }) => tag);
     expect(inName("named").toSorted()).toEqual(images.map(([tag]) => tag).toSorted());
@@ -68,7 +73,11 @@ function listings(rig: TestRegistry): void {
   });
 
   test("has the names and versions asked for, also those that do not exist, and says which names are missing", async () => {
-    const { artifacts, missing } = await readAll({ registry, names: ["d", "no/such", "BAD NAME", "constructor"], versions: { d: ["v1", "gone", "v1"] } });
+    const { artifacts, missing } = await readAll({
+      registry,
+      names: ["d", "no/such", "BAD NAME", "constructor"],
+      versions: { d: ["v1", "gone", "v1"] },
+    });
     expect(artifacts).toEqual([
       { name: "d", tag: "v1" },
       { name: "d", tag: "gone" },
@@ -105,7 +114,9 @@ function listings(rig: TestRegistry): void {
     const proxy = await startProxy(rig.url);
     proxy.fault = ({ path }) => (/tags\/list/.test(path) ? { kind: "answer", status: 503 } : null);
     const failing = createOciRegistry({ url: proxy.url });
-    await expect(listImagePage({ registry: failing, names: null, cursor: null })).rejects.toMatchObject({ kind: "server" });
+    await expect(listImagePage({ registry: failing, names: null, cursor: null })).rejects.toMatchObject({
+      kind: "server",
+    });
     await failing.close();
     await proxy.stop();
   });

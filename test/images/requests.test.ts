@@ -20,8 +20,10 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
 
   test("are one HEAD at each end for each tag that is equal, and one list of tags for the name", async () => {
     const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
-    for (const tag of tags) await pushImage(source.url, "warm", tag, tag === "v0" ? makeIndex([makeImage()]) : makeImage());
-    const copyAll = async (seen = createImageMemory()) => Promise.all(tags.map((tag) => copy({ ...ends, seen, name: "warm", tag })));
+    for (const tag of tags)
+      await pushImage(source.url, "warm", tag, tag === "v0" ? makeIndex([makeImage()]) : makeImage());
+    const copyAll = async (seen = createImageMemory()) =>
+      Promise.all(tags.map((tag) => copy({ ...ends, seen, name: "warm", tag })));
     await copyAll();
     forget(here, there);
     const outcomes = await copyAll();

@@ -27,45 +27,54 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     { kind: "distribution", resumes: true },
     { kind: "docker-registry", resumes: false },
     { kind: "gcr", resumes: false },
-  ] as const)("cut in the middle of its second chunk on the way to $kind: goes on there = $resumes", async ({ kind, resumes }, context) => {
-    const rig = await rigFor(kind, context);
-    const newest: UploadState[] = [];
-    rig.there.fault = ({ method }) => (method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "cutRequest", afterBytes: 20 * MiB } : null);
-    const first = await copy({ ...rig.ends, name: "big", onUpload: (state) => void newest.push(state) });
-    expect(first.result.kind).toBe("again");
-    expect(uploadsOf(first)).toEqual([{ digest, location: expect.any(String), offset: CHUNK }]);
-    expect(newest).toEqual(uploadsOf(first));
+  ] as const)(
+    "cut in the middle of its second chunk on the way to $kind: goes on there = $resumes",
+    async ({ kind, resumes }, context) => {
+      const rig = await rigFor(kind, context);
+      const newest: UploadState[] = [];
+      rig.there.fault = ({ method }) =>
+        method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "cutRequest", afterBytes: 20 * MiB } : null;
+      const first = await copy({ ...rig.ends, name: "big", onUpload: (state) => void newest.push(state) });
+      expect(first.result.kind).toBe("again");
+      expect(uploadsOf(first)).toEqual([{ digest, location: expect.any(String), offset: CHUNK }]);
+      expect(newest).toEqual(uploadsOf(first));
 
-    rig.there.fault = () => null;
-    const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
-    expect(second.result).toEqual({ kind: "sent" });
-    const [least, most] = resumes ? [BLOB - CHUNK - 21 * MiB, BLOB - CHUNK - 15 * MiB] : [BLOB, BLOB + MiB];
-    expect(second.bytesSent).toBeGreaterThanOrEqual(least);
-    expect(second.bytesSent).toBeLessThanOrEqual(most);
-    expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
-    await rig.end();
-  });
+      rig.there.fault = () => null;
+      const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
+      expect(second.result).toEqual({ kind: "sent" });
+      const [least, most] = resumes ? [BLOB - CHUNK - 21 * MiB, BLOB - CHUNK - 15 * MiB] : [BLOB, BLOB + MiB];
+      expect(second.bytesSent).toBeGreaterThanOrEqual(least);
+      expect(second.bytesSent).toBeLessThanOrEqual(most);
+      expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
+      await rig.end();
+    },
+  );
 
-  test.for(["distribution", "docker-registry"] as const)("goes on after a SIGKILL of %s between two chunks", async (kind, context) => {
-    const rig = await rigFor(kind, context);
-    rig.there.fault = ({ method }) => (method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "answer", status: 503 } : null);
-    const first = await copy({ ...rig.ends, name: "big" });
-    expect(uploadsOf(first)).toHaveLength(1);
-    rig.there.fault = () => null;
-    await rig.target.restart();
-    const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
-    expect(second.result).toEqual({ kind: "sent" });
-    expect(second.bytesSent).toBeLessThan(BLOB - CHUNK + MiB);
-    expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
-    await rig.end();
-  });
+  test.for(["distribution", "docker-registry"] as const)(
+    "goes on after a SIGKILL of %s between two chunks",
+    async (kind, context) => {
+      const rig = await rigFor(kind, context);
+      rig.there.fault = ({ method }) =>
+        method === "PATCH" && rig.there.count("PATCH", /./) === 2 ? { kind: "answer", status: 503 } : null;
+      const first = await copy({ ...rig.ends, name: "big" });
+      expect(uploadsOf(first)).toHaveLength(1);
+      rig.there.fault = () => null;
+      await rig.target.restart();
+      const second = await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: uploadsOf(first) });
+      expect(second.result).toEqual({ kind: "sent" });
+      expect(second.bytesSent).toBeLessThan(BLOB - CHUNK + MiB);
+      expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
+      await rig.end();
+    },
+  );
 
   test("goes in one request to a registry that refuses a second chunk, and that is remembered", async (context) => {
     const rig = await rigFor("distribution", context);
     const other = makeImage({ layers: [makeBlob(65 * MiB)] });
     await pushImage(source.url, "other", "latest", other);
     const seen = createImageMemory();
-    rig.there.fault = ({ method }) => (method === "PATCH" && rig.there.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null);
+    rig.there.fault = ({ method }) =>
+      method === "PATCH" && rig.there.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null;
     expect((await copy({ ...rig.ends, seen, name: "big" })).result).toEqual({ kind: "sent" });
     const patches = rig.there.count("PATCH", /./);
     expect((await copy({ ...rig.ends, seen, name: "other" })).result).toEqual({ kind: "sent" });
@@ -78,13 +87,31 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
 
   test("is begun anew when the target forgot the upload or confirms other bytes than were sent", async (context) => {
     const rig = await rigFor("docker-registry", context);
-    const lost = [{ digest, location: `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`, offset: CHUNK }];
+    const lost = [
+      {
+        digest,
+        location: `${rig.there.url}/v2/big/blobs/uploads/00000000-0000-0000-0000-000000000000?_state=x`,
+        offset: CHUNK,
+      },
+    ];
     rig.there.fault = ({ method }) =>
-      method === "PATCH" ? { kind: "answer", status: 202, headers: { location: `${rig.there.url}/v2/big/blobs/uploads/x`, range: "0-99" } } : null;
+      method === "PATCH"
+        ? {
+            kind: "answer",
+            status: 202,
+            headers: { location: `${rig.there.url}/v2/big/blobs/uploads/x`, range: "0-99" },
+          }
+        : null;
     const confused = await copy({ ...rig.ends, name: "big", resume: lost });
-    expect(confused.result).toMatchObject({ kind: "again", reason: expect.stringContaining("confirms 100 bytes"), uploads: [] });
+    expect(confused.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("confirms 100 bytes"),
+      uploads: [],
+    });
     rig.there.fault = () => null;
-    expect((await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: lost })).result).toEqual({ kind: "sent" });
+    expect((await copy({ ...rig.ends, name: "big", seen: createImageMemory(), resume: lost })).result).toEqual({
+      kind: "sent",
+    });
     expect(await missingParts(rig.target.url, "big", image)).toEqual([]);
     await rig.end();
   });
@@ -98,7 +125,12 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await file.write("other bytes", 10 * MiB);
     await file.close();
     const outcome = await copy({ ...rig.ends, name: "corrupt" });
-    expect(outcome.result).toMatchObject({ kind: "again", maxTries: 3, uploads: [], reason: expect.stringContaining(`${layer.digest} of corrupt`) });
+    expect(outcome.result).toMatchObject({
+      kind: "again",
+      maxTries: 3,
+      uploads: [],
+      reason: expect.stringContaining(`${layer.digest} of corrupt`),
+    });
     expect(rig.there.count("PUT", /uploads/)).toBe(1);
     expect(rig.there.count("DELETE", /uploads/)).toBeGreaterThan(0);
     await rig.end();
@@ -109,7 +141,8 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     const asked: string[] = [];
     rig.there.answerHeaders = { "oci-chunk-min-length": String(100 * MiB) };
     await copy({ ...rig.ends, name: "big" });
-    for (const { method, headers } of rig.there.requests) if (method === "PATCH") asked.push(String(headers["content-range"]));
+    for (const { method, headers } of rig.there.requests)
+      if (method === "PATCH") asked.push(String(headers["content-range"]));
     expect(asked).toEqual([`0-${100 * MiB - 1}`, `${100 * MiB}-${BLOB - 1}`]);
     await rig.end();
   });

@@ -52,12 +52,21 @@ describe("the check of a connection", () => {
 
   it("tells a wrong password, and does not repeat it", async () => {
     const found = await check(target.url, { password: "wrong-secret" });
-    expect(found).toMatchObject({ reachable: true, authenticated: false, isInstance: null, reason: expect.stringMatching(/401.*password/) });
+    expect(found).toMatchObject({
+      reachable: true,
+      authenticated: false,
+      isInstance: null,
+      reason: expect.stringMatching(/401.*password/),
+    });
     expect(JSON.stringify(found)).not.toContain("wrong-secret");
   });
 
   it("tells that nothing listens", async () => {
-    expect(await check("http://127.0.0.1:1")).toMatchObject({ reachable: false, authenticated: false, reason: expect.stringContaining("ECONNREFUSED") });
+    expect(await check("http://127.0.0.1:1")).toMatchObject({
+      reachable: false,
+      authenticated: false,
+      reason: expect.stringContaining("ECONNREFUSED"),
+    });
   });
 
   it.each<[string, RequestListener]>([
@@ -66,27 +75,48 @@ describe("the check of a connection", () => {
     ["answers everything with a page", (_, answer) => answer.end("<html>Welcome</html>")],
     ["answers everything with an empty list", (_, answer) => answer.end("[]")],
     ["has an envelope of its own", (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}')],
-    ["is a registry", (_, answer) => answer.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}')],
+    [
+      "is a registry",
+      (_, answer) =>
+        answer.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}'),
+    ],
   ])("tells that the server is another product: one that %s", async (_name, listener) => {
     const found = await check(await serverThat(listener));
-    expect(found).toMatchObject({ reachable: true, authenticated: false, isInstance: false, reason: expect.stringContaining("not an instance of this product") });
+    expect(found).toMatchObject({
+      reachable: true,
+      authenticated: false,
+      isInstance: false,
+      reason: expect.stringContaining("not an instance of this product"),
+    });
   });
 
   it("tells an instance of another protocol version", async () => {
     const data = { product: "artifact-replication", version: 2, name: "n", limits: {}, repositoryTypes: [] };
-    const url = await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })));
+    const url = await serverThat((_, answer) =>
+      answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })),
+    );
     expect(await check(url)).toMatchObject({ reachable: true, reason: expect.stringContaining("version 2") });
   });
 
   it("tells an instance in trouble, and waits for none that is silent", async () => {
     const down = await serverThat((_, answer) => answer.writeHead(503, { "retry-after": "7" }).end());
-    expect(await check(down)).toMatchObject({ reachable: true, isInstance: null, reason: expect.stringContaining("503") });
+    expect(await check(down)).toMatchObject({
+      reachable: true,
+      isInstance: null,
+      reason: expect.stringContaining("503"),
+    });
     const silent = await serverThat(() => undefined);
-    expect(await check(silent, { idleTimeoutMs: 300 })).toMatchObject({ reachable: false, reason: expect.stringContaining("silent") });
+    expect(await check(silent, { idleTimeoutMs: 300 })).toMatchObject({
+      reachable: false,
+      reason: expect.stringContaining("silent"),
+    });
   });
 
   it("refuses metadata addresses and what is no URL", async () => {
-    expect(await check("http://169.254.169.254")).toMatchObject({ reachable: false, reason: expect.stringContaining("ALLOWED_ADDRESSES") });
+    expect(await check("http://169.254.169.254")).toMatchObject({
+      reachable: false,
+      reason: expect.stringContaining("ALLOWED_ADDRESSES"),
+    });
     expect(() => clientOf("ftp://example.org")).toThrow("is no http(s) URL");
   });
 });
@@ -97,7 +127,10 @@ describe("making a repository at another instance", () => {
     expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true, empty: true });
     expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false, empty: true });
     expect(findProject(target.db, REMOTE.projectId)).not.toBeNull();
-    expect(findRepository(target.db, REMOTE.projectId, REMOTE.repoName)).toMatchObject({ type: "GENERIC", category: "LOCAL" });
+    expect(findRepository(target.db, REMOTE.projectId, REMOTE.repoName)).toMatchObject({
+      type: "GENERIC",
+      category: "LOCAL",
+    });
     await client.close();
   });
 
@@ -107,17 +140,43 @@ describe("making a repository at another instance", () => {
   ] as const)("refuses where there is one %s", async (_name, { type, category, url }, reason) => {
     const client = clientOf(target.url);
     await client.ensureRepository({ ...REMOTE, repoName: "other" }, "GENERIC");
-    const rest = { public: false, description: null, displayName: null, username: null, secret: null, certificate: null, insecureSkipVerify: false };
-    insertRepository(target.db, { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest }, { user: "u", now: 1 });
-    await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({ name: "TransferError", kind: "invalid", retryable: false, message: expect.stringMatching(reason) });
+    const rest = {
+      public: false,
+      description: null,
+      displayName: null,
+      username: null,
+      secret: null,
+      certificate: null,
+      insecureSkipVerify: false,
+    };
+    insertRepository(
+      target.db,
+      { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest },
+      { user: "u", now: 1 },
+    );
+    await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({
+      name: "TransferError",
+      kind: "invalid",
+      retryable: false,
+      message: expect.stringMatching(reason),
+    });
     await client.close();
   });
 
   it("refuses names that no project or repository may have, and types it does not take", async () => {
     const client = clientOf(target.url);
-    await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("projectId") });
-    await expect(client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("repoName") });
-    await expect(client.ensureRepository(REMOTE, "RPM")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("RPM") });
+    await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("projectId"),
+    });
+    await expect(client.ensureRepository({ projectId: "p1", repoName: "1" }, "GENERIC")).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("repoName"),
+    });
+    await expect(client.ensureRepository(REMOTE, "RPM")).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("RPM"),
+    });
     await client.close();
   });
 });
@@ -136,9 +195,15 @@ describe("what only newer instances can do", () => {
     const answers = [capabilities, { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] }];
     const found = [];
     for (const data of answers) {
-      const client = clientOf(await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" }))));
+      const client = clientOf(
+        await serverThat((_, answer) => answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" }))),
+      );
       const { features } = await client.capabilities();
-      found.push([features, (await client.feature("uploadsWithoutDigest")) !== null, (await client.feature("versionsByOtherDigests")) !== null]);
+      found.push([
+        features,
+        (await client.feature("uploadsWithoutDigest")) !== null,
+        (await client.feature("versionsByOtherDigests")) !== null,
+      ]);
       await client.close();
     }
     expect(found).toEqual([
@@ -155,7 +220,11 @@ describe("what only newer instances can do", () => {
     await client.appendUpload(session, content.length, bytes(), hooks);
     const told = { id: session.id, offset: 3000, done: true, sha256: sha256(content), size: 3000 };
     expect(await uploads.finishUpload(session.id, { sha512 }, 3000, hooks.signal)).toEqual(told);
-    expect(await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal)).toEqual({ id: "", offset: 3000, done: true });
+    expect(await uploads.startUpload({ sha256: sha256(content), size: null }, hooks.signal)).toEqual({
+      id: "",
+      offset: 3000,
+      done: true,
+    });
     await client.close();
   });
 
@@ -179,7 +248,9 @@ describe("what only newer instances can do", () => {
     const rules = { conflictStrategy: "SKIP", includeMetadata: true } as const;
     const unread = { sha256: null, size: null, sha512 } as const;
     const file = { path: "/f", metadata: {}, attached: false, ...DATES, ...unread } as const;
-    expect(await calls?.sendFiles(REMOTE, { type: "GENERIC", ...rules, files: [file] }, [], hooks)).toEqual([{ result: "need" }]);
+    expect(await calls?.sendFiles(REMOTE, { type: "GENERIC", ...rules, files: [file] }, [], hooks)).toEqual([
+      { result: "need" },
+    ]);
     const { stated } = npmVersion("lib", "1.0.0", { tarball: content });
     const version = { ...stated, digest: null, files: stated.files.map((each) => ({ ...each, ...unread })) };
     const statement = { type: "NPM" as const, ...rules, contents: [], versions: [version] };

@@ -9,7 +9,15 @@ import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { findRepository } from "../../db/repositories.ts";
 import { getNode } from "../../db/nodes.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
-import { clientOf, copy, createSource, REMOTE, type SourceFile, startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  copy,
+  createSource,
+  REMOTE,
+  type SourceFile,
+  startInstance,
+  type Instance,
+} from "../rigs/transfer/instance-fixture.ts";
 
 const MIB = 1024 * 1024;
 
@@ -33,16 +41,25 @@ afterEach(async () => {
   await source.close();
 });
 
-const run = (files: SourceFile[], options: Partial<Parameters<typeof copy>[1]> = {}) => copy(files, { content: source.source, target: client, ...options });
+const run = (files: SourceFile[], options: Partial<Parameters<typeof copy>[1]> = {}) =>
+  copy(files, { content: source.source, target: client, ...options });
 
 async function seed(sizes: number[], folder = "/a b/ü"): Promise<SourceFile[]> {
-  return source.addAll(sizes.map((size, i) => ({ fullPath: `${folder}/${i}.bin`, bytes: randomBytes(size), metadata: { number: String(i) } })));
+  return source.addAll(
+    sizes.map((size, i) => ({
+      fullPath: `${folder}/${i}.bin`,
+      bytes: randomBytes(size),
+      metadata: { number: String(i) },
+    })),
+  );
 }
 
 /** Fetched through the public API, not asked of the one who wrote them. */
 async function expectCopies(files: SourceFile[]): Promise<void> {
   const limit = pLimit(16);
-  const found = await Promise.all(files.map(({ fullPath }) => limit(async () => sha256((await target.fetchFile(fullPath)) ?? "missing"))));
+  const found = await Promise.all(
+    files.map(({ fullPath }) => limit(async () => sha256((await target.fetchFile(fullPath)) ?? "missing"))),
+  );
   expect(found).toEqual(files.map((file) => file.sha256));
 }
 
@@ -75,7 +92,9 @@ describe("copying files to another instance", () => {
     await expectCopies(tiny);
 
     const metadata = { remark: '"'.repeat(12_000) };
-    const files = await source.addAll(Array.from({ length: 400 }, (_, i) => ({ fullPath: `/told/${i}.bin`, bytes: randomBytes(10), metadata })));
+    const files = await source.addAll(
+      Array.from({ length: 400 }, (_, i) => ({ fullPath: `/told/${i}.bin`, bytes: randomBytes(10), metadata })),
+    );
     const { outcomes } = await run(files);
     expect(new Set(outcomes.map((outcome) => outcome?.result.kind))).toEqual(new Set(["sent"]));
     expect(nodeAt("/told/399.bin")).toMatchObject({ metadata });
@@ -100,13 +119,18 @@ describe("copying files to another instance", () => {
     target.requests.length = 0;
     const again = await run(files);
     expect(again.kinds).toEqual(["same", "same", "same"]);
-    expect(again.outcomes[0]?.parts).toEqual({ blob: { success: 0, skip: 1, failed: 0 }, node: { success: 0, skip: 1, failed: 0 } });
+    expect(again.outcomes[0]?.parts).toEqual({
+      blob: { success: 0, skip: 1, failed: 0 },
+      node: { success: 0, skip: 1, failed: 0 },
+    });
     expect(again.bytes).toBe(0);
     expect(target.requests).toHaveLength(1);
   });
 
   it("copies 5,000 small files in few requests, and finds nothing to do in few", async () => {
-    const files = await source.addAll(Array.from({ length: 5000 }, (_, i) => ({ fullPath: `/d${i % 50}/f${i}.bin`, bytes: randomBytes(4096) })));
+    const files = await source.addAll(
+      Array.from({ length: 5000 }, (_, i) => ({ fullPath: `/d${i % 50}/f${i}.bin`, bytes: randomBytes(4096) })),
+    );
     const first = await run(files);
     expect(first.kinds.every((kind) => kind === "sent")).toBe(true);
     expect(target.requests.length).toBeLessThanOrEqual(50);
@@ -206,9 +230,15 @@ describe("what this execution may have sent before", () => {
   it("is a success when it is found equal", async () => {
     const files = await seed([10, 2 * MIB]);
     await run(files);
-    const { outcomes, bytes } = await run(files, { mayHaveSent: true, rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true } });
+    const { outcomes, bytes } = await run(files, {
+      mayHaveSent: true,
+      rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
+    });
     expect(outcomes.map((outcome) => outcome?.result)).toEqual([{ kind: "sent" }, { kind: "sent" }]);
-    expect(outcomes[1]?.parts).toEqual({ blob: { success: 1, skip: 0, failed: 0 }, node: { success: 1, skip: 0, failed: 0 } });
+    expect(outcomes[1]?.parts).toEqual({
+      blob: { success: 1, skip: 0, failed: 0 },
+      node: { success: 1, skip: 0, failed: 0 },
+    });
     expect(bytes).toBe(0);
   });
 });
@@ -228,7 +258,9 @@ describe("metadata", () => {
     const content = randomBytes(100);
     await run([await source.add("/f", content, { a: "1" })]);
     const rules = { conflictStrategy: "OVERWRITE", includeMetadata: false } as const;
-    await run([await source.add("/f", content, { a: "2" }), await source.add("/g", randomBytes(5), { a: "2" })], { rules });
+    await run([await source.add("/f", content, { a: "2" }), await source.add("/g", randomBytes(5), { a: "2" })], {
+      rules,
+    });
     expect(nodeAt("/f")?.metadata).toEqual({ a: "1" });
     expect(nodeAt("/g")?.metadata).toEqual({});
     await run([await source.add("/f", randomBytes(101), { a: "3" })], { rules });
@@ -246,8 +278,14 @@ describe("a source that lost or damaged content", () => {
     writeFileSync(damagedBig ?? "", randomBytes(3 * MIB + 1));
     const { kinds, outcomes } = await run(files);
     expect(kinds).toEqual(["failed", "failed", "sent", "failed", "failed"]);
-    for (const at of [0, 3]) expect(outcomes[at]?.result).toMatchObject({ reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*not in the store`)) });
-    for (const at of [1, 4]) expect(outcomes[at]?.result).toMatchObject({ reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*damaged`)) });
+    for (const at of [0, 3])
+      expect(outcomes[at]?.result).toMatchObject({
+        reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*not in the store`)),
+      });
+    for (const at of [1, 4])
+      expect(outcomes[at]?.result).toMatchObject({
+        reason: expect.stringMatching(new RegExp(`^${files[at]?.fullPath}: .*damaged`)),
+      });
     for (const at of [0, 1, 3, 4]) expect(await target.fetchFile(files[at]?.fullPath ?? "")).toBeNull();
     expect(await uploadsLeft()).toEqual([]);
   });
@@ -287,4 +325,10 @@ async function uploadsLeft(): Promise<string[]> {
   return readdir(layout(target.dataDir).staging);
 }
 
-const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = {
+  signal: new AbortController().signal,
+  slice: UNHURRIED,
+  throttle: UNLIMITED,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+};

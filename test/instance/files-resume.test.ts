@@ -5,7 +5,16 @@ import { UNHURRIED } from "../../domain/slice.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { startProxy as startFaultProxy } from "../rigs/servers/proxy.ts";
-import { clientOf, copy, createSource, REMOTE, type SourceFile, startInstance, startProxy, type Instance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  copy,
+  createSource,
+  REMOTE,
+  type SourceFile,
+  startInstance,
+  startProxy,
+  type Instance,
+} from "../rigs/transfer/instance-fixture.ts";
 
 const MIB = 1024 * 1024;
 
@@ -34,14 +43,18 @@ afterEach(async () => {
   await source.close();
 });
 
-const run = (files: SourceFile[], options: Partial<Parameters<typeof copy>[1]> = {}) => copy(files, { content: source.source, target: client, ...options });
+const run = (files: SourceFile[], options: Partial<Parameters<typeof copy>[1]> = {}) =>
+  copy(files, { content: source.source, target: client, ...options });
 
 async function expectCopies(files: SourceFile[]): Promise<void> {
-  const found = await Promise.all(files.map(async ({ fullPath }) => sha256((await target.fetchFile(fullPath)) ?? "missing")));
+  const found = await Promise.all(
+    files.map(async ({ fullPath }) => sha256((await target.fetchFile(fullPath)) ?? "missing")),
+  );
   expect(found).toEqual(files.map((file) => file.sha256));
 }
 
-const seed = (count: number, size: number) => source.addAll(Array.from({ length: count }, (_, i) => ({ fullPath: `/${i}`, bytes: randomBytes(size) })));
+const seed = (count: number, size: number) =>
+  source.addAll(Array.from({ length: count }, (_, i) => ({ fullPath: `/${i}`, bytes: randomBytes(size) })));
 
 describe("a target that says nothing", () => {
   it.each([
@@ -56,9 +69,15 @@ describe("a target that says nothing", () => {
     const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
     silent.fault = ({ method, path }) => (hung.test(`${method} ${path}`) ? { kind: "hang" } : null);
     const { outcomes, states } = await run([file], { target: impatient });
-    expect(outcomes[0]?.result).toMatchObject({ kind: "again", reason: expect.stringContaining("was silent for 2 s"), unreachable: true });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("was silent for 2 s"),
+      unreachable: true,
+    });
     silent.fault = () => null;
-    expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual(["sent"]);
+    expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual([
+      "sent",
+    ]);
     await expectCopies([file]);
     await impatient.close();
     await silent.stop();
@@ -73,7 +92,11 @@ describe("a connection that is cut", () => {
     expect(proxy.state.cuts).toBeGreaterThan(0);
     expect(new Set(first.kinds)).toEqual(new Set(["again"]));
     for (const [i, outcome] of first.outcomes.entries()) {
-      expect(outcome?.result).toMatchObject({ reason: expect.stringMatching(new RegExp(`^/${i}: .*broke off`)), throttled: false, notBefore: null });
+      expect(outcome?.result).toMatchObject({
+        reason: expect.stringMatching(new RegExp(`^/${i}: .*broke off`)),
+        throttled: false,
+        notBefore: null,
+      });
       expect(outcome?.parts.node).toEqual({ success: 0, skip: 0, failed: 0 });
     }
     proxy.state.cutAfter = Infinity;
@@ -86,7 +109,10 @@ describe("a connection that is cut", () => {
     const files = await seed(1, 150 * MIB);
     proxy.state.cutAfter = 100 * MIB;
     const first = await run(files);
-    expect(first.outcomes[0]?.result).toMatchObject({ kind: "again", uploads: [{ digest: `sha256:${files[0]?.sha256}`, offset: 64 * MIB }] });
+    expect(first.outcomes[0]?.result).toMatchObject({
+      kind: "again",
+      uploads: [{ digest: `sha256:${files[0]?.sha256}`, offset: 64 * MIB }],
+    });
     expect(first.states.at(-1)?.offset).toBe(64 * MIB);
 
     proxy.state.cutAfter = Infinity;
@@ -124,7 +150,10 @@ describe("a target that restarts in the middle of an upload", () => {
     await restart;
     const { result } = first.outcomes[0] ?? {};
     expect(result).toMatchObject({ kind: "again", uploads: [{ offset: 64 * MIB }] });
-    expect((await run(files)).outcomes[0]?.result).toMatchObject({ kind: "again", reason: expect.stringContaining("/0: ") });
+    expect((await run(files)).outcomes[0]?.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringContaining("/0: "),
+    });
 
     target = await startInstance({ dataDir, port });
     const second = await run(files, { mayHaveSent: true, uploads: result?.kind === "again" ? result.uploads : [] });
@@ -150,7 +179,12 @@ describe("an upload that another one got in the way of", () => {
     await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quiet);
     const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: session.id, offset: MIB }];
     const first = await run(files, { uploads });
-    expect(first.outcomes[0]?.result).toMatchObject({ kind: "again", maxTries: 3, uploads: [], reason: expect.stringContaining("/0: ") });
+    expect(first.outcomes[0]?.result).toMatchObject({
+      kind: "again",
+      maxTries: 3,
+      uploads: [],
+      reason: expect.stringContaining("/0: "),
+    });
     expect(await client.uploadSession(session.id, signal)).toBeNull();
     expect(await target.fetchFile("/0")).toBeNull();
     expect((await run(files)).kinds).toEqual(["sent"]);
@@ -165,7 +199,9 @@ describe("a target whose disk is full", () => {
     const { outcomes } = await run(files);
     for (const [i, outcome] of outcomes.entries()) {
       expect(outcome?.result).toMatchObject({ kind: "failed", conflict: false, stopsCluster: false });
-      expect(outcome?.result).toMatchObject({ reason: expect.stringMatching(new RegExp(`^${files[i]?.fullPath}: .*disk.* full.*free space`)) });
+      expect(outcome?.result).toMatchObject({
+        reason: expect.stringMatching(new RegExp(`^${files[i]?.fullPath}: .*disk.* full.*free space`)),
+      });
       expect(await target.fetchFile(files[i]?.fullPath ?? "")).toBeNull();
     }
     full = false;
@@ -178,14 +214,21 @@ describe("a target that cannot be used", () => {
   it("whose repository is gone fails the files and names it", async () => {
     const files = await seed(2, 10);
     const { outcomes } = await run(files, { remote: { projectId: "copies", repoName: "nowhere" } });
-    expect(outcomes[0]?.result).toMatchObject({ kind: "failed", reason: expect.stringMatching(/^\/0: .*copies\/nowhere.*not found/) });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringMatching(/^\/0: .*copies\/nowhere.*not found/),
+    });
   });
 
   it("that does not answer has the files tried again", async () => {
     const files = await seed(2, 10);
     const other = clientOf("http://127.0.0.1:1");
     const { outcomes } = await run(files, { target: other });
-    expect(outcomes[1]?.result).toMatchObject({ kind: "again", reason: expect.stringMatching(/^\/1: .*ECONNREFUSED/), uploads: [] });
+    expect(outcomes[1]?.result).toMatchObject({
+      kind: "again",
+      reason: expect.stringMatching(/^\/1: .*ECONNREFUSED/),
+      uploads: [],
+    });
     await other.close();
   });
 
@@ -202,4 +245,10 @@ async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
 
-const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = {
+  signal: new AbortController().signal,
+  slice: UNHURRIED,
+  throttle: UNLIMITED,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+};

@@ -12,7 +12,14 @@ import type { StatedType, VersionsStatement } from "../../domain/sync-versions.t
 import type { UploadState } from "../../domain/outcome.ts";
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
-import { clientOf, createSource, settle, type Settled, startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  createSource,
+  settle,
+  type Settled,
+  startInstance,
+  type Instance,
+} from "../rigs/transfer/instance-fixture.ts";
 import { artifactOf, type Built, mavenVersion, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
 import { startProxy, type Fault, type FaultProxy } from "../rigs/servers/proxy.ts";
 
@@ -51,18 +58,32 @@ async function store(...built: Built[]): Promise<Built[]> {
   return built;
 }
 
-type Options = Partial<Pick<Settled, "rules" | "hooks" | "target">> & { mayHaveSent?: boolean; uploads?: UploadState[] };
+type Options = Partial<Pick<Settled, "rules" | "hooks" | "target">> & {
+  mayHaveSent?: boolean;
+  uploads?: UploadState[];
+};
 
 /** Copies versions and answers what was reported, in the order of the versions, and what moved. */
-async function run(built: Built[], { mayHaveSent = false, uploads = [], target: to = client, ...options }: Options = {}) {
+async function run(
+  built: Built[],
+  { mayHaveSent = false, uploads = [], target: to = client, ...options }: Options = {},
+) {
   const type: StatedType = built[0]?.stated.document?.["packagings"] ? "MAVEN" : "NPM";
   const versions = built.map(({ stated }) => ({ artifact: artifactOf(stated), mayHaveSent, uploads }));
-  const settled = await settle(versions, { ...options, content: source.source, target: to, remote: type === "MAVEN" ? MAVEN : NPM, type });
+  const settled = await settle(versions, {
+    ...options,
+    content: source.source,
+    target: to,
+    remote: type === "MAVEN" ? MAVEN : NPM,
+    type,
+  });
   return { ...settled, reasons: settled.outcomes.map((outcome) => JSON.stringify(outcome?.result)) };
 }
 
 async function download(path: string, type: "maven" | "npm"): Promise<Buffer | null> {
-  const answer = await fetch(`${target.url}/${type}/copies/${type}${path}`, { headers: { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) } });
+  const answer = await fetch(`${target.url}/${type}/copies/${type}${path}`, {
+    headers: { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) },
+  });
   const bytes = Buffer.from(await answer.arrayBuffer());
   return answer.ok ? bytes : null;
 }
@@ -70,7 +91,10 @@ async function download(path: string, type: "maven" | "npm"): Promise<Buffer | n
 /** Fetched as Maven's and npm's clients do, not asked of the one who wrote them. */
 async function expectThere(built: Built[]): Promise<void> {
   for (const { stated, bytes } of built) {
-    for (const [path, content] of bytes) expect(sha256((await download(path, stated.document?.["packagings"] ? "maven" : "npm")) ?? "missing")).toBe(sha256(content));
+    for (const [path, content] of bytes)
+      expect(sha256((await download(path, stated.document?.["packagings"] ? "maven" : "npm")) ?? "missing")).toBe(
+        sha256(content),
+      );
   }
 }
 
@@ -78,15 +102,32 @@ const fails = (fault: Fault, path: RegExp, times = 1) => {
   let left = times;
   proxy.fault = (request) => (path.test(request.path) && left-- > 0 ? fault : null);
 };
-const quiet = { signal: new AbortController().signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined };
+const quiet = {
+  signal: new AbortController().signal,
+  slice: UNHURRIED,
+  throttle: UNLIMITED,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+};
 
 describe("copying versions to another instance", () => {
   it("makes each there with all its files, small, empty or large, byte by byte", async () => {
-    const files = { ".jar": randomBytes(3 * MIB), "-sources.jar": randomBytes(200_000), "-empty.txt": Buffer.alloc(0), ".jar.asc": randomBytes(300) };
-    const built = await store(mavenVersion("com.acme:lib", "1.0", files), mavenVersion("com.acme:lib", "1.1"), mavenVersion("org.x:parent", "7", {}, "pom"));
+    const files = {
+      ".jar": randomBytes(3 * MIB),
+      "-sources.jar": randomBytes(200_000),
+      "-empty.txt": Buffer.alloc(0),
+      ".jar.asc": randomBytes(300),
+    };
+    const built = await store(
+      mavenVersion("com.acme:lib", "1.0", files),
+      mavenVersion("com.acme:lib", "1.1"),
+      mavenVersion("org.x:parent", "7", {}, "pom"),
+    );
     const { outcomes, bytes, states } = await run(built);
     await expectThere(built);
-    const sizes = built.map(({ bytes: contents }) => [...contents.values()].reduce((sum, { length }) => sum + length, 0));
+    const sizes = built.map(({ bytes: contents }) =>
+      [...contents.values()].reduce((sum, { length }) => sum + length, 0),
+    );
     expect(outcomes).toEqual(
       built.map(({ stated }, at) => ({
         result: { kind: "sent" },
@@ -101,7 +142,9 @@ describe("copying versions to another instance", () => {
   });
 
   it("sends hundreds of small versions in few requests, and finds nothing to do in fewer", async () => {
-    const built = await store(...Array.from({ length: 300 }, (_, i) => npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) })));
+    const built = await store(
+      ...Array.from({ length: 300 }, (_, i) => npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) })),
+    );
     expect((await run(built)).kinds.every((kind) => kind === "sent")).toBe(true);
     expect(proxy.requests.length).toBeLessThan(10);
     proxy.clear();
@@ -117,7 +160,11 @@ describe("copying versions to another instance", () => {
     const [built] = await store(mavenVersion("com.acme:many", "1.0", files));
     if (!built) throw new Error("nothing was built");
     const { outcomes } = await run([built]);
-    expect(outcomes[0]).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 3001 } }, bytesSent: expect.any(Number) });
+    expect(outcomes[0]).toMatchObject({
+      result: { kind: "sent" },
+      parts: { node: { success: 3001 } },
+      bytesSent: expect.any(Number),
+    });
     expect(proxy.requests.every(({ bytes }) => bytes < 4 * MIB)).toBe(true);
     await expectThere([{ ...built, bytes: new Map([...built.bytes].filter((_, i) => i % 100 === 0)) }]);
   }, 60_000);
@@ -132,7 +179,10 @@ describe("copying versions to another instance", () => {
 
   it("uploads a content that versions share once", async () => {
     const shared = randomBytes(2 * MIB);
-    const built = await store(mavenVersion("com.acme:a", "1", { ".jar": shared }), mavenVersion("com.acme:b", "1", { ".jar": shared }));
+    const built = await store(
+      mavenVersion("com.acme:a", "1", { ".jar": shared }),
+      mavenVersion("com.acme:b", "1", { ".jar": shared }),
+    );
     const { kinds, bytes } = await run(built);
     expect(kinds).toEqual(["sent", "sent"]);
     expect(bytes).toBeLessThan(shared.length + 2000);
@@ -140,10 +190,15 @@ describe("copying versions to another instance", () => {
   });
 
   it("tells every byte of its bodies to the rate limit", async () => {
-    const built = await store(mavenVersion("com.acme:a", "1", { ".jar": randomBytes(2 * MIB) }), mavenVersion("com.acme:b", "1"));
+    const built = await store(
+      mavenVersion("com.acme:a", "1", { ".jar": randomBytes(2 * MIB) }),
+      mavenVersion("com.acme:b", "1"),
+    );
     let allowed = 0;
     const { kinds } = await run(built, { hooks: { ...quiet, throttle: async (bytes) => ((allowed += bytes), bytes) } });
-    const sent = proxy.requests.filter(({ path }) => /versions|uploads\/\w/.test(path)).reduce((sum, request) => sum + request.bytes, 0);
+    const sent = proxy.requests
+      .filter(({ path }) => /versions|uploads\/\w/.test(path))
+      .reduce((sum, request) => sum + request.bytes, 0);
     expect(kinds).toEqual(["sent", "sent"]);
     expect(allowed).toBeLessThanOrEqual(sent);
     expect(allowed).toBeGreaterThan(sent - 1000);
@@ -171,22 +226,39 @@ describe("a version that is there with other content", () => {
   });
 
   it("stops the cluster under FAST_FAIL, and what has not begun is not begun", async () => {
-    const { outcomes, kinds } = await run([ours, ...others], { rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true } });
+    const { outcomes, kinds } = await run([ours, ...others], {
+      rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
+    });
     expect(kinds).toEqual(["failed", undefined, undefined]);
-    expect(outcomes[0]?.result).toMatchObject({ conflict: true, stopsCluster: true, reason: expect.stringMatching(/^lib 1\.0\.0: .* has other content there \(\/lib\/-\/lib-1\.0\.0\.tgz; sha256:/) });
+    expect(outcomes[0]?.result).toMatchObject({
+      conflict: true,
+      stopsCluster: true,
+      reason: expect.stringMatching(/^lib 1\.0\.0: .* has other content there \(\/lib\/-\/lib-1\.0\.0\.tgz; sha256:/),
+    });
     await expectThere([theirs]);
     expect(await download("/lib/-/lib-1.1.0.tgz", "npm")).toBeNull();
   });
 
   it("fails under OVERWRITE, since it must not change, and the others go on", async () => {
-    const { outcomes, kinds } = await run([ours, ...others], { rules: { conflictStrategy: "OVERWRITE", includeMetadata: true } });
+    const { outcomes, kinds } = await run([ours, ...others], {
+      rules: { conflictStrategy: "OVERWRITE", includeMetadata: true },
+    });
     expect(kinds).toEqual(["failed", "sent", "sent"]);
-    expect(outcomes[0]?.result).toMatchObject({ conflict: true, stopsCluster: false, reason: expect.stringMatching(/refuses it: lib@1\.0\.0 is published there with another tarball and must not change/) });
+    expect(outcomes[0]?.result).toMatchObject({
+      conflict: true,
+      stopsCluster: false,
+      reason: expect.stringMatching(
+        /refuses it: lib@1\.0\.0 is published there with another tarball and must not change/,
+      ),
+    });
     await expectThere([theirs]);
   });
 
   it("of Maven stays as it is under SKIP, also in what it lacks", async () => {
-    const pair = await store(mavenVersion("a.b:c", "1", { ".jar": randomBytes(9) }), mavenVersion("a.b:c", "1", { ".jar": randomBytes(8), "-sources.jar": randomBytes(7) }));
+    const pair = await store(
+      mavenVersion("a.b:c", "1", { ".jar": randomBytes(9) }),
+      mavenVersion("a.b:c", "1", { ".jar": randomBytes(8), "-sources.jar": randomBytes(7) }),
+    );
     await run(pair.slice(0, 1));
     expect((await run(pair.slice(1))).kinds).toEqual(["skipped"]);
     expect(await download("/a/b/c/1/c-1-sources.jar", "maven")).toBeNull();
@@ -194,10 +266,17 @@ describe("a version that is there with other content", () => {
 
   it("of Maven that only lacks files gets them and says how many", async () => {
     const jar = randomBytes(9);
-    const pair = await store(mavenVersion("a.b:c", "1", { ".jar": jar }), mavenVersion("a.b:c", "1", { ".jar": jar, "-sources.jar": randomBytes(7) }));
+    const pair = await store(
+      mavenVersion("a.b:c", "1", { ".jar": jar }),
+      mavenVersion("a.b:c", "1", { ".jar": jar, "-sources.jar": randomBytes(7) }),
+    );
     await run(pair.slice(0, 1));
     const { outcomes } = await run(pair.slice(1));
-    expect(outcomes[0]).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 1, skip: 2 } }, bytesSent: 7 });
+    expect(outcomes[0]).toMatchObject({
+      result: { kind: "sent" },
+      parts: { node: { success: 1, skip: 2 } },
+      bytesSent: 7,
+    });
     await expectThere(pair);
   });
 });
@@ -206,7 +285,10 @@ describe("what this execution may have sent before", () => {
   it("is a success when it is found equal", async () => {
     const built = await store(mavenVersion("a.b:c", "1"));
     await run(built);
-    const { outcomes, bytes } = await run(built, { mayHaveSent: true, rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true } });
+    const { outcomes, bytes } = await run(built, {
+      mayHaveSent: true,
+      rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
+    });
     expect(outcomes[0]).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 2, skip: 0 } } });
     expect(bytes).toBe(0);
   });
@@ -215,7 +297,10 @@ describe("what this execution may have sent before", () => {
 describe("a source that lost or damaged content", () => {
   it("fails those versions, says so, and sends the others", async () => {
     const jars = [100_000, 100_001, 3 * MIB, 3 * MIB + 1].map((size) => randomBytes(size));
-    const built = await store(...jars.map((jar, i) => mavenVersion("a.b:c", `${i}`, { ".jar": jar })), mavenVersion("a.b:c", "9"));
+    const built = await store(
+      ...jars.map((jar, i) => mavenVersion("a.b:c", `${i}`, { ".jar": jar })),
+      mavenVersion("a.b:c", "9"),
+    );
     const at = (i: number) => blobFile(layout(source.dataDir), sha256(jars[i] ?? ""));
     for (const i of [0, 2]) rmSync(at(i));
     for (const i of [1, 3]) writeFileSync(at(i), randomBytes(jars[i]?.length ?? 0));
@@ -238,12 +323,19 @@ describe("a target that is away, slow or full", () => {
     ["cuts connections", { kind: "reset" }, { unreachable: true }],
     ["cuts bodies", { kind: "cutRequest", afterBytes: 50 }, {}],
     ["cuts answers", { kind: "cutAnswer", afterBytes: 20 }, {}],
-    ["asks for patience", { kind: "answer", status: 429, headers: { "retry-after": "7" } }, { throttled: true, notBefore: expect.any(Number) }],
+    [
+      "asks for patience",
+      { kind: "answer", status: 429, headers: { "retry-after": "7" } },
+      { throttled: true, notBefore: expect.any(Number) },
+    ],
     ["is down behind its proxy", { kind: "answer", status: 503 }, {}],
   ])("that %s is tried again later, and then all is well", async (_, fault, result) => {
     fails(fault, /versions/, 1);
     const first = await run(built);
-    expect(first.outcomes.map((outcome) => outcome?.result)).toMatchObject([{ kind: "again", ...result }, { kind: "again", ...result }]);
+    expect(first.outcomes.map((outcome) => outcome?.result)).toMatchObject([
+      { kind: "again", ...result },
+      { kind: "again", ...result },
+    ]);
     expect((await run(built, { mayHaveSent: true })).kinds).toEqual(["sent", "sent"]);
     await expectThere(built);
   });
@@ -257,14 +349,26 @@ describe("a target that is away, slow or full", () => {
     const uploads = again?.result.kind === "again" ? again.result.uploads : [];
     const { kinds } = await run(built.slice(1), { mayHaveSent: true, uploads });
     expect(kinds).toEqual(["sent"]);
-    expect(proxy.requests.filter(({ method }) => method === "PATCH").reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThan(3 * MIB);
+    expect(
+      proxy.requests.filter(({ method }) => method === "PATCH").reduce((sum, { bytes }) => sum + bytes, 0),
+    ).toBeLessThan(3 * MIB);
     await expectThere(built.slice(1));
   });
 
   it("that answers something else is told as that", async () => {
-    fails({ kind: "answer", status: 200, body: `{"code":0,"message":null,"data":{"versions":[{"result":"need","files":["${"0".repeat(64)}"]}],"damaged":[]}}` }, /versions/);
+    fails(
+      {
+        kind: "answer",
+        status: 200,
+        body: `{"code":0,"message":null,"data":{"versions":[{"result":"need","files":["${"0".repeat(64)}"]}],"damaged":[]}}`,
+      },
+      /versions/,
+    );
     const { outcomes } = await run(built.slice(0, 1));
-    expect(outcomes[0]?.result).toMatchObject({ kind: "failed", reason: expect.stringContaining("not what the replication protocol says") });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringContaining("not what the replication protocol says"),
+    });
   });
 
   it("that knows no such repositories yet is told to be updated", async () => {
@@ -273,21 +377,42 @@ describe("a target that is away, slow or full", () => {
     const fresh = clientOf(proxy.url);
     const { outcomes } = await run(built.slice(0, 1), { target: fresh });
     await fresh.close();
-    expect(outcomes[0]?.result).toMatchObject({ kind: "failed", reason: expect.stringMatching(/takes no NPM repositories: bring it to this release/) });
+    expect(outcomes[0]?.result).toMatchObject({
+      kind: "failed",
+      reason: expect.stringMatching(/takes no NPM repositories: bring it to this release/),
+    });
   });
 
   it("whose bytes arrive changed fails them three times at most", async () => {
     const [one] = built;
     const digest = one?.stated.files[0]?.sha256 ?? "";
-    const body = JSON.stringify({ code: 0, message: null, data: { versions: [{ result: "damaged" }], damaged: [digest] } });
+    const body = JSON.stringify({
+      code: 0,
+      message: null,
+      data: { versions: [{ result: "damaged" }], damaged: [digest] },
+    });
     fails({ kind: "answer", status: 200, body }, /versions/);
-    expect((await run(built.slice(0, 1))).outcomes[0]?.result).toMatchObject({ kind: "again", maxTries: 3, reason: expect.stringContaining("arrived changed") });
+    expect((await run(built.slice(0, 1))).outcomes[0]?.result).toMatchObject({
+      kind: "again",
+      maxTries: 3,
+      reason: expect.stringContaining("arrived changed"),
+    });
   });
 });
 
 describe("a tarball of which the source tells only a sha512", () => {
-  const CAPABILITIES = { product: "artifact-replication", version: 1, name: "older", limits: {}, repositoryTypes: ["NPM"] };
-  const older: Fault = { kind: "answer", status: 200, body: JSON.stringify({ code: 0, message: null, data: CAPABILITIES, traceId: "" }) };
+  const CAPABILITIES = {
+    product: "artifact-replication",
+    version: 1,
+    name: "older",
+    limits: {},
+    repositoryTypes: ["NPM"],
+  };
+  const older: Fault = {
+    kind: "answer",
+    status: 200,
+    body: JSON.stringify({ code: 0, message: null, data: CAPABILITIES, traceId: "" }),
+  };
 
   /** As a registry elsewhere describes it. */
   function unreadOf({ stated, bytes }: Built) {
@@ -328,14 +453,28 @@ describe("a tarball of which the source tells only a sha512", () => {
     const seen = await startProxy(target.url, { keepBodies: (path) => path.includes("/versions/") });
     seen.fault = ({ path }) => (path.endsWith("/capabilities") ? older : null);
     const fresh = clientOf(seen.url);
-    await settle([{ artifact, mayHaveSent: false, uploads: [] }], { content: source.source, source: registry, target: fresh, remote: NPM, type: "NPM" });
+    await settle([{ artifact, mayHaveSent: false, uploads: [] }], {
+      content: source.source,
+      source: registry,
+      target: fresh,
+      remote: NPM,
+      type: "NPM",
+    });
     await fresh.close();
     await seen.stop();
     const bodies = seen.requests.flatMap(({ body }) => (body.length > 0 ? [Buffer.concat(body)] : []));
-    const statements = bodies.map((body) => JSON.parse(body.toString("utf8", 4, 4 + body.readUInt32BE(0))) as VersionsStatement);
-    const { digest, files: [file] } = built.stated;
+    const statements = bodies.map(
+      (body) => JSON.parse(body.toString("utf8", 4, 4 + body.readUInt32BE(0))) as VersionsStatement,
+    );
+    const {
+      digest,
+      files: [file],
+    } = built.stated;
     const told = { digest, files: [expect.objectContaining({ sha256: file?.sha256, size: file?.size })] };
-    expect(statements.map(({ versions }) => versions)).toEqual([[expect.objectContaining(told)], [expect.objectContaining(told)]]);
+    expect(statements.map(({ versions }) => versions)).toEqual([
+      [expect.objectContaining(told)],
+      [expect.objectContaining(told)],
+    ]);
   });
 });
 
@@ -349,7 +488,9 @@ describe("an abort", () => {
       aborted = performance.now();
       stop.abort(new Error("stopped by a user"));
     };
-    await expect(run(built, { hooks: { ...quiet, signal: stop.signal, onBytes } })).rejects.toThrow("stopped by a user");
+    await expect(run(built, { hooks: { ...quiet, signal: stop.signal, onBytes } })).rejects.toThrow(
+      "stopped by a user",
+    );
     expect(performance.now() - aborted).toBeLessThan(2000);
     expect(await download("/a/-/a-1.0.0.tgz", "npm")).toBeNull();
   });

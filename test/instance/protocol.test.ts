@@ -1,7 +1,14 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { haveBlobs } from "../../db/blobs.ts";
-import { encodeStatement, FILES_MEDIA_TYPE, SYNC_LIMITS, SYNC_PREFIX, type StatedFile, type Statement } from "../../domain/sync.ts";
+import {
+  encodeStatement,
+  FILES_MEDIA_TYPE,
+  SYNC_LIMITS,
+  SYNC_PREFIX,
+  type StatedFile,
+  type Statement,
+} from "../../domain/sync.ts";
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
@@ -28,7 +35,12 @@ beforeEach(async () => {
 
 type Answer = { status: number; code: number; message: string | null; data: unknown };
 
-async function call(method: string, path: string, body?: Uint8Array | string, headers: Record<string, string> = {}): Promise<Answer> {
+async function call(
+  method: string,
+  path: string,
+  body?: Uint8Array | string,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const answer = await fetch(`${target.url}${SYNC_PREFIX}${path}`, {
     method,
     headers: { authorization: basic(`${ADMIN.username}:${ADMIN.password}`), ...headers },
@@ -39,15 +51,28 @@ async function call(method: string, path: string, body?: Uint8Array | string, he
 }
 
 const json = { "content-type": "application/json" };
-const post = (body: Uint8Array, path = `/files/copies/${remote.repoName}`) => call("POST", path, body, { "content-type": FILES_MEDIA_TYPE });
+const post = (body: Uint8Array, path = `/files/copies/${remote.repoName}`) =>
+  call("POST", path, body, { "content-type": FILES_MEDIA_TYPE });
 const fetchFile = (path: string) => target.fetchFile(path, remote);
 
 function file(content: Buffer, changes: Partial<StatedFile> = {}): StatedFile {
   const dates = { createdBy: "ann", createdDate: 1, lastModifiedBy: "ann", lastModifiedDate: 2 };
-  return { path: "/f", size: content.length, sha256: sha256(content), metadata: {}, attached: true, ...dates, ...changes };
+  return {
+    path: "/f",
+    size: content.length,
+    sha256: sha256(content),
+    metadata: {},
+    attached: true,
+    ...dates,
+    ...changes,
+  };
 }
 
-function frame(files: unknown[], contents: Buffer[] = [], changes: Partial<Record<keyof Statement, unknown>> = {}): Buffer {
+function frame(
+  files: unknown[],
+  contents: Buffer[] = [],
+  changes: Partial<Record<keyof Statement, unknown>> = {},
+): Buffer {
   const statement = { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files, ...changes };
   return Buffer.concat([encodeStatement(statement as Statement), ...contents]);
 }
@@ -82,19 +107,32 @@ describe("a batch of files", () => {
     `/${"x".repeat(256)}`,
     `/${"x/".repeat(600)}x`,
   ];
-  it.each(badPaths.map((path) => [path.slice(0, 24), path]))("refuses the path %j and judges the others", async (_shown, path) => {
-    const content = randomBytes(10);
-    const { status, data } = await post(frame([file(content, { path }), file(content, { path: "/good", attached: false })], [content]));
-    expect(status).toBe(200);
-    expect(data).toMatchObject({ files: [{ result: "refused", code: 251011 }, { result: "need" }] });
-  });
+  it.each(badPaths.map((path) => [path.slice(0, 24), path]))(
+    "refuses the path %j and judges the others",
+    async (_shown, path) => {
+      const content = randomBytes(10);
+      const { status, data } = await post(
+        frame([file(content, { path }), file(content, { path: "/good", attached: false })], [content]),
+      );
+      expect(status).toBe(200);
+      expect(data).toMatchObject({ files: [{ result: "refused", code: 251011 }, { result: "need" }] });
+    },
+  );
 
   it("refuses a file where a folder is and below a file", async () => {
     const content = randomBytes(10);
     await post(frame([file(content, { path: "/folder/file" })], [content]));
-    const files = [file(content, { path: "/folder", attached: false }), file(content, { path: "/folder/file/below", attached: false })];
+    const files = [
+      file(content, { path: "/folder", attached: false }),
+      file(content, { path: "/folder/file/below", attached: false }),
+    ];
     const { data } = await post(frame(files));
-    expect(data).toMatchObject({ files: [{ result: "refused", code: 251012 }, { result: "refused", code: 251012 }] });
+    expect(data).toMatchObject({
+      files: [
+        { result: "refused", code: 251012 },
+        { result: "refused", code: 251012 },
+      ],
+    });
   });
 
   const content = randomBytes(30);
@@ -124,7 +162,10 @@ describe("a batch of files", () => {
     ["has a date that is none", frame([{ ...file(content), createdDate: 1e17 }], [content])],
     ["has a name that is none", frame([{ ...file(content), createdBy: "x".repeat(300) }], [content])],
     ["names a path twice", frame([file(content, { attached: false }), file(content, { attached: false })])],
-    ["has too many files", frame(Array.from({ length: SYNC_LIMITS.files + 1 }, (_, i) => file(content, { path: `/${i}`, attached: false })))],
+    [
+      "has too many files",
+      frame(Array.from({ length: SYNC_LIMITS.files + 1 }, (_, i) => file(content, { path: `/${i}`, attached: false }))),
+    ],
   ])("that %s is refused whole", async (_name, body) => {
     const { status, code, data } = await post(body);
     expect([status, code, data]).toEqual([400, 250106, null]);
@@ -137,21 +178,33 @@ describe("a batch of files", () => {
     expect(await post(body)).toMatchObject({ status: 413, code: 250106 });
     const head = Buffer.alloc(4);
     head.writeUInt32BE(SYNC_LIMITS.statementBytes + 1);
-    expect(await post(Buffer.concat([head, Buffer.alloc(SYNC_LIMITS.statementBytes + 1)]))).toMatchObject({ status: 413 });
+    expect(await post(Buffer.concat([head, Buffer.alloc(SYNC_LIMITS.statementBytes + 1)]))).toMatchObject({
+      status: 413,
+    });
   });
 
   it("takes metadata under any name", async () => {
     const content = randomBytes(30);
     const metadata = JSON.parse('{"__proto__":"x","constructor":"y","":"z"}') as Record<string, string>;
     await post(frame([file(content, { metadata })], [content]));
-    expect((await post(frame([file(content, { metadata, attached: false })]))).data).toEqual({ files: [{ result: "same" }] });
+    expect((await post(frame([file(content, { metadata, attached: false })]))).data).toEqual({
+      files: [{ result: "same" }],
+    });
     const row = target.db.$client.prepare("SELECT metadata FROM node WHERE sha256 = ?").pluck().get(sha256(content));
     expect(row).toBe('{"__proto__":"x","constructor":"y","":"z"}');
   });
 
   it("needs its media type, a login and a hosted repository that is there", async () => {
-    expect(await call("POST", `/files/copies/${remote.repoName}`, cut, json)).toMatchObject({ status: 415, code: 250119 });
-    expect(await call("POST", `/files/copies/${remote.repoName}`, cut, { "content-type": FILES_MEDIA_TYPE, authorization: basic("admin:wrong") })).toMatchObject({ status: 401 });
+    expect(await call("POST", `/files/copies/${remote.repoName}`, cut, json)).toMatchObject({
+      status: 415,
+      code: 250119,
+    });
+    expect(
+      await call("POST", `/files/copies/${remote.repoName}`, cut, {
+        "content-type": FILES_MEDIA_TYPE,
+        authorization: basic("admin:wrong"),
+      }),
+    ).toMatchObject({ status: 401 });
     expect(await post(cut, "/files/copies/nowhere")).toMatchObject({ status: 404, code: 251006 });
     expect(await post(cut, "/files/nowhere/files")).toMatchObject({ status: 404, code: 251004 });
     expect(await post(cut, "/files/%2e%2e%2f/files")).toMatchObject({ status: 400 });
@@ -170,7 +223,8 @@ describe("an upload", () => {
     path = `/uploads/${(data as { id: string }).id}`;
   });
 
-  const append = (offset: string, bytes: Buffer) => call("PATCH", path, bytes, { "content-type": "application/octet-stream", "upload-offset": offset });
+  const append = (offset: string, bytes: Buffer) =>
+    call("PATCH", path, bytes, { "content-type": "application/octet-stream", "upload-offset": offset });
 
   it("goes in pieces, tells its offset, and is verified at its end", async () => {
     expect((await append("0", content.subarray(0, 1000))).data).toMatchObject({ offset: 1000, done: false });
@@ -221,7 +275,9 @@ describe("an upload", () => {
 
 describe("an upload whose sha256 nobody knows at its beginning", () => {
   const content = randomBytes(3000);
-  const digests = Object.fromEntries(["sha256", "sha512", "sha1", "md5"].map((name) => [name, createHash(name).update(content).digest("hex")]));
+  const digests = Object.fromEntries(
+    ["sha256", "sha512", "sha1", "md5"].map((name) => [name, createHash(name).update(content).digest("hex")]),
+  );
 
   async function upload(beginning: object, end: object, bytes = content): Promise<Answer> {
     const { data } = await call("POST", "/uploads", JSON.stringify(beginning), json);
@@ -233,7 +289,10 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
   }
 
   it("is told among the features", async () => {
-    expect((await call("GET", "/capabilities")).data).toMatchObject({ version: 1, features: ["uploadsWithoutDigest", "versionsByOtherDigests"] });
+    expect((await call("GET", "/capabilities")).data).toMatchObject({
+      version: 1,
+      features: ["uploadsWithoutDigest", "versionsByOtherDigests"],
+    });
   });
 
   it.each<[string, object, object]>([
@@ -259,13 +318,20 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
     ["size", { size: 2999 }],
   ])("and that has another %s than is said at its end is refused, and nothing of it is kept", async (name, end) => {
     const other = randomBytes(3000);
-    expect(await upload({}, end, other)).toMatchObject({ status: 400, code: 251003, message: expect.stringContaining(`[${name}]`) });
+    expect(await upload({}, end, other)).toMatchObject({
+      status: 400,
+      code: 251003,
+      message: expect.stringContaining(`[${name}]`),
+    });
     expect(isThere(other)).toBe(false);
   });
 
-  it.each([{ sha512: "0" }, { sha1: "X".repeat(40) }, { md5: 5 }, { size: -1 }, { sha256: "x" }])("is refused at its end with %j", async (end) => {
-    expect(await upload({}, end)).toMatchObject({ status: 400 });
-  });
+  it.each([{ sha512: "0" }, { sha1: "X".repeat(40) }, { md5: 5 }, { size: -1 }, { sha256: "x" }])(
+    "is refused at its end with %j",
+    async (end) => {
+      expect(await upload({}, end)).toMatchObject({ status: 400 });
+    },
+  );
 
   it("is not needed where the sha256 alone is known and the content is there", async () => {
     await upload({}, {});
@@ -282,15 +348,29 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
     const second = await startInstance({ dataDir: first.dataDir });
     expect(await send(second, "GET", path)).toMatchObject({ offset: 1500, done: false });
     await send(second, "PATCH", path, content.subarray(1500), { "upload-offset": "1500" });
-    expect(await send(second, "PUT", path, JSON.stringify({ sha1: digests["sha1"] }))).toMatchObject({ done: true, sha256: sha256(content), size: 3000 });
+    expect(await send(second, "PUT", path, JSON.stringify({ sha1: digests["sha1"] }))).toMatchObject({
+      done: true,
+      sha256: sha256(content),
+      size: 3000,
+    });
     await second.stop();
     second.remove();
   });
 });
 
-async function send({ url }: Instance, method: string, path: string, body?: Uint8Array | string, headers: Record<string, string> = json): Promise<unknown> {
+async function send(
+  { url }: Instance,
+  method: string,
+  path: string,
+  body?: Uint8Array | string,
+  headers: Record<string, string> = json,
+): Promise<unknown> {
   const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
-  const answer = await fetch(`${url}${SYNC_PREFIX}${path}`, { method, headers: { ...login, ...headers }, ...(body === undefined ? {} : { body }) });
+  const answer = await fetch(`${url}${SYNC_PREFIX}${path}`, {
+    method,
+    headers: { ...login, ...headers },
+    ...(body === undefined ? {} : { body }),
+  });
   return ((await answer.json()) as Answer).data;
 }
 
@@ -298,7 +378,9 @@ it("is documented whole", async () => {
   const answer = await fetch(`${target.url}/openapi.json`);
   const { paths } = (await answer.json()) as { paths: Record<string, object> };
   const ours = Object.entries(paths).filter(([path]) => path.startsWith(SYNC_PREFIX));
-  expect(Object.fromEntries(ours.map(([path, methods]) => [path.slice(SYNC_PREFIX.length), Object.keys(methods)]))).toEqual({
+  expect(
+    Object.fromEntries(ours.map(([path, methods]) => [path.slice(SYNC_PREFIX.length), Object.keys(methods)])),
+  ).toEqual({
     "/capabilities": ["get"],
     "/repositories/{projectId}/{repoName}": ["post"],
     "/files/{projectId}/{repoName}": ["post"],

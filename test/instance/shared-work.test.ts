@@ -8,13 +8,22 @@ import { failureResult } from "../../domain/failure-result.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import { copy as copyImage, openEnds } from "../rigs/transfer/image-fixture.ts";
-import { clientOf, copy as copyFiles, createSource, type Instance, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  copy as copyFiles,
+  createSource,
+  type Instance,
+  startInstance,
+} from "../rigs/transfer/instance-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
 import { makeBlob, makeImage, pushImage } from "../rigs/servers/images.ts";
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
-/** Batches of one run share connections and what is known of the ends. What one of them began may be stopped with it: the others must not suffer. */
+/**
+ * Batches of one run share connections and what is known of the ends. What one of them began may be stopped with it:
+ * the others must not suffer.
+ */
 
 const stop = () => new TransferError("cancelled", "the run was stopped");
 
@@ -112,11 +121,20 @@ describe.skipIf(!from.available)("of images", () => {
     return { seen, isShared };
   }
 
-  /** Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers what becomes of the second after `then`. */
-  async function stopTheFirst(name: string, isThere: () => Promise<void>, then: () => void, throttle: Throttle = UNLIMITED): Promise<ArtifactOutcome["result"]["kind"]> {
+  /**
+   * Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers
+   * what becomes of the second after `then`.
+   */
+  async function stopTheFirst(
+    name: string,
+    isThere: () => Promise<void>,
+    then: () => void,
+    throttle: Throttle = UNLIMITED,
+  ): Promise<ArtifactOutcome["result"]["kind"]> {
     const { seen, isShared } = watchedMemory();
     const first = new AbortController();
-    const send = (tag: string, signal: AbortSignal) => copyImage({ ...ends, seen, name, tag, signal, throttle: (bytes) => throttle(bytes, signal) });
+    const send = (tag: string, signal: AbortSignal) =>
+      copyImage({ ...ends, seen, name, tag, signal, throttle: (bytes) => throttle(bytes, signal) });
     const stopped = send("first", first.signal).catch((error: unknown) => toTransferError(error).kind);
     await isThere();
     const second = send("second", new AbortController().signal);

@@ -9,7 +9,14 @@ import { VERSIONS_MEDIA_TYPE, type DescribedVersion } from "../../domain/sync-ve
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { startInstance, type Instance } from "../rigs/transfer/instance-fixture.ts";
-import { type Built, DATES, frame, mavenPath, mavenVersion, npmVersion } from "../rigs/transfer/package-copy-fixture.ts";
+import {
+  type Built,
+  DATES,
+  frame,
+  mavenPath,
+  mavenVersion,
+  npmVersion,
+} from "../rigs/transfer/package-copy-fixture.ts";
 
 type Type = "GENERIC" | "MAVEN" | "NPM";
 type Algorithm = "sha512" | "sha1" | "md5";

@@ -25,7 +25,9 @@ function mountDisk(): string | null {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=512m", "tmpfs", directory], { stdio: "pipe" });
     return directory;
   } catch (error) {
-    console.warn(`SKIPPED: a full disk is not provoked, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`);
+    console.warn(
+      `SKIPPED: a full disk is not provoked, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+    );
     rmSync(directory, { recursive: true });
     return null;
   }
@@ -47,10 +49,18 @@ afterAll(async () => {
   if (disk !== null) execFileSync("umount", ["--lazy", disk]);
 });
 
-const problemsOf = (instance: Instance) => patiently(() => openProduct(instance).call<Omit<Problem, "since">[]>("GET", "/replication/api/system/problems"));
+const problemsOf = (instance: Instance) =>
+  patiently(() => openProduct(instance).call<Omit<Problem, "since">[]>("GET", "/replication/api/system/problems"));
 
-/** Waits until the problem is told and the instance's numbers make the alert's expression true; answers what is told. */
-async function untilTold(instance: Instance, alert: Alert, subject: string, again: () => Promise<void> = async () => undefined): Promise<Omit<Problem, "since">> {
+/**
+ * Waits until the problem is told and the instance's numbers make the alert's expression true; answers what is told.
+ */
+async function untilTold(
+  instance: Instance,
+  alert: Alert,
+  subject: string,
+  again: () => Promise<void> = async () => undefined,
+): Promise<Omit<Problem, "since">> {
   for (const end = Date.now() + 180_000; ; await sleep(200)) {
     await again();
     const [problems, text] = [await problemsOf(instance), await patiently(() => scrapeOf(instance))];
@@ -61,7 +71,11 @@ async function untilTold(instance: Instance, alert: Alert, subject: string, agai
 }
 
 async function untilOver(instance: Instance, alert: Alert, subject: string): Promise<void> {
-  for (const end = Date.now() + 180_000; (await problemsOf(instance)).some((problem) => problem.alert === alert && problem.subject === subject); await sleep(500)) {
+  for (
+    const end = Date.now() + 180_000;
+    (await problemsOf(instance)).some((problem) => problem.alert === alert && problem.subject === subject);
+    await sleep(500)
+  ) {
     if (Date.now() > end) throw new Error(`${alert} of ${subject} is told for ever`);
   }
 }
@@ -77,12 +91,23 @@ async function rewrite(instance: Instance, statements: string): Promise<void> {
 
 const connect = () => rig.product.call("POST", "/replication/api/cluster/tryConnect?name=edge").catch(() => undefined);
 const change = (password: string) =>
-  rig.product.call("POST", "/replication/api/cluster/update", { name: "edge", url: rig.proxy.url, username: rig.edge.username, password, ping: false });
+  rig.product.call("POST", "/replication/api/cluster/update", {
+    name: "edge",
+    url: rig.proxy.url,
+    username: rig.edge.username,
+    password,
+    ping: false,
+  });
 const objects = [{ localRepoName: "files", repoType: "GENERIC" as const }];
 const nameOf = async (key: string) => (await rig.product.task(key)).name;
 
 /** What goes wrong, whom the alert is about, what is told of it, and how it is mended. */
-type Cause = { what: string; alert: Alert; skip?: boolean; provoke: () => Promise<{ subject: string; says: RegExp; mend: () => Promise<unknown> }> };
+type Cause = {
+  what: string;
+  alert: Alert;
+  skip?: boolean;
+  provoke: () => Promise<{ subject: string; says: RegExp; mend: () => Promise<unknown> }>;
+};
 
 const CAUSES: Cause[] = [
   {
@@ -104,7 +129,11 @@ const CAUSES: Cause[] = [
     async provoke() {
       await change("another one");
       await connect();
-      return { subject: "edge", says: /refuses our credentials: .*password/i, mend: () => change(rig.edge.password).then(connect) };
+      return {
+        subject: "edge",
+        says: /refuses our credentials: .*password/i,
+        mend: () => change(rig.edge.password).then(connect),
+      };
     },
   },
   {
@@ -144,8 +173,13 @@ const CAUSES: Cause[] = [
       rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hang" } : null);
       await product.upload(projectId, "files", "/second", Buffer.from("second"));
       const key = await product.run({ projectId, objects, clusters: [cluster] });
-      await follow(product, key, () => rig.proxy.requests.some(({ path, closed }) => path.includes("/sync/v1/files/") && closed === null));
-      await rewrite(center, `UPDATE record SET start_time = start_time - ${20 * MINUTE} WHERE status = 'RUNNING'; UPDATE detail SET start_time = start_time - ${20 * MINUTE}`);
+      await follow(product, key, () =>
+        rig.proxy.requests.some(({ path, closed }) => path.includes("/sync/v1/files/") && closed === null),
+      );
+      await rewrite(
+        center,
+        `UPDATE record SET start_time = start_time - ${20 * MINUTE} WHERE status = 'RUNNING'; UPDATE detail SET start_time = start_time - ${20 * MINUTE}`,
+      );
       const mend = async () => {
         rig.proxy.fault = () => null;
         await product.stop(key);
@@ -162,7 +196,10 @@ const CAUSES: Cause[] = [
       rig.proxy.fault = () => ({ kind: "reset" });
       const key = await product.run({ projectId, objects, clusters: [cluster], replicaType: "REAL_TIME" });
       await product.upload(projectId, "files", "/third", Buffer.from("third"));
-      await rewrite(center, `UPDATE event SET created_date = created_date - ${10 * MINUTE}; UPDATE pending SET since = since - ${10 * MINUTE}`);
+      await rewrite(
+        center,
+        `UPDATE event SET created_date = created_date - ${10 * MINUTE}; UPDATE pending SET since = since - ${10 * MINUTE}`,
+      );
       const mend = async () => {
         rig.proxy.fault = () => null;
         await connect();
@@ -191,7 +228,8 @@ const CAUSES: Cause[] = [
       const { center } = rig;
       const path = "/internal/v1/worker";
       const signer = createInternalSigner(readFileSync(join(center.dataDir, "secret-key"), "utf8").trim());
-      const ask = (headers: Record<string, string>) => fetch(center.url + path, { headers: { ...headers, "x-internal-worker": "far/1" } });
+      const ask = (headers: Record<string, string>) =>
+        fetch(center.url + path, { headers: { ...headers, "x-internal-worker": "far/1" } });
       const clock = Date.now;
       Date.now = () => clock() - 10 * MINUTE;
       const late = signer.headers("GET", path, "");
@@ -207,8 +245,16 @@ const CAUSES: Cause[] = [
       const { product, projectId, cluster, center } = rig;
       const hour = (new Date().getUTCHours() + 12) % 24;
       const executionPlan = { executeImmediately: false, cronExpression: `0 0 ${hour} * * ?`, timeZone: "UTC" };
-      const key = await product.run({ projectId, objects, clusters: [cluster], setting: { executionStrategy: "CRON_EXPRESSION", executionPlan } });
-      await rewrite(center, `UPDATE task SET last_modified_date = last_modified_date - ${48 * 60 * MINUTE} WHERE key = '${key}'`);
+      const key = await product.run({
+        projectId,
+        objects,
+        clusters: [cluster],
+        setting: { executionStrategy: "CRON_EXPRESSION", executionPlan },
+      });
+      await rewrite(
+        center,
+        `UPDATE task SET last_modified_date = last_modified_date - ${48 * 60 * MINUTE} WHERE key = '${key}'`,
+      );
       const mend = async () => {
         await product.execute(key);
         await closed(product, key);
@@ -218,48 +264,73 @@ const CAUSES: Cause[] = [
   },
 ];
 
-describe("a cause that is provoked makes its alert true and is told, and is over when it is mended:", { timeout: 480_000 }, () => {
-  for (const { what, alert, skip = false, provoke } of CAUSES) {
-    test.skipIf(skip)(`${what} (${alert})`, async () => {
-      const { subject, says, mend } = await provoke();
-      try {
-        expect((await untilTold(rig.center, alert, subject)).message).toMatch(says);
-      } finally {
-        await mend();
-      }
-      await untilOver(rig.center, alert, subject);
-    });
-  }
-
-  test("no transfer worker (WorkersMissing), until one runs elsewhere, whose numbers are then there, too", async () => {
-    const secretKey = "a key that both of them were given";
-    const alone = await cleanup.keep(startInstance({ env: { ...UTC, TRANSFER_WORKERS: "0", SECRET_KEY: secretKey, LOG_LEVEL: "warn" }, neverReady: true }), (one) => one.remove());
-    expect((await untilTold(alone, "WorkersMissing", "transfer worker")).message).toContain("no transfer worker");
-    const folder = mkdtempSync(join(tmpdir(), "worker-"));
-    const env = { PATH: process.env["PATH"], HOME: process.env["HOME"], DATA_DIR: folder, API_URL: alone.url, SECRET_KEY: secretKey, LOG_LEVEL: "warn" };
-    const worker = spawn(process.execPath, programOf("activities/start"), { cwd: ROOT, env, stdio: "inherit" });
-    const gone = new Promise((resolve) => worker.once("exit", resolve));
-    try {
-      await untilOver(alone, "WorkersMissing", "transfer worker");
-      const isThere = async () => readSeries(await scrapeOf(alone)).some(({ name, labels }) => name === "temporal_worker_task_slots_available" && labels["process"]?.endsWith(`/${worker.pid}`));
-      for (const end = Date.now() + 120_000; !(await isThere()); await sleep(500)) expect(Date.now()).toBeLessThan(end);
-    } finally {
-      worker.kill("SIGKILL");
-      await gone;
-      rmSync(folder, { recursive: true, force: true });
+describe(
+  "a cause that is provoked makes its alert true and is told, and is over when it is mended:",
+  { timeout: 480_000 },
+  () => {
+    for (const { what, alert, skip = false, provoke } of CAUSES) {
+      test.skipIf(skip)(`${what} (${alert})`, async () => {
+        const { subject, says, mend } = await provoke();
+        try {
+          expect((await untilTold(rig.center, alert, subject)).message).toMatch(says);
+        } finally {
+          await mend();
+        }
+        await untilOver(rig.center, alert, subject);
+      });
     }
-  });
 
-  test("an embedded Temporal that is gone (WorkersMissing), until it is back", async () => {
-    const own = await cleanup.keep(startInstance({ embedded: true, env: { ...UTC, TRANSFER_WORKERS: "1", LOG_LEVEL: "warn" } }), (one) => one.remove());
-    let killed = 0;
-    const told = await untilTold(own, "WorkersMissing", "temporal", async () => {
-      const pid = own.pids().temporal;
-      if (pid === null || pid === killed) return;
-      killed = pid;
-      await own.kill("temporal").catch(() => undefined);
+    test("no transfer worker (WorkersMissing), until one runs elsewhere, whose numbers are then there, too", async () => {
+      const secretKey = "a key that both of them were given";
+      const alone = await cleanup.keep(
+        startInstance({
+          env: { ...UTC, TRANSFER_WORKERS: "0", SECRET_KEY: secretKey, LOG_LEVEL: "warn" },
+          neverReady: true,
+        }),
+        (one) => one.remove(),
+      );
+      expect((await untilTold(alone, "WorkersMissing", "transfer worker")).message).toContain("no transfer worker");
+      const folder = mkdtempSync(join(tmpdir(), "worker-"));
+      const env = {
+        PATH: process.env["PATH"],
+        HOME: process.env["HOME"],
+        DATA_DIR: folder,
+        API_URL: alone.url,
+        SECRET_KEY: secretKey,
+        LOG_LEVEL: "warn",
+      };
+      const worker = spawn(process.execPath, programOf("activities/start"), { cwd: ROOT, env, stdio: "inherit" });
+      const gone = new Promise((resolve) => worker.once("exit", resolve));
+      try {
+        await untilOver(alone, "WorkersMissing", "transfer worker");
+        const isThere = async () =>
+          readSeries(await scrapeOf(alone)).some(
+            ({ name, labels }) =>
+              name === "temporal_worker_task_slots_available" && labels["process"]?.endsWith(`/${worker.pid}`),
+          );
+        for (const end = Date.now() + 120_000; !(await isThere()); await sleep(500))
+          expect(Date.now()).toBeLessThan(end);
+      } finally {
+        worker.kill("SIGKILL");
+        await gone;
+        rmSync(folder, { recursive: true, force: true });
+      }
     });
-    expect(told.message).toContain("Temporal does not answer");
-    await untilOver(own, "WorkersMissing", "temporal");
-  });
-});
+
+    test("an embedded Temporal that is gone (WorkersMissing), until it is back", async () => {
+      const own = await cleanup.keep(
+        startInstance({ embedded: true, env: { ...UTC, TRANSFER_WORKERS: "1", LOG_LEVEL: "warn" } }),
+        (one) => one.remove(),
+      );
+      let killed = 0;
+      const told = await untilTold(own, "WorkersMissing", "temporal", async () => {
+        const pid = own.pids().temporal;
+        if (pid === null || pid === killed) return;
+        killed = pid;
+        await own.kill("temporal").catch(() => undefined);
+      });
+      expect(told.message).toContain("Temporal does not answer");
+      await untilOver(own, "WorkersMissing", "temporal");
+    });
+  },
+);

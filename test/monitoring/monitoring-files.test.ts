@@ -17,7 +17,9 @@ type Panel = { title: string; targets?: { expr: string }[] };
 const { panels } = JSON.parse(readFileSync("docs/monitoring/dashboard.json", "utf8")) as { panels: Panel[] };
 /** As Prometheus gets them from Grafana. */
 const shown = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr.replaceAll("$instance", ".*")));
-const ruled = [...readFileSync(RULES, "utf8").matchAll(/^ +- alert: (\w+)\n +expr: (.+)\n/gm)].map(([, alert = "", expr = ""]) => ({ alert, expr }));
+const ruled = [...readFileSync(RULES, "utf8").matchAll(/^ +- alert: (\w+)\n +expr: (.+)\n/gm)].map(
+  ([, alert = "", expr = ""]) => ({ alert, expr }),
+);
 
 const judge = await findJudge();
 let rig: FileRig;
@@ -30,7 +32,11 @@ beforeAll(async () => {
   const objects = [{ localRepoName: "files", repoType: "GENERIC" as const }];
   await closed(product, await product.run({ projectId, objects, clusters: [cluster] }));
   text = await scrapeOf(rig.center);
-  while (["orchestrator", "worker 1", "worker 2", "control"].some((process) => !text.includes(`temporal_worker_task_slots_available{process="${process}"`))) {
+  while (
+    ["orchestrator", "worker 1", "worker 2", "control"].some(
+      (process) => !text.includes(`temporal_worker_task_slots_available{process="${process}"`),
+    )
+  ) {
     await sleep(500);
     text = await scrapeOf(rig.center);
   }
@@ -60,15 +66,26 @@ test("there is one rule for each alert, with its threshold, its severity and wha
 
 test("rules and dashboard name only series and labels that an instance has", () => {
   const series = readSeries(text);
-  const metrics = new Set([...text.matchAll(/^# TYPE (\S+) (\w+)/gm)].flatMap(([, name = "", type]) => (type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name])));
+  const metrics = new Set(
+    [...text.matchAll(/^# TYPE (\S+) (\w+)/gm)].flatMap(([, name = "", type]) =>
+      type === "histogram" ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    ),
+  );
   const labelsOf = (metric: string) => {
-    const documented = new RegExp(`\`${metric.replace(/_(bucket|sum|count)$/, "")}\\{([\\w,]+)\\}`).exec(README)?.[1]?.split(",") ?? [];
-    return [...documented, ...series.filter(({ name }) => name === metric).flatMap(({ labels }) => Object.keys(labels))];
+    const documented =
+      new RegExp(`\`${metric.replace(/_(bucket|sum|count)$/, "")}\\{([\\w,]+)\\}`).exec(README)?.[1]?.split(",") ?? [];
+    return [
+      ...documented,
+      ...series.filter(({ name }) => name === metric).flatMap(({ labels }) => Object.keys(labels)),
+    ];
   };
   const wrong = [...ruled.map(({ expr }) => expr), ...shown].flatMap((expression) => {
     const named = namesIn(expression);
     const known = [...TARGET_LABELS, ...named.metrics.flatMap(labelsOf)];
-    const lacking = [...named.metrics.filter((name) => !metrics.has(name)), ...named.labels.filter((name) => !known.includes(name))];
+    const lacking = [
+      ...named.metrics.filter((name) => !metrics.has(name)),
+      ...named.labels.filter((name) => !known.includes(name)),
+    ];
     return lacking.map((name) => `${name} in ${expression}`);
   });
   expect(shown.length).toBeGreaterThan(25);
@@ -76,26 +93,43 @@ test("rules and dashboard name only series and labels that an instance has", () 
 });
 
 test("the page explains every number with its labels, and every alert", () => {
-  const ours = [...text.matchAll(/^# TYPE (replication_\S+)/gm)].map(([, name = ""]) => name).filter((name) => !/^replication_(process|nodejs)_/.test(name) || name === "replication_process_up");
+  const ours = [...text.matchAll(/^# TYPE (replication_\S+)/gm)]
+    .map(([, name = ""]) => name)
+    .filter((name) => !/^replication_(process|nodejs)_/.test(name) || name === "replication_process_up");
   expect(ours.filter((name) => !new RegExp(`\`${name}[\`{]`).test(README))).toEqual([]);
   expect(ALERTS.filter((alert) => !README.includes(`| ${alert} |`))).toEqual([]);
   const labels = new Map<string, Set<string>>();
-  for (const { name, labels: given } of readSeries(text)) labels.set(name, new Set([...(labels.get(name) ?? []), ...Object.keys(given)]));
-  const undocumented = ours.flatMap((name) => [...(labels.get(name) ?? [])].filter((label) => !new RegExp(`\`${name}\\{[\\w,]*\\b${label}\\b`).test(README)).map((label) => `${name}{${label}}`));
+  for (const { name, labels: given } of readSeries(text))
+    labels.set(name, new Set([...(labels.get(name) ?? []), ...Object.keys(given)]));
+  const undocumented = ours.flatMap((name) =>
+    [...(labels.get(name) ?? [])]
+      .filter((label) => !new RegExp(`\`${name}\\{[\\w,]*\\b${label}\\b`).test(README))
+      .map((label) => `${name}{${label}}`),
+  );
   expect(undocumented).toEqual([]);
 });
 
 test("the numbers of Temporal's SDK are there from every process, each family once", () => {
-  const processes = new Set(readSeries(text).filter(({ name }) => name.startsWith("temporal_")).map(({ labels }) => labels["process"]));
+  const processes = new Set(
+    readSeries(text)
+      .filter(({ name }) => name.startsWith("temporal_"))
+      .map(({ labels }) => labels["process"]),
+  );
   expect([...processes].toSorted()).toEqual(["control", "orchestrator", "worker 1", "worker 2"]);
   const types = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name);
   expect(types).toHaveLength(new Set(types).size);
 });
 
-test.skipIf(judge === null)("Prometheus' own code finds nothing wrong with the scrape, the rules and the dashboard", async () => {
-  const { problems = [], rules = [] } = (await judge?.({ rules: RULES, scrapes: [{ at: Date.now(), text }], expressions: shown })) ?? {};
-  // These two have such names in prom-client.
-  expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_active_"))).toEqual([]);
-  expect(rules.map(({ alert }) => alert)).toEqual([...ALERTS]);
-  expect(rules.every(({ annotations }) => annotations?.["summary"] && (annotations["description"] ?? "").length > 40)).toBe(true);
-});
+test.skipIf(judge === null)(
+  "Prometheus' own code finds nothing wrong with the scrape, the rules and the dashboard",
+  async () => {
+    const { problems = [], rules = [] } =
+      (await judge?.({ rules: RULES, scrapes: [{ at: Date.now(), text }], expressions: shown })) ?? {};
+    // These two have such names in prom-client.
+    expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_active_"))).toEqual([]);
+    expect(rules.map(({ alert }) => alert)).toEqual([...ALERTS]);
+    expect(
+      rules.every(({ annotations }) => annotations?.["summary"] && (annotations["description"] ?? "").length > 40),
+    ).toBe(true);
+  },
+);

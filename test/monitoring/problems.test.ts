@@ -32,9 +32,19 @@ beforeEach(() => {
   processes = { temporal: true, searchAttributes: true, orchestrator: true, workers: 1 };
   signals = createSignals(() => time);
   const directory = mkdtempSync(join(tmpdir(), "problems-"));
-  const later: Watch = { metrics: () => watch.metrics(), problems: () => watch.problems(), checked: (...said) => watch.checked(...said), start: () => watch.start() };
+  const later: Watch = {
+    metrics: () => watch.metrics(),
+    problems: () => watch.problems(),
+    checked: (...said) => watch.checked(...said),
+    start: () => watch.start(),
+  };
   api = createTestApi({ now: () => time, zone: "UTC", processes: () => processes, watch: later }, directory);
-  watch = createWatch({ ...api.deps, dataDir: directory, signals, sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers } });
+  watch = createWatch({
+    ...api.deps,
+    dataDir: directory,
+    signals,
+    sources: { slow: () => slow, unbegun: () => unbegun, workers: () => workers },
+  });
   cluster = addCluster(api.db, "shanghai");
 });
 afterEach(() => api.close());
@@ -60,18 +70,40 @@ test("each process that is missing is told, the worst first", async () => {
   processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
   time += MINUTE;
   const list = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
-  expect(list.map(({ alert, subject }) => `${alert} ${subject}`)).toEqual(["WorkersMissing temporal", "WorkersMissing orchestrator", "WorkersMissing transfer worker", "ClusterDown shanghai"]);
-  expect(list.at(-1)).toMatchObject({ severity: "warning", since: "2030-01-01T00:01:00.000", message: "cluster shanghai (https://shanghai.example) cannot be used: connection refused" });
+  expect(list.map(({ alert, subject }) => `${alert} ${subject}`)).toEqual([
+    "WorkersMissing temporal",
+    "WorkersMissing orchestrator",
+    "WorkersMissing transfer worker",
+    "ClusterDown shanghai",
+  ]);
+  expect(list.at(-1)).toMatchObject({
+    severity: "warning",
+    since: "2030-01-01T00:01:00.000",
+    message: "cluster shanghai (https://shanghai.example) cannot be used: connection refused",
+  });
   expect(list.every(({ hint }) => hint.length > 20)).toBe(true);
   expect((await told(5 * MINUTE)).get("ClusterDown")?.since).toBe("2030-01-01T00:01:00.000");
 });
 
 test("a task is overdue when a firing is long past and nothing came of it", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
-  const executionPlan = { executeImmediately: false, executeTime: null, cronExpression: "0 30 0 * * ?", timeZone: "UTC" };
-  api.db.update(task).set({ setting: { ...SETTING, executionStrategy: "CRON_EXPRESSION", executionPlan } }).where(eq(task.key, key)).run();
+  const executionPlan = {
+    executeImmediately: false,
+    executeTime: null,
+    cronExpression: "0 30 0 * * ?",
+    timeZone: "UTC",
+  };
+  api.db
+    .update(task)
+    .set({ setting: { ...SETTING, executionStrategy: "CRON_EXPRESSION", executionPlan } })
+    .where(eq(task.key, key))
+    .run();
   expect((await told(39 * MINUTE)).has("TaskOverdue")).toBe(false);
-  expect((await told(2 * MINUTE)).get("TaskOverdue")).toMatchObject({ subject: "nightly", since: "2030-01-01T00:30:00.000", message: expect.stringContaining("11 min ago") });
+  expect((await told(2 * MINUTE)).get("TaskOverdue")).toMatchObject({
+    subject: "nightly",
+    since: "2030-01-01T00:30:00.000",
+    message: expect.stringContaining("11 min ago"),
+  });
   expect(valueOf(await numbers(), "replication_task_overdue", { task: "nightly" })).toBe(1);
   api.db.update(task).set({ lastExecutionTime: time }).where(eq(task.key, key)).run();
   expect((await told()).has("TaskOverdue")).toBe(false);
@@ -81,11 +113,27 @@ test("a task is overdue when a firing is long past and nothing came of it", asyn
 
 test("a run is stalled when nothing has ended or moved for a quarter of an hour, and not when something has", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
-  const detail = { recordId: "", clusterId: "", artifactName: "/a", status: "RUNNING" as const, startTime: START, bytesSent: 5, again: true, notBefore: START, errorReason: "no answer within 60 s" };
+  const detail = {
+    recordId: "",
+    clusterId: "",
+    artifactName: "/a",
+    status: "RUNNING" as const,
+    startTime: START,
+    bytesSent: 5,
+    again: true,
+    notBefore: START,
+    errorReason: "no answer within 60 s",
+  };
   const id = addRun(api.db, key, { clusterId: cluster, start: START - 60 * MINUTE, details: [detail] });
   expect((await told(10 * MINUTE)).has("RunStalled")).toBe(false);
   const problem = (await told(6 * MINUTE)).get("RunStalled");
-  expect(problem).toMatchObject({ subject: "nightly", since: "2030-01-01T00:00:00.000", message: expect.stringContaining("for 16 min; 1 artifacts wait to be tried again, one because: no answer within 60 s") });
+  expect(problem).toMatchObject({
+    subject: "nightly",
+    since: "2030-01-01T00:00:00.000",
+    message: expect.stringContaining(
+      "for 16 min; 1 artifacts wait to be tried again, one because: no answer within 60 s",
+    ),
+  });
   expect(valueOf(await numbers(), "replication_run_stalled_seconds")).toBe(16 * 60);
   api.db.$client.exec(`UPDATE detail SET bytes_sent = 6 WHERE record_id = '${id}'`);
   expect((await told()).has("RunStalled")).toBe(false);
@@ -94,13 +142,18 @@ test("a run is stalled when nothing has ended or moved for a quarter of an hour,
 test("a run with a problem is told with it", async () => {
   const id = addRun(api.db, addTask(api.db, "nightly", [cluster], START), { clusterId: cluster, start: START });
   api.db.update(record).set({ problem: "its workflow fails" }).where(eq(record.id, id)).run();
-  expect((await told()).get("RunStuck")).toMatchObject({ severity: "critical", message: `the run of task nightly (record ${id}) does not go on: its workflow fails` });
+  expect((await told()).get("RunStuck")).toMatchObject({
+    severity: "critical",
+    message: `the run of task nightly (record ${id}) does not go on: its workflow fails`,
+  });
 });
 
 test("firings that cannot begin are told, and count as runs that are stuck", async () => {
   unbegun = ["nightly", "weekly"].map((name) => addTask(api.db, name, [cluster], START));
   const problems = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
-  expect(problems.map(({ alert, message }) => [alert, message])).toEqual(["nightly", "weekly"].map((name) => ["RunStuck", expect.stringMatching(`a firing of task ${name} cannot begin`)]));
+  expect(problems.map(({ alert, message }) => [alert, message])).toEqual(
+    ["nightly", "weekly"].map((name) => ["RunStuck", expect.stringMatching(`a firing of task ${name} cannot begin`)]),
+  );
   expect(valueOf(await numbers(), "replication_stuck_runs")).toBe(2);
   unbegun = [];
   expect((await told()).size).toBe(0);
@@ -109,10 +162,17 @@ test("firings that cannot begin are told, and count as runs that are stuck", asy
 test("uploads that a cluster has not got for minutes are told, but not those of a disabled task", async () => {
   const key = addTask(api.db, "follows", [cluster], START, { replicaType: "REAL_TIME" });
   api.db.insert(eventCursor).values({ taskKey: key, clusterId: cluster, position: 0 }).run();
-  api.db.$client.exec(`INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date) VALUES ('p', 'files', 'node', '/a', '', ${START})`);
+  api.db.$client.exec(
+    `INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date) VALUES ('p', 'files', 'node', '/a', '', ${START})`,
+  );
   expect((await told(4 * MINUTE)).has("RealTimeLag")).toBe(false);
-  expect((await told(2 * MINUTE)).get("RealTimeLag")).toMatchObject({ subject: "follows → shanghai", message: expect.stringContaining("6 min ago") });
-  expect(valueOf(await numbers(), "replication_real_time_lag_seconds", { task: "follows", cluster: "shanghai" })).toBe(360);
+  expect((await told(2 * MINUTE)).get("RealTimeLag")).toMatchObject({
+    subject: "follows → shanghai",
+    message: expect.stringContaining("6 min ago"),
+  });
+  expect(valueOf(await numbers(), "replication_real_time_lag_seconds", { task: "follows", cluster: "shanghai" })).toBe(
+    360,
+  );
   api.db.update(task).set({ enabled: false }).where(eq(task.key, key)).run();
   expect((await told()).has("RealTimeLag")).toBe(false);
 });
@@ -120,8 +180,17 @@ test("uploads that a cluster has not got for minutes are told, but not those of 
 test("conflicts that the newest run left alone are told until a run finds none", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const conflict = { recordId: "", clusterId: "", artifactName: "/a", skip: true, conflict: true };
-  addRun(api.db, key, { clusterId: cluster, start: START, end: START + 1_000, details: [conflict, { ...conflict, artifactName: "/b" }] });
-  expect((await told()).get("ConflictsLeftAlone")).toMatchObject({ subject: "nightly → shanghai", since: "2030-01-01T00:00:01.000", message: expect.stringMatching(/^2 artifacts of task nightly/) });
+  addRun(api.db, key, {
+    clusterId: cluster,
+    start: START,
+    end: START + 1_000,
+    details: [conflict, { ...conflict, artifactName: "/b" }],
+  });
+  expect((await told()).get("ConflictsLeftAlone")).toMatchObject({
+    subject: "nightly → shanghai",
+    since: "2030-01-01T00:00:01.000",
+    message: expect.stringMatching(/^2 artifacts of task nightly/),
+  });
   addRun(api.db, key, { clusterId: cluster, start: START + 2_000, end: START + 3_000 });
   expect((await told()).has("ConflictsLeftAlone")).toBe(false);
   addRun(api.db, key, { cause: "REAL_TIME", clusterId: cluster, start: time, end: time, details: [conflict] });
@@ -131,9 +200,23 @@ test("conflicts that the newest run left alone are told until a run finds none",
 
 test("refused credentials are told apart from a cluster that does not answer", async () => {
   const problem = { reason: "the user name or the password is wrong", refused: true };
-  await checkClusters({ ...api.deps, paces: { note: () => {} }, checkCluster: async () => problem, checked: signals.checked });
-  expect((await told()).get("CredentialsRefused")).toMatchObject({ severity: "critical", message: "cluster shanghai (https://shanghai.example) refuses our credentials: the user name or the password is wrong" });
-  await checkClusters({ ...api.deps, paces: { note: () => {} }, checkCluster: async () => ({ reason: "connection refused", refused: false }), checked: signals.checked });
+  await checkClusters({
+    ...api.deps,
+    paces: { note: () => {} },
+    checkCluster: async () => problem,
+    checked: signals.checked,
+  });
+  expect((await told()).get("CredentialsRefused")).toMatchObject({
+    severity: "critical",
+    message:
+      "cluster shanghai (https://shanghai.example) refuses our credentials: the user name or the password is wrong",
+  });
+  await checkClusters({
+    ...api.deps,
+    paces: { note: () => {} },
+    checkCluster: async () => ({ reason: "connection refused", refused: false }),
+    checked: signals.checked,
+  });
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);
 });
 
@@ -145,13 +228,25 @@ test("slow clusters, refused workers and batches that kill are told as others re
   signals.batchDied({ subject: "batch 3 of record x", deaths: 1 });
   signals.batchDied({ subject: "batch 4 of record x", deaths: 2 });
   const problems = await told();
-  expect([...problems.values()].map(({ alert, subject }) => [alert, subject])).toEqual([["BatchKillsWorkers", "batch 4 of record x"], ["WorkerRefused", "10.0.0.9"], ["ClusterSlow", "shanghai"]]);
+  expect([...problems.values()].map(({ alert, subject }) => [alert, subject])).toEqual([
+    ["BatchKillsWorkers", "batch 4 of record x"],
+    ["WorkerRefused", "10.0.0.9"],
+    ["ClusterSlow", "shanghai"],
+  ]);
   expect(problems.get("WorkerRefused")?.message).toContain("its clock is off");
   const series = await numbers();
   const slots = (kind: string, state: string) => valueOf(series, "replication_worker_slots", { kind, state });
-  expect([slots("SHARED", "used"), slots("SHARED", "free"), slots("QUICK", "free"), slots("ALONE", "free")]).toEqual([30, 2, 8, 0]);
-  expect([valueOf(series, "replication_workers_refused", { reason: "clock" }), valueOf(series, "replication_workers_refused", { reason: "key" })]).toEqual([1, 0]);
-  expect([valueOf(series, "replication_batch_deaths_total", { again: "false" }), valueOf(series, "replication_batch_deaths_total", { again: "true" })]).toEqual([1, 1]);
+  expect([slots("SHARED", "used"), slots("SHARED", "free"), slots("QUICK", "free"), slots("ALONE", "free")]).toEqual([
+    30, 2, 8, 0,
+  ]);
+  expect([
+    valueOf(series, "replication_workers_refused", { reason: "clock" }),
+    valueOf(series, "replication_workers_refused", { reason: "key" }),
+  ]).toEqual([1, 0]);
+  expect([
+    valueOf(series, "replication_batch_deaths_total", { again: "false" }),
+    valueOf(series, "replication_batch_deaths_total", { again: "true" }),
+  ]).toEqual([1, 1]);
   slow = [];
   expect((await told(31 * MINUTE)).size).toBe(0);
 });

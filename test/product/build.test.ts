@@ -1,11 +1,32 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { ROOT } from "../rigs/runs/program.ts";
 
-const PROGRAM = ["activities", "api", "build.js", "config.ts", "db", "domain", "main.ts", "package.json", "temporal", "workflows"];
+const PROGRAM = [
+  "activities",
+  "api",
+  "build.js",
+  "config.ts",
+  "db",
+  "domain",
+  "main.ts",
+  "package.json",
+  "temporal",
+  "workflows",
+];
 
 let tree: string;
 beforeAll(() => {
@@ -17,15 +38,22 @@ afterAll(() => rmSync(tree, { recursive: true, force: true }));
 
 const build = () => execFileSync(process.execPath, ["build.js"], { cwd: tree, encoding: "utf8", stdio: "pipe" });
 const inDist = (name: string) => join(tree, "dist", name);
-const files = () => readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+const files = () =>
+  readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
 /** When each file was written: its number changes when another one takes its place. */
 const written = () => files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 
 test("all of the program is there, and what it reads from its folders; built again, nothing is written", () => {
   build();
-  const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter((name) => !/^(dist|node_modules)/.test(name) && name !== "package.json" && name !== "build.js");
+  const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter(
+    (name) => !/^(dist|node_modules)/.test(name) && name !== "package.json" && name !== "build.js",
+  );
   const sources = all.filter((name) => statSync(join(tree, name)).isFile());
-  expect(files().map((entry) => join(entry.parentPath, entry.name)).sort()).toEqual(sources.map((name) => inDist(name.replace(/\.ts$/, ".js"))).sort());
+  expect(
+    files()
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort(),
+  ).toEqual(sources.map((name) => inDist(name.replace(/\.ts$/, ".js"))).sort());
   const before = written();
   build();
   expect(written()).toEqual(before);
@@ -34,7 +62,9 @@ test("all of the program is there, and what it reads from its folders; built aga
 test("a dist/ that cannot be written is told in a sentence", () => {
   rmSync(inDist("domain"), { recursive: true });
   writeFileSync(inDist("domain"), "in the way");
-  expect(build).toThrow(/dist\/ was not made from these sources and cannot be written \(E.*\); its owner has to run npm run build/);
+  expect(build).toThrow(
+    /dist\/ was not made from these sources and cannot be written \(E.*\); its owner has to run npm run build/,
+  );
   rmSync(inDist("domain"));
   build();
 });

@@ -65,24 +65,33 @@ describe("a whole instance with its own Temporal server", () => {
   });
 
   test("a second start on the same data directory names the holder", async () => {
-    const { code, output } = await run({ DATA_DIR: instance.dataDir, PORT: "0", TEMPORAL_PORT: "0", TEMPORAL_UI_PORT: "0" });
+    const { code, output } = await run({
+      DATA_DIR: instance.dataDir,
+      PORT: "0",
+      TEMPORAL_PORT: "0",
+      TEMPORAL_UI_PORT: "0",
+    });
     expect(code).toBe(1);
     expect(output).toContain(`in use by process ${instance.pids().supervisor}`);
     expect(children(instance).every(isAlive)).toBe(true);
   });
 
-  test.each<ProcessName>(["control", "orchestrator", "worker", "temporal"])("kill -9 of %s heals, at the same addresses", async (name) => {
-    const before = instance.endpoints();
-    const killed = await instance.kill(name);
-    await instance.ready();
-    const after = instance.endpoints();
-    expect(Object.values(after.pids).flat()).not.toContain(killed);
-    expect({ ...after, pids: null }).toEqual({ ...before, pids: null });
-  });
+  test.each<ProcessName>(["control", "orchestrator", "worker", "temporal"])(
+    "kill -9 of %s heals, at the same addresses",
+    async (name) => {
+      const before = instance.endpoints();
+      const killed = await instance.kill(name);
+      await instance.ready();
+      const after = instance.endpoints();
+      expect(Object.values(after.pids).flat()).not.toContain(killed);
+      expect({ ...after, pids: null }).toEqual({ ...before, pids: null });
+    },
+  );
 
   test("a Temporal server that hangs makes the instance not ready, until it answers again", async () => {
     const { pids, api } = instance.endpoints();
-    const missing = async () => ((await (await fetch(`${api}/health/ready`)).json()) as { data: { missing: string[] } }).data.missing;
+    const missing = async () =>
+      ((await (await fetch(`${api}/health/ready`)).json()) as { data: { missing: string[] } }).data.missing;
     process.kill(pids.temporal ?? 0, "SIGSTOP");
     await expect.poll(missing, { timeout: 60_000 }).toEqual(["temporal"]);
     process.kill(pids.temporal ?? 0, "SIGCONT");
@@ -105,7 +114,13 @@ const identity = ({ dataDir }: Instance) =>
 
 /** The nice value of each thread of a process: proc(5), 17 fields behind the name in brackets. */
 const niceOf = (pid: number) =>
-  readdirSync(`/proc/${pid}/task`).map((thread) => Number(readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8").replace(/^.*\) /s, "").split(" ")[16]));
+  readdirSync(`/proc/${pid}/task`).map((thread) =>
+    Number(
+      readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ")[16],
+    ),
+  );
 
 describe("ending", () => {
   test("SIGTERM to npm drains, exits 0 within 30 s and leaves no process", async () => {

@@ -11,7 +11,12 @@ let rig: FileRig;
 beforeAll(async () => {
   collector = await cleanup.keep(startCollector(), (one) => one.stop());
   // The SDK's own setting: how long spans are collected before they are sent.
-  const env = { ...UTC, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: "100", OTEL_RESOURCE_ATTRIBUTES: "service.namespace=tests" };
+  const env = {
+    ...UTC,
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+    OTEL_BSP_SCHEDULE_DELAY: "100",
+    OTEL_RESOURCE_ATTRIBUTES: "service.namespace=tests",
+  };
   rig = await cleanup.keep(startFileRig({ env }), (one) => one.end());
 });
 afterAll(cleanup.all);
@@ -26,7 +31,11 @@ async function hosted(product: Product, projectId: string): Promise<string> {
 }
 
 /** A POST with the admin's login; answers the trace of the request. */
-async function post({ url, username, password }: Instance, path: string, headers: Record<string, string> = {}): Promise<string> {
+async function post(
+  { url, username, password }: Instance,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<string> {
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const answer = await fetch(`${url}${path}`, { method: "POST", headers: { authorization, ...headers } });
   expect(answer.status).toBe(200);
@@ -42,27 +51,71 @@ function wayUp(spans: Span[], { name, parentSpanId }: Span): string[] {
 }
 
 const artifacts = (spans: Span[]) => spans.filter(({ name }) => name === "artifact");
-const isWhole = (spans: Span[]) => artifacts(spans).length >= NAMES.length && spans.every((span) => !wayUp(spans, span).includes("?"));
-const untilWhole = (spansOf: () => Span[]) => vi.waitFor(() => (isWhole(spansOf()) ? spansOf() : Promise.reject(new Error(JSON.stringify(spansOf(), undefined, 1)))), { timeout: 60_000, interval: 100 });
+const isWhole = (spans: Span[]) =>
+  artifacts(spans).length >= NAMES.length && spans.every((span) => !wayUp(spans, span).includes("?"));
+const untilWhole = (spansOf: () => Span[]) =>
+  vi.waitFor(
+    () => (isWhole(spansOf()) ? spansOf() : Promise.reject(new Error(JSON.stringify(spansOf(), undefined, 1)))),
+    { timeout: 60_000, interval: 100 },
+  );
 
 test("one trace leads from the API call through Temporal to each artifact", async () => {
   const { product, center, projectId, cluster } = rig;
   const localRepoName = await hosted(product, projectId);
-  const key = await product.run({ projectId, objects: [{ localRepoName, repoType: "GENERIC" }], clusters: [cluster], setting: { executionPlan: { executeImmediately: false, cronExpression: "0 0 0 1 1 ?" } } });
+  const key = await product.run({
+    projectId,
+    objects: [{ localRepoName, repoType: "GENERIC" }],
+    clusters: [cluster],
+    setting: { executionPlan: { executeImmediately: false, cronExpression: "0 0 0 1 1 ?" } },
+  });
   const caller = { traceId: "0af7651916cd43dd8448eb211c80319c", spanId: "b7ad6b7169203331" };
-  const traceId = await post(center, `/replication/api/task/execute/${key}`, { traceparent: `00-${caller.traceId}-${caller.spanId}-01` });
+  const traceId = await post(center, `/replication/api/task/execute/${key}`, {
+    traceparent: `00-${caller.traceId}-${caller.spanId}-01`,
+  });
   expect(traceId).toBe(caller.traceId);
   const { id: recordId } = await closed(product, key);
   // The caller's own span is its own to send.
-  const above: Span = { traceId, spanId: caller.spanId, name: "caller", startTimeUnixNano: "", endTimeUnixNano: "", status: {}, attributes: {}, role: "" };
+  const above: Span = {
+    traceId,
+    spanId: caller.spanId,
+    name: "caller",
+    startTimeUnixNano: "",
+    endTimeUnixNano: "",
+    status: {},
+    attributes: {},
+    role: "",
+  };
   const spans = await untilWhole(() => [above, ...collector.of(traceId)]);
   for (const artifact of artifacts(spans)) {
-    expect(wayUp(spans, artifact)).toEqual(["artifact", "transferBatch", "targetRun", "taskRun", "POST /replication/api/task/execute/:key", "caller"]);
-    expect(artifact).toMatchObject({ role: "transfer", status: { code: 0 }, attributes: { "replication.record_id": recordId, "replication.cluster_id": cluster, "replication.repository": localRepoName, "replication.result": "sent" } });
+    expect(wayUp(spans, artifact)).toEqual([
+      "artifact",
+      "transferBatch",
+      "targetRun",
+      "taskRun",
+      "POST /replication/api/task/execute/:key",
+      "caller",
+    ]);
+    expect(artifact).toMatchObject({
+      role: "transfer",
+      status: { code: 0 },
+      attributes: {
+        "replication.record_id": recordId,
+        "replication.cluster_id": cluster,
+        "replication.repository": localRepoName,
+        "replication.result": "sent",
+      },
+    });
     expect(Number(artifact.endTimeUnixNano)).toBeGreaterThanOrEqual(Number(artifact.startTimeUnixNano));
   }
-  expect(artifacts(spans).map(({ attributes }) => attributes["replication.artifact"]).sort()).toEqual(NAMES);
-  expect(spans.find(({ name }) => name === "taskRun")).toMatchObject({ role: "orchestrator", attributes: { "temporal.workflow_id": expect.stringMatching(new RegExp(`^repl/.*/${key}/${recordId}$`)) } });
+  expect(
+    artifacts(spans)
+      .map(({ attributes }) => attributes["replication.artifact"])
+      .sort(),
+  ).toEqual(NAMES);
+  expect(spans.find(({ name }) => name === "taskRun")).toMatchObject({
+    role: "orchestrator",
+    attributes: { "temporal.workflow_id": expect.stringMatching(new RegExp(`^repl/.*/${key}/${recordId}$`)) },
+  });
   expect(spans.filter(({ role }) => role === "control").length).toBeGreaterThan(2);
 });
 
@@ -73,12 +126,25 @@ test("what nobody called for begins a trace of its own: uploads in REAL_TIME; a 
   await partner.project(projectId).catch(() => undefined);
   await partner.hosted(projectId, localRepoName);
   for (const path of NAMES) await partner.upload(projectId, localRepoName, path, Buffer.from("another"));
-  await product.run({ projectId, objects: [{ localRepoName, repoType: "GENERIC" }], clusters: [cluster], replicaType: "REAL_TIME", setting: { conflictStrategy: "FAST_FAIL" } });
+  await product.run({
+    projectId,
+    objects: [{ localRepoName, repoType: "GENERIC" }],
+    clusters: [cluster],
+    replicaType: "REAL_TIME",
+    setting: { conflictStrategy: "FAST_FAIL" },
+  });
   for (const path of NAMES) await product.upload(projectId, localRepoName, path, Buffer.from(path));
-  const mine = () => artifacts(collector.spans).filter(({ attributes }) => attributes["replication.repository"] === localRepoName);
-  await vi.waitFor(() => expect(new Set(mine().map(({ attributes }) => attributes["replication.artifact"])).size).toBeGreaterThan(0), { timeout: 60_000, interval: 100 });
+  const mine = () =>
+    artifacts(collector.spans).filter(({ attributes }) => attributes["replication.repository"] === localRepoName);
+  await vi.waitFor(
+    () => expect(new Set(mine().map(({ attributes }) => attributes["replication.artifact"])).size).toBeGreaterThan(0),
+    { timeout: 60_000, interval: 100 },
+  );
   const [artifact] = mine();
-  expect(artifact).toMatchObject({ status: { code: 2, message: expect.stringContaining("FAST_FAIL") }, attributes: { "replication.result": "failed" } });
+  expect(artifact).toMatchObject({
+    status: { code: 2, message: expect.stringContaining("FAST_FAIL") },
+    attributes: { "replication.result": "failed" },
+  });
 });
 
 test("a collector that is away is told once and costs a run nothing", async () => {
@@ -88,12 +154,27 @@ test("a collector that is away is told once and costs a run nothing", async () =
   });
   const { port } = gone.address() as AddressInfo;
   await new Promise((resolve) => gone.close(resolve));
-  const alone = await startFileRig({ env: { ...UTC, LOG_LEVEL: "warn", OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`, OTEL_BSP_SCHEDULE_DELAY: "100" } });
+  const alone = await startFileRig({
+    env: {
+      ...UTC,
+      LOG_LEVEL: "warn",
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${port}`,
+      OTEL_BSP_SCHEDULE_DELAY: "100",
+    },
+  });
   try {
     const localRepoName = await hosted(alone.product, alone.projectId);
-    const key = await alone.product.run({ projectId: alone.projectId, objects: [{ localRepoName, repoType: "GENERIC" }], clusters: [alone.cluster] });
+    const key = await alone.product.run({
+      projectId: alone.projectId,
+      objects: [{ localRepoName, repoType: "GENERIC" }],
+      clusters: [alone.cluster],
+    });
     expect(await closed(alone.product, key)).toMatchObject({ status: "SUCCESS" });
-    const told = () => alone.center.output().split("\n").filter((line) => line.includes("traces cannot be sent") && line.includes('"control"'));
+    const told = () =>
+      alone.center
+        .output()
+        .split("\n")
+        .filter((line) => line.includes("traces cannot be sent") && line.includes('"control"'));
     await vi.waitFor(() => expect(told()).toHaveLength(1), { timeout: 60_000, interval: 100 });
     expect(await alone.center.stop("SIGTERM")).toBe("0");
     expect(told()).toHaveLength(1);

@@ -8,17 +8,30 @@ import { SECRECY_CASES } from "./conformance/secrecy-cases.ts";
 import { TROUBLE_CASES } from "./conformance/trouble-cases.ts";
 import { WRITING_CASES } from "./conformance/writing-cases.ts";
 
-const CASES = { ...CHECK_CASES, ...LISTING_CASES, ...WRITING_CASES, ...TROUBLE_CASES, ...SECRECY_CASES, ...LIE_CASES, ...MEMORY_CASES };
+const CASES = {
+  ...CHECK_CASES,
+  ...LISTING_CASES,
+  ...WRITING_CASES,
+  ...TROUBLE_CASES,
+  ...SECRECY_CASES,
+  ...LIE_CASES,
+  ...MEMORY_CASES,
+};
 export type CaseName = keyof typeof CASES;
 
 /** `reason`: why the case can say nothing of this connector, in a sentence that is shown with it. */
 export type Skipped = { case: CaseName; reason: string };
 
 /**
- * Whether a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open` answers null where that
- * server cannot be had. What a connector cannot do for want of a method is skipped and says so; every other case that is skipped has a reason. The last lines of a run show both.
+ * Whether a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open`
+ * answers null where that server cannot be had. What a connector cannot do for want of a method is skipped and says so;
+ * every other case that is skipped has a reason. The last lines of a run show both.
  */
-export function describeConnector(name: string, open: () => Promise<Rig | null>, { skip = [] }: { skip?: readonly Skipped[] } = {}): void {
+export function describeConnector(
+  name: string,
+  open: () => Promise<Rig | null>,
+  { skip = [] }: { skip?: readonly Skipped[] } = {},
+): void {
   describe(`the connector of ${name}`, () => {
     let rig: Rig | null = null;
     beforeAll(async () => {

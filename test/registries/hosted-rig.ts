@@ -17,7 +17,10 @@ import { npmRig } from "./npm-rig.ts";
 
 const KEY = "0123456789abcdef0123456789abcdef";
 
-/** The hosted source of a worker that is not beside the store: the control plane tells of versions and has their content. */
+/**
+ * The hosted source of a worker that is not beside the store: the control plane tells of versions and has their
+ * content.
+ */
 export async function hostedRig(): Promise<Rig> {
   let inside = new Hono();
   const internal = new Hono().all("*", ({ req }) => inside.fetch(req.raw));

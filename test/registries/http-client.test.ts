@@ -15,7 +15,11 @@ async function serve(listener: RequestListener, host = "127.0.0.1"): Promise<str
   return `http://${host}:${typeof address === "object" ? address?.port : 0}`;
 }
 
-async function ask(url: string, request: Partial<HttpRequest> = {}, options: HttpOptions = {}): Promise<{ status: number; text: string; url: string }> {
+async function ask(
+  url: string,
+  request: Partial<HttpRequest> = {},
+  options: HttpOptions = {},
+): Promise<{ status: number; text: string; url: string }> {
   const client = createHttpClient({ connectTimeoutMs: 2_000, ...options });
   try {
     const response = await client.request({ method: "GET", url: new URL(url), what: "the thing", ...request });
@@ -41,11 +45,16 @@ describe("link-local and metadata addresses", () => {
     "http://169.254.43518/",
     "http://100.100.100.200/",
   ])("are refused: %s", async (url) => {
-    await expect(ask(url)).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("link-local or metadata address") });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("link-local or metadata address"),
+    });
   });
 
   test("are refused as the target of a redirect, too", async () => {
-    const url = await serve((_request, response) => response.writeHead(302, { location: "http://169.254.169.254/keys" }).end());
+    const url = await serve((_request, response) =>
+      response.writeHead(302, { location: "http://169.254.169.254/keys" }).end(),
+    );
     await expect(ask(url)).rejects.toMatchObject({ message: expect.stringContaining("ALLOWED_ADDRESSES") });
   });
 
@@ -60,30 +69,41 @@ describe("a connection", () => {
   test.each([
     ["HEAD", async (read: () => Promise<void>) => read()],
     ["GET", async (read: () => Promise<void>, stop: () => void) => read().then(stop)],
-  ] as const)("serves one %s after the other, also where the answer is long and what waited for it is given up then", async (method, use) => {
-    const url = new URL(await serve((request, response) => response.writeHead(200, { "content-length": SIZE }).end(request.method === "HEAD" ? undefined : Buffer.alloc(SIZE))));
-    const sockets = new Set();
-    servers.at(-1)?.on("connection", (socket) => sockets.add(socket));
-    const client = createHttpClient();
-    for (let at = 0; at < 10; at += 1) {
-      const waiting = new AbortController();
-      const read = async () => {
-        const response = await client.request({ method, url, what: "the thing", signal: waiting.signal });
-        await (method === "HEAD" ? response.discard() : response.bytes(SIZE));
-      };
-      await use(read, () => waiting.abort());
-    }
-    await client.close();
-    // undici lets a connection rest for one turn of the event loop, in which the pool may open a second.
-    expect(sockets.size).toBeLessThanOrEqual(2);
-  });
+  ] as const)(
+    "serves one %s after the other, also where the answer is long and what waited for it is given up then",
+    async (method, use) => {
+      const url = new URL(
+        await serve((request, response) =>
+          response
+            .writeHead(200, { "content-length": SIZE })
+            .end(request.method === "HEAD" ? undefined : Buffer.alloc(SIZE)),
+        ),
+      );
+      const sockets = new Set();
+      servers.at(-1)?.on("connection", (socket) => sockets.add(socket));
+      const client = createHttpClient();
+      for (let at = 0; at < 10; at += 1) {
+        const waiting = new AbortController();
+        const read = async () => {
+          const response = await client.request({ method, url, what: "the thing", signal: waiting.signal });
+          await (method === "HEAD" ? response.discard() : response.bytes(SIZE));
+        };
+        await use(read, () => waiting.abort());
+      }
+      await client.close();
+      // undici lets a connection rest for one turn of the event loop, in which the pool may open a second.
+      expect(sockets.size).toBeLessThanOrEqual(2);
+    },
+  );
 });
 
 describe("redirects", () => {
   test("are followed, with credentials only within the origin", async () => {
     const seen: string[] = [];
     const other = await serve((request, response) => {
-      seen.push(`other ${request.headers.authorization ?? "-"} ${request.headers.cookie ?? "-"} ${request.headers["x-plain"]}`);
+      seen.push(
+        `other ${request.headers.authorization ?? "-"} ${request.headers.cookie ?? "-"} ${request.headers["x-plain"]}`,
+      );
       response.end("done");
     }, "localhost");
     const first = await serve((request, response) => {
@@ -99,9 +119,15 @@ describe("redirects", () => {
 
   test("end after five, and lead nowhere but to http and https", async () => {
     const url = await serve((_request, response) => response.writeHead(302, { location: "/again" }).end());
-    await expect(ask(url)).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("more than 5 times") });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("more than 5 times"),
+    });
     const file = await serve((_request, response) => response.writeHead(302, { location: "file:///etc/passwd" }).end());
-    await expect(ask(file)).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("answered 302") });
+    await expect(ask(file)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("answered 302"),
+    });
   });
 
   test("carry a body on only where it can be sent again", async () => {
@@ -135,30 +161,59 @@ describe("an error", () => {
     [507, "noSpace", false],
   ] as const)("of status %i has the verdict %s", async (status, kind, retryable) => {
     const url = await serve((_request, response) => response.writeHead(status).end("why"));
-    await expect(ask(url)).rejects.toMatchObject({ kind, retryable, message: expect.stringMatching(new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`)) });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind,
+      retryable,
+      message: expect.stringMatching(new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`)),
+    });
   });
 
   test("shows one short line of the body, no query and no secret", async () => {
-    const url = await serve((request, response) => response.writeHead(400).end(`bad\n\tlogin ${request.headers.authorization} ${"x".repeat(100_000)}`));
-    const failure = ask(`${url}/path?token=hidden`, { headers: { authorization: "Basic aGlkZGVu" } }, { secrets: ["aGlkZGVu"] });
-    await expect(failure).rejects.toMatchObject({ message: expect.stringContaining("/path answered 400 (bad login Basic *** xxx") });
-    const message = await failure.then(() => "", (error: Error) => error.message);
+    const url = await serve((request, response) =>
+      response.writeHead(400).end(`bad\n\tlogin ${request.headers.authorization} ${"x".repeat(100_000)}`),
+    );
+    const failure = ask(
+      `${url}/path?token=hidden`,
+      { headers: { authorization: "Basic aGlkZGVu" } },
+      { secrets: ["aGlkZGVu"] },
+    );
+    await expect(failure).rejects.toMatchObject({
+      message: expect.stringContaining("/path answered 400 (bad login Basic *** xxx"),
+    });
+    const message = await failure.then(
+      () => "",
+      (error: Error) => error.message,
+    );
     expect(message.length).toBeLessThan(500);
     expect(message).not.toMatch(/hidden|aGlkZGVu/);
   });
 
   test("of silence comes after the idle time, in the headers and in the middle of a body", async () => {
     const silent = await serve(() => undefined);
-    await expect(ask(silent, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({ kind: "timeout", message: expect.stringContaining("was silent") });
-    const half = await serve((_request, response) => void response.writeHead(200, { "content-length": "100" }).write("half"));
+    await expect(ask(silent, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({
+      kind: "timeout",
+      message: expect.stringContaining("was silent"),
+    });
+    const half = await serve(
+      (_request, response) => void response.writeHead(200, { "content-length": "100" }).write("half"),
+    );
     await expect(ask(half, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({ kind: "timeout" });
   });
 
   test("of the network says what to look at", async () => {
-    await expect(ask("http://127.0.0.1:9/")).rejects.toMatchObject({ kind: "unreachable", message: expect.stringContaining("ECONNREFUSED") });
-    await expect(ask("http://no-such-host.invalid/")).rejects.toMatchObject({ kind: "unreachable", message: expect.stringContaining("cannot be resolved") });
+    await expect(ask("http://127.0.0.1:9/")).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining("ECONNREFUSED"),
+    });
+    await expect(ask("http://no-such-host.invalid/")).rejects.toMatchObject({
+      kind: "unreachable",
+      message: expect.stringContaining("cannot be resolved"),
+    });
     const plain = await serve((_request, response) => response.end());
-    await expect(ask(plain.replace("http:", "https:"))).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("does not answer in TLS") });
+    await expect(ask(plain.replace("http:", "https:"))).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("does not answer in TLS"),
+    });
   });
 
   test("of a stopped request is a cancellation", async () => {
@@ -168,7 +223,10 @@ describe("an error", () => {
 
   test("of a body longer than was wanted ends the reading", async () => {
     const url = await serve((_request, response) => response.end("x".repeat(2_000_000)));
-    await expect(ask(url)).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("more than 1000000 bytes") });
+    await expect(ask(url)).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("more than 1000000 bytes"),
+    });
   });
 });
 
@@ -177,7 +235,9 @@ test("Retry-After is read as seconds or as a date, and is at most ten minutes aw
   expect(retryAfterTime("30", now)).toBe(now + 30_000);
   expect(retryAfterTime("Thu, 01 Jan 2026 00:01:00 GMT", now)).toBe(now + 60_000);
   expect(retryAfterTime("86400", now)).toBe(now + 600_000);
-  expect(["0", "soon", "-5", "Wed, 31 Dec 2025 00:00:00 GMT", undefined].map((value) => retryAfterTime(value, now))).toEqual(Array(5).fill(undefined));
+  expect(
+    ["0", "soon", "-5", "Wed, 31 Dec 2025 00:00:00 GMT", undefined].map((value) => retryAfterTime(value, now)),
+  ).toEqual(Array(5).fill(undefined));
 });
 
 describe("a proxy", () => {
@@ -191,7 +251,9 @@ describe("a proxy", () => {
     });
     await once(proxy, "listening");
     const address = proxy.address();
-    const options = { proxy: { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, noProxy: "127.0.0.1" } };
+    const options = {
+      proxy: { url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, noProxy: "127.0.0.1" },
+    };
     await expect(ask("https://registry.example/", {}, options)).rejects.toMatchObject({ kind: "unreachable" });
     await expect(ask("https://169.254.169.254/", {}, options)).rejects.toMatchObject({ kind: "invalid" });
     const direct = await serve((_request, response) => response.end("direct"));
@@ -223,5 +285,7 @@ test("a request whose body has not begun ends with its signal", async () => {
     await new Promise(() => undefined);
     yield Buffer.from("never");
   }
-  await expect(ask(url, { method: "PUT", body: body(), signal: stop.signal })).rejects.toMatchObject({ kind: "cancelled" });
+  await expect(ask(url, { method: "PUT", body: body(), signal: stop.signal })).rejects.toMatchObject({
+    kind: "cancelled",
+  });
 });

@@ -7,7 +7,14 @@ import { putBlobs } from "../../db/blobs.ts";
 import type { CopyHooks } from "../../domain/outcome.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { openEnds } from "../rigs/transfer/image-fixture.ts";
-import { clientOf, copy as copyFiles, createSource, type Instance, settle, startInstance } from "../rigs/transfer/instance-fixture.ts";
+import {
+  clientOf,
+  copy as copyFiles,
+  createSource,
+  type Instance,
+  settle,
+  startInstance,
+} from "../rigs/transfer/instance-fixture.ts";
 import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.ts";
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
@@ -41,7 +48,13 @@ function patient(proxy: FaultProxy): CopyHooks {
     isFirst = false;
     return bytes;
   };
-  return { signal: new AbortController().signal, slice: UNHURRIED, throttle, onUpload: () => undefined, onBytes: () => undefined };
+  return {
+    signal: new AbortController().signal,
+    slice: UNHURRIED,
+    throttle,
+    onUpload: () => undefined,
+    onBytes: () => undefined,
+  };
 }
 
 test.each([
@@ -53,7 +66,9 @@ test.each([
   await client.ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
   const { kinds } = await copyFiles(files, { content: source.source, target: client, hooks: patient(instance) });
   expect(kinds).toEqual(["sent"]);
-  expect(instance.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(expect.stringMatching(carries));
+  expect(instance.requests.map(({ method, path }) => `${method} ${path}`)).toContainEqual(
+    expect.stringMatching(carries),
+  );
   await client.close();
 });
 
@@ -79,7 +94,11 @@ describe.skipIf(!registry.available)("of an image", () => {
   }
 
   test.each([
-    ["a blob in one request", (ends: Ends, name: string, session: UploadSession) => ends.to.finishUpload(name, session, blob, { body: body(), length: blob.size })],
+    [
+      "a blob in one request",
+      (ends: Ends, name: string, session: UploadSession) =>
+        ends.to.finishUpload(name, session, blob, { body: body(), length: blob.size }),
+    ],
     [
       "a chunk of a blob",
       async (ends: Ends, name: string, begun: UploadSession) => {

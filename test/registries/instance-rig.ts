@@ -10,7 +10,6 @@ import { LOGIN } from "../rigs/api/socket-fixture.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
-
 /** How an instance says something itself, by its envelope: as its refusal, and where it shows what it is told. */
 export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
   // Whoever answers so without an envelope is another product.
@@ -18,7 +17,10 @@ export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
   sayings(message) {
     const refused = [{ result: "refused", code: 251_000, message }];
     const data = { product: message, version: 1, name: message, files: refused, versions: refused, damaged: [] };
-    return [{ code: 251_000, message, data: null }, { code: 0, message, data }].map((answer) => JSON.stringify(answer));
+    return [
+      { code: 251_000, message, data: null },
+      { code: 0, message, data },
+    ].map((answer) => JSON.stringify(answer));
   },
 };
 
@@ -28,7 +30,9 @@ export async function instanceRig(connector: Connector): Promise<Rig> {
   const proxy = await startProxy(instance.url);
   const real = realEnd(instance, proxy);
   const { projectId, repoName: name } = REMOTE;
-  await instance.api.call("POST", "/repository/api/project/create", { body: { name: projectId, displayName: "Copies" } });
+  await instance.api.call("POST", "/repository/api/project/create", {
+    body: { name: projectId, displayName: "Copies" },
+  });
   await instance.api.call("POST", "/repository/api/repo/create", { body: { projectId, name, type: "GENERIC" } });
   // A repository that has nothing is spoken to in fewer requests.
   await real.fill(sample());

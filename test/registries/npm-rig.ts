@@ -12,8 +12,17 @@ type Login = { username: string; password: string };
 type Place = Partial<Rig> & { namespace?: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
 
-/** The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry. `place`: what differs for who does not speak npm's protocol. */
-export async function npmRig(connector: Judged, registry: string, login: Login, stop: () => Promise<void>, place: Place = {}): Promise<Rig> {
+/**
+ * The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry.
+ * `place`: what differs for who does not speak npm's protocol.
+ */
+export async function npmRig(
+  connector: Judged,
+  registry: string,
+  login: Login,
+  stop: () => Promise<void>,
+  place: Place = {},
+): Promise<Rig> {
   const { origin, pathname } = new URL(registry);
   const proxy = await startProxy(origin);
   const npm = npmClient(registry, login);
@@ -57,18 +66,38 @@ let names = 0;
 const freshName = (): string => `${names++ % 2 === 0 ? "" : "@conformance/"}sample-${randomBytes(6).toString("hex")}`;
 
 function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
-  const { name, version } = instead?.artifact ?? { name: beside?.artifact.name ?? freshName(), version: beside ? next(beside.artifact.version) : "1.0.0" };
-  const tarball = npmTarball({ "package.json": JSON.stringify({ name, version, description: `${name} for tests` }), "content.bin": randomBytes(size) }, 0);
+  const { name, version } = instead?.artifact ?? {
+    name: beside?.artifact.name ?? freshName(),
+    version: beside ? next(beside.artifact.version) : "1.0.0",
+  };
+  const tarball = npmTarball(
+    {
+      "package.json": JSON.stringify({ name, version, description: `${name} for tests` }),
+      "content.bin": randomBytes(size),
+    },
+    0,
+  );
   const digest = (algorithm: string) => createHash(algorithm).update(tarball).digest("hex");
-  const artifact = artifactOf(name, version, { size: tarball.length, digests: { sha512: digest("sha512"), sha1: digest("sha1") } });
+  const artifact = artifactOf(name, version, {
+    size: tarball.length,
+    digests: { sha512: digest("sha512"), sha1: digest("sha1") },
+  });
   return { artifact, contents: new Map(artifact.parts.map(({ path }) => [path, tarball])) };
 }
 
-const next = (version: string): string => version.replace(/(\d+)\.(\d+)$/, (_, minor: string) => `${Number(minor) + 1}.0`);
+const next = (version: string): string =>
+  version.replace(/(\d+)\.(\d+)$/, (_, minor: string) => `${Number(minor) + 1}.0`);
 
-function artifactOf(name: string, version: string, { size, digests }: { size: number; digests: { sha512?: string; sha1?: string } }): Artifact {
+function artifactOf(
+  name: string,
+  version: string,
+  { size, digests }: { size: number; digests: { sha512?: string; sha1?: string } },
+): Artifact {
   const path = `/${name}/-/${name.replace(/^.*\//, "")}-${version}.tgz`;
-  const integrity = digests.sha512 === undefined ? {} : { integrity: `sha512-${Buffer.from(digests.sha512, "hex").toString("base64")}`, shasum: digests.sha1 };
+  const integrity =
+    digests.sha512 === undefined
+      ? {}
+      : { integrity: `sha512-${Buffer.from(digests.sha512, "hex").toString("base64")}`, shasum: digests.sha1 };
   const document = { name, version, description: `${name} for tests`, dist: { ...integrity, tarball: path.slice(1) } };
   return { name, version, parts: [{ path, size, digests }], digest: null, document, tags: [], origin: ORIGIN };
 }

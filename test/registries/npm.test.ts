@@ -8,12 +8,19 @@ import { npmRig } from "./npm-rig.ts";
 
 const skip: Skipped[] = [
   { case: "ends on pages that never end", reason: "npm's registry API answers all versions of a package at once" },
-  { case: "ends on a page that names itself as the next", reason: "npm's registry API answers all versions of a package at once" },
+  {
+    case: "ends on a page that names itself as the next",
+    reason: "npm's registry API answers all versions of a package at once",
+  },
 ];
 
 const verdaccio = await startVerdaccio();
 
-describeConnector("npm at verdaccio", async () => (verdaccio.available ? npmRig(npm, verdaccio.url, USER, verdaccio.stop) : null), { skip });
+describeConnector(
+  "npm at verdaccio",
+  async () => (verdaccio.available ? npmRig(npm, verdaccio.url, USER, verdaccio.stop) : null),
+  { skip },
+);
 
 describeConnector(
   "npm at a hosted repository",

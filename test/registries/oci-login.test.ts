@@ -16,7 +16,8 @@ const basic = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString
 
 describe("a challenge", () => {
   test("is read whole, however many ways a header offers", () => {
-    const header = 'Negotiate, Basic realm="a \\"b\\", c=d", Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
+    const header =
+      'Negotiate, Basic realm="a \\"b\\", c=d", Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
     const read = parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
     expect(read).toEqual([
       ["negotiate", {}],
@@ -24,14 +25,26 @@ describe("a challenge", () => {
       ["bearer", { realm: "https://auth.example/token", service: "reg", scope: "repository:x:pull,push" }],
     ]);
     expect(preferredChallenge(header)?.scheme).toBe("bearer");
-    expect(["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text))).toEqual(Array(5).fill(undefined));
+    expect(["", ",,,", "=", '"', "Digest realm=x"].map((text) => preferredChallenge(text))).toEqual(
+      Array(5).fill(undefined),
+    );
   });
 
   test("is Bearer or Basic in whatever field and behind whatever else it stands, and Basic where Bearer names no realm", () => {
     const bearer = 'Bearer realm="https://auth.example/token",scope=,service="reg"';
-    for (const before of ["Negotiate", "Negotiate YIIZ/+ab==", "NTLM TlRM/a=", 'Digest realm="a, Basic b", qop="auth,auth-int"', "Basic realm=x"]) {
+    for (const before of [
+      "Negotiate",
+      "Negotiate YIIZ/+ab==",
+      "NTLM TlRM/a=",
+      'Digest realm="a, Basic b", qop="auth,auth-int"',
+      "Basic realm=x",
+    ]) {
       const found = preferredChallenge([before, bearer].join(", "));
-      expect([before, found?.scheme, Object.fromEntries(found?.parameters ?? [])]).toEqual([before, "bearer", { realm: "https://auth.example/token", scope: "", service: "reg" }]);
+      expect([before, found?.scheme, Object.fromEntries(found?.parameters ?? [])]).toEqual([
+        before,
+        "bearer",
+        { realm: "https://auth.example/token", scope: "", service: "reg" },
+      ]);
     }
     expect(preferredChallenge("Negotiate, Basic")?.scheme).toBe("basic");
     expect(preferredChallenge('Bearer, Basic realm="x"')?.scheme).toBe("basic");
@@ -44,7 +57,10 @@ describe("a challenge", () => {
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     const address = server.address();
-    const registry = createOciRegistry({ url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`, ...USER });
+    const registry = createOciRegistry({
+      url: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+      ...USER,
+    });
     expect(await registry.headManifest("name", "tag")).toBeNull();
     await registry.close();
     server.close().closeAllConnections();
@@ -53,10 +69,19 @@ describe("a challenge", () => {
   test("that wants the password without TLS is refused by a registry that has it", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));
     const files = selfSigned(folder);
-    const proxy = await startProxy("http://127.0.0.1:9", { tls: { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") } });
-    proxy.fault = () => ({ kind: "answer", status: 401, headers: { "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token",service="x"' } });
+    const proxy = await startProxy("http://127.0.0.1:9", {
+      tls: { key: readFileSync(files.key, "utf8"), cert: readFileSync(files.certificate, "utf8") },
+    });
+    proxy.fault = () => ({
+      kind: "answer",
+      status: 401,
+      headers: { "www-authenticate": 'Bearer realm="http://127.0.0.1:9/token",service="x"' },
+    });
     const registry = createOciRegistry({ url: proxy.url, insecureSkipVerify: true, ...USER });
-    await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({ kind: "invalid", message: expect.stringContaining("without TLS: refused") });
+    await expect(registry.headManifest("name", "tag")).rejects.toMatchObject({
+      kind: "invalid",
+      message: expect.stringContaining("without TLS: refused"),
+    });
     await registry.close();
     await proxy.stop();
     rmSync(folder, { recursive: true });
@@ -92,27 +117,39 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
       const outcomes = await Promise.all(names.map((name) => copy({ ...ends, name })));
       expect(outcomes.map(({ result }) => result.kind)).toEqual(["sent", "sent"]);
-      expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([["repository:one:pull,push"], ["repository:two:pull,push"]]);
+      expect(tokens?.requests.map(({ scopes }) => scopes).toSorted()).toEqual([
+        ["repository:one:pull,push"],
+        ["repository:two:pull,push"],
+      ]);
 
       Object.assign(tokens?.settings ?? {}, { lifeSeconds: 1, field: "access_token" });
       await pushImage(plain.url, "three", "latest", makeImage());
       await copy({ ...ends, name: "three" });
       const before = tokens?.requests.length ?? 0;
-      await expect.poll(async () => {
-        await ends.to.headManifest("three", "latest");
-        return (tokens?.requests.length ?? 0) > before;
-      }, { timeout: 10_000 }).toBe(true);
+      await expect
+        .poll(
+          async () => {
+            await ends.to.headManifest("three", "latest");
+            return (tokens?.requests.length ?? 0) > before;
+          },
+          { timeout: 10_000 },
+        )
+        .toBe(true);
       await ends.close();
     });
 
     test("by token asks for the right to read where a mount comes from", async () => {
       const base = makeBlob(100_000);
-      for (const name of ["mount/a", "mount/b"]) await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
+      for (const name of ["mount/a", "mount/b"])
+        await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
       const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
       await copy({ ...ends, name: "mount/a" });
       const outcome = await copy({ ...ends, name: "mount/b" });
       expect(outcome.bytesSent).toBeLessThan(2_000);
-      expect(tokens?.requests.map(({ scopes }) => scopes)).toContainEqual(["repository:mount/b:pull,push", "repository:mount/a:pull"]);
+      expect(tokens?.requests.map(({ scopes }) => scopes)).toContainEqual([
+        "repository:mount/b:pull,push",
+        "repository:mount/a:pull",
+      ]);
       await ends.close();
     });
 
@@ -157,7 +194,9 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       const port = typeof address === "object" ? address?.port : 0;
       const proxy = await startProxy(withBasic.url);
       proxy.fault = ({ method, path }) =>
-        method === "GET" && path.includes("/blobs/sha256") ? { kind: "answer", status: 307, headers: { location: `http://localhost:${port}${path}?signature=secret` } } : null;
+        method === "GET" && path.includes("/blobs/sha256")
+          ? { kind: "answer", status: 307, headers: { location: `http://localhost:${port}${path}?signature=secret` } }
+          : null;
       const ends = openEnds({ url: proxy.url, ...USER }, plain.url);
       expect((await copy({ ...ends, name: "moved" })).result).toEqual({ kind: "sent" });
       expect(await readManifest(plain.url, "moved", "latest")).not.toBeNull();

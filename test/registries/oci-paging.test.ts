@@ -27,7 +27,10 @@ async function endlessRegistry(pageAt: (at: number) => string[]) {
 }
 
 type Registry = Awaited<ReturnType<typeof endlessRegistry>>["registry"];
-type Listing = { what: string; list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null> };
+type Listing = {
+  what: string;
+  list: (registry: Registry, cursor: string | null) => Promise<{ next: string | null } | null>;
+};
 const LISTINGS: Listing[] = [
   { what: "versions", list: ({ listTags }, cursor) => listTags("endless", cursor) },
   { what: "packages", list: ({ listRepositories }, cursor) => listRepositories(cursor) },

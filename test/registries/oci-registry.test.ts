@@ -3,7 +3,16 @@ import { createOciRegistry, type OciRegistry } from "../../activities/registries
 import { digestOf } from "../../activities/registries/verified.ts";
 import { isDigest, type Digest } from "../../domain/digest.ts";
 import { TransferError } from "../../domain/failure.ts";
-import { makeBlob, makeImage, makeIndex, missingParts, pushBlob, pushImage, readManifest, type TestBlob } from "../rigs/servers/images.ts";
+import {
+  makeBlob,
+  makeImage,
+  makeIndex,
+  missingParts,
+  pushBlob,
+  pushImage,
+  readManifest,
+  type TestBlob,
+} from "../rigs/servers/images.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry, type RegistryKind, type TestRegistry } from "../rigs/servers/registries.ts";
 
@@ -17,7 +26,12 @@ describe.each(rigs)("a client of $kind", ({ kind, rig }) => {
 });
 
 const placeBlob = (registry: OciRegistry, name: string, { digest, bytes }: TestBlob) =>
-  registry.putSmallBlob(name, { digest: asDigest(digest), size: bytes.length }, async () => bytes, new AbortController().signal);
+  registry.putSmallBlob(
+    name,
+    { digest: asDigest(digest), size: bytes.length },
+    async () => bytes,
+    new AbortController().signal,
+  );
 
 function conformance(kind: RegistryKind, rig: TestRegistry): void {
   let registry: OciRegistry;
@@ -50,7 +64,12 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   });
 
   test("tells manifests of every media type by their digest, and absence by null", async () => {
-    for (const image of [makeImage(), makeImage({ format: "docker" }), makeIndex([makeImage()]), makeIndex([makeImage({ format: "docker" })], "docker")]) {
+    for (const image of [
+      makeImage(),
+      makeImage({ format: "docker" }),
+      makeIndex([makeImage()]),
+      makeIndex([makeImage({ format: "docker" })], "docker"),
+    ]) {
       await pushImage(rig.url, "types", "tag", image);
       const head = await registry.headManifest("types", "tag");
       expect(head).toMatchObject({ digest: image.digest, mediaType: image.mediaType, size: image.bytes.length });
@@ -84,30 +103,42 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
       const read = await collect(await registry.openBlob("small", { digest, size: 50_000 }, offset));
       expect(read.equals(blob.bytes.subarray(offset))).toBe(true);
     }
-    expect(await failureOf(registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0))).toMatchObject({ kind: "notFound" });
+    expect(
+      await failureOf(registry.openBlob("small", { digest: asDigest(makeBlob(9).digest), size: 9 }, 0)),
+    ).toMatchObject({ kind: "notFound" });
   });
 
-  test.each([null, 400, 404])("asks for small blobs in as few requests as it can where a mount from the name itself is answered %s", async (status) => {
-    const name = `own-mounts/${status}`;
-    const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
-    const asking = createOciRegistry({ url: proxy.url, pushes: true });
-    proxy.clear();
-    proxy.fault = ({ path }) => (status !== null && path.includes("mount=") ? { kind: "answer", status } : null);
-    for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("sent");
-    for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("found");
-    proxy.fault = () => null;
-    await asking.close();
-    const mountsTell = kind !== "gcr" && status === null;
-    const asked = (method: string) => proxy.requests.filter((request) => request.method === method).length;
-    expect({ head: asked("HEAD"), post: asked("POST"), put: asked("PUT") }).toEqual({ head: mountsTell ? 1 : 6, post: mountsTell ? 7 : 4, put: 3 });
-    for (const { digest, bytes } of blobs) expect(await registry.headBlob(name, asDigest(digest))).toEqual({ size: bytes.length });
-  });
+  test.each([null, 400, 404])(
+    "asks for small blobs in as few requests as it can where a mount from the name itself is answered %s",
+    async (status) => {
+      const name = `own-mounts/${status}`;
+      const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
+      const asking = createOciRegistry({ url: proxy.url, pushes: true });
+      proxy.clear();
+      proxy.fault = ({ path }) => (status !== null && path.includes("mount=") ? { kind: "answer", status } : null);
+      for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("sent");
+      for (const blob of blobs) expect(await placeBlob(asking, name, blob)).toBe("found");
+      proxy.fault = () => null;
+      await asking.close();
+      const mountsTell = kind !== "gcr" && status === null;
+      const asked = (method: string) => proxy.requests.filter((request) => request.method === method).length;
+      expect({ head: asked("HEAD"), post: asked("POST"), put: asked("PUT") }).toEqual({
+        head: mountsTell ? 1 : 6,
+        post: mountsTell ? 7 : 4,
+        put: 3,
+      });
+      for (const { digest, bytes } of blobs)
+        expect(await registry.headBlob(name, asDigest(digest))).toEqual({ size: bytes.length });
+    },
+  );
 
   test("reads from an offset where the server ignores Range", async () => {
     const blob = makeBlob(200_000);
     await pushBlob(rig.url, "ignoring", blob);
     proxy.fault = ({ path }) => (path.includes("/blobs/") ? { kind: "answer", status: 200, body: blob.bytes } : null);
-    const read = await collect(await proxied.openBlob("ignoring", { digest: asDigest(blob.digest), size: 200_000 }, 123_456));
+    const read = await collect(
+      await proxied.openBlob("ignoring", { digest: asDigest(blob.digest), size: 200_000 }, 123_456),
+    );
     proxy.fault = () => null;
     expect(read.equals(blob.bytes.subarray(123_456))).toBe(true);
   });
@@ -117,7 +148,11 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const digest = asDigest(blob.digest);
     let session = await registry.startUpload("chunks", digest, null);
     if (session === "mounted") throw new Error("mounted without asking");
-    for (const [from, to] of [[0, 100_000], [100_000, 250_000], [250_000, 300_000]] as const) {
+    for (const [from, to] of [
+      [0, 100_000],
+      [100_000, 250_000],
+      [250_000, 300_000],
+    ] as const) {
       session = await registry.appendChunk("chunks", session, blob.bytes.subarray(from, to), to - from);
       expect(session.offset).toBe(to);
       const status = await registry.uploadStatus("chunks", session.location);
@@ -131,7 +166,9 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const digest = asDigest(makeBlob(10).digest);
     const session = await registry.startUpload("wrong", digest, null);
     if (session === "mounted") throw new Error("mounted without asking");
-    const failure = await failureOf(registry.finishUpload("wrong", session, { digest, size: 3 }, { body: Buffer.from("abc"), length: 3 }));
+    const failure = await failureOf(
+      registry.finishUpload("wrong", session, { digest, size: 3 }, { body: Buffer.from("abc"), length: 3 }),
+    );
     expect(failure.kind).toBe("digestMismatch");
     await registry.cancelUpload("wrong", session);
     expect(await registry.uploadStatus("wrong", session.location)).toBeNull();
@@ -142,7 +179,9 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await pushImage(rig.url, "mount/from", "1", makeImage({ layers: [blob] }));
     const begun = await registry.startUpload("mount/to", asDigest(blob.digest), "mount/from");
     expect(begun === "mounted").toBe(kind !== "gcr");
-    expect(await registry.startUpload("mount/to", asDigest(makeBlob(7).digest), "mount/from")).toHaveProperty("location");
+    expect(await registry.startUpload("mount/to", asDigest(makeBlob(7).digest), "mount/from")).toHaveProperty(
+      "location",
+    );
   });
 
   test("lists every tag once, page after page", async () => {
@@ -150,7 +189,9 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const tags = Array.from({ length: 1_203 }, (_, index) => `v${index}`);
     await pushImage(rig.url, "paging", "v0", image);
     for (let at = 1; at < tags.length; at += 40) {
-      await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "paging", tag, { ...image, blobs: [] })));
+      await Promise.all(
+        tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "paging", tag, { ...image, blobs: [] })),
+      );
     }
     const listed: string[] = [];
     let cursor: string | null = null;
@@ -170,7 +211,8 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     const image = makeImage();
     const tags = Array.from({ length: 500 }, (_, index) => `t${index}`);
     await pushImage(rig.url, "full", "t0", image);
-    for (let at = 1; at < 500; at += 40) await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "full", tag, { ...image, blobs: [] })));
+    for (let at = 1; at < 500; at += 40)
+      await Promise.all(tags.slice(at, at + 40).map((tag) => pushImage(rig.url, "full", tag, { ...image, blobs: [] })));
     const first = await registry.listTags("full", null);
     const second = first?.next ? await registry.listTags("full", first.next) : null;
     expect([...(first?.items ?? []), ...(second?.items ?? [])].toSorted()).toEqual(tags.toSorted());

@@ -13,7 +13,12 @@ const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", 
 const images = new WeakMap<Sample, TestManifest>();
 
 /** Two registries of images, which are filled and read by plain HTTP; `login`: what those that ask for one accept. */
-export async function ociRig(connector: Connector, source: TestRegistry, target: TestRegistry, login: Login): Promise<Rig> {
+export async function ociRig(
+  connector: Connector,
+  source: TestRegistry,
+  target: TestRegistry,
+  login: Login,
+): Promise<Rig> {
   const [from, to] = await Promise.all([realEnd(source, login), realEnd(target, login)]);
   return {
     connector,
@@ -35,7 +40,9 @@ export async function ociRig(connector: Connector, source: TestRegistry, target:
 
 /** Each page of tags names a next one. */
 const pages = (query: (count: number) => string): Rule =>
-  on({ path: /\/tags\/list/ }, (count, { path }) => header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`));
+  on({ path: /\/tags\/list/ }, (count, { path }) =>
+    header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`),
+  );
 
 async function realEnd(registry: TestRegistry, login: Login): Promise<RealEnd & { proxy: FaultProxy }> {
   const { url } = registry;
@@ -65,17 +72,26 @@ async function realEnd(registry: TestRegistry, login: Login): Promise<RealEnd & 
     },
     async remove(each) {
       const { name } = each.artifact;
-      await fetch(`${url}/v2/${name}/manifests/${imageOf(each).digest}`, { method: "DELETE", headers: await headersFor(name) });
+      await fetch(`${url}/v2/${name}/manifests/${imageOf(each).digest}`, {
+        method: "DELETE",
+        headers: await headersFor(name),
+      });
     },
   };
 }
 
 /** Basic, or a token for all that may be done with an image (the distribution token specification). */
-async function authorizationFor({ tokens }: TestRegistry, { username, password }: Login, name: string): Promise<string> {
+async function authorizationFor(
+  { tokens }: TestRegistry,
+  { username, password }: Login,
+  name: string,
+): Promise<string> {
   const basic = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   if (tokens === null) return basic;
   const scope = `repository:${name}:pull,push,delete`;
-  const answer = await fetch(`${tokens.realm}?${new URLSearchParams({ service: "test", scope })}`, { headers: { authorization: basic } });
+  const answer = await fetch(`${tokens.realm}?${new URLSearchParams({ service: "test", scope })}`, {
+    headers: { authorization: basic },
+  });
   return `Bearer ${((await answer.json()) as { token: string }).token}`;
 }
 
@@ -83,9 +99,15 @@ function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
   const name = (instead ?? beside)?.artifact.name ?? `conformance/sample-${randomBytes(6).toString("hex")}`;
   const version = instead?.artifact.version ?? (beside === undefined ? "1" : `${beside.artifact.version}.1`);
   const image = makeImage({ layers: [size] });
-  const contents = new Map([["/manifest", image.bytes], ...image.blobs.map(({ digest, bytes }) => [`/${digest}`, bytes] as const)]);
+  const contents = new Map([
+    ["/manifest", image.bytes],
+    ...image.blobs.map(({ digest, bytes }) => [`/${digest}`, bytes] as const),
+  ]);
   const parts = [...contents].map(([path, { length }]) => ({ path, size: length, digests: {} }));
-  const made = { artifact: { name, version, parts, digest: image.digest, document: null, tags: [], origin: ORIGIN }, contents };
+  const made = {
+    artifact: { name, version, parts, digest: image.digest, document: null, tags: [], origin: ORIGIN },
+    contents,
+  };
   images.set(made, image);
   return made;
 }

@@ -20,9 +20,15 @@ declare module "vitest" {
 
 const NAMESPACE = "default";
 const DAY = 86_400_000;
-const log = pino({ level: "info" }, { write: (line: string) => process.stderr.write(`${(JSON.parse(line) as { msg: string }).msg}\n`) });
+const log = pino(
+  { level: "info" },
+  { write: (line: string) => process.stderr.write(`${(JSON.parse(line) as { msg: string }).msg}\n`) },
+);
 
-/** The compiled product, and one Temporal server for the whole run, as the product starts it, in a folder that goes with it. */
+/**
+ * The compiled product, and one Temporal server for the whole run, as the product starts it, in a folder that goes with
+ * it.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   compileOnce();
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
@@ -31,7 +37,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const place = await choosePlace({ temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 }, log);
   const dataDir = mkdtempSync(join(tmpdir(), "temporal-test-"));
   const stopping = new AbortController();
-  const { child, ready } = startServer({ binary, place, dataDir, namespace: NAMESPACE, retention: DAY, log, stopping: stopping.signal });
+  const { child, ready } = startServer({
+    binary,
+    place,
+    dataDir,
+    namespace: NAMESPACE,
+    retention: DAY,
+    log,
+    stopping: stopping.signal,
+  });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   await ready;
   const connection = clientConnection({ temporalAddress: place.address });

@@ -10,21 +10,34 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rig.end());
 
-test("an artifact that is to be tried again is not forgotten when the worker dies before its batch is over", { timeout: 240_000 }, async () => {
-  const { product, source, target, projectId, cluster, instance } = rig;
-  const images = await fillRegistry(source.url, ["a/refused", "b/held"], 1);
-  const { until, letGo } = createGate();
-  let refusing = true;
-  target.proxy.fault = ({ method, path }) => {
-    if (refusing && path.includes("/refused/")) return { kind: "answer", status: 429, headers: { "retry-after": "60" } };
-    return method === "PUT" && path.includes("/held/manifests/") ? { kind: "hold", until } : null;
-  };
-  const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
-  const { id } = await follow(product, key, ({ counts }) => counts.planned === 2);
-  await expect.poll(async () => (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(), { timeout: 60_000 }).toContain("429");
-  await expect.poll(() => target.proxy.count("PUT", /\/held\/manifests\//), { timeout: 60_000 }).toBe(1);
-  await instance.kill("worker");
-  refusing = false;
-  letGo();
-  await expectWhole(product, await closed(product, key, 180_000), images);
-});
+test(
+  "an artifact that is to be tried again is not forgotten when the worker dies before its batch is over",
+  { timeout: 240_000 },
+  async () => {
+    const { product, source, target, projectId, cluster, instance } = rig;
+    const images = await fillRegistry(source.url, ["a/refused", "b/held"], 1);
+    const { until, letGo } = createGate();
+    let refusing = true;
+    target.proxy.fault = ({ method, path }) => {
+      if (refusing && path.includes("/refused/"))
+        return { kind: "answer", status: 429, headers: { "retry-after": "60" } };
+      return method === "PUT" && path.includes("/held/manifests/") ? { kind: "hold", until } : null;
+    };
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "images", repoType: "OCI" }],
+      clusters: [cluster],
+    });
+    const { id } = await follow(product, key, ({ counts }) => counts.planned === 2);
+    await expect
+      .poll(async () => (await product.details(id)).map(({ errorReason }) => errorReason ?? "").join(), {
+        timeout: 60_000,
+      })
+      .toContain("429");
+    await expect.poll(() => target.proxy.count("PUT", /\/held\/manifests\//), { timeout: 60_000 }).toBe(1);
+    await instance.kill("worker");
+    refusing = false;
+    letGo();
+    await expectWhole(product, await closed(product, key, 180_000), images);
+  },
+);

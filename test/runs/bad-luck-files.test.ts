@@ -22,7 +22,10 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 /** Files of the test's own, for a cluster of its own behind a proxy of its own. */
-async function place(name: string, sizes: number[] = [10, 20_000, 300_000, 2 * MIB]): Promise<{ files: Listing; proxy: FaultProxy; cluster: string; end: () => Promise<void> }> {
+async function place(
+  name: string,
+  sizes: number[] = [10, 20_000, 300_000, 2 * MIB],
+): Promise<{ files: Listing; proxy: FaultProxy; cluster: string; end: () => Promise<void> }> {
   await rig.product.hosted(rig.projectId, name);
   const files = await fillRepository(rig.product, rig.projectId, name, sizes);
   const proxy = await startProxy(rig.edge.url);
@@ -31,7 +34,12 @@ async function place(name: string, sizes: number[] = [10, 20_000, 300_000, 2 * M
 }
 
 const start = (name: string, cluster: string, draft: Partial<TaskDraft> = {}) =>
-  rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: name, repoType: "GENERIC" }], clusters: [cluster], ...draft });
+  rig.product.run({
+    projectId: rig.projectId,
+    objects: [{ localRepoName: name, repoType: "GENERIC" }],
+    clusters: [cluster],
+    ...draft,
+  });
 
 async function ended(key: string) {
   const record = await closed(rig.product, key, BOUND_MS);
@@ -40,7 +48,10 @@ async function ended(key: string) {
   const reasons = details.filter(({ status }) => status === "FAILED").map(({ errorReason }) => errorReason ?? "");
   return { ...record, details, reasons };
 }
-const there = (name: string) => listFiles(rig.partner, rig.projectId, name, sha256).catch((error: unknown) => (String(error).includes("25100") ? new Map<string, string>() : Promise.reject(error)));
+const there = (name: string) =>
+  listFiles(rig.partner, rig.projectId, name, sha256).catch((error: unknown) =>
+    String(error).includes("25100") ? new Map<string, string>() : Promise.reject(error),
+  );
 const isSync = ({ path }: { path: string }) => path.includes("/sync/v1/");
 
 describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000 }, () => {
@@ -51,7 +62,8 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     await end();
     expect(status).toBe("FAILED");
     expect(counts).toMatchObject({ planned: files.size, failed: files.size, notDone: 0 });
-    for (const reason of reasons) expect(reason).toMatch(/answered 401.*check username, password and what this user may do there/);
+    for (const reason of reasons)
+      expect(reason).toMatch(/answered 401.*check username, password and what this user may do there/);
     expect(errorReason).not.toContain("wrong-of-edge");
   });
 
@@ -63,7 +75,10 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     const { status, reasons } = await ended(await start("stranger", cluster));
     await Promise.all([end(), other.stop()]);
     expect(status).toBe("FAILED");
-    for (const reason of reasons) expect(reason).toMatch(/is not an instance of this product.*check the cluster's url; a registry is a cluster of type REMOTE/);
+    for (const reason of reasons)
+      expect(reason).toMatch(
+        /is not an instance of this product.*check the cluster's url; a registry is a cluster of type REMOTE/,
+      );
   });
 
   test("a file whose content is damaged in the local store fails alone, in whatever way it is sent", async () => {
@@ -74,7 +89,8 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     await end();
     expect(status).toBe("FAILED");
     expect(counts).toMatchObject({ planned: 5, success: 3, failed: 2 });
-    for (const reason of reasons) expect(reason).toMatch(/its content in the local store is damaged .*: upload the file again/);
+    for (const reason of reasons)
+      expect(reason).toMatch(/its content in the local store is damaged .*: upload the file again/);
     const whole = new Map(files);
     for (const [path] of damaged) whole.delete(path);
     expect(sorted(await there("damaged"))).toEqual(sorted(whole));
@@ -82,17 +98,27 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
 
   test.each([
     ["limit", { kind: "answer", status: 413 }, /answered 413.*raise the limit of the server or of the proxy before it/],
-    ["disk", { kind: "answer", status: 507, body: `{"code":250102,"message":"the disk of the store is full","data":null}` }, /the disk is full at 127\.0\.0\.1:\d+: free space there/],
-  ] satisfies [string, Fault, RegExp][])("an instance that takes no more (%s) fails the files and says what to do, and nothing half-written is there", async (name, fault, reason) => {
-    const { files, proxy, cluster, end } = await place(name);
-    proxy.fault = (request) => (isSync(request) && ["POST", "PATCH"].includes(request.method) && !request.path.includes("/repositories/") ? fault : null);
-    const { status, counts, reasons } = await ended(await start(name, cluster));
-    await end();
-    expect(status).toBe("FAILED");
-    expect(counts).toMatchObject({ planned: files.size, failed: files.size, notDone: 0 });
-    for (const said of reasons) expect(said).toMatch(reason);
-    expect((await there(name)).size).toBe(0);
-  });
+    [
+      "disk",
+      { kind: "answer", status: 507, body: `{"code":250102,"message":"the disk of the store is full","data":null}` },
+      /the disk is full at 127\.0\.0\.1:\d+: free space there/,
+    ],
+  ] satisfies [string, Fault, RegExp][])(
+    "an instance that takes no more (%s) fails the files and says what to do, and nothing half-written is there",
+    async (name, fault, reason) => {
+      const { files, proxy, cluster, end } = await place(name);
+      proxy.fault = (request) =>
+        isSync(request) && ["POST", "PATCH"].includes(request.method) && !request.path.includes("/repositories/")
+          ? fault
+          : null;
+      const { status, counts, reasons } = await ended(await start(name, cluster));
+      await end();
+      expect(status).toBe("FAILED");
+      expect(counts).toMatchObject({ planned: files.size, failed: files.size, notDone: 0 });
+      for (const said of reasons) expect(said).toMatch(reason);
+      expect((await there(name)).size).toBe(0);
+    },
+  );
 
   test.each([429, 503, 500])("an instance that answers %i for a while costs time only", async (status) => {
     const name = `busy-${status}`;
@@ -113,10 +139,19 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
   });
 
   test("connections that break in the middle of contents cost time only", async () => {
-    const { files, proxy, cluster, end } = await place("breaks", [...Array.from({ length: 30 }, () => 50_000), 3 * MIB]);
+    const { files, proxy, cluster, end } = await place("breaks", [
+      ...Array.from({ length: 30 }, () => 50_000),
+      3 * MIB,
+    ]);
     let breaks = 0;
     proxy.fault = (request) => {
-      if (!isSync(request) || !/POST|PATCH/.test(request.method) || request.path.includes("/repositories/") || breaks >= 4) return null;
+      if (
+        !isSync(request) ||
+        !/POST|PATCH/.test(request.method) ||
+        request.path.includes("/repositories/") ||
+        breaks >= 4
+      )
+        return null;
       breaks += 1;
       return { kind: "cutRequest", afterBytes: 100_000 };
     };
@@ -128,12 +163,19 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
   });
 
   test("errorStrategy FAST_FAIL ends the run at the first failure", async () => {
-    const { files, cluster, end } = await place("strict", Array.from({ length: 300 }, () => 20_000));
+    const { files, cluster, end } = await place(
+      "strict",
+      Array.from({ length: 300 }, () => 20_000),
+    );
     for (const digest of files.values()) damage(rig.center.dataDir, digest);
-    const { status, errorReason, counts, details } = await ended(await start("strict", cluster, { setting: { errorStrategy: "FAST_FAIL" } }));
+    const { status, errorReason, counts, details } = await ended(
+      await start("strict", cluster, { setting: { errorStrategy: "FAST_FAIL" } }),
+    );
     await end();
     expect(status).toBe("FAILED");
-    expect(errorReason).toMatch(/^stopped at the first failure \(FAST_FAIL\): .*its content in the local store is damaged/);
+    expect(errorReason).toMatch(
+      /^stopped at the first failure \(FAST_FAIL\): .*its content in the local store is damaged/,
+    );
     expect(details).toHaveLength(counts.success + counts.failed);
     expect(counts.notDone).toBeGreaterThan(0);
   });
@@ -142,13 +184,16 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     const { end } = await place("tls");
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const { key, certificate } = selfSigned(folder);
-    const secure = await startProxy(rig.edge.url, { tls: { key: readFileSync(key, "utf8"), cert: readFileSync(certificate, "utf8") } });
+    const secure = await startProxy(rig.edge.url, {
+      tls: { key: readFileSync(key, "utf8"), cert: readFileSync(certificate, "utf8") },
+    });
     const cluster = await rig.product.partner(unique("untrusted"), rig.edge, secure.url);
     const { status, reasons } = await ended(await start("tls", cluster));
     await Promise.all([end(), secure.stop()]);
     rmSync(folder, { recursive: true });
     expect(status).toBe("FAILED");
-    for (const reason of reasons) expect(reason).toMatch(/nobody trusted vouches for the certificate of .*: give the PEM of its CA as certificate/);
+    for (const reason of reasons)
+      expect(reason).toMatch(/nobody trusted vouches for the certificate of .*: give the PEM of its CA as certificate/);
   });
 
   test("an instance that is not there fails the files after the retry window, with the last reason", async () => {

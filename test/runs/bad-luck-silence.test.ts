@@ -20,12 +20,19 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 const run = (name: string, cluster: string) =>
-  rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: name }], clusters: [cluster] });
+  rig.product.run({
+    projectId: rig.projectId,
+    objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: name }],
+    clusters: [cluster],
+  });
 
 /** The run gives up after one wait, not after one for each image; without a retry window there is no second try. */
 async function givenUp(key: string, wait: number): Promise<string[]> {
   const record = await closed(rig.product, key, wait + 40_000);
-  expect(record).toMatchObject({ status: "FAILED", counts: { planned: IMAGES, failed: IMAGES, success: 0, notDone: 0 } });
+  expect(record).toMatchObject({
+    status: "FAILED",
+    counts: { planned: IMAGES, failed: IMAGES, success: 0, notDone: 0 },
+  });
   const details = await rig.product.details(record.id);
   return details.map(({ errorReason }) => errorReason ?? "");
 }
@@ -34,13 +41,15 @@ describe.concurrent("a registry that never answers", { timeout: IDLE_MS + 80_000
   test("takes connections and says nothing: given up after the idle time, with its address", async () => {
     rig.target.proxy.fault = ({ path }) => (path.startsWith("/v2/silent/") ? { kind: "hang" } : null);
     const key = await run("silent", rig.cluster);
-    for (const reason of await givenUp(key, IDLE_MS)) expect(reason).toMatch(/image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/);
+    for (const reason of await givenUp(key, IDLE_MS))
+      expect(reason).toMatch(/image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/);
   });
 
   test("takes no connection at all: given up after the connect time, with its address", async () => {
     const server = await startDeafServer();
     const cluster = await rig.product.registry("deaf", `http://127.0.0.1:${server.port}`);
-    for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS)) expect(reason).toMatch(/no connection to 127\.0\.0\.1:\d+ in time/);
+    for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS))
+      expect(reason).toMatch(/no connection to 127\.0\.0\.1:\d+ in time/);
     server.stop();
   });
 });

@@ -46,7 +46,12 @@ beforeEach(async () => {
   db = openDb(join(directory, "replication.db"));
   content = createContent();
   refuseReports = false;
-  const settings = () => ({ instanceId: "0123456789ab", temporal: { address: "", namespace: "" }, searchAttributes: false, heartbeatInterval: 2_000 });
+  const settings = () => ({
+    instanceId: "0123456789ab",
+    temporal: { address: "", namespace: "" },
+    searchAttributes: false,
+    heartbeatInterval: 2_000,
+  });
   const paces = createPaces(() => NOW);
   const app = new Hono()
     .use("/internal/v1/reports", (c, next) => (refuseReports ? Promise.resolve(c.text("not understood", 400)) : next()))
@@ -61,7 +66,11 @@ beforeEach(async () => {
         now: () => NOW,
         workers: createWorkers(() => NOW, { error: () => {} }),
         paces,
-        listings: createListings(paces, () => 1, () => NOW),
+        listings: createListings(
+          paces,
+          () => 1,
+          () => NOW,
+        ),
         freed: () => {},
         mustYield: () => false,
         tellMetrics: () => true,
@@ -70,12 +79,18 @@ beforeEach(async () => {
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
   });
-  plane = createControlPlane({ apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, secretKey: KEY, name: "test" });
+  plane = createControlPlane({
+    apiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    secretKey: KEY,
+    name: "test",
+  });
 
   addRepository(db, "p", "files", "GENERIC");
   addFiles(db, ["/a", "/b"], NOW);
   clusterId = addCluster(db, "target");
-  db.update(cluster).set({ secret: createSealer(KEY.replace("0", "1")).seal("{}", `cluster:${clusterId}`) }).run();
+  db.update(cluster)
+    .set({ secret: createSealer(KEY.replace("0", "1")).seal("{}", `cluster:${clusterId}`) })
+    .run();
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
   cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 1 }, NOW);
@@ -94,15 +109,30 @@ afterEach(async () => {
 function work() {
   const none = () => Promise.reject(new Error("nothing is read here"));
   const source = { open: none, readSmall: none, close: async () => {} };
-  const deps = { controlPlane: plane, sealer: createSealer(KEY), content: source, images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) }, network: {}, concurrency: 4, routes: createPool<Route>((route) => route.close()), batchSlice: 20_000 };
+  const deps = {
+    controlPlane: plane,
+    sealer: createSealer(KEY),
+    content: source,
+    images: { apiUrl: "http://127.0.0.1:9", tokens: createRegistryTokens(KEY) },
+    network: {},
+    concurrency: 4,
+    routes: createPool<Route>((route) => route.close()),
+    batchSlice: 20_000,
+  };
   return runBatch(deps, { recordId, number: 1, signal: new AbortController().signal, heartbeat: () => {} });
 }
 
-const details = () => db.select({ name: detail.artifactName, status: detail.status, reason: detail.errorReason }).from(detail).where(eq(detail.recordId, recordId)).all();
+const details = () =>
+  db
+    .select({ name: detail.artifactName, status: detail.status, reason: detail.errorReason })
+    .from(detail)
+    .where(eq(detail.recordId, recordId))
+    .all();
 
 test("credentials that were sealed with another key fail each artifact, and say so", async () => {
   expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
-  const reason = "the stored credentials of https://target.example were sealed with another secret key: enter them again";
+  const reason =
+    "the stored credentials of https://target.example were sealed with another secret key: enter them again";
   expect(details()).toEqual(["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })));
 });
 
@@ -116,5 +146,8 @@ test("a repository that is deleted meanwhile is the reason of the run's end", as
   deleteRepositoryRow(db, findRepository(db, "p", "files")?.id ?? 0);
   expect(await work()).toEqual({ total: 0, again: 0, failed: 0 });
   const closed = await closeRecord(db, recordId, null, () => NOW);
-  expect(closed).toMatchObject({ status: "FAILED", errorReason: "repository p/files was deleted while the run went on" });
+  expect(closed).toMatchObject({
+    status: "FAILED",
+    errorReason: "repository p/files was deleted while the run went on",
+  });
 });

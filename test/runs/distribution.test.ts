@@ -14,7 +14,11 @@ import { startRegistry, type TestRegistry } from "../rigs/servers/registries.ts"
 
 const AT = "/replication/api/remote/distribution";
 const IMAGE = makeImage({ layers: [1_000, 2_000] });
-const SECRET = new RegExp([USER.password, Buffer.from(USER.password).toString("base64"), basic(`${USER.username}:${USER.password}`)].join("|").replaceAll("+", "\\+"));
+const SECRET = new RegExp(
+  [USER.password, Buffer.from(USER.password).toString("base64"), basic(`${USER.username}:${USER.password}`)]
+    .join("|")
+    .replaceAll("+", "\\+"),
+);
 
 const cleanup = createCleanup();
 let instance: Instance;
@@ -35,7 +39,10 @@ beforeAll(async () => {
 afterAll(() => cleanup.all());
 
 const status = () => product.call<RecordInfo | null>("GET", `${AT}/get/runOnceTaskStatus/shop/images?name=push`);
-const puts = () => proxy.requests.filter(({ method, path }) => method === "PUT" && path.includes("/manifests/")).map(({ path, status: answer }) => [path.split("/").at(-1), answer]);
+const puts = () =>
+  proxy.requests
+    .filter(({ method, path }) => method === "PUT" && path.includes("/manifests/"))
+    .map(({ path, status: answer }) => [path.split("/").at(-1), answer]);
 
 async function executed(): Promise<RecordInfo> {
   await product.call("POST", `${AT}/execute/runOnceTask/shop/images?name=push`);
@@ -47,15 +54,31 @@ async function executed(): Promise<RecordInfo> {
 }
 
 test("a run-once task puts the same manifest once under each target version, not under its own, with the registry's login", async () => {
-  const body = { name: "push", registry: proxy.host, ...USER, packageName: "library/nginx", versions: ["1.1"], targetVersions: ["1.2", "1.3"] };
+  const body = {
+    name: "push",
+    registry: proxy.host,
+    ...USER,
+    packageName: "library/nginx",
+    versions: ["1.1"],
+    targetVersions: ["1.2", "1.3"],
+  };
   await product.call("POST", `${AT}/create/runOnceTask/shop/images`, body);
   expect(await status()).toBeNull();
   const first = await executed();
-  expect([first.status, first.errorReason, first.replicaOverview]).toMatchObject(["SUCCESS", null, { planned: 1, success: 1, failed: 0 }]);
+  expect([first.status, first.errorReason, first.replicaOverview]).toMatchObject([
+    "SUCCESS",
+    null,
+    { planned: 1, success: 1, failed: 0 },
+  ]);
   const login = { authorization: basic(`${USER.username}:${USER.password}`) };
-  const there = await Promise.all(["1.2", "1.3", "1.1"].map((tag) => readManifest(target.url, "library/nginx", tag, login)));
+  const there = await Promise.all(
+    ["1.2", "1.3", "1.1"].map((tag) => readManifest(target.url, "library/nginx", tag, login)),
+  );
   expect(there.map((manifest) => manifest?.bytes)).toEqual([IMAGE.bytes, IMAGE.bytes, undefined]);
-  expect(puts().toSorted()).toEqual([["1.2", 201], ["1.3", 201]]);
+  expect(puts().toSorted()).toEqual([
+    ["1.2", 201],
+    ["1.3", 201],
+  ]);
 
   proxy.clear();
   const second = await executed();
@@ -65,11 +88,25 @@ test("a run-once task puts the same manifest once under each target version, not
 });
 
 test("the login is in no answer, log, file in the clear or history", async () => {
-  const infos = await Promise.all(["/replication/api/cluster/list", "/replication/api/task/page/shop", "/openapi.json"].map(async (path) => (await fetch(instance.url + path, { headers: { authorization: basic(`${instance.username}:${instance.password}`) } })).text()));
+  const infos = await Promise.all(
+    ["/replication/api/cluster/list", "/replication/api/task/page/shop", "/openapi.json"].map(async (path) =>
+      (
+        await fetch(instance.url + path, {
+          headers: { authorization: basic(`${instance.username}:${instance.password}`) },
+        })
+      ).text(),
+    ),
+  );
   expect(infos.join()).not.toMatch(SECRET);
   expect(SECRET.test(instance.output())).toBe(false);
-  const files = readdirSync(instance.dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  expect(files.filter((entry) => SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1"))).map(({ name }) => name)).toEqual([]);
+  const files = readdirSync(instance.dataDir, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  expect(
+    files
+      .filter((entry) => SECRET.test(readFileSync(join(entry.parentPath, entry.name), "latin1")))
+      .map(({ name }) => name),
+  ).toEqual([]);
   const histories = await historiesOf("shop/images/push");
   expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([true, false]);
 });
@@ -81,7 +118,11 @@ async function historiesOf(taskName: string): Promise<string> {
   const texts: string[] = [];
   for await (const { workflowId, runId } of workflow.list({ query: `ReplTask = "${taskName}"` })) {
     const history = await workflow.getHandle(workflowId, runId).fetchHistory();
-    texts.push(JSON.stringify(history, (key, value: unknown) => (key === "data" && typeof value === "string" ? Buffer.from(value, "base64").toString("utf8") : value)));
+    texts.push(
+      JSON.stringify(history, (key, value: unknown) =>
+        key === "data" && typeof value === "string" ? Buffer.from(value, "base64").toString("utf8") : value,
+      ),
+    );
   }
   await connection.close();
   return texts.join();

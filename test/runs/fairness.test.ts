@@ -1,5 +1,17 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { FILES, holdBefore, IMAGES, PROJECT, REPOSITORIES, repositories, startFairRig, until, type FairRig, type Held, type SmallWork } from "../rigs/runs/fairness-rig.ts";
+import {
+  FILES,
+  holdBefore,
+  IMAGES,
+  PROJECT,
+  REPOSITORIES,
+  repositories,
+  startFairRig,
+  until,
+  type FairRig,
+  type Held,
+  type SmallWork,
+} from "../rigs/runs/fairness-rig.ts";
 import { closed, newest, unique, type TaskDraft, type TaskObject } from "../rigs/runs/run-fixture.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 
@@ -22,7 +34,12 @@ afterEach(async () => {
   const { tasks, held } = { tasks: begun.tasks.splice(0), held: begun.held.splice(0) };
   for (const key of tasks) await rig.product.stop(key).catch(() => undefined);
   for (const one of held) one.letGo();
-  for (const key of tasks) await until(`the runs of ${key} end`, async () => (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"), 180_000);
+  for (const key of tasks)
+    await until(
+      `the runs of ${key} end`,
+      async () => (await rig.product.records(key)).every(({ status }) => status !== "RUNNING"),
+      180_000,
+    );
   for (const key of tasks) await rig.product.remove(key);
   for (const one of held) await one.stop();
 });
@@ -52,9 +69,19 @@ const WORKS = ["a one-file run", "a REAL_TIME upload", "a one-image run"] as con
 const ALL_WELL = { small: WORKS.map((work) => `${work} ended`), somethingIsHeld: true, heldRuns: "RUNNING" };
 
 /** What becomes of small work of every kind while what is held stays held. */
-async function besides(held: Held, tasks: string[]): Promise<{ small: string[]; somethingIsHeld: boolean; heldRuns: string }> {
+async function besides(
+  held: Held,
+  tasks: string[],
+): Promise<{ small: string[]; somethingIsHeld: boolean; heldRuns: string }> {
   console.log(`${await held.settled()} requests are held`);
-  const small = await Promise.all(WORKS.map((work) => rig.small[work]().then(() => `${work} ended`, (error: unknown) => `${work}: ${String(error)}`)));
+  const small = await Promise.all(
+    WORKS.map((work) =>
+      rig.small[work]().then(
+        () => `${work} ended`,
+        (error: unknown) => `${work}: ${String(error)}`,
+      ),
+    ),
+  );
   const somethingIsHeld = held.open() > 0;
   const runs = await Promise.all(tasks.map(async (key) => (await newest(rig.product, key)).status));
   return { small, somethingIsHeld, heldRuns: [...new Set(runs)].join() };
@@ -64,17 +91,30 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
   test(`while ${REPOSITORIES} repositories of ${FILES} files wait for one cluster that answers nothing, and these end whole once it does`, async () => {
     const held = await hold(rig.edge.url);
     const [cluster = ""] = await clusters(1, held.proxy.url, "instance");
-    const key = await run({ projectId: PROJECT, objects: repositories, clusters: [cluster], setting: { conflictStrategy: "OVERWRITE" } });
+    const key = await run({
+      projectId: PROJECT,
+      objects: repositories,
+      clusters: [cluster],
+      setting: { conflictStrategy: "OVERWRITE" },
+    });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
     held.letGo();
     const all = REPOSITORIES * FILES;
-    expect(await closed(rig.product, key, 180_000)).toMatchObject({ status: "SUCCESS", counts: { planned: all, success: all, failed: 0, notDone: 0 } });
+    expect(await closed(rig.product, key, 180_000)).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: all, success: all, failed: 0, notDone: 0 },
+    });
   });
 
   test(`while ${FILES} files wait for ${MANY_CLUSTERS} clusters that answer nothing`, async () => {
     const held = await hold(rig.edge.url);
     const to = await clusters(MANY_CLUSTERS, held.proxy.url, "instance");
-    const key = await run({ projectId: PROJECT, objects: repositories.slice(0, 1), clusters: to, setting: { conflictStrategy: "OVERWRITE" } });
+    const key = await run({
+      projectId: PROJECT,
+      objects: repositories.slice(0, 1),
+      clusters: to,
+      setting: { conflictStrategy: "OVERWRITE" },
+    });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
@@ -86,7 +126,8 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     const to = await clusters(REAL_TIME_CLUSTERS, held.proxy.url, "instance");
     const key = await run({ projectId, objects: repositories, clusters: to, replicaType: "REAL_TIME" });
     await each(repositories, 5, async ({ localRepoName }) => {
-      for (let at = 0; at < 20; at += 1) await rig.product.upload(projectId, localRepoName, `/file-${at}.bin`, Buffer.from(`${at}`));
+      for (let at = 0; at < 20; at += 1)
+        await rig.product.upload(projectId, localRepoName, `/file-${at}.bin`, Buffer.from(`${at}`));
     });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
@@ -102,7 +143,8 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
   test(`while the listings of ${LISTED_TASKS} tasks wait for a source that answers nothing`, async () => {
     const held = await hold(rig.source.url);
     const keys: string[] = [];
-    for (let at = 0; at < LISTED_TASKS; at += 1) keys.push(await run({ ...(await linked(REPOSITORIES, held.proxy.url)), clusters: [rig.registryCluster] }));
+    for (let at = 0; at < LISTED_TASKS; at += 1)
+      keys.push(await run({ ...(await linked(REPOSITORIES, held.proxy.url)), clusters: [rig.registryCluster] }));
     expect(await besides(held, keys)).toEqual(ALL_WELL);
   });
 
@@ -119,5 +161,13 @@ async function linked(count: number, url: string): Promise<{ projectId: string; 
   await rig.product.project(projectId);
   const names = Array.from({ length: count }, (_, at) => `images-${at}`);
   for (const name of names) await rig.product.linked(projectId, name, url);
-  return { projectId, objects: names.map((name): TaskObject => ({ localRepoName: name, repoType: "OCI", remoteProjectId: projectId, remoteRepoName: name })) };
+  return {
+    projectId,
+    objects: names.map((name): TaskObject => ({
+      localRepoName: name,
+      repoType: "OCI",
+      remoteProjectId: projectId,
+      remoteRepoName: name,
+    })),
+  };
 }

@@ -18,7 +18,10 @@ let files: Listing;
 beforeAll(async () => {
   rig = await startFileRig();
   await rig.product.hosted(rig.projectId, "files");
-  files = await fillRepository(rig.product, rig.projectId, "files", [...Array.from({ length: 400 }, (_, at) => at * 10), ...BIG]);
+  files = await fillRepository(rig.product, rig.projectId, "files", [
+    ...Array.from({ length: 400 }, (_, at) => at * 10),
+    ...BIG,
+  ]);
 }, 180_000);
 afterAll(() => rig.end());
 afterEach(() => {
@@ -26,24 +29,41 @@ afterEach(() => {
 });
 
 const run = ({ to = "files", paths, ...rest }: Partial<TaskDraft> & { to?: string; paths?: string[] }) => {
-  const object = { localRepoName: "files", repoType: "GENERIC" as const, remoteRepoName: to, ...(paths && { pathConstraints: paths.map((path) => ({ path })) }) };
+  const object = {
+    localRepoName: "files",
+    repoType: "GENERIC" as const,
+    remoteRepoName: to,
+    ...(paths && { pathConstraints: paths.map((path) => ({ path })) }),
+  };
   return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...rest });
 };
 const there = (repoName: string) => listFiles(rig.partner, rig.projectId, repoName, sha256);
 const byPath = (details: RecordDetail[], path: string) => details.find(({ artifactName }) => artifactName === path);
-const node = (repoName: string, path: string) => rig.partner.call<Record<string, unknown>>("GET", `/repository/api/node/detail/${rig.projectId}/${repoName}${encodeURI(path)}`);
+const node = (repoName: string, path: string) =>
+  rig.partner.call<Record<string, unknown>>(
+    "GET",
+    `/repository/api/node/detail/${rig.projectId}/${repoName}${encodeURI(path)}`,
+  );
 
 describe("a run of files to another instance", () => {
   test("copies all files, byte by byte, with their metadata; the second run has nothing to do", async () => {
     const content = randomBytes(500);
-    await rig.product.upload(rig.projectId, "files", "/kept/with-metadata.txt", content, { "X-BKREPO-META-colour": "blue" });
+    await rig.product.upload(rig.projectId, "files", "/kept/with-metadata.txt", content, {
+      "X-BKREPO-META-colour": "blue",
+    });
     files.set("/kept/with-metadata.txt", sha256(content));
     const key = await run({});
     const record = await closed(rig.product, key);
     const details = await expectWhole(rig.product, record, files);
     expect(sorted(await there("files"))).toEqual(sorted(files));
     expect(await node("files", "/kept/with-metadata.txt")).toMatchObject({ size: 500, metadata: { colour: "blue" } });
-    expect(byPath(details, "/kept/with-metadata.txt")).toMatchObject({ version: null, size: 500, remoteCluster: "edge", executeType: "FULL", progress: { blob: { success: 1 }, node: { success: 1 }, version: null } });
+    expect(byPath(details, "/kept/with-metadata.txt")).toMatchObject({
+      version: null,
+      size: 500,
+      remoteCluster: "edge",
+      executeType: "FULL",
+      progress: { blob: { success: 1 }, node: { success: 1 }, version: null },
+    });
     expect(filesSentAgain(rig.proxy.requests, `${rig.projectId}/files`, details)).toEqual([]);
 
     rig.proxy.clear();
@@ -58,9 +78,18 @@ describe("a run of files to another instance", () => {
 
   test("thousands of small files need few requests", async () => {
     await rig.product.hosted(rig.projectId, "many");
-    const many = await fillRepository(rig.product, rig.projectId, "many", Array.from({ length: 2_000 }, () => 300));
+    const many = await fillRepository(
+      rig.product,
+      rig.projectId,
+      "many",
+      Array.from({ length: 2_000 }, () => 300),
+    );
     rig.proxy.clear();
-    const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "many", repoType: "GENERIC" }], clusters: [rig.cluster] });
+    const key = await rig.product.run({
+      projectId: rig.projectId,
+      objects: [{ localRepoName: "many", repoType: "GENERIC" }],
+      clusters: [rig.cluster],
+    });
     await expectWhole(rig.product, await closed(rig.product, key), many);
     expect(rig.proxy.requests.length).toBeLessThan(30);
   });
@@ -70,8 +99,14 @@ describe("a run of files to another instance", () => {
     const client = new Client({ connection });
     const priorityOf = async (id: string) => (await client.workflow.getHandle(id).describe()).priority;
     const [first = ""] = files.keys();
-    for (const [paths, priorityKey] of [[[first], PRIORITY.soon], [undefined, PRIORITY.other]] as const) {
-      const { workflowId } = await closed(rig.product, await run({ to: "in-turns", ...(paths && { paths: [...paths] }) }));
+    for (const [paths, priorityKey] of [
+      [[first], PRIORITY.soon],
+      [undefined, PRIORITY.other],
+    ] as const) {
+      const { workflowId } = await closed(
+        rig.product,
+        await run({ to: "in-turns", ...(paths && { paths: [...paths] }) }),
+      );
       expect(await priorityOf(workflowId)).toMatchObject({ fairnessKey: rig.projectId, priorityKey: PRIORITY.soon });
       expect(await priorityOf(`${workflowId}/edge/files`)).toMatchObject({ fairnessKey: rig.projectId, priorityKey });
     }
@@ -79,15 +114,34 @@ describe("a run of files to another instance", () => {
   });
 
   test("PATH copies files, folders and what a * matches, and says what matches nothing", async () => {
-    const paths = ["/kept/with-metadata.txt", "/folder 3", "/folder 1/sub/file-*5.bin", "/no/such.bin", "/folder 2/nothing-*.bin"];
+    const paths = [
+      "/kept/with-metadata.txt",
+      "/folder 3",
+      "/folder 1/sub/file-*5.bin",
+      "/no/such.bin",
+      "/folder 2/nothing-*.bin",
+    ];
     const record = await closed(rig.product, await run({ type: "PATH", paths, to: "chosen" }));
-    const wanted = new Map([...files].filter(([path]) => path.startsWith("/kept/") || path.startsWith("/folder 3/") || /^\/folder 1\/sub\/.*5\.bin$/.test(path)));
+    const wanted = new Map(
+      [...files].filter(
+        ([path]) =>
+          path.startsWith("/kept/") || path.startsWith("/folder 3/") || /^\/folder 1\/sub\/.*5\.bin$/.test(path),
+      ),
+    );
     expect(sorted(await there("chosen"))).toEqual(sorted(wanted));
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: wanted.size + 2, success: wanted.size, failed: 2, notDone: 0 } });
-    expect(record.errorReason).toMatch(/^2 of \d+ artifacts failed, first (\/no\/such\.bin|\/folder 2\/nothing-\*\.bin): nothing matches path \1/);
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: wanted.size + 2, success: wanted.size, failed: 2, notDone: 0 },
+    });
+    expect(record.errorReason).toMatch(
+      /^2 of \d+ artifacts failed, first (\/no\/such\.bin|\/folder 2\/nothing-\*\.bin): nothing matches path \1/,
+    );
     const details = await rig.product.details(record.id);
     for (const path of paths.slice(3)) {
-      expect(byPath(details, path)).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining(`nothing matches path ${path}`) });
+      expect(byPath(details, path)).toMatchObject({
+        status: "FAILED",
+        errorReason: expect.stringContaining(`nothing matches path ${path}`),
+      });
     }
   });
 
@@ -98,7 +152,8 @@ describe("a run of files to another instance", () => {
     const other = randomBytes(100);
     await closed(rig.product, await run({ type: "PATH", paths, to: "conflicts" }));
     const spoil = async () => {
-      for (const path of [first, second]) await rig.partner.upload(rig.projectId, "conflicts", encodeURI(path), other, { "X-BKREPO-OVERWRITE": "true" });
+      for (const path of [first, second])
+        await rig.partner.upload(rig.projectId, "conflicts", encodeURI(path), other, { "X-BKREPO-OVERWRITE": "true" });
     };
     const attempt = async (conflictStrategy: string) => {
       await spoil();
@@ -107,34 +162,60 @@ describe("a run of files to another instance", () => {
 
     const stopped = await attempt("FAST_FAIL");
     expect(stopped).toMatchObject({ status: "FAILED", counts: { planned: wanted.size, conflict: 1, failed: 1 } });
-    expect(stopped.errorReason).toMatch(/^stopped at the first failure \(FAST_FAIL\): \/folder 4\/.* has other content there/);
+    expect(stopped.errorReason).toMatch(
+      /^stopped at the first failure \(FAST_FAIL\): \/folder 4\/.* has other content there/,
+    );
 
     const skipped = await attempt("SKIP");
-    expect(skipped).toMatchObject({ status: "SUCCESS", counts: { planned: wanted.size, success: wanted.size, skip: wanted.size, conflict: 2 } });
-    expect(sorted(await there("conflicts"))).toEqual(sorted(new Map(wanted).set(first, sha256(other)).set(second, sha256(other))));
+    expect(skipped).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: wanted.size, success: wanted.size, skip: wanted.size, conflict: 2 },
+    });
+    expect(sorted(await there("conflicts"))).toEqual(
+      sorted(new Map(wanted).set(first, sha256(other)).set(second, sha256(other))),
+    );
 
     const replaced = await attempt("OVERWRITE");
-    expect(replaced).toMatchObject({ status: "SUCCESS", counts: { planned: wanted.size, success: wanted.size, skip: wanted.size - 2, conflict: 2 } });
+    expect(replaced).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: wanted.size, success: wanted.size, skip: wanted.size - 2, conflict: 2 },
+    });
     expect(sorted(await there("conflicts"))).toEqual(sorted(wanted));
   });
 
   test("rateLimit holds over all workers and for everything that is sent", async () => {
     const rate = 3 * MIB;
     await rig.product.hosted(rig.projectId, "slow");
-    const slow = await fillRepository(rig.product, rig.projectId, "slow", [...Array.from({ length: 60 }, () => 60_000), 3 * MIB, 4 * MIB]);
+    const slow = await fillRepository(rig.product, rig.projectId, "slow", [
+      ...Array.from({ length: 60 }, () => 60_000),
+      3 * MIB,
+      4 * MIB,
+    ]);
     rig.proxy.clear();
-    const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "slow", repoType: "GENERIC" }], clusters: [rig.cluster], setting: { rateLimit: rate } });
+    const key = await rig.product.run({
+      projectId: rig.projectId,
+      objects: [{ localRepoName: "slow", repoType: "GENERIC" }],
+      clusters: [rig.cluster],
+      setting: { rateLimit: rate },
+    });
     await expectWhole(rig.product, await closed(rig.product, key), slow);
     const sends = rig.proxy.requests.filter(({ bytes }) => bytes > 0);
-    const seconds = (Math.max(...sends.map(({ closed: over }) => over ?? 0)) - Math.min(...sends.map(({ time }) => time))) / 1000;
+    const seconds =
+      (Math.max(...sends.map(({ closed: over }) => over ?? 0)) - Math.min(...sends.map(({ time }) => time))) / 1000;
     const bytes = sends.reduce((sum, request) => sum + request.bytes, 0);
     expect(bytes).toBeGreaterThan(slow.bytes);
     expect(bytes / seconds).toBeLessThan(1.1 * rate);
   });
 
   test("record false keeps the counts and no details", async () => {
-    const record = await closed(rig.product, await run({ type: "PATH", paths: ["/folder 5"], to: "unrecorded", record: false }));
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: (await there("unrecorded")).size, failed: 0 } });
+    const record = await closed(
+      rig.product,
+      await run({ type: "PATH", paths: ["/folder 5"], to: "unrecorded", record: false }),
+    );
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: (await there("unrecorded")).size, failed: 0 },
+    });
     await expect.poll(() => rig.product.details(record.id)).toEqual([]);
   });
 });
@@ -142,10 +223,19 @@ describe("a run of files to another instance", () => {
 describe("in the middle of a run of files", () => {
   test("a file that was deleted since the plan fails, and the others go on", async () => {
     await rig.product.hosted(rig.projectId, "shrinking");
-    const all = await fillRepository(rig.product, rig.projectId, "shrinking", Array.from({ length: 300 }, () => 200));
+    const all = await fillRepository(
+      rig.product,
+      rig.projectId,
+      "shrinking",
+      Array.from({ length: 300 }, () => 200),
+    );
     const { workers } = rig.center.pids();
     for (const pid of workers) process.kill(pid, "SIGSTOP");
-    const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "shrinking", repoType: "GENERIC" }], clusters: [rig.cluster] });
+    const key = await rig.product.run({
+      projectId: rig.projectId,
+      objects: [{ localRepoName: "shrinking", repoType: "GENERIC" }],
+      clusters: [rig.cluster],
+    });
     await follow(rig.product, key, ({ counts }) => counts.planned === 300);
     const gone = [...all.keys()].slice(-20);
     for (const path of gone) await rig.product.call("DELETE", `/generic/${rig.projectId}/shrinking${encodeURI(path)}`);
@@ -160,14 +250,24 @@ describe("in the middle of a run of files", () => {
   test("stop ends the upload of a big file within 5 s and shows nothing of it", async () => {
     await rig.product.hosted(rig.projectId, "cut");
     await fillRepository(rig.product, rig.projectId, "cut", [40 * MIB]);
-    const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: "cut", repoType: "GENERIC" }], clusters: [rig.cluster], setting: { rateLimit: 4 * MIB } });
-    const uploads = () => rig.proxy.requests.filter(({ method, path }) => method === "PATCH" && path.includes("/uploads/"));
+    const key = await rig.product.run({
+      projectId: rig.projectId,
+      objects: [{ localRepoName: "cut", repoType: "GENERIC" }],
+      clusters: [rig.cluster],
+      setting: { rateLimit: 4 * MIB },
+    });
+    const uploads = () =>
+      rig.proxy.requests.filter(({ method, path }) => method === "PATCH" && path.includes("/uploads/"));
     rig.proxy.clear();
     await follow(rig.product, key, ({ replicatedBytes }) => replicatedBytes > 4 * MIB);
     const asked = Date.now();
     await rig.product.stop(key);
     const record = await closed(rig.product, key);
-    expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", counts: { planned: 1, failed: 1, notDone: 0 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+      counts: { planned: 1, failed: 1, notDone: 0 },
+    });
     expect(uploads().length).toBeGreaterThan(0);
     expect(uploads().filter(({ closed }) => closed === null || closed > asked + 5_000)).toEqual([]);
     expect((await there("cut")).size).toBe(0);

@@ -2,15 +2,26 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
-import { createCleanup, openProduct, unique, UTC, type Product, type RecordInfo, type TaskDraft, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import {
+  createCleanup,
+  openProduct,
+  unique,
+  UTC,
+  type Product,
+  type RecordInfo,
+  type TaskDraft,
+  type TaskObject,
+} from "../rigs/runs/run-fixture.ts";
 
 const cleanup = createCleanup();
 let rig: { center: Instance; edge: Instance; product: Product; cluster: string };
 
-const login = ({ username, password }: Instance) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+const login = ({ username, password }: Instance) =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
 beforeAll(async () => {
-  const start = (env: Record<string, string>) => cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) => each.remove());
+  const start = (env: Record<string, string>) =>
+    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) => each.remove());
   const [center, edge] = await Promise.all([start({}), start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" })]);
   const product = openProduct(center);
   rig = { center, edge, product, cluster: await product.partner("edge", edge) };
@@ -23,7 +34,13 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   const projectId = unique("p");
   await product.project(projectId);
   await product.hosted(projectId, "packages", type);
-  const key = await product.run({ projectId, objects: [{ localRepoName: "packages", repoType: type, ...more }], clusters: [cluster], replicaType: "REAL_TIME", ...draft });
+  const key = await product.run({
+    projectId,
+    objects: [{ localRepoName: "packages", repoType: type, ...more }],
+    clusters: [cluster],
+    replicaType: "REAL_TIME",
+    ...draft,
+  });
   const repo = `${projectId}/packages`;
   const read = async (path: string) => {
     const answer = await fetch(edge.url + path, { headers: { authorization: login(edge) } });
@@ -31,7 +48,8 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   };
   const until = async (has: () => Promise<boolean>, what: string) => {
     const begun = Date.now();
-    for (; !(await has()); await sleep(20)) if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
+    for (; !(await has()); await sleep(20))
+      if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
     console.log(`${what} after ${Date.now() - begun} ms`);
   };
   /** What each drain so far has sent, once all are over. */
@@ -40,7 +58,9 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
     const records = await product.records(key);
     expect(records.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
     const details = (await Promise.all(records.map(({ id }) => product.details(id)))).flat();
-    return [...new Set(details.map(({ artifactName, version }) => `${artifactName}${version === null ? "" : `:${version}`}`))].sort();
+    return [
+      ...new Set(details.map(({ artifactName, version }) => `${artifactName}${version === null ? "" : `:${version}`}`)),
+    ].sort();
   };
   return { repo, read, until, sent, fill: createFiller({ url: center.url, authorization: login(center) }) };
 }
@@ -51,21 +71,42 @@ test("a run-once task sends one version of a package to another instance, as the
   await product.project(projectId);
   await product.hosted(projectId, "maven-local", "MAVEN");
   const fill = createFiller({ url: center.url, authorization: login(center) });
-  for (const version of ["1.2.47", "1.2.83"]) await fill.deploy(`${projectId}/maven-local`, "com.alibaba:fastjson", version);
+  for (const version of ["1.2.47", "1.2.83"])
+    await fill.deploy(`${projectId}/maven-local`, "com.alibaba:fastjson", version);
   const at = "/replication/api/remote/distribution";
   const place = `${projectId}/maven-local`;
-  const body = { name: "fastjson", clusterId: cluster, remoteProjectId: projectId, remoteRepoName: "maven-copies", packageName: "com.alibaba:fastjson", versions: ["1.2.83"] };
+  const body = {
+    name: "fastjson",
+    clusterId: cluster,
+    remoteProjectId: projectId,
+    remoteRepoName: "maven-copies",
+    packageName: "com.alibaba:fastjson",
+    versions: ["1.2.83"],
+  };
   await product.call("POST", `${at}/create/runOnceTask/${place}`, body);
   await product.call("POST", `${at}/execute/runOnceTask/${place}?name=fastjson`);
   const status = () => product.call<RecordInfo | null>("GET", `${at}/get/runOnceTaskStatus/${place}?name=fastjson`);
   await expect.poll(async () => (await status())?.status, { timeout: 60_000 }).toBe("SUCCESS");
-  const read = async (version: string) => (await fetch(`${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`, { headers: { authorization: login(edge) } })).status;
+  const read = async (version: string) =>
+    (
+      await fetch(`${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`, {
+        headers: { authorization: login(edge) },
+      })
+    ).status;
   expect([await read("1.2.83"), await read("1.2.47")]).toEqual([200, 404]);
   const [detail] = await product.details((await status())?.id ?? "");
-  expect(detail).toMatchObject({ artifactName: "com.alibaba:fastjson", version: "1.2.83", repoType: "MAVEN", status: "SUCCESS" });
+  expect(detail).toMatchObject({
+    artifactName: "com.alibaba:fastjson",
+    version: "1.2.83",
+    repoType: "MAVEN",
+    status: "SUCCESS",
+  });
 });
 
-type Packument = { "dist-tags": Record<string, string>; versions: Record<string, { deprecated?: string; dist: { tarball: string } }> };
+type Packument = {
+  "dist-tags": Record<string, string>;
+  versions: Record<string, { deprecated?: string; dist: { tarball: string } }>;
+};
 
 describe("REAL_TIME of a hosted NPM repository", () => {
   test("sends what is published, and dist-tags that move", async () => {
@@ -93,10 +134,16 @@ describe("REAL_TIME of a hosted MAVEN repository", () => {
     const file = (end: string) => read(`/maven/${repo}${mavenPath("com.acme:lib", "1.0", end)}`);
     await fill.deploy(repo, "com.acme:lib", "1.0", { ".jar": "the jar" });
     await fill.file(repo, "/notes.txt", "outside the layout");
-    await until(async () => (await read(`/maven/${repo}/notes.txt`)) === "outside the layout", "the file outside the layout arrives");
+    await until(
+      async () => (await read(`/maven/${repo}/notes.txt`)) === "outside the layout",
+      "the file outside the layout arrives",
+    );
     expect(await file(".jar")).toBeNull();
     await fill.deploy(repo, "com.acme:lib", "1.0", { ".pom": pom("com.acme:lib", "1.0") });
-    await until(async () => (await file(".jar")) === "the jar" && (await file(".pom")) !== null, "the complete version arrives");
+    await until(
+      async () => (await file(".jar")) === "the jar" && (await file(".pom")) !== null,
+      "the complete version arrives",
+    );
     expect(await read(`/maven/${repo}/com/acme/lib/maven-metadata.xml`)).toContain("<release>1.0</release>");
     await fill.deploy(repo, "com.acme:lib", "1.0", { "-sources.jar": "the sources" });
     await until(async () => (await file("-sources.jar")) === "the sources", "the later classifier arrives");
@@ -104,11 +151,18 @@ describe("REAL_TIME of a hosted MAVEN repository", () => {
   });
 
   test("by path sends the files of the versions that the paths name", async () => {
-    const { repo, read, until, sent, fill } = await following("MAVEN", { type: "PATH" }, { pathConstraints: [{ path: "/com/acme/lib" }] });
+    const { repo, read, until, sent, fill } = await following(
+      "MAVEN",
+      { type: "PATH" },
+      { pathConstraints: [{ path: "/com/acme/lib" }] },
+    );
     await fill.deploy(repo, "com.acme:other", "1.0");
     await fill.deploy(repo, "com.acme:lib", "1.0");
     const file = (packageName: string, end: string) => read(`/maven/${repo}${mavenPath(packageName, "1.0", end)}`);
-    await until(async () => (await file("com.acme:lib", ".jar")) !== null && (await file("com.acme:lib", ".pom")) !== null, "the files arrive");
+    await until(
+      async () => (await file("com.acme:lib", ".jar")) !== null && (await file("com.acme:lib", ".pom")) !== null,
+      "the files arrive",
+    );
     expect(await file("com.acme:other", ".jar")).toBeNull();
     expect(await sent()).toEqual([mavenPath("com.acme:lib", "1.0", ".jar"), mavenPath("com.acme:lib", "1.0", ".pom")]);
   });

@@ -36,27 +36,62 @@ afterEach(() => {
   rig.target.proxy.fault = () => null;
 });
 
-const run = (draft: Partial<TaskDraft> & { to?: string; packages?: NonNullable<TaskDraft["objects"][number]["packageConstraints"]> }) => {
+const run = (
+  draft: Partial<TaskDraft> & {
+    to?: string;
+    packages?: NonNullable<TaskDraft["objects"][number]["packageConstraints"]>;
+  },
+) => {
   const { to, packages, ...rest } = draft;
-  const object = { localRepoName: "images", repoType: "OCI" as const, ...(to !== undefined && { remoteProjectId: to }), ...(packages && { packageConstraints: packages }) };
+  const object = {
+    localRepoName: "images",
+    repoType: "OCI" as const,
+    ...(to !== undefined && { remoteProjectId: to }),
+    ...(packages && { packageConstraints: packages }),
+  };
   return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...rest });
 };
-const failures = (details: RecordDetail[]) => details.filter(({ status }) => status === "FAILED").map(({ artifactName, version, errorReason }) => ({ artifactName, version, errorReason }));
+const failures = (details: RecordDetail[]) =>
+  details
+    .filter(({ status }) => status === "FAILED")
+    .map(({ artifactName, version, errorReason }) => ({ artifactName, version, errorReason }));
 const target = () => rig.target.proxy;
 
 describe("a run of images from a linked repository to a registry", () => {
   test("copies all images of all names, as other people's clients see it; the second run has nothing to do", async () => {
     const key = await run({});
     const details = await expectWhole(rig.product, await closed(rig.product, key), images);
-    for (const [name, tag] of [["library/multi", "latest"], ["library/docker", "1.0"], ["team/app", "v3"]] as const) await judge(rig.source, rig.target, name, tag);
+    for (const [name, tag] of [
+      ["library/multi", "latest"],
+      ["library/docker", "1.0"],
+      ["team/app", "v3"],
+    ] as const)
+      await judge(rig.source, rig.target, name, tag);
     const tree = await treeDigests(rig.target, "library/multi", "latest");
     expect(tree ?? [extra.attached.digest]).toContain(extra.attached.digest);
-    expect((await readManifest(rig.target.url, "library/multi", extra.attached.digest))?.bytes).toEqual(extra.attached.bytes);
+    expect((await readManifest(rig.target.url, "library/multi", extra.attached.digest))?.bytes).toEqual(
+      extra.attached.bytes,
+    );
 
     const docker = details.find(({ artifactName }) => artifactName === "library/docker");
     const size = extra.docker.bytes.length + extra.docker.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    expect(docker).toMatchObject({ version: "1.0", size, remoteCluster: "target", localRepoName: "images", repoType: "OCI", executeType: "FULL" });
-    expect(docker?.progress).toMatchObject({ success: 4, skip: 0, failed: 0, totalSize: size, blob: { success: 3 }, node: { success: 1 }, version: { success: 1 } });
+    expect(docker).toMatchObject({
+      version: "1.0",
+      size,
+      remoteCluster: "target",
+      localRepoName: "images",
+      repoType: "OCI",
+      executeType: "FULL",
+    });
+    expect(docker?.progress).toMatchObject({
+      success: 4,
+      skip: 0,
+      failed: 0,
+      totalSize: size,
+      blob: { success: 3 },
+      node: { success: 1 },
+      version: { success: 1 },
+    });
 
     target().clear();
     await rig.product.execute(key);
@@ -77,21 +112,34 @@ describe("a run of images from a linked repository to a registry", () => {
     const described = await workflow.getHandle(workflowId).describe();
     const child = await workflow.getHandle(`${workflowId}/target/images`).describe();
     await connection.close();
-    const attribute = (of: typeof described, attributeName: string) => of.typedSearchAttributes.get(defineSearchAttributeKey(attributeName, "KEYWORD"));
-    expect([attribute(described, ATTRIBUTES.task), attribute(described, ATTRIBUTES.project), attribute(described, ATTRIBUTES.status)]).toEqual([name, rig.projectId, "SUCCESS"]);
+    const attribute = (of: typeof described, attributeName: string) =>
+      of.typedSearchAttributes.get(defineSearchAttributeKey(attributeName, "KEYWORD"));
+    expect([
+      attribute(described, ATTRIBUTES.task),
+      attribute(described, ATTRIBUTES.project),
+      attribute(described, ATTRIBUTES.status),
+    ]).toEqual([name, rig.projectId, "SUCCESS"]);
     expect([attribute(child, ATTRIBUTES.task), attribute(child, ATTRIBUTES.cluster)]).toEqual([name, "target"]);
     expect(workflowId).toBe(`repl/${name}/${key}/${id}`);
     expect(await described.staticSummary()).toBe(name);
-    const { payloads } = contentsOf({ events: [...(await readHistories(address, workflowId)).values()].flatMap(({ events }) => events ?? []) });
+    const { payloads } = contentsOf({
+      events: [...(await readHistories(address, workflowId)).values()].flatMap(({ events }) => events ?? []),
+    });
     expect(payloads).toContain(`"library/redis: ${TAGS} images → target"`);
   });
 
   test("two clusters at once get everything, each with its own details", async () => {
     const second = await rig.product.registry("second", `${target().url}/mirror/of`);
     const record = await closed(rig.product, await run({ clusters: [rig.cluster, second], to: "both" }));
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: 2 * images.size, success: 2 * images.size, skip: 0 } });
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 2 * images.size, success: 2 * images.size, skip: 0 },
+    });
     const details = await rig.product.details(record.id);
-    for (const [cluster, namespace] of [["target", "both"], ["second", "mirror/of/both"]] as const) {
+    for (const [cluster, namespace] of [
+      ["target", "both"],
+      ["second", "mirror/of/both"],
+    ] as const) {
       expect(listingOf(details.filter(({ remoteCluster }) => remoteCluster === cluster))).toEqual(sorted(images));
       expect(sorted(await listImages(rig.target.host, namespace))).toEqual(sorted(images));
     }
@@ -104,13 +152,28 @@ describe("a run of images from a linked repository to a registry", () => {
       { packageKey: "docker://library/nosuch" },
     ];
     const record = await closed(rig.product, await run({ type: "PACKAGE", packages, to: "chosen" }));
-    const wanted = new Map([...images].filter(([image]) => image.startsWith("team/app:") || /nginx:v[12]$/.test(image)));
+    const wanted = new Map(
+      [...images].filter(([image]) => image.startsWith("team/app:") || /nginx:v[12]$/.test(image)),
+    );
     expect(sorted(await listImages(rig.target.host, "chosen"))).toEqual(sorted(wanted));
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: wanted.size + 2, success: wanted.size, failed: 2, notDone: 0 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: wanted.size + 2, success: wanted.size, failed: 2, notDone: 0 },
+    });
     expect(record.errorReason).toMatch(/^2 of 16 artifacts failed, first library\/n/);
-    expect(failures(await rig.product.details(record.id)).toSorted((a, b) => (a.artifactName < b.artifactName ? -1 : 1))).toEqual([
-      { artifactName: "library/nginx", version: "gone", errorReason: expect.stringContaining("image library/nginx:gone is not in the registry") },
-      { artifactName: "library/nosuch", version: null, errorReason: expect.stringContaining("image library/nosuch is not in the registry") },
+    expect(
+      failures(await rig.product.details(record.id)).toSorted((a, b) => (a.artifactName < b.artifactName ? -1 : 1)),
+    ).toEqual([
+      {
+        artifactName: "library/nginx",
+        version: "gone",
+        errorReason: expect.stringContaining("image library/nginx:gone is not in the registry"),
+      },
+      {
+        artifactName: "library/nosuch",
+        version: null,
+        errorReason: expect.stringContaining("image library/nosuch is not in the registry"),
+      },
     ]);
   });
 });
@@ -127,37 +190,68 @@ describe("other content at the target", () => {
 
   test("SKIP leaves it and says so", async () => {
     const other = await spoil("skip");
-    const record = await closed(rig.product, await run({ type: "PACKAGE", packages, to: "skip", setting: { conflictStrategy: "SKIP" } }));
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: TAGS, success: TAGS, skip: 2, conflict: 2, failed: 0 } });
+    const record = await closed(
+      rig.product,
+      await run({ type: "PACKAGE", packages, to: "skip", setting: { conflictStrategy: "SKIP" } }),
+    );
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: TAGS, success: TAGS, skip: 2, conflict: 2, failed: 0 },
+    });
     expect(sorted(await tags("skip"))).toEqual(sorted(apps().set("team/app:v2", other).set("team/app:v5", other)));
     const conflicts = (await rig.product.details(record.id)).filter(({ progress }) => progress.conflict > 0);
-    expect(conflicts.map(({ version, conflictStrategy, status }) => [version, conflictStrategy, status]).toSorted()).toEqual([["v2", "SKIP", "SUCCESS"], ["v5", "SKIP", "SUCCESS"]]);
+    expect(
+      conflicts.map(({ version, conflictStrategy, status }) => [version, conflictStrategy, status]).toSorted(),
+    ).toEqual([
+      ["v2", "SKIP", "SUCCESS"],
+      ["v5", "SKIP", "SUCCESS"],
+    ]);
   });
 
   test("OVERWRITE replaces it", async () => {
     await spoil("overwrite");
-    const record = await closed(rig.product, await run({ type: "PACKAGE", packages, to: "overwrite", setting: { conflictStrategy: "OVERWRITE" } }));
-    expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: TAGS, success: TAGS, skip: 0, conflict: 2, failed: 0 } });
+    const record = await closed(
+      rig.product,
+      await run({ type: "PACKAGE", packages, to: "overwrite", setting: { conflictStrategy: "OVERWRITE" } }),
+    );
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: TAGS, success: TAGS, skip: 0, conflict: 2, failed: 0 },
+    });
     expect(sorted(await tags("overwrite"))).toEqual(sorted(apps()));
   });
 
   test("FAST_FAIL stops the run of that cluster, and no other", async () => {
     const other = await spoil("stops");
     const second = await rig.product.registry("clean", `${target().url}/clean`);
-    const record = await closed(rig.product, await run({ type: "PACKAGE", packages, to: "stops", clusters: [rig.cluster, second], setting: { conflictStrategy: "FAST_FAIL" } }));
+    const record = await closed(
+      rig.product,
+      await run({
+        type: "PACKAGE",
+        packages,
+        to: "stops",
+        clusters: [rig.cluster, second],
+        setting: { conflictStrategy: "FAST_FAIL" },
+      }),
+    );
     expect(record.status).toBe("FAILED");
-    expect(record.errorReason).toMatch(/^stopped at the first failure \(FAST_FAIL\): team\/app:v[25]: .* has other content/);
+    expect(record.errorReason).toMatch(
+      /^stopped at the first failure \(FAST_FAIL\): team\/app:v[25]: .* has other content/,
+    );
     expect(record.counts.conflict).toBeGreaterThan(0);
     expect((await tags("stops")).get("team/app:v2")).toBe(other);
     expect(sorted(await tags("clean/stops"))).toEqual(sorted(apps()));
     const details = await rig.product.details(record.id);
-    expect(details.filter(({ remoteCluster, status }) => remoteCluster === "clean" && status === "SUCCESS")).toHaveLength(TAGS);
+    expect(
+      details.filter(({ remoteCluster, status }) => remoteCluster === "clean" && status === "SUCCESS"),
+    ).toHaveLength(TAGS);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
     expect(details).toHaveLength(record.counts.success + record.counts.failed);
   });
 
   test("errorStrategy FAST_FAIL begins nothing more after the first failure", async () => {
-    target().fault = ({ method, path }) => (method === "PUT" && /\/first\/team\/app\/manifests\/v/.test(path) ? { kind: "answer", status: 413 } : null);
+    target().fault = ({ method, path }) =>
+      method === "PUT" && /\/first\/team\/app\/manifests\/v/.test(path) ? { kind: "answer", status: 413 } : null;
     const record = await closed(rig.product, await run({ to: "first", setting: { errorStrategy: "FAST_FAIL" } }));
     expect(record.status).toBe("FAILED");
     expect(record.errorReason).toMatch(/^stopped at the first failure \(FAST_FAIL\): team\/app:v\d+: .*413/);
@@ -172,7 +266,8 @@ describe("in the middle of a run", () => {
   /** Every image's manifest waits at the target, so that the run is in its middle until it is let go. */
   const hold = (namespace: string) => {
     const { until, letGo } = createGate();
-    const isHeld = ({ method, path }: { method: string; path: string }) => method === "PUT" && path.startsWith(`/v2/${namespace}/`) && path.includes("/manifests/v");
+    const isHeld = ({ method, path }: { method: string; path: string }) =>
+      method === "PUT" && path.startsWith(`/v2/${namespace}/`) && path.includes("/manifests/v");
     target().fault = (request) => (isHeld(request) ? { kind: "hold", until } : null);
     return { held: () => target().requests.filter(isHeld), letGo };
   };
@@ -191,9 +286,13 @@ describe("in the middle of a run", () => {
     const details = await rig.product.details(record.id);
     const begun = details.filter(({ status }) => status === "FAILED");
     expect(begun.length).toBeGreaterThanOrEqual(10);
-    expect(begun.every(({ errorReason, endTime }) => errorReason?.startsWith("stopped by admin") && endTime !== null)).toBe(true);
+    expect(
+      begun.every(({ errorReason, endTime }) => errorReason?.startsWith("stopped by admin") && endTime !== null),
+    ).toBe(true);
     expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
-    expect([...(await listImages(rig.target.host, "stopped")).keys()].filter((image) => /:v\d+$/.test(image))).toEqual([]);
+    expect([...(await listImages(rig.target.host, "stopped")).keys()].filter((image) => /:v\d+$/.test(image))).toEqual(
+      [],
+    );
     expect(await rig.product.stop(key)).toEqual({ stopped: false });
     target().fault = () => null;
     await rig.product.execute(key);
@@ -205,7 +304,10 @@ describe("in the middle of a run", () => {
     const key = await run({ to: "edited" });
     await follow(rig.product, key, () => held().length > 0);
     await expect(rig.product.execute(key)).rejects.toThrow(/250303/);
-    const { task, objects } = await rig.product.call<{ task: { name: string }; objects: object[] }>("GET", `/replication/api/task/detail/${key}`);
+    const { task, objects } = await rig.product.call<{ task: { name: string }; objects: object[] }>(
+      "GET",
+      `/replication/api/task/detail/${key}`,
+    );
     await rig.product.call("POST", "/replication/api/task/update", {
       key,
       name: task.name,

@@ -20,7 +20,10 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
-/** From the third on, chunks hang until what the target confirmed of the first two is known to the control plane: it tells of more bytes than these. */
+/**
+ * From the third on, chunks hang until what the target confirmed of the first two is known to the control plane: it
+ * tells of more bytes than these.
+ */
 function hangThird(proxy: FaultProxy): { letGo: () => void } {
   proxy.clear();
   let seen = 0;
@@ -42,7 +45,11 @@ describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
     const name = unique("team/big-");
     await pushImage(source.url, name, "v1", image);
     const { letGo } = hangThird(target.proxy);
-    const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "images", repoType: "OCI" }],
+      clusters: [cluster],
+    });
     await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
     letGo();
     for (const pid of instance.pids().workers) process.kill(pid, "SIGKILL");
@@ -57,7 +64,11 @@ describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
     await product.hosted(projectId, name);
     const listing = await fillRepository(product, projectId, name, [SIZE]);
     const { letGo } = hangThird(proxy);
-    const key = await product.run({ projectId, objects: [{ localRepoName: name, repoType: "GENERIC" }], clusters: [cluster] });
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: name, repoType: "GENERIC" }],
+      clusters: [cluster],
+    });
     await follow(product, key, ({ replicatedBytes }) => replicatedBytes > 2 * CHUNK + 1_000);
     letGo();
     for (const pid of center.pids().workers) process.kill(pid, "SIGKILL");

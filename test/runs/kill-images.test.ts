@@ -13,9 +13,14 @@ afterAll(cleanup.all);
 const IMAGES = 120;
 
 test("images of a hosted repository are all at another instance, whatever dies on the way", async () => {
-  const start = (env: Record<string, string>) => cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (one) => one.remove());
-  const [center, edge] = await Promise.all([start({ TRANSFER_WORKERS: "2" }), start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" })]);
-  const login = ({ username, password }: typeof center) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+  const start = (env: Record<string, string>) =>
+    cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (one) => one.remove());
+  const [center, edge] = await Promise.all([
+    start({ TRANSFER_WORKERS: "2" }),
+    start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
+  ]);
+  const login = ({ username, password }: typeof center) =>
+    `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const product = openProduct(center);
   const projectId = unique("p");
   await product.project(projectId);
@@ -24,14 +29,22 @@ test("images of a hosted repository are all at another instance, whatever dies o
   const base = makeBlob(200_000);
   const images = new Map<string, TestManifest>();
   const listing: Listing = new Map();
-  await each(Array.from({ length: IMAGES }, (_, at) => at), 8, async (at) => {
-    const [name, tag] = [`team/app-${at % 6}`, `v${at}`];
-    const image = await fill.push(`${projectId}/images`, name, tag, makeImage({ layers: [base, 50_000, 1_000] }));
-    images.set(`${name}:${tag}`, image);
-    listing.set(`${name}:${tag}`, image.digest);
-  });
+  await each(
+    Array.from({ length: IMAGES }, (_, at) => at),
+    8,
+    async (at) => {
+      const [name, tag] = [`team/app-${at % 6}`, `v${at}`];
+      const image = await fill.push(`${projectId}/images`, name, tag, makeImage({ layers: [base, 50_000, 1_000] }));
+      images.set(`${name}:${tag}`, image);
+      listing.set(`${name}:${tag}`, image.digest);
+    },
+  );
   const cluster = await product.partner("edge", edge);
-  const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
+  const key = await product.run({
+    projectId,
+    objects: [{ localRepoName: "images", repoType: "OCI" }],
+    clusters: [cluster],
+  });
   await follow(product, key, ({ counts }) => counts.success > 10);
   await center.kill("worker");
   await follow(product, key, ({ counts }) => counts.success > 30);
@@ -44,6 +57,10 @@ test("images of a hosted repository are all at another instance, whatever dies o
   await expectWhole(product, record, listing);
   await each([...images], 4, async ([image, content]) => {
     const [name = ""] = image.split(":");
-    expect(await patiently(() => missingParts(edge.url, `${projectId}/images/${name}`, content, { authorization: login(edge) }))).toEqual([]);
+    expect(
+      await patiently(() =>
+        missingParts(edge.url, `${projectId}/images/${name}`, content, { authorization: login(edge) }),
+      ),
+    ).toEqual([]);
   });
 });

@@ -48,40 +48,66 @@ afterAll(async () => {
   await rig.end();
 });
 
-const authorizationOf = ({ username, password }: FileRig["center"]) => `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+const authorizationOf = ({ username, password }: FileRig["center"]) =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 
-/** Puts all of it there as clients do; answers what must be at the target: digests of tags, sha256 of files, integrity of versions. */
+/**
+ * Puts all of it there as clients do; answers what must be at the target: digests of tags, sha256 of files, integrity
+ * of versions.
+ */
 async function seed(): Promise<Seeded> {
   const { center, projectId } = rig;
   const filler = createFiller({ url: center.url, authorization: authorizationOf(center) });
   const listings: Seeded = { images: new Map(), maven: new Map(), npm: new Map(), bytes: 0 };
   const base = makeBlob(4_000);
   const image = async (at: number) => {
-    const made = await filler.push(`${projectId}/oci`, `team/app-${at % 10}`, `v${at}`, makeImage({ layers: [base, 3_000] }));
+    const made = await filler.push(
+      `${projectId}/oci`,
+      `team/app-${at % 10}`,
+      `v${at}`,
+      makeImage({ layers: [base, 3_000] }),
+    );
     listings.images.set(`team/app-${at % 10}:v${at}`, made.digest);
     listings.bytes += 3_000;
   };
   const deploy = async (at: number) => {
     const [name, version] = [`${GROUP}:lib-${at % 30}`, `1.${at}`];
-    const files = { ".jar": randomBytes(4_000), ".pom": pom(name, version), ...(at % 3 === 0 ? { "-sources.jar": randomBytes(1_000) } : {}) };
+    const files = {
+      ".jar": randomBytes(4_000),
+      ".pom": pom(name, version),
+      ...(at % 3 === 0 ? { "-sources.jar": randomBytes(1_000) } : {}),
+    };
     await filler.deploy(`${projectId}/maven`, name, version, files);
-    for (const [end, content] of Object.entries(files)) listings.maven.set(mavenPath(name, version, end), sha256(Buffer.from(content)));
+    for (const [end, content] of Object.entries(files))
+      listings.maven.set(mavenPath(name, version, end), sha256(Buffer.from(content)));
     listings.bytes += 4_500;
   };
   const publish = async (at: number) => {
     const [name, version] = [at % 2 ? `@team/pkg-${at % 30}` : `pkg-${at % 30}`, `1.${at}.0`];
-    const tarball = npmTarball({ "package.json": JSON.stringify({ name, version }), "index.js": `module.exports = ${JSON.stringify(randomBytes(2_000).toString("hex"))};\n` });
+    const tarball = npmTarball({
+      "package.json": JSON.stringify({ name, version }),
+      "index.js": `module.exports = ${JSON.stringify(randomBytes(2_000).toString("hex"))};\n`,
+    });
     await filler.publish(`${projectId}/npm`, name, version, { tarball });
     listings.npm.set(`${name}@${version}`, integrity(tarball));
     listings.bytes += tarball.length;
   };
-  const work = [...range(IMAGES).map((at) => () => image(at)), ...range(MAVEN).map((at) => () => deploy(at)), ...range(NPM).map((at) => () => publish(at))];
+  const work = [
+    ...range(IMAGES).map((at) => () => image(at)),
+    ...range(MAVEN).map((at) => () => deploy(at)),
+    ...range(NPM).map((at) => () => publish(at)),
+  ];
   await each(work, 16, (one) => one());
   return listings;
 }
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
-const draw = (listing: Listing, count = SAMPLE) => [...listing.keys()].map((key) => ({ key, at: random() })).toSorted((a, b) => a.at - b.at).slice(0, count).map(({ key }) => key);
+const draw = (listing: Listing, count = SAMPLE) =>
+  [...listing.keys()]
+    .map((key) => ({ key, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .slice(0, count)
+    .map(({ key }) => key);
 
 describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another instance`, () => {
   const victims: Record<string, () => Promise<unknown>> = {
@@ -94,21 +120,43 @@ describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another
 
   test("with kills on the way, all of it once", { timeout: WITHIN_MS + 60_000 }, async () => {
     const { product, projectId, cluster } = rig;
-    const objects = (["OCI", "MAVEN", "NPM"] as const).map((repoType) => ({ localRepoName: repoType.toLowerCase(), repoType }));
-    const task = await product.run({ projectId, objects, clusters: [cluster], setting: { rateLimit: Math.ceil(seeded.bytes / LEAST_SECONDS) } });
-    const moments = Object.keys(victims).map(() => 0.02 + random() * 0.75).toSorted((a, b) => a - b);
+    const objects = (["OCI", "MAVEN", "NPM"] as const).map((repoType) => ({
+      localRepoName: repoType.toLowerCase(),
+      repoType,
+    }));
+    const task = await product.run({
+      projectId,
+      objects,
+      clusters: [cluster],
+      setting: { rateLimit: Math.ceil(seeded.bytes / LEAST_SECONDS) },
+    });
+    const moments = Object.keys(victims)
+      .map(() => 0.02 + random() * 0.75)
+      .toSorted((a, b) => a - b);
     for (const [at, [name, kill]] of Object.entries(victims).entries()) {
-      const { counts } = await follow(product, task, ({ counts: { success }, status }) => status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL, WITHIN_MS);
+      const { counts } = await follow(
+        product,
+        task,
+        ({ counts: { success }, status }) => status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL,
+        WITHIN_MS,
+      );
       expect(counts.notDone, `there is work left when ${name} is killed`).toBeGreaterThan(0);
       await sleep(random() * 300);
       await kill();
       console.log(`killed ${name} after ${counts.success} of ${ALL}`);
     }
     const record = await closed(product, task, WITHIN_MS);
-    expect(record).toMatchObject({ status: "SUCCESS", errorReason: null, counts: { planned: ALL, success: ALL, failed: 0, notDone: 0, conflict: 0 } });
+    expect(record).toMatchObject({
+      status: "SUCCESS",
+      errorReason: null,
+      counts: { planned: ALL, success: ALL, failed: 0, notDone: 0, conflict: 0 },
+    });
     const details = await product.details(record.id);
     expect(details.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
-    expect(new Set(details.map(({ localRepoName, artifactName, version }) => `${localRepoName} ${artifactName} ${version}`)).size).toBe(ALL);
+    expect(
+      new Set(details.map(({ localRepoName, artifactName, version }) => `${localRepoName} ${artifactName} ${version}`))
+        .size,
+    ).toBe(ALL);
     expect(details).toHaveLength(ALL);
   });
 
@@ -118,15 +166,31 @@ describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another
     const get = async (path: string) => fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
     const images: Listing = new Map();
     await each(range(10), 4, async (at) => {
-      const { tags } = (await (await get(`/v2/${projectId}/oci/team/app-${at}/tags/list`)).json()) as { tags: string[] };
-      for (const tag of tags) images.set(`team/app-${at}:${tag}`, `sha256:${sha256(Buffer.from(await (await get(`/v2/${projectId}/oci/team/app-${at}/manifests/${tag}`)).arrayBuffer()))}`);
+      const { tags } = (await (await get(`/v2/${projectId}/oci/team/app-${at}/tags/list`)).json()) as {
+        tags: string[];
+      };
+      for (const tag of tags)
+        images.set(
+          `team/app-${at}:${tag}`,
+          `sha256:${sha256(Buffer.from(await (await get(`/v2/${projectId}/oci/team/app-${at}/manifests/${tag}`)).arrayBuffer()))}`,
+        );
     });
     expect(sorted(images)).toEqual(sorted(seeded.images));
     const npm: Listing = new Map();
-    await each([...new Set([...seeded.npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))], 4, async (name) => {
-      const { versions } = (await (await get(`/npm/${projectId}/npm/${name.replace("/", "%2f")}`)).json()) as { versions: Record<string, { dist: { tarball: string } }> };
-      for (const [version, { dist }] of Object.entries(versions)) npm.set(`${name}@${version}`, integrity(Buffer.from(await (await get(new URL(dist.tarball).pathname)).arrayBuffer())));
-    });
+    await each(
+      [...new Set([...seeded.npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))],
+      4,
+      async (name) => {
+        const { versions } = (await (await get(`/npm/${projectId}/npm/${name.replace("/", "%2f")}`)).json()) as {
+          versions: Record<string, { dist: { tarball: string } }>;
+        };
+        for (const [version, { dist }] of Object.entries(versions))
+          npm.set(
+            `${name}@${version}`,
+            integrity(Buffer.from(await (await get(new URL(dist.tarball).pathname)).arrayBuffer())),
+          );
+      },
+    );
     expect(sorted(npm)).toEqual(sorted(seeded.npm));
   });
 });
@@ -142,7 +206,9 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
       const [name = "", tag = ""] = image.split(":");
       const reference = `${registry}/${projectId}/oci/${name}`;
       await execute(crane, ["pull", "--insecure", "--format=oci", `${reference}:${tag}`, join(home, tag)], { env });
-      const index = JSON.parse(readFileSync(join(home, tag, "index.json"), "utf8")) as { manifests: { digest: string }[] };
+      const index = JSON.parse(readFileSync(join(home, tag, "index.json"), "utf8")) as {
+        manifests: { digest: string }[];
+      };
       expect(index.manifests.map(({ digest }) => digest)).toEqual([seeded.images.get(image)]);
     });
   });
@@ -155,8 +221,12 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
       const aliased = sample.map((key, at) => `drawn-${at}@npm:${key}`);
       const folder = client.folder("project", { name: "project", version: "1.0.0" });
       await client.run(folder, "install", "--no-audit", ...aliased);
-      const lock = JSON.parse(readFileSync(join(client.home, folder, "package-lock.json"), "utf8")) as { packages: Record<string, { integrity?: string }> };
-      expect(sample.map((_, at) => lock.packages[`node_modules/drawn-${at}`]?.integrity)).toEqual(sample.map((key) => seeded.npm.get(key)));
+      const lock = JSON.parse(readFileSync(join(client.home, folder, "package-lock.json"), "utf8")) as {
+        packages: Record<string, { integrity?: string }>;
+      };
+      expect(sample.map((_, at) => lock.packages[`node_modules/drawn-${at}`]?.integrity)).toEqual(
+        sample.map((key) => seeded.npm.get(key)),
+      );
     } finally {
       client.remove();
     }
@@ -167,7 +237,9 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
     const url = `${edge.url}/maven/${projectId}/maven`;
     const mvn = (await mvnClient({ url, username: edge.username, password: edge.password, group: GROUP })) ?? skip();
     try {
-      const jars = new Map([...seeded.maven].filter(([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar")));
+      const jars = new Map(
+        [...seeded.maven].filter(([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar")),
+      );
       // One version of each artifact: a build takes no two.
       const sample = new Map(draw(jars, jars.size).map((path) => [path.split("/").at(-3), path]));
       const drawn = [...sample.values()].slice(0, SAMPLE);
@@ -179,4 +251,3 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
     }
   });
 });
-

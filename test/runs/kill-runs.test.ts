@@ -1,7 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startInstance, type Instance, type ProcessName } from "../rigs/runs/instance.ts";
-import { closed, createCleanup, follow, newest, openProduct, randomOf, sha256, UTC, type Product } from "../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createCleanup,
+  follow,
+  newest,
+  openProduct,
+  randomOf,
+  sha256,
+  UTC,
+  type Product,
+} from "../rigs/runs/run-fixture.ts";
 import { expectWhole, filesSentAgain, imagesSentAgain, listFiles, listImages, sorted } from "../rigs/runs/run-judge.ts";
 import { oneOf } from "../rigs/runs/run-rig.ts";
 import { fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
@@ -19,7 +29,18 @@ const TAGS = 15;
 const LEAST = { images: 14, files: 8 };
 const WITHIN_MS = 150_000;
 
-type Rig = { center: Instance; edge: Instance; product: Product; partner: Product; target: TestRegistry; registryProxy: FaultProxy; edgeProxy: FaultProxy; images: Listing & { bytes: number }; registry: string; cluster: string };
+type Rig = {
+  center: Instance;
+  edge: Instance;
+  product: Product;
+  partner: Product;
+  target: TestRegistry;
+  registryProxy: FaultProxy;
+  edgeProxy: FaultProxy;
+  images: Listing & { bytes: number };
+  registry: string;
+  cluster: string;
+};
 let rig: Rig;
 const cleanup = createCleanup();
 
@@ -33,21 +54,38 @@ beforeAll(async () => {
     cleanup.keep(oneOf("distribution", "docker-registry"), (one) => one.stop()),
   ]);
   const registryProxy = await cleanup.keep(startProxy(target.url), (one) => one.stop());
-  const edgeProxy = await cleanup.keep(startProxy(edge.url, { keepBodies: (path) => path.includes("/sync/v1/files/") }), (one) => one.stop());
+  const edgeProxy = await cleanup.keep(
+    startProxy(edge.url, { keepBodies: (path) => path.includes("/sync/v1/files/") }),
+    (one) => one.stop(),
+  );
   const product = openProduct(center);
   const images = await fillRegistry(source.url, NAMES, TAGS);
   await product.project("local");
   await product.linked("local", "images", source.url);
   const registry = await product.registry("registry", registryProxy.url);
   const cluster = await product.partner("edge", edge, edgeProxy.url);
-  rig = { center, edge, product, partner: openProduct(edge), target, registryProxy, edgeProxy, images, registry, cluster };
+  rig = {
+    center,
+    edge,
+    product,
+    partner: openProduct(edge),
+    target,
+    registryProxy,
+    edgeProxy,
+    images,
+    registry,
+    cluster,
+  };
 }, 180_000);
 
 afterAll(cleanup.all);
 
 type Round = { name: string; files: Listing; imageTask: string; fileTask: string; moment: string };
 
-/** Lets 300 images go to the registry, at a drawn moment 602 files to the other instance too, and answers when both have done some and have some left. */
+/**
+ * Lets 300 images go to the registry, at a drawn moment 602 files to the other instance too, and answers when both have
+ * done some and have some left.
+ */
 async function untilTheMoment(name: string): Promise<Round> {
   const { product, images, registry, cluster } = rig;
   await product.hosted("local", name);
@@ -71,13 +109,23 @@ async function untilTheMoment(name: string): Promise<Round> {
   await sleep(between(0, 1_500));
   const fileRun = await newest(product, fileTask);
   const imageRun = await newest(product, imageTask);
-  for (const { status, counts } of [fileRun, imageRun]) if (status !== "RUNNING" || counts.notDone === 0) throw new Error("a run has no work left at its kill");
-  return { name, files, imageTask, fileTask, moment: `${imageRun.counts.success} of 300 images and ${fileRun.counts.success} of 602 files` };
+  for (const { status, counts } of [fileRun, imageRun])
+    if (status !== "RUNNING" || counts.notDone === 0) throw new Error("a run has no work left at its kill");
+  return {
+    name,
+    files,
+    imageTask,
+    fileTask,
+    moment: `${imageRun.counts.success} of 300 images and ${fileRun.counts.success} of 602 files`,
+  };
 }
 
 async function judge({ name, files, imageTask, fileTask }: Round): Promise<void> {
   const { product, partner, images, target, registryProxy, edgeProxy } = rig;
-  const [imageRun, fileRun] = await Promise.all([closed(product, imageTask, WITHIN_MS), closed(product, fileTask, WITHIN_MS)]);
+  const [imageRun, fileRun] = await Promise.all([
+    closed(product, imageTask, WITHIN_MS),
+    closed(product, fileTask, WITHIN_MS),
+  ]);
   const imageDetails = await expectWhole(product, imageRun, images);
   const fileDetails = await expectWhole(product, fileRun, files);
   expect(sorted(await listImages(target.host, name))).toEqual(sorted(images));
@@ -104,14 +152,20 @@ describe("a SIGKILL in the middle of runs of 300 images and 602 files", () => {
     },
   };
 
-  test.each(Object.keys(victims))("of the %s: both runs end whole, nothing is counted or sent twice", { timeout: WITHIN_MS + 60_000 }, async (victim) => {
-    await rig.center.ready();
-    const round = await untilTheMoment(victim);
-    const begun = Date.now();
-    await victims[victim]?.();
-    await expect(judge(round)).resolves.toBeUndefined();
-    console.log(`killed ${victim} after ${round.moment}; both runs ended ${((Date.now() - begun) / 1000).toFixed(1)} s later`);
-  });
+  test.each(Object.keys(victims))(
+    "of the %s: both runs end whole, nothing is counted or sent twice",
+    { timeout: WITHIN_MS + 60_000 },
+    async (victim) => {
+      await rig.center.ready();
+      const round = await untilTheMoment(victim);
+      const begun = Date.now();
+      await victims[victim]?.();
+      await expect(judge(round)).resolves.toBeUndefined();
+      console.log(
+        `killed ${victim} after ${round.moment}; both runs ended ${((Date.now() - begun) / 1000).toFixed(1)} s later`,
+      );
+    },
+  );
 });
 
 const kill = async (name: ProcessName) => void (await rig.center.kill(name));

@@ -45,17 +45,29 @@ test(
       return { kind: "reset" };
     };
     const { until, letGo } = createGate();
-    files.proxy.fault = ({ path }) => (path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files") ? { kind: "hold", until } : null);
+    files.proxy.fault = ({ path }) =>
+      path.includes("/sync/v1/uploads") || path.includes("/sync/v1/files") ? { kind: "hold", until } : null;
     const edge = await images.product.partner(unique("edge"), files.edge, files.proxy.url);
     await images.product.hosted(images.projectId, "innocent");
     await fillRepository(images.product, images.projectId, "innocent", [INNOCENT_BYTES]);
-    const innocent = await images.product.run({ projectId: images.projectId, objects: [{ localRepoName: "innocent", repoType: "GENERIC" }], clusters: [edge] });
+    const innocent = await images.product.run({
+      projectId: images.projectId,
+      objects: [{ localRepoName: "innocent", repoType: "GENERIC" }],
+      clusters: [edge],
+    });
     await follow(images.product, innocent, () => files.proxy.requests.some(({ path }) => path.includes("/sync/v1/")));
     const before = await scrapeOf(images.instance);
-    const guilty = await images.product.run({ projectId: images.projectId, objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: "copies" }], clusters: [images.cluster] });
+    const guilty = await images.product.run({
+      projectId: images.projectId,
+      objects: [{ localRepoName: "images", repoType: "OCI", remoteProjectId: "copies" }],
+      clusters: [images.cluster],
+    });
 
     const record = await closed(images.product, guilty, 15 * 60_000);
-    expect(record).toMatchObject({ status: "FAILED", counts: { planned: TAGS, success: TAGS - 1, failed: 1, notDone: 0 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      counts: { planned: TAGS, success: TAGS - 1, failed: 1, notDone: 0 },
+    });
     const details = await images.product.details(record.id);
     const [failed] = details.filter(({ status }) => status === "FAILED");
     expect(failed).toMatchObject({ version: KILLER });
@@ -63,15 +75,24 @@ test(
     // Two deaths of the worker, then one process for each halving.
     expect(killed.size).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(TAGS)) + 1);
 
-    const problems = await images.product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
-    expect(problems.filter(({ alert }) => alert === "BatchKillsWorkers").map(({ subject }) => subject)).toContainEqual(expect.stringMatching(/^batch \d+ of task-.* → target$/));
+    const problems = await images.product.call<{ alert: string; subject: string }[]>(
+      "GET",
+      "/replication/api/system/problems",
+    );
+    expect(problems.filter(({ alert }) => alert === "BatchKillsWorkers").map(({ subject }) => subject)).toContainEqual(
+      expect.stringMatching(/^batch \d+ of task-.* → target$/),
+    );
     const numbers = await scrapeOf(images.instance);
     expect(numbers).toMatch(/^replication_batch_deaths_total\{again="true"\} [1-9]/m);
     expect(await isAlerted("BatchKillsWorkers", numbers, before)).toBe(true);
 
     letGo();
     const beside = await closed(images.product, innocent);
-    expect(beside).toMatchObject({ errorReason: null, status: "SUCCESS", counts: { planned: 1, success: 1, failed: 0 } });
+    expect(beside).toMatchObject({
+      errorReason: null,
+      status: "SUCCESS",
+      counts: { planned: 1, success: 1, failed: 0 },
+    });
     expect(await deaths(beside.workflowId)).toBeLessThanOrEqual(2);
     expect((await newest(images.product, guilty)).id).toBe(record.id);
   },

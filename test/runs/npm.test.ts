@@ -47,11 +47,15 @@ afterEach(() => {
 });
 
 const tarballOf = (name: string, version: string, more: object = {}, size = 500): Buffer =>
-  npmTarball({ "package.json": JSON.stringify({ name, version, description: `about ${name}`, ...more }), "content.bin": randomBytes(size) });
+  npmTarball({
+    "package.json": JSON.stringify({ name, version, description: `about ${name}`, ...more }),
+    "content.bin": randomBytes(size),
+  });
 
 async function publish(end: End, name: string, versions: readonly string[]): Promise<Map<string, Buffer>> {
   const tarballs = new Map(versions.map((version) => [version, tarballOf(name, version)]));
-  for (const [version, tarball] of tarballs) await end.npm.put(name, version, tarball, { document: { description: `about ${name}` } });
+  for (const [version, tarball] of tarballs)
+    await end.npm.put(name, version, tarball, { document: { description: `about ${name}` } });
   return tarballs;
 }
 
@@ -70,16 +74,31 @@ async function hosted(end: Instance, name: string): Promise<End> {
 
 const packages = (...names: string[]) => names.map((name) => ({ packageKey: `npm://${name}` }));
 
-async function run(object: Partial<TaskObject> & { localRepoName: string }, { clusters = [target], ...draft }: Partial<TaskDraft> = {}) {
-  const key = await rig.product.run({ projectId: rig.projectId, objects: [{ repoType: "NPM", ...object }], clusters, ...draft });
+async function run(
+  object: Partial<TaskObject> & { localRepoName: string },
+  { clusters = [target], ...draft }: Partial<TaskDraft> = {},
+) {
+  const key = await rig.product.run({
+    projectId: rig.projectId,
+    objects: [{ repoType: "NPM", ...object }],
+    clusters,
+    ...draft,
+  });
   const record = await closed(rig.product, key);
   return { record, details: await rig.product.details(record.id) };
 }
 
-const told = (details: RecordDetail[]) => details.map(({ artifactName, version, status, errorReason }) => ({ name: artifactName, version, status, errorReason }));
+const told = (details: RecordDetail[]) =>
+  details.map(({ artifactName, version, status, errorReason }) => ({
+    name: artifactName,
+    version,
+    status,
+    errorReason,
+  }));
 
 async function expectThere({ npm }: End, name: string, tarballs: ReadonlyMap<string, Buffer>): Promise<void> {
-  for (const [version, tarball] of tarballs) expect((await npm.fetchTarball(`${name}@${version}`))?.equals(tarball), `${name}@${version}`).toBe(true);
+  for (const [version, tarball] of tarballs)
+    expect((await npm.fetchTarball(`${name}@${version}`))?.equals(tarball), `${name}@${version}`).toBe(true);
 }
 
 const view = async ({ npm }: End, name: string, field: string): Promise<unknown> => {
@@ -93,22 +112,38 @@ describe("a run from a linked npm registry to another", () => {
   test("copies scoped and plain packages with tags and deprecation, as npm sees them, and has nothing to do the second time", async () => {
     const [plain, scoped] = [unique("plain-"), `@${unique("scope")}/thing`];
     const tarballs = new Map([
-      [plain, new Map([...(await publish(from, plain, ["1.0.0"])), await npmPublish(from, plain, "1.1.0"), await npmPublish(from, plain, "2.0.0-beta.1", "--tag", "next")])],
+      [
+        plain,
+        new Map([
+          ...(await publish(from, plain, ["1.0.0"])),
+          await npmPublish(from, plain, "1.1.0"),
+          await npmPublish(from, plain, "2.0.0-beta.1", "--tag", "next"),
+        ]),
+      ],
       [scoped, await publish(from, scoped, ["0.1.0", "0.2.0"])],
     ]);
     await from.npm.run(".", "deprecate", `${plain}@1.0.0`, "use 1.1.0");
     const object = { localRepoName: source, packageConstraints: packages(plain, scoped) };
     const first = await run(object);
-    expect(first.record).toMatchObject({ status: "SUCCESS", errorReason: null, counts: { planned: 5, success: 5, failed: 0, skip: 0 } });
+    expect(first.record).toMatchObject({
+      status: "SUCCESS",
+      errorReason: null,
+      counts: { planned: 5, success: 5, failed: 0, skip: 0 },
+    });
     for (const [name, versions] of tarballs) await expectThere(to, name, versions);
     expect(await view(to, plain, "dist-tags")).toEqual({ latest: "1.1.0", next: "2.0.0-beta.1" });
     expect(await view(to, `${plain}@1.0.0`, "deprecated")).toBe("use 1.1.0");
     expect(await view(to, scoped, "description")).toBe(`about ${scoped}`);
-    expect(first.details).toEqual(first.details.map(() => expect.objectContaining({ status: "SUCCESS", verified: "DIGEST" })));
+    expect(first.details).toEqual(
+      first.details.map(() => expect.objectContaining({ status: "SUCCESS", verified: "DIGEST" })),
+    );
 
     const puts = to.proxy.requests.filter(({ method }) => method === "PUT").length;
     const second = await run(object);
-    expect(second.record).toMatchObject({ status: "SUCCESS", counts: { planned: 5, success: 5, skip: 5, conflict: 0 } });
+    expect(second.record).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 5, success: 5, skip: 5, conflict: 0 },
+    });
     expect(to.proxy.requests.filter(({ method }) => method === "PUT").length).toBe(puts);
     expect(second.details.every(({ compared }) => compared === "DIGEST")).toBe(true);
   }, 240_000);
@@ -116,12 +151,20 @@ describe("a run from a linked npm registry to another", () => {
   test("names packages and versions that are not there, and copies the others", async () => {
     const name = unique("some-");
     const tarballs = await publish(from, name, ["1.0.0"]);
-    const constraints = [{ packageKey: `npm://${name}`, versions: ["1.0.0", "9.9.9"] }, { packageKey: "npm://nobody-has-this" }];
+    const constraints = [
+      { packageKey: `npm://${name}`, versions: ["1.0.0", "9.9.9"] },
+      { packageKey: "npm://nobody-has-this" },
+    ];
     const { record, details } = await run({ localRepoName: source, packageConstraints: constraints });
     expect(record).toMatchObject({ status: "FAILED", counts: { planned: 3, success: 1, failed: 2 } });
     await expectThere(to, name, tarballs);
     const reasons = told(details).flatMap(({ errorReason }) => errorReason ?? []);
-    expect(reasons).toEqual(expect.arrayContaining([expect.stringContaining(`${name}@9.9.9 is not in the registry`), expect.stringContaining("package nobody-has-this is not in the registry")]));
+    expect(reasons).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(`${name}@9.9.9 is not in the registry`),
+        expect.stringContaining("package nobody-has-this is not in the registry"),
+      ]),
+    );
   }, 120_000);
 
   test("of a whole repository copies all packages that the registry lists, and says where it lists none", async () => {
@@ -168,8 +211,14 @@ describe("a run from a linked npm registry to another", () => {
 describe("bytes at the target", () => {
   /** What the target tells of its packages names no digest. */
   const undigested: FaultProxy["fault"] = ({ path }) =>
-    path.includes(".tgz") ? null : { kind: "alter", body: (whole) => Buffer.from(whole.toString("utf8").replace(/"(integrity|shasum)":/g, '"_$1":')) };
-  const downloads = (name: string) => to.proxy.requests.filter(({ method, path }) => method === "GET" && path.includes(`${name}/-/`)).length;
+    path.includes(".tgz")
+      ? null
+      : {
+          kind: "alter",
+          body: (whole) => Buffer.from(whole.toString("utf8").replace(/"(integrity|shasum)":/g, '"_$1":')),
+        };
+  const downloads = (name: string) =>
+    to.proxy.requests.filter(({ method, path }) => method === "GET" && path.includes(`${name}/-/`)).length;
 
   test("are read after they were written where READ_BACK says so, and other bytes are no success", async () => {
     const [good, damaged] = [unique("good-"), unique("damaged-")];
@@ -183,14 +232,16 @@ describe("bytes at the target", () => {
     const lost = unique("lost-");
     await publish(from, lost, ["1.0.0"]);
     let losses = 1;
-    to.proxy.fault = ({ method, path }) => (method === "PUT" && path.includes(lost) && losses-- > 0 ? { kind: "loseAnswer" } : null);
+    to.proxy.fault = ({ method, path }) =>
+      method === "PUT" && path.includes(lost) && losses-- > 0 ? { kind: "loseAnswer" } : null;
     const earlier = await run({ ...object, packageConstraints: packages(lost) }, { setting });
     expect(earlier.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, conflict: 0 } });
     expect(earlier.details).toMatchObject([{ verified: "READ_BACK", compared: "DIGEST" }]);
     expect(downloads(lost)).toBe(1);
 
     await publish(from, damaged, ["1.0.0"]);
-    to.proxy.fault = ({ method, path }) => (method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null);
+    to.proxy.fault = ({ method, path }) =>
+      method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null;
     const refused = await run({ ...object, packageConstraints: packages(damaged) }, { setting });
     expect(refused.record).toMatchObject({ status: "FAILED", counts: { success: 0, failed: 1 } });
     expect(refused.details[0]?.errorReason).toContain("something else is there afterwards");
@@ -203,7 +254,11 @@ describe("bytes at the target", () => {
     const object = { localRepoName: source, packageConstraints: packages(name) };
     to.proxy.fault = undigested;
     const read = await run(object);
-    expect(read.record).toMatchObject({ status: "SUCCESS", counts: { success: 1, skip: 1, conflict: 0 }, bytesRead: tarballs.get("1.0.0")?.length });
+    expect(read.record).toMatchObject({
+      status: "SUCCESS",
+      counts: { success: 1, skip: 1, conflict: 0 },
+      bytesRead: tarballs.get("1.0.0")?.length,
+    });
     expect(read.details).toMatchObject([{ compared: "READ" }]);
 
     const before = downloads(name);
@@ -251,8 +306,14 @@ describe("a run of a hosted NPM repository to a registry", () => {
     const mirror = unique("mirror");
     await rig.partner.project(rig.projectId).catch(() => undefined);
     await rig.partner.hosted(rig.projectId, mirror, "NPM");
-    const npmEndpoint = await rig.product.registry(unique("endpoint"), `${rig.edge.url}/npm`, { username: rig.edge.username, password: rig.edge.password });
-    const named = await run({ localRepoName: repoName, remoteProjectId: rig.projectId, remoteRepoName: mirror }, { clusters: [npmEndpoint] });
+    const npmEndpoint = await rig.product.registry(unique("endpoint"), `${rig.edge.url}/npm`, {
+      username: rig.edge.username,
+      password: rig.edge.password,
+    });
+    const named = await run(
+      { localRepoName: repoName, remoteProjectId: rig.projectId, remoteRepoName: mirror },
+      { clusters: [npmEndpoint] },
+    );
     expect(named.record).toMatchObject({ status: "SUCCESS", counts: { planned: 2, success: 2 } });
     await expectThere(await hosted(rig.edge, mirror), name, tarballs);
   }, 240_000);
@@ -262,7 +323,8 @@ describe("a run of a hosted NPM repository to a registry", () => {
     await rig.product.hosted(rig.projectId, repoName, "NPM");
     const tarballs = await publish(await hosted(rig.center, repoName), name, ["1.0.0", "1.1.0", "1.2.0"]);
     let cuts = 2;
-    to.proxy.fault = ({ method, path }) => (method === "PUT" && path.includes(name) && cuts-- > 0 ? { kind: "cutRequest", afterBytes: 400 } : null);
+    to.proxy.fault = ({ method, path }) =>
+      method === "PUT" && path.includes(name) && cuts-- > 0 ? { kind: "cutRequest", afterBytes: 400 } : null;
     const { record } = await run({ localRepoName: repoName });
     expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: 3, success: 3, failed: 0 } });
     await expectThere(to, name, tarballs);
@@ -279,7 +341,11 @@ describe("a run from a linked npm registry to another instance", () => {
     const mirror = unique("mirror");
     const object = { localRepoName: source, remoteRepoName: mirror, packageConstraints: packages(name) };
     const first = await run(object, { clusters: [rig.cluster] });
-    expect(first.record).toMatchObject({ status: "SUCCESS", errorReason: null, counts: { planned: 3, success: 3, failed: 0, skip: 0 } });
+    expect(first.record).toMatchObject({
+      status: "SUCCESS",
+      errorReason: null,
+      counts: { planned: 3, success: 3, failed: 0, skip: 0 },
+    });
     const there = await hosted(rig.edge, mirror);
     await expectThere(there, name, tarballs);
     expect(await view(there, name, "dist-tags")).toEqual({ latest: "2.0.0" });

@@ -16,18 +16,28 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {
-  const key = await rig.product.run({ projectId: rig.projectId, objects: [{ localRepoName: repoName, repoType }], clusters: [rig.cluster] });
+  const key = await rig.product.run({
+    projectId: rig.projectId,
+    objects: [{ localRepoName: repoName, repoType }],
+    clusters: [rig.cluster],
+  });
   expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", counts: { failed: 0, notDone: 0 } });
 };
 
 test("what mvn deployed here it resolves there: releases, the newest, and the newest build of a snapshot", async (context) => {
   await rig.product.hosted(rig.projectId, "maven", "MAVEN");
-  const at = ({ url, username, password }: FileRig["center"]) => mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });
+  const at = ({ url, username, password }: FileRig["center"]) =>
+    mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });
   const [here, there] = [await at(rig.center), await at(rig.edge)];
   if (here === null || there === null) return context.skip();
   const jar = random(2_000_000);
   await here.deploy({ artifactId: "app", version: "1.9", file: here.file("app.jar", "old") });
-  await here.deploy({ artifactId: "app", version: "1.10", file: here.file("app.jar", jar), sources: here.file("sources.jar", "sources") });
+  await here.deploy({
+    artifactId: "app",
+    version: "1.10",
+    file: here.file("app.jar", jar),
+    sources: here.file("sources.jar", "sources"),
+  });
   await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "one") });
   await run("maven", "MAVEN");
   await here.deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: here.file("snap.jar", "two") });
@@ -43,10 +53,19 @@ test("what mvn deployed here it resolves there: releases, the newest, and the ne
 
 test("what npm published here it installs there: by dist-tag, scoped, with its dependency and its deprecation", async () => {
   await rig.product.hosted(rig.projectId, "npm", "NPM");
-  const at = ({ url, username, password }: FileRig["center"]) => npmClient(`${url}/npm/${rig.projectId}/npm`, { username, password });
+  const at = ({ url, username, password }: FileRig["center"]) =>
+    npmClient(`${url}/npm/${rig.projectId}/npm`, { username, password });
   const [here, there] = [at(rig.center), at(rig.edge)];
   const publish = (name: string, version: string, manifest: object, ...args: string[]) =>
-    here.run(here.folder(`${name.replace("/", "-")}-${version}`, { name, version, main: "index.js", ...manifest }, { "index.js": `module.exports = "${name}@${version}";\n` }), "publish", ...args);
+    here.run(
+      here.folder(
+        `${name.replace("/", "-")}-${version}`,
+        { name, version, main: "index.js", ...manifest },
+        { "index.js": `module.exports = "${name}@${version}";\n` },
+      ),
+      "publish",
+      ...args,
+    );
   await publish("copied-apple", "1.0.0", {});
   await publish("copied-apple", "1.1.0", {});
   await publish("copied-apple", "2.0.0-beta.1", {}, "--tag", "beta");

@@ -15,9 +15,13 @@ async function workersOf(address: string, workflowId: string): Promise<Set<strin
   const connection = await Connection.connect({ address });
   try {
     const { events } = await new Client({ connection }).workflow.getHandle(workflowId).fetchHistory();
-    const batches = (events ?? []).filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch").map(({ eventId }) => String(eventId));
+    const batches = (events ?? [])
+      .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch")
+      .map(({ eventId }) => String(eventId));
     const started = (events ?? []).map((event) => event.activityTaskStartedEventAttributes);
-    return new Set(started.flatMap((one) => (one && batches.includes(String(one.scheduledEventId)) ? [String(one.identity)] : [])));
+    return new Set(
+      started.flatMap((one) => (one && batches.includes(String(one.scheduledEventId)) ? [String(one.identity)] : [])),
+    );
   } finally {
     await connection.close();
   }
@@ -29,12 +33,16 @@ test("rateLimit holds over all workers that share a run", { timeout: 180_000 }, 
     await product.hosted(projectId, "files");
     let workers = 0;
     for (let run = 0; workers < 2 && run < MOST_RUNS; run += 1) {
-      for (let i = 0; i < FILES; i += 1) await product.upload(projectId, "files", `/f${i}`, randomBytes(BYTES), { "x-bkrepo-overwrite": "true" });
+      for (let i = 0; i < FILES; i += 1)
+        await product.upload(projectId, "files", `/f${i}`, randomBytes(BYTES), { "x-bkrepo-overwrite": "true" });
       const objects = [{ localRepoName: "files", repoType: "GENERIC" as const, remoteRepoName: `copy${run}` }];
       const key = await product.run({ projectId, objects, clusters: [cluster], setting: { rateLimit: RATE } });
       const record = await closed(product, key);
 
-      expect(record).toMatchObject({ status: "SUCCESS", counts: { planned: FILES, success: FILES, fileSuccess: FILES } });
+      expect(record).toMatchObject({
+        status: "SUCCESS",
+        counts: { planned: FILES, success: FILES, fileSuccess: FILES },
+      });
       const seconds = (epoch(record.endTime) - epoch(record.startTime)) / 1000;
       expect((FILES * BYTES) / seconds).toBeLessThan(RATE * 1.1);
       workers = (await workersOf(center.endpoints().temporal, `${record.workflowId}/edge/files`)).size;

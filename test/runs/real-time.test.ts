@@ -7,7 +7,17 @@ import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { openDb } from "../../db/open.ts";
 import { realTimeWorkflowId } from "../../workflows/contract.ts";
 import { startInstance, type Instance } from "../rigs/runs/instance.ts";
-import { createCleanup, openProduct, patiently, unique, UTC, type Product, type RecordInfo, type TaskInfo, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import {
+  createCleanup,
+  openProduct,
+  patiently,
+  unique,
+  UTC,
+  type Product,
+  type RecordInfo,
+  type TaskInfo,
+  type TaskObject,
+} from "../rigs/runs/run-fixture.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 
 /** Far more than it takes, for machines that do much else; how long it took is printed. */
@@ -24,9 +34,17 @@ beforeAll(async () => {
   const product = openProduct(center);
   await product.project("local");
   const open = async (name: string): Promise<End> => {
-    const instance = await cleanup.keep(startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: name, TRANSFER_WORKERS: "1" } }), (each) => each.remove());
+    const instance = await cleanup.keep(
+      startInstance({ env: { ...env, LOCAL_CLUSTER_NAME: name, TRANSFER_WORKERS: "1" } }),
+      (each) => each.remove(),
+    );
     const proxy = await cleanup.keep(startProxy(instance.url), (each) => each.stop());
-    return { instance, product: openProduct(instance), proxy, cluster: await product.partner(name, instance, proxy.url) };
+    return {
+      instance,
+      product: openProduct(instance),
+      proxy,
+      cluster: await product.partner(name, instance, proxy.url),
+    };
   };
   const [one, two] = await Promise.all([open("one"), open("two")]);
   rig = { center, product, one, two };
@@ -37,7 +55,12 @@ afterAll(cleanup.all);
 type Options = { type?: "REPOSITORY" | "PATH"; object?: Partial<TaskObject>; clusters?: string[]; setting?: object };
 
 /** A repository of its own and an enabled task that follows it. */
-async function following({ type = "REPOSITORY", object = {}, clusters = [rig.one.cluster], setting = {} }: Options = {}) {
+async function following({
+  type = "REPOSITORY",
+  object = {},
+  clusters = [rig.one.cluster],
+  setting = {},
+}: Options = {}) {
   const { product } = rig;
   const repo = unique("repo-");
   await product.hosted("local", repo);
@@ -50,12 +73,19 @@ async function following({ type = "REPOSITORY", object = {}, clusters = [rig.one
     setting: { conflictStrategy: "OVERWRITE", ...setting },
     remoteClusterIds: clusters,
   });
-  const upload = (path: string, bytes: Uint8Array = randomBytes(1_000)) => product.upload("local", repo, path, bytes, { "X-BKREPO-OVERWRITE": "true" });
+  const upload = (path: string, bytes: Uint8Array = randomBytes(1_000)) =>
+    product.upload("local", repo, path, bytes, { "X-BKREPO-OVERWRITE": "true" });
   const download = (end: End, path: string) => end.product.download("local", repo, path);
   /** Waits until the content is there; answers how long that took, in ms. */
   async function arrival(end: End, path: string, bytes: Uint8Array, withinMs = WITHIN_MS): Promise<number> {
     const begun = Date.now();
-    await expect.poll(async () => (await download(end, path))?.equals(bytes) ?? false, { timeout: withinMs, interval: 20, message: `${path} arrives` }).toBe(true);
+    await expect
+      .poll(async () => (await download(end, path))?.equals(bytes) ?? false, {
+        timeout: withinMs,
+        interval: 20,
+        message: `${path} arrives`,
+      })
+      .toBe(true);
     return Date.now() - begun;
   }
   return { repo, key, upload, download, arrival, records: () => product.records(key), task: () => product.task(key) };
@@ -67,7 +97,12 @@ async function until(condition: () => Promise<boolean>, what: string, withinMs =
   }
 }
 
-async function newestOf(records: () => Promise<RecordInfo[]>, wanted: (record: RecordInfo) => boolean, what: string, withinMs = WITHIN_MS): Promise<RecordInfo> {
+async function newestOf(
+  records: () => Promise<RecordInfo[]>,
+  wanted: (record: RecordInfo) => boolean,
+  what: string,
+  withinMs = WITHIN_MS,
+): Promise<RecordInfo> {
   let found: RecordInfo | undefined;
   await until(async () => (found = (await records()).find(wanted)) !== undefined, what, withinMs);
   if (found === undefined) throw new Error(what);
@@ -82,17 +117,28 @@ describe("an upload", () => {
     for (let round = 0; round < 5; round += 1) {
       const bytes = randomBytes(2_000);
       await upload(`/f${round}`, bytes);
-      times.push(Math.max(...(await Promise.all([arrival(rig.one, `/f${round}`, bytes), arrival(rig.two, `/f${round}`, bytes)]))));
+      times.push(
+        Math.max(
+          ...(await Promise.all([arrival(rig.one, `/f${round}`, bytes), arrival(rig.two, `/f${round}`, bytes)])),
+        ),
+      );
     }
     console.log(`real time: from the answer to the upload until it is at both ends: ${times.join(", ")} ms`);
     await until(async () => (await records()).every(({ status }) => status === "SUCCESS"), "all records are closed");
     const all = await records();
     expect(all.reduce((sum, { replicaOverview }) => sum + (replicaOverview?.success ?? 0), 0)).toBe(10);
-    expect(await task()).toMatchObject({ executionTimes: all.length, lastExecutionStatus: "SUCCESS", status: "REPLICATING" });
+    expect(await task()).toMatchObject({
+      executionTimes: all.length,
+      lastExecutionStatus: "SUCCESS",
+      status: "REPLICATING",
+    });
   });
 
   test("is sent only where the task's paths mean it", async () => {
-    const { upload, download, arrival } = await following({ type: "PATH", object: { pathConstraints: [{ path: "/wanted" }, { path: "/logs/*.gz" }] } });
+    const { upload, download, arrival } = await following({
+      type: "PATH",
+      object: { pathConstraints: [{ path: "/wanted" }, { path: "/logs/*.gz" }] },
+    });
     await upload("/other/a");
     await upload("/logs/b.txt");
     const bytes = randomBytes(10);
@@ -132,7 +178,8 @@ describe("an upload", () => {
   test("does not wait for one that the other end refuses to take for now", async () => {
     const { upload, arrival, records, repo } = await following();
     rig.one.proxy.clear();
-    rig.one.proxy.fault = ({ path, method }) => (method === "PATCH" && path.includes("/uploads/") ? { kind: "answer", status: 503 } : null);
+    rig.one.proxy.fault = ({ path, method }) =>
+      method === "PATCH" && path.includes("/uploads/") ? { kind: "answer", status: 503 } : null;
     await upload("/bad", randomBytes(2_000_000));
     await until(async () => rig.one.proxy.requests.some(({ status }) => status === 503), "it was refused");
     const bytes = randomBytes(100);
@@ -140,7 +187,11 @@ describe("an upload", () => {
     console.log(`real time: a file beside one that is refused: ${await arrival(rig.one, "/good", bytes)} ms`);
     expect((await records())[0]).toMatchObject({ status: "RUNNING" });
     rig.one.proxy.fault = () => null;
-    await until(async () => (await records()).every(({ status }) => status === "SUCCESS"), `all of ${repo} was taken`, 120_000);
+    await until(
+      async () => (await records()).every(({ status }) => status === "SUCCESS"),
+      `all of ${repo} was taken`,
+      120_000,
+    );
   }, 240_000);
 
   test("is not forgotten by a control plane that is killed right after it", async () => {
@@ -179,7 +230,11 @@ describe("a task", () => {
     await newestOf(records, ({ status }) => status === "RUNNING", "a drain goes on");
     await until(async () => (await rig.product.stop(key)).stopped, "it is stopped");
     rig.one.proxy.fault = () => null;
-    await newestOf(records, ({ status, errorReason }) => status === "FAILED" && errorReason === "stopped by admin", "the record says so");
+    await newestOf(
+      records,
+      ({ status, errorReason }) => status === "FAILED" && errorReason === "stopped by admin",
+      "the record says so",
+    );
     expect(await arrival(rig.one, "/a", bytes, 120_000)).toBeLessThan(120_000);
   }, 240_000);
 
@@ -201,7 +256,11 @@ describe("a task", () => {
     await upload("/other", bytes);
     await upload("/wanted/a", bytes);
     await Promise.all([arrival(rig.one, "/wanted/a", bytes), arrival(rig.two, "/wanted/a", bytes)]);
-    expect([await download(rig.two, "/before"), await download(rig.one, "/other"), await download(rig.two, "/other")]).toEqual([null, null, null]);
+    expect([
+      await download(rig.two, "/before"),
+      await download(rig.one, "/other"),
+      await download(rig.two, "/other"),
+    ]).toEqual([null, null, null]);
     await update("/wanted", [rig.two.cluster]);
     await upload("/wanted/b", bytes);
     await arrival(rig.two, "/wanted/b", bytes);
@@ -226,14 +285,20 @@ describe("a task", () => {
     const connection = await Connection.connect({ address: inject("temporalAddress") });
     const handle = new Client({ connection }).workflow.getHandle(realTimeWorkflowId(key, rig.one.cluster));
     const history = async () => (await handle.fetchHistory()).events ?? [];
-    const asked = async () => (await history()).filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain").length;
+    const asked = async () =>
+      (await history()).filter(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain",
+      ).length;
     /** The workflow has looked at everything that it was told. */
     const isCalm = async () => {
       const events = await history();
-      const last = events.findLastIndex((event) => event.workflowExecutionSignaledEventAttributes || event.activityTaskCompletedEventAttributes);
+      const last = events.findLastIndex(
+        (event) => event.workflowExecutionSignaledEventAttributes || event.activityTaskCompletedEventAttributes,
+      );
       return events.slice(last).some((event) => event.workflowTaskCompletedEventAttributes);
     };
-    const rings = async () => (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+    const rings = async () =>
+      (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
     await until(async () => (await asked()) === 1 && (await isCalm()), "it was asked, for the task was saved");
     const rung = await rings();
     await upload("/b", bytes);
@@ -249,7 +314,10 @@ describe("a task", () => {
     const { key, upload } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     await upload("/a", randomBytes(2_000_000));
-    await until(async () => (await rig.product.records(key)).some(({ status }) => status === "RUNNING"), "a drain goes on");
+    await until(
+      async () => (await rig.product.records(key)).some(({ status }) => status === "RUNNING"),
+      "a drain goes on",
+    );
     await rig.product.remove(key);
     rig.one.proxy.fault = () => null;
     await expect(rig.product.task(key)).rejects.toThrow("250310");
@@ -266,11 +334,16 @@ describe("a task", () => {
     await upload("/a", bytes);
     await newestOf(records, ({ status }) => status === "RUNNING", "a drain goes on");
     const connection = await Connection.connect({ address: inject("temporalAddress") });
-    await new Client({ connection }).workflow.getHandle(realTimeWorkflowId(key, rig.one.cluster)).terminate("by somebody");
+    await new Client({ connection }).workflow
+      .getHandle(realTimeWorkflowId(key, rig.one.cluster))
+      .terminate("by somebody");
     await connection.close();
     rig.one.proxy.fault = () => null;
     await newestOf(records, ({ status }) => status === "SUCCESS", "the next drain is done", 240_000);
-    expect(await records()).toMatchObject([{ status: "SUCCESS" }, { status: "FAILED", errorReason: "the run was ended from outside: TERMINATED in Temporal" }]);
+    expect(await records()).toMatchObject([
+      { status: "SUCCESS" },
+      { status: "FAILED", errorReason: "the run was ended from outside: TERMINATED in Temporal" },
+    ]);
     await arrival(rig.one, "/a", bytes);
   }, 400_000);
 });
@@ -317,11 +390,17 @@ test("a cluster that is down for more than a minute holds up no other, says so i
     if (Date.now() - begun > 150_000) throw new Error("no drain has failed");
     await sleep(4_000);
   }
-  console.log(`real time: while another cluster is down: ${times.join(", ")} ms; the first drain failed after ${Date.now() - begun} ms`);
+  console.log(
+    `real time: while another cluster is down: ${times.join(", ")} ms; the first drain failed after ${Date.now() - begun} ms`,
+  );
   expect((await failed())[0]?.errorReason).toMatch(/^the cluster took nothing for \d+ s: /);
   await send();
   two.proxy.fault = () => null;
   for (const [path, bytes] of files) await arrival(two, path, bytes, 120_000);
-  await until(async () => (await records()).every(({ status }) => status !== "RUNNING"), `all drains of ${repo} are over`, 120_000);
+  await until(
+    async () => (await records()).every(({ status }) => status !== "RUNNING"),
+    `all drains of ${repo} are over`,
+    120_000,
+  );
   expect((await records())[0]).toMatchObject({ status: "SUCCESS" });
 }, 400_000);

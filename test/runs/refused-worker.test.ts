@@ -14,7 +14,9 @@ import { expectWhole } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
-const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) => (process.env[name] ? [[name, process.env[name]] as const] : []));
+const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
+  process.env[name] ? [[name, process.env[name]] as const] : [],
+);
 const TEN_MINUTES = 600_000;
 
 let rig: FileRig;
@@ -25,7 +27,12 @@ const workers: ChildProcess[] = [];
 beforeAll(async () => {
   rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
   await rig.product.hosted(rig.projectId, "files");
-  files = await fillRepository(rig.product, rig.projectId, "files", Array.from({ length: 400 }, (_, at) => at * 10));
+  files = await fillRepository(
+    rig.product,
+    rig.projectId,
+    "files",
+    Array.from({ length: 400 }, (_, at) => at * 10),
+  );
 }, 180_000);
 afterAll(async () => {
   await Promise.all(workers.map((worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit"))));
@@ -41,7 +48,14 @@ function startWorker() {
   const set = (offset: number) => writeFileSync(clock, String(offset));
   set(0);
   const preload = pathToFileURL(join(ROOT, "test", "rigs", "runs", "clock.mjs")).href;
-  const env = { ...Object.fromEntries(INHERITED), API_URL: rig.center.url, SECRET_KEY: secretKey(), DATA_DIR: elsewhere, CLOCK_OFFSET_FILE: clock, NODE_OPTIONS: `--import ${preload}` };
+  const env = {
+    ...Object.fromEntries(INHERITED),
+    API_URL: rig.center.url,
+    SECRET_KEY: secretKey(),
+    DATA_DIR: elsewhere,
+    CLOCK_OFFSET_FILE: clock,
+    NODE_OPTIONS: `--import ${preload}`,
+  };
   const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
   workers.push(child);
   let output = "";
@@ -62,7 +76,11 @@ async function batchesOf(key: string): Promise<{ attempts: number[]; pids: Set<n
   const pids = new Set<number>();
   for (const { events } of (await readHistories(rig.center.endpoints().temporal, workflowId)).values()) {
     const scheduled = new Set<string>();
-    for (const { eventId, activityTaskScheduledEventAttributes: activity, activityTaskStartedEventAttributes: begun } of events ?? []) {
+    for (const {
+      eventId,
+      activityTaskScheduledEventAttributes: activity,
+      activityTaskStartedEventAttributes: begun,
+    } of events ?? []) {
       if (activity?.activityType?.name === "transferBatch") {
         scheduled.add(String(eventId));
         const batch = (activity.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()).join();
@@ -74,31 +92,35 @@ async function batchesOf(key: string): Promise<{ attempts: number[]; pids: Set<n
   return { attempts: [...attempts.values()], pids };
 }
 
-test("a worker whose clock has gone wrong takes no more work and says why, spends no batch's tries, and comes back when its clock is right", { timeout: 600_000 }, async () => {
-  const [local = 0] = rig.center.pids().workers;
-  const worker = startWorker();
-  await expect.poll(worker.taken, { timeout: 120_000 }).toBe(1);
-  const others = async () => {
-    const key = await run();
-    await expectWhole(rig.product, await closed(rig.product, key), files);
-    return [...(await batchesOf(key)).pids].some((pid) => pid !== local);
-  };
-  await expect.poll(others, { timeout: 120_000 }).toBe(true);
+test(
+  "a worker whose clock has gone wrong takes no more work and says why, spends no batch's tries, and comes back when its clock is right",
+  { timeout: 600_000 },
+  async () => {
+    const [local = 0] = rig.center.pids().workers;
+    const worker = startWorker();
+    await expect.poll(worker.taken, { timeout: 120_000 }).toBe(1);
+    const others = async () => {
+      const key = await run();
+      await expectWhole(rig.product, await closed(rig.product, key), files);
+      return [...(await batchesOf(key)).pids].some((pid) => pid !== local);
+    };
+    await expect.poll(others, { timeout: 120_000 }).toBe(true);
 
-  worker.set(TEN_MINUTES);
-  await expect.poll(worker.output, { timeout: 120_000 }).toMatch(/clock/);
-  for (let runs = 0; runs < 3; runs += 1) {
-    const key = await run();
-    await expectWhole(rig.product, await closed(rig.product, key), files);
-    expect(Math.max(...(await batchesOf(key)).attempts)).toBeLessThanOrEqual(2);
-  }
-  // What Temporal had handed to it just then, it has given back.
-  await expect.poll(others, { timeout: 120_000 }).toBe(false);
+    worker.set(TEN_MINUTES);
+    await expect.poll(worker.output, { timeout: 120_000 }).toMatch(/clock/);
+    for (let runs = 0; runs < 3; runs += 1) {
+      const key = await run();
+      await expectWhole(rig.product, await closed(rig.product, key), files);
+      expect(Math.max(...(await batchesOf(key)).attempts)).toBeLessThanOrEqual(2);
+    }
+    // What Temporal had handed to it just then, it has given back.
+    await expect.poll(others, { timeout: 120_000 }).toBe(false);
 
-  worker.set(0);
-  await expect.poll(worker.taken, { timeout: 120_000 }).toBe(2);
-  await expect.poll(others, { timeout: 120_000 }).toBe(true);
-});
+    worker.set(0);
+    await expect.poll(worker.taken, { timeout: 120_000 }).toBe(2);
+    await expect.poll(others, { timeout: 120_000 }).toBe(true);
+  },
+);
 
 test("a worker of another protocol is told so, and one of the same may be of any release", async () => {
   const path = "/internal/v1/worker";

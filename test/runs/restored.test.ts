@@ -13,7 +13,12 @@ let files: Listing;
 beforeAll(async () => {
   rig = await startFileRig({ env: { TRANSFER_WORKERS: "1", RECONCILE_INTERVAL: "6s", CATCH_UP_WINDOW: "10s" } });
   await rig.product.hosted(rig.projectId, "files");
-  files = await fillRepository(rig.product, rig.projectId, "files", Array.from({ length: 30 }, (_, at) => at * 100));
+  files = await fillRepository(
+    rig.product,
+    rig.projectId,
+    "files",
+    Array.from({ length: 30 }, (_, at) => at * 100),
+  );
 }, 180_000);
 afterAll(() => rig?.end());
 
@@ -40,41 +45,86 @@ const run = (to: string, more: Partial<TaskDraft> & { pathConstraints?: { path: 
   return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster], ...draft });
 };
 
-test("after the database of yesterday was put back, runs that have ended since say how they ended in Temporal, and nothing that ran is missed", { timeout: 300_000 }, async () => {
-  const { product, partner, proxy, projectId } = rig;
-  const gate = createGate();
-  const isHeld = ({ path }: { path: string }) => path.includes("/sync/v1/files/");
-  proxy.fault = (request) => (isHeld(request) ? { kind: "hold", until: gate.until } : null);
-  const [done, failed, stopped] = [await run("done"), await run("failed", { type: "PATH", pathConstraints: [{ path: "/folder 0" }, { path: "/missing" }] }), await run("stopped")];
-  const due = Date.now() + 20_000;
-  const once = await run("once", { setting: { executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime: new Date(due).toISOString(), executeImmediately: false } } });
-  await until("requests of all three", () => ["done", "failed", "stopped"].every((name) => proxy.requests.some((seen) => isHeld(seen) && seen.path.includes(`/${name}`))), 60_000);
-  for (const key of [done, failed, stopped]) expect(await newest(product, key)).toMatchObject({ status: "RUNNING" });
-  const backup = await backUp();
-  expect(Date.now(), "the backup is older than the one time").toBeLessThan(due);
+test(
+  "after the database of yesterday was put back, runs that have ended since say how they ended in Temporal, and nothing that ran is missed",
+  { timeout: 300_000 },
+  async () => {
+    const { product, partner, proxy, projectId } = rig;
+    const gate = createGate();
+    const isHeld = ({ path }: { path: string }) => path.includes("/sync/v1/files/");
+    proxy.fault = (request) => (isHeld(request) ? { kind: "hold", until: gate.until } : null);
+    const [done, failed, stopped] = [
+      await run("done"),
+      await run("failed", { type: "PATH", pathConstraints: [{ path: "/folder 0" }, { path: "/missing" }] }),
+      await run("stopped"),
+    ];
+    const due = Date.now() + 20_000;
+    const once = await run("once", {
+      setting: {
+        executionStrategy: "SPECIFIED_TIME",
+        executionPlan: { executeTime: new Date(due).toISOString(), executeImmediately: false },
+      },
+    });
+    await until(
+      "requests of all three",
+      () =>
+        ["done", "failed", "stopped"].every((name) =>
+          proxy.requests.some((seen) => isHeld(seen) && seen.path.includes(`/${name}`)),
+        ),
+      60_000,
+    );
+    for (const key of [done, failed, stopped]) expect(await newest(product, key)).toMatchObject({ status: "RUNNING" });
+    const backup = await backUp();
+    expect(Date.now(), "the backup is older than the one time").toBeLessThan(due);
 
-  await product.stop(stopped);
-  await closed(product, stopped);
-  proxy.fault = () => null;
-  gate.letGo();
-  await closed(product, done);
-  const { errorReason } = await closed(product, failed);
-  expect(errorReason).toContain("/missing");
-  await until("the one time", async () => (await product.records(once))[0]?.status === "SUCCESS", 60_000);
-  const before = { done: await newest(product, done), once: await newest(product, once) };
-  await restore(backup);
+    await product.stop(stopped);
+    await closed(product, stopped);
+    proxy.fault = () => null;
+    gate.letGo();
+    await closed(product, done);
+    const { errorReason } = await closed(product, failed);
+    expect(errorReason).toContain("/missing");
+    await until("the one time", async () => (await product.records(once))[0]?.status === "SUCCESS", 60_000);
+    const before = { done: await newest(product, done), once: await newest(product, once) };
+    await restore(backup);
 
-  const [restored, broken, ended] = [await closed(product, done), await closed(product, failed), await closed(product, stopped)];
-  expect(restored).toMatchObject({ status: "SUCCESS", errorReason: null, problem: expect.stringMatching(/^restored: .*30 of 30 artifacts done and 0 failed/) });
-  expect(Math.abs(Date.parse(restored.endTime ?? "") - Date.parse(before.done.endTime ?? ""))).toBeLessThan(10_000);
-  expect(broken).toMatchObject({ status: "FAILED", errorReason, problem: expect.stringMatching(/^restored: /) });
-  expect(ended).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: expect.stringMatching(/^restored: /) });
-  for (const { id } of [restored, broken, ended]) expect((await product.details(id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
+    const [restored, broken, ended] = [
+      await closed(product, done),
+      await closed(product, failed),
+      await closed(product, stopped),
+    ];
+    expect(restored).toMatchObject({
+      status: "SUCCESS",
+      errorReason: null,
+      problem: expect.stringMatching(/^restored: .*30 of 30 artifacts done and 0 failed/),
+    });
+    expect(Math.abs(Date.parse(restored.endTime ?? "") - Date.parse(before.done.endTime ?? ""))).toBeLessThan(10_000);
+    expect(broken).toMatchObject({ status: "FAILED", errorReason, problem: expect.stringMatching(/^restored: /) });
+    expect(ended).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+      problem: expect.stringMatching(/^restored: /),
+    });
+    for (const { id } of [restored, broken, ended])
+      expect((await product.details(id)).filter(({ status }) => status === "RUNNING")).toEqual([]);
 
-  await until("the record of the one time", async () => (await product.records(once)).length === 1, 60_000);
-  expect(await newest(product, once)).toMatchObject({ id: before.once.id, status: "SUCCESS", problem: expect.stringContaining("30 of 30 artifacts done") });
-  expect(await product.task(once)).toMatchObject({ status: "COMPLETED", executionTimes: 1, lastExecutionStatus: "SUCCESS", nextExecutionTime: null });
-  await product.execute(done);
-  expect(await closed(product, done)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
-  expect(await listFiles(partner, projectId, "once", sha256)).toEqual(files);
-});
+    await until("the record of the one time", async () => (await product.records(once)).length === 1, 60_000);
+    expect(await newest(product, once)).toMatchObject({
+      id: before.once.id,
+      status: "SUCCESS",
+      problem: expect.stringContaining("30 of 30 artifacts done"),
+    });
+    expect(await product.task(once)).toMatchObject({
+      status: "COMPLETED",
+      executionTimes: 1,
+      lastExecutionStatus: "SUCCESS",
+      nextExecutionTime: null,
+    });
+    await product.execute(done);
+    expect(await closed(product, done)).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 30, success: 30, skip: 30 },
+    });
+    expect(await listFiles(partner, projectId, "once", sha256)).toEqual(files);
+  },
+);

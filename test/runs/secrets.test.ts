@@ -14,7 +14,12 @@ const PARTNER = "secret-of-the-partner";
 const WRONG = "wrong-secret-of-somebody";
 const SECRETS = [USER.password, PARTNER, WRONG];
 /** As they are, and as Basic authentication carries them. */
-const FORMS = [...SECRETS, ...[`${USER.username}:${USER.password}`, `admin:${PARTNER}`, `${USER.username}:${WRONG}`, `admin:${WRONG}`].map((pair) => Buffer.from(pair).toString("base64").replace(/=+$/, ""))];
+const FORMS = [
+  ...SECRETS,
+  ...[`${USER.username}:${USER.password}`, `admin:${PARTNER}`, `${USER.username}:${WRONG}`, `admin:${WRONG}`].map(
+    (pair) => Buffer.from(pair).toString("base64").replace(/=+$/, ""),
+  ),
+];
 const IMAGES = 40;
 const FILES = 120;
 
@@ -27,26 +32,52 @@ beforeAll(async () => {
   const env = { ...UTC, LOG_LEVEL: "trace", RETRY_WINDOW: "0s" };
   const [mine, edge, source, target] = await Promise.all([
     cleanup.keep(startInstance({ env }), (one) => one.remove()),
-    cleanup.keep(startInstance({ env: { ...UTC, ADMIN_PASSWORD: PARTNER, LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" } }), (one) => one.remove()),
-    cleanup.keep(oneOf("docker-registry", "distribution").then(async (plain) => (await plain.stop(), startRegistry(plain.kind, { auth: "htpasswd" }))), (one) => one.stop()),
-    cleanup.keep(oneOf("distribution", "docker-registry").then(async (plain) => (await plain.stop(), startRegistry(plain.kind, { auth: "token" }))), (one) => one.stop()),
+    cleanup.keep(
+      startInstance({ env: { ...UTC, ADMIN_PASSWORD: PARTNER, LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" } }),
+      (one) => one.remove(),
+    ),
+    cleanup.keep(
+      oneOf("docker-registry", "distribution").then(
+        async (plain) => (await plain.stop(), startRegistry(plain.kind, { auth: "htpasswd" })),
+      ),
+      (one) => one.stop(),
+    ),
+    cleanup.keep(
+      oneOf("distribution", "docker-registry").then(
+        async (plain) => (await plain.stop(), startRegistry(plain.kind, { auth: "token" })),
+      ),
+      (one) => one.stop(),
+    ),
   ]);
   center = mine;
   product = openProduct(center);
   const authorization = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
-  await each([...Array.from({ length: IMAGES }).keys()], 8, (at) => pushImage(source.url, `team/app-${at % 4}`, `tag-${at}`, makeImage(), { authorization }));
+  await each([...Array.from({ length: IMAGES }).keys()], 8, (at) =>
+    pushImage(source.url, `team/app-${at % 4}`, `tag-${at}`, makeImage(), { authorization }),
+  );
   await product.project("local");
   await product.linked("local", "images", source.url, USER);
   await product.linked("local", "locked", source.url, { ...USER, password: WRONG });
   await product.hosted("local", "files");
-  await fillRepository(product, "local", "files", Array.from({ length: FILES }, () => 500));
+  await fillRepository(
+    product,
+    "local",
+    "files",
+    Array.from({ length: FILES }, () => 500),
+  );
   const registry = await product.registry("registry", target.url, USER);
   const stranger = await product.registry("stranger", target.url, { ...USER, password: WRONG });
   const partner = await product.partner("partner", edge);
   const enemy = await product.partner("enemy", { ...edge, password: WRONG });
   const images = { localRepoName: "images", repoType: "OCI" } as const;
   const files = { localRepoName: "files", repoType: "GENERIC" } as const;
-  for (const [object, cluster] of [[images, registry], [images, stranger], [{ ...images, localRepoName: "locked" }, registry], [files, partner], [files, enemy]] as const) {
+  for (const [object, cluster] of [
+    [images, registry],
+    [images, stranger],
+    [{ ...images, localRepoName: "locked" }, registry],
+    [files, partner],
+    [files, enemy],
+  ] as const) {
     const key = await product.run({ projectId: "local", objects: [object], clusters: [cluster] });
     const { id, workflowId, status } = await closed(product, key);
     runs.push({ key, recordId: id, workflowId, status });
@@ -71,7 +102,9 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
       const named = new Set(texts.flatMap((text) => text.match(/tag-\d+|file-\d+\.bin/g) ?? []));
       expect(named.size).toBeLessThanOrEqual(1);
       expect(texts.filter((text) => /schemaVersion|sha256:[0-9a-f]{64}/.test(text))).toEqual([]);
-      expect(Math.max(...contents.flatMap(({ payloads }) => payloads.map((payload) => payload.length)))).toBeLessThanOrEqual(4096);
+      expect(
+        Math.max(...contents.flatMap(({ payloads }) => payloads.map((payload) => payload.length))),
+      ).toBeLessThanOrEqual(4096);
     }
   });
 
@@ -96,7 +129,9 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
     ];
     for (const path of paths) expect(leaks(JSON.stringify(await product.call("GET", path)))).toEqual([]);
     for (const name of ["registry", "stranger", "enemy"]) {
-      const answer = await product.call("POST", `/replication/api/cluster/tryConnect?name=${name}`).catch((error: unknown) => error);
+      const answer = await product
+        .call("POST", `/replication/api/cluster/tryConnect?name=${name}`)
+        .catch((error: unknown) => error);
       expect(leaks(String(answer))).toEqual([]);
     }
     expect((await newest(product, runs[1]?.key ?? "")).errorReason).toContain("check username, password");
@@ -105,8 +140,12 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
   test("are in no log of any process, however much it tells, and in no file in the clear", () => {
     expect(center.output().length).toBeGreaterThan(1_000);
     expect(leaks(center.output())).toEqual([]);
-    const files = readdirSync(center.dataDir, { recursive: true, encoding: "utf8" }).map((name) => join(center.dataDir, name));
-    const open = files.filter((file) => statSync(file).isFile() && leaks(readFileSync(file).toString("latin1")).length > 0);
+    const files = readdirSync(center.dataDir, { recursive: true, encoding: "utf8" }).map((name) =>
+      join(center.dataDir, name),
+    );
+    const open = files.filter(
+      (file) => statSync(file).isFile() && leaks(readFileSync(file).toString("latin1")).length > 0,
+    );
     expect(open).toEqual([]);
   });
 });

@@ -25,44 +25,78 @@ const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => su
 /** Queues of the batches of a run, one for each time that a batch was given out. */
 async function queuesOf(temporal: string, workflowId: string): Promise<string[]> {
   const events = [...(await readHistories(temporal, workflowId)).values()].flatMap((history) => history.events ?? []);
-  const batches = events.flatMap(({ activityTaskScheduledEventAttributes: scheduled }) => (scheduled?.activityType?.name === "transferBatch" ? [scheduled] : []));
+  const batches = events.flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+    scheduled?.activityType?.name === "transferBatch" ? [scheduled] : [],
+  );
   return batches.map(({ taskQueue }) => taskQueue?.name ?? "");
 }
 
-test("a big file stops at a chunk when its batch has had its time, and goes on in the next one, with no byte sent twice", { timeout: 300_000 }, async () => {
-  const { product, center, proxy, projectId, cluster } = files;
-  const size = 3 * CHUNK + 1_000;
-  await product.hosted(projectId, "big");
-  const listing = await fillRepository(product, projectId, "big", [size]);
-  proxy.clear();
-  proxy.fault = ({ method }) => (method === "PATCH" ? LATENCY : null);
-  const key = await product.run({ projectId, objects: [{ localRepoName: "big", repoType: "GENERIC" }], clusters: [cluster] });
-  const record = await closed(product, key, 240_000);
-  await expectWhole(product, record, listing);
-  expect((await queuesOf(center.endpoints().temporal, record.workflowId)).length).toBeGreaterThan(2);
-  expect(sent(proxy)).toBeLessThan(size + CHUNK / 4);
-});
+test(
+  "a big file stops at a chunk when its batch has had its time, and goes on in the next one, with no byte sent twice",
+  { timeout: 300_000 },
+  async () => {
+    const { product, center, proxy, projectId, cluster } = files;
+    const size = 3 * CHUNK + 1_000;
+    await product.hosted(projectId, "big");
+    const listing = await fillRepository(product, projectId, "big", [size]);
+    proxy.clear();
+    proxy.fault = ({ method }) => (method === "PATCH" ? LATENCY : null);
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "big", repoType: "GENERIC" }],
+      clusters: [cluster],
+    });
+    const record = await closed(product, key, 240_000);
+    await expectWhole(product, record, listing);
+    expect((await queuesOf(center.endpoints().temporal, record.workflowId)).length).toBeGreaterThan(2);
+    expect(sent(proxy)).toBeLessThan(size + CHUNK / 4);
+  },
+);
 
-test("many files to a slow cluster go in many batches, each file once, and none counts as there before", { timeout: 300_000 }, async () => {
-  const { product, center, proxy, projectId, cluster } = files;
-  await product.hosted(projectId, "many");
-  const listing = await fillRepository(product, projectId, "many", Array.from({ length: MANY }, (_, at) => 20_000 + at));
-  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? LATENCY : null);
-  const key = await product.run({ projectId, objects: [{ localRepoName: "many", repoType: "GENERIC" }], clusters: [cluster] });
-  const record = await closed(product, key, 240_000);
-  await expectWhole(product, record, listing);
-  expect(record.counts).toMatchObject({ skip: 0 });
-  expect(new Set(await queuesOf(center.endpoints().temporal, record.workflowId)).size).toBe(1);
-});
+test(
+  "many files to a slow cluster go in many batches, each file once, and none counts as there before",
+  { timeout: 300_000 },
+  async () => {
+    const { product, center, proxy, projectId, cluster } = files;
+    await product.hosted(projectId, "many");
+    const listing = await fillRepository(
+      product,
+      projectId,
+      "many",
+      Array.from({ length: MANY }, (_, at) => 20_000 + at),
+    );
+    proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? LATENCY : null);
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "many", repoType: "GENERIC" }],
+      clusters: [cluster],
+    });
+    const record = await closed(product, key, 240_000);
+    await expectWhole(product, record, listing);
+    expect(record.counts).toMatchObject({ skip: 0 });
+    expect(new Set(await queuesOf(center.endpoints().temporal, record.workflowId)).size).toBe(1);
+  },
+);
 
-test("an image with a large blob that its registry takes in one request only is sent in a slot for such", { timeout: 300_000 }, async () => {
-  const { product, instance, source, target, projectId, cluster } = images;
-  const image = makeImage({ layers: [CHUNK + 1_000_000, 1_000] });
-  await pushImage(source.url, "team/whole", "v1", image);
-  target.proxy.fault = ({ method }) => (method === "PATCH" && target.proxy.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null);
-  const key = await product.run({ projectId, objects: [{ localRepoName: "images", repoType: "OCI" }], clusters: [cluster] });
-  const record = await closed(product, key, 240_000);
-  await expectWhole(product, record, new Map([["team/whole:v1", image.digest]]));
-  expect(await missingParts(target.url, "team/whole", image)).toEqual([]);
-  expect((await queuesOf(instance.endpoints().temporal, record.workflowId)).filter((queue) => queue.endsWith("-whole"))).toHaveLength(1);
-});
+test(
+  "an image with a large blob that its registry takes in one request only is sent in a slot for such",
+  { timeout: 300_000 },
+  async () => {
+    const { product, instance, source, target, projectId, cluster } = images;
+    const image = makeImage({ layers: [CHUNK + 1_000_000, 1_000] });
+    await pushImage(source.url, "team/whole", "v1", image);
+    target.proxy.fault = ({ method }) =>
+      method === "PATCH" && target.proxy.count("PATCH", /./) > 1 ? { kind: "answer", status: 416 } : null;
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "images", repoType: "OCI" }],
+      clusters: [cluster],
+    });
+    const record = await closed(product, key, 240_000);
+    await expectWhole(product, record, new Map([["team/whole:v1", image.digest]]));
+    expect(await missingParts(target.url, "team/whole", image)).toEqual([]);
+    expect(
+      (await queuesOf(instance.endpoints().temporal, record.workflowId)).filter((queue) => queue.endsWith("-whole")),
+    ).toHaveLength(1);
+  },
+);

@@ -25,12 +25,21 @@ test("a run that is stopped in its first moments closes its own record, however 
   const nowhere = await product.registry("nowhere", "http://127.0.0.1:9");
   const client = new Client({ connection });
   for (let round = 0; round < 5; round += 1) {
-    const key = await product.run({ projectId, objects: [{ localRepoName: "files", repoType: "GENERIC" }], clusters: [nowhere] });
+    const key = await product.run({
+      projectId,
+      objects: [{ localRepoName: "files", repoType: "GENERIC" }],
+      clusters: [nowhere],
+    });
     const { stopped } = await product.stop(key);
     const record = await closed(product, key);
-    expect(record).toMatchObject({ status: "FAILED", errorReason: expect.stringMatching(stopped ? /^stopped by/ : /REMOTE/) });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      errorReason: expect.stringMatching(stopped ? /^stopped by/ : /REMOTE/),
+    });
     const { events } = await client.workflow.getHandle(record.workflowId).fetchHistory();
-    const activities = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? []);
+    const activities = (events ?? []).flatMap(
+      ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityType?.name ?? [],
+    );
     expect(activities).toContain("closeRun");
   }
 });

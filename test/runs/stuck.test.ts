@@ -24,7 +24,14 @@ const ends: (() => void)[] = [];
 
 beforeAll(async () => {
   deploys = await createDeploys();
-  rig = await startFileRig({ env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s` } });
+  rig = await startFileRig({
+    env: {
+      CACHE_DIR: deploys.cacheDir,
+      TRANSFER_WORKERS: "1",
+      LOG_LEVEL: "info",
+      RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s`,
+    },
+  });
   client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
   await rig.product.hosted(rig.projectId, "files");
   await fillRepository(rig.product, rig.projectId, "files", SIZES);
@@ -46,11 +53,29 @@ async function release(...changes: Change[]): Promise<void> {
   await rig.center.ready();
 }
 
-/** Workflow code that fails with a plain error when the run of such a project, or of such a label, comes to this line. */
-const failsBefore = (file: string, line: string, where: string): Change => ({ file, from: line, to: `if (input.${where}) throw new Error("a mistake in the program");\n${line}` });
+/**
+ * Workflow code that fails with a plain error when the run of such a project, or of such a label, comes to this line.
+ */
+const failsBefore = (file: string, line: string, where: string): Change => ({
+  file,
+  from: line,
+  to: `if (input.${where}) throw new Error("a mistake in the program");\n${line}`,
+});
 
-async function run(to: string, { projectId = rig.projectId, localRepoName = "files", ...draft }: Partial<TaskDraft> & { localRepoName?: string } = {}): Promise<string> {
-  return rig.product.run({ ...draft, projectId, objects: [{ localRepoName, repoType: "GENERIC", remoteRepoName: to }], clusters: [rig.cluster] });
+async function run(
+  to: string,
+  {
+    projectId = rig.projectId,
+    localRepoName = "files",
+    ...draft
+  }: Partial<TaskDraft> & { localRepoName?: string } = {},
+): Promise<string> {
+  return rig.product.run({
+    ...draft,
+    projectId,
+    objects: [{ localRepoName, repoType: "GENERIC", remoteRepoName: to }],
+    clusters: [rig.cluster],
+  });
 }
 
 /** A project of its own with a repository of 30 files. */
@@ -81,28 +106,47 @@ const STORIES = {
     const { product, center } = rig;
     const key = await run("late", { projectId: await source("late") });
     await follow(product, key, ({ counts }) => counts.success === 30);
-    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
+    await expect
+      .poll(() => problemOf(key), { timeout: 120_000 })
+      .toMatch(/cannot go on since .*failed \d+ times.*a mistake in the program.*stop the task/s);
     expect(center.output()).toContain("a run does not go on");
     await expect(product.execute(key)).rejects.toThrow("250303");
     expect((await fetch(`${center.url}/health/ready`)).status).toBe(200);
-    const problems = await product.call<{ alert: string; subject: string }[]>("GET", "/replication/api/system/problems");
-    expect(problems).toContainEqual(expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }));
+    const problems = await product.call<{ alert: string; subject: string }[]>(
+      "GET",
+      "/replication/api/system/problems",
+    );
+    expect(problems).toContainEqual(
+      expect.objectContaining({ alert: "RunStuck", subject: (await product.task(key)).name }),
+    );
     const numbers = await scrapeOf(center);
     expect(numbers).toMatch(/^replication_stuck_runs [1-9]/m);
     expect(await isAlerted("RunStuck", numbers)).toBe(true);
     const record = await stopped(key);
-    expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin", problem: null, counts: { planned: 30, success: 30, failed: 0 } });
+    expect(record).toMatchObject({
+      status: "FAILED",
+      errorReason: "stopped by admin",
+      problem: null,
+      counts: { planned: 30, success: 30, failed: 0 },
+    });
     expect(await stateOf(record.workflowId)).toBe("TERMINATED");
     yield;
     await product.execute(key);
-    expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", counts: { planned: 30, success: 30, skip: 30 } });
+    expect(await closed(product, key)).toMatchObject({
+      status: "SUCCESS",
+      counts: { planned: 30, success: 30, skip: 30 },
+    });
   },
   async *part() {
     const key = await run("part", { projectId: await source("part", "parts"), localRepoName: "parts" });
-    await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/\/edge\/parts cannot go on.*a mistake in the program/s);
+    await expect
+      .poll(() => problemOf(key), { timeout: 120_000 })
+      .toMatch(/\/edge\/parts cannot go on.*a mistake in the program/s);
     yield;
     expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
-    await expect.poll(() => rig.center.output(), { timeout: 60_000 }).toMatch(/a run that did not go on (does again|is over)/);
+    await expect
+      .poll(() => rig.center.output(), { timeout: 60_000 })
+      .toMatch(/a run that did not go on (does again|is over)/);
   },
   async *following() {
     const { product, partner } = rig;
@@ -113,7 +157,11 @@ const STORIES = {
     await expect.poll(() => problemOf(key), { timeout: 120_000 }).toContain("a mistake in the program");
     expect(await stopped(key)).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });
     yield;
-    await expect.poll(() => partner.download(projectId, "followed", "/first").then(String, () => "not there"), { timeout: 120_000 }).toBe("first");
+    await expect
+      .poll(() => partner.download(projectId, "followed", "/first").then(String, () => "not there"), {
+        timeout: 120_000,
+      })
+      .toBe("first");
     await product.remove(key);
   },
   async *deleted() {
@@ -127,37 +175,59 @@ const STORIES = {
   async *firing() {
     const { product, center } = rig;
     const executionPlan = { executeTime: new Date(Date.now() + 5_000).toISOString(), executeImmediately: false };
-    const key = await run("fired", { projectId: await source("early"), setting: { executionStrategy: "SPECIFIED_TIME", executionPlan } });
-    await expect.poll(center.output, { timeout: 180_000 }).toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
+    const key = await run("fired", {
+      projectId: await source("early"),
+      setting: { executionStrategy: "SPECIFIED_TIME", executionPlan },
+    });
+    await expect
+      .poll(center.output, { timeout: 180_000 })
+      .toMatch(new RegExp(`"taskKey":"${key}".*a firing cannot begin`));
     expect(await product.records(key)).toEqual([]);
     const told = await product.call<{ alert: string; message: string }[]>("GET", "/replication/api/system/problems");
     const { name } = await product.task(key);
-    expect(told).toContainEqual(expect.objectContaining({ alert: "RunStuck", message: expect.stringContaining(`a firing of task ${name} cannot begin`) }));
+    expect(told).toContainEqual(
+      expect.objectContaining({
+        alert: "RunStuck",
+        message: expect.stringContaining(`a firing of task ${name} cannot begin`),
+      }),
+    );
     yield;
-    await expect.poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 }).toBe("SUCCESS");
+    await expect
+      .poll(() => product.records(key).then(([record]) => record?.status), { timeout: 120_000 })
+      .toBe("SUCCESS");
   },
 };
 
-test("of a release with mistakes each run that they stop tells, can be stopped or deleted with what was done counted as done, or goes on with the next release", SLOW, async () => {
-  await release(
-    failsBefore("workflows/task-run.ts", "  // Stopped in its first moment", 'projectId.startsWith("early")'),
-    failsBefore("workflows/task-run.ts", "  const reason = interruption === undefined", 'projectId.startsWith("late")'),
-    failsBefore("workflows/target-run.ts", "  await slide()", 'label.startsWith("parts")'),
-    failsBefore("workflows/real-time-run.ts", "      ended = await drain(", 'projectId.startsWith("following")'),
-  );
-  const stories = Object.values(STORIES).map((story) => story());
-  await Promise.all(stories.map((story) => story.next()));
-  await release();
-  const over = await Promise.all(stories.map((story) => story.next()));
-  expect(over.every(({ done }) => done)).toBe(true);
-});
+test(
+  "of a release with mistakes each run that they stop tells, can be stopped or deleted with what was done counted as done, or goes on with the next release",
+  SLOW,
+  async () => {
+    await release(
+      failsBefore("workflows/task-run.ts", "  // Stopped in its first moment", 'projectId.startsWith("early")'),
+      failsBefore(
+        "workflows/task-run.ts",
+        "  const reason = interruption === undefined",
+        'projectId.startsWith("late")',
+      ),
+      failsBefore("workflows/target-run.ts", "  await slide()", 'label.startsWith("parts")'),
+      failsBefore("workflows/real-time-run.ts", "      ended = await drain(", 'projectId.startsWith("following")'),
+    );
+    const stories = Object.values(STORIES).map((story) => story());
+    await Promise.all(stories.map((story) => story.next()));
+    await release();
+    const over = await Promise.all(stories.map((story) => story.next()));
+    expect(over.every(({ done }) => done)).toBe(true);
+  },
+);
 
 test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
   const { product, center } = rig;
   const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
   db.exec("CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END");
   const key = await run("spoilt");
-  await expect.poll(() => problemOf(key), { timeout: 120_000 }).toMatch(/cutBatches of workflow .* has failed since .*tried for the \d+th time.*the disk is spoilt/s);
+  await expect
+    .poll(() => problemOf(key), { timeout: 120_000 })
+    .toMatch(/cutBatches of workflow .* has failed since .*tried for the \d+th time.*the disk is spoilt/s);
   db.exec("DROP TRIGGER spoilt");
   db.close();
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
@@ -169,7 +239,9 @@ test("a stopped run that takes long to let go what it sends is not terminated", 
   ends.push(letGo);
   proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
   const key = await run("slow");
-  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  await follow(product, key, () =>
+    proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null),
+  );
   const [worker = 0] = center.pids().workers;
   // Its worker hears of nothing for a while that is longer than the patience with a run that does nothing.
   process.kill(worker, "SIGSTOP");
@@ -189,7 +261,9 @@ test("a stopped run whose orchestrator does not react is terminated, and its rec
   ends.push(letGo);
   proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
   const key = await run("frozen");
-  await follow(product, key, () => proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null));
+  await follow(product, key, () =>
+    proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null),
+  );
   process.kill(center.pids().orchestrator, "SIGSTOP");
   const record = await stopped(key);
   expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });

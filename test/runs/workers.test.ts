@@ -15,7 +15,9 @@ import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { freePort } from "../rigs/servers/process.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
-const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) => (process.env[name] ? [[name, process.env[name]] as const] : []));
+const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
+  process.env[name] ? [[name, process.env[name]] as const] : [],
+);
 
 let rig: FileRig;
 let files: Listing;
@@ -26,7 +28,10 @@ const workers: ChildProcess[] = [];
 beforeAll(async () => {
   rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
   await rig.product.hosted(rig.projectId, "files");
-  files = await fillRepository(rig.product, rig.projectId, "files", [...Array.from({ length: 400 }, (_, at) => at * 100), 3 * 2 ** 20]);
+  files = await fillRepository(rig.product, rig.projectId, "files", [
+    ...Array.from({ length: 400 }, (_, at) => at * 100),
+    3 * 2 ** 20,
+  ]);
 }, 180_000);
 afterEach(() => {
   rig.proxy.fault = () => null;
@@ -53,16 +58,27 @@ let number = 0;
 async function run(): Promise<{ key: string; repository: string }> {
   const repository = `copy-${(number += 1)}`;
   const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: repository } as const;
-  return { key: await rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] }), repository };
+  return {
+    key: await rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] }),
+    repository,
+  };
 }
 
 /** Who did the batches of a run: pids. */
 async function workersOf(task: string): Promise<Set<number>> {
   const { workflowId } = await newest(rig.product, task);
   const histories = await readHistories(rig.center.endpoints().temporal, workflowId);
-  const events = [...histories].filter(([id]) => !id.startsWith(`${workflowId} `)).flatMap(([, { events = [] }]) => events ?? []);
-  const batches = new Set(events.filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch").map(({ eventId }) => String(eventId)));
-  const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) => (begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : []));
+  const events = [...histories]
+    .filter(([id]) => !id.startsWith(`${workflowId} `))
+    .flatMap(([, { events = [] }]) => events ?? []);
+  const batches = new Set(
+    events
+      .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch")
+      .map(({ eventId }) => String(eventId)),
+  );
+  const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) =>
+    begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : [],
+  );
   return new Set(started);
 }
 
@@ -77,7 +93,9 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   test("is enough for an instance that has none of its own to be ready", async () => {
     const [port, secretKey] = [await freePort(), "a key that both of them were given"];
     startWorker(secretKey, `http://127.0.0.1:${port}`);
-    const instance = await startInstance({ env: { ...UTC, PORT: String(port), SECRET_KEY: secretKey, TRANSFER_WORKERS: "0" } });
+    const instance = await startInstance({
+      env: { ...UTC, PORT: String(port), SECRET_KEY: secretKey, TRANSFER_WORKERS: "0" },
+    });
     expect(instance.pids().workers).toEqual([]);
     await instance.remove();
   });
@@ -124,7 +142,8 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     rig.proxy.clear();
     rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null);
     try {
-      // Temporal hands tasks to whoever asks, the frozen one included as long as its questions wait (a minute): it may get a batch again and let its heartbeat lapse.
+      // Temporal hands tasks to whoever asks, the frozen one included as long as its questions wait (a minute): it may
+      // get a batch again and let its heartbeat lapse.
       await expect.poll(async () => (await holders(held.task)).includes(frozen ?? 0), { timeout: 200_000 }).toBe(false);
       await expect.poll(() => rig.proxy.requests.length, { timeout: 30_000 }).toBeGreaterThan(0);
     } finally {
@@ -144,7 +163,12 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   rig.proxy.clear();
   rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
   const { key: task } = await run();
-  await expect.poll(() => rig.proxy.requests.filter(({ path, closed: over }) => path.includes("/files/") && over === null).length, { timeout: 30_000 }).toBeGreaterThanOrEqual(4);
+  await expect
+    .poll(
+      () => rig.proxy.requests.filter(({ path, closed: over }) => path.includes("/files/") && over === null).length,
+      { timeout: 30_000 },
+    )
+    .toBeGreaterThanOrEqual(4);
   return { task, letGo };
 }
 

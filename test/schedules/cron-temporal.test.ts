@@ -28,7 +28,10 @@ beforeAll(async () => {
 });
 afterAll(() => connection.close());
 
-/** The firing times after `from` up to `to` that the server sees in a schedule of ours, which it keeps paused and forgets afterwards. */
+/**
+ * The firing times after `from` up to `to` that the server sees in a schedule of ours, which it keeps paused and
+ * forgets afterwards.
+ */
 async function listTimes(expression: string, zone: string, from: Date, to: Date): Promise<Date[]> {
   const calendars: CalendarSpec[] = toCalendars(parseCron(expression));
   const scheduleId = `cron-${randomUUID()}`;
@@ -56,15 +59,39 @@ const ownTimes = (expression: string, zone: string, from: Date, to: Date): Date[
 
 describe("on Temporal's server", () => {
   test.each([
-    ["0 0 12 L * ?", "UTC", "2027-12-01", "2028-04-01", ["2027-12-31T12", "2028-01-31T12", "2028-02-29T12", "2028-03-31T12"]],
-    ["0 0 12 L-3 * ?", "Asia/Shanghai", "2027-01-01", "2027-04-01", ["2027-01-28T12", "2027-02-25T12", "2027-03-28T12"]],
+    [
+      "0 0 12 L * ?",
+      "UTC",
+      "2027-12-01",
+      "2028-04-01",
+      ["2027-12-31T12", "2028-01-31T12", "2028-02-29T12", "2028-03-31T12"],
+    ],
+    [
+      "0 0 12 L-3 * ?",
+      "Asia/Shanghai",
+      "2027-01-01",
+      "2027-04-01",
+      ["2027-01-28T12", "2027-02-25T12", "2027-03-28T12"],
+    ],
     ["0 0 9 LW 1-3 ?", "UTC", "2027-01-01", "2028-01-01", ["2027-01-29T09", "2027-02-26T09", "2027-03-31T09"]],
-    ["0 0 9 1W 5-8 ?", "UTC", "2027-01-01", "2028-01-01", ["2027-05-03T09", "2027-06-01T09", "2027-07-01T09", "2027-08-02T09"]],
+    [
+      "0 0 9 1W 5-8 ?",
+      "UTC",
+      "2027-01-01",
+      "2028-01-01",
+      ["2027-05-03T09", "2027-06-01T09", "2027-07-01T09", "2027-08-02T09"],
+    ],
     ["0 0 9 31W 1-5 ?", "UTC", "2027-01-01", "2028-01-01", ["2027-01-29T09", "2027-03-31T09", "2027-05-31T09"]],
     ["0 0 9 ? 1-3 6#3", "UTC", "2027-01-01", "2028-01-01", ["2027-01-15T09", "2027-02-19T09", "2027-03-19T09"]],
     ["0 0 9 ? 1-3 FRIL", "UTC", "2027-01-01", "2028-01-01", ["2027-01-29T09", "2027-02-26T09", "2027-03-26T09"]],
     ["0 0 22-2/2 1 1 ?", "UTC", "2027-01-01", "2027-01-02", ["2027-01-01T02", "2027-01-01T22"]],
-    ["0 9 13 1 FRI", "UTC", "2027-01-01", "2027-01-20", ["2027-01-01T09", "2027-01-08T09", "2027-01-13T09", "2027-01-15T09"]],
+    [
+      "0 9 13 1 FRI",
+      "UTC",
+      "2027-01-01",
+      "2027-01-20",
+      ["2027-01-01T09", "2027-01-08T09", "2027-01-13T09", "2027-01-15T09"],
+    ],
     ["0 0 0 29 2 ?", "UTC", "2026-01-01", "2034-01-01", ["2028-02-29T00", "2032-02-29T00"]],
   ])("%s in %s fires on the days Quartz means", async (expression, zone, from, to, hours) => {
     const times = await listTimes(expression, zone, new Date(from), new Date(to));
@@ -116,7 +143,16 @@ describe("on Temporal's server", () => {
   });
 
   test("every time zone we accept can carry a schedule", async () => {
-    const zones = ["Asia/Kolkata", "Asia/Calcutta", "Europe/Kyiv", "America/Argentina/Buenos_Aires", "US/Pacific", "Etc/GMT+5", "Japan", "CET"];
+    const zones = [
+      "Asia/Kolkata",
+      "Asia/Calcutta",
+      "Europe/Kyiv",
+      "America/Argentina/Buenos_Aires",
+      "US/Pacific",
+      "Etc/GMT+5",
+      "Japan",
+      "CET",
+    ];
     for (const zone of zones) {
       expect(isTimeZone(zone), `zone ${zone}`).toBe(true);
       const [from, to] = [new Date("2027-01-10T00:00:00Z"), new Date("2027-01-11T00:00:00Z")];

@@ -19,7 +19,10 @@ let upkeep: ReturnType<typeof startUpkeep>;
 
 beforeAll(async () => {
   control = await startControl({ address: inject("temporalAddress"), zone: "Europe/Berlin" });
-  upkeep = startUpkeep({ ...control, now: Date.now, logger: control.api.deps.logger }, { starts: 300, schedules: 300, records: HOUR });
+  upkeep = startUpkeep(
+    { ...control, now: Date.now, logger: control.api.deps.logger },
+    { starts: 300, schedules: 300, records: HOUR },
+  );
 });
 afterAll(async () => {
   upkeep.stop();
@@ -52,7 +55,9 @@ test("a schedule whose times, action or policies were changed is set right", asy
     { state: { ...state, remainingActions: 1 } },
   ];
   for (const change of changes) {
-    await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, ...change }));
+    await control
+      .schedule(key)
+      .update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, ...change }));
     await expect.poll(() => whatItDoes(key), { timeout: 30_000, message: JSON.stringify(change) }).toEqual(right);
   }
 });
@@ -67,7 +72,9 @@ test("a schedule that was paused or unpaused by somebody else follows its task a
   await control.schedule(on).pause("I would rather not");
   await control.schedule(off).unpause();
   const states = () => Promise.all([describe(on), describe(off)]);
-  await expect.poll(async () => (await states()).map(({ state }) => state.paused), { timeout: 30_000 }).toEqual([false, true]);
+  await expect
+    .poll(async () => (await states()).map(({ state }) => state.paused), { timeout: 30_000 })
+    .toEqual([false, true]);
 });
 
 test("a schedule whose task is gone is removed, and one of another instance is left alone", async () => {
@@ -83,26 +90,50 @@ test("a schedule whose task is gone is removed, and one of another instance is l
 
 test(`what is in line is not touched, whatever its cron (CRON_SEED=${seed})`, async () => {
   const random = createRandom(seed);
-  const plans = Array.from({ length: 25 }, (_, index) => ({ cron: sample(random, index % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true }).expression }));
+  const plans = Array.from({ length: 25 }, (_, index) => ({
+    cron: sample(random, index % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true }).expression,
+  }));
   const keys: string[] = [];
   // Some never fire again, which is refused.
-  for (const plan of plans) keys.push(...(await control.create(plan, { enabled: false, timeZone: "America/Santiago" }).then((key) => [key], () => [])));
+  for (const plan of plans)
+    keys.push(
+      ...(await control.create(plan, { enabled: false, timeZone: "America/Santiago" }).then(
+        (key) => [key],
+        () => [],
+      )),
+    );
   keys.push(await control.create({ at: "2040-02-29T12:30:15.250+05:30" }), await control.create(DAILY));
   await control.schedules.reconcile();
   await control.schedules.reconcile();
   for (const key of keys) {
     const { info, spec } = await describe(key);
-    expect(info.lastUpdatedAt, `changed: ${JSON.stringify(control.row(key).setting.executionPlan)} ${JSON.stringify(spec)}`).toBeUndefined();
+    expect(
+      info.lastUpdatedAt,
+      `changed: ${JSON.stringify(control.row(key).setting.executionPlan)} ${JSON.stringify(spec)}`,
+    ).toBeUndefined();
   }
 });
 
 test("the schedules show their task, and carry no secret", async () => {
   const key = await control.create({ at: "2040-02-29T12:30:15.250+05:30" });
   const { spec, state, action, typedSearchAttributes, raw } = await describe(key);
-  expect(state).toMatchObject({ note: `${control.row(key).name}: it fires once at 2040-02-29T07:00:16.000Z`, remainingActions: 1 });
+  expect(state).toMatchObject({
+    note: `${control.row(key).name}: it fires once at 2040-02-29T07:00:16.000Z`,
+    remainingActions: 1,
+  });
   expect(spec.timezone).toBe("UTC");
-  expect(action).toMatchObject({ workflowType: "taskRun", workflowId: `repl/${control.row(key).name}/${key}`, staticSummary: control.row(key).name, priority: { priorityKey: 2, fairnessKey: control.row(key).projectId } });
-  expect(typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value])).toEqual(expect.arrayContaining([["ReplTask", control.row(key).name], ["ReplProject", "shop"]]));
+  expect(action).toMatchObject({
+    workflowType: "taskRun",
+    workflowId: `repl/${control.row(key).name}/${key}`,
+    staticSummary: control.row(key).name,
+    priority: { priorityKey: 2, fairnessKey: control.row(key).projectId },
+  });
+  expect(typedSearchAttributes.getAll().map(({ key: { name }, value }) => [name, value])).toEqual(
+    expect.arrayContaining([
+      ["ReplTask", control.row(key).name],
+      ["ReplProject", "shop"],
+    ]),
+  );
   expect(JSON.stringify(raw)).not.toContain("password");
   expect(control.schedule(key).scheduleId).toBe(scheduleId(key));
 });

@@ -25,9 +25,16 @@ const run = (target: string, setting: object) =>
     clusters: [clusterId],
     setting: { ...setting },
   });
-const cron = (cronExpression: string) => ({ executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression, executeImmediately: false } });
-const at = (time: number) => ({ executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime: new Date(time).toISOString(), executeImmediately: false } });
-const successes = (key: string) => patiently(async () => (await product.records(key)).filter(({ status }) => status === "SUCCESS").length);
+const cron = (cronExpression: string) => ({
+  executionStrategy: "CRON_EXPRESSION",
+  executionPlan: { cronExpression, executeImmediately: false },
+});
+const at = (time: number) => ({
+  executionStrategy: "SPECIFIED_TIME",
+  executionPlan: { executeTime: new Date(time).toISOString(), executeImmediately: false },
+});
+const successes = (key: string) =>
+  patiently(async () => (await product.records(key)).filter(({ status }) => status === "SUCCESS").length);
 
 test("schedules go on through the death of Temporal, of the control plane and of everything, and what was due meanwhile runs once", async () => {
   const often = await run("often", cron("0/2 * * * * ?"));
@@ -51,7 +58,11 @@ test("schedules go on through the death of Temporal, of the control plane and of
   await instance.restart();
   for (const key of [once, yearly]) {
     await until("its run", async () => (await successes(key)) === 1, 60_000);
-    expect(await product.task(key)).toMatchObject({ executionTimes: 1, skippedTimes: 0, lastExecutionStatus: "SUCCESS" });
+    expect(await product.task(key)).toMatchObject({
+      executionTimes: 1,
+      skippedTimes: 0,
+      lastExecutionStatus: "SUCCESS",
+    });
   }
   expect(await product.task(once)).toMatchObject({ status: "COMPLETED", nextExecutionTime: null });
   expect((await product.task(yearly)).nextExecutionTime?.slice(0, 4)).toBe(String(date.getUTCFullYear() + 1));

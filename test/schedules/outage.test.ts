@@ -31,7 +31,17 @@ async function startRuns(control: Control): Promise<void> {
 
 /** What the product does of itself now and then; late enough for runs that have just begun. */
 const lookAtRuns = ({ client, db, queues, zone, api }: Control) =>
-  createReconciler({ client, db, queues, zone, logger: api.deps.logger, searchAttributes: () => true, now: () => Date.now() + 600_000, pace: paceOf(60_000), closed: () => {} }).look();
+  createReconciler({
+    client,
+    db,
+    queues,
+    zone,
+    logger: api.deps.logger,
+    searchAttributes: () => true,
+    now: () => Date.now() + 600_000,
+    pace: paceOf(60_000),
+    closed: () => {},
+  }).look();
 
 const at = (time: number) => ({ at: new Date(time).toISOString() });
 /** A cron that fires at this second of this day and never again. */
@@ -43,8 +53,10 @@ function cronAt(time: number): { cron: string } {
 const passed = (time: number) => until("that time", () => Date.now() > time, 60_000);
 const finished = (control: Control, key: string, count = 1) =>
   until(`${count} records`, () => control.records(key).filter(({ status }) => status !== "RUNNING").length >= count);
-const dueTimes = (control: Control, key: string) => control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
-const dueBetween = (control: Control, key: string, from: number, to: number) => dueTimes(control, key).filter((due) => due > from && due < to);
+const dueTimes = (control: Control, key: string) =>
+  control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
+const dueBetween = (control: Control, key: string, from: number, to: number) =>
+  dueTimes(control, key).filter((due) => due > from && due < to);
 
 test("after Temporal was down, one missed firing of each task runs if it is young enough", async () => {
   const [patient, strict] = [await open(120_000), await open(10_000)];
@@ -72,16 +84,27 @@ test("after Temporal was down, one missed firing of each task runs if it is youn
 
   await strict.schedules.reconcile();
   expect(strict.records(tooLate)).toEqual([]);
-  expect(strict.records(tooLateOnce)).toMatchObject([{ status: "FAILED", errorReason: expect.stringContaining("missed") }]);
-  expect(await strict.info(tooLateOnce)).toMatchObject({ status: "COMPLETED", nextExecutionTime: null, executionTimes: 1 });
+  expect(strict.records(tooLateOnce)).toMatchObject([
+    { status: "FAILED", errorReason: expect.stringContaining("missed") },
+  ]);
+  expect(await strict.info(tooLateOnce)).toMatchObject({
+    status: "COMPLETED",
+    nextExecutionTime: null,
+    executionTimes: 1,
+  });
 });
 
 test("after the service was down while Temporal was up, one of the firings that wait runs, unless all are too old", async () => {
   const [patient, strict] = [await open(120_000), await open(3_000)];
   const due = Date.now() + 6_000;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
-  const [newest, tooLate, tooLateOnce] = [await strict.create(EVERY_2_S), await strict.create(cronAt(due)), await strict.create(at(due))];
-  const waiting = async (control: Control, key: string) => (await control.schedule(key).describe()).info.runningActions.length === 1;
+  const [newest, tooLate, tooLateOnce] = [
+    await strict.create(EVERY_2_S),
+    await strict.create(cronAt(due)),
+    await strict.create(at(due)),
+  ];
+  const waiting = async (control: Control, key: string) =>
+    (await control.schedule(key).describe()).info.runningActions.length === 1;
   for (const key of [tooLate, tooLateOnce, newest]) await until("it to wait", () => waiting(strict, key));
   for (const key of [often, once]) await until("it to wait", () => waiting(patient, key));
   await passed(due + 7_000);
@@ -96,7 +119,9 @@ test("after the service was down while Temporal was up, one of the firings that 
   await until("the cron to go on", () => dueTimes(strict, newest).some((time) => time > up), 60_000);
   expect(dueBetween(strict, newest, 0, up)).toHaveLength(1);
   await finished(strict, tooLateOnce);
-  expect(strict.records(tooLateOnce)).toMatchObject([{ status: "FAILED", errorReason: expect.stringContaining("missed") }]);
+  expect(strict.records(tooLateOnce)).toMatchObject([
+    { status: "FAILED", errorReason: expect.stringContaining("missed") },
+  ]);
   await until("the other to end", async () => !(await waiting(strict, tooLate)));
   expect(strict.records(tooLate)).toEqual([]);
 });
@@ -118,7 +143,9 @@ test("when Temporal has forgotten everything, all schedules come back, and what 
   await lookAtRuns(control);
   const made = (await control.schedule(often).describe()).info.createdAt.getTime();
 
-  expect((await control.schedule(yearly).describe()).info.nextActionTimes[0]?.getTime()).toBe(control.row(yearly).nextExecutionTime);
+  expect((await control.schedule(yearly).describe()).info.nextActionTimes[0]?.getTime()).toBe(
+    control.row(yearly).nextExecutionTime,
+  );
   await finished(control, once);
   expect(control.records(once)).toMatchObject([{ status: "SUCCESS" }]);
   await until("the cron to go on", () => dueTimes(control, often).some((time) => time > made + 2_000), 60_000);
@@ -131,11 +158,16 @@ test("a firing that an older release's schedule has started is not run again und
   const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
   const [key, plain] = [await control.create(cronAt(due)), await control.create(cronAt(due))];
   const older = `repl/${key}`;
-  await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({ ...previous, action: { ...previous.action, workflowId: older } }));
-  for (const one of [key, plain]) await until("it to wait", async () => (await control.schedule(one).describe()).info.runningActions.length === 1);
+  await control.schedule(key).update(({ searchAttributes: _searchAttributes, ...previous }) => ({
+    ...previous,
+    action: { ...previous.action, workflowId: older },
+  }));
+  for (const one of [key, plain])
+    await until("it to wait", async () => (await control.schedule(one).describe()).info.runningActions.length === 1);
   await control.schedules.reconcile();
   const ids = [`${older}-${new Date(due).toISOString().replace(".000Z", "Z")}`, firingId(control.row(key), due)];
-  const states = () => Promise.all(ids.map(async (id) => (await control.client.workflow.getHandle(id).describe()).status.name));
+  const states = () =>
+    Promise.all(ids.map(async (id) => (await control.client.workflow.getHandle(id).describe()).status.name));
   expect(await states()).toEqual(["RUNNING", "RUNNING"]);
   await startRuns(control);
   await until("the end of both", async () => (await states()).every((state) => state === "COMPLETED"));
@@ -153,7 +185,9 @@ test("what is saved while Temporal does not answer is answered in good time, and
   const begun = Date.now();
   const created = await control.create(YEARLY);
   expect(Date.now() - begun).toBeLessThan(10_000);
-  expect(control.api.logs.filter(({ level, facts }) => level === "warn" && facts["taskKey"] === created)).toHaveLength(1);
+  expect(control.api.logs.filter(({ level, facts }) => level === "warn" && facts["taskKey"] === created)).toHaveLength(
+    1,
+  );
   // From now on the supervisor knows, and nobody waits.
   control.up.temporal = false;
   await control.toggle(toggled);
@@ -167,6 +201,12 @@ test("what is saved while Temporal does not answer is answered in good time, and
   // Orphans are found in Temporal's listing, which follows a little later.
   await until("the deleted task's schedule to go", async () => {
     await control.schedules.reconcile();
-    return control.schedule(deleted).describe().then(() => false, (error: unknown) => /not found/i.test(String(error)));
+    return control
+      .schedule(deleted)
+      .describe()
+      .then(
+        () => false,
+        (error: unknown) => /not found/i.test(String(error)),
+      );
   });
 });

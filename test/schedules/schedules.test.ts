@@ -26,10 +26,18 @@ afterAll(async () => {
   await stopRuns();
 });
 
-const finished = (key: string, count: number) => until(`${count} records`, () => control.records(key).filter(({ status }) => status !== "RUNNING").length >= count);
+const finished = (key: string, count: number) =>
+  until(`${count} records`, () => control.records(key).filter(({ status }) => status !== "RUNNING").length >= count);
 const running = (key: string) => until("a run", () => control.records(key).find(({ status }) => status === "RUNNING"));
 const skipped = (key: string, count: number) => until(`${count} skips`, () => control.row(key).skippedTimes >= count);
-const isGone = (key: string) => control.schedule(key).describe().then(() => false, () => true);
+const isGone = (key: string) =>
+  control
+    .schedule(key)
+    .describe()
+    .then(
+      () => false,
+      () => true,
+    );
 
 describe("a cron task", () => {
   test("runs again and again by itself, each time of its cron once, and always shows a next time that is to come", async () => {
@@ -99,9 +107,15 @@ describe("a cron task", () => {
     const { id } = await running(key);
     await control.update(key, EVERY_2_S);
     expect(inUtc((await control.info(key)).nextExecutionTime) - Date.now()).toBeLessThanOrEqual(2000);
-    expect(control.records(key)).toMatchObject([{ id, status: "RUNNING", snapshot: { objects: [{ localRepoName: "images" }] } }]);
+    expect(control.records(key)).toMatchObject([
+      { id, status: "RUNNING", snapshot: { objects: [{ localRepoName: "images" }] } },
+    ]);
     await control.stop(key);
-    await until("a run of the new kind", () => control.records(key).some(({ status, snapshot }) => status === "SUCCESS" && snapshot.objects[0]?.localRepoName === "files"));
+    await until("a run of the new kind", () =>
+      control
+        .records(key)
+        .some(({ status, snapshot }) => status === "SUCCESS" && snapshot.objects[0]?.localRepoName === "files"),
+    );
     await control.update(key, YEARLY);
     const count = control.records(key).length;
     await sleep(3_000);
@@ -115,7 +129,10 @@ describe("a cron task", () => {
     await control.remove(key);
     expect(await isGone(key)).toBe(true);
     expect(control.records(key)).toEqual([]);
-    await until("the run's end", async () => (await control.client.workflow.getHandle(workflowId).describe()).status.name !== "RUNNING");
+    await until(
+      "the run's end",
+      async () => (await control.client.workflow.getHandle(workflowId).describe()).status.name !== "RUNNING",
+    );
   });
 
   test("does not run by a schedule that lags behind its task", async () => {
@@ -126,11 +143,16 @@ describe("a cron task", () => {
     await control.schedules.align(key);
     await control.update(key, YEARLY);
     const count = control.records(key).length;
-    await until("two more firings", async () => (await control.schedule(key).describe()).info.numActionsTaken > count + 1);
+    await until(
+      "two more firings",
+      async () => (await control.schedule(key).describe()).info.numActionsTaken > count + 1,
+    );
     expect(control.records(key)).toHaveLength(count);
     control.up.temporal = true;
     await control.schedules.reconcile();
-    expect((await control.schedule(key).describe()).info.nextActionTimes[0]?.getTime()).toBe(control.row(key).nextExecutionTime);
+    expect((await control.schedule(key).describe()).info.nextActionTimes[0]?.getTime()).toBe(
+      control.row(key).nextExecutionTime,
+    );
     await control.remove(key);
   });
 
@@ -140,25 +162,28 @@ describe("a cron task", () => {
     ["Europe/Berlin", "0 30 2 ? * SUN", "2027-10-31T00:00:00Z"],
     ["Australia/Lord_Howe", "15 0/10 1-2 L * ?", "2027-10-01T00:00:00Z"],
     ["Asia/Shanghai", "0 0 9 15W * ?", "2027-02-01T00:00:00Z"],
-  ])("in %s with %s shows the next time that its schedule has, clock changes included", async (timeZone, cron, from) => {
-    const key = await control.create({ cron }, { timeZone, enabled: false });
-    const { nextActionTimes } = (await control.schedule(key).describe()).info;
-    await control.toggle(key);
-    expect(inUtc((await control.info(key)).nextExecutionTime)).toBe(nextActionTimes[0]?.getTime());
-    const { startTime } = await control.client.workflowService.listScheduleMatchingTimes({
-      namespace: "default",
-      scheduleId: control.schedule(key).scheduleId,
-      startTime: msToTs(Date.parse(from)),
-      endTime: msToTs(Date.parse(from) + 8 * 86_400_000),
-    });
-    const times = startTime.map((each) => requiredTsToDate(each, "startTime").getTime());
-    for (const [index, time] of times.entries()) {
-      const before = times[index - 1] ?? Date.parse(from);
-      control.db.update(task).set({ nextExecutionTime: before }).where(eq(task.key, key)).run();
-      expect(await shownAt(key, before)).toBe(time);
-    }
-    await control.remove(key);
-  });
+  ])(
+    "in %s with %s shows the next time that its schedule has, clock changes included",
+    async (timeZone, cron, from) => {
+      const key = await control.create({ cron }, { timeZone, enabled: false });
+      const { nextActionTimes } = (await control.schedule(key).describe()).info;
+      await control.toggle(key);
+      expect(inUtc((await control.info(key)).nextExecutionTime)).toBe(nextActionTimes[0]?.getTime());
+      const { startTime } = await control.client.workflowService.listScheduleMatchingTimes({
+        namespace: "default",
+        scheduleId: control.schedule(key).scheduleId,
+        startTime: msToTs(Date.parse(from)),
+        endTime: msToTs(Date.parse(from) + 8 * 86_400_000),
+      });
+      const times = startTime.map((each) => requiredTsToDate(each, "startTime").getTime());
+      for (const [index, time] of times.entries()) {
+        const before = times[index - 1] ?? Date.parse(from);
+        control.db.update(task).set({ nextExecutionTime: before }).where(eq(task.key, key)).run();
+        expect(await shownAt(key, before)).toBe(time);
+      }
+      await control.remove(key);
+    },
+  );
 });
 
 /** The next time that the API would show at that moment. */
@@ -202,8 +227,15 @@ describe("a task for one time", () => {
     await until("its time", () => Date.now() > Date.parse(at) + 1_500);
     expect(control.records(key)).toEqual([]);
     await control.toggle(key);
-    expect(control.records(key)).toMatchObject([{ status: "FAILED", errorReason: expect.stringMatching(/^missed: it was due at /) }]);
-    expect(await control.info(key)).toMatchObject({ status: "COMPLETED", executionTimes: 1, lastExecutionStatus: "FAILED", nextExecutionTime: null });
+    expect(control.records(key)).toMatchObject([
+      { status: "FAILED", errorReason: expect.stringMatching(/^missed: it was due at /) },
+    ]);
+    expect(await control.info(key)).toMatchObject({
+      status: "COMPLETED",
+      executionTimes: 1,
+      lastExecutionStatus: "FAILED",
+      nextExecutionTime: null,
+    });
     await control.toggle(key);
     await control.toggle(key);
     expect(control.records(key)).toHaveLength(1);
@@ -250,10 +282,18 @@ describe("a task that starts immediately", () => {
 test("a distribution that turns from its cron to real time has no schedule any more, and one again when it turns back", async () => {
   const at = "/replication/api/remote/distribution";
   const target = control.db.select({ id: cluster.id }).from(cluster).where(eq(cluster.name, "target")).get();
-  const by = (replicaType: string) => ({ clusterId: target?.id, replicaType, setting: { executionPlan: { cronExpression: YEARLY.cron } } });
-  const update = (replicaType: string) => control.api.call("POST", `${at}/update/shop/files/turning`, { body: by(replicaType) });
-  await control.api.call("POST", `${at}/create/shop/files`, { body: { configs: [{ name: "turning", ...by("SCHEDULED") }] } });
-  const key = control.db.select({ key: task.key }).from(task).where(eq(task.name, "shop/files/turning")).get()?.key ?? "";
+  const by = (replicaType: string) => ({
+    clusterId: target?.id,
+    replicaType,
+    setting: { executionPlan: { cronExpression: YEARLY.cron } },
+  });
+  const update = (replicaType: string) =>
+    control.api.call("POST", `${at}/update/shop/files/turning`, { body: by(replicaType) });
+  await control.api.call("POST", `${at}/create/shop/files`, {
+    body: { configs: [{ name: "turning", ...by("SCHEDULED") }] },
+  });
+  const key =
+    control.db.select({ key: task.key }).from(task).where(eq(task.name, "shop/files/turning")).get()?.key ?? "";
   expect(await isGone(key)).toBe(false);
   expect((await update("REAL_TIME")).code).toBe(0);
   expect(await isGone(key)).toBe(true);

@@ -9,11 +9,22 @@ import { PROJECT, type World } from "./world.ts";
 const WITHIN_MS = 600_000;
 const LOOK_MS = 1_000;
 
-/** Waits until every run of the round has ended and what is followed is at its target; what has not by then is a violation. */
+/**
+ * Waits until every run of the round has ended and what is followed is at its target; what has not by then is a
+ * violation.
+ */
 export async function converge(world: World, runs: readonly RoundRun[], followed: readonly Followed[]): Promise<void> {
   const { journal, ends } = world;
   const begun = Date.now();
-  await Promise.all(Object.values(ends).map(({ name, instance }) => instance.ready().catch((error: unknown) => journal.violated("everything is ready again", `${name}: ${String(error).slice(-400)}`))));
+  await Promise.all(
+    Object.values(ends).map(({ name, instance }) =>
+      instance
+        .ready()
+        .catch((error: unknown) =>
+          journal.violated("everything is ready again", `${name}: ${String(error).slice(-400)}`),
+        ),
+    ),
+  );
   journal.note("everything is ready");
   const waits = [
     ...runs.map((run) => waitFor(world, "every run ends", run.name, () => ended(world, run.task))),
@@ -24,7 +35,12 @@ export async function converge(world: World, runs: readonly RoundRun[], followed
 }
 
 /** `look` answers what is still lacking, or null. */
-async function waitFor({ journal }: World, rule: string, what: string, look: () => Promise<string | null>): Promise<void> {
+async function waitFor(
+  { journal }: World,
+  rule: string,
+  what: string,
+  look: () => Promise<string | null>,
+): Promise<void> {
   let lacking: string | null = "nothing was answered";
   for (const end = Date.now() + WITHIN_MS; lacking !== null; await sleep(LOOK_MS)) {
     lacking = await look().catch((error: unknown) => String(error));
@@ -51,7 +67,10 @@ export async function digestsOf(product: Product, repoName: string): Promise<Lis
   const listing: Listing = new Map();
   for (let page = 1; ; page += 1) {
     const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
-    const { records } = await product.call<{ records: { fullPath: string; sha256: string | null }[] }>("GET", `/repository/api/node/page/${PROJECT}/${repoName}/?${query}`);
+    const { records } = await product.call<{ records: { fullPath: string; sha256: string | null }[] }>(
+      "GET",
+      `/repository/api/node/page/${PROJECT}/${repoName}/?${query}`,
+    );
     for (const { fullPath, sha256 } of records) listing.set(fullPath, sha256 ?? "");
     if (records.length < 1_000) return listing;
   }
@@ -67,4 +86,5 @@ export function differences(wanted: ReadonlyMap<string, string>, found: Readonly
   return parts.map(([what, keys]) => `${keys.length} ${what}: ${keys.slice(0, 5).join(", ")}`).join("; ");
 }
 
-export const statusOf = (record: RecordInfo | undefined): string => (record ? `${record.status} ${record.errorReason ?? ""} ${JSON.stringify(record.replicaOverview)}` : "no record");
+export const statusOf = (record: RecordInfo | undefined): string =>
+  record ? `${record.status} ${record.errorReason ?? ""} ${JSON.stringify(record.replicaOverview)}` : "no record";

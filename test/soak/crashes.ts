@@ -2,14 +2,22 @@ import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { isAlive } from "../rigs/runs/instance.ts";
 import type { End, World } from "./world.ts";
 
-/** Reads what the supervisors say of their processes: each that ended was ended by us, and the supervisors themselves are there. */
+/**
+ * Reads what the supervisors say of their processes: each that ended was ended by us, and the supervisors themselves
+ * are there.
+ */
 export function createCrashCheck({ ends, signals, journal }: World): () => void {
-  const all = Object.values(ends).map((end) => ({ end, lines: createTail(end.log), killed: new Map<string, number>() }));
+  const all = Object.values(ends).map((end) => ({
+    end,
+    lines: createTail(end.log),
+    killed: new Map<string, number>(),
+  }));
 
   function judge(end: End, line: string, killed: Map<string, number>): void {
     const { level = 0, msg = "" } = parsed(line);
     if (level >= 50) journal.count(`error lines of ${end.name}`);
-    if (/^(Error|[A-Za-z]*Error:|Uncaught|node:internal\/process)/.test(line)) journal.violatedOnce("nothing crashes", line.slice(0, 200), `printed by ${end.name}`);
+    if (/^(Error|[A-Za-z]*Error:|Uncaught|node:internal\/process)/.test(line))
+      journal.violatedOnce("nothing crashes", line.slice(0, 200), `printed by ${end.name}`);
     const [, name = "", how = ""] = /^(.+) ended \((.+)\); starting it again$/.exec(msg) ?? [];
     if (name === "") return;
     const kind = name.replace(/ \d+$/, "");
@@ -22,7 +30,8 @@ export function createCrashCheck({ ends, signals, journal }: World): () => void 
     for (const { end, lines, killed } of all) {
       for (const line of lines()) judge(end, line, killed);
       const pid = signals.pidOf({ end: end.name, process: "supervisor", number: 0 });
-      if (pid === null && !signals.isRestarting(end.name)) journal.violatedOnce("nothing crashes", `${end.name}'s supervisor`, "is gone");
+      if (pid === null && !signals.isRestarting(end.name))
+        journal.violatedOnce("nothing crashes", `${end.name}'s supervisor`, "is gone");
       else if (pid !== null && !isAlive(pid)) journal.note(`${end.name}'s supervisor ${pid} ended just now`);
     }
   };

@@ -20,9 +20,17 @@ export async function prepareCrowd(world: World): Promise<void> {
 
 /** One run to all slow clusters, and one of the huge repository to a place of this round. */
 export async function startCrowd({ product, clusters }: World, round: string): Promise<RoundRun[]> {
-  const objects = Array.from({ length: REPOSITORIES }, (_, at): TaskObject => ({ localRepoName: `crowd-${at}`, repoType: "GENERIC", remoteRepoName: `${round}-crowd-${at}` }));
+  const objects = Array.from({ length: REPOSITORIES }, (_, at): TaskObject => ({
+    localRepoName: `crowd-${at}`,
+    repoType: "GENERIC",
+    remoteRepoName: `${round}-crowd-${at}`,
+  }));
   const crowd = await product.run({ projectId: PROJECT, objects, clusters: clusters.crowd });
-  const huge = await product.run({ projectId: PROJECT, objects: [{ localRepoName: "huge", repoType: "GENERIC", remoteRepoName: `${round}-huge` }], clusters: [clusters.direct] });
+  const huge = await product.run({
+    projectId: PROJECT,
+    objects: [{ localRepoName: "huge", repoType: "GENERIC", remoteRepoName: `${round}-huge` }],
+    clusters: [clusters.direct],
+  });
   return [
     { name: "crowd", task: crowd, details: REPOSITORIES * FILES * clusters.crowd.length },
     { name: "huge", task: huge, details: HUGE },
@@ -41,7 +49,9 @@ async function fill({ ends, product }: World, repoName: string, count: number): 
   const client = createInstanceClient({ url, username, password });
   const hooks = { signal: new AbortController().signal, throttle: UNLIMITED, onBytes: () => undefined };
   for (let from = 0; from < count; from += STATED_AT_ONCE) {
-    const contents = Array.from({ length: Math.min(STATED_AT_ONCE, count - from) }, (_, at) => Buffer.from(`${repoName} ${from + at}`));
+    const contents = Array.from({ length: Math.min(STATED_AT_ONCE, count - from) }, (_, at) =>
+      Buffer.from(`${repoName} ${from + at}`),
+    );
     const now = Date.now();
     const files = contents.map((content, at) => ({
       path: `/folder-${at % 20}/file-${from + at}.txt`,
@@ -54,7 +64,12 @@ async function fill({ ends, product }: World, repoName: string, count: number): 
       lastModifiedBy: "soak",
       lastModifiedDate: now,
     }));
-    await client.sendFiles({ projectId: PROJECT, repoName }, { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files }, contents, hooks);
+    await client.sendFiles(
+      { projectId: PROJECT, repoName },
+      { type: "GENERIC", conflictStrategy: "SKIP", includeMetadata: true, files },
+      contents,
+      hooks,
+    );
   }
   await client.close();
 }

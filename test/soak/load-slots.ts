@@ -16,12 +16,23 @@ export type Followed = {
   resume: () => void;
 };
 
-type Kind = { name: string; setting?: Record<string, unknown>; replicaType?: TaskDraft["replicaType"]; slots: number; everyMs: number; executes?: true };
+type Kind = {
+  name: string;
+  setting?: Record<string, unknown>;
+  replicaType?: TaskDraft["replicaType"];
+  slots: number;
+  everyMs: number;
+  executes?: true;
+};
 
 /** Small ones mostly, some with a request of their own, a few that go in pieces: an hour of them fits a disk. */
 const SIZES = [200, 200, 2_000, 2_000, 30_000, 300_000, 1_500_000];
 const OVERWRITE = { conflictStrategy: "OVERWRITE" };
-const CRON = { ...OVERWRITE, executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression: "*/15 * * * * ?" } };
+const CRON = {
+  ...OVERWRITE,
+  executionStrategy: "CRON_EXPRESSION",
+  executionPlan: { executeImmediately: false, cronExpression: "*/15 * * * * ?" },
+};
 
 const KINDS: Kind[] = [
   { name: "live", replicaType: "REAL_TIME", setting: OVERWRITE, slots: 300, everyMs: 250 },
@@ -38,7 +49,13 @@ async function startOne(world: World, kind: Kind, until: AbortSignal): Promise<F
   const { product, clusters } = world;
   const { name, setting = {}, replicaType = "SCHEDULED" } = kind;
   await product.hosted(PROJECT, name);
-  const task = await product.run({ projectId: PROJECT, objects: [{ localRepoName: name, repoType: "GENERIC" }], clusters: [clusters.edge], setting, replicaType });
+  const task = await product.run({
+    projectId: PROJECT,
+    objects: [{ localRepoName: name, repoType: "GENERIC" }],
+    clusters: [clusters.edge],
+    setting,
+    replicaType,
+  });
   const flow = { paused: false, busy: Promise.resolve() };
   const followed: Followed = {
     name,
@@ -58,7 +75,13 @@ async function startOne(world: World, kind: Kind, until: AbortSignal): Promise<F
 
 type Flow = { paused: boolean; busy: Promise<void> };
 
-async function uploadAll(world: World, { slots, everyMs }: Kind, followed: Followed, flow: Flow, until: AbortSignal): Promise<void> {
+async function uploadAll(
+  world: World,
+  { slots, everyMs }: Kind,
+  followed: Followed,
+  flow: Flow,
+  until: AbortSignal,
+): Promise<void> {
   const { random } = world;
   for (; !until.aborted; await sleep(everyMs * (0.3 + random()))) {
     if (flow.paused) continue;
@@ -68,12 +91,18 @@ async function uploadAll(world: World, { slots, everyMs }: Kind, followed: Follo
 }
 
 /** The same bytes until they are acknowledged, so that it is known what is there. */
-async function uploadOne({ journal, product, random }: World, { name, contents, ever }: Followed, slots: number): Promise<void> {
+async function uploadOne(
+  { journal, product, random }: World,
+  { name, contents, ever }: Followed,
+  slots: number,
+): Promise<void> {
   const path = `/slot-${Math.floor(random() * slots)}.bin`;
   const bytes = randomBytes(SIZES[Math.floor(random() ** 5 * SIZES.length)] ?? 200);
   const digest = sha256(bytes);
   ever.set(path, (ever.get(path) ?? new Set()).add(digest));
-  await journal.persist(`the upload of ${name}${path}`, () => product.upload(PROJECT, name, path, bytes, { "X-BKREPO-OVERWRITE": "true" }));
+  await journal.persist(`the upload of ${name}${path}`, () =>
+    product.upload(PROJECT, name, path, bytes, { "X-BKREPO-OVERWRITE": "true" }),
+  );
   contents.set(path, digest);
   journal.count(`uploads to ${name}`);
 }
@@ -82,6 +111,9 @@ async function uploadOne({ journal, product, random }: World, { name, contents, 
 async function executeAll({ product, journal }: World, task: string, flow: Flow, until: AbortSignal): Promise<void> {
   for (; !until.aborted; await sleep(1_000)) {
     if (flow.paused) continue;
-    await product.execute(task).then(() => journal.count("executions"), () => undefined);
+    await product.execute(task).then(
+      () => journal.count("executions"),
+      () => undefined,
+    );
   }
 }

@@ -22,11 +22,15 @@ export type Probes = {
   measure: (until: AbortSignal) => Promise<void>;
 };
 
-/** Small work to an end that nobody troubles: a run of one file, and an upload followed in REAL_TIME. Begun before there is anything else, so that it is known how long it takes alone. */
+/**
+ * Small work to an end that nobody troubles: a run of one file, and an upload followed in REAL_TIME. Begun before there
+ * is anything else, so that it is known how long it takes alone.
+ */
 export async function startProbes(world: World): Promise<Probes> {
   const { product, clusters, signals, journal } = world;
   for (const name of ["probe-run", "probe-live"]) await product.hosted(PROJECT, name);
-  const upload = (name: string) => product.upload(PROJECT, name, "/one.bin", randomBytes(1_024), { "X-BKREPO-OVERWRITE": "true" });
+  const upload = (name: string) =>
+    product.upload(PROJECT, name, "/one.bin", randomBytes(1_024), { "X-BKREPO-OVERWRITE": "true" });
   await upload("probe-run");
   const objects = (localRepoName: string) => [{ localRepoName, repoType: "GENERIC" as const }];
   const draft = { projectId: PROJECT, clusters: [clusters.direct], setting: { conflictStrategy: "OVERWRITE" } };
@@ -58,7 +62,8 @@ export async function startProbes(world: World): Promise<Probes> {
     // Of an API that is away there is nothing to measure.
     const ms = await work().catch(() => null);
     if (ms === null || !signals.quietSince(begun)) return journal.count("probes not counted: processes were troubled");
-    // It stands for all that would have begun while it went on: else the worst moments were those with the fewest samples.
+    // It stands for all that would have begun while it went on: else the worst moments were those with the fewest
+    // samples.
     for (let rest = ms; rest > 0; rest -= PAUSE_MS) into.push(rest);
     if (ms > TIMES_ALONE * 1_000 + MORE_MS) journal.note(`${what} took ${(ms / 1000).toFixed(1)} s`);
   };
@@ -77,15 +82,25 @@ export async function startProbes(world: World): Promise<Probes> {
   return {
     alone,
     beside,
-    tasks: [[run, "probe run"], [live, "probe live"]],
+    tasks: [
+      [run, "probe run"],
+      [live, "probe live"],
+    ],
     measure: async (until) => {
-      await Promise.all([repeat(until, beside.small, "a small run", small), repeat(until, beside.realTime, "a REAL_TIME upload", realTime)]);
+      await Promise.all([
+        repeat(until, beside.small, "a small run", small),
+        repeat(until, beside.realTime, "a REAL_TIME upload", realTime),
+      ]);
     },
   };
 }
 
 async function closedAgain({ product }: World, task: string): Promise<void> {
-  for (const end = Date.now() + LONGEST_MS; (await product.newestRecord(task))?.status === "RUNNING"; await sleep(LOOK_MS)) {
+  for (
+    const end = Date.now() + LONGEST_MS;
+    (await product.newestRecord(task))?.status === "RUNNING";
+    await sleep(LOOK_MS)
+  ) {
     if (Date.now() > end) return;
   }
 }

@@ -34,10 +34,25 @@ export function report({ journal, folder }: World, probes: Probes, seed: number)
   console.log(`\n${fairness.join("\n")}\n`);
   const violations = journal.violations();
   const names = [...new Set([...RULES, ...violations.keys()])];
-  console.log(["| rule | held |", "|---|---|", ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`)].join("\n"));
-  for (const [rule, cases] of violations) console.log(`\nVIOLATED ${rule}, ${cases.length} times:\n${cases.slice(0, 5).map((text) => `  - ${text.slice(0, 1_500)}`).join("\n")}`);
-  console.log(violations.size === 0 ? "\nEverything held." : `\n${violations.size} rules were violated; the timeline is in ${folder}.`);
+  console.log(
+    ["| rule | held |", "|---|---|", ...names.map((rule) => `| ${rule} | ${verdict(violations.get(rule))} |`)].join(
+      "\n",
+    ),
+  );
+  for (const [rule, cases] of violations)
+    console.log(
+      `\nVIOLATED ${rule}, ${cases.length} times:\n${cases
+        .slice(0, 5)
+        .map((text) => `  - ${text.slice(0, 1_500)}`)
+        .join("\n")}`,
+    );
+  console.log(
+    violations.size === 0
+      ? "\nEverything held."
+      : `\n${violations.size} rules were violated; the timeline is in ${folder}.`,
+  );
   return violations.size > 0;
 }
 
-const verdict = (cases: readonly string[] | undefined): string => (cases === undefined ? "yes" : `NO, ${cases.length} times`);
+const verdict = (cases: readonly string[] | undefined): string =>
+  cases === undefined ? "yes" : `NO, ${cases.length} times`;

@@ -13,13 +13,17 @@ import { verifyRound } from "./verify.ts";
 import { startWatch, type Watch } from "./watch.ts";
 import { startWorld, type World } from "./world.ts";
 
-/** `npm run soak -- --minutes=60 [--seed=N]`: everything at work while everything is troubled, and what must hold is checked all the time (docs/soak.md). */
+/**
+ * `npm run soak -- --minutes=60 [--seed=N]`: everything at work while everything is troubled, and what must hold is
+ * checked all the time (docs/soak.md).
+ */
 
 const TROUBLE_MS = { least: 40_000, most: 120_000 };
 const CHECK_MS = 1_000;
 const LATE_MS = 10_000;
 
-const option = (name: string) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+const option = (name: string) =>
+  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const minutes = Number(option("minutes") ?? 60);
 const seed = Number(option("seed") ?? Math.floor(Math.random() * 2 ** 31));
 if (!(minutes > 0) || !Number.isInteger(seed)) {
@@ -59,7 +63,10 @@ async function soak(world: World): Promise<boolean> {
   try {
     await rounds(world, { probes, watch, followed });
   } catch (error) {
-    journal.violated("the soak itself goes on", error instanceof Error ? (error.stack ?? error.message) : String(error));
+    journal.violated(
+      "the soak itself goes on",
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    );
   }
   clearInterval(crashes);
   checkCrashes();
@@ -78,8 +85,14 @@ async function rounds(world: World, parts: Parts): Promise<void> {
   }
 }
 
-/** Begins runs of every kind, troubles them, lets everything come to rest, and compares. Odd rounds trouble the ends only, and fairness is measured; even ones the processes, too. */
-async function troubledRound(world: World, { round, probes, watch, followed }: Parts & { round: number }): Promise<void> {
+/**
+ * Begins runs of every kind, troubles them, lets everything come to rest, and compares. Odd rounds trouble the ends
+ * only, and fairness is measured; even ones the processes, too.
+ */
+async function troubledRound(
+  world: World,
+  { round, probes, watch, followed }: Parts & { round: number },
+): Promise<void> {
   const { journal, signals, ways } = world;
   const name = `r${round}`;
   const violations = journal.violationCount();
@@ -91,7 +104,9 @@ async function troubledRound(world: World, { round, probes, watch, followed }: P
   const runs = [...begun.runs, ...crowd];
   for (const run of runs) watch.add(run.task, `${name} ${run.name}`);
   followed.forEach((one) => one.resume());
-  journal.note(`round ${round}: ${runs.length} runs go on; troubles of ${processes.length > 0 ? "processes and ends" : "ends"} for ${troubleMs / 1000} s`);
+  journal.note(
+    `round ${round}: ${runs.length} runs go on; troubles of ${processes.length > 0 ? "processes and ends" : "ends"} for ${troubleMs / 1000} s`,
+  );
   const calm = new AbortController();
   const probing = probes.measure(calm.signal);
   const start = Date.now();
@@ -103,8 +118,14 @@ async function troubledRound(world: World, { round, probes, watch, followed }: P
     }
   };
   const made = (trouble: (typeof processes)[number]) =>
-    makeProcessTrouble(world, trouble).catch((error: unknown) => journal.violated("everything is ready again", `after ${JSON.stringify(trouble)}: ${String(error).slice(-2_000)}`));
-  await Promise.all([inTurn(processes, made), inTurn(ends, (trouble) => makeEndTrouble(world, trouble)), sleep(troubleMs)]);
+    makeProcessTrouble(world, trouble).catch((error: unknown) =>
+      journal.violated("everything is ready again", `after ${JSON.stringify(trouble)}: ${String(error).slice(-2_000)}`),
+    );
+  await Promise.all([
+    inTurn(processes, made),
+    inTurn(ends, (trouble) => makeEndTrouble(world, trouble)),
+    sleep(troubleMs),
+  ]);
   journal.note("the troubles are over");
   calm.abort();
   signals.thawAll();
@@ -112,7 +133,9 @@ async function troubledRound(world: World, { round, probes, watch, followed }: P
   await probing;
   await Promise.all(followed.map((one) => one.pause()));
   await converge(world, runs, followed);
-  await verifyRound(world, begun, runs, followed).catch((error: unknown) => journal.violated("both ends can be compared", String(error instanceof Error ? error.stack : error)));
+  await verifyRound(world, begun, runs, followed).catch((error: unknown) =>
+    journal.violated("both ends can be compared", String(error instanceof Error ? error.stack : error)),
+  );
   journal.note(`round ${round} is verified`);
   for (const run of runs) watch.drop(run.task);
   // What went wrong stays to be looked at.

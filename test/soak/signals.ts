@@ -9,7 +9,10 @@ export type Signals = ReturnType<typeof createSignals>;
 /** After a signal, the processes take this long to be as before. */
 const RECOVERY_MS = 60_000;
 
-/** Sends signals to processes of the product and remembers them: what was ended by us is no crash, and what was troubled is not measured. */
+/**
+ * Sends signals to processes of the product and remembers them: what was ended by us is no crash, and what was troubled
+ * is not measured.
+ */
 export function createSignals(ends: Record<EndName, End>, journal: Journal) {
   const frozen = new Map<number, NodeJS.Timeout>();
   /** Kills so far by end and kind of process. */
@@ -44,7 +47,8 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     if (isAlive(pid)) send(pid, "SIGCONT");
   }
 
-  const nameOf = ({ end, process, number }: Victim) => `${end}'s ${process}${process === "worker" ? ` ${(number % 2) + 1}` : ""}`;
+  const nameOf = ({ end, process, number }: Victim) =>
+    `${end}'s ${process}${process === "worker" ? ` ${(number % 2) + 1}` : ""}`;
 
   return {
     pidOf,
@@ -67,7 +71,10 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
       if (pid === null || frozen.has(pid)) return false;
       last = Date.now();
       send(pid, "SIGSTOP");
-      frozen.set(pid, setTimeout(() => thaw(pid), ms));
+      frozen.set(
+        pid,
+        setTimeout(() => thaw(pid), ms),
+      );
       journal.count(`SIGSTOP ${victim.process}`);
       journal.note(`SIGSTOP ${nameOf(victim)} (${pid}) for ${Math.round(ms / 1000)} s`);
       return true;

@@ -13,7 +13,12 @@ export function drawEndTroubles(random: () => number, lengthMs: number): EndTrou
   for (let at = 1_000 + random() * 5_000; at < lengthMs; at += 5_000 + random() * 12_000) {
     const [way, kind, length] = [random(), random(), random()];
     const ms = Math.min(4_000 + length * 50_000, lengthMs - at);
-    troubles.push({ at, way: WAYS[Math.floor(way * WAYS.length)] ?? "edge", kind: END_KINDS[Math.floor(kind * END_KINDS.length)] ?? "slow", ms });
+    troubles.push({
+      at,
+      way: WAYS[Math.floor(way * WAYS.length)] ?? "edge",
+      kind: END_KINDS[Math.floor(kind * END_KINDS.length)] ?? "slow",
+      ms,
+    });
   }
   return troubles;
 }

@@ -12,10 +12,14 @@ export type ProcessTrouble =
 const PROCESSES: ProcessName[] = ["supervisor", "control", "orchestrator", "worker", "temporal"];
 const LONGEST_FREEZE_MS = 60_000;
 
-/** Draws what happens to processes in that time: mostly deaths, then freezes, now and then a registry or everything at once. */
+/**
+ * Draws what happens to processes in that time: mostly deaths, then freezes, now and then a registry or everything at
+ * once.
+ */
 export function drawProcessTroubles(random: () => number, lengthMs: number): ProcessTrouble[] {
   const troubles: ProcessTrouble[] = [];
-  for (let at = 2_000 + random() * 4_000; at < lengthMs; at += 2_000 + random() * 9_000) troubles.push(drawOne(random, at, lengthMs));
+  for (let at = 2_000 + random() * 4_000; at < lengthMs; at += 2_000 + random() * 9_000)
+    troubles.push(drawOne(random, at, lengthMs));
   return troubles;
 }
 
@@ -23,9 +27,19 @@ function drawOne(random: () => number, at: number, lengthMs: number): ProcessTro
   const [kind, which, end, number, length] = [random(), random(), random(), random(), random()];
   const process = PROCESSES[Math.floor(which * PROCESSES.length)] ?? "control";
   // There is one Temporal, the first's.
-  const victim: Victim = { end: process === "temporal" || end < 0.65 ? "first" : "second", process, number: Math.floor(number * 64) };
+  const victim: Victim = {
+    end: process === "temporal" || end < 0.65 ? "first" : "second",
+    process,
+    number: Math.floor(number * 64),
+  };
   if (kind < 0.55) return { at, kind: "kill", victim };
-  if (kind < 0.86) return { at, kind: "freeze", victim, ms: Math.min(2_000 + length ** 2 * LONGEST_FREEZE_MS, LONGEST_FREEZE_MS, Math.max(2_000, lengthMs - at)) };
+  if (kind < 0.86)
+    return {
+      at,
+      kind: "freeze",
+      victim,
+      ms: Math.min(2_000 + length ** 2 * LONGEST_FREEZE_MS, LONGEST_FREEZE_MS, Math.max(2_000, lengthMs - at)),
+    };
   if (kind < 0.93) return { at, kind: "registry", awayMs: 2_000 + length * 8_000 };
   return { at, kind: "restart", signal: length < 0.5 ? "SIGTERM" : "SIGKILL" };
 }
@@ -35,7 +49,8 @@ export async function makeProcessTrouble(world: World, trouble: ProcessTrouble):
   const { signals, journal, target } = world;
   switch (trouble.kind) {
     case "freeze":
-      if (!signals.freeze(trouble.victim, trouble.ms)) journal.note(`no ${trouble.victim.process} to freeze at ${trouble.victim.end}`);
+      if (!signals.freeze(trouble.victim, trouble.ms))
+        journal.note(`no ${trouble.victim.process} to freeze at ${trouble.victim.end}`);
       return;
     case "registry":
       journal.note(`the target registry is killed, and away for ${Math.round(trouble.awayMs / 1000)} s`);
@@ -69,7 +84,8 @@ async function restartEverything({ ends, signals, journal }: World, signal: "SIG
       if (pid !== null) signals.thaw(pid);
     }
     const how = await Promise.all(both.map((end) => ends[end].instance.stop(signal)));
-    if (signal === "SIGTERM" && how.some((end) => end !== "0")) journal.violated("SIGTERM ends everything in order", how.join(", "));
+    if (signal === "SIGTERM" && how.some((end) => end !== "0"))
+      journal.violated("SIGTERM ends everything in order", how.join(", "));
     await Promise.all(both.map((end) => ends[end].instance.restart()));
   });
   journal.note("everything runs again");

@@ -12,7 +12,12 @@ import { PROJECT, type World } from "./world.ts";
 const NEWEST = 15;
 
 /** Compares both ends byte by byte with what was put there, and every record of the round with what it must say. */
-export async function verifyRound(world: World, round: Round, runs: readonly RoundRun[], followed: readonly Followed[]): Promise<void> {
+export async function verifyRound(
+  world: World,
+  round: Round,
+  runs: readonly RoundRun[],
+  followed: readonly Followed[],
+): Promise<void> {
   for (const run of runs) await verifyRun(world, run);
   for (const one of followed) await verifyFollowed(world, one);
   await verifyContents(world, round);
@@ -33,15 +38,25 @@ async function verifyRun({ product, journal }: World, { name, task, details }: R
   const records = await product.records(task);
   const [record] = records;
   if (records.length !== 1) journal.violated("an execution has one record", `${name}: ${records.length}`);
-  if (record?.status !== "SUCCESS") return journal.violated("runs succeed once troubles have passed", `${name}: ${statusOf(record)}`);
+  if (record?.status !== "SUCCESS")
+    return journal.violated("runs succeed once troubles have passed", `${name}: ${statusOf(record)}`);
   const rows = await product.details(record.id);
   once(journal, name, rows);
-  if (rows.length !== details || record.replicaOverview?.planned !== details) journal.violated("every artifact is recorded once", `${name}: ${rows.length} details, planned ${record.replicaOverview?.planned}, wanted ${details}`);
+  if (rows.length !== details || record.replicaOverview?.planned !== details)
+    journal.violated(
+      "every artifact is recorded once",
+      `${name}: ${rows.length} details, planned ${record.replicaOverview?.planned}, wanted ${details}`,
+    );
   const open = rows.filter(({ status, endTime }) => status !== "SUCCESS" || endTime === null);
-  if (open.length > 0) journal.violated("details agree with their record", `${name}: ${open.length} are not SUCCESS: ${JSON.stringify(open[0])}`);
+  if (open.length > 0)
+    journal.violated(
+      "details agree with their record",
+      `${name}: ${open.length} are not SUCCESS: ${JSON.stringify(open[0])}`,
+    );
 }
 
-const keyOf = ({ remoteCluster, localRepoName, artifactName, version }: RecordDetail) => `${remoteCluster} ${localRepoName} ${artifactName} ${version}`;
+const keyOf = ({ remoteCluster, localRepoName, artifactName, version }: RecordDetail) =>
+  `${remoteCluster} ${localRepoName} ${artifactName} ${version}`;
 
 function once(journal: World["journal"], name: string, rows: RecordDetail[]): void {
   journal.count("details looked at", rows.length);
@@ -54,21 +69,31 @@ async function verifyFollowed(world: World, { name, task, contents, ever }: Foll
   const { product, partner, journal } = world;
   same(world, `${name} at the source`, contents, await listFiles(product, PROJECT, name, sha256));
   same(world, `${name} at the target`, contents, await listFiles(partner, PROJECT, name, sha256));
-  const { records } = await product.call<{ records: RecordInfo[] }>("GET", `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`);
+  const { records } = await product.call<{ records: RecordInfo[] }>(
+    "GET",
+    `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`,
+  );
   for (const record of records) {
     const rows = await product.details(record.id);
     once(journal, `${name} ${record.id}`, rows);
-    const unknown = rows.find(({ artifactName, sha256: digest, status }) => status === "SUCCESS" && digest !== null && !ever.get(artifactName)?.has(digest));
+    const unknown = rows.find(
+      ({ artifactName, sha256: digest, status }) =>
+        status === "SUCCESS" && digest !== null && !ever.get(artifactName)?.has(digest),
+    );
     if (unknown) journal.violated("only what was there is sent", `${name}: ${JSON.stringify(unknown)}`);
     // A drain gives up after a minute and is followed by another; scheduled runs do not.
-    if (record.status === "FAILED" && name !== "live") journal.violatedOnce("runs succeed once troubles have passed", record.id, `${name}: ${statusOf(record)}`);
+    if (record.status === "FAILED" && name !== "live")
+      journal.violatedOnce("runs succeed once troubles have passed", record.id, `${name}: ${statusOf(record)}`);
   }
 }
 
 async function verifyContents(world: World, round: Round): Promise<void> {
   const { product, partner, target, ends } = world;
   const { name } = round;
-  for (const [end, of] of [["source", product], ["target", partner]] as const) {
+  for (const [end, of] of [
+    ["source", product],
+    ["target", partner],
+  ] as const) {
     same(world, `${name} files at the ${end}`, round.files, await listFiles(of, PROJECT, `${name}-files`, sha256));
     same(world, `${name} Maven at the ${end}`, round.maven, await listFiles(of, PROJECT, `${name}-maven`, sha256));
   }
@@ -78,7 +103,12 @@ async function verifyContents(world: World, round: Round): Promise<void> {
   same(world, `${name} npm at the target`, round.npm, await listNpm(round, get));
   same(world, `${name} hosted images at the target`, round.hostedImages, await listHostedImages(round, get));
   const images = await listImages(target.host, name);
-  same(world, `${name} images at the target`, round.images, new Map([...images].map(([image, digest]) => [`${name}/${image}`, digest])));
+  same(
+    world,
+    `${name} images at the target`,
+    round.images,
+    new Map([...images].map(([image, digest]) => [`${name}/${image}`, digest])),
+  );
 }
 
 type Get = (path: string) => Promise<Response>;
@@ -87,7 +117,9 @@ const json = async <T>(answer: Promise<Response>) => (await (await answer).json(
 async function listNpm({ name, npm }: Round, get: Get): Promise<Listing> {
   const found: Listing = new Map();
   await each([...new Set([...npm.keys()].map((key) => key.slice(0, key.lastIndexOf("@"))))], 4, async (pkg) => {
-    const { versions = {} } = await json<{ versions?: Record<string, { dist: { tarball: string } }> }>(get(`/npm/${PROJECT}/${name}-npm/${pkg.replace("/", "%2f")}`));
+    const { versions = {} } = await json<{ versions?: Record<string, { dist: { tarball: string } }> }>(
+      get(`/npm/${PROJECT}/${name}-npm/${pkg.replace("/", "%2f")}`),
+    );
     for (const [version, { dist }] of Object.entries(versions)) {
       const bytes = await (await get(new URL(dist.tarball).pathname)).arrayBuffer();
       found.set(`${pkg}@${version}`, integrity(Buffer.from(bytes)));

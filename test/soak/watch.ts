@@ -2,8 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordInfo } from "../rigs/runs/run-fixture.ts";
 import type { World } from "./world.ts";
 
-/** `realTime`: what was sent is taken in again by the same record when it changes, so that less has ended than before. */
-export type Watch = { add: (task: string, name: string, kind?: { realTime: boolean }) => void; drop: (task: string) => void; looks: () => number };
+/**
+ * `realTime`: what was sent is taken in again by the same record when it changes, so that less has ended than before.
+ */
+export type Watch = {
+  add: (task: string, name: string, kind?: { realTime: boolean }) => void;
+  drop: (task: string) => void;
+  looks: () => number;
+};
 
 const LOOK_MS = 1_000;
 /** Of each task, so many of its newest records are looked at. */
@@ -11,7 +17,10 @@ const NEWEST = 10;
 
 type Seen = { planned: number; ended: number; status: RecordInfo["status"] };
 
-/** Looks at the newest records of all tasks, all the time: counts add up, nothing done is undone, what has ended stays so, no record is lost. */
+/**
+ * Looks at the newest records of all tasks, all the time: counts add up, nothing done is undone, what has ended stays
+ * so, no record is lost.
+ */
 export function startWatch(world: World, until: AbortSignal): Watch {
   const { product, journal } = world;
   const tasks = new Map<string, { name: string; realTime: boolean }>();
@@ -19,32 +28,48 @@ export function startWatch(world: World, until: AbortSignal): Watch {
   let looks = 0;
 
   async function look(task: string, { name, realTime }: { name: string; realTime: boolean }): Promise<void> {
-    const { records } = await product.call<{ records: RecordInfo[] }>("GET", `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`);
+    const { records } = await product.call<{ records: RecordInfo[] }>(
+      "GET",
+      `/replication/api/task/record/page/${task}?pageNumber=1&pageSize=${NEWEST}`,
+    );
     const before = seen.get(task) ?? new Map<string, Seen>();
     if (!tasks.has(task)) return;
     for (const record of records) judge(name, record, before.get(record.id), realTime);
     const listed = new Set(records.map(({ id }) => id));
     // A full page may have pushed it out.
-    if (records.length < NEWEST) for (const id of before.keys()) if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
+    if (records.length < NEWEST)
+      for (const id of before.keys()) if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
     seen.set(task, new Map(records.map((record) => [record.id, seenOf(record)])));
   }
 
   function judge(name: string, record: RecordInfo, before: Seen | undefined, realTime: boolean): void {
     looks += 1;
     const counts = record.replicaOverview;
-    if (counts && (counts.planned !== counts.success + counts.failed + counts.notDone || counts.skip > counts.success)) {
+    if (
+      counts &&
+      (counts.planned !== counts.success + counts.failed + counts.notDone || counts.skip > counts.success)
+    ) {
       journal.violatedOnce("counts add up", record.id, `${name} ${JSON.stringify(counts)}`);
     }
     const { ended, planned } = seenOf(record);
-    if (before && planned < before.planned) journal.violatedOnce("nothing planned is dropped", record.id, `${name}: ${before.planned} were planned, now ${planned}`);
-    if (before && !realTime && ended < before.ended) journal.violatedOnce("nothing done is undone", record.id, `${name}: ${before.ended} had ended, now ${ended}`);
-    if (before && before.status !== "RUNNING" && before.status !== record.status) journal.violatedOnce("what has ended stays so", record.id, `${name}: ${before.status}, now ${record.status}`);
-    if (record.status === "SUCCESS" && counts && counts.success !== counts.planned) journal.violatedOnce("SUCCESS is all of it", record.id, `${name} ${JSON.stringify(counts)}`);
+    if (before && planned < before.planned)
+      journal.violatedOnce(
+        "nothing planned is dropped",
+        record.id,
+        `${name}: ${before.planned} were planned, now ${planned}`,
+      );
+    if (before && !realTime && ended < before.ended)
+      journal.violatedOnce("nothing done is undone", record.id, `${name}: ${before.ended} had ended, now ${ended}`);
+    if (before && before.status !== "RUNNING" && before.status !== record.status)
+      journal.violatedOnce("what has ended stays so", record.id, `${name}: ${before.status}, now ${record.status}`);
+    if (record.status === "SUCCESS" && counts && counts.success !== counts.planned)
+      journal.violatedOnce("SUCCESS is all of it", record.id, `${name} ${JSON.stringify(counts)}`);
   }
 
   void (async () => {
     // An API that is away, or frozen, is looked at later.
-    for (; !until.aborted; await sleep(LOOK_MS)) for (const [task, kind] of tasks) await look(task, kind).catch(() => undefined);
+    for (; !until.aborted; await sleep(LOOK_MS))
+      for (const [task, kind] of tasks) await look(task, kind).catch(() => undefined);
   })();
 
   return {
@@ -57,4 +82,8 @@ export function startWatch(world: World, until: AbortSignal): Watch {
   };
 }
 
-const seenOf = ({ status, replicaOverview: counts }: RecordInfo): Seen => ({ status, planned: counts?.planned ?? 0, ended: (counts?.success ?? 0) + (counts?.failed ?? 0) });
+const seenOf = ({ status, replicaOverview: counts }: RecordInfo): Seen => ({
+  status,
+  planned: counts?.planned ?? 0,
+  ended: (counts?.success ?? 0) + (counts?.failed ?? 0),
+});

@@ -44,10 +44,17 @@ export async function startWorld(seed: number): Promise<World> {
   try {
     const [first, second, source, target] = await startEnds(folder, cleanup);
     const proxy = (url: string) => cleanup.keep(startProxy(url), (one) => one.stop());
-    const ways = { edge: await proxy(second.instance.url), registry: await proxy(target.url), source: await proxy(source.url), crowd: await proxy(second.instance.url) };
+    const ways = {
+      edge: await proxy(second.instance.url),
+      registry: await proxy(target.url),
+      source: await proxy(source.url),
+      crowd: await proxy(second.instance.url),
+    };
     const { product } = first;
     for (const { product } of [first, second]) await product.project(PROJECT);
-    const crowd = Array.from({ length: CROWD }, (_, at) => product.partner(`crowd-${at}`, second.instance, ways.crowd.url));
+    const crowd = Array.from({ length: CROWD }, (_, at) =>
+      product.partner(`crowd-${at}`, second.instance, ways.crowd.url),
+    );
     const clusters = {
       edge: await product.partner("edge", second.instance, ways.edge.url),
       direct: await product.partner("direct", second.instance),
@@ -57,21 +64,39 @@ export async function startWorld(seed: number): Promise<World> {
     const ends = { first, second };
     const signals = createSignals(ends, journal);
     const remove = (keep: boolean) => endWorld({ folder, ends, signals, keep, all: cleanup.all });
-    return { folder, journal, random: randomOf(seed + 1), ends, product, partner: second.product, source, target, ways, clusters, signals, remove };
+    return {
+      folder,
+      journal,
+      random: randomOf(seed + 1),
+      ends,
+      product,
+      partner: second.product,
+      source,
+      target,
+      ways,
+      clusters,
+      signals,
+      remove,
+    };
   } catch (error) {
     await cleanup.all();
     throw error;
   }
 }
 
-async function startEnds(folder: string, cleanup: ReturnType<typeof createCleanup>): Promise<[End, End, TestRegistry, TestRegistry]> {
+async function startEnds(
+  folder: string,
+  cleanup: ReturnType<typeof createCleanup>,
+): Promise<[End, End, TestRegistry, TestRegistry]> {
   const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
   const source = await registry("gcr", "docker-registry");
   const target = await registry("distribution", "docker-registry");
   const start = async (name: EndName, env: Record<string, string>, temporalAddress?: string): Promise<End> => {
     const log = join(folder, `${name}.log`);
     const options = { logFile: log, env: { ...UTC, LOG_LEVEL: "warn", LOCAL_CLUSTER_NAME: name, ...env } };
-    const instance = await startInstance(temporalAddress === undefined ? { ...options, embedded: true } : { ...options, temporalAddress });
+    const instance = await startInstance(
+      temporalAddress === undefined ? { ...options, embedded: true } : { ...options, temporalAddress },
+    );
     return { name, instance, product: openProduct(instance), log };
   };
   // A fixed port: the second instance finds the server again when the first was started anew.

@@ -16,7 +16,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 type State = { log: number; checkpointed: number };
-const stateOf = (db: Sqlite.Database): State => (db.pragma("wal_checkpoint(NOOP)") as State[])[0] ?? { log: 0, checkpointed: 0 };
+const stateOf = (db: Sqlite.Database): State =>
+  (db.pragma("wal_checkpoint(NOOP)") as State[])[0] ?? { log: 0, checkpointed: 0 };
 
 test("what is written to both databases is copied out of their logs by another thread, and is there after a restart", async () => {
   const [file, inlineFile] = [join(folder, "replication.db"), join(folder, "blobs.db")];
@@ -30,7 +31,8 @@ test("what is written to both databases is copied out of their logs by another t
   const insert = db.$client.prepare("INSERT INTO filling VALUES (?)");
   for (const content of contents) insert.run(content);
   await inline.put(contents.map((content) => ({ sha256: sha256(content), content })));
-  for (const one of [db.$client, other]) await expect.poll(() => stateOf(one).checkpointed, { timeout: 30_000 }).toBeGreaterThan(0);
+  for (const one of [db.$client, other])
+    await expect.poll(() => stateOf(one).checkpointed, { timeout: 30_000 }).toBeGreaterThan(0);
   expect(troubles).toEqual([]);
   other.close();
   await checkpoints.stop();

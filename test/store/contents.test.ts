@@ -53,8 +53,13 @@ test.each([100, 100_000])("content of %i bytes that is not what was announced le
   const { store, staging, rows } = content();
   const bytes = random(size);
   const wrong = sha256("something else");
-  await expect(store.stage(body(bytes), { expect: { sha256: wrong } })).rejects.toMatchObject({ kind: "digestMismatch", message: expect.stringContaining(wrong) });
-  await expect(store.stage(body(bytes), { expect: { md5: md5("x") } })).rejects.toMatchObject({ kind: "digestMismatch" });
+  await expect(store.stage(body(bytes), { expect: { sha256: wrong } })).rejects.toMatchObject({
+    kind: "digestMismatch",
+    message: expect.stringContaining(wrong),
+  });
+  await expect(store.stage(body(bytes), { expect: { md5: md5("x") } })).rejects.toMatchObject({
+    kind: "digestMismatch",
+  });
   await expect(store.stage(body(bytes), { expect: { size: size + 1 } })).rejects.toMatchObject({ kind: "invalid" });
   await expect(store.stage(body(bytes), { maxBytes: size - 1 })).rejects.toMatchObject({ kind: "tooLarge" });
   await expect(store.open(sha256(bytes))).rejects.toMatchObject({ kind: "notFound" });
@@ -87,7 +92,9 @@ test("equal content is kept once, even when it comes from many at the same time"
     expect(new Set(digests).size).toBe(1);
   }
   expect(rows()).toBe(2);
-  const files = readdirSync(layout(dataDir).blobs, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(layout(dataDir).blobs, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   expect(files).toHaveLength(1);
   expect(staging()).toEqual([]);
 });
@@ -95,10 +102,13 @@ test("equal content is kept once, even when it comes from many at the same time"
 test("many contents are committed at once, small ones and files, and read back in one go", async () => {
   const { store, db } = content();
   const contents = [random(0), random(10), random(16 * 1024), random(16 * 1024 + 1), random(300_000)];
-  const blobs = await store.putAll(contents.map((each) => ({ content: each })), (made) => {
-    putBlobs(db, made, NOW);
-    return made;
-  });
+  const blobs = await store.putAll(
+    contents.map((each) => ({ content: each })),
+    (made) => {
+      putBlobs(db, made, NOW);
+      return made;
+    },
+  );
   expect(blobs.map(({ inline }) => inline)).toEqual([true, true, true, false, false]);
   for (const each of contents) expect(await read((await store.open(sha256(each))).stream)).toEqual(each);
   const small = await store.readSmall([...contents.map(sha256), sha256("absent"), "no digest"]);
@@ -114,7 +124,10 @@ test("what a process left behind in the staging folder is swept away by the next
   expect(staging()).toEqual([`s-${id}`]);
 });
 
-test.each(["../../etc/passwd", "AB".repeat(32), "", `${"a".repeat(63)}/`])("%j is no digest and reaches no file", async (digest) => {
-  const { store } = content();
-  await expect(store.open(digest)).rejects.toMatchObject({ kind: "invalid" });
-});
+test.each(["../../etc/passwd", "AB".repeat(32), "", `${"a".repeat(63)}/`])(
+  "%j is no digest and reaches no file",
+  async (digest) => {
+    const { store } = content();
+    await expect(store.open(digest)).rejects.toMatchObject({ kind: "invalid" });
+  },
+);

@@ -32,7 +32,11 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
 }
 
 /** Uploads until the server is gone; answers what it acknowledged. */
-async function upload(port: number, prefix: string, onAcknowledged: () => void = () => undefined): Promise<[string, string][]> {
+async function upload(
+  port: number,
+  prefix: string,
+  onAcknowledged: () => void = () => undefined,
+): Promise<[string, string][]> {
   const acknowledged: [string, string][] = [];
   for (let i = 0; ; i += 1) {
     const bytes = random(SIZES[i % SIZES.length] ?? 0);
@@ -53,7 +57,9 @@ test("whenever the process is killed, what it acknowledged is there and nothing 
     const server = await forkApi(directory);
     const warm = new EventTarget();
     const isWarm = new Promise((resolve) => warm.addEventListener("acknowledged", resolve, { once: true }));
-    const uploads = Array.from({ length: UPLOADERS }, (_, i) => upload(server.port, `${round}-${i}`, () => void warm.dispatchEvent(new Event("acknowledged"))));
+    const uploads = Array.from({ length: UPLOADERS }, (_, i) =>
+      upload(server.port, `${round}-${i}`, () => void warm.dispatchEvent(new Event("acknowledged"))),
+    );
     await isWarm;
     await new Promise((resolve) => setTimeout(resolve, 200 + chance() * 800));
     await server.kill();
@@ -65,7 +71,11 @@ test("whenever the process is killed, what it acknowledged is there and nothing 
   const server = await forkApi(directory);
   expect(readdirSync(join(directory, "blobs", "staging"))).toEqual([]);
   for (const [path, digest] of acknowledged) expect(sha256((await send(server.port, "GET", path)).body)).toBe(digest);
-  const page = await send(server.port, "GET", "/repository/api/node/page/demo/files/?deep=true&includeFolder=false&pageSize=1000");
+  const page = await send(
+    server.port,
+    "GET",
+    "/repository/api/node/page/demo/files/?deep=true&includeFolder=false&pageSize=1000",
+  );
   const { records } = page.json.data as { records: { fullPath: string; sha256: string; size: number }[] };
   expect(records.length).toBeGreaterThanOrEqual(Math.min(acknowledged.length, 1000));
   for (const record of records) {

@@ -15,7 +15,9 @@ function mountSmallDisk(): string | null {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], { stdio: "pipe" });
     return directory;
   } catch (error) {
-    console.warn(`SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`);
+    console.warn(
+      `SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+    );
     rmSync(directory, { recursive: true });
     return null;
   }
@@ -35,30 +37,39 @@ function fill(bytes: number): void {
   writeFileSync(join(disk ?? "", "filler"), Buffer.alloc(Math.max(0, bavail * bsize - bytes), 1));
 }
 
-test.skipIf(disk === null)("a full disk is said to the uploader, harms nothing that is there, and is over when there is room again", async () => {
-  const directory = join(disk ?? "", "data");
-  mkdirSync(directory);
-  const api = await startApi({}, directory);
-  const put = async (name: string, bytes: Buffer) => send(api.port, "PUT", `/generic/demo/files/${name}`, { "content-length": bytes.length }, [bytes]);
-  const get = async (name: string) => sha256((await send(api.port, "GET", `/generic/demo/files/${name}`)).body);
-  const [large, small] = [random(2 * MIB), random(1000)];
-  expect((await put("large", large)).status).toBe(200);
-  expect((await put("small", small)).status).toBe(200);
+test.skipIf(disk === null)(
+  "a full disk is said to the uploader, harms nothing that is there, and is over when there is room again",
+  async () => {
+    const directory = join(disk ?? "", "data");
+    mkdirSync(directory);
+    const api = await startApi({}, directory);
+    const put = async (name: string, bytes: Buffer) =>
+      send(api.port, "PUT", `/generic/demo/files/${name}`, { "content-length": bytes.length }, [bytes]);
+    const get = async (name: string) => sha256((await send(api.port, "GET", `/generic/demo/files/${name}`)).body);
+    const [large, small] = [random(2 * MIB), random(1000)];
+    expect((await put("large", large)).status).toBe(200);
+    expect((await put("small", small)).status).toBe(200);
 
-  fill(MIB);
-  const refused = await put("too-large", random(4 * MIB));
-  expect([refused.status, refused.json.code, refused.json.message]).toEqual([507, 250102, expect.stringContaining("full")]);
-  fill(0);
-  const statuses = [];
-  for (let i = 0; i < 20; i += 1) statuses.push((await put(`small-${i}`, random(16_000))).status);
-  expect(new Set(statuses.filter((status) => status !== 200))).toEqual(new Set([507]));
+    fill(MIB);
+    const refused = await put("too-large", random(4 * MIB));
+    expect([refused.status, refused.json.code, refused.json.message]).toEqual([
+      507,
+      250102,
+      expect.stringContaining("full"),
+    ]);
+    fill(0);
+    const statuses = [];
+    for (let i = 0; i < 20; i += 1) statuses.push((await put(`small-${i}`, random(16_000))).status);
+    expect(new Set(statuses.filter((status) => status !== 200))).toEqual(new Set([507]));
 
-  expect([await get("large"), await get("small")]).toEqual([sha256(large), sha256(small)]);
-  for (const [i, status] of statuses.entries()) expect((await send(api.port, "HEAD", `/generic/demo/files/small-${i}`)).status).toBe(status === 200 ? 200 : 404);
-  rmSync(join(disk ?? "", "filler"));
-  expect((await put("too-large", large)).status).toBe(200);
-  const again = random(500);
-  expect((await put("again", again)).status).toBe(200);
-  expect(await get("again")).toBe(sha256(again));
-  await api.close();
-});
+    expect([await get("large"), await get("small")]).toEqual([sha256(large), sha256(small)]);
+    for (const [i, status] of statuses.entries())
+      expect((await send(api.port, "HEAD", `/generic/demo/files/small-${i}`)).status).toBe(status === 200 ? 200 : 404);
+    rmSync(join(disk ?? "", "filler"));
+    expect((await put("too-large", large)).status).toBe(200);
+    const again = random(500);
+    expect((await put("again", again)).status).toBe(200);
+    expect(await get("again")).toBe(sha256(again));
+    await api.close();
+  },
+);

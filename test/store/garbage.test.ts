@@ -19,7 +19,12 @@ function content() {
   const made = createContent();
   opened.push(made);
   const clock = { now: NOW };
-  const keeping = createHousekeeping({ db: made.db, store: made.store, now: () => clock.now, logger: { error: (facts) => expect(facts).toBeNull() } });
+  const keeping = createHousekeeping({
+    db: made.db,
+    store: made.store,
+    now: () => clock.now,
+    logger: { error: (facts) => expect(facts).toBeNull() },
+  });
   const add = async (bytes: Buffer, fullPath?: string) => {
     const staged = await made.store.stage(body(bytes));
     await staged.commit((blob) => {
@@ -37,18 +42,21 @@ function content() {
   return { ...made, clock, keeping, add, there };
 }
 
-test.each([100, 100_000])("content of %i bytes that no file refers to goes after a day, not before; what a file refers to stays", async (size) => {
-  const { add, there, clock, keeping, db } = content();
-  const kept = await add(random(size), "/kept");
-  const loose = await add(random(size));
-  clock.now += 24 * HOUR;
-  await keeping.run();
-  expect([await there(kept), await there(loose)]).toEqual([true, true]);
-  clock.now += 2 * HOUR;
-  await keeping.run();
-  expect([await there(kept), await there(loose)]).toEqual([true, false]);
-  expect(haveBlobs(db, [kept, loose], clock.now)).toEqual(new Set([kept]));
-});
+test.each([100, 100_000])(
+  "content of %i bytes that no file refers to goes after a day, not before; what a file refers to stays",
+  async (size) => {
+    const { add, there, clock, keeping, db } = content();
+    const kept = await add(random(size), "/kept");
+    const loose = await add(random(size));
+    clock.now += 24 * HOUR;
+    await keeping.run();
+    expect([await there(kept), await there(loose)]).toEqual([true, true]);
+    clock.now += 2 * HOUR;
+    await keeping.run();
+    expect([await there(kept), await there(loose)]).toEqual([true, false]);
+    expect(haveBlobs(db, [kept, loose], clock.now)).toEqual(new Set([kept]));
+  },
+);
 
 test("asking for content, and letting it go by a delete or an overwrite, begins the day anew", async () => {
   const { add, there, clock, keeping, db, repository } = content();
@@ -67,20 +75,23 @@ test("asking for content, and letting it go by a delete or an overwrite, begins 
   expect(await Promise.all([asked, deleted, replaced].map(there))).toEqual([false, false, false]);
 });
 
-test.each([100, 100_000])("content of %i bytes that comes again while it is being collected is never lost", async (size) => {
-  const { add, there, clock, keeping } = content();
-  const contents = Array.from({ length: 40 }, () => random(size));
-  const digests = await Promise.all(contents.map((each) => add(each)));
-  clock.now += 48 * HOUR;
-  let adding: Promise<string>[] = [];
-  const collecting = keeping.run();
-  for (const [i, each] of contents.entries()) {
-    adding.push(add(each, `/again/${i}`));
-    await new Promise((resolve) => void setImmediate(resolve));
-  }
-  await Promise.all([...adding, collecting]);
-  expect(await Promise.all(digests.map(there))).toEqual(digests.map(() => true));
-});
+test.each([100, 100_000])(
+  "content of %i bytes that comes again while it is being collected is never lost",
+  async (size) => {
+    const { add, there, clock, keeping } = content();
+    const contents = Array.from({ length: 40 }, () => random(size));
+    const digests = await Promise.all(contents.map((each) => add(each)));
+    clock.now += 48 * HOUR;
+    let adding: Promise<string>[] = [];
+    const collecting = keeping.run();
+    for (const [i, each] of contents.entries()) {
+      adding.push(add(each, `/again/${i}`));
+      await new Promise((resolve) => void setImmediate(resolve));
+    }
+    await Promise.all([...adding, collecting]);
+    expect(await Promise.all(digests.map(there))).toEqual(digests.map(() => true));
+  },
+);
 
 test("a commit that is under way keeps its content from being collected", async () => {
   const { store, add, there, clock, keeping, db } = content();
@@ -114,7 +125,12 @@ test("files whose time is over are gone at once for readers and deleted by and b
   const { add, clock, keeping, db, repository, there } = content();
   const digest = await add(random(10));
   const rules = { overwrite: false, user: "tester", now: clock.now };
-  putNodes(db, repository, [{ fullPath: "/short/lived", sha256: digest, metadata: {}, expireDate: clock.now + HOUR }], rules);
+  putNodes(
+    db,
+    repository,
+    [{ fullPath: "/short/lived", sha256: digest, metadata: {}, expireDate: clock.now + HOUR }],
+    rules,
+  );
   clock.now += HOUR;
   expect(getNode(db, repository.id, "/short/lived", clock.now)).toBeNull();
   await keeping.run();
@@ -130,7 +146,12 @@ test("events stay until every cursor has passed them", async () => {
   addFollower(db, "p");
   for (let i = 0; i < 4; i += 1) await add(random(10), `/file-${i}`);
   db.update(eventCursor).set({ position: 4 }).run();
-  db.insert(eventCursor).values([{ taskKey: "a", clusterId: "x", position: 3 }, { taskKey: "b", clusterId: "y", position: 2 }]).run();
+  db.insert(eventCursor)
+    .values([
+      { taskKey: "a", clusterId: "x", position: 3 },
+      { taskKey: "b", clusterId: "y", position: 2 },
+    ])
+    .run();
   const seqs = () => db.$client.prepare("SELECT seq FROM event ORDER BY seq").pluck().all();
   await keeping.run();
   expect(seqs()).toEqual([3, 4]);

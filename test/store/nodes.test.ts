@@ -18,8 +18,13 @@ function nodes() {
     putBlobs(db, [{ sha256: sha256(text), md5: md5(text), size: text.length, inline: true }], NOW);
     return sha256(text);
   };
-  const put = (entries: NodeEntry[], rules: Partial<PutRules> = {}) => putNodes(db, repository, entries, { overwrite: false, user: "tester", now: NOW, ...rules });
-  const entry = (fullPath: string, text: string = fullPath): NodeEntry => ({ fullPath, sha256: known(text), metadata: {} });
+  const put = (entries: NodeEntry[], rules: Partial<PutRules> = {}) =>
+    putNodes(db, repository, entries, { overwrite: false, user: "tester", now: NOW, ...rules });
+  const entry = (fullPath: string, text: string = fullPath): NodeEntry => ({
+    fullPath,
+    sha256: known(text),
+    metadata: {},
+  });
   const paths = () => db.$client.prepare("SELECT full_path FROM node ORDER BY full_path").pluck().all();
   const get = (fullPath: string) => getNode(db, repository.id, fullPath, NOW);
   return { ...made, known, put, entry, paths, get };
@@ -30,7 +35,15 @@ test("files are made with the folders above them; size and md5 are those of the 
   const results = put([entry("/a/b/c.txt", "hello"), entry("/a/b/d.txt"), entry("/e")]);
   expect(results).toEqual([{ kind: "created" }, { kind: "created" }, { kind: "created" }]);
   expect(paths()).toEqual(["/a", "/a/b", "/a/b/c.txt", "/a/b/d.txt", "/e"]);
-  expect(get("/a/b/c.txt")).toMatchObject({ parent: "/a/b", name: "c.txt", folder: false, size: 5, md5: md5("hello"), createdBy: "tester", createdDate: NOW });
+  expect(get("/a/b/c.txt")).toMatchObject({
+    parent: "/a/b",
+    name: "c.txt",
+    folder: false,
+    size: 5,
+    md5: md5("hello"),
+    createdBy: "tester",
+    createdDate: NOW,
+  });
   expect(get("/a")).toMatchObject({ parent: "/", name: "a", folder: true, sha256: null });
 });
 
@@ -47,21 +60,39 @@ test("an existing file stays unless it is to be overwritten; its old content is 
   expect(put([entry("/file", "new")])).toEqual([{ kind: "existed", sha256: sha256("old") }]);
   expect(get("/file")?.sha256).toBe(sha256("old"));
   const later = NOW + HOUR;
-  expect(put([{ fullPath: "/file", sha256: known("new"), metadata: null }], { overwrite: true, user: "other", now: later })).toEqual([{ kind: "replaced", sha256: sha256("old") }]);
-  expect(get("/file")).toMatchObject({ sha256: sha256("new"), metadata: { k: "v" }, createdBy: "tester", lastModifiedBy: "other", lastModifiedDate: later });
+  expect(
+    put([{ fullPath: "/file", sha256: known("new"), metadata: null }], { overwrite: true, user: "other", now: later }),
+  ).toEqual([{ kind: "replaced", sha256: sha256("old") }]);
+  expect(get("/file")).toMatchObject({
+    sha256: sha256("new"),
+    metadata: { k: "v" },
+    createdBy: "tester",
+    lastModifiedBy: "other",
+    lastModifiedDate: later,
+  });
   expect(db.$client.prepare("SELECT touched_date FROM blob WHERE sha256 = ?").pluck().get(sha256("old"))).toBe(later);
 });
 
 test("a file is no folder and a folder no file, also within one batch", () => {
   const { put, entry, paths } = nodes();
-  const results = put([entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")], { overwrite: true });
-  expect(results).toEqual([{ kind: "created" }, { kind: "blocked", at: "/a" }, { kind: "blocked", at: "/a/file" }, { kind: "blocked", at: "/a/file" }]);
+  const results = put([entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")], {
+    overwrite: true,
+  });
+  expect(results).toEqual([
+    { kind: "created" },
+    { kind: "blocked", at: "/a" },
+    { kind: "blocked", at: "/a/file" },
+    { kind: "blocked", at: "/a/file" },
+  ]);
   expect(paths()).toEqual(["/a", "/a/file"]);
 });
 
 test("a file whose time is over blocks nobody", () => {
   const { put, entry, get } = nodes();
-  put([{ ...entry("/a"), expireDate: NOW - 1 }, { ...entry("/b"), expireDate: NOW - 1 }]);
+  put([
+    { ...entry("/a"), expireDate: NOW - 1 },
+    { ...entry("/b"), expireDate: NOW - 1 },
+  ]);
   expect(put([entry("/a", "again"), entry("/b/below")])).toEqual([{ kind: "created" }, { kind: "created" }]);
   expect(get("/b")?.folder).toBe(true);
 });
@@ -74,22 +105,32 @@ test("each file that is made or changed writes one event in the same transaction
   put([entry("/a/b", "x"), { fullPath: "/missing", sha256: sha256("absent"), metadata: {} }]);
   put([entry("/a/b", "y")]);
   put([entry("/a/b", "y")], { overwrite: true });
-  const events = db.$client.prepare("SELECT project_id, repo_name, kind, subject, digest FROM event ORDER BY seq").raw().all();
+  const events = db.$client
+    .prepare("SELECT project_id, repo_name, kind, subject, digest FROM event ORDER BY seq")
+    .raw()
+    .all();
   expect(events).toEqual(["x", "y"].map((text) => ["p", "r", "node", "/a/b", `sha256:${sha256(text)}`]));
 });
 
 test("what is at many paths is asked at once", () => {
   const { put, entry, db, repository } = nodes();
-  put([{ ...entry("/a/b", "x"), metadata: { k: "v" } }, { ...entry("/gone"), expireDate: NOW }]);
+  put([
+    { ...entry("/a/b", "x"), metadata: { k: "v" } },
+    { ...entry("/gone"), expireDate: NOW },
+  ]);
   const found = statPaths(db, repository.id, ["/a", "/a/b", "/nothing", "/gone"], NOW);
-  expect(Object.fromEntries(found)).toMatchObject({ "/a": { folder: true }, "/a/b": { folder: false, size: 1, sha256: sha256("x"), metadata: { k: "v" } } });
+  expect(Object.fromEntries(found)).toMatchObject({
+    "/a": { folder: true },
+    "/a/b": { folder: false, size: 1, sha256: sha256("x"), metadata: { k: "v" } },
+  });
   expect(found.size).toBe(2);
 });
 
 test("files are listed page by page in the order of their paths, below one folder only", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)));
-  const list = (after: string) => listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(({ fullPath }) => fullPath);
+  const list = (after: string) =>
+    listFiles(db, repository.id, { under: "/a", after, limit: 2, now: NOW }).map(({ fullPath }) => fullPath);
   expect(list("")).toEqual(["/a/1", "/a/2"]);
   expect(list("/a/2")).toEqual(["/a/b/3"]);
   expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
@@ -99,7 +140,15 @@ test("a page shows a folder's own children, or all below it, folders first where
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
   const page = (folder: string, deep: boolean, includeFolder = true, foldersFirst = true) => {
-    const { total, nodes } = pageNodes(db, repository.id, { folder, deep, includeFolder, foldersFirst, offset: 0, limit: 10, now: NOW });
+    const { total, nodes } = pageNodes(db, repository.id, {
+      folder,
+      deep,
+      includeFolder,
+      foldersFirst,
+      offset: 0,
+      limit: 10,
+      now: NOW,
+    });
     expect(nodes).toHaveLength(total);
     return nodes.map(({ fullPath }) => fullPath);
   };
@@ -112,7 +161,10 @@ test("a page shows a folder's own children, or all below it, folders first where
 
 test("a folder is deleted with all below it, and nothing beside it; it may be thousands of files", async () => {
   const { put, entry, paths, db, repository } = nodes();
-  const many = Array.from({ length: 1300 }, (_, i) => ({ ...entry("/big/x", "x"), fullPath: `/big/${i % 7}/${i % 11}/file-${i}` }));
+  const many = Array.from({ length: 1300 }, (_, i) => ({
+    ...entry("/big/x", "x"),
+    fullPath: `/big/${i % 7}/${i % 11}/file-${i}`,
+  }));
   put([...many, entry("/big0"), entry("/bigger/file"), entry("/other")]);
   expect(await deleteNodes(db, repository.id, "/big", NOW)).toBe(1300);
   expect(paths()).toEqual(["/big0", "/bigger", "/bigger/file", "/other"]);

@@ -21,8 +21,14 @@ test("an upload in pieces becomes one content", async () => {
   const bytes = random(1_000_000);
   const id = await store.sessions.open();
   expect(await store.sessions.status(id)).toBe(0);
-  expect(await store.sessions.append(id, 0, body(bytes.subarray(0, 400_000)))).toEqual({ accepted: true, offset: 400_000 });
-  expect(await store.sessions.append(id, 400_000, body(bytes.subarray(400_000)))).toEqual({ accepted: true, offset: bytes.length });
+  expect(await store.sessions.append(id, 0, body(bytes.subarray(0, 400_000)))).toEqual({
+    accepted: true,
+    offset: 400_000,
+  });
+  expect(await store.sessions.append(id, 400_000, body(bytes.subarray(400_000)))).toEqual({
+    accepted: true,
+    offset: bytes.length,
+  });
   const staged = await store.sessions.finish(id, { sha256: sha256(bytes), size: bytes.length });
   await staged.commit((blob) => putBlobs(db, [blob], NOW));
   expect(sha256(await read((await store.open(staged.sha256)).stream))).toBe(sha256(bytes));
@@ -86,7 +92,9 @@ test("the wrong digest is refused and ends the session; so does giving up", asyn
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(100_000)));
-  await expect(store.sessions.finish(id, { sha256: sha256("other") })).rejects.toMatchObject({ kind: "digestMismatch" });
+  await expect(store.sessions.finish(id, { sha256: sha256("other") })).rejects.toMatchObject({
+    kind: "digestMismatch",
+  });
   expect(await store.sessions.status(id)).toBeNull();
   const other = await store.sessions.open();
   await store.sessions.abort(other);
@@ -95,27 +103,33 @@ test("the wrong digest is refused and ends the session; so does giving up", asyn
 
 const hex = (algorithm: string, bytes: Buffer) => createHash(algorithm).update(bytes).digest("hex");
 
-test.each([100, 300_000])("an upload of %i bytes is verified by the digests that are told at its end, also in the next process", async (size) => {
-  const first = createContent();
-  const bytes = random(size);
-  const id = await first.store.sessions.open();
-  await first.store.sessions.append(id, 0, body(bytes));
-  const second = openContent(first.dataDir);
-  opened.push(first, second);
-  const told = { sha512: hex("sha512", bytes), sha1: hex("sha1", bytes), md5: hex("md5", bytes) };
-  expect(await second.store.sessions.finish(id, told)).toMatchObject({ ...told, sha256: sha256(bytes), size });
-});
+test.each([100, 300_000])(
+  "an upload of %i bytes is verified by the digests that are told at its end, also in the next process",
+  async (size) => {
+    const first = createContent();
+    const bytes = random(size);
+    const id = await first.store.sessions.open();
+    await first.store.sessions.append(id, 0, body(bytes));
+    const second = openContent(first.dataDir);
+    opened.push(first, second);
+    const told = { sha512: hex("sha512", bytes), sha1: hex("sha1", bytes), md5: hex("md5", bytes) };
+    expect(await second.store.sessions.finish(id, told)).toMatchObject({ ...told, sha256: sha256(bytes), size });
+  },
+);
 
-test.each(["sha512", "sha1", "md5"])("an upload that has another %s than is told at its end leaves nothing", async (algorithm) => {
-  const { store } = content();
-  const id = await store.sessions.open();
-  await store.sessions.append(id, 0, body(random(1000)));
-  await expect(store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) })).rejects.toMatchObject({
-    kind: "digestMismatch",
-    message: expect.stringContaining(`the content has ${algorithm} `),
-  });
-  expect(await store.sessions.status(id)).toBeNull();
-});
+test.each(["sha512", "sha1", "md5"])(
+  "an upload that has another %s than is told at its end leaves nothing",
+  async (algorithm) => {
+    const { store } = content();
+    const id = await store.sessions.open();
+    await store.sessions.append(id, 0, body(random(1000)));
+    await expect(store.sessions.finish(id, { [algorithm]: hex(algorithm, random(10)) })).rejects.toMatchObject({
+      kind: "digestMismatch",
+      message: expect.stringContaining(`the content has ${algorithm} `),
+    });
+    expect(await store.sessions.status(id)).toBeNull();
+  },
+);
 
 test("the digests of a content are found by reading it once, and kept until it is removed", async () => {
   const { store, db, dataDir } = content();
@@ -123,7 +137,11 @@ test("the digests of a content are found by reading it once, and kept until it i
   const staged = await store.stage(body(bytes));
   await staged.commit((blob) => putBlobs(db, [blob], NOW));
   const { sha256: digest } = staged;
-  const found = await Promise.all([store.digestOf(digest, "sha512"), store.digestOf(digest, "sha1"), store.digestOf(digest, "md5")]);
+  const found = await Promise.all([
+    store.digestOf(digest, "sha512"),
+    store.digestOf(digest, "sha1"),
+    store.digestOf(digest, "md5"),
+  ]);
   expect(found).toEqual([hex("sha512", bytes), hex("sha1", bytes), hex("md5", bytes)]);
   rmSync(blobFile(layout(dataDir), digest));
   const next = openContent(dataDir);
@@ -137,7 +155,9 @@ test("a piece that makes the content too large is refused; the rest of the sessi
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)), { maxBytes: 1500 });
-  await expect(store.sessions.append(id, 1000, body(random(1000)), { maxBytes: 1500 })).rejects.toMatchObject({ kind: "tooLarge" });
+  await expect(store.sessions.append(id, 1000, body(random(1000)), { maxBytes: 1500 })).rejects.toMatchObject({
+    kind: "tooLarge",
+  });
   expect(await store.sessions.status(id)).toBe(1000);
 });
 

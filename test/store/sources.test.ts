@@ -22,8 +22,13 @@ let stop: (() => Promise<void>)[];
 
 beforeEach(async () => {
   content = createContent();
-  await content.store.putAll(contents.map((each) => ({ content: each })), () => undefined);
-  const app = new Hono().use("/internal/v1/*", internalAuth(createInternalSigner(KEY), createWorkers(Date.now, { error: () => {} }))).route("/internal/v1/blobs", blobRoutes(content.store));
+  await content.store.putAll(
+    contents.map((each) => ({ content: each })),
+    () => undefined,
+  );
+  const app = new Hono()
+    .use("/internal/v1/*", internalAuth(createInternalSigner(KEY), createWorkers(Date.now, { error: () => {} })))
+    .route("/internal/v1/blobs", blobRoutes(content.store));
   server = await new Promise((resolve) => {
     const started = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 }, () => resolve(started));
   });
@@ -61,15 +66,23 @@ test.each(["disk", "internal API"])("a worker reads whole contents and parts of 
   }
   const large = contents[4] ?? random(0);
   const part = await source.open(sha256(large), { start: 1_000_000, end: 1_999_999 });
-  expect([part.size, sha256(await read(part.stream))]).toEqual([3_000_000, sha256(large.subarray(1_000_000, 2_000_000))]);
+  expect([part.size, sha256(await read(part.stream))]).toEqual([
+    3_000_000,
+    sha256(large.subarray(1_000_000, 2_000_000)),
+  ]);
   const rest = await source.open(sha256(large), { start: 2_999_990 });
   expect(await read(rest.stream)).toEqual(large.subarray(2_999_990));
 });
 
-test.each(["disk", "internal API"])("small contents come many at once; what is large or not there is absent: %s", async (name) => {
-  const found = await sourceOf(name).readSmall([...contents.map(sha256), sha256("absent")]);
-  expect(new Map([...found].map(([digest, each]) => [digest, sha256(each)]))).toEqual(new Map(contents.slice(0, 3).map((each) => [sha256(each), sha256(each)])));
-});
+test.each(["disk", "internal API"])(
+  "small contents come many at once; what is large or not there is absent: %s",
+  async (name) => {
+    const found = await sourceOf(name).readSmall([...contents.map(sha256), sha256("absent")]);
+    expect(new Map([...found].map(([digest, each]) => [digest, sha256(each)]))).toEqual(
+      new Map(contents.slice(0, 3).map((each) => [sha256(each), sha256(each)])),
+    );
+  },
+);
 
 test.each(["disk", "internal API"])("content that is not there is notFound, which no retry helps: %s", async (name) => {
   await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({ kind: "notFound", retryable: false });
@@ -89,7 +102,9 @@ test("content that appears after a worker started is seen by it", async () => {
 
 test("an answer that ends early is no content", () => {
   expect(() => unpack(Buffer.alloc(20))).toThrow("ended early");
-  expect(() => unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)]))).toThrow("ended early");
+  expect(() => unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)]))).toThrow(
+    "ended early",
+  );
 });
 
 test("a download that is given up leaves the worker's connection usable", async () => {

@@ -16,22 +16,34 @@ import { readRelease, RELEASE, releases, type SavedHistory, SUPPORTED } from "./
 import { REQUIRED, RETIRED } from "./histories/required.ts";
 import { type Shape, shapeOf } from "./histories/shape.ts";
 
-/** Histories of every shape of every workflow by release, made by test/workflows/histories/record.ts; runs that are under way at an upgrade look like these. */
+/**
+ * Histories of every shape of every workflow by release, made by test/workflows/histories/record.ts; runs that are
+ * under way at an upgrade look like these.
+ */
 const RELEASES = releases();
 const NEWEST = RELEASES.at(-1) ?? "";
 const HISTORIES = RELEASES.flatMap(readRelease);
 const SHAPES = HISTORIES.filter(({ release }) => release === NEWEST).map(shapeOf);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
-const idOf = ({ history: { events } }: SavedHistory) => (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
+const idOf = ({ history: { events } }: SavedHistory) =>
+  (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
 const copyOf = (saved: SavedHistory): SavedHistory => JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
 /** As they are, and with what hands traces on: a run that began in one way goes on in the other. */
 let bundle: { codePath: string };
 let traced: { codePath: string };
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger("ERROR"), telemetryOptions: { logging: { forward: { level: "ERROR" } } } });
+  Runtime.install({
+    logger: new DefaultLogger("ERROR"),
+    telemetryOptions: { logging: { forward: { level: "ERROR" } } },
+  });
   const { cacheDir } = loadConfig(process.env);
-  const options = { entry: path("../../workflows/index.ts"), sources: [path("../../workflows"), path("../../domain")], cacheDir, log: pino({ level: "silent" }) };
+  const options = {
+    entry: path("../../workflows/index.ts"),
+    sources: [path("../../workflows"), path("../../domain")],
+    cacheDir,
+    log: pino({ level: "silent" }),
+  };
   bundle = { codePath: await bundleWorkflows(options) };
   traced = { codePath: await bundleWorkflows({ ...options, interceptors: path("../../workflows/tracing.ts") }) };
 });
@@ -46,7 +58,8 @@ test("the newest histories are of this release, and those of the last two are th
 
 test("every shape that a run can have is among the newest histories", () => {
   const lacking = Object.entries(REQUIRED).filter(([, { type, has, lacks = [] }]) => {
-    const fits = ({ features }: Shape) => has.every((feature) => features.has(feature)) && !lacks.some((feature) => features.has(feature));
+    const fits = ({ features }: Shape) =>
+      has.every((feature) => features.has(feature)) && !lacks.some((feature) => features.has(feature));
     return !SHAPES.some((shape) => shape.type === type && fits(shape));
   });
   expect(lacking.map(([name]) => name)).toEqual([]);
@@ -55,11 +68,17 @@ test("every shape that a run can have is among the newest histories", () => {
 test("every workflow, activity and signal that the code knows is among the newest histories, every patch among those of a release", () => {
   const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
   const none = {} as never;
-  const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap((all) => Object.keys(all));
-  const sources = readdirSync(path("../../workflows")).map((file) => readFileSync(path(`../workflows/${file}`), "utf8"));
+  const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap(
+    (all) => Object.keys(all),
+  );
+  const sources = readdirSync(path("../../workflows")).map((file) =>
+    readFileSync(path(`../workflows/${file}`), "utf8"),
+  );
   const known = [...Object.keys(workflows), ...activities, `signal ${WAKE}`, `signal ${MORE}`];
   expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
-  const patches = sources.flatMap((text) => [...text.matchAll(/\bisSince\(\w+, "([^"]+)"\)/g)].map(([, id]) => `patch ${id}`));
+  const patches = sources.flatMap((text) =>
+    [...text.matchAll(/\bisSince\(\w+, "([^"]+)"\)/g)].map(([, id]) => `patch ${id}`),
+  );
   expect(patches.length).toBeGreaterThan(0);
   const ever = new Set(HISTORIES.flatMap((saved) => [...shapeOf(saved).features]));
   expect(patches.filter((patch) => !ever.has(patch))).toEqual([]);
@@ -68,11 +87,19 @@ test("every workflow, activity and signal that the code knows is among the newes
   expect(SHAPES.flatMap(({ features }) => [...features].filter((feature) => feature.startsWith("patch ")))).toEqual([]);
 });
 
-test.each([["as they are", () => bundle], ["with traces", () => traced]])("every saved history replays, %s", async (_how, workflowBundle) => {
+test.each([
+  ["as they are", () => bundle],
+  ["with traces", () => traced],
+])("every saved history replays, %s", async (_how, workflowBundle) => {
   const failed: string[] = [];
   const histories = HISTORIES.map((saved) => ({ workflowId: idOf(saved), history: saved.history }));
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: workflowBundle(), sinks: NO_SPANS }, histories)) {
-    const names = HISTORIES.filter((saved) => idOf(saved) === workflowId).map(({ release, name }) => `${release}/${name}`);
+  for await (const { workflowId, error } of Worker.runReplayHistories(
+    { workflowBundle: workflowBundle(), sinks: NO_SPANS },
+    histories,
+  )) {
+    const names = HISTORIES.filter((saved) => idOf(saved) === workflowId).map(
+      ({ release, name }) => `${release}/${name}`,
+    );
     if (error) failed.push(`${names.join(" or ")}: ${error.message}`);
   }
   expect(failed).toEqual([]);
@@ -82,7 +109,12 @@ test.each([
   ["asks for another activity", "activityTaskScheduledEventAttributes", "activityType", { name: "somethingElse" }],
   ["gives its child another id", "startChildWorkflowExecutionInitiatedEventAttributes", "workflowId", "another"],
 ])("a history of code that %s does not", async (_what, attributes, field, value) => {
-  const saved = copyOf(HISTORIES.find(({ release, name }) => release === NEWEST && name.startsWith("files-sent.taskRun")) as SavedHistory);
-  for (const event of saved.history.events) if (event[attributes]) Object.assign(event[attributes] as object, { [field]: value });
-  await expect(Worker.runReplayHistory({ workflowBundle: bundle }, saved.history, idOf(saved))).rejects.toThrow(DeterminismViolationError);
+  const saved = copyOf(
+    HISTORIES.find(({ release, name }) => release === NEWEST && name.startsWith("files-sent.taskRun")) as SavedHistory,
+  );
+  for (const event of saved.history.events)
+    if (event[attributes]) Object.assign(event[attributes] as object, { [field]: value });
+  await expect(Worker.runReplayHistory({ workflowBundle: bundle }, saved.history, idOf(saved))).rejects.toThrow(
+    DeterminismViolationError,
+  );
 });

@@ -18,11 +18,19 @@ async function startGuarded() {
   server.on("stream", (stream: ServerHttp2Stream, headers) => {
     stream.on("error", () => undefined);
     if (headers[constants.HTTP2_HEADER_PATH]?.includes("OperatorService")) {
-      return stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": PERMISSION_DENIED }, { endStream: true });
+      return stream.respond(
+        { ":status": 200, "content-type": "application/grpc", "grpc-status": PERMISSION_DENIED },
+        { endStream: true },
+      );
     }
     const passed = upstream.request({ ...headers, ":authority": inject("temporalAddress") });
     passed.on("error", () => stream.close());
-    passed.on("response", (answer, flags) => stream.respond(plain(answer), { endStream: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0, waitForTrailers: true }));
+    passed.on("response", (answer, flags) =>
+      stream.respond(plain(answer), {
+        endStream: (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0,
+        waitForTrailers: true,
+      }),
+    );
     passed.on("trailers", (trailers) => stream.once("wantTrailers", () => stream.sendTrailers(plain(trailers))));
     stream.pipe(passed);
     passed.pipe(stream);
@@ -56,5 +64,7 @@ test("search attributes that an administrator has made are used where the servic
 });
 
 test("search attributes that are not there, and may not be made, are done without", async () => {
-  expect(await ensureSearchAttributes(connection, "default", [...Object.values(ATTRIBUTES), "ReplNothing"], log)).toBe(false);
+  expect(await ensureSearchAttributes(connection, "default", [...Object.values(ATTRIBUTES), "ReplNothing"], log)).toBe(
+    false,
+  );
 });

@@ -29,9 +29,18 @@ export type InstanceOptions = HttpOptions & {
 };
 
 /** `isInstance` null: could not be told. `reason` null: all is well. */
-export type InstanceCheck = { reachable: boolean; authenticated: boolean; isInstance: boolean | null; name: string | null; reason: string | null };
+export type InstanceCheck = {
+  reachable: boolean;
+  authenticated: boolean;
+  isInstance: boolean | null;
+  name: string | null;
+  reason: string | null;
+};
 
-/** Client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is retried here. */
+/**
+ * Client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is retried
+ * here.
+ */
 export type InstanceClient = Uploads & {
   /** Without credentials; for messages. */
   url: string;
@@ -43,10 +52,26 @@ export type InstanceClient = Uploads & {
   feature: <F extends SyncFeature>(name: F, signal?: AbortSignal) => Promise<FeatureCalls[F] | null>;
   /** Makes project and repository where missing; `invalid` when there is one of another kind. */
   ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
-  /** States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the files. */
-  sendFiles: (remote: RemoteRepository, statement: Statement, contents: Uint8Array[], hooks: SendHooks) => Promise<FileAnswer[]>;
-  /** States package versions; `contents` are the bytes of those that the statement names, in their order. Answers in the order of the versions. */
-  sendVersions: (remote: RemoteRepository, statement: VersionsStatement, contents: Uint8Array[], hooks: SendHooks) => Promise<VersionsAnswer>;
+  /**
+   * States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the
+   * files.
+   */
+  sendFiles: (
+    remote: RemoteRepository,
+    statement: Statement,
+    contents: Uint8Array[],
+    hooks: SendHooks,
+  ) => Promise<FileAnswer[]>;
+  /**
+   * States package versions; `contents` are the bytes of those that the statement names, in their order. Answers in the
+   * order of the versions.
+   */
+  sendVersions: (
+    remote: RemoteRepository,
+    statement: VersionsStatement,
+    contents: Uint8Array[],
+    hooks: SendHooks,
+  ) => Promise<VersionsAnswer>;
   close: () => Promise<void>;
 };
 
@@ -79,7 +104,13 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
     check: (signal) => checkInstance(wire, signal),
     async ensureRepository(remote, type, signal) {
       const what = `repository ${remote.projectId}/${remote.repoName}`;
-      const data = await wire.call({ method: "POST", what, path: `repositories/${repositoryPath(remote)}`, signal, ...json({ type }) });
+      const data = await wire.call({
+        method: "POST",
+        what,
+        path: `repositories/${repositoryPath(remote)}`,
+        signal,
+        ...json({ type }),
+      });
       return readEnsured(data, what);
     },
     sendFiles: (remote, statement, contents, hooks) => sendFiles(wire, remote, statement, contents, hooks),
@@ -91,10 +122,16 @@ export function createInstanceClient(options: InstanceOptions): InstanceClient {
 
 async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Promise<Capabilities> {
   const what = `instance ${wire.base.host}`;
-  const capabilities = readCapabilities(await wire.call({ method: "GET", what, path: "capabilities", signal }), wire.shown);
+  const capabilities = readCapabilities(
+    await wire.call({ method: "GET", what, path: "capabilities", signal }),
+    wire.shown,
+  );
   if (capabilities?.product !== SYNC_PRODUCT) throw otherProduct(what, wire.base);
   if (capabilities.version !== SYNC_VERSION) {
-    throw new TransferError("unsupported", `${what}: it speaks version ${capabilities.version} of the replication protocol, this instance version ${SYNC_VERSION}: bring both to the same release`);
+    throw new TransferError(
+      "unsupported",
+      `${what}: it speaks version ${capabilities.version} of the replication protocol, this instance version ${SYNC_VERSION}: bring both to the same release`,
+    );
   }
   return capabilities;
 }
@@ -106,7 +143,14 @@ async function checkInstance(wire: Wire, signal: AbortSignal | undefined): Promi
   } catch (error) {
     throwIfStopped(signal);
     const { kind, message: reason } = toTransferError(error);
-    const answered = kind === "auth" || kind === "unsupported" || kind === "notFound" || kind === "server" || kind === "throttled";
-    return { reachable: answered, authenticated: false, isInstance: kind === "unsupported" ? false : null, name: null, reason };
+    const answered =
+      kind === "auth" || kind === "unsupported" || kind === "notFound" || kind === "server" || kind === "throttled";
+    return {
+      reachable: answered,
+      authenticated: false,
+      isInstance: kind === "unsupported" ? false : null,
+      name: null,
+      reason,
+    };
   }
 }

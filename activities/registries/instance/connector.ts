@@ -4,7 +4,9 @@ import { createInstanceClient } from "./client.ts";
 import type { RemoteRepository } from "./send.ts";
 import { settleBatch } from "./settle/settle.ts";
 
-/** Another instance of this product (docs/instance-protocol.md). Its images are pushed to the registry that it serves. */
+/**
+ * Another instance of this product (docs/instance-protocol.md). Its images are pushed to the registry that it serves.
+ */
 export const instance = { target: openTarget, check } as const satisfies Connector;
 
 function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {

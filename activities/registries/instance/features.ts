@@ -21,7 +21,10 @@ export type ByOtherDigests = {
   ) => Promise<VersionsAnswer>;
 };
 
-/** The calls that only instances with a feature understand; a client hands them out after it has asked (`InstanceClient.feature`). */
+/**
+ * The calls that only instances with a feature understand; a client hands them out after it has asked
+ * (`InstanceClient.feature`).
+ */
 export type FeatureCalls = { uploadsWithoutDigest: UploadsWithoutDigest; versionsByOtherDigests: ByOtherDigests };
 
 export function createFeatureCalls(wire: Wire) {

@@ -85,7 +85,11 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
 }
 
 /** All body bytes count for the rate limit, those of the files alone as bytes moved. */
-export function throttled(slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, hooks: SendHooks, head = 0): AsyncGenerator<Uint8Array> {
+export function throttled(
+  slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  hooks: SendHooks,
+  head = 0,
+): AsyncGenerator<Uint8Array> {
   let overhead = head;
   return metered(slices, hooks.throttle, (bytes) => {
     hooks.onBytes(Math.max(0, bytes - overhead));

@@ -15,7 +15,12 @@ export type Uploads = {
   /** Null when the target has no such session any more. */
   uploadSession: (id: string, signal: AbortSignal) => Promise<UploadSession | null>;
   /** Sends `length` bytes; answers what the target has after them. Slices of `bytes` should not exceed 1 MiB. */
-  appendUpload: (session: UploadSession, length: number, bytes: AsyncIterable<Uint8Array>, hooks: SendHooks) => Promise<UploadSession>;
+  appendUpload: (
+    session: UploadSession,
+    length: number,
+    bytes: AsyncIterable<Uint8Array>,
+    hooks: SendHooks,
+  ) => Promise<UploadSession>;
   /** `digestMismatch` when the bytes are not what was said; the target has dropped them then. */
   finishUpload: (id: string, content: UploadRequest, signal: AbortSignal) => Promise<void>;
   dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
@@ -26,8 +31,8 @@ export type UploadsWithoutDigest = {
   /** `done` where a sha256 is given and the target has that content. */
   startUpload: (known: UploadClaim, signal: AbortSignal) => Promise<UploadSession>;
   /**
-   * Ends the upload of `sent` bytes and answers what the content is. `digestMismatch` when it is not what is expected; the target has dropped
-   * it then.
+   * Ends the upload of `sent` bytes and answers what the content is. `digestMismatch` when it is not what is expected;
+   * the target has dropped it then.
    */
   finishUpload: (id: string, expected: UploadClaim, sent: number, signal: AbortSignal) => Promise<UploadedContent>;
 };
@@ -60,12 +65,28 @@ export function createUploads(wire: Wire): Uploads {
         [OFFSET_HEADER]: String(offset),
       };
       const body = throttled(bytes, hooks);
-      const request = { method: "PATCH", what, path: pathOf(id), headers, body, signal: hooks.signal, meaning: LATER } as const;
+      const request = {
+        method: "PATCH",
+        what,
+        path: pathOf(id),
+        headers,
+        body,
+        signal: hooks.signal,
+        meaning: LATER,
+      } as const;
       return readSession(await wire.call(request), what);
     },
     async finishUpload(id, content, signal) {
       // The target may have to read the whole upload once more before it can answer.
-      await wire.call({ method: "PUT", what, path: pathOf(id), signal, ...json(content), storedBytes: content.size, meaning: LATER });
+      await wire.call({
+        method: "PUT",
+        what,
+        path: pathOf(id),
+        signal,
+        ...json(content),
+        storedBytes: content.size,
+        meaning: LATER,
+      });
     },
     async dropUpload(id, signal) {
       await wire.call({ method: "DELETE", what, path: pathOf(id), signal });

@@ -22,13 +22,23 @@ export async function sendVersions(
   const what = `versions to ${remote.projectId}/${remote.repoName}`;
   const files = statement.versions.flatMap((version) => version.files);
   const post = { what, path: `versions/${repositoryPath(remote)}`, mediaType: VERSIONS_MEDIA_TYPE };
-  const data = await postStatement(wire, { ...post, storedBytes: comparedBytes(files) }, encodeStatement(statement), contents, hooks);
+  const data = await postStatement(
+    wire,
+    { ...post, storedBytes: comparedBytes(files) },
+    encodeStatement(statement),
+    contents,
+    hooks,
+  );
   const answer = readAnswers(data, statement, wire.shown);
   if (answer === null) throw malformed(what);
   return answer;
 }
 
-function readAnswers(data: unknown, { versions: stated }: VersionsStatement<DescribedVersion>, shown: Shown): VersionsAnswer | null {
+function readAnswers(
+  data: unknown,
+  { versions: stated }: VersionsStatement<DescribedVersion>,
+  shown: Shown,
+): VersionsAnswer | null {
   const { versions, damaged } = isRecord(data) ? data : {};
   if (!Array.isArray(versions) || versions.length !== stated.length || !isTexts(damaged)) return null;
   const answers = versions.flatMap((answer: unknown, at) => readAnswer(answer, stated[at]?.files ?? [], shown) ?? []);
@@ -69,4 +79,5 @@ function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boole
   return needed.every((sha256) => digests.has(sha256)) && paths.every((path) => unread.has(path));
 }
 
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every((text) => typeof text === "string");
+const isTexts = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((text) => typeof text === "string");

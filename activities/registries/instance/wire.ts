@@ -29,10 +29,15 @@ export type Shown = (text: string) => string;
 
 export type Envelope = { code: number; message: string | null; data: unknown };
 
-/** An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the instance. */
+/**
+ * An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the
+ * instance.
+ */
 export function instanceUrl(text: string): URL {
   const trimmed = text.trim().replace(/\/+$/, "");
-  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed) ? trimmed : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
+    ? trimmed
+    : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
   if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) {
     throw new TransferError("invalid", "the cluster's url is no http(s) URL: write https://host or https://host:port");
   }
@@ -44,7 +49,12 @@ export function instanceUrl(text: string): URL {
 export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
 /** `secrets`: what must show in no message, should the other end echo it. */
-export function createWire(http: HttpClient, base: URL, authorization: string | null, secrets: readonly string[] = []): Wire {
+export function createWire(
+  http: HttpClient,
+  base: URL,
+  authorization: string | null,
+  secrets: readonly string[] = [],
+): Wire {
   const shown: Shown = (text) => excerpt(text, secrets);
   const prefix = `${base.protocol}//${addressOf(base)}${SYNC_PREFIX}/`;
 
@@ -67,7 +77,10 @@ type Asked = { what: string; base: URL; meaning: NonNullable<WireRequest["meanin
 async function readAnswer(response: HttpResponse, { what, base, meaning, shown }: Asked): Promise<unknown> {
   if (response.status === DISK_FULL) {
     await response.discard();
-    throw new TransferError("noSpace", `${what}: answered ${DISK_FULL}: the disk is full at ${addressOf(base)}: free space there`);
+    throw new TransferError(
+      "noSpace",
+      `${what}: answered ${DISK_FULL}: the disk is full at ${addressOf(base)}: free space there`,
+    );
   }
   const envelope = parseEnvelope((await response.bytes(LONGEST_ANSWER)).toString("utf8"));
   if (envelope === null) throw otherProduct(what, base, response.status);
@@ -98,7 +111,10 @@ function parseEnvelope(text: string): Envelope | null {
   }
 }
 
-export const json = (value: unknown) => ({ headers: { "content-type": "application/json" }, body: JSON.stringify(value) });
+export const json = (value: unknown) => ({
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(value),
+});
 
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);

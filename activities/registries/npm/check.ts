@@ -23,7 +23,9 @@ export async function check(end: End, signal: AbortSignal): Promise<Check> {
 }
 
 async function reach(registry: NpmRegistry, signal: AbortSignal): Promise<void> {
-  await (await registry.ask("-/ping", { method: "GET", what: `registry ${registry.host}`, accept: ANY_ANSWER, signal })).discard();
+  await (
+    await registry.ask("-/ping", { method: "GET", what: `registry ${registry.host}`, accept: ANY_ANSWER, signal })
+  ).discard();
 }
 
 async function logIn(registry: NpmRegistry, hasLogin: boolean, signal: AbortSignal): Promise<Answer> {
@@ -31,9 +33,12 @@ async function logIn(registry: NpmRegistry, hasLogin: boolean, signal: AbortSign
   const what = `login to ${registry.host}`;
   try {
     const answer = await registry.ask("-/whoami", { method: "GET", what, accept: [404, 405, 501], signal });
-    if (answer.status >= 300) return answer.discard().then(() => ({ ok: null, message: `${registry.host} does not say who is logged in` }));
+    if (answer.status >= 300)
+      return answer.discard().then(() => ({ ok: null, message: `${registry.host} does not say who is logged in` }));
     const { username } = await jsonOf(answer, what);
-    return typeof username === "string" && username !== "" ? { ok: true, message: `${registry.host} knows the login as ${username}` } : { ok: false, message: `${what}: it is not known there` };
+    return typeof username === "string" && username !== ""
+      ? { ok: true, message: `${registry.host} knows the login as ${username}` }
+      : { ok: false, message: `${what}: it is not known there` };
   } catch (error) {
     const failure = toTransferError(error);
     if (failure.kind === "cancelled") throw failure;

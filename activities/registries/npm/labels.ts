@@ -5,7 +5,12 @@ import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
 
 /** Sets dist-tags and deprecation of a version that is there; both can always be kept. */
-export async function setLabels(registry: NpmRegistry, artifact: Artifact, rules: LabelRules, signal: AbortSignal): Promise<null> {
+export async function setLabels(
+  registry: NpmRegistry,
+  artifact: Artifact,
+  rules: LabelRules,
+  signal: AbortSignal,
+): Promise<null> {
   const found = await registry.package(artifact.name, false, signal);
   if (!found) return null;
   const tagged = await setTags(registry, artifact, found, rules, signal);
@@ -14,7 +19,13 @@ export async function setLabels(registry: NpmRegistry, artifact: Artifact, rules
   return null;
 }
 
-async function setTags(registry: NpmRegistry, artifact: Artifact, there: Package, rules: LabelRules, signal: AbortSignal): Promise<boolean> {
+async function setTags(
+  registry: NpmRegistry,
+  artifact: Artifact,
+  there: Package,
+  rules: LabelRules,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { name, version, tags, siblings } = artifact;
   const moved = decideTags({
     strategy: rules.conflictStrategy,
@@ -38,14 +49,34 @@ async function setTags(registry: NpmRegistry, artifact: Artifact, there: Package
 }
 
 /** As `npm deprecate` does it: the package's document, with another deprecation of this version. */
-async function setDeprecation(registry: NpmRegistry, { name, version, document }: Artifact, { versions }: Package, signal: AbortSignal): Promise<boolean> {
+async function setDeprecation(
+  registry: NpmRegistry,
+  { name, version, document }: Artifact,
+  { versions }: Package,
+  signal: AbortSignal,
+): Promise<boolean> {
   const wanted = deprecationOf(document ?? {});
   if (wanted === deprecationOf(versions.get(version) ?? {})) return false;
   const what = `deprecation of ${name}@${version}`;
-  const whole = await jsonOf(await registry.ask(`${encodeName(name)}?write=true`, { method: "GET", what, signal }), what);
+  const whole = await jsonOf(
+    await registry.ask(`${encodeName(name)}?write=true`, { method: "GET", what, signal }),
+    what,
+  );
   const documents = record(whole["versions"]);
-  const changed = { ...whole, versions: { ...documents, [version]: { ...withDeprecation(record(documents[version]), null), deprecated: wanted ?? "" } } };
-  const answer = await registry.ask(encodeName(name), { method: "PUT", what, headers: { "content-type": "application/json" }, body: JSON.stringify(changed), signal });
+  const changed = {
+    ...whole,
+    versions: {
+      ...documents,
+      [version]: { ...withDeprecation(record(documents[version]), null), deprecated: wanted ?? "" },
+    },
+  };
+  const answer = await registry.ask(encodeName(name), {
+    method: "PUT",
+    what,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(changed),
+    signal,
+  });
   await answer.discard();
   return true;
 }

@@ -16,7 +16,10 @@ const limit = pLimit(8);
 /** The next package, and the next version of it. */
 type Position = { at: number; from: number };
 
-/** Lists versions of packages: of those that are named; of all where the registry lists its packages (`/-/all`, else a search for everything). */
+/**
+ * Lists versions of packages: of those that are named; of all where the registry lists its packages (`/-/all`, else a
+ * search for everything).
+ */
 export function openLister(end: End): Lister & Closing {
   const registry = openNpmRegistry(end);
   let all: Promise<readonly PackageConstraint[]> | undefined;
@@ -30,7 +33,12 @@ export function openLister(end: End): Lister & Closing {
   };
 }
 
-async function listPage(registry: NpmRegistry, packages: readonly PackageConstraint[], cursor: string | null, signal: AbortSignal): Promise<ListedPage> {
+async function listPage(
+  registry: NpmRegistry,
+  packages: readonly PackageConstraint[],
+  cursor: string | null,
+  signal: AbortSignal,
+): Promise<ListedPage> {
   const { at, from }: Position = cursor === null ? { at: 0, from: 0 } : (JSON.parse(cursor) as Position);
   const page: ListedPage = { found: [], missing: [], next: null };
   const asked = packages.slice(at, at + PACKAGES_A_PAGE);
@@ -48,11 +56,16 @@ async function listPage(registry: NpmRegistry, packages: readonly PackageConstra
 }
 
 /** The versions that are wanted of a package, in the order of their publication as far as the registry keeps it. */
-async function versionsOf(registry: NpmRegistry, { packageKey, versions }: PackageConstraint, signal: AbortSignal): Promise<Omit<ListedPage, "next">> {
+async function versionsOf(
+  registry: NpmRegistry,
+  { packageKey, versions }: PackageConstraint,
+  signal: AbortSignal,
+): Promise<Omit<ListedPage, "next">> {
   const name = packageNameOf(packageKey);
   const found = await registry.package(name, false, signal);
   const wanted = versions && versions.length > 0 ? [...new Set(versions)] : [...(found?.versions.keys() ?? [])];
-  const lacking = found === null || wanted.length === 0 ? [""] : wanted.filter((version) => !found.versions.has(version));
+  const lacking =
+    found === null || wanted.length === 0 ? [""] : wanted.filter((version) => !found.versions.has(version));
   const missing = lacking.map((version) => ({ name, version, reason: missingReason(registry, name, version) }));
   const listed = wanted.flatMap((version): Listed[] => {
     const document = found?.versions.get(version);
@@ -71,7 +84,10 @@ function missingReason({ base }: NpmRegistry, name: string, version: string): st
 async function listNames(registry: NpmRegistry, signal: AbortSignal): Promise<readonly PackageConstraint[]> {
   const names = (await namesOfAll(registry, signal)) ?? (await namesBySearch(registry, signal));
   if (names === null || names.length === 0) {
-    throw new TransferError("unsupported", `the registry ${registry.base} lists no packages: name them with packageConstraints`);
+    throw new TransferError(
+      "unsupported",
+      `the registry ${registry.base} lists no packages: name them with packageConstraints`,
+    );
   }
   return [...new Set(names)].sort().map((name) => ({ packageKey: `npm://${name}`, versions: null }));
 }
@@ -91,14 +107,25 @@ async function namesBySearch(registry: NpmRegistry, signal: AbortSignal): Promis
   const names: string[] = [];
   for (;;) {
     const what = "search for all packages";
-    const answer = await registry.ask(`-/v1/search?text=&size=${SEARCHED_AT_ONCE}&from=${names.length}`, { method: "GET", what, accept: NOT_OFFERED, signal });
+    const answer = await registry.ask(`-/v1/search?text=&size=${SEARCHED_AT_ONCE}&from=${names.length}`, {
+      method: "GET",
+      what,
+      accept: NOT_OFFERED,
+      signal,
+    });
     if (answer.status >= 300) return answer.discard().then(() => null);
     const { objects, total } = await jsonOf(answer, what);
-    const found = (Array.isArray(objects) ? objects : []).map((each: unknown) => record(record(each)["package"])["name"]).filter((name) => typeof name === "string");
+    const found = (Array.isArray(objects) ? objects : [])
+      .map((each: unknown) => record(record(each)["package"])["name"])
+      .filter((name) => typeof name === "string");
     names.push(...found);
     if (typeof total !== "number" || total === 0) return null;
     if (names.length >= total) return names;
-    if (found.length === 0) throw new TransferError("invalid", `${what}: ${registry.host} tells of ${total} packages and names ${names.length}: name them with packageConstraints`);
+    if (found.length === 0)
+      throw new TransferError(
+        "invalid",
+        `${what}: ${registry.host} tells of ${total} packages and names ${names.length}: name them with packageConstraints`,
+      );
   }
 }
 

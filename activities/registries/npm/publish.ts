@@ -8,14 +8,21 @@ import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 const GROUP = 3;
 
 /**
- * Publishes one version (libnpmpublish's request): the document and the tarball in base64, streamed, without any dist-tag, since a publication moves
- * the tags that it names. Throws `immutable` where that version is published already.
+ * Publishes one version (libnpmpublish's request): the document and the tarball in base64, streamed, without any
+ * dist-tag, since a publication moves the tags that it names. Throws `immutable` where that version is published
+ * already.
  */
-export async function publish(registry: NpmRegistry, artifact: Artifact, tarball: Part, content: Content): Promise<void> {
+export async function publish(
+  registry: NpmRegistry,
+  artifact: Artifact,
+  tarball: Part,
+  content: Content,
+): Promise<void> {
   const { name, version } = artifact;
   const [head, tail] = bodyAround(registry, artifact);
   const { size, bytes } = await content.open(tarball, { encode: (tarballBytes) => wrapped(head, tarballBytes, tail) });
-  const length = size === null ? {} : { "content-length": String(head.length + Math.ceil(size / GROUP) * 4 + tail(size).length) };
+  const length =
+    size === null ? {} : { "content-length": String(head.length + Math.ceil(size / GROUP) * 4 + tail(size).length) };
   const answer = await registry.ask(encodeName(name), {
     method: "PUT",
     what: `${name}@${version}`,
@@ -30,7 +37,10 @@ export async function publish(registry: NpmRegistry, artifact: Artifact, tarball
 }
 
 /** The body of a publication before the tarball, and behind it, which has its length. */
-function bodyAround({ base }: NpmRegistry, { name, version, document }: Artifact): [Buffer, (length: number) => Buffer] {
+function bodyAround(
+  { base }: NpmRegistry,
+  { name, version, document }: Artifact,
+): [Buffer, (length: number) => Buffer] {
   const file = tarballFile(name, version);
   const dist = { ...(document?.["dist"] as object | undefined), tarball: `${base}/${tarballAddress(name, version)}` };
   const published = { ...document, name, version, _id: `${name}@${version}`, dist };
@@ -39,13 +49,18 @@ function bodyAround({ base }: NpmRegistry, { name, version, document }: Artifact
   return [Buffer.from(opening), (length) => Buffer.from(`","length":${length}}}}`)];
 }
 
-async function* wrapped(head: Buffer, tarball: AsyncIterable<Uint8Array>, tail: (length: number) => Buffer): AsyncGenerator<Uint8Array, void> {
+async function* wrapped(
+  head: Buffer,
+  tarball: AsyncIterable<Uint8Array>,
+  tail: (length: number) => Buffer,
+): AsyncGenerator<Uint8Array, void> {
   let rest = Buffer.alloc(0);
   let length = 0;
   yield head;
   for await (const chunk of tarball) {
     length += chunk.length;
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const bytes =
+      rest.length > 0 ? Buffer.concat([rest, chunk]) : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const whole = bytes.length - (bytes.length % GROUP);
     rest = Buffer.from(bytes.subarray(whole));
     if (whole > 0) yield Buffer.from(bytes.toString("base64", 0, whole), "latin1");

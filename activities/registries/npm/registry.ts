@@ -6,7 +6,10 @@ import { createHttpClient, type HttpRequest, type HttpResponse } from "../http.t
 import { authorizationOf, secretsOf } from "../login.ts";
 import { createRecent } from "../recent.ts";
 
-/** What is needed of a package to list, compare and install it; several times smaller than the whole document (npm's package-metadata). */
+/**
+ * What is needed of a package to list, compare and install it; several times smaller than the whole document (npm's
+ * package-metadata).
+ */
 const ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
 /** The abbreviated documents of packages with ten thousand versions have a few MiB. */
 const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
@@ -16,26 +19,47 @@ const REMEMBERED = { lifeMs: 30_000, most: 50 };
 export type Json = Readonly<Record<string, unknown>>;
 
 /** A package as a registry tells of it; `versions` by their names. */
-export type Package = { name: string; tags: ReadonlyMap<string, string>; versions: ReadonlyMap<string, Json>; modified: number | null };
+export type Package = {
+  name: string;
+  tags: ReadonlyMap<string, string>;
+  versions: ReadonlyMap<string, Json>;
+  modified: number | null;
+};
 
 export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 
-/** A client of npm's registry API. Names are those of packages; the namespace is a path between the registry's url and them. */
+/**
+ * A client of npm's registry API. Names are those of packages; the namespace is a path between the registry's url and
+ * them.
+ */
 export function openNpmRegistry(end: End) {
   const http = createHttpClient({ ...end, secrets: secretsOf(end) });
-  const base = [end.url.replace(/\/+$/, ""), ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent)].join("/");
+  const base = [end.url.replace(/\/+$/, ""), ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent)].join(
+    "/",
+  );
   const authorization = authorizationOf(end);
   const login = authorization === null ? {} : { authorization };
   const packages = createRecent<Package | null>(REMEMBERED);
 
   /** `path` behind the registry's address, already encoded. */
   function ask(path: string, { headers, ...request }: Omit<HttpRequest, "url">): Promise<HttpResponse> {
-    return http.request({ ...request, url: new URL(`${base}/${path}`), headers: { accept: "application/json", ...login, ...headers }, describe: saidBy });
+    return http.request({
+      ...request,
+      url: new URL(`${base}/${path}`),
+      headers: { accept: "application/json", ...login, ...headers },
+      describe: saidBy,
+    });
   }
 
   async function readPackage(name: string, signal: AbortSignal): Promise<Package | null> {
     const what = `package ${name}`;
-    const answer = await ask(encodeName(name), { method: "GET", what, headers: { accept: ABBREVIATED }, accept: [404], signal });
+    const answer = await ask(encodeName(name), {
+      method: "GET",
+      what,
+      headers: { accept: ABBREVIATED },
+      accept: [404],
+      signal,
+    });
     if (answer.status === 404) return answer.discard().then(() => null);
     return toPackage(name, await jsonOf(answer, what));
   }
@@ -47,7 +71,8 @@ export function openNpmRegistry(end: End) {
     http,
     login,
     /** Null: there is no such package. `fresh`: as it is now. */
-    package: (name: string, fresh: boolean, signal: AbortSignal): Promise<Package | null> => packages.get(name, () => readPackage(name, signal), fresh),
+    package: (name: string, fresh: boolean, signal: AbortSignal): Promise<Package | null> =>
+      packages.get(name, () => readPackage(name, signal), fresh),
     /** It was changed. */
     forget: packages.forget,
     close: http.close,
@@ -63,14 +88,25 @@ export async function jsonOf(answer: HttpResponse, what: string): Promise<Record
     const value: unknown = JSON.parse(bytes.toString("utf8"));
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return record(value);
   } catch (error) {
-    throw new TransferError("invalid", `${what}: ${answer.url.host} answers with something else than JSON: is it an npm registry?`, { cause: error });
+    throw new TransferError(
+      "invalid",
+      `${what}: ${answer.url.host} answers with something else than JSON: is it an npm registry?`,
+      { cause: error },
+    );
   }
-  throw new TransferError("invalid", `${what}: ${answer.url.host} answers with something else than a JSON object: is it an npm registry?`);
+  throw new TransferError(
+    "invalid",
+    `${what}: ${answer.url.host} answers with something else than a JSON object: is it an npm registry?`,
+  );
 }
 
 function toPackage(name: string, document: Record<string, unknown>): Package {
-  const tags = Object.entries(record(document["dist-tags"])).filter((entry): entry is [string, string] => typeof entry[1] === "string");
-  const versions = Object.entries(record(document["versions"])).map(([version, each]) => [version, record(each)] as const);
+  const tags = Object.entries(record(document["dist-tags"])).filter(
+    (entry): entry is [string, string] => typeof entry[1] === "string",
+  );
+  const versions = Object.entries(record(document["versions"])).map(
+    ([version, each]) => [version, record(each)] as const,
+  );
   const modified = Date.parse(String(document["modified"] ?? record(document["time"])["modified"] ?? ""));
   return { name, tags: new Map(tags), versions: new Map(versions), modified: Number.isNaN(modified) ? null : modified };
 }
@@ -88,8 +124,11 @@ function saidBy(body: string): string {
 /** The digests of a version's tarball, as its `dist` tells them (SRI in `integrity`, sha1 in hex in `shasum`). */
 export function digestsOf(document: Json): Digests {
   const { integrity, shasum } = record(document["dist"]);
-  const told = String(integrity ?? "").split(/\s+/).flatMap(digestOfSri);
-  const sha1 = typeof shasum === "string" && /^[0-9a-f]{40}$/i.test(shasum) ? [["sha1", shasum.toLowerCase()] as const] : [];
+  const told = String(integrity ?? "")
+    .split(/\s+/)
+    .flatMap(digestOfSri);
+  const sha1 =
+    typeof shasum === "string" && /^[0-9a-f]{40}$/i.test(shasum) ? [["sha1", shasum.toLowerCase()] as const] : [];
   return Object.fromEntries([...sha1, ...told]);
 }
 
@@ -99,7 +138,8 @@ function digestOfSri(text: string): (readonly [string, string])[] {
 }
 
 /** The usual address of a version's tarball, behind the registry's. */
-export const tarballAddress = (name: string, version: string): string => `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
+export const tarballAddress = (name: string, version: string): string =>
+  `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
 
 /** Where a hosted repository keeps a version's tarball: its only part. */
 export const partPath = (name: string, version: string): string => tarballPath(name, tarballFile(name, version));

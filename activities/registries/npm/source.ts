@@ -5,7 +5,17 @@ import { record } from "../../../domain/npm/package.ts";
 import type { Closing, End, Opened, Source } from "../contract.ts";
 import { openedFrom } from "../ranges.ts";
 import { damagedAt } from "../verified.ts";
-import { digestsOf, encodeName, type Json, jsonOf, type NpmRegistry, openNpmRegistry, type Package, partPath, tarballAddress } from "./registry.ts";
+import {
+  digestsOf,
+  encodeName,
+  type Json,
+  jsonOf,
+  type NpmRegistry,
+  openNpmRegistry,
+  type Package,
+  partPath,
+  tarballAddress,
+} from "./registry.ts";
 
 const ASKED_AT_ONCE = 8;
 const DESCRIBED_AT_ONCE = 100;
@@ -16,7 +26,9 @@ export function openSource(end: End): Source & Closing {
   return {
     async describe(keys, signal) {
       const limit = pLimit(ASKED_AT_ONCE);
-      return Promise.all(keys.slice(0, DESCRIBED_AT_ONCE).map((key) => limit(() => describeOrFail(registry, key, signal))));
+      return Promise.all(
+        keys.slice(0, DESCRIBED_AT_ONCE).map((key) => limit(() => describeOrFail(registry, key, signal))),
+      );
     },
     open: (artifact, part, offset, signal) => openTarball(registry, artifact, offset, signal),
     damaged: (part, found) => damagedAt(`${part.path} of ${registry.host}`, found),
@@ -25,7 +37,11 @@ export function openSource(end: End): Source & Closing {
 }
 
 /** What is wrong with one version is no failure of the others. */
-async function describeOrFail(registry: NpmRegistry, key: ArtifactKey, signal: AbortSignal): Promise<Artifact | TransferError | null> {
+async function describeOrFail(
+  registry: NpmRegistry,
+  key: ArtifactKey,
+  signal: AbortSignal,
+): Promise<Artifact | TransferError | null> {
   try {
     return await describe(registry, key, signal);
   } catch (error) {
@@ -35,22 +51,38 @@ async function describeOrFail(registry: NpmRegistry, key: ArtifactKey, signal: A
   }
 }
 
-async function describe(registry: NpmRegistry, { name, version }: ArtifactKey, signal: AbortSignal): Promise<Artifact | null> {
+async function describe(
+  registry: NpmRegistry,
+  { name, version }: ArtifactKey,
+  signal: AbortSignal,
+): Promise<Artifact | null> {
   const found = await registry.package(name, false, signal);
   const short = found?.versions.get(version);
   if (!found || !short) return null;
   const document = await readDocument(registry, name, version, signal);
-  const part: Part = { path: partPath(name, version), size: null, digests: { ...digestsOf(short), ...digestsOf(document) } };
+  const part: Part = {
+    path: partPath(name, version),
+    size: null,
+    digests: { ...digestsOf(short), ...digestsOf(document) },
+  };
   const tags = [...found.tags].flatMap(([tag, tagged]) => (tagged === version ? [tag] : []));
   // They decide whether `latest` may move at the target.
   const siblings = tags.includes("latest") ? { siblings: [...found.versions.keys()] } : {};
   return { name, version, parts: [part], digest: null, document, tags, ...siblings, origin: originOf(document, found) };
 }
 
-/** The version's whole document: by itself, or out of the package's where the registry does not answer for single versions. */
+/**
+ * The version's whole document: by itself, or out of the package's where the registry does not answer for single
+ * versions.
+ */
 async function readDocument(registry: NpmRegistry, name: string, version: string, signal: AbortSignal): Promise<Json> {
   const what = `${name}@${version}`;
-  const answer = await registry.ask(`${encodeName(name)}/${encodeURIComponent(version)}`, { method: "GET", what, accept: [404, 405, 501], signal });
+  const answer = await registry.ask(`${encodeName(name)}/${encodeURIComponent(version)}`, {
+    method: "GET",
+    what,
+    accept: [404, 405, 501],
+    signal,
+  });
   if (answer.status < 300) return jsonOf(answer, what);
   await answer.discard();
   const whole = await jsonOf(await registry.ask(encodeName(name), { method: "GET", what, signal }), what);
@@ -68,17 +100,29 @@ function originOf(document: Json, { modified }: Package): Origin {
 }
 
 /**
- * A tarball's address is what the document says where that is the registry's own. Behind proxies it often is another host's: then the usual
- * path at the registry comes first, and the other host gets no credentials.
+ * A tarball's address is what the document says where that is the registry's own. Behind proxies it often is another
+ * host's: then the usual path at the registry comes first, and the other host gets no credentials.
  */
-async function openTarball(registry: NpmRegistry, { name, version, document }: Artifact, offset: number, signal: AbortSignal): Promise<Opened> {
+async function openTarball(
+  registry: NpmRegistry,
+  { name, version, document }: Artifact,
+  offset: number,
+  signal: AbortSignal,
+): Promise<Opened> {
   const what = `tarball of ${name}@${version}`;
   const told = addressOf(registry, document);
   const usual = new URL(`${registry.base}/${tarballAddress(name, version)}`);
   const isOwn = told?.origin === usual.origin;
   const headers = offset > 0 ? { range: `bytes=${offset}-` } : {};
   const ask = (url: URL, login: boolean, accept: number[]) =>
-    registry.http.request({ method: "GET", url, what, headers: { ...headers, ...(login ? registry.login : {}) }, accept, signal });
+    registry.http.request({
+      method: "GET",
+      url,
+      what,
+      headers: { ...headers, ...(login ? registry.login : {}) },
+      accept,
+      signal,
+    });
   if (told && isOwn) return openedFrom(await ask(told, true, []), offset);
   const answer = await ask(usual, true, told ? [404] : []);
   if (answer.status !== 404 || !told) return openedFrom(answer, offset);

@@ -20,10 +20,19 @@ export function openTarget(end: End): PartsTarget & Closing {
     },
     async put(artifact, [tarball], content) {
       if (tarball === undefined) return;
-      await inTurn(artifact.name, () => publish(registry, artifact, tarball, content).finally(() => registry.forget(artifact.name)));
+      await inTurn(artifact.name, () =>
+        publish(registry, artifact, tarball, content).finally(() => registry.forget(artifact.name)),
+      );
     },
     async open({ name, version }, _part, signal) {
-      return openedFrom(await registry.ask(tarballAddress(name, version), { method: "GET", what: `tarball of ${name}@${version}`, signal }), 0);
+      return openedFrom(
+        await registry.ask(tarballAddress(name, version), {
+          method: "GET",
+          what: `tarball of ${name}@${version}`,
+          signal,
+        }),
+        0,
+      );
     },
     label: (artifact, rules, signal) => inTurn(artifact.name, () => setLabels(registry, artifact, rules, signal)),
     close: registry.close,

@@ -10,11 +10,18 @@ export type Access = {
   mount: (name: string, from: string) => string[];
 };
 
-/** A client that will push asks for that at once: one token for each name, and none for a name that does not exist yet is refused. */
+/**
+ * A client that will push asks for that at once: one token for each name, and none for a name that does not exist yet
+ * is refused.
+ */
 export function createAccess(address: RegistryAddress, pushes: boolean): Access {
   const path = (name: string) => {
     const full = fullName(address, name);
-    if (!isImageName(full)) throw new TransferError("invalid", `"${full.slice(0, 300)}" is no image name: lower-case letters, digits and . _ - / are allowed`);
+    if (!isImageName(full))
+      throw new TransferError(
+        "invalid",
+        `"${full.slice(0, 300)}" is no image name: lower-case letters, digits and . _ - / are allowed`,
+      );
     return full;
   };
   const scope = (name: string, actions: string) => `repository:${path(name)}:${actions}`;

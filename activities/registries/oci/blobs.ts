@@ -9,26 +9,67 @@ import { type Manners, orRefused, REFUSALS, type Told } from "./told.ts";
 export type Blobs = {
   /** Whether the registry has the blob under this name; `size` is null where it does not say it. */
   askBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<Told<{ size: number | null }>>;
-  /** The blob's size, or null when the registry does not have it under this name; throws where it does not tell. `size` is null where it does not say it. */
+  /**
+   * The blob's size, or null when the registry does not have it under this name; throws where it does not tell. `size`
+   * is null where it does not say it.
+   */
   headBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<{ size: number | null } | null>;
   /** Whether the registry has the whole blob under this name, as far as it tells. */
   hasBlob: (name: string, blob: WantedBlob, signal?: AbortSignal) => Promise<boolean>;
   /** The blob, checked; `misstated`: the error where its size is another than was said. */
-  readBlob: (name: string, blob: WantedBlob & { size: number }, misstated: (actual: number) => TransferError, signal?: AbortSignal) => AsyncGenerator<Buffer, void, undefined>;
+  readBlob: (
+    name: string,
+    blob: WantedBlob & { size: number },
+    misstated: (actual: number) => TransferError,
+    signal?: AbortSignal,
+  ) => AsyncGenerator<Buffer, void, undefined>;
   /** The blob from `offset` on, also where the server ignores Range. Throws `notFound` when it is missing. */
-  openBlob: (name: string, blob: WantedBlob, offset: number, signal?: AbortSignal) => Promise<AsyncGenerator<Buffer, void, undefined>>;
+  openBlob: (
+    name: string,
+    blob: WantedBlob,
+    offset: number,
+    signal?: AbortSignal,
+  ) => Promise<AsyncGenerator<Buffer, void, undefined>>;
 };
 
 /** `size` null: not known, which only a blob that is read from its beginning may be. */
 export type WantedBlob = { digest: Digest; size: number | null };
 
 export function createBlobs(client: RegistryClient, access: Access, manners: Manners): Blobs {
-  const request = (method: "GET" | "HEAD", name: string, digest: Digest, headers: Record<string, string>, accept: readonly number[], signal: AbortSignal | undefined) =>
-    client.request({ method, to: `${access.path(name)}/blobs/${digest}`, what: blobLabel(name, digest), scopes: access.pull(name), headers, accept, signal });
-  const get = (name: string, digest: Digest, headers: Record<string, string>, signal: AbortSignal | undefined) => request("GET", name, digest, headers, [404, 416], signal);
+  const request = (
+    method: "GET" | "HEAD",
+    name: string,
+    digest: Digest,
+    headers: Record<string, string>,
+    accept: readonly number[],
+    signal: AbortSignal | undefined,
+  ) =>
+    client.request({
+      method,
+      to: `${access.path(name)}/blobs/${digest}`,
+      what: blobLabel(name, digest),
+      scopes: access.pull(name),
+      headers,
+      accept,
+      signal,
+    });
+  const get = (name: string, digest: Digest, headers: Record<string, string>, signal: AbortSignal | undefined) =>
+    request("GET", name, digest, headers, [404, 416], signal);
 
-  async function askBy(method: "GET" | "HEAD", name: string, digest: Digest, signal: AbortSignal | undefined): Promise<Told<{ size: number | null }>> {
-    const response = await request(method, name, digest, method === "GET" ? { range: "bytes=0-0" } : {}, REFUSALS, signal);
+  async function askBy(
+    method: "GET" | "HEAD",
+    name: string,
+    digest: Digest,
+    signal: AbortSignal | undefined,
+  ): Promise<Told<{ size: number | null }>> {
+    const response = await request(
+      method,
+      name,
+      digest,
+      method === "GET" ? { range: "bytes=0-0" } : {},
+      REFUSALS,
+      signal,
+    );
     const refused = response.status >= 400 && response.status !== 404 && response.status !== 416;
     if (refused) return { kind: "untold", refusal: await response.failure() };
     await response.discard();
@@ -43,17 +84,30 @@ export function createBlobs(client: RegistryClient, access: Access, manners: Man
   /** `told`: the length of what comes, as far as that is told. */
   async function open(name: string, { digest, size }: WantedBlob, offset: number, signal?: AbortSignal) {
     // go-containerregistry's server knows no open end, and others no Range at all.
-    const ranged = await get(name, digest, offset > 0 && size !== null ? { range: `bytes=${offset}-${size - 1}` } : {}, signal);
+    const ranged = await get(
+      name,
+      digest,
+      offset > 0 && size !== null ? { range: `bytes=${offset}-${size - 1}` } : {},
+      signal,
+    );
     // A part of a coded body cannot be decoded.
     const whole = ranged.status === 416 || (ranged.status === 206 && ranged.coding !== null);
     if (whole) await ranged.discard();
     const response = whole ? await get(name, digest, {}, signal) : ranged;
     if (response.status === 404) {
       await response.discard();
-      throw new TransferError("notFound", `${blobLabel(name, digest)} is missing in the registry ${client.origin.host}: push the image there again`);
+      throw new TransferError(
+        "notFound",
+        `${blobLabel(name, digest)} is missing in the registry ${client.origin.host}: push the image there again`,
+      );
     }
-    const start = response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1] ?? offset) : 0;
-    if (start > offset) throw new TransferError("invalid", `${blobLabel(name, digest)}: ${client.origin.host} answered another range than was asked`);
+    const start =
+      response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1] ?? offset) : 0;
+    if (start > offset)
+      throw new TransferError(
+        "invalid",
+        `${blobLabel(name, digest)}: ${client.origin.host} answered another range than was asked`,
+      );
     // A server that takes a layer's own compression for a coding sends just the layer.
     const isLayersOwn = response.coding !== null && Number(response.header("content-length")) === size;
     const told = isLayersOwn ? size : response.coding === null && offset === 0 ? lengthOf(response) : null;
@@ -92,7 +146,10 @@ export function blobLabel(name: string, digest: Digest): string {
   return `blob ${digest} of ${name}`;
 }
 
-async function* skip(source: AsyncGenerator<Buffer, void, undefined>, bytes: number): AsyncGenerator<Buffer, void, undefined> {
+async function* skip(
+  source: AsyncGenerator<Buffer, void, undefined>,
+  bytes: number,
+): AsyncGenerator<Buffer, void, undefined> {
   let left = bytes;
   for await (const chunk of source) {
     if (left >= chunk.length) {

@@ -18,7 +18,10 @@ export function parseChallenges(header: string): Challenge[] {
   return challenges;
 }
 
-/** Bearer before Basic, wherever they stand among others; undefined when neither is offered. A Bearer without a realm is of no use. */
+/**
+ * Bearer before Basic, wherever they stand among others; undefined when neither is offered. A Bearer without a realm is
+ * of no use.
+ */
 export function preferredChallenge(header: string | undefined): Challenge | undefined {
   const challenges = header === undefined ? [] : parseChallenges(header);
   const bearers = challenges.filter(({ scheme }) => scheme === "bearer");

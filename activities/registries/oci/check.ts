@@ -45,10 +45,22 @@ export async function checkRegistry(
   return { reachable, authenticated, allowed: allowed.done ? yes(allowed.value) : no(allowed.error) };
 }
 
-async function tryScope(client: RegistryClient, access: Access, uploads: Uploads, { name, push }: CheckScope, signal?: AbortSignal): Promise<string> {
+async function tryScope(
+  client: RegistryClient,
+  access: Access,
+  uploads: Uploads,
+  { name, push }: CheckScope,
+  signal?: AbortSignal,
+): Promise<string> {
   if (name === null) {
     const what = "list of repositories (without it, packages must be named with packageConstraints)";
-    const response = await client.request({ method: "GET", to: "_catalog?n=1", what, scopes: ["registry:catalog:*"], signal });
+    const response = await client.request({
+      method: "GET",
+      to: "_catalog?n=1",
+      what,
+      scopes: ["registry:catalog:*"],
+      signal,
+    });
     await response.discard();
     return "may list repositories";
   }
@@ -58,7 +70,13 @@ async function tryScope(client: RegistryClient, access: Access, uploads: Uploads
     return `may push to ${name}`;
   }
   const to = `${access.path(name)}/tags/list?n=1`;
-  const response = await client.request({ method: "GET", to, what: `tags of ${name}`, scopes: access.pull(name), signal });
+  const response = await client.request({
+    method: "GET",
+    to,
+    what: `tags of ${name}`,
+    scopes: access.pull(name),
+    signal,
+  });
   await response.discard();
   return `may pull ${name}`;
 }

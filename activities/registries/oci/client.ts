@@ -28,7 +28,11 @@ export type RegistryClient = {
   resolve: (location: string, base: URL) => URL;
 };
 
-export function createRegistryClient(http: HttpClient, address: RegistryAddress, credentials: Credentials): RegistryClient {
+export function createRegistryClient(
+  http: HttpClient,
+  address: RegistryAddress,
+  credentials: Credentials,
+): RegistryClient {
   const origin = new URL(address.origin);
   const basic = basicHeader(credentials);
   const token = basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
@@ -85,7 +89,11 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
     request,
     resolve(location, base) {
       const url = new URL(location, base);
-      if (address.base !== undefined) return new URL(address.base + url.pathname.slice(Math.max(0, url.pathname.indexOf("/v2/"))) + url.search, origin);
+      if (address.base !== undefined)
+        return new URL(
+          address.base + url.pathname.slice(Math.max(0, url.pathname.indexOf("/v2/"))) + url.search,
+          origin,
+        );
       return url.hostname === origin.hostname && origin.protocol === "https:" && url.protocol === "http:"
         ? new URL(`${url.pathname}${url.search}`, origin)
         : url;
@@ -95,7 +103,12 @@ export function createRegistryClient(http: HttpClient, address: RegistryAddress,
 
 async function askChallenge(http: HttpClient, origin: URL): Promise<Challenge | undefined> {
   const url = new URL("/v2/", origin);
-  const response = await http.request({ method: "GET", url, what: `registry ${origin.host}`, accept: [401, 403, 404, 405] });
+  const response = await http.request({
+    method: "GET",
+    url,
+    what: `registry ${origin.host}`,
+    accept: [401, 403, 404, 405],
+  });
   await response.discard();
   return preferredChallenge(response.list("www-authenticate"));
 }
@@ -126,7 +139,8 @@ function readErrors(body: string): ErrorEntry[] | null {
   }
 }
 
-const errorCodes = (body: string): string[] => (readErrors(body) ?? []).flatMap((error) => (typeof error?.code === "string" ? [error.code] : []));
+const errorCodes = (body: string): string[] =>
+  (readErrors(body) ?? []).flatMap((error) => (typeof error?.code === "string" ? [error.code] : []));
 
 /** The entries in one line; errno 28 is how distribution says that its disk is full. */
 function describeErrors(body: string): string {

@@ -7,7 +7,10 @@ import { listImagePage } from "./copy/listing.ts";
 import { createImageMemory } from "./copy/memory.ts";
 import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "./registry.ts";
 
-/** Registries of images (distribution-spec 1.1). An image is a graph with mounts and referrers, no flat list: it has a copier of its own. */
+/**
+ * Registries of images (distribution-spec 1.1). An image is a graph with mounts and referrers, no flat list: it has a
+ * copier of its own.
+ */
 export const oci = { lister: openLister, copier: openCopier, check } as const satisfies Connector;
 
 function openLister(end: End): Lister & Closing {
@@ -16,8 +19,17 @@ function openLister(end: End): Lister & Closing {
     async list({ packages }, cursor, signal) {
       const page = await listImagePage({ registry, ...imageNames([...packages]), cursor, signal });
       const found = page.artifacts.map(({ name, tag }) => ({ name, version: tag, size: null, digest: null }));
-      const missing = page.missing.map((name) => ({ name, version: "", reason: `image ${name} is not in the registry ${end.url}, or has no tags: check the package's name` }));
-      return { found, missing, attached: page.attached.map(({ name, tag }) => ({ name, version: tag })), next: page.next };
+      const missing = page.missing.map((name) => ({
+        name,
+        version: "",
+        reason: `image ${name} is not in the registry ${end.url}, or has no tags: check the package's name`,
+      }));
+      return {
+        found,
+        missing,
+        attached: page.attached.map(({ name, tag }) => ({ name, version: tag })),
+        next: page.next,
+      };
     },
     close: registry.close,
   };
@@ -47,12 +59,18 @@ function openCopier(from: End, to: End): Copier & Closing {
 
 const nameAt = ({ namespace }: End, name: string): string => (namespace === "" ? name : `${namespace}/${name}`);
 
-/** The path of a registry's url is a namespace of its names; an instance may live below a path, and its registry does, too. */
+/**
+ * The path of a registry's url is a namespace of its names; an instance may live below a path, and its registry does,
+ * too.
+ */
 function openRegistry(end: End, pushes: boolean): OciRegistry {
   if (end.instance !== true) return createOciRegistry({ ...end, pushes });
   const { origin, pathname } = instanceUrl(end.url);
   const authorize = end.authorize ?? (() => authorizationOf(end) ?? undefined);
-  return createOciRegistryAt({ origin, base: pathname.replace(/\/$/, ""), namespace: "" }, { ...end, authorization: authorize, pushes });
+  return createOciRegistryAt(
+    { origin, base: pathname.replace(/\/$/, ""), namespace: "" },
+    { ...end, authorization: authorize, pushes },
+  );
 }
 
 async function check(end: End, signal: AbortSignal): Promise<Check> {

@@ -12,7 +12,10 @@ const CATALOG_SCOPES = ["registry:catalog:*"];
 const NAME_PACKAGES = "name the packages to replicate with packageConstraints";
 const NAME_VERSIONS = "name the versions to replicate with packageConstraints";
 
-/** `next` is an opaque cursor, null at the end. A page may be empty and not the last, but pages that never end are an error. */
+/**
+ * `next` is an opaque cursor, null at the end. A page may be empty and not the last, but pages that never end are an
+ * error.
+ */
 export type Page = { items: string[]; next: string | null };
 
 export type Listing = {
@@ -32,7 +35,10 @@ export function createListing(client: RegistryClient, access: Access, address: R
         client.request({ method: "GET", to: `_catalog${query}`, what, scopes: CATALOG_SCOPES, accept, signal }),
       );
       if (page === null) {
-        throw new TransferError("unsupported", `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${NAME_PACKAGES}`);
+        throw new TransferError(
+          "unsupported",
+          `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${NAME_PACKAGES}`,
+        );
       }
       const prefix = address.namespace === "" ? "" : `${address.namespace}/`;
       const inside = page.items.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
@@ -43,7 +49,14 @@ export function createListing(client: RegistryClient, access: Access, address: R
       const what = `tags of ${name}`;
       const subject = { what, host, advice: NAME_VERSIONS };
       const page = await listPage(cursor, "tags", subject, (query, accept) =>
-        client.request({ method: "GET", to: `${access.path(name)}/tags/list${query}`, what, scopes: access.pull(name), accept, signal }),
+        client.request({
+          method: "GET",
+          to: `${access.path(name)}/tags/list${query}`,
+          what,
+          scopes: access.pull(name),
+          accept,
+          signal,
+        }),
       );
       return page === null ? null : { items: page.items.filter(isTag), next: page.next };
     },
@@ -58,7 +71,9 @@ type Answer = { items: string[]; link: string | null };
 async function listPage(cursor: string | null, field: Field, subject: Subject, ask: Ask): Promise<Page | null> {
   const { progress, page: position } = readCursor(cursor);
   const page = await pageAt(position, field, subject.what, ask);
-  return page === null || page.next === null ? page : { ...page, next: nextCursor(progress, page.items, page.next, subject) };
+  return page === null || page.next === null
+    ? page
+    : { ...page, next: nextCursor(progress, page.items, page.next, subject) };
 }
 
 /**

@@ -15,7 +15,10 @@ export function checkedDigest(bytes: Buffer, reference: string, response: HttpRe
   const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;
   const digest = digestOf(bytes, expected === undefined ? "sha256" : digestParts(expected).algorithm);
   if (expected !== undefined && digest !== expected) {
-    throw new TransferError("digestMismatch", `${what}: its bytes have the digest ${digest}, not ${expected}: the copy there is corrupt; push it again`);
+    throw new TransferError(
+      "digestMismatch",
+      `${what}: its bytes have the digest ${digest}, not ${expected}: the copy there is corrupt; push it again`,
+    );
   }
   return digest;
 }

@@ -1,6 +1,13 @@
 import type { Digest } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import { guessedType, type Json, ManifestError, type ManifestContent, parseObject, readContent } from "../../../domain/image/manifest.ts";
+import {
+  guessedType,
+  type Json,
+  ManifestError,
+  type ManifestContent,
+  parseObject,
+  readContent,
+} from "../../../domain/image/manifest.ts";
 import { MANIFEST_TYPES, INDEX_TYPES, isIndexType } from "../../../domain/image/media-types.ts";
 
 /** Sent with every manifest request: without it a registry may deny a manifest that exists (404). */
@@ -21,13 +28,24 @@ export function parseManifest(bytes: Buffer, digest: Digest, contentType: string
     const json = parseObject(bytes);
     const mediaType = mediaTypeOf(json, contentType);
     if (!isIndexType(mediaType) && !MANIFEST_TYPES.includes(mediaType)) {
-      throw new TransferError("unsupported", `${what}: its media type ${mediaType.slice(0, 100)} is not supported; push it again as an OCI or Docker v2 image`);
+      throw new TransferError(
+        "unsupported",
+        `${what}: its media type ${mediaType.slice(0, 100)} is not supported; push it again as an OCI or Docker v2 image`,
+      );
     }
     const { blobs, children, subject, artifactType, annotations } = readContent(json, mediaType);
-    const description = { mediaType, digest, size: bytes.length, ...(artifactType === null ? {} : { artifactType }), ...(annotations === null ? {} : { annotations }) };
+    const description = {
+      mediaType,
+      digest,
+      size: bytes.length,
+      ...(artifactType === null ? {} : { artifactType }),
+      ...(annotations === null ? {} : { annotations }),
+    };
     return { digest, mediaType, bytes, blobs, children, subject, description };
   } catch (error) {
-    throw error instanceof ManifestError ? new TransferError("invalid", `${what} cannot be read: ${error.message}`, { cause: error }) : error;
+    throw error instanceof ManifestError
+      ? new TransferError("invalid", `${what} cannot be read: ${error.message}`, { cause: error })
+      : error;
   }
 }
 

@@ -18,19 +18,39 @@ export type Manifests = {
   getManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Manifest>;
   /** The same without a look at what it names, for lists that may name anything. */
   getDocument: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestDocument>;
-  /** Verified: the registry says the digest, or is asked for it. `indexesSubject` = it keeps the list of what is attached. */
-  putManifest: (name: string, reference: string, manifest: ManifestDocument, signal?: AbortSignal) => Promise<{ indexesSubject: boolean }>;
+  /**
+   * Verified: the registry says the digest, or is asked for it. `indexesSubject` = it keeps the list of what is
+   * attached.
+   */
+  putManifest: (
+    name: string,
+    reference: string,
+    manifest: ManifestDocument,
+    signal?: AbortSignal,
+  ) => Promise<{ indexesSubject: boolean }>;
 };
 
 export type ManifestDocument = Pick<Manifest, "digest" | "mediaType" | "bytes">;
 
-export function createManifests(client: RegistryClient, access: Access, { listTags }: Pick<Listing, "listTags">, manners: Manners): Manifests {
+export function createManifests(
+  client: RegistryClient,
+  access: Access,
+  { listTags }: Pick<Listing, "listTags">,
+  manners: Manners,
+): Manifests {
   const { host } = client.origin;
   const pathOf = (name: string, reference: string) => {
-    if (!isTag(reference) && !isDigest(reference)) throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
+    if (!isTag(reference) && !isDigest(reference))
+      throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
     return `${access.path(name)}/manifests/${reference}`;
   };
-  const read = (method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined, accept: readonly number[]) =>
+  const read = (
+    method: "GET" | "HEAD",
+    name: string,
+    reference: string,
+    signal: AbortSignal | undefined,
+    accept: readonly number[],
+  ) =>
     client.request({
       method,
       to: pathOf(name, reference),
@@ -42,14 +62,22 @@ export function createManifests(client: RegistryClient, access: Access, { listTa
     });
 
   const askManifest = createQuestion({ read, listTags, manners, host });
-  const headManifest = async (name: string, reference: string, signal?: AbortSignal) => orRefused(await askManifest(name, reference, signal));
+  const headManifest = async (name: string, reference: string, signal?: AbortSignal) =>
+    orRefused(await askManifest(name, reference, signal));
 
-  async function fetchBytes(name: string, reference: string, signal: AbortSignal | undefined): Promise<{ bytes: Buffer; digest: Digest; contentType: string | undefined }> {
+  async function fetchBytes(
+    name: string,
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<{ bytes: Buffer; digest: Digest; contentType: string | undefined }> {
     const what = manifestLabel(name, reference);
     const response = await read("GET", name, reference, signal, [404]);
     if (response.status === 404) {
       await response.discard();
-      throw new TransferError("notFound", `${what} is not in the registry ${host}: it was deleted, or its name is wrong`);
+      throw new TransferError(
+        "notFound",
+        `${what} is not in the registry ${host}: it was deleted, or its name is wrong`,
+      );
     }
     const bytes = await response.bytes(MANIFEST_LIMIT);
     const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
@@ -83,7 +111,10 @@ export function createManifests(client: RegistryClient, access: Access, { listTa
     const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
     // Where it says nothing at all its answer to the writing counts.
     if (stored !== manifest.digest && told?.kind !== "untold") {
-      throw new TransferError("digestMismatch", `${what}: ${host} stored it as ${stored ?? "nothing"} instead of ${manifest.digest}`);
+      throw new TransferError(
+        "digestMismatch",
+        `${what}: ${host} stored it as ${stored ?? "nothing"} instead of ${manifest.digest}`,
+      );
     }
     if (isTag(reference)) manners.wrote(name, reference);
     return { indexesSubject: response.header("oci-subject") !== undefined };

@@ -10,15 +10,29 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
 export type ManifestHead = { digest: Digest; mediaType: string; size: number };
 
 type Means = {
-  read: (method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined, accept: readonly number[]) => Promise<HttpResponse>;
+  read: (
+    method: "GET" | "HEAD",
+    name: string,
+    reference: string,
+    signal: AbortSignal | undefined,
+    accept: readonly number[],
+  ) => Promise<HttpResponse>;
   listTags: Listing["listTags"];
   manners: Manners;
   host: string;
 };
 
-/** The question whether a manifest is there: by HEAD, where that is refused by GET, and where that is refused by the list of tags. */
+/**
+ * The question whether a manifest is there: by HEAD, where that is refused by GET, and where that is refused by the
+ * list of tags.
+ */
 export function createQuestion({ read, listTags, manners, host }: Means) {
-  async function askBy(method: "GET" | "HEAD", name: string, reference: string, signal: AbortSignal | undefined): Promise<Told<ManifestHead>> {
+  async function askBy(
+    method: "GET" | "HEAD",
+    name: string,
+    reference: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Told<ManifestHead>> {
     const response = await read(method, name, reference, signal, REFUSALS);
     if (response.status === 404) return response.discard().then(() => ({ kind: "absent" }));
     if (response.status >= 400) return { kind: "untold", refusal: await response.failure() };
@@ -26,7 +40,10 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
     await response.discard();
     const digest = response.header("docker-content-digest");
     if (!isDigest(digest)) return askBy("GET", name, reference, signal);
-    return { kind: "there", value: { digest, mediaType: typeOf(response), size: Number(response.header("content-length") ?? 0) } };
+    return {
+      kind: "there",
+      value: { digest, mediaType: typeOf(response), size: Number(response.header("content-length") ?? 0) },
+    };
   }
 
   async function headOf(response: HttpResponse, name: string, reference: string): Promise<ManifestHead> {
@@ -48,12 +65,17 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
     return tags && tags.has(reference);
   }
 
-  return async function askManifest(name: string, reference: string, signal?: AbortSignal): Promise<Told<ManifestHead>> {
+  return async function askManifest(
+    name: string,
+    reference: string,
+    signal?: AbortSignal,
+  ): Promise<Told<ManifestHead>> {
     const early = manners.refusesManifests() ? await isListed(name, reference, signal) : null;
     if (early === false) return { kind: "absent" };
     const which = early ? "listed" : "manifest";
     const head = await manners.ask(`HEAD ${which}`, () => askBy("HEAD", name, reference, signal));
-    const told = head.kind === "untold" ? await manners.ask(`GET ${which}`, () => askBy("GET", name, reference, signal)) : head;
+    const told =
+      head.kind === "untold" ? await manners.ask(`GET ${which}`, () => askBy("GET", name, reference, signal)) : head;
     if (told.kind !== "untold" || early !== null) return told;
     return (await isListed(name, reference, signal)) === false ? { kind: "absent" } : told;
   };

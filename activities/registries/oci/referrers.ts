@@ -10,11 +10,16 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
 
 const MOST_PAGES = 100;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
-/** How registries say that they have no referrers API; one that has it never answers 404 (distribution-spec, "Listing Referrers"). */
+/**
+ * How registries say that they have no referrers API; one that has it never answers 404 (distribution-spec, "Listing
+ * Referrers").
+ */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
-  /** What the referrers API lists for `subject`; null when the registry does not tell it so, which is then remembered. */
+  /**
+   * What the referrers API lists for `subject`; null when the registry does not tell it so, which is then remembered.
+   */
   listReferrers: (name: string, subject: Digest, signal?: AbortSignal) => Promise<Descriptor[] | null>;
 };
 

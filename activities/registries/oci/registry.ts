@@ -20,7 +20,10 @@ export type OciRegistryOptions = Credentials &
     pushes?: boolean | undefined;
   };
 
-/** A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token refresh. */
+/**
+ * A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token
+ * refresh.
+ */
 export type OciRegistry = Manifests &
   Referrers &
   Blobs &
@@ -35,7 +38,11 @@ export type OciRegistry = Manifests &
 /** Throws `invalid` when the URL is no registry's address. */
 export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   const address = parseRegistryUrl(options.url);
-  if (address === null) throw new TransferError("invalid", "the registry's url must be http(s)://host[:port][/namespace], without credentials or query");
+  if (address === null)
+    throw new TransferError(
+      "invalid",
+      "the registry's url must be http(s)://host[:port][/namespace], without credentials or query",
+    );
   return createOciRegistryAt(address, options);
 }
 

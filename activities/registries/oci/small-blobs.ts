@@ -4,14 +4,20 @@ import type { Uploads, UploadSession } from "./uploads.ts";
 
 export type SmallBlobs = {
   /** Puts a blob that fits in memory where it is not there already; `read` is asked for it only then. */
-  putSmallBlob: (name: string, blob: SmallBlob, read: () => Promise<Buffer>, signal: AbortSignal) => Promise<"found" | "sent">;
+  putSmallBlob: (
+    name: string,
+    blob: SmallBlob,
+    read: () => Promise<Buffer>,
+    signal: AbortSignal,
+  ) => Promise<"found" | "sent">;
 };
 
 export type SmallBlob = { digest: Digest; size: number };
 
 /**
- * Asking for a blob and beginning its upload is one request where the registry takes a mount from the name itself: "mounted" says that the
- * blob is there. Some ignore `mount`, so it is tried once with a blob that is there for certain, and until then they are asked by HEAD.
+ * Asking for a blob and beginning its upload is one request where the registry takes a mount from the name itself:
+ * "mounted" says that the blob is there. Some ignore `mount`, so it is tried once with a blob that is there for
+ * certain, and until then they are asked by HEAD.
  */
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;

@@ -7,7 +7,10 @@ const LONGEST_MARGIN_MS = 10_000;
 const TOKEN_ANSWER_LIMIT = 1024 * 1024;
 
 export type TokenStore = {
-  /** The Authorization value for these scopes, fetched when there is none that lasts; concurrent callers share one fetch. */
+  /**
+   * The Authorization value for these scopes, fetched when there is none that lasts; concurrent callers share one
+   * fetch.
+   */
   get: (challenge: Challenge, scopes: readonly string[]) => Promise<string>;
   /** Forgets a token the registry refused; the scope it asked for instead, if it named one, is used from then on. */
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
@@ -72,11 +75,15 @@ function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
 
 function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
   const realm = challenge.parameters.get("realm") ?? "";
-  if (!URL.canParse(realm)) throw new TransferError("invalid", `${registry.host} asks for a token but names no valid realm to fetch it from`);
+  if (!URL.canParse(realm))
+    throw new TransferError("invalid", `${registry.host} asks for a token but names no valid realm to fetch it from`);
   const url = new URL(realm);
   const insecure = url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
   if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
-    throw new TransferError("invalid", `${registry.host} wants the password sent to ${url.protocol}//${url.host}, without TLS: refused`);
+    throw new TransferError(
+      "invalid",
+      `${registry.host} wants the password sent to ${url.protocol}//${url.host}, without TLS: refused`,
+    );
   }
   return url;
 }
@@ -84,7 +91,8 @@ function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean)
 function readToken(bytes: Buffer, what: string): Token {
   const answer = parseAnswer(bytes);
   const token = [answer.token, answer.access_token].find((value) => typeof value === "string" && value !== "");
-  if (typeof token !== "string" || /[^\x21-\x7e]/.test(token)) throw new TransferError("invalid", `${what}: the token server answers without a token`);
+  if (typeof token !== "string" || /[^\x21-\x7e]/.test(token))
+    throw new TransferError("invalid", `${what}: the token server answers without a token`);
   const seconds = typeof answer.expires_in === "number" && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
   const life = seconds * 1000;
   return { header: `Bearer ${token}`, expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5) };

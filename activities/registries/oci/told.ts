@@ -1,14 +1,18 @@
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * What a registry says to "is it there?": 200 is yes, 404 is no. Every other refusal that would be the same at the next try says neither: some
- * answer 401 or 403 for what is not there, some know no HEAD, some let a user write who may not read. `refusal`: the last of them.
+ * What a registry says to "is it there?": 200 is yes, 404 is no. Every other refusal that would be the same at the next
+ * try says neither: some answer 401 or 403 for what is not there, some know no HEAD, some let a user write who may not
+ * read. `refusal`: the last of them.
  */
 export type Told<T> = { kind: "there"; value: T } | { kind: "absent" } | Untold;
 export type Untold = { kind: "untold"; refusal: TransferError };
 
 /** Statuses of refusals: what passes (408, 429, 5xx) and what a proxy wants for itself (407) are left out. */
-export const REFUSALS: readonly number[] = [...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => ![407, 408, 429].includes(status)), 501];
+export const REFUSALS: readonly number[] = [
+  ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => ![407, 408, 429].includes(status)),
+  501,
+];
 
 /** After so many refusals in a row, with no answer among them, a question is not asked any more. */
 const MOST_REFUSALS = 3;
@@ -16,9 +20,21 @@ const MOST_REFUSALS = 3;
 const MOST_LISTS = 200;
 
 /** `listed`: of a tag that is known to be there, so that only a registry that never says more refuses it. */
-export type Question = "HEAD manifest" | "GET manifest" | "HEAD listed" | "GET listed" | "tags" | "referrers" | "HEAD blob" | "GET blob" | "mount";
+export type Question =
+  | "HEAD manifest"
+  | "GET manifest"
+  | "HEAD listed"
+  | "GET listed"
+  | "tags"
+  | "referrers"
+  | "HEAD blob"
+  | "GET blob"
+  | "mount";
 
-/** What one registry has refused so far, so that a thousand images do not each ask in vain. To lose it costs requests, nothing else. */
+/**
+ * What one registry has refused so far, so that a thousand images do not each ask in vain. To lose it costs requests,
+ * nothing else.
+ */
 export type Manners = {
   /** Asks unless that is in vain. */
   ask: <T>(question: Question, ask: () => Promise<Told<T>>) => Promise<Told<T>>;
@@ -55,14 +71,23 @@ export function createManners(): Manners {
         throw error;
       });
     },
-    wrote: (name, tag) => void lists.get(name)?.then((tags) => tags?.add(tag), () => undefined),
+    wrote: (name, tag) =>
+      void lists.get(name)?.then(
+        (tags) => tags?.add(tag),
+        () => undefined,
+      ),
   };
 }
 
 /** The refusal of others for something that was not asked for any more. */
 function silent({ refusal }: Untold): Untold {
   const { kind, message } = refusal;
-  return { kind: "untold", refusal: new TransferError(kind, `it refused to say so of ${MOST_REFUSALS} others, the last time for ${message}`, { cause: refusal }) };
+  return {
+    kind: "untold",
+    refusal: new TransferError(kind, `it refused to say so of ${MOST_REFUSALS} others, the last time for ${message}`, {
+      cause: refusal,
+    }),
+  };
 }
 
 /** What is told or nothing; throws the refusal where it is not told. */
@@ -73,5 +98,9 @@ export function orRefused<T>(told: Told<T>): T | null {
 
 /** Fails what must not be written on a guess. `what` is the thing that may be there at `host`. */
 export function cannotTell(what: string, host: string, { refusal }: Untold): TransferError {
-  return new TransferError("invalid", `cannot tell whether ${what} is there at ${host}, so it is not written but under OVERWRITE: ${refusal.message}`, { cause: refusal });
+  return new TransferError(
+    "invalid",
+    `cannot tell whether ${what} is there at ${host}, so it is not written but under OVERWRITE: ${refusal.message}`,
+    { cause: refusal },
+  );
 }

@@ -10,14 +10,38 @@ import { type Manners, REFUSALS } from "./told.ts";
 export type UploadSession = { location: string; offset: number; minChunk: number };
 
 export type Uploads = {
-  /** Begins an upload; with `mount`, the blob may be there at once (`mounted`), taken over from another name of the registry. */
-  startUpload: (name: string, digest: Digest, mountFrom: string | null, signal?: AbortSignal) => Promise<UploadSession | "mounted">;
+  /**
+   * Begins an upload; with `mount`, the blob may be there at once (`mounted`), taken over from another name of the
+   * registry.
+   */
+  startUpload: (
+    name: string,
+    digest: Digest,
+    mountFrom: string | null,
+    signal?: AbortSignal,
+  ) => Promise<UploadSession | "mounted">;
   /** Where the registry says an upload stands, or null when it has forgotten it. */
   uploadStatus: (name: string, location: string, signal?: AbortSignal) => Promise<UploadSession | null>;
-  /** Sends `length` bytes at the session's offset; the answer holds the offset the registry confirms, which may differ. */
-  appendChunk: (name: string, session: UploadSession, body: HttpBody, length: number, signal?: AbortSignal) => Promise<UploadSession>;
-  /** Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the whole blob's. */
-  finishUpload: (name: string, session: UploadSession, blob: { digest: Digest; size: number }, rest: UploadRest | null, signal?: AbortSignal) => Promise<void>;
+  /**
+   * Sends `length` bytes at the session's offset; the answer holds the offset the registry confirms, which may differ.
+   */
+  appendChunk: (
+    name: string,
+    session: UploadSession,
+    body: HttpBody,
+    length: number,
+    signal?: AbortSignal,
+  ) => Promise<UploadSession>;
+  /**
+   * Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the whole blob's.
+   */
+  finishUpload: (
+    name: string,
+    session: UploadSession,
+    blob: { digest: Digest; size: number },
+    rest: UploadRest | null,
+    signal?: AbortSignal,
+  ) => Promise<void>;
   /** Lets go of an upload that will not be finished; best effort, never throws. */
   cancelUpload: (name: string, session: UploadSession) => Promise<void>;
 };
@@ -40,7 +64,13 @@ export function createUploads(client: RegistryClient, access: Access, manners: M
 }
 
 /** A mount is a question: where another name's blob is refused, the upload is begun without it. */
-async function startUpload(wire: Wire, name: string, digest: Digest, mountFrom: string | null, signal?: AbortSignal): Promise<UploadSession | "mounted"> {
+async function startUpload(
+  wire: Wire,
+  name: string,
+  digest: Digest,
+  mountFrom: string | null,
+  signal?: AbortSignal,
+): Promise<UploadSession | "mounted"> {
   if (mountFrom === null || mountFrom === name) return begin(wire, name, digest, mountFrom, signal);
   const told = await wire.manners.ask("mount", async () => {
     const begun = await begin(wire, name, digest, mountFrom, signal).catch(toTransferError);
@@ -70,7 +100,12 @@ async function begin(
   return mountFrom !== null && response.status === 201 ? "mounted" : sessionOf(client, response, 0, 0);
 }
 
-async function uploadStatus({ client, access }: Wire, name: string, location: string, signal?: AbortSignal): Promise<UploadSession | null> {
+async function uploadStatus(
+  { client, access }: Wire,
+  name: string,
+  location: string,
+  signal?: AbortSignal,
+): Promise<UploadSession | null> {
   const response = await client.request({
     method: "GET",
     to: client.resolve(location, client.origin),
@@ -82,12 +117,20 @@ async function uploadStatus({ client, access }: Wire, name: string, location: st
   await response.discard();
   if (response.status >= 300) return null;
   const offset = confirmedOffset(response) ?? 0;
-  return response.header("location") === undefined ? { location, offset, minChunk: 0 } : sessionOf(client, response, offset, 0);
+  return response.header("location") === undefined
+    ? { location, offset, minChunk: 0 }
+    : sessionOf(client, response, offset, 0);
 }
 
 async function cancelUpload(wire: Wire, name: string, location: string, stale = false): Promise<void> {
   const { client, access } = wire;
-  const request = { method: "DELETE" as const, to: new URL(location), what: `upload to ${name}`, scopes: access.push(name), accept: [416] };
+  const request = {
+    method: "DELETE" as const,
+    to: new URL(location),
+    what: `upload to ${name}`,
+    scopes: access.push(name),
+    accept: [416],
+  };
   const response = await client.request(request);
   await response.discard();
   if (response.status !== 416 || stale) return;
@@ -109,7 +152,11 @@ async function appendChunk(
     to: new URL(session.location),
     what: `upload to ${name}`,
     scopes: access.push(name),
-    headers: { "content-type": OCTETS, "content-length": String(chunk.length), "content-range": `${session.offset}-${end - 1}` },
+    headers: {
+      "content-type": OCTETS,
+      "content-length": String(chunk.length),
+      "content-range": `${session.offset}-${end - 1}`,
+    },
     body: chunk.body,
     storedBytes: chunk.length,
     signal,
@@ -142,15 +189,23 @@ async function finishUpload(
   const stored = response.header("docker-content-digest");
   const sameAlgorithm = isDigest(stored) && digestParts(stored).algorithm === digestParts(blob.digest).algorithm;
   if (sameAlgorithm && stored !== blob.digest) {
-    throw new TransferError("digestMismatch", `${blobLabel(name, blob.digest)}: ${client.origin.host} stored it as ${stored}`);
+    throw new TransferError(
+      "digestMismatch",
+      `${blobLabel(name, blob.digest)}: ${client.origin.host} stored it as ${stored}`,
+    );
   }
 }
 
 function sessionOf(client: RegistryClient, response: HttpResponse, offset: number, minChunk: number): UploadSession {
   const location = response.header("location");
-  if (location === undefined) throw new TransferError("invalid", `${client.origin.host} answers an upload without Location`);
+  if (location === undefined)
+    throw new TransferError("invalid", `${client.origin.host} answers an upload without Location`);
   const least = Number(response.header("oci-chunk-min-length") ?? minChunk);
-  return { location: client.resolve(location, response.url).href, offset, minChunk: Number.isSafeInteger(least) ? least : minChunk };
+  return {
+    location: client.resolve(location, response.url).href,
+    offset,
+    minChunk: Number.isSafeInteger(least) ? least : minChunk,
+  };
 }
 
 /** `Range: 0-N` (some write `bytes=0-N`) as the number of bytes held. A fresh upload says `0-0`, which means none. */
@@ -167,5 +222,7 @@ function withDigest(location: string, digest: Digest): URL {
 }
 
 function digestVerdict(failure: TransferError): TransferError {
-  return failure.codes?.includes("DIGEST_INVALID") === true ? new TransferError("digestMismatch", failure.message, { cause: failure }) : failure;
+  return failure.codes?.includes("DIGEST_INVALID") === true
+    ? new TransferError("digestMismatch", failure.message, { cause: failure })
+    : failure;
 }

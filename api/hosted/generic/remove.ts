@@ -4,7 +4,11 @@ import type { ApiDeps } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 
 /** Deletes a file, or a folder with all below it. */
-export async function removeFiles({ db, now }: Pick<ApiDeps, "db" | "now">, repository: RepositoryRow, path: string): Promise<void> {
+export async function removeFiles(
+  { db, now }: Pick<ApiDeps, "db" | "now">,
+  repository: RepositoryRow,
+  path: string,
+): Promise<void> {
   if (path === "/") fail(251011, path, "name a file or folder; delete the repository to delete all");
   if ((await deleteNodes(db, repository.id, path, now())) === null) fail(251010, path);
 }

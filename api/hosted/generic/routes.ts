@@ -46,7 +46,11 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
   return app;
 }
 
-const params = z.object({ projectId: z.string(), repoName: z.string(), path: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }) });
+const params = z.object({
+  projectId: z.string(),
+  repoName: z.string(),
+  path: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }),
+});
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["files"];
 const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
@@ -56,16 +60,23 @@ const optionalText = (description: string) => z.string().optional().openapi({ de
 const uploadHeaders = z.object({
   "X-BKREPO-SHA256": optionalText("Checked: on a mismatch (251003) nothing is kept"),
   "X-BKREPO-MD5": optionalText("Checked as well"),
-  "X-BKREPO-OVERWRITE": z.enum(["true", "false"]).optional().openapi({ description: "Whether an existing file is replaced; else 251012" }),
+  "X-BKREPO-OVERWRITE": z
+    .enum(["true", "false"])
+    .optional()
+    .openapi({ description: "Whether an existing file is replaced; else 251012" }),
   "X-BKREPO-EXPIRES": optionalText("Days; 0 = for ever"),
-  "X-BKREPO-META": optionalText("Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case"),
+  "X-BKREPO-META": optionalText(
+    "Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case",
+  ),
 });
 const downloadHeaders = z.object({
   range: optionalText("One range, bytes=first-last"),
   "if-range": optionalText("ETag or Last-Modified for which the range holds"),
   "if-none-match": optionalText("ETag that the client has"),
 });
-const download = z.object({ download: z.enum(["true", "false"]).optional().openapi({ description: "true: as an attachment" }) });
+const download = z.object({
+  download: z.enum(["true", "false"]).optional().openapi({ description: "true: as an attachment" }),
+});
 
 /** What is asked of files, in OpenAPI. */
 export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {

@@ -5,7 +5,9 @@ import { languageOf, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;
 
-/** Maven's clients show the status, people read the text: errors are plain text, and what may not be replaced is 409. */
+/**
+ * Maven's clients show the status, people read the text: errors are plain text, and what may not be replaced is 409.
+ */
 export function plainErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const error = toApiError(thrown, c);
   if (error.status >= 500) log(error.cause ?? error);

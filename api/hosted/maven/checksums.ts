@@ -15,7 +15,10 @@ export function createChecksums(store: Pick<Store, "digestOf">) {
 
 const LENGTHS: Record<Checksum, number> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 };
 
-/** The hex of a checksum file: by itself, before the file's name, or after `SHA1 (file) =`; null when there is none of this kind. */
+/**
+ * The hex of a checksum file: by itself, before the file's name, or after `SHA1 (file) =`; null when there is none of
+ * this kind.
+ */
 export function parseChecksum(text: string, checksum: Checksum): string | null {
   const isHex = (word: string) => word.length === LENGTHS[checksum] && /^[0-9a-f]+$/i.test(word);
   return text.split(/\s+/, 100).find(isHex)?.toLowerCase() ?? null;
@@ -35,7 +38,10 @@ export function createExpectations() {
       expected.set(keyOf(repositoryId, path, checksum), hex);
       if (expected.size > MOST_EXPECTED) expected.delete(expected.keys().next().value ?? "");
     },
-    /** What is expected of the file, which is not expected any more: whatever comes of it, its checksums may be sent again. */
+    /**
+     * What is expected of the file, which is not expected any more: whatever comes of it, its checksums may be sent
+     * again.
+     */
     take(repositoryId: number, path: string): [Checksum, string][] {
       return CHECKSUMS.flatMap((checksum) => {
         const key = keyOf(repositoryId, path, checksum);

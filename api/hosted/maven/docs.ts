@@ -5,7 +5,10 @@ import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
-  path: z.string().openapi({ description: "Path in Maven's layout, each segment percent-encoded; it may have slashes", example: "org/example/app/1.0/app-1.0.jar" }),
+  path: z.string().openapi({
+    description: "Path in Maven's layout, each segment percent-encoded; it may have slashes",
+    example: "org/example/app/1.0/app-1.0.jar",
+  }),
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["maven"];
@@ -28,13 +31,16 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
     path,
     tags,
     summary: "Deploy a file, or say its checksum",
-    description: "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Of maven-metadata.xml only the plugins of a group are kept: the server makes the rest.",
+    description:
+      "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Of maven-metadata.xml only the plugins of a group are kept: the server makes the rest.",
     request: { params, body: { required: true, content: bytes } },
     responses: {
       ...refused("put"),
       200: { description: "The file was there: it has the same content, or was replaced" },
       201: { description: "It is there now" },
-      409: because("A released file must not change, unless configuration.settings.allowOverwrite of the repository is true"),
+      409: because(
+        "A released file must not change, unless configuration.settings.allowOverwrite of the repository is true",
+      ),
       413: because("The file is larger than MAX_UPLOAD"),
       507: because("The disk is full"),
     },

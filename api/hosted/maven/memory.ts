@@ -5,7 +5,11 @@ import { createLine } from "./line.ts";
 /** What is remembered between requests for hosted Maven repositories. */
 export type MavenMemory = ReturnType<typeof createMemory>;
 
-const createMemory = (store: Store) => ({ checksumOf: createChecksums(store), expectations: createExpectations(), merging: createLine() });
+const createMemory = (store: Store) => ({
+  checksumOf: createChecksums(store),
+  expectations: createExpectations(),
+  merging: createLine(),
+});
 
 const memories = new WeakMap<Store, MavenMemory>();
 

@@ -13,26 +13,53 @@ import { readPlugins } from "./plugins.ts";
 
 export type Metadata = { content: string; lastModified: number };
 
-/** The `maven-metadata.xml` at a path, made of what is in its folder: of a snapshot, an artifact, a group with plugins, or the last two in one. Null: nothing to tell. */
-export async function metadataAt({ db, store, now }: Pick<ApiDeps, "db" | "store" | "now">, { id }: Pick<RepositoryRow, "id">, path: string): Promise<Metadata | null> {
+/**
+ * The `maven-metadata.xml` at a path, made of what is in its folder: of a snapshot, an artifact, a group with plugins,
+ * or the last two in one. Null: nothing to tell.
+ */
+export async function metadataAt(
+  { db, store, now }: Pick<ApiDeps, "db" | "store" | "now">,
+  { id }: Pick<RepositoryRow, "id">,
+  path: string,
+): Promise<Metadata | null> {
   const [, ...segments] = parentOf(path).split("/");
   const [version = "", ofSnapshot = "", ...aboveSnapshot] = segments.toReversed();
   const snapshot = { group: aboveSnapshot.reverse().join("."), artifact: ofSnapshot, version };
   const files = snapshotIn(db, id, snapshot);
-  if (files) return { content: snapshotXml(snapshot, files), lastModified: Math.max(...files.map((file) => file.lastModifiedDate)) };
+  if (files)
+    return {
+      content: snapshotXml(snapshot, files),
+      lastModified: Math.max(...files.map((file) => file.lastModifiedDate)),
+    };
 
   const artifact = artifactIn(db, id, { group: segments.slice(0, -1).join("."), artifact: segments.at(-1) ?? "" });
   const node = getNode(db, id, path, now());
   const plugins = pluginsOf(db, id, segments.join("."), node?.sha256 ? await readPlugins(store, node.sha256) : []);
   if (!artifact && plugins.length === 0) return null;
-  return { content: metadataXml({ artifact, plugins }), lastModified: Math.max(artifact?.lastUpdated ?? 0, node?.lastModifiedDate ?? 0) };
+  return {
+    content: metadataXml({ artifact, plugins }),
+    lastModified: Math.max(artifact?.lastUpdated ?? 0, node?.lastModifiedDate ?? 0),
+  };
 }
 
-/** What clients said of the plugins that are there; of the others, such as came from another instance, what their names say. */
+/**
+ * What clients said of the plugins that are there; of the others, such as came from another instance, what their names
+ * say.
+ */
 function pluginsOf(db: Db, repositoryId: number, group: string, told: PluginPrefix[]): PluginPrefix[] {
-  const known = knownArtifacts(db, repositoryId, group, told.map(({ artifactId }) => artifactId));
-  const named = pluginsIn(db, repositoryId, group).filter((artifactId) => !told.some((plugin) => plugin.artifactId === artifactId));
-  return [...told.filter(({ artifactId }) => known.has(artifactId)), ...named.map((artifactId) => ({ prefix: defaultPrefix(artifactId), artifactId, name: null }))];
+  const known = knownArtifacts(
+    db,
+    repositoryId,
+    group,
+    told.map(({ artifactId }) => artifactId),
+  );
+  const named = pluginsIn(db, repositoryId, group).filter(
+    (artifactId) => !told.some((plugin) => plugin.artifactId === artifactId),
+  );
+  return [
+    ...told.filter(({ artifactId }) => known.has(artifactId)),
+    ...named.map((artifactId) => ({ prefix: defaultPrefix(artifactId), artifactId, name: null })),
+  ];
 }
 
 export const checksumOfMetadata = ({ content }: Metadata, checksum: Checksum): string => hash(checksum, content);

@@ -6,7 +6,10 @@ import { isRecord } from "../../sync/statement.ts";
 import { packagingOf } from "./pom.ts";
 import { LONGEST_XML } from "./xml.ts";
 
-/** The packaging of POMs that are stated as single files, by their sha256: of those whose content came with the statement or was here before. */
+/**
+ * The packaging of POMs that are stated as single files, by their sha256: of those whose content came with the
+ * statement or was here before.
+ */
 export async function readPackagings(
   store: Pick<Store, "open">,
   files: readonly Pick<DescribedFile, "path" | "sha256" | "size">[],
@@ -23,8 +26,8 @@ export async function readPackagings(
 }
 
 /**
- * Maven versions with the packaging of those of their POMs of which the source says none, where the content is `attached` (by sha256) or was
- * here before.
+ * Maven versions with the packaging of those of their POMs of which the source says none, where the content is
+ * `attached` (by sha256) or was here before.
  */
 export async function completePackagings(
   store: Pick<Store, "open">,
@@ -35,9 +38,14 @@ export async function completePackagings(
   for (const version of versions) {
     const said = version.document?.["packagings"];
     const told = isRecord(said) ? said : {};
-    const isUntold = ({ path, sha256 }: DescribedFile) => path.endsWith(".pom") && sha256 !== null && told[sha256] === undefined;
+    const isUntold = ({ path, sha256 }: DescribedFile) =>
+      path.endsWith(".pom") && sha256 !== null && told[sha256] === undefined;
     const poms = version.verdict ? [] : version.files.filter(isUntold);
-    const found = await readPackagings(store, poms, poms.map(({ sha256 }) => attached.get(sha256 ?? "")));
+    const found = await readPackagings(
+      store,
+      poms,
+      poms.map(({ sha256 }) => attached.get(sha256 ?? "")),
+    );
     const packagings = { ...told, ...Object.fromEntries(found) };
     completed.push(found.size === 0 ? version : { ...version, document: { ...version.document, packagings } });
   }

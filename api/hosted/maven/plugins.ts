@@ -33,14 +33,29 @@ export async function readPlugins(store: Pick<Store, "open">, sha256: string): P
   return pluginsIn(Buffer.concat(chunks));
 }
 
-/** Keeps the plugins' prefixes that a client's metadata names beside those that were there; nothing else in it is kept, for the server makes the rest. */
-export async function keepPlugins(deps: ApiDeps, repository: RepositoryRow, path: string, content: Uint8Array, user: string): Promise<void> {
+/**
+ * Keeps the plugins' prefixes that a client's metadata names beside those that were there; nothing else in it is kept,
+ * for the server makes the rest.
+ */
+export async function keepPlugins(
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  path: string,
+  content: Uint8Array,
+  user: string,
+): Promise<void> {
   const named = pluginsIn(content);
   // One after the other: each reads what the one before it wrote.
   if (named.length > 0) await mavenMemory(deps.store).merging(() => mergePlugins(deps, repository, path, named, user));
 }
 
-async function mergePlugins({ db, store, now }: ApiDeps, repository: RepositoryRow, path: string, named: PluginPrefix[], user: string): Promise<void> {
+async function mergePlugins(
+  { db, store, now }: ApiDeps,
+  repository: RepositoryRow,
+  path: string,
+  named: PluginPrefix[],
+  user: string,
+): Promise<void> {
   const node = getNode(db, repository.id, path, now());
   const before = node?.sha256 ? await readPlugins(store, node.sha256) : [];
   const merged = new Map([...before, ...named].map((plugin) => [plugin.prefix, plugin]));
@@ -50,7 +65,8 @@ async function mergePlugins({ db, store, now }: ApiDeps, repository: RepositoryR
     write(db, (tx) => {
       putBlobs(tx, blobs, now());
       const entries = blobs.map(({ sha256 }) => ({ fullPath: path, sha256, metadata: null, partOfVersion: true }));
-      for (const result of putNodes(db, hostedMaven(db, repository), entries, { overwrite: true, user, now: now() })) mustBeMade(path, result);
+      for (const result of putNodes(db, hostedMaven(db, repository), entries, { overwrite: true, user, now: now() }))
+        mustBeMade(path, result);
     }),
   );
   await durable(db);

@@ -26,8 +26,16 @@ export type Received = { created: boolean; file: NodeRow | null };
 
 const LONGEST_CHECKSUM = 4096;
 
-/** Takes the request's body as what lies at `path`, by Maven's rules. A file is there whole and durable when it resolves, else nothing of it is. */
-export async function receiveMaven(c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, path: string): Promise<Received> {
+/**
+ * Takes the request's body as what lies at `path`, by Maven's rules. A file is there whole and durable when it
+ * resolves, else nothing of it is.
+ */
+export async function receiveMaven(
+  c: Context<Env>,
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  path: string,
+): Promise<Received> {
   const subject = checksumOf(path);
   if (subject && checksumOf(subject.of)) fail(251011, path, "a checksum has no checksum");
   if (subject) return receiveChecksum(c, deps, repository, subject);
@@ -37,18 +45,29 @@ export async function receiveMaven(c: Context<Env>, deps: ApiDeps, repository: R
 }
 
 /** A checksum is never kept: the server has its own. It says whether the client sees the same file. */
-async function receiveChecksum(c: Context<Env>, { db, store, now }: ApiDeps, { id }: RepositoryRow, { of, checksum }: { of: string; checksum: Checksum }): Promise<Received> {
+async function receiveChecksum(
+  c: Context<Env>,
+  { db, store, now }: ApiDeps,
+  { id }: RepositoryRow,
+  { of, checksum }: { of: string; checksum: Checksum },
+): Promise<Received> {
   const text = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
   // The server's metadata is not the client's.
   if (isMetadata(of)) return { created: true, file: null };
-  const told = parseChecksum(text, checksum) ?? fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
+  const told =
+    parseChecksum(text, checksum) ?? fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
   const node = getNode(db, id, of, now());
   if (!node?.sha256) {
     mavenMemory(store).expectations.add(id, of, checksum, told);
     return { created: true, file: null };
   }
   const found = await mavenMemory(store).checksumOf({ ...node, sha256: node.sha256 }, checksum);
-  if (found !== told) fail(251003, `${of}.${checksum}`, `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, its checksum is served as it is: upload the file again, after deleting it where it is released`);
+  if (found !== told)
+    fail(
+      251003,
+      `${of}.${checksum}`,
+      `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, its checksum is served as it is: upload the file again, after deleting it where it is released`,
+    );
   return { created: true, file: null };
 }
 
@@ -67,13 +86,21 @@ async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Repositor
     keep: file && isPom(file) ? LONGEST_XML : 0,
   });
   try {
-    const staged = await store.stage(watched.body, { maxBytes: maxUpload ?? undefined, expect: { size, sha256: wishes.sha256, md5: wishes.md5 } });
+    const staged = await store.stage(watched.body, {
+      maxBytes: maxUpload ?? undefined,
+      expect: { size, sha256: wishes.sha256, md5: wishes.md5 },
+    });
     const wrong = Object.entries(watched.digests()).find(([checksum, found]) => expected[checksum] !== found);
     if (wrong) {
       await staged.discard();
-      fail(251003, path, `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as the checksum said that came before it; nothing is kept of it`);
+      fail(
+        251003,
+        path,
+        `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as the checksum said that came before it; nothing is kept of it`,
+      );
     }
-    const packagings = file && isPom(file) ? new Map([[staged.sha256, packagingOf(watched.kept())]]) : new Map<string, string>();
+    const packagings =
+      file && isPom(file) ? new Map([[staged.sha256, packagingOf(watched.kept())]]) : new Map<string, string>();
     const received = await staged.commit((blob) =>
       write(db, (tx) => {
         putBlobs(tx, [blob], deps.now());
@@ -87,7 +114,8 @@ async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Repositor
   }
 }
 
-const RELEASED = "it is released and must not change: deploy another version, or set configuration.settings.allowOverwrite of the repository";
+const RELEASED =
+  "it is released and must not change: deploy another version, or set configuration.settings.allowOverwrite of the repository";
 
 const mayChange = (repository: RepositoryRow, path: string): boolean => {
   const file = parseMavenPath(path);
@@ -95,15 +123,27 @@ const mayChange = (repository: RepositoryRow, path: string): boolean => {
 };
 
 /** Content of another length is other content: that is told before it is sent. */
-function refuseOtherSize({ db, now }: ApiDeps, repository: RepositoryRow, path: string, size: number | undefined): void {
+function refuseOtherSize(
+  { db, now }: ApiDeps,
+  repository: RepositoryRow,
+  path: string,
+  size: number | undefined,
+): void {
   const node = getNode(db, repository.id, path, now());
-  if (node?.sha256 && size !== undefined && node.size !== size && !mayChange(repository, path)) fail(251012, path, RELEASED);
+  if (node?.sha256 && size !== undefined && node.size !== size && !mayChange(repository, path))
+    fail(251012, path, RELEASED);
 }
 
 type FileToBe = { path: string; sha256: string; wishes: UploadWishes; packagings: Map<string, string>; user: string };
 
-/** Runs in the transaction that registers the content; the repository may have changed, or gone, while the body came. */
-function makeFile({ db, now }: ApiDeps, named: RepositoryRow, { path, sha256, wishes, packagings, user }: FileToBe): Received {
+/**
+ * Runs in the transaction that registers the content; the repository may have changed, or gone, while the body came.
+ */
+function makeFile(
+  { db, now }: ApiDeps,
+  named: RepositoryRow,
+  { path, sha256, wishes, packagings, user }: FileToBe,
+): Received {
   const repository = hostedMaven(db, named);
   const at = now();
   const existing = getNode(db, repository.id, path, at);
@@ -111,9 +151,20 @@ function makeFile({ db, now }: ApiDeps, named: RepositoryRow, { path, sha256, wi
   const partOfVersion = parseMavenPath(path) !== null;
   const metadata = Object.keys(wishes.metadata).length > 0 ? wishes.metadata : null;
   if (existing?.sha256 !== sha256 || metadata !== null) {
-    const [result] = putNodes(db, repository, [{ fullPath: path, sha256, metadata, partOfVersion }], { overwrite: true, user, now: at });
+    const [result] = putNodes(db, repository, [{ fullPath: path, sha256, metadata, partOfVersion }], {
+      overwrite: true,
+      user,
+      now: at,
+    });
     mustBeMade(path, result);
   }
-  recordMavenFiles(db, repository, [path], { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at }, at, packagings);
+  recordMavenFiles(
+    db,
+    repository,
+    [path],
+    { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at },
+    at,
+    packagings,
+  );
   return { created: existing === null, file: getNode(db, repository.id, path, at) };
 }

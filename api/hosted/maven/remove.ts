@@ -6,12 +6,25 @@ import { checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 
-/** Deletes a file, or a folder with all below it; versions and metadata follow at once. A checksum goes with its file, and metadata with what it tells of. */
-export async function removeMaven({ db, now }: Pick<ApiDeps, "db" | "now">, repository: RepositoryRow, path: string, user: string): Promise<void> {
+/**
+ * Deletes a file, or a folder with all below it; versions and metadata follow at once. A checksum goes with its file,
+ * and metadata with what it tells of.
+ */
+export async function removeMaven(
+  { db, now }: Pick<ApiDeps, "db" | "now">,
+  repository: RepositoryRow,
+  path: string,
+  user: string,
+): Promise<void> {
   if (path === "/") fail(251011, path, "name a file or folder; delete the repository to delete all");
   const at = now();
   const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
-  if ((await deleteNodes(db, repository.id, path, at, (tx, paths) => recordMavenFiles(tx, repository, paths, audit, at))) !== null) return;
+  if (
+    (await deleteNodes(db, repository.id, path, at, (tx, paths) =>
+      recordMavenFiles(tx, repository, paths, audit, at),
+    )) !== null
+  )
+    return;
   const of = checksumOf(path)?.of ?? path;
   if (isMetadata(of) || getNode(db, repository.id, of, at)) return;
   fail(251010, path);

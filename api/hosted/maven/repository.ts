@@ -9,6 +9,7 @@ export function hostedMaven(db: DbOrTx, { projectId, name }: { projectId: string
   if (found?.category === "LOCAL" && found.type === "MAVEN") return found;
   const known = `${projectId}/${name}`;
   if (!found) throw findProject(db, projectId) ? new ApiError(251006, [known]) : new ApiError(251004, [projectId]);
-  const kind = found.category === "LOCAL" ? `a hosted ${found.type} repository` : "linked: its files are at another registry";
+  const kind =
+    found.category === "LOCAL" ? `a hosted ${found.type} repository` : "linked: its files are at another registry";
   throw new ApiError(251006, [known, `it is ${kind}; Maven needs a hosted MAVEN repository`]);
 }

@@ -16,10 +16,13 @@ import { hostedMaven } from "./repository.ts";
 /** "", "maven", project, repository. */
 const SKIPPED = 3;
 
-/** Hosted repositories for Maven's clients: its layout, byte by byte, with checksums and metadata that the server makes. */
+/**
+ * Hosted repositories for Maven's clients: its layout, byte by byte, with checksums and metadata that the server makes.
+ */
 export function mavenRoutes(deps: ApiDeps) {
   const { db, store } = deps;
-  const repositoryOf = ({ projectId, repoName }: { projectId: string; repoName: string }) => hostedMaven(db, { projectId, name: repoName });
+  const repositoryOf = ({ projectId, repoName }: { projectId: string; repoName: string }) =>
+    hostedMaven(db, { projectId, name: repoName });
 
   const app = new OpenAPIHono<Env>();
   app
@@ -47,14 +50,25 @@ export function mavenRoutes(deps: ApiDeps) {
 function findFile({ db, now }: ApiDeps, { id }: RepositoryRow, path: string): FileRow {
   const file = path === "/" ? null : getNode(db, id, path, now());
   if (file?.sha256) return { ...file, sha256: file.sha256 };
-  return file || path === "/" ? fail(251010, path, "it is a folder, and folders are not listed here") : fail(251010, path);
+  return file || path === "/"
+    ? fail(251010, path, "it is a folder, and folders are not listed here")
+    : fail(251010, path);
 }
 
-async function findChecksum(deps: ApiDeps, repository: RepositoryRow, { of, checksum }: { of: string; checksum: Checksum }): Promise<string> {
+async function findChecksum(
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  { of, checksum }: { of: string; checksum: Checksum },
+): Promise<string> {
   if (!isMetadata(of)) return mavenMemory(deps.store).checksumOf(findFile(deps, repository, of), checksum);
   return checksumOfMetadata((await metadataAt(deps, repository, of)) ?? fail(251010, of), checksum);
 }
 
 function sendChecksum(c: Context<Env>, hex: string): Response {
-  return c.body(hex, 200, { "content-type": "text/plain; charset=utf-8", "content-length": String(hex.length), "cache-control": "no-cache", etag: `"${hex}"` });
+  return c.body(hex, 200, {
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(hex.length),
+    "cache-control": "no-cache",
+    etag: `"${hex}"`,
+  });
 }

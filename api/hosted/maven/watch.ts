@@ -1,8 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 
-/** Watches a body on its way: `hashes` of it are taken, and its first `keep` bytes kept. Both are asked for when it has passed. */
-export function watchBody(body: AsyncIterable<Uint8Array>, { hashes, keep }: { hashes: readonly Checksum[]; keep: number }) {
+/**
+ * Watches a body on its way: `hashes` of it are taken, and its first `keep` bytes kept. Both are asked for when it has
+ * passed.
+ */
+export function watchBody(
+  body: AsyncIterable<Uint8Array>,
+  { hashes, keep }: { hashes: readonly Checksum[]; keep: number },
+) {
   const running = hashes.map((checksum) => [checksum, createHash(checksum)] as const);
   const kept: Uint8Array[] = [];
   let size = 0;
@@ -17,7 +23,8 @@ export function watchBody(body: AsyncIterable<Uint8Array>, { hashes, keep }: { h
   }
   return {
     body: watched(),
-    digests: (): Record<string, string> => Object.fromEntries(running.map(([checksum, hash]) => [checksum, hash.digest("hex")])),
+    digests: (): Record<string, string> =>
+      Object.fromEntries(running.map(([checksum, hash]) => [checksum, hash.digest("hex")])),
     kept: (): Uint8Array => Buffer.concat(kept),
   };
 }

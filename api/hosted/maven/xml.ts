@@ -4,7 +4,14 @@ import { XMLParser } from "fast-xml-parser";
 export const LONGEST_XML = 1024 * 1024;
 
 // Texts stay texts (1.10 is no number), and nothing is expanded: entities are left as they are written.
-const parser = new XMLParser({ parseTagValue: false, processEntities: false, ignoreAttributes: true, ignoreDeclaration: true, ignorePiTags: true, removeNSPrefix: true });
+const parser = new XMLParser({
+  parseTagValue: false,
+  processEntities: false,
+  ignoreAttributes: true,
+  ignoreDeclaration: true,
+  ignorePiTags: true,
+  removeNSPrefix: true,
+});
 
 type Element = Record<string, unknown>;
 
@@ -17,7 +24,8 @@ export function readXml(content: Uint8Array, root: string): Element | null {
   }
 }
 
-const elementOf = (value: unknown): Element | null => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Element) : null);
+const elementOf = (value: unknown): Element | null =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Element) : null;
 
 /** All elements of that name below `parent`, however many. */
 export function childrenOf(parent: Element | null, name: string): Element[] {
@@ -29,7 +37,10 @@ export function childrenOf(parent: Element | null, name: string): Element[] {
 
 export function textOf(parent: Element | null, name: string): string | null {
   const value = parent?.[name];
-  const text = typeof value === "string" ? value.trim().replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => PREDEFINED[name] ?? "") : "";
+  const text =
+    typeof value === "string"
+      ? value.trim().replaceAll(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => PREDEFINED[name] ?? "")
+      : "";
   return text === "" ? null : text;
 }
 

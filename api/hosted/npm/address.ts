@@ -34,7 +34,8 @@ function addressOf(segments: string[]): Address {
   if (a === undefined) return { kind: "package", name };
   if (a === "-rev" && b !== undefined && c === undefined) return { kind: "revision", name, rev: b };
   if (a === "-" && b !== undefined && c === undefined) return { kind: "tarball", name, file: b };
-  if (a === "-" && b !== undefined && c === "-rev" && d !== undefined && rest.length === 4) return { kind: "tarballRevision", name, file: b, rev: d };
+  if (a === "-" && b !== undefined && c === "-rev" && d !== undefined && rest.length === 4)
+    return { kind: "tarballRevision", name, file: b, rev: d };
   if (b === undefined) return { kind: "version", name, version: a };
   throw new NpmError(404, `nothing is at ${shown(segments.join("/"))}`);
 }

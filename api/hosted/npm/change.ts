@@ -37,12 +37,20 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   const known = new Set(owner ? versionNames(deps.db, owner.id) : []);
   const unknown = Object.keys(versions).find((version) => !known.has(version));
   if (owner) mustBeCurrent(owner, body["_rev"]);
-  if (unknown !== undefined) throw new NpmError(400, `the version ${name}@${unknown.slice(0, 250)} comes without its tarball: publish it with _attachments`);
-  const wanted = new Map(Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]));
+  if (unknown !== undefined)
+    throw new NpmError(
+      400,
+      `the version ${name}@${unknown.slice(0, 250)} comes without its tarball: publish it with _attachments`,
+    );
+  const wanted = new Map(
+    Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]),
+  );
   const changed = changedDeprecations(deps.db, packageOf(request, name).id, wanted);
   for (let at = 0; at < changed.length; at += STEP) {
     await turn("answer");
-    write(deps.db, (tx) => setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)));
+    write(deps.db, (tx) =>
+      setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)),
+    );
   }
   await durable(deps.db);
   return done(request, name, 200);
@@ -53,7 +61,10 @@ function versionsOf({ versions }: Record<string, unknown>): Record<string, unkno
   throw new NpmError(403, "owners and stars of packages are not kept here: everything is the administrator's");
 }
 
-/** `npm unpublish` of a version: the document without it. Versions that are lacking go, dist-tags become what the client made of them. */
+/**
+ * `npm unpublish` of a version: the document without it. Versions that are lacking go, dist-tags become what the client
+ * made of them.
+ */
 export async function putRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
   const { c, deps, repository } = request;
   const { body, tarball } = await readPublication(c, deps);
@@ -72,8 +83,13 @@ export async function putRevision(request: NpmRequest, name: string, rev: string
   deleteNpmVersions(deps.db, repository, name, gone, deps.now());
   const left = findPackage(deps.db, repository.id, name);
   if (left) {
-    const wanted = new Map<string, string | null>(tags.flatMap(([tag, version]) => (typeof version === "string" && before.get(tag) !== version ? [[tag, version]] : [])));
-    for (const tag of before.keys()) if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
+    const wanted = new Map<string, string | null>(
+      tags.flatMap(([tag, version]) =>
+        typeof version === "string" && before.get(tag) !== version ? [[tag, version]] : [],
+      ),
+    );
+    for (const tag of before.keys())
+      if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
     write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, byOf(request)));
   }
   await durable(deps.db);
@@ -95,12 +111,17 @@ export async function deleteTarball(request: NpmRequest, name: string, file: str
   const path = filePath(name, file);
   const owner = findPackage(deps.db, repository.id, name);
   const version = owner ? versionOfTarball(deps.db, owner.id, path) : null;
-  if (version !== null) throw new NpmError(409, `${file} is the tarball of ${name}@${version}: unpublish that version first`);
+  if (version !== null)
+    throw new NpmError(409, `${file} is the tarball of ${name}@${version}: unpublish that version first`);
   return done(request, name, 200);
 }
 
 function mustBeCurrent(owner: PackageRow, rev: unknown): void {
-  if (rev !== undefined && rev !== revisionOf(owner)) throw new NpmError(409, `${owner.name} was changed meanwhile: ask for its document again (?write=true) and repeat the change`);
+  if (rev !== undefined && rev !== revisionOf(owner))
+    throw new NpmError(
+      409,
+      `${owner.name} was changed meanwhile: ask for its document again (?write=true) and repeat the change`,
+    );
 }
 
 /** A value of JSON that is a text. */

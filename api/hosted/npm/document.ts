@@ -37,44 +37,124 @@ const tarball = "/{name}/-/{file}";
 const packument = z.object({ name: z.string(), versions: z.record(z.string(), z.unknown()) }).loose();
 
 const PATHS: Path[] = [
-  { method: "get", path: "/-/ping", summary: "Whether the repository is there, and the login is right", done: { 200: "It is" } },
+  {
+    method: "get",
+    path: "/-/ping",
+    summary: "Whether the repository is there, and the login is right",
+    done: { 200: "It is" },
+  },
   { method: "get", path: "/-/whoami", summary: "The name of who logs in", done: { 200: "username" } },
   {
     method: "get",
     path: "/-/v1/search",
     summary: "Packages whose name, description or keywords have all the words",
     done: { 200: "objects, total, time" },
-    query: z.object({ text: optional("Words"), size: optional("How many, 20, at most 250"), from: optional("How many to leave out") }),
+    query: z.object({
+      text: optional("Words"),
+      size: optional("How many, 20, at most 250"),
+      from: optional("How many to leave out"),
+    }),
   },
   {
     method: "get",
     path: "/{name}",
     summary: "All versions of a package",
-    done: { 200: "The packument; abbreviated for Accept: application/vnd.npm.install-v1+json", 304: "The client has it" },
+    done: {
+      200: "The packument; abbreviated for Accept: application/vnd.npm.install-v1+json",
+      304: "The client has it",
+    },
     query: z.object({ write: optional("true: the whole document, to change it") }),
   },
-  { method: "put", path: "/{name}", summary: "Publish a version, or deprecate versions", done: { 200: "Deprecations are as in the document", 201: "The version is published" }, refused: { 400: "It is no publication, or not what it announces", ...people, ...taken, ...full }, body: packument },
-  { method: "put", path: "/{name}/-rev/{rev}", summary: "Unpublish the versions that the document lacks", done: { 200: "They are gone" }, refused: { ...people, ...taken, ...full }, body: packument },
-  { method: "delete", path: "/{name}/-rev/{rev}", summary: "Unpublish a package", done: { 200: "It is gone" }, refused: taken },
+  {
+    method: "put",
+    path: "/{name}",
+    summary: "Publish a version, or deprecate versions",
+    done: { 200: "Deprecations are as in the document", 201: "The version is published" },
+    refused: { 400: "It is no publication, or not what it announces", ...people, ...taken, ...full },
+    body: packument,
+  },
+  {
+    method: "put",
+    path: "/{name}/-rev/{rev}",
+    summary: "Unpublish the versions that the document lacks",
+    done: { 200: "They are gone" },
+    refused: { ...people, ...taken, ...full },
+    body: packument,
+  },
+  {
+    method: "delete",
+    path: "/{name}/-rev/{rev}",
+    summary: "Unpublish a package",
+    done: { 200: "It is gone" },
+    refused: taken,
+  },
   { method: "get", path: "/{name}/{version}", summary: "One version", done: { 200: "Its document" } },
-  { method: "get", path: tarball, summary: "A tarball", done: { 200: "Its bytes", 206: "The part that Range names", 304: "The client has it" }, refused: { 416: "It has no such bytes" } },
-  { method: "head", path: tarball, summary: "Size and digests of a tarball", done: { 200: "It is here", 206: "The part that Range names is", 304: "The client has it" }, refused: { 416: "It has no such bytes" } },
-  { method: "delete", path: `${tarball}/-rev/{rev}`, summary: "The last step of unpublishing a version", done: { 200: "It is gone" }, refused: taken },
-  { method: "get", path: "/-/package/{name}/dist-tags", summary: "Dist-tags of a package", done: { 200: "Versions by tag" } },
-  { method: "put", path: "/-/package/{name}/dist-tags/{tag}", summary: "Point a dist-tag at a version", done: { 201: "It points there" }, refused: { 400: "It is no dist-tag" }, body: z.string() },
-  { method: "delete", path: "/-/package/{name}/dist-tags/{tag}", summary: "Remove a dist-tag", done: { 200: "It is gone" }, refused: { 403: "latest stays" } },
+  {
+    method: "get",
+    path: tarball,
+    summary: "A tarball",
+    done: { 200: "Its bytes", 206: "The part that Range names", 304: "The client has it" },
+    refused: { 416: "It has no such bytes" },
+  },
+  {
+    method: "head",
+    path: tarball,
+    summary: "Size and digests of a tarball",
+    done: { 200: "It is here", 206: "The part that Range names is", 304: "The client has it" },
+    refused: { 416: "It has no such bytes" },
+  },
+  {
+    method: "delete",
+    path: `${tarball}/-rev/{rev}`,
+    summary: "The last step of unpublishing a version",
+    done: { 200: "It is gone" },
+    refused: taken,
+  },
+  {
+    method: "get",
+    path: "/-/package/{name}/dist-tags",
+    summary: "Dist-tags of a package",
+    done: { 200: "Versions by tag" },
+  },
+  {
+    method: "put",
+    path: "/-/package/{name}/dist-tags/{tag}",
+    summary: "Point a dist-tag at a version",
+    done: { 201: "It points there" },
+    refused: { 400: "It is no dist-tag" },
+    body: z.string(),
+  },
+  {
+    method: "delete",
+    path: "/-/package/{name}/dist-tags/{tag}",
+    summary: "Remove a dist-tag",
+    done: { 200: "It is gone" },
+    refused: { 403: "latest stays" },
+  },
 ];
 
 export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   for (const { method, path, summary, done, refused = {}, query, body } of PATHS) {
     const whole = `/{projectId}/{repoName}${path}`;
     const names = [...whole.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => name);
-    const params = z.object(Object.fromEntries(names.map((name) => [name, z.string().openapi({ description: PARAMETERS[name] ?? name })])));
-    const answered = Object.entries(done).map(([status, description = ""]) => [status, status === "304" ? { description } : { description, content: anything }]);
+    const params = z.object(
+      Object.fromEntries(names.map((name) => [name, z.string().openapi({ description: PARAMETERS[name] ?? name })])),
+    );
+    const answered = Object.entries(done).map(([status, description = ""]) => [
+      status,
+      status === "304" ? { description } : { description, content: anything },
+    ]);
     const failures = Object.entries({ ...REFUSED[method], ...missing, ...refused });
     const failed = failures.map(([status, description = ""]) => [status, because(description)]);
     const json = body && { required: true, content: { "application/json": { schema: body } } };
     const request = { params, ...(query ? { query } : {}), ...(json ? { body: json } : {}) };
-    registry.registerPath({ method, path: whole, tags, summary, request, responses: Object.fromEntries([...answered, ...failed]) });
+    registry.registerPath({
+      method,
+      path: whole,
+      tags,
+      summary,
+      request,
+      responses: Object.fromEntries([...answered, ...failed]),
+    });
   }
 }

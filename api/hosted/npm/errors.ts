@@ -43,7 +43,8 @@ type Explained = { status: ContentfulStatusCode; message: string; headers: Recor
 
 function explained(thrown: unknown, c: Context<Env>): Explained {
   if (thrown instanceof NpmError) return { status: thrown.status, message: thrown.message, headers: {}, cause: thrown };
-  if (thrown instanceof TransferError) return { status: FAILURE_STATUS[thrown.kind], message: thrown.message, headers: {}, cause: thrown };
+  if (thrown instanceof TransferError)
+    return { status: FAILURE_STATUS[thrown.kind], message: thrown.message, headers: {}, cause: thrown };
   if (isCut(thrown)) return { status: 400, message: CUT_MESSAGE, headers: {}, cause: thrown };
   const { status, message, headers, cause } = toApiError(thrown, c);
   const hint = status === 401 ? `: ${LOGIN_HINT}` : "";

@@ -17,7 +17,10 @@ export type Packuments = {
 /** Bytes that are kept of packuments that were asked for. */
 const KEPT = 32 * 1024 * 1024;
 
-/** Makes packuments and keeps the newest of them: one of thousands of versions takes a moment, and clients ask again and again. */
+/**
+ * Makes packuments and keeps the newest of them: one of thousands of versions takes a moment, and clients ask again and
+ * again.
+ */
 export function createPackuments(db: Db): Packuments {
   const kept = new Map<string, { body: Promise<Buffer>; size: number }>();
   let total = 0;
@@ -77,7 +80,10 @@ async function make(db: Db, owner: PackageRow, base: string, form: Form): Promis
   const head = { name: owner.name, "dist-tags": Object.fromEntries(tags) };
   const modified = new Date(owner.lastModifiedDate).toISOString();
   if (form === "abbreviated") return assemble({ ...head, modified }, versions);
-  return assemble({ _id: owner.name, _rev: revisionOf(owner), ...head, ...aboutPackage(latest), time: times(owner, rows, modified) }, versions);
+  return assemble(
+    { _id: owner.name, _rev: revisionOf(owner), ...head, ...aboutPackage(latest), time: times(owner, rows, modified) },
+    versions,
+  );
 }
 
 function assemble(about: NpmDocument, versions: string[]): Buffer {
@@ -86,5 +92,9 @@ function assemble(about: NpmDocument, versions: string[]): Buffer {
 
 function times(owner: PackageRow, rows: readonly VersionText[], modified: string): Record<string, string> {
   const created = new Date(owner.createdDate).toISOString();
-  return Object.fromEntries([["created", created], ["modified", modified], ...rows.map(({ name, createdDate }) => [name, new Date(createdDate).toISOString()])]);
+  return Object.fromEntries([
+    ["created", created],
+    ["modified", modified],
+    ...rows.map(({ name, createdDate }) => [name, new Date(createdDate).toISOString()]),
+  ]);
 }

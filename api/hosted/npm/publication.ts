@@ -7,13 +7,19 @@ import { bodyOf } from "../../http/body.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 
-/** Bytes of a body besides the tarball: a packument of thousands of versions comes back whole when a version of it is deprecated. */
+/**
+ * Bytes of a body besides the tarball: a packument of thousands of versions comes back whole when a version of it is
+ * deprecated.
+ */
 export const MAX_METADATA = 32 * 1024 * 1024;
 
 /** A tarball that arrived whole; hashes as npm writes them (hex and base64). */
 export type Tarball = { file: string; staged: Staged; sha1: string; sha512: string };
 
-/** What a client put: the metadata, and the tarball where one came with them. Whoever does not commit the tarball discards it. */
+/**
+ * What a client put: the metadata, and the tarball where one came with them. Whoever does not commit the tarball
+ * discards it.
+ */
 export type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
@@ -38,19 +44,26 @@ export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publ
 }
 
 function refuseTooLong(length: number, maxUpload: number | null): void {
-  if (maxUpload !== null && length > Math.ceil(maxUpload / 3) * 4 + MAX_METADATA) throw new NpmError(413, `a tarball may have at most ${maxUpload} bytes`);
+  if (maxUpload !== null && length > Math.ceil(maxUpload / 3) * 4 + MAX_METADATA)
+    throw new NpmError(413, `a tarball may have at most ${maxUpload} bytes`);
 }
 
 function mayCome(file: string, before: Tarball | null): void {
-  if (file.endsWith(".sigstore")) throw new NpmError(400, "provenance statements are not kept here: publish with --provenance=false");
-  if (before !== null) throw new NpmError(400, "the publication has more than one attachment: a version has one tarball");
+  if (file.endsWith(".sigstore"))
+    throw new NpmError(400, "provenance statements are not kept here: publish with --provenance=false");
+  if (before !== null)
+    throw new NpmError(400, "the publication has more than one attachment: a version has one tarball");
 }
 
 async function* piecesOf(scanner: Scanner, body: AsyncIterable<Buffer>): AsyncGenerator<Piece, void> {
   for await (const chunk of body) yield* scanner.feed(chunk);
 }
 
-async function stageTarball({ store, maxUpload }: Deps, file: string, pieces: AsyncGenerator<Piece, void>): Promise<Tarball> {
+async function stageTarball(
+  { store, maxUpload }: Deps,
+  file: string,
+  pieces: AsyncGenerator<Piece, void>,
+): Promise<Tarball> {
   const [sha1, sha512] = [createHash("sha1"), createHash("sha512")];
   async function* hashed() {
     for await (const content of decoded(contentOf(pieces))) {

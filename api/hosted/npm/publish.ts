@@ -22,7 +22,14 @@ const MAX_DOCUMENT = 4 * 1024 * 1024;
 type Judged = { name: string; version: string; document: NpmDocument; distTags: string[]; file: string; path: string };
 
 /** Makes the version that a client publishes: durable when it resolves, and nothing of it is there when it throws. */
-export async function publish(deps: ApiDeps, repository: RepositoryRow, name: string, body: Record<string, unknown>, tarball: Tarball, user: string): Promise<void> {
+export async function publish(
+  deps: ApiDeps,
+  repository: RepositoryRow,
+  name: string,
+  body: Record<string, unknown>,
+  tarball: Tarball,
+  user: string,
+): Promise<void> {
   const { db, store, now } = deps;
   const judged = judge(name, body, tarball);
   mustBeNew(db, repository, judged);
@@ -33,11 +40,23 @@ export async function publish(deps: ApiDeps, repository: RepositoryRow, name: st
       mustBeNew(tx, there, judged);
       const at = now();
       putBlobs(tx, [blob], at);
-      const [result] = putNodes(db, there, [{ fullPath: judged.path, sha256: blob.sha256, metadata: {}, partOfVersion: true }], { overwrite: true, user, now: at });
-      if (result?.kind === "blocked") throw new NpmError(409, `${result.at} is in the way of the tarball ${judged.path}`);
+      const [result] = putNodes(
+        db,
+        there,
+        [{ fullPath: judged.path, sha256: blob.sha256, metadata: {}, partOfVersion: true }],
+        { overwrite: true, user, now: at },
+      );
+      if (result?.kind === "blocked")
+        throw new NpmError(409, `${result.at} is in the way of the tarball ${judged.path}`);
       const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
       const { version, document, distTags, file } = judged;
-      putNpmVersion(tx, there, { name, version, document, tarball: { sha256: blob.sha256, size: blob.size, file }, distTags }, audit, at);
+      putNpmVersion(
+        tx,
+        there,
+        { name, version, document, tarball: { sha256: blob.sha256, size: blob.size, file }, distTags },
+        audit,
+        at,
+      );
     }),
   );
   store.keepDigests({ ...tarball.staged, ...digestsOf(tarball) });
@@ -51,35 +70,61 @@ function digestsOf({ staged, sha1, sha512 }: Tarball): TarballDigests {
 function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged): void {
   const owner = findPackage(db, id, name);
   if (owner === undefined) return;
-  if (findVersion(db, owner.id, version)) throw new NpmError(409, `you cannot publish over the previously published version: ${name}@${version}`);
+  if (findVersion(db, owner.id, version))
+    throw new NpmError(409, `you cannot publish over the previously published version: ${name}@${version}`);
   const twin = findTwin(db, owner.id, version);
-  if (twin !== null) throw new NpmError(409, `you cannot publish over the previously published version: ${sameButForBuild(name, version, twin)}`);
+  if (twin !== null)
+    throw new NpmError(
+      409,
+      `you cannot publish over the previously published version: ${sameButForBuild(name, version, twin)}`,
+    );
 }
 
 function judge(name: string, body: Record<string, unknown>, tarball: Tarball): Judged {
   const [only, ...others] = Object.entries(record(body["versions"]));
-  if (only === undefined || others.length > 0) throw new NpmError(400, "versions must hold the one version that is published");
+  if (only === undefined || others.length > 0)
+    throw new NpmError(400, "versions must hold the one version that is published");
   const [version, value] = only;
-  if (!isNpmVersion(version)) throw new NpmError(400, `${JSON.stringify(version.slice(0, 100))} is no version: write it as in 1.2.3 or 1.2.3-beta.1`);
+  if (!isNpmVersion(version))
+    throw new NpmError(
+      400,
+      `${JSON.stringify(version.slice(0, 100))} is no version: write it as in 1.2.3 or 1.2.3-beta.1`,
+    );
   const document = record(value);
   checkNames(name, version, body, document);
   checkContent(tarball, document, record(record(body["_attachments"])[tarball.file]));
   const file = tarballFile(name, version);
-  return { name, version, document: completed(document, body, tarball), distTags: distTagsOf(body, version), file, path: filePath(name, file) };
+  return {
+    name,
+    version,
+    document: completed(document, body, tarball),
+    distTags: distTagsOf(body, version),
+    file,
+    path: filePath(name, file),
+  };
 }
 
 function checkNames(name: string, version: string, body: Record<string, unknown>, document: NpmDocument): void {
   for (const said of [body["name"] ?? name, document["name"]]) {
-    if (said !== name) throw new NpmError(400, `the document names the package ${JSON.stringify(said)?.slice(0, 250)}, the address ${name}`);
+    if (said !== name)
+      throw new NpmError(
+        400,
+        `the document names the package ${JSON.stringify(said)?.slice(0, 250)}, the address ${name}`,
+      );
   }
-  if (document["version"] !== version) throw new NpmError(400, `the document of ${name}@${version} says that it is version ${JSON.stringify(document["version"])?.slice(0, 100)}`);
+  if (document["version"] !== version)
+    throw new NpmError(
+      400,
+      `the document of ${name}@${version} says that it is version ${JSON.stringify(document["version"])?.slice(0, 100)}`,
+    );
 }
 
 /** What `dist` and the attachment announce must be what came. */
 function checkContent(tarball: Tarball, document: NpmDocument, { length }: Record<string, unknown>): void {
   const { staged } = tarball;
   if (staged.size === 0) throw new NpmError(400, "the tarball is empty");
-  if (typeof length === "number" && length !== staged.size) throw new NpmError(400, `the attachment announces ${length} bytes and has ${staged.size}`);
+  if (typeof length === "number" && length !== staged.size)
+    throw new NpmError(400, `the attachment announces ${length} bytes and has ${staged.size}`);
   const problem = integrityProblem(document, digestsOf(tarball));
   if (problem !== null) throw new NpmError(400, problem);
 }
@@ -93,7 +138,8 @@ function completed(document: NpmDocument, { readme }: Record<string, unknown>, {
     dist: { ...dist, integrity: integrity || `sha512-${sha512}`, shasum: sha1 },
   };
   const size = Buffer.byteLength(JSON.stringify(whole));
-  if (size > MAX_DOCUMENT) throw new NpmError(413, `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`);
+  if (size > MAX_DOCUMENT)
+    throw new NpmError(413, `the document of the version has ${size} bytes, ${MAX_DOCUMENT} are allowed`);
   return whole;
 }
 
@@ -104,5 +150,9 @@ function distTagsOf(body: Record<string, unknown>, version: string): string[] {
 }
 
 export function checkDistTag(tag: string): void {
-  if (!isDistTag(tag)) throw new NpmError(400, `${JSON.stringify(tag.slice(0, 100))} is no dist-tag: write a word that is no version and no range of versions`);
+  if (!isDistTag(tag))
+    throw new NpmError(
+      400,
+      `${JSON.stringify(tag.slice(0, 100))} is no dist-tag: write a word that is no version and no range of versions`,
+    );
 }

@@ -19,7 +19,12 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
   const owner = packageOf(request, name);
   const form = wantsAbbreviated(c) ? "abbreviated" : "full";
   const tag = tagOf(owner, base, form);
-  const headers = { etag: `"${tag}"`, "last-modified": new Date(owner.lastModifiedDate).toUTCString(), "cache-control": "no-cache", vary: "Accept" };
+  const headers = {
+    etag: `"${tag}"`,
+    "last-modified": new Date(owner.lastModifiedDate).toUTCString(),
+    "cache-control": "no-cache",
+    vary: "Accept",
+  };
   if (matchesTag(c.req.header("if-none-match"), tag)) return c.body(null, 304, headers);
   const body = await packuments.get(owner, base, form);
   const type = form === "abbreviated" ? ABBREVIATED : "application/json";
@@ -30,7 +35,10 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
 function wantsAbbreviated(c: Context<Env>): boolean {
   if (c.req.query("write") === "true") return false;
   const offers = (c.req.header("accept") ?? "").split(",").map((offer) => {
-    const [type = "", ...parameters] = offer.toLowerCase().split(";").map((part) => part.trim());
+    const [type = "", ...parameters] = offer
+      .toLowerCase()
+      .split(";")
+      .map((part) => part.trim());
     const quality = parameters.find((each) => each.startsWith("q="))?.slice(2) ?? "1";
     return { type, quality: Number(quality) || 0 };
   });

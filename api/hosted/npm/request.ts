@@ -6,9 +6,19 @@ import { NpmError } from "./errors.ts";
 import type { Packuments } from "./packuments.ts";
 
 /** What every handler is given. `base`: where clients reach the repository, without a slash at the end. */
-export type NpmRequest = { c: Context<Env>; deps: ApiDeps; repository: RepositoryRow; packuments: Packuments; base: string };
+export type NpmRequest = {
+  c: Context<Env>;
+  deps: ApiDeps;
+  repository: RepositoryRow;
+  packuments: Packuments;
+  base: string;
+};
 
-export function baseOf(c: Context<Env>, { publicUrl }: Pick<ApiDeps, "publicUrl">, { projectId, name }: RepositoryRow): string {
+export function baseOf(
+  c: Context<Env>,
+  { publicUrl }: Pick<ApiDeps, "publicUrl">,
+  { projectId, name }: RepositoryRow,
+): string {
   const origin = publicUrl ?? new URL(c.req.url).origin;
   return `${origin.replace(/\/+$/, "")}/npm/${projectId}/${name}`;
 }

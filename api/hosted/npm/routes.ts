@@ -32,8 +32,15 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
 
 /** Asked without credentials, and by npm only when it is about to get some: the answer is what the user reads. */
 function refuseLogin(method: string, address: Address): void {
-  if (address.kind === "service" && method !== "GET" && (address.path === "v1/login" || address.path.startsWith("user/"))) {
-    throw new NpmError(403, `there are no logins to make and no tokens here, only the administrator's name and password: ${LOGIN_HINT}`);
+  if (
+    address.kind === "service" &&
+    method !== "GET" &&
+    (address.path === "v1/login" || address.path.startsWith("user/"))
+  ) {
+    throw new NpmError(
+      403,
+      `there are no logins to make and no tokens here, only the administrator's name and password: ${LOGIN_HINT}`,
+    );
   }
 }
 
@@ -54,11 +61,18 @@ function handlersOf(request: NpmRequest, address: Address): Record<string, Handl
     case "tags":
       return { GET: () => getTags(request, address.name) };
     case "tag":
-      return { PUT: () => putTag(request, address.name, address.tag), POST: () => putTag(request, address.name, address.tag), DELETE: () => deleteTag(request, address.name, address.tag) };
+      return {
+        PUT: () => putTag(request, address.name, address.tag),
+        POST: () => putTag(request, address.name, address.tag),
+        DELETE: () => deleteTag(request, address.name, address.tag),
+      };
     case "package":
       return { GET: () => getPackument(request, address.name), PUT: () => putPackage(request, address.name) };
     case "revision":
-      return { PUT: () => putRevision(request, address.name, address.rev), DELETE: () => deleteRevision(request, address.name, address.rev) };
+      return {
+        PUT: () => putRevision(request, address.name, address.rev),
+        DELETE: () => deleteRevision(request, address.name, address.rev),
+      };
     case "version":
       return { GET: () => getVersion(request, address.name, address.version) };
     case "tarball":
@@ -78,7 +92,8 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
     case "v1/search":
       return { GET: () => search(request) };
     default:
-      if (PEOPLE.test(path)) throw new NpmError(403, "there are no users, owners, teams and tokens here: everything is the administrator's");
+      if (PEOPLE.test(path))
+        throw new NpmError(403, "there are no users, owners, teams and tokens here: everything is the administrator's");
       // An audit among them: npm goes on without one when it is told that there is none.
       throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here`);
   }
@@ -91,7 +106,9 @@ function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
   const method = c.req.method === "HEAD" ? "GET" : c.req.method;
   const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
   if (handler) return handler;
-  const allow = Object.keys(handlers).flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
+  const allow = Object.keys(handlers)
+    .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
+    .join(", ");
   c.header("allow", allow);
   throw new NpmError(405, `${c.req.method} is not offered here, ${allow} is`);
 }

@@ -36,8 +36,9 @@ type Scan = {
 type Step = { end: number; turn?: Piece };
 
 /**
- * Reads the JSON of a publication as it comes and takes the attachments' contents (`_attachments.{file}.data`) out of it, so that a tarball is never
- * in memory. What is left, with "" in the contents' place, is small: `text` gives it to be parsed once all has come, which is also what finds broken JSON.
+ * Reads the JSON of a publication as it comes and takes the attachments' contents (`_attachments.{file}.data`) out of
+ * it, so that a tarball is never in memory. What is left, with "" in the contents' place, is small: `text` gives it to
+ * be parsed once all has come, which is also what finds broken JSON.
  */
 export function createScanner(maxText: number): Scanner {
   const scan: Scan = { maxText, frames: [], text: [], size: 0, state: "plain", escape: null, key: null };
@@ -46,9 +47,14 @@ export function createScanner(maxText: number): Scanner {
       const pieces: Piece[] = [];
       /** Where what is kept begins in this chunk. */
       let kept = 0;
-      for (let at = 0; at < chunk.length; ) {
+      for (let at = 0; at < chunk.length;) {
         const { state } = scan;
-        const { end, turn } = state === "content" ? content(scan, chunk, at, pieces) : state === "plain" ? plain(scan, chunk, at) : string(scan, chunk, at);
+        const { end, turn } =
+          state === "content"
+            ? content(scan, chunk, at, pieces)
+            : state === "plain"
+              ? plain(scan, chunk, at)
+              : string(scan, chunk, at);
         if (turn?.kind === "begin") keep(scan, chunk.subarray(kept, end));
         // The quote that ends a content stays.
         if (turn?.kind === "end") kept = end - 1;
@@ -73,16 +79,20 @@ function keep(scan: Scan, bytes: Buffer): void {
 /** Whether the string that begins here is the data of an attachment. */
 function isContent({ frames }: Scan): boolean {
   const [root, attachments, attachment] = frames;
-  return frames.length === 3 && root?.key === "_attachments" && attachments?.object === true && attachment?.key === "data";
+  return (
+    frames.length === 3 && root?.key === "_attachments" && attachments?.object === true && attachment?.key === "data"
+  );
 }
 
 /** Whether a name here may lead to an attachment. */
-const matters = ({ frames }: Scan): boolean => frames.length === 1 || (frames.length <= 3 && frames[0]?.key === "_attachments");
+const matters = ({ frames }: Scan): boolean =>
+  frames.length === 1 || (frames.length <= 3 && frames[0]?.key === "_attachments");
 
 function structure({ frames }: Scan, byte: number): void {
   const top = frames.at(-1);
   if (byte === COMMA && top) top.expectsKey = top.object;
-  if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) frames.push({ object: byte === OPEN_OBJECT, key: null, expectsKey: byte === OPEN_OBJECT });
+  if (byte === OPEN_OBJECT || byte === OPEN_ARRAY)
+    frames.push({ object: byte === OPEN_OBJECT, key: null, expectsKey: byte === OPEN_OBJECT });
   if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) frames.pop();
   if (frames.length > DEEPEST) throw new NpmError(400, `the metadata are nested more than ${DEEPEST} deep`);
 }
@@ -99,7 +109,9 @@ function plain(scan: Scan, chunk: Buffer, from: number): Step {
     scan.key = matters(scan) ? [] : null;
   }
   scan.state = !named && isContent(scan) ? "content" : "string";
-  return scan.state === "content" ? { end: at + 1, turn: { kind: "begin", file: scan.frames[1]?.key ?? "" } } : { end: at + 1 };
+  return scan.state === "content"
+    ? { end: at + 1, turn: { kind: "begin", file: scan.frames[1]?.key ?? "" } }
+    : { end: at + 1 };
 }
 
 function string(scan: Scan, chunk: Buffer, from: number): Step {

@@ -15,8 +15,9 @@ const STEP = 50;
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 
 /**
- * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store: a version whose document
- * announces another tarball is refused. One that is there already keeps its document and is passed over.
+ * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store: a
+ * version whose document announces another tarball is refused. One that is there already keeps its document and is
+ * passed over.
  */
 export async function fitTarballs(
   deps: Deps,

@@ -7,17 +7,25 @@ import { OciError } from "./errors.ts";
 import type { ImageRequest } from "./place.ts";
 import { sendContent } from "./send.ts";
 
-/** GET and HEAD. Who asks whether a blob is here may be about to push a manifest that names it: it stays another day. */
+/**
+ * GET and HEAD. Who asks whether a blob is here may be about to push a manifest that names it: it stays another day.
+ */
 export async function getBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { db, store, now } = deps;
   const digest = digestOf(target.reference);
   const found = findImageBlob(db, place.key, digest);
   if (!found) throw unknownBlob(place.name, digest);
   if (c.req.method === "HEAD" && found.lastModifiedDate < now() - TOUCH_AFTER_MS) touchImageBlob(db, found, now());
-  return sendContent(c, store, { digest, sha256: found.sha256, size: found.size, contentType: "application/octet-stream" }, { ranges: true });
+  return sendContent(
+    c,
+    store,
+    { digest, sha256: found.sha256, size: found.size, contentType: "application/octet-stream" },
+    { ranges: true },
+  );
 }
 
-const unknownBlob = (name: string, digest: string) => new OciError(404, "BLOB_UNKNOWN", `${name} has no blob ${digest}`);
+const unknownBlob = (name: string, digest: string) =>
+  new OciError(404, "BLOB_UNKNOWN", `${name} has no blob ${digest}`);
 
 export async function removeBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const digest = digestOf(target.reference);

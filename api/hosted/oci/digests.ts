@@ -11,10 +11,16 @@ export const isDigestLike = (reference: string): boolean => reference.includes("
 /** A digest that content here may have. */
 export function digestOf(text: string | undefined, what = "the digest"): Digest {
   const shown = JSON.stringify((text ?? "").slice(0, 100));
-  if (text === undefined || text === "") throw new OciError(400, "DIGEST_INVALID", `${what} is missing: add ?digest=sha256:…`);
+  if (text === undefined || text === "")
+    throw new OciError(400, "DIGEST_INVALID", `${what} is missing: add ?digest=sha256:…`);
   if (isDigest(text)) return text;
-  if (SHAPE.test(text) && !SUPPORTED.test(text)) throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is not supported: sha256 and sha512 are`);
-  throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is none: write sha256: and 64 lower-case hex digits, or sha512: and 128`);
+  if (SHAPE.test(text) && !SUPPORTED.test(text))
+    throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is not supported: sha256 and sha512 are`);
+  throw new OciError(
+    400,
+    "DIGEST_INVALID",
+    `${what} ${shown} is none: write sha256: and 64 lower-case hex digits, or sha512: and 128`,
+  );
 }
 
 /** A digest of any algorithm: what is attached may name one that we could not hold. */
@@ -25,5 +31,9 @@ export function anyDigest(text: string): string {
 
 export function tagOf(text: string): string {
   if (isTag(text)) return text;
-  throw new OciError(400, "MANIFEST_INVALID", `${JSON.stringify(text.slice(0, 140))} is no tag: write up to 128 letters, digits and . _ -, of which the first is no . or -`);
+  throw new OciError(
+    400,
+    "MANIFEST_INVALID",
+    `${JSON.stringify(text.slice(0, 140))} is no tag: write up to 128 letters, digits and . _ -, of which the first is no . or -`,
+  );
 }

@@ -34,7 +34,12 @@ export class OciError extends Error {
   readonly headers: Readonly<Record<string, string>>;
   readonly detail: unknown;
 
-  constructor(status: ContentfulStatusCode, code: OciCode, message: string, { headers = {}, detail, cause }: Options = {}) {
+  constructor(
+    status: ContentfulStatusCode,
+    code: OciCode,
+    message: string,
+    { headers = {}, detail, cause }: Options = {},
+  ) {
     super(message, { cause });
     this.status = status;
     this.code = code;
@@ -48,7 +53,11 @@ export function ociAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown
   const error = toOciError(thrown);
   if (error.status >= 500) log(error.cause ?? error);
   const { code, message, detail } = error;
-  return c.json({ errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] }, error.status, error.headers);
+  return c.json(
+    { errors: [{ code, message, ...(detail === undefined ? {} : { detail }) }] },
+    error.status,
+    error.headers,
+  );
 }
 
 /** null: a failure of the registry itself, of which nothing is said. */
@@ -83,12 +92,20 @@ function transferAnswer(error: TransferError): OciError | null {
 
 function toOciError(thrown: unknown): OciError {
   if (thrown instanceof OciError) return thrown;
-  if (thrown instanceof ManifestError) return new OciError(400, "MANIFEST_INVALID", `the manifest is refused: ${thrown.message}`);
-  if (thrown instanceof ApiError && thrown.status === 429) return new OciError(429, "TOOMANYREQUESTS", thrown.message, thrown);
-  if (thrown instanceof ApiError && thrown.status < 500) return new OciError(thrown.status, "UNSUPPORTED", thrown.message);
+  if (thrown instanceof ManifestError)
+    return new OciError(400, "MANIFEST_INVALID", `the manifest is refused: ${thrown.message}`);
+  if (thrown instanceof ApiError && thrown.status === 429)
+    return new OciError(429, "TOOMANYREQUESTS", thrown.message, thrown);
+  if (thrown instanceof ApiError && thrown.status < 500)
+    return new OciError(thrown.status, "UNSUPPORTED", thrown.message);
   const known = thrown instanceof TransferError ? transferAnswer(thrown) : null;
   if (known) return known;
-  if (isFull(thrown)) return new OciError(FULL_STATUS, "UNKNOWN", "the disk of the registry is full: free some space and try again", { cause: thrown });
+  if (isFull(thrown))
+    return new OciError(FULL_STATUS, "UNKNOWN", "the disk of the registry is full: free some space and try again", {
+      cause: thrown,
+    });
   if (isCut(thrown)) return new OciError(400, "BLOB_UPLOAD_INVALID", CUT_MESSAGE);
-  return new OciError(500, "UNKNOWN", "the registry failed: quote the X-Trace-Id of this answer to its operator", { cause: thrown });
+  return new OciError(500, "UNKNOWN", "the registry failed: quote the X-Trace-Id of this answer to its operator", {
+    cause: thrown,
+  });
 }

@@ -38,12 +38,15 @@ export async function referrerList({ c, deps, place, target }: ImageRequest): Pr
     ...(annotations === null ? {} : { annotations }),
   }));
   if (artifactType !== undefined) c.header("OCI-Filters-Applied", "artifactType");
-  return c.body(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }), 200, { "content-type": OCI_INDEX });
+  return c.body(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }), 200, {
+    "content-type": OCI_INDEX,
+  });
 }
 
 function pageOf(c: Context<Env>): Page {
   const n = c.req.query("n");
-  if (n !== undefined && !/^\d{1,9}$/.test(n)) throw new OciError(400, "UNSUPPORTED", "n must be how many entries you want, 0 or more");
+  if (n !== undefined && !/^\d{1,9}$/.test(n))
+    throw new OciError(400, "UNSUPPORTED", "n must be how many entries you want, 0 or more");
   return { after: c.req.query("last") ?? "", limit: Math.min(n === undefined ? MOST : Number(n), MOST) };
 }
 
@@ -51,6 +54,7 @@ function pageOf(c: Context<Env>): Page {
 function cut(c: Context<Env>, path: string, entries: string[], { limit }: Page): string[] {
   const page = entries.slice(0, limit);
   const last = page.at(-1);
-  if (last !== undefined && entries.length > limit) c.header("Link", `<${path}?n=${limit}&last=${encodeURIComponent(last)}>; rel="next"`);
+  if (last !== undefined && entries.length > limit)
+    c.header("Link", `<${path}?n=${limit}&last=${encodeURIComponent(last)}>; rel="next"`);
   return page;
 }

@@ -22,7 +22,12 @@ export async function getManifest({ c, deps, place, target }: ImageRequest): Pro
   const digest = isDigestLike(reference) ? digestOf(reference) : findTag(deps.db, place.key, tagOf(reference));
   const row = digest === undefined ? undefined : findManifestContent(deps.db, place.key, digest);
   if (!row) throw unknownManifest(place.name, reference);
-  return sendContent(c, deps.store, { digest: row.digest, sha256: row.sha256, size: row.size, contentType: row.mediaType }, { ranges: false });
+  return sendContent(
+    c,
+    deps.store,
+    { digest: row.digest, sha256: row.sha256, size: row.size, contentType: row.mediaType },
+    { ranges: false },
+  );
 }
 
 const unknownManifest = (name: string, reference: string) =>
@@ -32,12 +37,14 @@ export async function putManifest(request: ImageRequest): Promise<Response> {
   const { c, place, target } = request;
   const { reference } = target;
   const tags = isDigestLike(reference) ? (c.req.queries("tag") ?? []).map(tagOf) : [tagOf(reference)];
-  if (tags.length > MOST_TAGS) throw new OciError(414, "MANIFEST_INVALID", `a manifest may be given at most ${MOST_TAGS} tags at once`);
+  if (tags.length > MOST_TAGS)
+    throw new OciError(414, "MANIFEST_INVALID", `a manifest may be given at most ${MOST_TAGS} tags at once`);
   const wanted = isDigestLike(reference) ? digestOf(reference) : null;
   const bytes = await manifestBody(request);
   const algorithm = wanted === null ? "sha256" : digestParts(wanted).algorithm;
   const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
-  if (wanted !== null && wanted !== digest) throw new OciError(400, "DIGEST_INVALID", `the manifest has the digest ${digest}, not ${wanted}`);
+  if (wanted !== null && wanted !== digest)
+    throw new OciError(400, "DIGEST_INVALID", `the manifest has the digest ${digest}, not ${wanted}`);
   const facts = readManifest(bytes, c.req.header("content-type"));
   await keepManifest(request, bytes, digest, facts, tags);
   for (const tag of isDigestLike(reference) ? tags : []) c.header("OCI-Tag", tag, { append: true });
@@ -59,14 +66,25 @@ async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
 }
 
 /** Content, rows, tags and news in one transaction, durable before it is answered. */
-async function keepManifest({ c, deps, place }: ImageRequest, bytes: Buffer, digest: string, facts: ManifestFacts, tags: string[]): Promise<void> {
+async function keepManifest(
+  { c, deps, place }: ImageRequest,
+  bytes: Buffer,
+  digest: string,
+  facts: ManifestFacts,
+  tags: string[],
+): Promise<void> {
   const { db, store, now } = deps;
   await store.putAll([{ content: bytes }], (blobs) =>
     write(db, (tx) => {
       const at = now();
       putBlobs(tx, blobs, at);
       const { repository, image } = placeOf(deps, place.name);
-      const result = putImageManifest(db, repository, { image, digest, sha256: blobs[0]?.sha256 ?? "", size: bytes.length, facts, tags }, { user: c.get("user"), now: at });
+      const result = putImageManifest(
+        db,
+        repository,
+        { image, digest, sha256: blobs[0]?.sha256 ?? "", size: bytes.length, facts, tags },
+        { user: c.get("user"), now: at },
+      );
       if (result.kind === "lacking") throw lackingParts(result.digests);
       if (result.kind === "blocked") throw blockedName(place.name);
     }),
@@ -79,14 +97,18 @@ const NAMED = 5;
 function lackingParts(digests: string[]): OciError {
   const more = digests.length > NAMED ? ` and ${digests.length - NAMED} more` : "";
   const message = `the manifest names what this image does not have: ${digests.slice(0, NAMED).join(", ")}${more}; push it first`;
-  return new OciError(400, "MANIFEST_BLOB_UNKNOWN", message, { detail: digests.slice(0, 100).map((digest) => ({ digest })) });
+  return new OciError(400, "MANIFEST_BLOB_UNKNOWN", message, {
+    detail: digests.slice(0, 100).map((digest) => ({ digest })),
+  });
 }
 
 /** A tag alone, or a manifest with all tags that name it. */
 export async function removeManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { db, now } = deps;
   const { reference } = target;
-  const gone = isDigestLike(reference) ? deleteManifest(db, place.key, digestOf(reference), now()) : deleteTag(db, place.key, tagOf(reference));
+  const gone = isDigestLike(reference)
+    ? deleteManifest(db, place.key, digestOf(reference), now())
+    : deleteTag(db, place.key, tagOf(reference));
   if (!gone) throw unknownManifest(place.name, reference);
   await durable(db);
   return c.body(null, 202);

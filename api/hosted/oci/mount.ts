@@ -7,7 +7,10 @@ import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
-/** Takes over the blob of another image that the client may pull from; null: it is not there, or not for this client, and must be sent. */
+/**
+ * Takes over the blob of another image that the client may pull from; null: it is not there, or not for this client,
+ * and must be sent.
+ */
 export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promise<string | null> {
   const { db, now } = deps;
   const wanted = c.req.query("mount");
@@ -19,7 +22,12 @@ export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promi
   const mounted = write(db, () => {
     const found = findImageBlob(db, source.key, digest);
     if (!found) return false;
-    const { kind } = putImageBlob(db, place.repository, { image: place.image, digest, sha256: found.sha256 }, { user: c.get("user"), now: now() });
+    const { kind } = putImageBlob(
+      db,
+      place.repository,
+      { image: place.image, digest, sha256: found.sha256 },
+      { user: c.get("user"), now: now() },
+    );
     if (kind === "blocked") throw blockedName(place.name);
     return kind !== "missing";
   });

@@ -19,9 +19,15 @@ export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   if (!parts) throw unknownName(name, "names here are project/repository/image");
   const { projectId, repoName, image } = parts;
   const repository = findRepository(db, projectId, repoName);
-  if (!repository) throw unknownName(name, `there is no repository ${projectId}/${repoName}: make one of type DOCKER or OCI first`);
-  if (repository.category !== "LOCAL") throw unknownName(name, `${projectId}/${repoName} is linked: its images are at another registry`);
-  if (!isImageType(repository.type)) throw unknownName(name, `${projectId}/${repoName} is a ${repository.type} repository: images need one of type DOCKER or OCI`);
+  if (!repository)
+    throw unknownName(name, `there is no repository ${projectId}/${repoName}: make one of type DOCKER or OCI first`);
+  if (repository.category !== "LOCAL")
+    throw unknownName(name, `${projectId}/${repoName} is linked: its images are at another registry`);
+  if (!isImageType(repository.type))
+    throw unknownName(
+      name,
+      `${projectId}/${repoName} is a ${repository.type} repository: images need one of type DOCKER or OCI`,
+    );
   return { name, image, repository, key: { repositoryId: repository.id, image } };
 }
 

@@ -14,7 +14,10 @@ export const CATALOG: RegistryScope = { name: "registry:catalog", actions: ["pul
 
 type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: Login };
 
-/** What the credentials of a request allow: Basic everything, a token what it was made for. Throws the challenge of distribution's token flow. */
+/**
+ * What the credentials of a request allow: Basic everything, a token what it was made for. Throws the challenge of
+ * distribution's token flow.
+ */
 export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): Promise<Rights> {
   const header = c.req.header("authorization");
   if (header === undefined) throw challenge(c, guard, target, "log in first", null);
@@ -25,15 +28,28 @@ export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): P
     return () => true;
   }
   const scopes = guard.registryTokens.check(token);
-  if (!scopes) throw challenge(c, guard, target, "the token is not ours, or its time is over: fetch another", "invalid_token");
+  if (!scopes)
+    throw challenge(c, guard, target, "the token is not ours, or its time is over: fetch another", "invalid_token");
   const rights: Rights = (name, action) => allows(scopes, name, action);
   const { name, action } = needed(c.req.method, target);
-  if (name !== "" && !rights(name, action)) throw challenge(c, guard, target, `the token does not allow this: it needs ${action} on ${name}`, "insufficient_scope");
+  if (name !== "" && !rights(name, action))
+    throw challenge(
+      c,
+      guard,
+      target,
+      `the token does not allow this: it needs ${action} on ${name}`,
+      "insufficient_scope",
+    );
   return rights;
 }
 
 /** Wrong credentials are answered late, as everywhere, and by `refusal`. */
-export async function checkBasic(c: Context<Env>, { login }: Pick<Guard, "login">, refusal: () => OciError, given = basicCredentials(c.req.header("authorization") ?? "")): Promise<void> {
+export async function checkBasic(
+  c: Context<Env>,
+  { login }: Pick<Guard, "login">,
+  refusal: () => OciError,
+  given = basicCredentials(c.req.header("authorization") ?? ""),
+): Promise<void> {
   try {
     await login(c, given);
   } catch (error) {
@@ -56,7 +72,9 @@ function challenge(c: Context<Env>, guard: Guard, target: Target, message: strin
   const scope = scopeOf(c, target);
   if (scope !== "") parameters.push(`scope="${scope}"`);
   if (error !== null) parameters.push(`error="${error}"`);
-  return new OciError(401, "UNAUTHORIZED", message, { headers: { "www-authenticate": `Bearer ${parameters.join(",")}` } });
+  return new OciError(401, "UNAUTHORIZED", message, {
+    headers: { "www-authenticate": `Bearer ${parameters.join(",")}` },
+  });
 }
 
 export const SERVICE = "artifact-replication";

@@ -23,7 +23,10 @@ const IMAGES: Partial<Record<Target["kind"], Record<string, Handler>>> = {
   referrers: { GET: referrerList },
 };
 
-/** The registry of hosted DOCKER and OCI repositories: OCI distribution-spec 1.1, at `/v2/{projectId}/{repoName}/{image}`. */
+/**
+ * The registry of hosted DOCKER and OCI repositories: OCI distribution-spec 1.1, at
+ * `/v2/{projectId}/{repoName}/{image}`.
+ */
 export function ociRoutes(deps: ApiDeps & { login: Login }) {
   const app = new OpenAPIHono<Env>();
   app.all("/*", (c) => {
@@ -47,6 +50,8 @@ function choose<H>(c: Context<Env>, handlers: Record<string, H>): H {
   const { method } = c.req;
   const handler = handlers[method === "HEAD" ? "GET" : method];
   if (handler !== undefined && Object.hasOwn(handlers, method === "HEAD" ? "GET" : method)) return handler;
-  const allow = Object.keys(handlers).flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each])).join(", ");
+  const allow = Object.keys(handlers)
+    .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
+    .join(", ");
   throw new OciError(405, "UNSUPPORTED", `${method} is not offered here, ${allow} is`, { headers: { allow } });
 }

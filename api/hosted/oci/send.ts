@@ -10,7 +10,12 @@ import { OciError } from "./errors.ts";
 export type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
 /** Answers GET and HEAD of a content: whole, a part of it where `ranges`, or not when the client has it. */
-export async function sendContent(c: Context<Env>, store: Store, { digest, sha256, size, contentType }: Sent, { ranges }: { ranges: boolean }): Promise<Response> {
+export async function sendContent(
+  c: Context<Env>,
+  store: Store,
+  { digest, sha256, size, contentType }: Sent,
+  { ranges }: { ranges: boolean },
+): Promise<Response> {
   const headers: Record<string, string> = {
     "content-type": contentType,
     "docker-content-digest": digest,
@@ -20,7 +25,10 @@ export async function sendContent(c: Context<Env>, store: Store, { digest, sha25
   };
   if (matchesTag(c.req.header("if-none-match"), digest)) return c.body(null, 304, headers);
   const wanted = ranges && holds(c.req.header("if-range"), digest) ? parseRange(c.req.header("range"), size) : "whole";
-  if (wanted === "unsatisfiable") throw new OciError(416, "SIZE_INVALID", `the blob has ${size} bytes`, { headers: { "content-range": `bytes */${size}` } });
+  if (wanted === "unsatisfiable")
+    throw new OciError(416, "SIZE_INVALID", `the blob has ${size} bytes`, {
+      headers: { "content-range": `bytes */${size}` },
+    });
   const { start, end } = wanted === "whole" ? { start: 0, end: size - 1 } : wanted;
   headers["content-length"] = String(end - start + 1);
   if (wanted !== "whole") headers["content-range"] = `bytes ${start}-${end}/${size}`;
@@ -29,9 +37,16 @@ export async function sendContent(c: Context<Env>, store: Store, { digest, sha25
   return c.body(await contentOf(store, sha256, size, start, end), status, headers);
 }
 
-const holds = (ifRange: string | undefined, digest: string): boolean => ifRange === undefined || ifRange.replaceAll('"', "") === digest;
+const holds = (ifRange: string | undefined, digest: string): boolean =>
+  ifRange === undefined || ifRange.replaceAll('"', "") === digest;
 
-async function contentOf(store: Store, sha256: string, size: number, start: number, end: number): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
+async function contentOf(
+  store: Store,
+  sha256: string,
+  size: number,
+  start: number,
+  end: number,
+): Promise<Uint8Array<ArrayBuffer> | ReadableStream> {
   const small = size <= INLINE_LIMIT ? (await store.readSmall([sha256])).get(sha256) : undefined;
   if (small) return new Uint8Array(small.subarray(start, end + 1));
   try {

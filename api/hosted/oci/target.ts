@@ -3,9 +3,13 @@ import { isImageName } from "../../../domain/reference.ts";
 import type { Env } from "../../deps.ts";
 import { OciError } from "./errors.ts";
 
-export type TargetKind = "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
+export type TargetKind =
+  "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
 
-/** What a request below `/v2` is about; `name` is the image's whole name, `reference` a tag, a digest or an upload, as its kind has it. */
+/**
+ * What a request below `/v2` is about; `name` is the image's whole name, `reference` a tag, a digest or an upload, as
+ * its kind has it.
+ */
 export type Target = { kind: TargetKind; name: string; reference: string };
 
 /** Read from the end, for names have slashes. */
@@ -20,7 +24,9 @@ const SHAPES: [TargetKind, RegExp][] = [
 
 const FIXED: Record<string, TargetKind> = { "": "base", token: "token", _catalog: "catalog" };
 
-/** From the bytes of the request line: what else a path may turn into on its way here must not decide who may do what. */
+/**
+ * From the bytes of the request line: what else a path may turn into on its way here must not decide who may do what.
+ */
 export function targetOf(c: Context<Env>): Target {
   const line = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
   const [path = ""] = line.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
@@ -31,12 +37,20 @@ export function targetOf(c: Context<Env>): Target {
     const [, name, reference = ""] = shape.exec(rest) ?? [];
     if (name !== undefined) return { kind, name: checkName(name), reference: decoded(reference) };
   }
-  throw new OciError(404, "UNSUPPORTED", "there is nothing here: see distribution-spec 1.1 for the paths of a registry");
+  throw new OciError(
+    404,
+    "UNSUPPORTED",
+    "there is nothing here: see distribution-spec 1.1 for the paths of a registry",
+  );
 }
 
 export function checkName(name: string): string {
   if (isImageName(name)) return name;
-  throw new OciError(400, "NAME_INVALID", `${JSON.stringify(name.slice(0, 100))} is no image: write lower-case letters, digits and . _ - as in project/repository/image, at most 255 characters`);
+  throw new OciError(
+    400,
+    "NAME_INVALID",
+    `${JSON.stringify(name.slice(0, 100))} is no image: write lower-case letters, digits and . _ - as in project/repository/image, at most 255 characters`,
+  );
 }
 
 function decoded(reference: string): string {

@@ -12,14 +12,29 @@ const TOKEN_LIFE = 900;
 const MOST_FORM = 64 * 1024;
 
 const refusal = () =>
-  new OciError(401, "UNAUTHORIZED", "log in with the user name and password of this instance", { headers: { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' } });
+  new OciError(401, "UNAUTHORIZED", "log in with the user name and password of this instance", {
+    headers: { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' },
+  });
 
-/** Gives tokens to those who log in: by GET with Basic, as `docker login` does, or by the POST of OAuth 2 with a password (distribution's token specifications). */
+/**
+ * Gives tokens to those who log in: by GET with Basic, as `docker login` does, or by the POST of OAuth 2 with a
+ * password (distribution's token specifications).
+ */
 export async function giveToken(c: Context<Env>, deps: ApiDeps & { login: Login }): Promise<Response> {
   const asked = c.req.method === "POST" ? await oauth(c, deps) : await basic(c, deps);
   const token = deps.registryTokens.issue(granted(asked), TOKEN_LIFE);
   const headers = { "cache-control": "no-store" };
-  return c.json({ token, access_token: token, expires_in: TOKEN_LIFE, issued_at: new Date(deps.now()).toISOString(), scope: asked.join(" ") }, 200, headers);
+  return c.json(
+    {
+      token,
+      access_token: token,
+      expires_in: TOKEN_LIFE,
+      issued_at: new Date(deps.now()).toISOString(),
+      scope: asked.join(" "),
+    },
+    200,
+    headers,
+  );
 }
 
 async function basic(c: Context<Env>, deps: { login: Login }): Promise<string[]> {
@@ -30,7 +45,8 @@ async function basic(c: Context<Env>, deps: { login: Login }): Promise<string[]>
 
 async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]> {
   const form = new URLSearchParams((await wholeBody(c, MOST_FORM)).toString("utf8"));
-  if (form.get("grant_type") !== "password") throw new OciError(400, "UNSUPPORTED", "grant_type must be password: no other is offered here");
+  if (form.get("grant_type") !== "password")
+    throw new OciError(400, "UNSUPPORTED", "grant_type must be password: no other is offered here");
   const [username, password] = [form.get("username"), form.get("password")];
   if (username === null || password === null) throw refusal();
   await checkBasic(c, deps, refusal, `${username}:${password}`);
@@ -39,11 +55,13 @@ async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]>
 
 /** The admin may all; kinds and actions that we do not know are left out. */
 function granted(asked: readonly string[]): RegistryScope[] {
-  return asked.flatMap((scopes) => scopes.split(" ")).flatMap((scope): RegistryScope[] => {
-    if (scope === "registry:catalog:*") return [CATALOG];
-    const [, name = "", actions = ""] = /^repository(?:\([a-z]+\))?:([^:]+):(.*)$/.exec(scope) ?? [];
-    if (!isImageName(name)) return [];
-    const wanted = actions.split(",");
-    return [{ name, actions: REGISTRY_ACTIONS.filter((action) => wanted.includes(action) || wanted.includes("*")) }];
-  });
+  return asked
+    .flatMap((scopes) => scopes.split(" "))
+    .flatMap((scope): RegistryScope[] => {
+      if (scope === "registry:catalog:*") return [CATALOG];
+      const [, name = "", actions = ""] = /^repository(?:\([a-z]+\))?:([^:]+):(.*)$/.exec(scope) ?? [];
+      if (!isImageName(name)) return [];
+      const wanted = actions.split(",");
+      return [{ name, actions: REGISTRY_ACTIONS.filter((action) => wanted.includes(action) || wanted.includes("*")) }];
+    });
 }

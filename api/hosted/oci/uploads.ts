@@ -19,7 +19,12 @@ const AT_ONCE = 1024 * 1024;
 export async function beginUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const algorithm = c.req.query("digest-algorithm") ?? "sha256";
-  if (algorithm !== "sha256" && algorithm !== "sha512") throw new OciError(400, "DIGEST_INVALID", `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: sha256 and sha512 are`);
+  if (algorithm !== "sha256" && algorithm !== "sha512")
+    throw new OciError(
+      400,
+      "DIGEST_INVALID",
+      `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: sha256 and sha512 are`,
+    );
   const mounted = await mountBlob(request);
   if (mounted !== null) return created(request, mounted);
   const digest = c.req.query("digest");
@@ -70,7 +75,11 @@ async function takeWhole(request: ImageRequest, digest: Digest): Promise<Respons
   const size = lengthOf(request);
   refuseTooLarge(request, size ?? 0);
   const body = bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>;
-  const staged = await deps.store.stage(body, { maxBytes: deps.maxUpload ?? undefined, expect: { size, ...expected(digest) }, md5: false });
+  const staged = await deps.store.stage(body, {
+    maxBytes: deps.maxUpload ?? undefined,
+    expect: { size, ...expected(digest) },
+    md5: false,
+  });
   return keep(request, staged, digest);
 }
 
@@ -81,10 +90,17 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
   const length = lengthOf(request);
   refuseTooLarge(request, offset + (length ?? 0));
   if (chunk && length !== undefined && length !== chunk.end - chunk.start + 1) {
-    throw new OciError(400, "SIZE_INVALID", `Content-Range names ${chunk.end - chunk.start + 1} bytes, Content-Length ${length}`);
+    throw new OciError(
+      400,
+      "SIZE_INVALID",
+      `Content-Range names ${chunk.end - chunk.start + 1} bytes, Content-Length ${length}`,
+    );
   }
   try {
-    const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), { maxBytes: deps.maxUpload ?? undefined, md5: false });
+    const appended = await sessions.append(id, chunk?.start ?? offset, bodyOf(c), {
+      maxBytes: deps.maxUpload ?? undefined,
+      md5: false,
+    });
     if (appended.accepted) return appended.offset;
     const message = `the upload stands at ${appended.offset}: go on from there`;
     throw new OciError(416, "BLOB_UPLOAD_INVALID", message, { headers: stand(request, id, appended.offset) });
@@ -95,10 +111,14 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
 }
 
 function refuseTooLarge({ deps }: ImageRequest, size: number): void {
-  if (deps.maxUpload !== null && size > deps.maxUpload) throw new OciError(413, "BLOB_UPLOAD_INVALID", `a blob may have at most ${deps.maxUpload} bytes here`);
+  if (deps.maxUpload !== null && size > deps.maxUpload)
+    throw new OciError(413, "BLOB_UPLOAD_INVALID", `a blob may have at most ${deps.maxUpload} bytes here`);
 }
 
-/** Makes what has come a blob of the image, durable before it is answered; the repository may have been deleted meanwhile. */
+/**
+ * Makes what has come a blob of the image, durable before it is answered; the repository may have been deleted
+ * meanwhile.
+ */
 async function keep(request: ImageRequest, staged: Staged, digest: string): Promise<Response> {
   const { c, deps, place } = request;
   const { db, now } = deps;
@@ -106,7 +126,12 @@ async function keep(request: ImageRequest, staged: Staged, digest: string): Prom
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, { user: c.get("user"), now: now() });
+      const { kind } = putImageBlob(
+        db,
+        repository,
+        { image, digest, sha256: blob.sha256 },
+        { user: c.get("user"), now: now() },
+      );
       if (kind === "blocked") throw blockedName(place.name);
     }),
   );
@@ -131,25 +156,36 @@ function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
   const header = c.req.header("content-range");
   if (header === undefined) return null;
   const [, start, end] = CHUNK.exec(header.trim()) ?? [];
-  if (start === undefined || Number(end) < Number(start)) throw new OciError(400, "BLOB_UPLOAD_INVALID", "Content-Range must be first-last, the positions of the chunk's first and last byte");
+  if (start === undefined || Number(end) < Number(start))
+    throw new OciError(
+      400,
+      "BLOB_UPLOAD_INVALID",
+      "Content-Range must be first-last, the positions of the chunk's first and last byte",
+    );
   return { start: Number(start), end: Number(end) };
 }
 
 /** Where an upload stands, for its client to go on; one without bytes has the range 0-0. */
 function stand({ deps, place }: ImageRequest, id: string, offset: number): Record<string, string> {
   const uuid = uuidOf(id + deps.registryTokens.mark(`${place.name} ${id}`));
-  return { location: `/v2/${place.name}/blobs/uploads/${uuid}`, range: `0-${Math.max(0, offset - 1)}`, "docker-upload-uuid": uuid };
+  return {
+    location: `/v2/${place.name}/blobs/uploads/${uuid}`,
+    range: `0-${Math.max(0, offset - 1)}`,
+    "docker-upload-uuid": uuid,
+  };
 }
 
 const uuidOf = (hex: string) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 
-const unknownUpload = (reference: string) => new OciError(404, "BLOB_UPLOAD_UNKNOWN", `this image has no upload ${reference.slice(0, 40)}: begin a new one`);
+const unknownUpload = (reference: string) =>
+  new OciError(404, "BLOB_UPLOAD_UNKNOWN", `this image has no upload ${reference.slice(0, 40)}: begin a new one`);
 
 /** The store's name of the session, when it was begun for this very image. */
 function sessionOf({ deps, place, target }: ImageRequest): string {
   const hex = target.reference.replaceAll("-", "");
   const id = hex.slice(0, 24);
-  if (hex.length !== 32 || !sameSecret(hex.slice(24), deps.registryTokens.mark(`${place.name} ${id}`))) throw unknownUpload(target.reference);
+  if (hex.length !== 32 || !sameSecret(hex.slice(24), deps.registryTokens.mark(`${place.name} ${id}`)))
+    throw unknownUpload(target.reference);
   return id;
 }
 

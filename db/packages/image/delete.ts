@@ -40,8 +40,17 @@ export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): 
   });
 }
 
-/** Takes a tag away with all that only it needs: manifests, what is attached to them, blobs. False: there is no such tag. */
-export function deleteImageVersion(db: Db, { id }: PackageRepository, image: string, tag: string, now: number): boolean {
+/**
+ * Takes a tag away with all that only it needs: manifests, what is attached to them, blobs. False: there is no such
+ * tag.
+ */
+export function deleteImageVersion(
+  db: Db,
+  { id }: PackageRepository,
+  image: string,
+  tag: string,
+  now: number,
+): boolean {
   const key = { repositoryId: id, image };
   return write(db, (tx) => {
     const row = versionOf(tx, key, tag);
@@ -58,26 +67,40 @@ export function deleteImageVersion(db: Db, { id }: PackageRepository, image: str
 }
 
 /**
- * Takes an image away with all its tags, manifests and blobs, also what no tag is left for, in bounded transactions; others have their turn between them.
- * What is pushed meanwhile goes too, or stays whole. What was interrupted is finished by asking again. False: there is none.
+ * Takes an image away with all its tags, manifests and blobs, also what no tag is left for, in bounded transactions;
+ * others have their turn between them. What is pushed meanwhile goes too, or stays whole. What was interrupted is
+ * finished by asking again. False: there is none.
  */
 export async function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): Promise<boolean> {
   const key = { repositoryId: id, image };
   if (!findPackage(db, id, image) && !hasImage(db, key)) return false;
-  for (const step of [dropSomeTags, dropSomeManifests, dropSomeBlobs]) await inPages(() => write(db, (tx) => step(tx, key, now)));
+  for (const step of [dropSomeTags, dropSomeManifests, dropSomeBlobs])
+    await inPages(() => write(db, (tx) => step(tx, key, now)));
   return true;
 }
 
 function dropSomeTags(tx: DbOrTx, { repositoryId, image }: ImageKey): number {
   const owner = findPackage(tx, repositoryId, image)?.id ?? 0;
-  const { changes } = tx.run(sql`DELETE FROM version WHERE id IN (SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`);
-  tx.run(sql`DELETE FROM package WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`);
+  const { changes } = tx.run(
+    sql`DELETE FROM version WHERE id IN (SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`,
+  );
+  tx.run(
+    sql`DELETE FROM package WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`,
+  );
   return changes;
 }
 
 function dropSomeManifests(tx: DbOrTx, key: ImageKey, now: number): number {
-  const rows = tx.all<{ digest: string }>(sql`SELECT digest FROM image_manifest WHERE repository_id = ${key.repositoryId} AND image = ${key.image} LIMIT ${BATCH}`);
-  if (rows.length > 0) dropManifests(tx, key, rows.map(({ digest }) => digest), now);
+  const rows = tx.all<{ digest: string }>(
+    sql`SELECT digest FROM image_manifest WHERE repository_id = ${key.repositoryId} AND image = ${key.image} LIMIT ${BATCH}`,
+  );
+  if (rows.length > 0)
+    dropManifests(
+      tx,
+      key,
+      rows.map(({ digest }) => digest),
+      now,
+    );
   return rows.length;
 }
 
@@ -87,7 +110,12 @@ function dropSomeBlobs(tx: DbOrTx, key: ImageKey, now: number): number {
   const rows = tx.all<{ path: string }>(sql`
     SELECT full_path AS path FROM node
     WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)} AND folder = 0 AND NOT ${isNamed(digest, sql`${repositoryId}`, sql`${image}`)} LIMIT ${BATCH}`);
-  const gone = dropFiles(tx, repositoryId, rows.map(({ path }) => path), now);
+  const gone = dropFiles(
+    tx,
+    repositoryId,
+    rows.map(({ path }) => path),
+    now,
+  );
   if (gone < BATCH) dropEmptyFolders(tx, key);
   return gone;
 }
@@ -130,13 +158,24 @@ function blobsOf(tx: DbOrTx, { repositoryId, image }: ImageKey, manifests: strin
 function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number): void {
   const owner = findPackage(tx, key.repositoryId, key.image);
   for (const digest of owner ? digests : []) {
-    const rows = tx.select().from(version).where(sql`${eq(version.packageId, owner?.id ?? 0)} AND ${eq(version.digest, digest)}`).all();
+    const rows = tx
+      .select()
+      .from(version)
+      .where(sql`${eq(version.packageId, owner?.id ?? 0)} AND ${eq(version.digest, digest)}`)
+      .all();
     for (const row of rows) deleteVersionRow(tx, row);
   }
   const blobs = blobsOf(tx, key, digests).map((digest) => blobPath(key.image, digest));
-  tx.run(sql`UPDATE node SET last_modified_date = ${now} WHERE repository_id = ${key.repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(blobs)}))`);
+  tx.run(
+    sql`UPDATE node SET last_modified_date = ${now} WHERE repository_id = ${key.repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(blobs)}))`,
+  );
   // The rows of the manifests, and what they refer to, go with their files.
-  dropFiles(tx, key.repositoryId, digests.map((digest) => manifestPath(key.image, digest)), now);
+  dropFiles(
+    tx,
+    key.repositoryId,
+    digests.map((digest) => manifestPath(key.image, digest)),
+    now,
+  );
   dropEmptyFolders(tx, key);
 }
 
@@ -145,7 +184,12 @@ function dropUnneeded(tx: DbOrTx, key: ImageKey, blobs: string[], now: number): 
   const rows = tx.all<{ digest: string }>(
     sql`SELECT value AS digest FROM json_each(${JSON.stringify(blobs)}) WHERE NOT ${isNamed(sql`value`, sql`${key.repositoryId}`, sql`${key.image}`)}`,
   );
-  dropFiles(tx, key.repositoryId, rows.map(({ digest }) => blobPath(key.image, digest)), now);
+  dropFiles(
+    tx,
+    key.repositoryId,
+    rows.map(({ digest }) => blobPath(key.image, digest)),
+    now,
+  );
   dropEmptyFolders(tx, key);
 }
 
@@ -167,9 +211,9 @@ export function dropFiles(tx: DbOrTx, repositoryId: number, paths: string[], now
 export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey): void {
   const gone = (folder: string) =>
     tx.run(sql`DELETE FROM node WHERE repository_id = ${repositoryId} AND full_path = ${folder} AND folder = 1
-      AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`).changes > 0;
+      AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`)
+      .changes > 0;
   gone(manifestFolder(image));
   gone(blobFolder(image));
   for (let folder = `/${image}`; folder !== "/" && gone(folder); folder = parentOf(folder));
 }
-

@@ -15,7 +15,13 @@ const byDigest = prepared((db) =>
   db
     .select()
     .from(imageManifest)
-    .where(and(eq(imageManifest.repositoryId, placeholder("repositoryId")), eq(imageManifest.image, placeholder("image")), eq(imageManifest.digest, placeholder("digest"))))
+    .where(
+      and(
+        eq(imageManifest.repositoryId, placeholder("repositoryId")),
+        eq(imageManifest.image, placeholder("image")),
+        eq(imageManifest.digest, placeholder("digest")),
+      ),
+    )
     .prepare(),
 );
 
@@ -25,15 +31,30 @@ export function findImageManifest(db: DbOrTx, key: ImageKey, digest: string): Im
 
 const contentByDigest = prepared((db) =>
   db
-    .select({ digest: imageManifest.digest, mediaType: imageManifest.mediaType, size: imageManifest.size, sha256: sql<string>`${node.sha256}` })
+    .select({
+      digest: imageManifest.digest,
+      mediaType: imageManifest.mediaType,
+      size: imageManifest.size,
+      sha256: sql<string>`${node.sha256}`,
+    })
     .from(imageManifest)
     .innerJoin(node, eq(node.id, imageManifest.nodeId))
-    .where(and(eq(imageManifest.repositoryId, placeholder("repositoryId")), eq(imageManifest.image, placeholder("image")), eq(imageManifest.digest, placeholder("digest"))))
+    .where(
+      and(
+        eq(imageManifest.repositoryId, placeholder("repositoryId")),
+        eq(imageManifest.image, placeholder("image")),
+        eq(imageManifest.digest, placeholder("digest")),
+      ),
+    )
     .prepare(),
 );
 
 /** What it takes to send a manifest; `sha256`: where the store has its bytes. */
-export function findManifestContent(db: DbOrTx, key: ImageKey, digest: string): (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string }) | undefined {
+export function findManifestContent(
+  db: DbOrTx,
+  key: ImageKey,
+  digest: string,
+): (Pick<ImageManifestRow, "digest" | "mediaType" | "size"> & { sha256: string }) | undefined {
   return contentByDigest(db).get({ ...key, digest });
 }
 
@@ -42,7 +63,13 @@ const byTag = prepared((db) =>
     .select({ digest: version.digest })
     .from(version)
     .innerJoin(packages, eq(packages.id, version.packageId))
-    .where(and(eq(packages.repositoryId, placeholder("repositoryId")), eq(packages.name, placeholder("image")), eq(version.name, placeholder("tag"))))
+    .where(
+      and(
+        eq(packages.repositoryId, placeholder("repositoryId")),
+        eq(packages.name, placeholder("image")),
+        eq(version.name, placeholder("tag")),
+      ),
+    )
     .prepare(),
 );
 
@@ -55,9 +82,20 @@ export type ImageBlob = { id: number; sha256: string; size: number; lastModified
 
 const blobAt = prepared((db) =>
   db
-    .select({ id: node.id, sha256: sql<string>`${node.sha256}`, size: node.size, lastModifiedDate: node.lastModifiedDate })
+    .select({
+      id: node.id,
+      sha256: sql<string>`${node.sha256}`,
+      size: node.size,
+      lastModifiedDate: node.lastModifiedDate,
+    })
     .from(node)
-    .where(and(eq(node.repositoryId, placeholder("repositoryId")), eq(node.fullPath, placeholder("fullPath")), eq(node.folder, false)))
+    .where(
+      and(
+        eq(node.repositoryId, placeholder("repositoryId")),
+        eq(node.fullPath, placeholder("fullPath")),
+        eq(node.folder, false),
+      ),
+    )
     .prepare(),
 );
 
@@ -74,9 +112,18 @@ export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void
 export type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
 
 /** What is attached to a digest, in the order of its coming. */
-export function listReferrers(db: DbOrTx, { repositoryId, image }: ImageKey, subject: string, artifactType?: string): ImageReferrer[] {
+export function listReferrers(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  subject: string,
+  artifactType?: string,
+): ImageReferrer[] {
   const { mediaType, digest, size, artifactType: type, annotations } = imageManifest;
-  const wanted = and(eq(imageManifest.repositoryId, repositoryId), eq(imageManifest.image, image), eq(imageManifest.subject, subject));
+  const wanted = and(
+    eq(imageManifest.repositoryId, repositoryId),
+    eq(imageManifest.image, image),
+    eq(imageManifest.subject, subject),
+  );
   return db
     .select({ mediaType, digest, size, artifactType: type, annotations })
     .from(imageManifest)

@@ -21,7 +21,10 @@ export type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; ta
 /** `blocked`: a name of the image is that of a file. */
 export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
 
-/** Makes a manifest of an image and moves the tags to it, unless something that it names is not there. One transaction; REAL_TIME hears of it. */
+/**
+ * Makes a manifest of an image and moves the tags to it, unless something that it names is not there. One transaction;
+ * REAL_TIME hears of it.
+ */
 export function putImageManifest(db: Db, repository: PackageRepository, entry: ManifestEntry, by: By): ManifestResult {
   return write(db, () => {
     const parts = present(db, repository, entry, by.now);
@@ -29,7 +32,8 @@ export function putImageManifest(db: Db, repository: PackageRepository, entry: M
     const lacking = entry.facts.parts.filter(({ digest, foreign }) => !foreign && !here.has(digest));
     if (lacking.length > 0) return { kind: "lacking", digests: lacking.map(({ digest }) => digest) };
     const isNew = !findImageManifest(db, keyOf(repository, entry), entry.digest);
-    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by).kind === "blocked") return { kind: "blocked" };
+    if (putPart(db, repository, manifestPath(entry.image, entry.digest), entry.sha256, by).kind === "blocked")
+      return { kind: "blocked" };
     putRow(db, repository, entry, parts, by.now);
     for (const tag of entry.tags) putTag(db, repository, entry, tag, by);
     if (isNew && entry.facts.subject) tellAbove(db, repository, entry.image, entry.facts.subject, by.now);
@@ -38,12 +42,27 @@ export function putImageManifest(db: Db, repository: PackageRepository, entry: M
 }
 
 /** Makes a registered content a blob of an image. */
-export function putImageBlob(db: Db, repository: PackageRepository, { image, digest, sha256 }: ImagePart, by: By): PutResult {
+export function putImageBlob(
+  db: Db,
+  repository: PackageRepository,
+  { image, digest, sha256 }: ImagePart,
+  by: By,
+): PutResult {
   return putPart(db, repository, blobPath(image, digest), sha256, by);
 }
 
-function putPart(db: Db, repository: PackageRepository, fullPath: string, sha256: string, { user, now }: By): PutResult {
-  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: {}, partOfVersion: true }], { overwrite: true, user, now });
+function putPart(
+  db: Db,
+  repository: PackageRepository,
+  fullPath: string,
+  sha256: string,
+  { user, now }: By,
+): PutResult {
+  const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: {}, partOfVersion: true }], {
+    overwrite: true,
+    user,
+    now,
+  });
   return result ?? { kind: "missing" };
 }
 
@@ -61,13 +80,33 @@ function present(db: Db, repository: PackageRepository, { image, facts }: Manife
   });
 }
 
-function putRow(db: Db, { id }: PackageRepository, { image, digest, size, facts }: ManifestEntry, parts: PresentPart[], now: number): void {
+function putRow(
+  db: Db,
+  { id }: PackageRepository,
+  { image, digest, size, facts }: ManifestEntry,
+  parts: PresentPart[],
+  now: number,
+): void {
   const { mediaType, artifactType, subject, annotations } = facts;
   const nodeId = getNode(db, id, manifestPath(image, digest), now)?.id ?? 0;
   const { id: manifestId } = db
     .insert(imageManifest)
-    .values({ repositoryId: id, image, digest, nodeId, mediaType, artifactType, subject, annotations, size, createdDate: now })
-    .onConflictDoUpdate({ target: [imageManifest.repositoryId, imageManifest.image, imageManifest.digest], set: { mediaType, artifactType } })
+    .values({
+      repositoryId: id,
+      image,
+      digest,
+      nodeId,
+      mediaType,
+      artifactType,
+      subject,
+      annotations,
+      size,
+      createdDate: now,
+    })
+    .onConflictDoUpdate({
+      target: [imageManifest.repositoryId, imageManifest.image, imageManifest.digest],
+      set: { mediaType, artifactType },
+    })
     .returning({ id: imageManifest.id })
     .get();
   const rows = JSON.stringify(parts.map((part) => [part.digest, part.manifest ? 1 : 0, part.size]));
@@ -76,23 +115,36 @@ function putRow(db: Db, { id }: PackageRepository, { image, digest, size, facts 
     SELECT ${manifestId}, value ->> 0, value ->> 1, value ->> 2 FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`);
 }
 
-/** A tag that names the same manifest already stays as it is. One that attaches something is told as a change of what it is attached to. */
+/**
+ * A tag that names the same manifest already stays as it is. One that attaches something is told as a change of what it
+ * is attached to.
+ */
 function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag: string, { user, now }: By): void {
   const key = keyOf(repository, entry);
   if (findTag(db, key, tag) === entry.digest) return;
   const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
   const size = imageSize(db, key, entry.digest);
-  const made = putVersion(db, repository.id, entry.image, { name: tag, digest: entry.digest, size, complete: true, document: documentOf(tag, entry.facts) }, audit);
+  const made = putVersion(
+    db,
+    repository.id,
+    entry.image,
+    { name: tag, digest: entry.digest, size, complete: true, document: documentOf(tag, entry.facts) },
+    audit,
+  );
   const named = attachedTo(tag);
   if (named) tellAbove(db, repository, entry.image, named.subject, now);
   if (!named || isOwn(db, made)) tellVersion(db, repository, entry.image, made, now);
 }
 
 /** Kept of a tag that is named like one of cosign's, for its row alone does not tell what it names. */
-const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null => (attachedTo(tag)?.suffix ? { cosigns } : null);
+const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null =>
+  attachedTo(tag)?.suffix ? { cosigns } : null;
 
 function isOwn(db: Db, { id }: Pick<VersionRow, "id">): boolean {
-  return db.get<{ own: 0 | 1 }>(sql`SELECT ${isOwnTag(version)} AS own FROM ${version} WHERE ${version.id} = ${id}`)?.own === 1;
+  return (
+    db.get<{ own: 0 | 1 }>(sql`SELECT ${isOwnTag(version)} AS own FROM ${version} WHERE ${version.id} = ${id}`)?.own ===
+    1
+  );
 }
 
 function tellAbove(db: Db, repository: PackageRepository, image: string, subject: string, now: number): void {

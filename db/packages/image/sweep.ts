@@ -10,8 +10,9 @@ const STEP = 1_000;
 type Row = { id: number; repositoryId: number; path: string; parent: string };
 
 /**
- * One step of letting blobs of images go that no manifest has named for a day: pushes that were given up, and layers of deleted manifests.
- * Looks at some files with an id above `after`; answers the last of them, null when there are no more.
+ * One step of letting blobs of images go that no manifest has named for a day: pushes that were given up, and layers of
+ * deleted manifests. Looks at some files with an id above `after`; answers the last of them, null when there are no
+ * more.
  */
 export function sweepImageBlobs(db: Db, after: number, now: number): number | null {
   return write(db, (tx) => {

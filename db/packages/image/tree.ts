@@ -20,8 +20,15 @@ export function imageSize(db: DbOrTx, { repositoryId, image }: ImageKey, digest:
   return row?.size ?? 0;
 }
 
-/** The tags that a manifest belongs to, and whether each is an artifact of its own: its own tags, those of the indexes it is in, and those of what it is attached to. */
-export function tagsAbove(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): (Pick<VersionRow, "name" | "digest" | "complete"> & { own: 0 | 1 })[] {
+/**
+ * The tags that a manifest belongs to, and whether each is an artifact of its own: its own tags, those of the indexes
+ * it is in, and those of what it is attached to.
+ */
+export function tagsAbove(
+  db: DbOrTx,
+  { repositoryId, image }: ImageKey,
+  digest: string,
+): (Pick<VersionRow, "name" | "digest" | "complete"> & { own: 0 | 1 })[] {
   const rows = db.all<{ name: string; digest: string; own: 0 | 1 }>(sql`
     WITH RECURSIVE above(digest) AS (
       VALUES (${digest})
@@ -40,7 +47,10 @@ export function tagsAbove(db: DbOrTx, { repositoryId, image }: ImageKey, digest:
   return rows.map((row) => ({ ...row, complete: true }));
 }
 
-/** The manifests that hang on others: children of indexes and what is attached, by subject or by a tag that says so. The given ones included. */
+/**
+ * The manifests that hang on others: children of indexes and what is attached, by subject or by a tag that says so. The
+ * given ones included.
+ */
 export function manifestsBelow(db: DbOrTx, { repositoryId, image }: ImageKey, digests: readonly string[]): Set<string> {
   const rows = db.all<{ digest: string }>(sql`
     WITH RECURSIVE below(digest) AS (

@@ -12,7 +12,13 @@ const VERSIONS = 100;
 const FILES = 500;
 
 /** Deletes a version with all that is in its folder, and the package with its last version. False: it is not there. */
-export async function deleteMavenVersion(db: Db, repository: PackageRepository, packageName: string, name: string, now: number): Promise<boolean> {
+export async function deleteMavenVersion(
+  db: Db,
+  repository: PackageRepository,
+  packageName: string,
+  name: string,
+  now: number,
+): Promise<boolean> {
   const owner = findPackage(db, repository.id, packageName);
   if (!owner || !findVersion(db, owner.id, name)) return false;
   await deleteVersions(db, { repository, packageName, now }, [name]);
@@ -20,11 +26,20 @@ export async function deleteMavenVersion(db: Db, repository: PackageRepository, 
 }
 
 /** The same of all versions of a package. What was interrupted is finished by asking again. */
-export async function deleteMavenPackage(db: Db, repository: PackageRepository, packageName: string, now: number): Promise<boolean> {
+export async function deleteMavenPackage(
+  db: Db,
+  repository: PackageRepository,
+  packageName: string,
+  now: number,
+): Promise<boolean> {
   const owner = findPackage(db, repository.id, packageName);
   if (!owner) return false;
   const names = db.select({ name: version.name }).from(version).where(eq(version.packageId, owner.id)).all();
-  await deleteVersions(db, { repository, packageName, now }, names.map(({ name }) => name));
+  await deleteVersions(
+    db,
+    { repository, packageName, now },
+    names.map(({ name }) => name),
+  );
   return true;
 }
 
@@ -47,17 +62,30 @@ function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, name
     SELECT node.id, full_path AS path, sha256 FROM json_each(${folders}) AS wanted
     CROSS JOIN node ON repository_id = ${repository.id} AND full_path > wanted.value || '/' AND full_path < wanted.value || '0'
     WHERE folder = 0 LIMIT ${FILES}`);
-  tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ sha256 }) => sha256))}))`);
+  tx.run(
+    sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ sha256 }) => sha256))}))`,
+  );
   tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ id }) => id))}))`);
   const last = files.length < FILES;
   if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
   // A folder inside may be a version of another package.
   const left = files.map(({ path }) => path).filter((path) => !last || !own.includes(parentOf(path)));
-  recordMavenFiles(tx, repository, left, { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now }, now);
+  recordMavenFiles(
+    tx,
+    repository,
+    left,
+    { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now },
+    now,
+  );
   return files.length;
 }
 
-function deleteRows(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[], folders: string): void {
+function deleteRows(
+  tx: DbOrTx,
+  { repository, packageName, now }: Deletion,
+  names: readonly string[],
+  folders: string,
+): void {
   tx.run(sql`
     DELETE FROM node WHERE folder = 1 AND id IN (
       SELECT node.id FROM json_each(${folders}) AS gone
@@ -66,9 +94,16 @@ function deleteRows(tx: DbOrTx, { repository, packageName, now }: Deletion, name
   deleteEmptyFolders(tx, repository.id, foldersAbove(mavenFolder(packageName, "any")));
   const owner = findPackage(tx, repository.id, packageName);
   if (!owner) return;
-  tx.run(sql`DELETE FROM version WHERE package_id = ${owner.id} AND name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`);
-  tx.update(packages).set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` }).where(eq(packages.id, owner.id)).run();
-  tx.run(sql`DELETE FROM package WHERE id = ${owner.id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`);
+  tx.run(
+    sql`DELETE FROM version WHERE package_id = ${owner.id} AND name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
+  );
+  tx.update(packages)
+    .set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` })
+    .where(eq(packages.id, owner.id))
+    .run();
+  tx.run(
+    sql`DELETE FROM package WHERE id = ${owner.id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`,
+  );
 }
 
 /** From the innermost on, up to one that has something in it. */

@@ -12,12 +12,20 @@ type Folder = { group: string; artifact: string };
 export function artifactIn(db: DbOrTx, repositoryId: number, { group, artifact }: Folder): ArtifactMetadata | null {
   const found = findPackage(db, repositoryId, `${group}:${artifact}`);
   if (!found) return null;
-  const versions = db.select({ name: version.name, complete: version.complete }).from(version).where(eq(version.packageId, found.id)).all();
+  const versions = db
+    .select({ name: version.name, complete: version.complete })
+    .from(version)
+    .where(eq(version.packageId, found.id))
+    .all();
   return { group, artifact, versions, lastUpdated: found.lastModifiedDate };
 }
 
 /** The files of a snapshot; null where there is none. */
-export function snapshotIn(db: DbOrTx, repositoryId: number, { group, artifact, version: name }: Pick<MavenFile, "group" | "artifact" | "version">): MavenNode[] | null {
+export function snapshotIn(
+  db: DbOrTx,
+  repositoryId: number,
+  { group, artifact, version: name }: Pick<MavenFile, "group" | "artifact" | "version">,
+): MavenNode[] | null {
   if (!isSnapshot(name)) return null;
   const files = mavenFiles(db, repositoryId, `${group}:${artifact}`, name);
   return files.length > 0 ? files : null;
@@ -34,6 +42,11 @@ export function pluginsIn(db: DbOrTx, repositoryId: number, group: string): stri
 }
 
 /** Those of the artifacts of a group that are there. */
-export function knownArtifacts(db: DbOrTx, repositoryId: number, group: string, artifacts: readonly string[]): Set<string> {
+export function knownArtifacts(
+  db: DbOrTx,
+  repositoryId: number,
+  group: string,
+  artifacts: readonly string[],
+): Set<string> {
   return new Set(artifacts.filter((artifact) => findPackage(db, repositoryId, `${group}:${artifact}`) !== undefined));
 }

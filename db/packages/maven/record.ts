@@ -1,11 +1,30 @@
 import { hash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { buildText, isChecksum, isMainArtifact, isPom, type MavenFile, mavenFolder, mavenPackage, parseMavenPath, versionDigest } from "../../../domain/maven/layout.ts";
+import {
+  buildText,
+  isChecksum,
+  isMainArtifact,
+  isPom,
+  type MavenFile,
+  mavenFolder,
+  mavenPackage,
+  parseMavenPath,
+  versionDigest,
+} from "../../../domain/maven/layout.ts";
 import type { DbOrTx } from "../../open.ts";
 import type { Audit } from "../../put-nodes.ts";
 import { node } from "../../schema/content.ts";
 import { packages } from "../../schema/packages.ts";
-import { deleteVersionRow, findPackage, findVersion, type PackageRepository, putVersion, tellVersion, type VersionEntry, type VersionRow } from "../versions.ts";
+import {
+  deleteVersionRow,
+  findPackage,
+  findVersion,
+  type PackageRepository,
+  putVersion,
+  tellVersion,
+  type VersionEntry,
+  type VersionRow,
+} from "../versions.ts";
 
 /** The packaging that POMs name, by the sha256 of the POM (api/hosted/maven/pom.ts reads it). */
 export type Packagings = ReadonlyMap<string, string>;
@@ -16,7 +35,11 @@ export type MavenNode = MavenFile & { path: string; sha256: string; size: number
 /** All files of a version, of any of its builds. */
 export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string, version: string): MavenNode[] {
   const { fullPath: path, sha256, size, lastModifiedDate } = node;
-  const where = and(eq(node.repositoryId, repositoryId), eq(node.parent, mavenFolder(packageName, version)), eq(node.folder, false));
+  const where = and(
+    eq(node.repositoryId, repositoryId),
+    eq(node.parent, mavenFolder(packageName, version)),
+    eq(node.folder, false),
+  );
   return db
     .select({ path, sha256, size, lastModifiedDate })
     .from(node)
@@ -27,16 +50,37 @@ export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string
       if (!file || row.sha256 === null) return [];
       // Field by field: a snapshot may have thousands of files, and spreading is what they would wait for.
       const { group, artifact, classifier, extension, build } = file;
-      return [{ group, artifact, version: file.version, classifier, extension, build, path: row.path, sha256: row.sha256, size: row.size, lastModifiedDate: row.lastModifiedDate }];
+      return [
+        {
+          group,
+          artifact,
+          version: file.version,
+          classifier,
+          extension,
+          build,
+          path: row.path,
+          sha256: row.sha256,
+          size: row.size,
+          lastModifiedDate: row.lastModifiedDate,
+        },
+      ];
     });
 }
 
 /**
- * Brings the versions in step with their files, in the transaction that made, changed or deleted the nodes at `paths`: makes them, changes them, tells
- * of those that are complete, drops those without files. Paths outside the layout are passed over. `packagings`: of the POMs among the paths; those of
- * others are known from before. A POM of which nothing is known counts as one of a jar.
+ * Brings the versions in step with their files, in the transaction that made, changed or deleted the nodes at `paths`:
+ * makes them, changes them, tells of those that are complete, drops those without files. Paths outside the layout are
+ * passed over. `packagings`: of the POMs among the paths; those of others are known from before. A POM of which nothing
+ * is known counts as one of a jar.
  */
-export function recordMavenFiles(tx: DbOrTx, repository: PackageRepository, paths: readonly string[], audit: Audit, now: number, packagings: Packagings = new Map()): void {
+export function recordMavenFiles(
+  tx: DbOrTx,
+  repository: PackageRepository,
+  paths: readonly string[],
+  audit: Audit,
+  now: number,
+  packagings: Packagings = new Map(),
+): void {
   for (const { packageName, version, changed } of versionsOf(paths)) {
     const files = mavenFiles(tx, repository.id, packageName, version);
     const owner = findPackage(tx, repository.id, packageName);
@@ -69,18 +113,31 @@ function versionsOf(paths: readonly string[]): { packageName: string; version: s
 /** The package's date tells its metadata when it last changed. */
 function dropVersion(tx: DbOrTx, row: VersionRow, now: number): void {
   deleteVersionRow(tx, row);
-  tx.update(packages).set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` }).where(eq(packages.id, row.packageId)).run();
+  tx.update(packages)
+    .set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` })
+    .where(eq(packages.id, row.packageId))
+    .run();
 }
 
 /** The version as its files make it; `ready`: the files of its complete builds. */
-function judge(version: string, files: MavenNode[], before: VersionRow | undefined, packagings: Packagings): { entry: VersionEntry; ready: MavenNode[] } {
+function judge(
+  version: string,
+  files: MavenNode[],
+  before: VersionRow | undefined,
+  packagings: Packagings,
+): { entry: VersionEntry; ready: MavenNode[] } {
   const known = { ...knownPackagings(before), ...Object.fromEntries(packagings) };
   const poms = files.filter(isPom);
-  const document = Object.fromEntries(poms.flatMap(({ sha256 }) => (known[sha256] === undefined ? [] : [[sha256, known[sha256]]])));
+  const document = Object.fromEntries(
+    poms.flatMap(({ sha256 }) => (known[sha256] === undefined ? [] : [[sha256, known[sha256]]])),
+  );
   const ready = [...byBuild(files).values()].filter((build) => isComplete(build, document)).flat();
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const digest = versionDigest(files, (text) => hash("sha256", text));
-  return { entry: { name: version, digest, size, complete: ready.length > 0, document: { packagings: document } }, ready };
+  return {
+    entry: { name: version, digest, size, complete: ready.length > 0, document: { packagings: document } },
+    ready,
+  };
 }
 
 /** A release has one build; a snapshot one for each timestamp, and one without. */

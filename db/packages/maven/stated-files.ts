@@ -1,18 +1,28 @@
-import { isChecksum, isMetadata, isRelease, mavenFolder, mavenPackage, parseMavenPath } from "../../../domain/maven/layout.ts";
+import {
+  isChecksum,
+  isMetadata,
+  isRelease,
+  mavenFolder,
+  mavenPackage,
+  parseMavenPath,
+} from "../../../domain/maven/layout.ts";
 import type { DescribedFile, FileAnswer, Statement } from "../../../domain/sync.ts";
 import type { DbOrTx } from "../../open.ts";
 import { type Packagings, recordMavenFiles } from "./record.ts";
 import { auditOf, type Beside, refused, type StatableRepository, unchangeable } from "../stated-applying.ts";
 import { findPackage, findVersion, tellVersion } from "../versions.ts";
 
-/** Why a file that is stated by its path cannot be there: such files keep Maven's rules as if they had been deployed. */
+/**
+ * Why a file that is stated by its path cannot be there: such files keep Maven's rules as if they had been deployed.
+ */
 export function judgeMavenFile(
   repository: StatableRepository,
   path: string,
   { existing, comparison }: Beside,
   strategy: Statement["conflictStrategy"],
 ): FileAnswer | undefined {
-  if (isChecksum(path) || isMetadata(path)) return refused(250112, `${path} is made by the server out of what it has: replicate the files it speaks of`);
+  if (isChecksum(path) || isMetadata(path))
+    return refused(250112, `${path} is made by the server out of what it has: replicate the files it speaks of`);
   if (strategy !== "OVERWRITE" || existing === null || comparison !== "different") return undefined;
   return judgeReplacing(repository, path, existing);
 }
@@ -20,7 +30,11 @@ export function judgeMavenFile(
 export const isInLayout = (path: string): boolean => parseMavenPath(path) !== null;
 
 /** Why a file that is there with other content must stay; undefined when it may be replaced. */
-function judgeReplacing({ allowOverwrite }: StatableRepository, path: string, existing: string): FileAnswer | undefined {
+function judgeReplacing(
+  { allowOverwrite }: StatableRepository,
+  path: string,
+  existing: string,
+): FileAnswer | undefined {
   const file = parseMavenPath(path);
   if (file === null || allowOverwrite || !isRelease(file.version)) return undefined;
   return unchangeable(`${path} is released there with other content`, existing);
@@ -35,7 +49,13 @@ export function tellStatedFile(tx: DbOrTx, repository: StatableRepository, path:
 }
 
 /** Brings the versions in step with the files that were written. */
-export function recordStatedFiles(tx: DbOrTx, repository: StatableRepository, files: readonly DescribedFile[], now: number, packagings: Packagings): void {
+export function recordStatedFiles(
+  tx: DbOrTx,
+  repository: StatableRepository,
+  files: readonly DescribedFile[],
+  now: number,
+  packagings: Packagings,
+): void {
   const versions = new Map<string, DescribedFile[]>();
   for (const file of files) {
     const parsed = parseMavenPath(file.path);
@@ -44,6 +64,14 @@ export function recordStatedFiles(tx: DbOrTx, repository: StatableRepository, fi
     versions.set(folder, [...(versions.get(folder) ?? []), file]);
   }
   for (const [first, ...others] of versions.values()) {
-    if (first) recordMavenFiles(tx, repository, [first, ...others].map(({ path }) => path), auditOf(first), now, packagings);
+    if (first)
+      recordMavenFiles(
+        tx,
+        repository,
+        [first, ...others].map(({ path }) => path),
+        auditOf(first),
+        now,
+        packagings,
+      );
   }
 }

@@ -1,14 +1,27 @@
 import { isPackaging, isRelease } from "../../../domain/maven/layout.ts";
 import { decideVersion, type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
 import { recordMavenFiles } from "./record.ts";
-import { type Applying, auditOf, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "../stated-applying.ts";
+import {
+  type Applying,
+  auditOf,
+  pairFiles,
+  setMetadata,
+  unchangeable,
+  versionThere,
+  writeFiles,
+} from "../stated-applying.ts";
 import { tellVersion } from "../versions.ts";
 
 /** Decides a Maven version by its files and makes those that are lacking; its row and its metadata follow from them. */
 export function applyMavenVersion(applying: Applying, stated: DescribedVersion): VersionAnswer {
   const { repository, rules, has } = applying;
   const { pairs, there } = pairFiles(applying, stated.files);
-  const decision = decideVersion(pairs, has, rules.conflictStrategy, isRelease(stated.version) && !repository.allowOverwrite);
+  const decision = decideVersion(
+    pairs,
+    has,
+    rules.conflictStrategy,
+    isRelease(stated.version) && !repository.allowOverwrite,
+  );
   const existing = versionThere(applying, stated)?.digest ?? "";
   switch (decision.kind) {
     case "same":
@@ -22,10 +35,20 @@ export function applyMavenVersion(applying: Applying, stated: DescribedVersion):
       return needAnswer(decision.files, decision.paths);
     case "write": {
       const written = new Set(decision.files.map(({ path }) => path));
-      writeFiles(applying, stated.files.filter(({ path }) => written.has(path)));
-      if (rules.includeMetadata) setMetadata(applying, stated.files.filter(({ path }) => !written.has(path)), there);
+      writeFiles(
+        applying,
+        stated.files.filter(({ path }) => written.has(path)),
+      );
+      if (rules.includeMetadata)
+        setMetadata(
+          applying,
+          stated.files.filter(({ path }) => !written.has(path)),
+          there,
+        );
       record(applying, stated, [...written]);
-      return decision.replaces ? { result: "replaced", written: written.size, existing } : { result: "made", written: written.size };
+      return decision.replaces
+        ? { result: "replaced", written: written.size, existing }
+        : { result: "made", written: written.size };
     }
   }
 }
@@ -34,7 +57,12 @@ function settleSame(applying: Applying, stated: DescribedVersion, there: Paramet
   const { tx, repository, rules } = applying;
   const row = versionThere(applying, stated);
   // Its POM may have come by itself, and nothing was known of its packaging.
-  if (!row?.complete) record(applying, stated, stated.files.map(({ path }) => path));
+  if (!row?.complete)
+    record(
+      applying,
+      stated,
+      stated.files.map(({ path }) => path),
+    );
   const changed = rules.includeMetadata && setMetadata(applying, stated.files, there);
   if (changed && row?.complete) tellVersion(tx, repository, stated.package, row, rules.now);
 }

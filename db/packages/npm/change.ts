@@ -10,10 +10,20 @@ export type By = { user: string; now: number };
 export type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & { message: string | null };
 
 /** Of the versions those whose deprecation is another one now. */
-export function changedDeprecations(db: DbOrTx, packageId: number, wanted: ReadonlyMap<string, string | null>): Deprecation[] {
+export function changedDeprecations(
+  db: DbOrTx,
+  packageId: number,
+  wanted: ReadonlyMap<string, string | null>,
+): Deprecation[] {
   const { id, name, digest, complete } = version;
   const rows = db
-    .select({ id, name, digest, complete, deprecated: sql<string | null>`nullif(${version.document} ->> '$.deprecated', '')` })
+    .select({
+      id,
+      name,
+      digest,
+      complete,
+      deprecated: sql<string | null>`nullif(${version.document} ->> '$.deprecated', '')`,
+    })
     .from(version)
     .where(eq(version.packageId, packageId))
     .all();
@@ -24,17 +34,37 @@ export function changedDeprecations(db: DbOrTx, packageId: number, wanted: Reado
 }
 
 /** Sets deprecations and tells of the versions; those that went meanwhile are left out. */
-export function setDeprecations(tx: DbOrTx, repository: PackageRepository, owner: PackageRow, deprecations: readonly Deprecation[], { user, now }: By): void {
+export function setDeprecations(
+  tx: DbOrTx,
+  repository: PackageRepository,
+  owner: PackageRow,
+  deprecations: readonly Deprecation[],
+  { user, now }: By,
+): void {
   for (const row of deprecations) {
-    const document = row.message === null ? sql`json_remove(document, '$.deprecated')` : sql`json_set(document, '$.deprecated', ${row.message})`;
-    const { changes } = tx.run(sql`UPDATE version SET document = ${document}, last_modified_by = ${user}, last_modified_date = ${now} WHERE id = ${row.id}`);
+    const document =
+      row.message === null
+        ? sql`json_remove(document, '$.deprecated')`
+        : sql`json_set(document, '$.deprecated', ${row.message})`;
+    const { changes } = tx.run(
+      sql`UPDATE version SET document = ${document}, last_modified_by = ${user}, last_modified_date = ${now} WHERE id = ${row.id}`,
+    );
     if (changes > 0) tellVersion(tx, repository, owner.name, row, now);
   }
   if (deprecations.length > 0) markChanged(tx, owner.id, owner.lastModifiedDate, now);
 }
 
-/** Points dist-tags at versions (null: takes the tag away) and tells of the versions they now point at; one that is not there is left out. */
-export function changeDistTags(tx: DbOrTx, repository: PackageRepository, owner: PackageRow, wanted: ReadonlyMap<string, string | null>, { now }: Pick<By, "now">): void {
+/**
+ * Points dist-tags at versions (null: takes the tag away) and tells of the versions they now point at; one that is not
+ * there is left out.
+ */
+export function changeDistTags(
+  tx: DbOrTx,
+  repository: PackageRepository,
+  owner: PackageRow,
+  wanted: ReadonlyMap<string, string | null>,
+  { now }: Pick<By, "now">,
+): void {
   const have = distTagsOf(tx, owner.id);
   let changed = false;
   for (const [tag, name] of wanted) {

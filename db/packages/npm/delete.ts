@@ -9,13 +9,28 @@ import { findPackage, type PackageRepository, type PackageRow, type VersionRow }
 /** Versions of one transaction, so that nobody waits for long. */
 const BATCH = 500;
 
-/** Deletes a version with its tarball and the dist-tags that name it, and the package with its last version. False: it is not there. */
-export function deleteNpmVersion(db: Db, repository: PackageRepository, packageName: string, version: string, now: number): boolean {
+/**
+ * Deletes a version with its tarball and the dist-tags that name it, and the package with its last version. False: it
+ * is not there.
+ */
+export function deleteNpmVersion(
+  db: Db,
+  repository: PackageRepository,
+  packageName: string,
+  version: string,
+  now: number,
+): boolean {
   return deleteNpmVersions(db, repository, packageName, [version], now) > 0;
 }
 
 /** The same of many; answers how many were there. */
-export function deleteNpmVersions(db: Db, repository: PackageRepository, packageName: string, versions: readonly string[], now: number): number {
+export function deleteNpmVersions(
+  db: Db,
+  repository: PackageRepository,
+  packageName: string,
+  versions: readonly string[],
+  now: number,
+): number {
   let deleted = 0;
   for (let at = 0; at < versions.length; at += BATCH) {
     deleted += deleteSome(db, repository, packageName, inArray(version.name, versions.slice(at, at + BATCH)), now);
@@ -31,13 +46,30 @@ export function deleteNpmPackage(db: Db, repository: PackageRepository, packageN
 }
 
 /** One transaction; answers how many versions went. */
-function deleteSome(db: Db, { id }: PackageRepository, packageName: string, which: SQL | undefined, now: number): number {
+function deleteSome(
+  db: Db,
+  { id }: PackageRepository,
+  packageName: string,
+  which: SQL | undefined,
+  now: number,
+): number {
   return write(db, (tx) => {
     const owner = findPackage(tx, id, packageName);
     if (owner === undefined) return 0;
     const tarball = sql<string | null>`${version.document} ->> '$.dist.tarball'`;
-    const rows = tx.select({ id: version.id, name: version.name, tarball }).from(version).where(and(eq(version.packageId, owner.id), which)).orderBy(asc(version.id)).limit(BATCH).all();
-    deleteFiles(tx, id, rows.map(({ name, tarball }) => pathFrom(packageName, name, tarball)), now);
+    const rows = tx
+      .select({ id: version.id, name: version.name, tarball })
+      .from(version)
+      .where(and(eq(version.packageId, owner.id), which))
+      .orderBy(asc(version.id))
+      .limit(BATCH)
+      .all();
+    deleteFiles(
+      tx,
+      id,
+      rows.map(({ name, tarball }) => pathFrom(packageName, name, tarball)),
+      now,
+    );
     deleteRows(tx, owner, rows, now);
     return rows.length;
   });
@@ -49,12 +81,22 @@ export function pathOf(packageName: string, { name, document }: Pick<VersionRow,
   return pathFrom(packageName, name, typeof tarball === "string" ? tarball : null);
 }
 
-const pathFrom = (packageName: string, version: string, tarball: string | null): string => (tarball === null ? tarballPath(packageName, tarballFile(packageName, version)) : `/${tarball}`);
+const pathFrom = (packageName: string, version: string, tarball: string | null): string =>
+  tarball === null ? tarballPath(packageName, tarballFile(packageName, version)) : `/${tarball}`;
 
-function deleteRows(tx: DbOrTx, { id, lastModifiedDate }: PackageRow, rows: readonly Pick<VersionRow, "id" | "name">[], now: number): void {
+function deleteRows(
+  tx: DbOrTx,
+  { id, lastModifiedDate }: PackageRow,
+  rows: readonly Pick<VersionRow, "id" | "name">[],
+  now: number,
+): void {
   if (rows.length === 0) return;
-  tx.run(sql`DELETE FROM version WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.id))}))`);
-  tx.run(sql`DELETE FROM dist_tag WHERE package_id = ${id} AND version IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ name }) => name))}))`);
+  tx.run(
+    sql`DELETE FROM version WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.id))}))`,
+  );
+  tx.run(
+    sql`DELETE FROM dist_tag WHERE package_id = ${id} AND version IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ name }) => name))}))`,
+  );
   tx.run(sql`DELETE FROM package WHERE id = ${id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${id})`);
   markChanged(tx, id, lastModifiedDate, now);
 }

@@ -12,7 +12,11 @@ export type VersionText = { name: string; document: string; createdDate: number 
 /** In the order in which they came. */
 export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
   return db
-    .select({ name: version.name, document: sql<string>`coalesce(${version.document}, '{}')`, createdDate: version.createdDate })
+    .select({
+      name: version.name,
+      document: sql<string>`coalesce(${version.document}, '{}')`,
+      createdDate: version.createdDate,
+    })
     .from(version)
     .where(eq(version.packageId, packageId))
     .orderBy(asc(version.id))
@@ -20,11 +24,21 @@ export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
 }
 
 export function versionNames(db: DbOrTx, packageId: number): string[] {
-  return db.select({ name: version.name }).from(version).where(eq(version.packageId, packageId)).orderBy(asc(version.id)).all().map(({ name }) => name);
+  return db
+    .select({ name: version.name })
+    .from(version)
+    .where(eq(version.packageId, packageId))
+    .orderBy(asc(version.id))
+    .all()
+    .map(({ name }) => name);
 }
 
 /** The dist-tags as clients see them: with a `latest`, where there is any version. */
-export function shownTags(db: DbOrTx, packageId: number, names: () => string[] = () => versionNames(db, packageId)): Map<string, string> {
+export function shownTags(
+  db: DbOrTx,
+  packageId: number,
+  names: () => string[] = () => versionNames(db, packageId),
+): Map<string, string> {
   const tags = distTagsOf(db, packageId);
   const tagged = tags.get("latest");
   const latest = tagged ?? latestVersion(undefined, names());
@@ -39,12 +53,19 @@ export function findVersionOrTag(db: DbOrTx, packageId: number, name: string): V
   return tagged === undefined ? undefined : findVersion(db, packageId, tagged);
 }
 
-/** Another version of the package that clients take for this one: it differs in build metadata only. Null where the version is there itself, or none is. */
+/**
+ * Another version of the package that clients take for this one: it differs in build metadata only. Null where the
+ * version is there itself, or none is.
+ */
 export function findTwin(db: DbOrTx, packageId: number, name: string): string | null {
   const plain = withoutBuild(name);
   // Of a range of names, which the index finds; "," follows "+".
   const built = and(gt(version.name, `${plain}+`), lt(version.name, `${plain},`));
-  const names = db.select({ name: version.name }).from(version).where(and(eq(version.packageId, packageId), or(eq(version.name, plain), built))).all();
+  const names = db
+    .select({ name: version.name })
+    .from(version)
+    .where(and(eq(version.packageId, packageId), or(eq(version.name, plain), built)))
+    .all();
   return names.some((known) => known.name === name) ? null : (names[0]?.name ?? null);
 }
 
@@ -77,8 +98,16 @@ export function searchRows(db: DbOrTx, repositoryId: number, after: string, limi
 }
 
 export function packagesById(db: DbOrTx, ids: readonly number[]): PackageRow[] {
-  return db.select().from(packages).where(inArray(packages.id, [...ids])).orderBy(asc(packages.name)).all();
+  return db
+    .select()
+    .from(packages)
+    .where(inArray(packages.id, [...ids]))
+    .orderBy(asc(packages.name))
+    .all();
 }
 
-/** Changes with every change of the package, its versions and its dist-tags, and is never the same again (markChanged). */
-export const revisionOf = ({ id, lastModifiedDate }: Pick<PackageRow, "id" | "lastModifiedDate">): string => `${lastModifiedDate}-${id}`;
+/**
+ * Changes with every change of the package, its versions and its dist-tags, and is never the same again (markChanged).
+ */
+export const revisionOf = ({ id, lastModifiedDate }: Pick<PackageRow, "id" | "lastModifiedDate">): string =>
+  `${lastModifiedDate}-${id}`;

@@ -3,7 +3,14 @@ import { type NpmDocument, storedDocument } from "../../../domain/npm/package.ts
 import type { DbOrTx } from "../../open.ts";
 import type { Audit } from "../../put-nodes.ts";
 import { distTag, packages } from "../../schema/packages.ts";
-import { findPackage, findVersion, type PackageRepository, putVersion, tellVersion, type VersionRow } from "../versions.ts";
+import {
+  findPackage,
+  findVersion,
+  type PackageRepository,
+  putVersion,
+  tellVersion,
+  type VersionRow,
+} from "../versions.ts";
 
 export type NpmVersion = {
   name: string;
@@ -16,10 +23,25 @@ export type NpmVersion = {
   distTags: readonly string[];
 };
 
-/** Makes a version of a tarball that is a node already, or changes its document and dist-tags, and tells REAL_TIME, in the caller's transaction. */
-export function putNpmVersion(tx: DbOrTx, repository: PackageRepository, { name, version, document, tarball, distTags }: NpmVersion, audit: Audit, now: number): VersionRow {
+/**
+ * Makes a version of a tarball that is a node already, or changes its document and dist-tags, and tells REAL_TIME, in
+ * the caller's transaction.
+ */
+export function putNpmVersion(
+  tx: DbOrTx,
+  repository: PackageRepository,
+  { name, version, document, tarball, distTags }: NpmVersion,
+  audit: Audit,
+  now: number,
+): VersionRow {
   const before = findPackage(tx, repository.id, name)?.lastModifiedDate;
-  const entry = { name: version, digest: `sha256:${tarball.sha256}`, size: tarball.size, complete: true, document: storedDocument(document, name, version, tarball.file) };
+  const entry = {
+    name: version,
+    digest: `sha256:${tarball.sha256}`,
+    size: tarball.size,
+    complete: true,
+    document: storedDocument(document, name, version, tarball.file),
+  };
   const row = putVersion(tx, repository.id, name, entry, audit);
   for (const tag of distTags) setDistTag(tx, row.packageId, tag, version);
   markChanged(tx, row.packageId, before, now);
@@ -29,7 +51,12 @@ export function putNpmVersion(tx: DbOrTx, repository: PackageRepository, { name,
 
 /** A package's dist-tags as they are set; `latestVersion` says what `latest` is without one. */
 export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
-  const rows = db.select({ tag: distTag.tag, version: distTag.version }).from(distTag).where(eq(distTag.packageId, packageId)).orderBy(distTag.tag).all();
+  const rows = db
+    .select({ tag: distTag.tag, version: distTag.version })
+    .from(distTag)
+    .where(eq(distTag.packageId, packageId))
+    .orderBy(distTag.tag)
+    .all();
   return new Map(rows.map(({ tag, version }) => [tag, version]));
 }
 
@@ -41,14 +68,25 @@ export function descriptionOf(db: DbOrTx, packageId: number, name: string): stri
 
 /** Rows only: whoever changes something calls `markChanged` and `tellVersion` as well. */
 export function setDistTag(tx: DbOrTx, packageId: number, tag: string, version: string): void {
-  tx.insert(distTag).values({ packageId, tag, version }).onConflictDoUpdate({ target: [distTag.packageId, distTag.tag], set: { version } }).run();
+  tx.insert(distTag)
+    .values({ packageId, tag, version })
+    .onConflictDoUpdate({ target: [distTag.packageId, distTag.tag], set: { version } })
+    .run();
 }
 
 export function removeDistTag(tx: DbOrTx, packageId: number, tag: string): void {
-  tx.delete(distTag).where(and(eq(distTag.packageId, packageId), eq(distTag.tag, tag))).run();
+  tx.delete(distTag)
+    .where(and(eq(distTag.packageId, packageId), eq(distTag.tag, tag)))
+    .run();
 }
 
-/** A package's last change is also what its revision is told by: each change makes it later, also within one millisecond or when the clock was put back. */
+/**
+ * A package's last change is also what its revision is told by: each change makes it later, also within one millisecond
+ * or when the clock was put back.
+ */
 export function markChanged(tx: DbOrTx, packageId: number, before: number | undefined, now: number): void {
-  tx.update(packages).set({ lastModifiedDate: Math.max(now, (before ?? 0) + 1) }).where(eq(packages.id, packageId)).run();
+  tx.update(packages)
+    .set({ lastModifiedDate: Math.max(now, (before ?? 0) + 1) })
+    .where(eq(packages.id, packageId))
+    .run();
 }

@@ -19,7 +19,11 @@ export function readNpmVersion(
   return sourceVersion(owner, row, { digest: row.digest, files, distTags, ...toldVersions(tx, owner.id, distTags) });
 }
 
-function toldVersions(tx: DbOrTx, packageId: number, distTags: readonly string[]): Pick<StatedVersion, "sourceVersions"> {
+function toldVersions(
+  tx: DbOrTx,
+  packageId: number,
+  distTags: readonly string[],
+): Pick<StatedVersion, "sourceVersions"> {
   if (!distTags.includes("latest")) return {};
   const sourceVersions = versionNames(tx, packageId);
   return sourceVersions.length > MOST_SOURCE_VERSIONS ? {} : { sourceVersions };

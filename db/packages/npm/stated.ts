@@ -24,12 +24,20 @@ import { distTagsOf, putNpmVersion } from "./record.ts";
 type Npm = DescribedVersion & { document: Record<string, unknown> };
 type Tarball = Pick<ContentFacts, "sha256" | "size">;
 
-/** Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata: deprecation and dist-tags. */
+/**
+ * Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata:
+ * deprecation and dist-tags.
+ */
 export function applyNpmVersion(applying: Applying, stated: JudgedVersion): VersionAnswer {
   const { db, rules, has } = applying;
   const [tarball] = stated.files;
   const { document } = stated;
-  if (!tarball || document === null) return { result: "refused", code: 250106, message: `${stated.package}@${stated.version} has no tarball or no document` };
+  if (!tarball || document === null)
+    return {
+      result: "refused",
+      code: 250106,
+      message: `${stated.package}@${stated.version} has no tarball or no document`,
+    };
   const npm = { ...stated, document };
   const before = versionThere(applying, stated);
   const there = before && tarballOf(before);
@@ -40,12 +48,16 @@ export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Vers
   }
   if (before && comparison === "different") return settleDifferent(rules, stated, before, tarball.path);
   const twin = twinOf(applying, npm);
-  if (twin !== null) return { result: "refused", code: 251020, message: sameButForBuild(npm.package, npm.version, twin) };
+  if (twin !== null)
+    return { result: "refused", code: 251020, message: sameButForBuild(npm.package, npm.version, twin) };
   if (tarball.sha256 === null) return needAnswer([], [tarball.path]);
   if (!has(tarball.sha256) || !stated.fits) return needAnswer([tarball.sha256], []);
   pairFiles(applying, stated.files);
   writeFiles(applying, stated.files);
-  const content = blobFacts(db, [tarball.sha256]).get(tarball.sha256) ?? { sha256: tarball.sha256, size: tarball.size ?? 0 };
+  const content = blobFacts(db, [tarball.sha256]).get(tarball.sha256) ?? {
+    sha256: tarball.sha256,
+    size: tarball.size ?? 0,
+  };
   put(applying, rules.includeMetadata ? npm : { ...npm, document: withDeprecation(document, null) }, content);
   return { result: "made", written: 1 };
 }
@@ -58,7 +70,12 @@ function twinOf({ tx, repository }: Applying, { package: name, version }: Npm): 
   return owner ? findTwin(tx, owner.id, version) : null;
 }
 
-function settleDifferent({ conflictStrategy }: VersionRules, stated: DescribedVersion, { digest }: VersionRow, path: string): VersionAnswer {
+function settleDifferent(
+  { conflictStrategy }: VersionRules,
+  stated: DescribedVersion,
+  { digest }: VersionRow,
+  path: string,
+): VersionAnswer {
   if (conflictStrategy !== "OVERWRITE") return { result: "conflict", existing: digest, path };
   return unchangeable(`${stated.package}@${stated.version} is published there with another tarball`, digest);
 }
@@ -69,18 +86,28 @@ function settleSame(applying: Applying, npm: Npm, before: VersionRow): void {
   const document = rules.includeMetadata ? withDeprecation(kept, deprecationOf(npm.document)) : kept;
   const stored = storedDocument(document, npm.package, npm.version, tarballFile(npm.package, npm.version));
   const marked = rules.includeMetadata && setMetadata(applying, npm.files, pairFiles(applying, npm.files).there);
-  if (!isDeepStrictEqual(stored, before.document) || chosenTags(applying, npm).length > 0) put(applying, { ...npm, document }, tarballOf(before));
+  if (!isDeepStrictEqual(stored, before.document) || chosenTags(applying, npm).length > 0)
+    put(applying, { ...npm, document }, tarballOf(before));
   else if (marked) tellVersion(tx, repository, npm.package, before, rules.now);
 }
 
 function put(applying: Applying, npm: Npm, { sha256, size }: Tarball): void {
   const { tx, repository, rules } = applying;
   const file = tarballFile(npm.package, npm.version);
-  const entry = { name: npm.package, version: npm.version, document: npm.document, tarball: { sha256, size, file }, distTags: chosenTags(applying, npm) };
+  const entry = {
+    name: npm.package,
+    version: npm.version,
+    document: npm.document,
+    tarball: { sha256, size, file },
+    distTags: chosenTags(applying, npm),
+  };
   putNpmVersion(tx, repository, entry, auditOf(npm), rules.now);
 }
 
-function chosenTags({ tx, repository, rules }: Applying, { package: name, version, distTags, sourceVersions }: Npm): string[] {
+function chosenTags(
+  { tx, repository, rules }: Applying,
+  { package: name, version, distTags, sourceVersions }: Npm,
+): string[] {
   const owner = findPackage(tx, repository.id, name);
   const told = sourceVersions && new Set(sourceVersions);
   const chosen = decideTags({

@@ -14,14 +14,17 @@ const METADATA = "/org/example/app/maven-metadata.xml";
 const KINDS = ["md5", "sha1", "sha256", "sha512"] as const;
 const sum = (kind: string, bytes: string | Buffer) => createHash(kind).update(bytes).digest("hex");
 
-test.each([[0], [1000], [5_000_000]])("a file of %i bytes has all four checksums, though no client sent one", async (size) => {
-  const bytes = random(size);
-  await server.put(JAR, bytes);
-  for (const kind of KINDS) {
-    expect([kind, await server.text(`${JAR}.${kind}`)]).toEqual([kind, sum(kind, bytes)]);
-    expect((await server.head(`${JAR}.${kind}`)).headers["content-length"]).toBe(String(sum(kind, bytes).length));
-  }
-});
+test.each([[0], [1000], [5_000_000]])(
+  "a file of %i bytes has all four checksums, though no client sent one",
+  async (size) => {
+    const bytes = random(size);
+    await server.put(JAR, bytes);
+    for (const kind of KINDS) {
+      expect([kind, await server.text(`${JAR}.${kind}`)]).toEqual([kind, sum(kind, bytes)]);
+      expect((await server.head(`${JAR}.${kind}`)).headers["content-length"]).toBe(String(sum(kind, bytes).length));
+    }
+  },
+);
 
 test("checksums follow a snapshot that was replaced", async () => {
   const path = "/org/example/app/1.0-SNAPSHOT/app-1.0-SNAPSHOT.jar";
@@ -31,27 +34,46 @@ test("checksums follow a snapshot that was replaced", async () => {
   }
 });
 
-test.each(KINDS)("a %s of the file that is there is taken, and another is refused and says what is kept", async (kind) => {
-  await server.put(JAR, "content");
-  const right = sum(kind, "content");
-  for (const text of [right, `${right}\n`, `${right.toUpperCase()}  app-1.0.jar\n`, `${kind.toUpperCase()} (app-1.0.jar) = ${right}`]) {
-    expect((await server.put(`${JAR}.${kind}`, text)).status).toBe(201);
-  }
-  const refused = await server.put(`${JAR}.${kind}`, sum(kind, "other"));
-  expect([refused.status, refused.body.toString()]).toEqual([400, expect.stringContaining(`the ${kind} of ${JAR} is ${right}`)]);
-  expect([await server.text(JAR), await server.text(`${JAR}.${kind}`)]).toEqual(["content", right]);
-});
+test.each(KINDS)(
+  "a %s of the file that is there is taken, and another is refused and says what is kept",
+  async (kind) => {
+    await server.put(JAR, "content");
+    const right = sum(kind, "content");
+    for (const text of [
+      right,
+      `${right}\n`,
+      `${right.toUpperCase()}  app-1.0.jar\n`,
+      `${kind.toUpperCase()} (app-1.0.jar) = ${right}`,
+    ]) {
+      expect((await server.put(`${JAR}.${kind}`, text)).status).toBe(201);
+    }
+    const refused = await server.put(`${JAR}.${kind}`, sum(kind, "other"));
+    expect([refused.status, refused.body.toString()]).toEqual([
+      400,
+      expect.stringContaining(`the ${kind} of ${JAR} is ${right}`),
+    ]);
+    expect([await server.text(JAR), await server.text(`${JAR}.${kind}`)]).toEqual(["content", right]);
+  },
+);
 
-test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])("a checksum that says %j is refused", async (text) => {
-  await server.put(JAR, "content");
-  expect((await server.put(`${JAR}.sha1`, text)).status).toBe(400);
-});
+test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])(
+  "a checksum that says %j is refused",
+  async (text) => {
+    await server.put(JAR, "content");
+    expect((await server.put(`${JAR}.sha1`, text)).status).toBe(400);
+  },
+);
 
 test.each(KINDS)("a %s that comes before its file is checked when that comes", async (kind) => {
   expect((await server.put(`${JAR}.${kind}`, sum(kind, "content"))).status).toBe(201);
   expect(await server.text(`${JAR}.${kind}`)).toBe("404");
   const refused = await server.put(JAR, "other");
-  expect([refused.status, refused.body.toString(), await server.text(JAR), server.versions()]).toEqual([400, expect.stringContaining(kind), "404", []]);
+  expect([refused.status, refused.body.toString(), await server.text(JAR), server.versions()]).toEqual([
+    400,
+    expect.stringContaining(kind),
+    "404",
+    [],
+  ]);
   await server.put(`${JAR}.${kind}`, sum(kind, "content"));
   expect((await server.put(JAR, "content")).status).toBe(201);
 });

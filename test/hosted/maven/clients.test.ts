@@ -28,19 +28,33 @@ const client = () => mvn ?? expect.fail("no mvn");
 test("mvn deploys releases and resolves them, by version, range of versions and as the newest", async () => {
   const { deploy, file, resolve } = client();
   const contents = { "1.9": random(300_000), "1.10": random(300_000) };
-  for (const [version, bytes] of Object.entries(contents)) await deploy({ artifactId: "app", version, file: file("app.jar", bytes) });
+  for (const [version, bytes] of Object.entries(contents))
+    await deploy({ artifactId: "app", version, file: file("app.jar", bytes) });
   expect(server.versions()).toEqual([`${GROUP}:app 1.10 complete`, `${GROUP}:app 1.9 complete`]);
-  for (const [asked, version] of [["1.9", "1.9"], ["RELEASE", "1.10"], ["LATEST", "1.10"], ["[1.0,1.10)", "1.9"]] as const) {
+  for (const [asked, version] of [
+    ["1.9", "1.9"],
+    ["RELEASE", "1.10"],
+    ["LATEST", "1.10"],
+    ["[1.0,1.10)", "1.9"],
+  ] as const) {
     const folder = join(await resolve(`app:${asked}`), "app");
-    expect([asked, sha256(readFileSync(join(folder, version, `app-${version}.jar`)))]).toEqual([asked, sha256(contents[version])]);
-    expect(readFileSync(join(folder, version, `app-${version}.pom`), "utf8")).toContain(`<version>${version}</version>`);
+    expect([asked, sha256(readFileSync(join(folder, version, `app-${version}.jar`)))]).toEqual([
+      asked,
+      sha256(contents[version]),
+    ]);
+    expect(readFileSync(join(folder, version, `app-${version}.pom`), "utf8")).toContain(
+      `<version>${version}</version>`,
+    );
   }
 });
 
 test("mvn is told that a release does not change, and may deploy the same again", async () => {
   const { deploy, file } = client();
   const first = file("first.jar", "content");
-  const pomFile = file("first.pom", `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>fixed</artifactId><version>1.0</version></project>`);
+  const pomFile = file(
+    "first.pom",
+    `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>fixed</artifactId><version>1.0</version></project>`,
+  );
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   const big = file("other.jar", random(20_000_000));
@@ -51,10 +65,19 @@ test("mvn is told that a release does not change, and may deploy the same again"
 test("mvn deploys snapshots, and resolves the newest build with its classifiers", async () => {
   const { deploy, file, resolve } = client();
   for (const content of ["one", "two"]) {
-    await deploy({ artifactId: "snap", version: "1.0-SNAPSHOT", file: file("snap.jar", content), sources: file("sources.jar", `sources ${content}`) });
+    await deploy({
+      artifactId: "snap",
+      version: "1.0-SNAPSHOT",
+      file: file("snap.jar", content),
+      sources: file("sources.jar", `sources ${content}`),
+    });
   }
   const xml = await server.text(`${FOLDER}/snap/1.0-SNAPSHOT/maven-metadata.xml`);
-  expect([elements(xml, "buildNumber"), elements(xml, "classifier"), elements(xml, "extension")]).toEqual([["2"], ["sources"], ["jar", "pom", "jar"]]);
+  expect([elements(xml, "buildNumber"), elements(xml, "classifier"), elements(xml, "extension")]).toEqual([
+    ["2"],
+    ["sources"],
+    ["jar", "pom", "jar"],
+  ]);
   const read = async (coordinates: string, name: RegExp) => {
     const folder = join(await resolve(coordinates), "snap", "1.0-SNAPSHOT");
     return readFileSync(join(folder, readdirSync(folder).find((each) => name.test(each)) ?? "none"), "utf8");
@@ -67,7 +90,9 @@ test("mvn deploys snapshots, and resolves the newest build with its classifiers"
 test("four mvn that deploy versions of one artifact at once leave right metadata", async () => {
   const { deploy, file } = client();
   const versions = ["1.0", "1.1", "1.2", "1.10"];
-  await Promise.all(versions.map((version) => deploy({ artifactId: "crowd", version, file: file(`crowd-${version}.jar`, version) })));
+  await Promise.all(
+    versions.map((version) => deploy({ artifactId: "crowd", version, file: file(`crowd-${version}.jar`, version) })),
+  );
   const xml = await server.text(`${FOLDER}/crowd/maven-metadata.xml`);
   expect([elements(xml, "version"), elements(xml, "release")]).toEqual([versions, ["1.10"]]);
 });

@@ -17,7 +17,10 @@ const SNAPSHOT = "/org/example/app/1.1-SNAPSHOT";
 async function deploy(version: string): Promise<void> {
   const folder = `/org/example/app/${version}`;
   const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");
-  for (const [extension, content] of [["jar", `jar ${version}`], ["pom", pom("app", version)]] as const) {
+  for (const [extension, content] of [
+    ["jar", `jar ${version}`],
+    ["pom", pom("app", version)],
+  ] as const) {
     const path = `${folder}/app-${version}.${extension}`;
     expect((await server.put(path, content)).status).toBe(201);
     expect((await server.put(`${path}.sha1`, sha1(content))).status).toBe(201);
@@ -32,14 +35,22 @@ test("versions are listed in Maven's order, with the newest and the newest relea
   for (const version of ["1.10", "1.9", "1.0-rc1", "1.0", "2.0-SNAPSHOT"]) await deploy(version);
   const xml = await server.text(METADATA);
   expect(elements(xml, "version")).toEqual(["1.0-rc1", "1.0", "1.9", "1.10", "2.0-SNAPSHOT"]);
-  expect([elements(xml, "latest"), elements(xml, "release"), elements(xml, "groupId"), elements(xml, "artifactId")]).toEqual([["2.0-SNAPSHOT"], ["1.10"], ["org.example"], ["app"]]);
+  expect([
+    elements(xml, "latest"),
+    elements(xml, "release"),
+    elements(xml, "groupId"),
+    elements(xml, "artifactId"),
+  ]).toEqual([["2.0-SNAPSHOT"], ["1.10"], ["org.example"], ["app"]]);
   expect(elements(xml, "lastUpdated")).toEqual([expect.stringMatching(/^20\d{12}$/)]);
 });
 
 test("with nothing but snapshots there is no release, and without versions no metadata", async () => {
   expect(await server.text(METADATA)).toBe("404");
   await deploy("1.0-SNAPSHOT");
-  expect([elements(await server.text(METADATA), "latest"), elements(await server.text(METADATA), "release")]).toEqual([["1.0-SNAPSHOT"], []]);
+  expect([elements(await server.text(METADATA), "latest"), elements(await server.text(METADATA), "release")]).toEqual([
+    ["1.0-SNAPSHOT"],
+    [],
+  ]);
 });
 
 test("a version whose files still come is listed, but is not the newest while another is complete", async () => {
@@ -47,7 +58,11 @@ test("a version whose files still come is listed, but is not the newest while an
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
   await deploy("1.0");
   const xml = await server.text(METADATA);
-  expect([elements(xml, "version"), elements(xml, "release"), elements(xml, "latest")]).toEqual([["1.0", "2.0"], ["1.0"], ["1.0"]]);
+  expect([elements(xml, "version"), elements(xml, "release"), elements(xml, "latest")]).toEqual([
+    ["1.0", "2.0"],
+    ["1.0"],
+    ["1.0"],
+  ]);
   await server.put("/org/example/app/2.0/app-2.0.pom", pom("app", "2.0"));
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
 });
@@ -58,7 +73,11 @@ test("metadata is not sent again to who has it", async () => {
   expect(headers["content-type"]).toContain("xml");
   expect((await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status).toBe(304);
   const head = await server.head(METADATA);
-  expect([head.status, head.body.length, Number(head.headers["content-length"])]).toEqual([200, 0, (await server.text(METADATA)).length]);
+  expect([head.status, head.body.length, Number(head.headers["content-length"])]).toEqual([
+    200,
+    0,
+    (await server.text(METADATA)).length,
+  ]);
   await deploy("1.1");
   expect((await server.get(METADATA, { "if-none-match": headers["etag"] ?? "" })).status).toBe(200);
 });
@@ -71,39 +90,76 @@ test("16 clients that deploy versions of one artifact at once leave all of them 
     }),
   );
   const xml = await server.text(METADATA);
-  expect([elements(xml, "version"), elements(xml, "latest"), elements(xml, "release")]).toEqual([versions, ["1.95"], ["1.95"]]);
+  expect([elements(xml, "version"), elements(xml, "latest"), elements(xml, "release")]).toEqual([
+    versions,
+    ["1.95"],
+    ["1.95"],
+  ]);
   expect(server.versions().every((each) => each.endsWith(" complete"))).toBe(true);
   expect(await server.text(`${METADATA}.sha1`)).toBe(createHash("sha1").update(xml).digest("hex"));
 });
 
 test("16 clients that release one version with different content end in one of them", async () => {
-  const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => server.put("/org/example/app/1.0/app-1.0.jar", `content ${i % 10}`)));
+  const answers = await Promise.all(
+    Array.from({ length: 16 }, (_, i) => server.put("/org/example/app/1.0/app-1.0.jar", `content ${i % 10}`)),
+  );
   const content = await server.text("/org/example/app/1.0/app-1.0.jar");
-  const right = answers.map(({ status }, i) => `content ${i % 10}` === content ? status === 200 || status === 201 : status === 409);
+  const right = answers.map(({ status }, i) =>
+    `content ${i % 10}` === content ? status === 200 || status === 201 : status === 409,
+  );
   expect([right.every(Boolean), answers.filter(({ status }) => status === 201).length]).toEqual([true, 1]);
 });
 
 test("a snapshot's metadata names the newest build and the newest of each file", async () => {
   const put = (name: string) => server.put(`${SNAPSHOT}/app-1.1-${name}`, name);
-  for (const name of ["20260102.030405-2.jar", "20260102.030405-2.pom", "20260101.000000-1.jar", "20260101.000000-1-sources.jar", "20260102.030405-10.tar.gz"]) expect((await put(name)).status).toBe(201);
+  for (const name of [
+    "20260102.030405-2.jar",
+    "20260102.030405-2.pom",
+    "20260101.000000-1.jar",
+    "20260101.000000-1-sources.jar",
+    "20260102.030405-10.tar.gz",
+  ])
+    expect((await put(name)).status).toBe(201);
   const xml = await server.text(`${SNAPSHOT}/maven-metadata.xml`);
-  expect([elements(xml, "timestamp"), elements(xml, "buildNumber"), elements(xml, "lastUpdated")]).toEqual([["20260102.030405"], ["10"], ["20260102030405"]]);
-  expect([elements(xml, "extension"), elements(xml, "classifier")]).toEqual([["jar", "pom", "tar.gz", "jar"], ["sources"]]);
-  expect(elements(xml, "value")).toEqual(["1.1-20260102.030405-2", "1.1-20260102.030405-2", "1.1-20260102.030405-10", "1.1-20260101.000000-1"]);
+  expect([elements(xml, "timestamp"), elements(xml, "buildNumber"), elements(xml, "lastUpdated")]).toEqual([
+    ["20260102.030405"],
+    ["10"],
+    ["20260102030405"],
+  ]);
+  expect([elements(xml, "extension"), elements(xml, "classifier")]).toEqual([
+    ["jar", "pom", "tar.gz", "jar"],
+    ["sources"],
+  ]);
+  expect(elements(xml, "value")).toEqual([
+    "1.1-20260102.030405-2",
+    "1.1-20260102.030405-2",
+    "1.1-20260102.030405-10",
+    "1.1-20260101.000000-1",
+  ]);
   expect(elements(xml, "updated")).toEqual(["20260102030405", "20260102030405", "20260102030405", "20260101000000"]);
-  expect([elements(xml, "version"), await server.text(`${SNAPSHOT}/maven-metadata.xml.md5`)]).toEqual([["1.1-SNAPSHOT"], createHash("md5").update(xml).digest("hex")]);
+  expect([elements(xml, "version"), await server.text(`${SNAPSHOT}/maven-metadata.xml.md5`)]).toEqual([
+    ["1.1-SNAPSHOT"],
+    createHash("md5").update(xml).digest("hex"),
+  ]);
 
   await server.remove(`${SNAPSHOT}/app-1.1-20260102.030405-10.tar.gz`);
   await server.remove(`${SNAPSHOT}/app-1.1-20260102.030405-2.jar`);
   const after = await server.text(`${SNAPSHOT}/maven-metadata.xml`);
-  expect([elements(after, "buildNumber"), elements(after, "value")]).toEqual([["2"], ["1.1-20260101.000000-1", "1.1-20260102.030405-2", "1.1-20260101.000000-1"]]);
+  expect([elements(after, "buildNumber"), elements(after, "value")]).toEqual([
+    ["2"],
+    ["1.1-20260101.000000-1", "1.1-20260102.030405-2", "1.1-20260101.000000-1"],
+  ]);
   await server.remove(SNAPSHOT);
   expect(await server.text(`${SNAPSHOT}/maven-metadata.xml`)).toBe("404");
 });
 
 test("a snapshot without timestamps may be overwritten, and its metadata says so", async () => {
   const path = `${SNAPSHOT}/app-1.1-SNAPSHOT.jar`;
-  expect([(await server.put(path, "one")).status, (await server.put(path, "two")).status, await server.text(path)]).toEqual([201, 200, "two"]);
+  expect([
+    (await server.put(path, "one")).status,
+    (await server.put(path, "two")).status,
+    await server.text(path),
+  ]).toEqual([201, 200, "two"]);
   const xml = await server.text(`${SNAPSHOT}/maven-metadata.xml`);
   expect([elements(xml, "value"), elements(xml, "timestamp")]).toEqual([["1.1-SNAPSHOT"], []]);
 });
@@ -116,7 +172,10 @@ test("a new build of a complete snapshot is told when it is complete itself", as
   await put("20260102.000000-2.jar", "two");
   expect([server.told().length, server.versions()]).toEqual([1, ["org.example:app 1.1-SNAPSHOT complete"]]);
   await put("20260102.000000-2.pom", pom("app", "1.1-SNAPSHOT"));
-  expect(server.told()).toEqual(["version gav://org.example:app 1.1-SNAPSHOT", "version gav://org.example:app 1.1-SNAPSHOT"]);
+  expect(server.told()).toEqual([
+    "version gav://org.example:app 1.1-SNAPSHOT",
+    "version gav://org.example:app 1.1-SNAPSHOT",
+  ]);
 });
 
 const plugins = (...names: string[]) =>
@@ -125,10 +184,20 @@ const plugins = (...names: string[]) =>
 test("plugins' prefixes of a group are known by their names, else merged from what clients say, also when they come at once, and go with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
   const names = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, "0")}`);
-  for (const name of names) await server.put(`/org/example/${name}-maven-plugin/1/${name}-maven-plugin-1.pom`, pom(`${name}-maven-plugin`, "1", "maven-plugin"));
-  expect([elements(await server.text(group), "prefix"), elements(await server.text(group), "name")]).toEqual([names, []]);
+  for (const name of names)
+    await server.put(
+      `/org/example/${name}-maven-plugin/1/${name}-maven-plugin-1.pom`,
+      pom(`${name}-maven-plugin`, "1", "maven-plugin"),
+    );
+  expect([elements(await server.text(group), "prefix"), elements(await server.text(group), "name")]).toEqual([
+    names,
+    [],
+  ]);
   await Promise.all(names.map((name) => server.put(group, plugins(name))));
-  await server.put(group, `<metadata><plugins><plugin><prefix>stray</prefix><artifactId>not-there</artifactId></plugin></plugins></metadata>`);
+  await server.put(
+    group,
+    `<metadata><plugins><plugin><prefix>stray</prefix><artifactId>not-there</artifactId></plugin></plugins></metadata>`,
+  );
   const xml = await server.text(group);
   expect([elements(xml, "prefix"), elements(xml, "name")[0]]).toEqual([names, "The &lt;p00&gt; plugin"]);
   await server.remove("/org/example/p00-maven-plugin");
@@ -147,7 +216,13 @@ test("a folder may be a group with plugins and an artifact", async () => {
 test("metadata that is no XML or too long is of no use, and does no harm", async () => {
   await deploy("1.0");
   const before = await server.text(METADATA);
-  for (const text of ["", "nonsense", "<metadata><plugins>", "<metadata><plugins><plugin><prefix>../x</prefix></plugin></plugins></metadata>"]) expect((await server.put(METADATA, text)).status).toBe(201);
+  for (const text of [
+    "",
+    "nonsense",
+    "<metadata><plugins>",
+    "<metadata><plugins><plugin><prefix>../x</prefix></plugin></plugins></metadata>",
+  ])
+    expect((await server.put(METADATA, text)).status).toBe(201);
   expect((await server.put(METADATA, "x".repeat(1024 * 1024 + 1))).status).toBe(413);
   expect(await server.text(METADATA)).toBe(before);
 });
@@ -155,7 +230,14 @@ test("metadata that is no XML or too long is of no use, and does no harm", async
 test("metadata of 5,000 versions is made in a moment", async () => {
   const audit = { createdBy: "admin", createdDate: 1, lastModifiedBy: "admin", lastModifiedDate: 1 };
   write(server.db, (tx) => {
-    for (let i = 0; i < 5000; i += 1) putVersion(tx, 2, "org.example:app", { name: `1.${i % 70}.${i}-rc${i % 3}`, digest: "sha256:0", size: 1, complete: true, document: null }, audit);
+    for (let i = 0; i < 5000; i += 1)
+      putVersion(
+        tx,
+        2,
+        "org.example:app",
+        { name: `1.${i % 70}.${i}-rc${i % 3}`, digest: "sha256:0", size: 1, complete: true, document: null },
+        audit,
+      );
   });
   await server.text(METADATA);
   const start = performance.now();

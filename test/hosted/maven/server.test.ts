@@ -36,7 +36,10 @@ test("a version is there with its first file, complete with POM and main artifac
   await server.put(JAR, "jar");
   expect([server.versions(), server.told()]).toEqual([["org.example:app 1.0 lacking"], []]);
   await server.put(POM, pom("app", "1.0"));
-  expect([server.versions(), server.told()]).toEqual([["org.example:app 1.0 complete"], ["version gav://org.example:app 1.0"]]);
+  expect([server.versions(), server.told()]).toEqual([
+    ["org.example:app 1.0 complete"],
+    ["version gav://org.example:app 1.0"],
+  ]);
   await server.put("/org/example/app/1.0/app-1.0-sources.jar", "sources");
   expect(server.told()).toHaveLength(2);
   await server.put("/org/example/app/1.0/app-1.0-sources.jar", "sources");
@@ -56,7 +59,13 @@ test.each([
 test("a POM that is no XML, or would grow when it is read, is kept as it is and read as nothing", async () => {
   const bomb = `<!DOCTYPE p [<!ENTITY a "pom"><!ENTITY b "&a;&a;">]><project><packaging>&a;</packaging></project>`;
   const deep = "<a>".repeat(100_000);
-  for (const [version, text] of Object.entries({ "1": bomb, "2": deep, "3": "\0no", "4": "", "5": `<project><!--<packaging>pom</packaging>--></project>` })) {
+  for (const [version, text] of Object.entries({
+    "1": bomb,
+    "2": deep,
+    "3": "\0no",
+    "4": "",
+    "5": `<project><!--<packaging>pom</packaging>--></project>`,
+  })) {
     expect((await server.put(`/org/example/app/${version}/app-${version}.pom`, text)).status).toBe(201);
   }
   expect(server.versions()).toEqual(["1", "2", "3", "4", "5"].map((version) => `org.example:app ${version} lacking`));
@@ -67,21 +76,32 @@ test("a release does not change, and the same content again is fine", async () =
   expect((await server.put(JAR, "one")).status).toBe(200);
   for (const other of ["two", "longer than one"]) {
     const refused = await server.put(JAR, other);
-    expect([refused.status, refused.headers["content-type"], refused.body.toString()]).toEqual([409, expect.stringContaining("text/plain"), expect.stringContaining("must not change")]);
+    expect([refused.status, refused.headers["content-type"], refused.body.toString()]).toEqual([
+      409,
+      expect.stringContaining("text/plain"),
+      expect.stringContaining("must not change"),
+    ]);
   }
   expect(await server.text(JAR)).toBe("one");
 });
 
 test("a release changes where the repository allows it, and that may be taken back", async () => {
-  const allow = async (allowOverwrite: boolean) => server.call("POST", "/repository/api/repo/update/demo/maven", { body: { configuration: { type: "local", settings: { allowOverwrite } } } });
+  const allow = async (allowOverwrite: boolean) =>
+    server.call("POST", "/repository/api/repo/update/demo/maven", {
+      body: { configuration: { type: "local", settings: { allowOverwrite } } },
+    });
   await server.put(JAR, "one");
   expect((await allow(true)).code).toBe(0);
-  expect((await server.call("GET", "/repository/api/repo/info/demo/maven")).data).toMatchObject({ configuration: { settings: { allowOverwrite: true } } });
+  expect((await server.call("GET", "/repository/api/repo/info/demo/maven")).data).toMatchObject({
+    configuration: { settings: { allowOverwrite: true } },
+  });
   expect((await server.put(JAR, "two")).status).toBe(200);
   await allow(false);
   expect((await server.put(JAR, "three")).status).toBe(409);
   expect(await server.text(JAR)).toBe("two");
-  const refused = await server.call("POST", "/repository/api/repo/update/demo/files", { body: { configuration: { type: "local", settings: { allowOverwrite: true } } } });
+  const refused = await server.call("POST", "/repository/api/repo/update/demo/files", {
+    body: { configuration: { type: "local", settings: { allowOverwrite: true } } },
+  });
   expect([refused.code, refused.message]).toEqual([250105, expect.stringContaining("allowOverwrite")]);
 });
 
@@ -92,7 +112,12 @@ test("files outside the layout are files of their own, may change, and are told 
     expect(await server.text(path)).toBe("two");
   }
   expect(server.versions()).toEqual([]);
-  expect(server.told()).toEqual(["node /archetype-catalog.xml", "node /archetype-catalog.xml", "node /org/example/app/1.0/README.md", "node /org/example/app/1.0/README.md"]);
+  expect(server.told()).toEqual([
+    "node /archetype-catalog.xml",
+    "node /archetype-catalog.xml",
+    "node /org/example/app/1.0/README.md",
+    "node /org/example/app/1.0/README.md",
+  ]);
 });
 
 test("deleting files and folders, wherever one does it, keeps versions and metadata right at once", async () => {
@@ -110,33 +135,58 @@ test("deleting files and folders, wherever one does it, keeps versions and metad
   expect((await server.call("DELETE", "/repository/api/node/delete/demo/maven/org/example/app/1.3")).code).toBe(0);
   expect([await left(), elements(await server.text(METADATA), "release")]).toEqual([["1.0"], ["1.0"]]);
   expect((await server.remove("/org")).status).toBe(204);
-  expect([server.versions(), await server.text(METADATA), (await server.remove("/org")).status]).toEqual([[], "404", 404]);
+  expect([server.versions(), await server.text(METADATA), (await server.remove("/org")).status]).toEqual([
+    [],
+    "404",
+    404,
+  ]);
 });
 
 test("a version and a package are deleted whole, with what else lies in their folders", async () => {
   const repository = { id: 2, projectId: "demo", name: "maven", type: "MAVEN" as const };
-  for (const version of ["1.0", "1.1", "1.2"]) await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
+  for (const version of ["1.0", "1.1", "1.2"])
+    await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
   await server.put("/org/example/app/1.0/notes/README", "text");
   await server.put("/org/example/app/child/2.0/child-2.0.jar", "of another package");
   await server.put("/org/example/app/1.0/3/1.0-3.jar", "of the package org.example.app:1.0");
   expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(true);
   expect(await deleteMavenVersion(server.db, repository, "org.example:app", "1.0", Date.now())).toBe(false);
   expect(server.versions().filter((version) => version.startsWith("org.example.app:1.0"))).toEqual([]);
-  expect([elements(await server.text(METADATA), "version"), await server.text("/org/example/app/1.0/notes/README")]).toEqual([["1.1", "1.2"], "404"]);
+  expect([
+    elements(await server.text(METADATA), "version"),
+    await server.text("/org/example/app/1.0/notes/README"),
+  ]).toEqual([["1.1", "1.2"], "404"]);
   expect(await deleteMavenPackage(server.db, repository, "org.example:app", Date.now())).toBe(true);
-  expect([await deleteMavenPackage(server.db, repository, "org.example:app", Date.now()), server.versions(), await server.text(METADATA)]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
+  expect([
+    await deleteMavenPackage(server.db, repository, "org.example:app", Date.now()),
+    server.versions(),
+    await server.text(METADATA),
+  ]).toEqual([false, ["org.example.app:child 2.0 lacking"], "404"]);
 });
 
 test("a large version is deleted in steps, and nothing of it is left", async () => {
   const puts = Array.from({ length: 1100 }, (_, i) => `/org/example/app/1.0/app-1.0-c${i}.txt`);
   for (const path of puts) await server.put(path, "text");
-  expect(await deleteMavenVersion(server.db, { id: 2, projectId: "demo", name: "maven", type: "MAVEN" }, "org.example:app", "1.0", Date.now())).toBe(true);
+  expect(
+    await deleteMavenVersion(
+      server.db,
+      { id: 2, projectId: "demo", name: "maven", type: "MAVEN" },
+      "org.example:app",
+      "1.0",
+      Date.now(),
+    ),
+  ).toBe(true);
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
 test("files by the API of files follow the same rules", async () => {
-  const put = (path: string, body: string, headers: Record<string, string> = {}) => send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
-  expect((await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data).toMatchObject({ fullPath: JAR, size: 3, metadata: { team: "release" } });
+  const put = (path: string, body: string, headers: Record<string, string> = {}) =>
+    send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
+  expect((await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data).toMatchObject({
+    fullPath: JAR,
+    size: 3,
+    metadata: { team: "release" },
+  });
   const refused = await put(JAR, "other", { "x-bkrepo-overwrite": "true" });
   expect([refused.status, refused.json.code]).toEqual([400, 251012]);
   expect((await put(POM, pom("app", "1.0"), { "x-bkrepo-expires": "3" })).json.code).toBe(250112);
@@ -147,7 +197,15 @@ test("files by the API of files follow the same rules", async () => {
 
 test("what cannot be is told in plain text", async () => {
   await server.put(JAR, "jar");
-  await server.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "linked", type: "MAVEN", category: "REMOTE", configuration: { type: "remote", url: "https://repository.example" } } });
+  await server.call("POST", "/repository/api/repo/create", {
+    body: {
+      projectId: "demo",
+      name: "linked",
+      type: "MAVEN",
+      category: "REMOTE",
+      configuration: { type: "remote", url: "https://repository.example" },
+    },
+  });
   const asked: [string, number, string][] = [
     ["/maven/none/maven/a", 404, "project [none]"],
     ["/maven/demo/none/a", 404, "repository [demo/none]"],
@@ -160,26 +218,62 @@ test("what cannot be is told in plain text", async () => {
   ];
   for (const [path, status, text] of asked) {
     const { status: found, headers, body } = await send(server.port, "GET", path);
-    expect([path, found, headers["content-type"], body.toString()]).toEqual([path, status, expect.stringContaining("text/plain"), expect.stringContaining(text)]);
+    expect([path, found, headers["content-type"], body.toString()]).toEqual([
+      path,
+      status,
+      expect.stringContaining("text/plain"),
+      expect.stringContaining(text),
+    ]);
   }
-  for (const [method, path, authorization, status] of [["GET", `/maven/demo/maven${JAR}`, "Basic d3Jvbmc6b25l", 401], ["POST", "/maven/demo/maven/a", LOGIN, 405], ["GET", "/maven/demo", LOGIN, 404]] as const) {
+  for (const [method, path, authorization, status] of [
+    ["GET", `/maven/demo/maven${JAR}`, "Basic d3Jvbmc6b25l", 401],
+    ["POST", "/maven/demo/maven/a", LOGIN, 405],
+    ["GET", "/maven/demo", LOGIN, 404],
+  ] as const) {
     const { status: found, headers } = await send(server.port, method, path, { authorization });
-    expect([path, found, headers["content-type"], found === 401 ? headers["www-authenticate"] : ""]).toEqual([path, status, expect.stringContaining("text/plain"), expect.stringContaining(status === 401 ? "Basic" : "")]);
+    expect([path, found, headers["content-type"], found === 401 ? headers["www-authenticate"] : ""]).toEqual([
+      path,
+      status,
+      expect.stringContaining("text/plain"),
+      expect.stringContaining(status === 401 ? "Basic" : ""),
+    ]);
   }
   expect((await server.put(`${JAR}/inside`, "x")).status).toBe(409);
   expect((await server.put("/org/example", "x")).status).toBe(409);
 });
 
-test.each(["/../x", "/a/../../x", "/a/%2e%2e/x", "/a%2Fb", "/a/%2fetc", "/a//b", "/a/b%00c", "/a/%252e%252e/b", `/${"a".repeat(256)}`, "/a\\b/c", "/%ff", "/org/example/app/1.0/..%2f..%2fapp-1.0.jar"])("the path %s is refused and nothing is kept", async (path) => {
+test.each([
+  "/../x",
+  "/a/../../x",
+  "/a/%2e%2e/x",
+  "/a%2Fb",
+  "/a/%2fetc",
+  "/a//b",
+  "/a/b%00c",
+  "/a/%252e%252e/b",
+  `/${"a".repeat(256)}`,
+  "/a\\b/c",
+  "/%ff",
+  "/org/example/app/1.0/..%2f..%2fapp-1.0.jar",
+])("the path %s is refused and nothing is kept", async (path) => {
   const { status } = await rawRequest(server.port, "PUT", `${server.base}${path}`, "x");
   expect(status).toBe(400);
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
 test("strange coordinates are files like any others", async () => {
-  const names = ["/org/exämple/app/1/app-1.jar", "/o/a b/1/a b-1.jar", "/o/a/1<2/a-1<2.jar", "/o/a/$%7Bx%7D/a-$%7Bx%7D.jar", "/o/__proto__/1/__proto__-1.jar"];
+  const names = [
+    "/org/exämple/app/1/app-1.jar",
+    "/o/a b/1/a b-1.jar",
+    "/o/a/1<2/a-1<2.jar",
+    "/o/a/$%7Bx%7D/a-$%7Bx%7D.jar",
+    "/o/__proto__/1/__proto__-1.jar",
+  ];
   for (const name of names) {
-    const path = name.split("/").map((part) => encodeURIComponent(decodeURIComponent(part))).join("/");
+    const path = name
+      .split("/")
+      .map((part) => encodeURIComponent(decodeURIComponent(part)))
+      .join("/");
     expect((await server.put(path, name)).status).toBe(201);
     expect(await server.text(path)).toBe(name);
   }
@@ -188,7 +282,9 @@ test("strange coordinates are files like any others", async () => {
 
 test("an upload that breaks off leaves nothing behind", async () => {
   const socket = connect(server.port, "127.0.0.1");
-  socket.write(`PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: 9000000\r\n\r\n`);
+  socket.write(
+    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: 9000000\r\n\r\n`,
+  );
   await new Promise((resolve) => void socket.write(random(3_000_000), resolve));
   socket.destroy();
   const staging = join(server.directory, "blobs", "staging");

@@ -9,15 +9,27 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
-const put = async (name: string, version: string, tarball = random(2_000), more: Parameters<typeof publication>[3] = {}): Promise<NpmAnswer> =>
-  api.npm("PUT", pathOf(name), { body: publication(name, version, tarball, more) });
-const versionsIn = (document: Record<string, unknown>) => document["versions"] as Record<string, Record<string, unknown>>;
-const deprecate = (document: Record<string, unknown>, version: string, message: string) => Object.assign(versionsIn(document)[version] ?? {}, { deprecated: message });
-const packument = async (name: string, headers: Record<string, string> = {}) => (await api.npm("GET", pathOf(name), { headers })).json;
+const put = async (
+  name: string,
+  version: string,
+  tarball = random(2_000),
+  more: Parameters<typeof publication>[3] = {},
+): Promise<NpmAnswer> => api.npm("PUT", pathOf(name), { body: publication(name, version, tarball, more) });
+const versionsIn = (document: Record<string, unknown>) =>
+  document["versions"] as Record<string, Record<string, unknown>>;
+const deprecate = (document: Record<string, unknown>, version: string, message: string) =>
+  Object.assign(versionsIn(document)[version] ?? {}, { deprecated: message });
+const packument = async (name: string, headers: Record<string, string> = {}) =>
+  (await api.npm("GET", pathOf(name), { headers })).json;
 
 test("a packument has versions, tags, times, the readme of the latest, and addresses of ours", async () => {
-  await put("pear", "1.0.0", random(100), { document: { readme: "old", description: "a fruit", scripts: { postinstall: "x" } } });
-  await put("pear", "2.0.0", random(100), { document: { description: "the fruit", keywords: ["a"] }, root: { readme: "new" } });
+  await put("pear", "1.0.0", random(100), {
+    document: { readme: "old", description: "a fruit", scripts: { postinstall: "x" } },
+  });
+  await put("pear", "2.0.0", random(100), {
+    document: { description: "the fruit", keywords: ["a"] },
+    root: { readme: "new" },
+  });
   expect(await packument("pear")).toMatchObject({
     _id: "pear",
     _rev: expect.any(String),
@@ -26,28 +38,64 @@ test("a packument has versions, tags, times, the readme of the latest, and addre
     readme: "new",
     keywords: ["a"],
     "dist-tags": { latest: "2.0.0" },
-    time: { created: expect.any(String), modified: expect.any(String), "1.0.0": expect.any(String), "2.0.0": expect.any(String) },
+    time: {
+      created: expect.any(String),
+      modified: expect.any(String),
+      "1.0.0": expect.any(String),
+      "2.0.0": expect.any(String),
+    },
     versions: {
-      "1.0.0": { _id: "pear@1.0.0", description: "a fruit", scripts: { postinstall: "x" }, dist: { tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` } },
-      "2.0.0": { dist: { tarball: `${api.registry}/pear/-/pear-2.0.0.tgz`, integrity: expect.stringMatching(/^sha512-/), shasum: expect.any(String) } },
+      "1.0.0": {
+        _id: "pear@1.0.0",
+        description: "a fruit",
+        scripts: { postinstall: "x" },
+        dist: { tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` },
+      },
+      "2.0.0": {
+        dist: {
+          tarball: `${api.registry}/pear/-/pear-2.0.0.tgz`,
+          integrity: expect.stringMatching(/^sha512-/),
+          shasum: expect.any(String),
+        },
+      },
     },
   });
-  expect((await api.npm("GET", "/pear/1.0.0")).json).toMatchObject({ version: "1.0.0", readme: "old", dist: { tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` } });
+  expect((await api.npm("GET", "/pear/1.0.0")).json).toMatchObject({
+    version: "1.0.0",
+    readme: "old",
+    dist: { tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` },
+  });
   expect((await api.npm("GET", "/pear/latest")).json).toMatchObject({ version: "2.0.0", readme: "new" });
-  expect((await api.npm("GET", "/pear/3.0.0")).json).toEqual({ error: "pear has no version or dist-tag 3.0.0", reason: "not_found" });
+  expect((await api.npm("GET", "/pear/3.0.0")).json).toEqual({
+    error: "pear has no version or dist-tag 3.0.0",
+    reason: "not_found",
+  });
 });
 
 test("the abbreviated packument has what an installation needs and no more", async () => {
-  const document = { dependencies: { a: "1" }, bin: { x: "y" }, engines: { node: ">=20" }, os: ["linux"], peerDependenciesMeta: { a: { optional: true } }, scripts: { install: "x" }, description: "left out", readme: "left out" };
+  const document = {
+    dependencies: { a: "1" },
+    bin: { x: "y" },
+    engines: { node: ">=20" },
+    os: ["linux"],
+    peerDependenciesMeta: { a: { optional: true } },
+    scripts: { install: "x" },
+    description: "left out",
+    readme: "left out",
+  };
   await put("pear", "1.0.0", random(10), { document });
-  const { headers, json } = await api.npm("GET", "/pear", { headers: { accept: `${ABBREVIATED}; q=1.0, application/json; q=0.8, */*` } });
+  const { headers, json } = await api.npm("GET", "/pear", {
+    headers: { accept: `${ABBREVIATED}; q=1.0, application/json; q=0.8, */*` },
+  });
   expect(headers["content-type"]).toBe(ABBREVIATED);
   const { description: _d, readme: _r, scripts: _s, ...kept } = document;
   expect(json).toEqual({
     name: "pear",
     modified: expect.any(String),
     "dist-tags": { latest: "1.0.0" },
-    versions: { "1.0.0": { name: "pear", version: "1.0.0", ...kept, hasInstallScript: true, dist: expect.any(Object) } },
+    versions: {
+      "1.0.0": { name: "pear", version: "1.0.0", ...kept, hasInstallScript: true, dist: expect.any(Object) },
+    },
   });
   expect((await packument("pear", { accept: `application/json, ${ABBREVIATED};q=0.5` }))["_rev"]).toBeDefined();
 });
@@ -77,11 +125,16 @@ test("a packument that has not changed is not sent again; each change makes anot
 
 test("addresses follow PUBLIC_URL, and else the Host that was asked for", async () => {
   await put("@s/pear", "1.0.0");
-  const tarballOf = (document: Record<string, unknown>) => (versionsIn(document)["1.0.0"]?.["dist"] as { tarball: string } | undefined)?.tarball;
-  expect(tarballOf(await packument("@s/pear", { host: "registry.internal:4000" }))).toBe("http://registry.internal:4000/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz");
+  const tarballOf = (document: Record<string, unknown>) =>
+    (versionsIn(document)["1.0.0"]?.["dist"] as { tarball: string } | undefined)?.tarball;
+  expect(tarballOf(await packument("@s/pear", { host: "registry.internal:4000" }))).toBe(
+    "http://registry.internal:4000/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz",
+  );
   const other = await startNpm({ publicUrl: "https://packages.example/base/" });
   await other.npm("PUT", "/@s%2fpear", { body: publication("@s/pear", "1.0.0", random(10)) });
-  expect(tarballOf((await other.npm("GET", "/@s/pear")).json)).toBe("https://packages.example/base/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz");
+  expect(tarballOf((await other.npm("GET", "/@s/pear")).json)).toBe(
+    "https://packages.example/base/npm/demo/packages/@s/pear/-/pear-1.0.0.tgz",
+  );
   await other.close();
 });
 
@@ -96,8 +149,13 @@ test("a tarball comes whole, in parts and as its headers, by either way to write
   expect([part.status, part.body.equals(tarball.subarray(1000, 2000))]).toEqual([206, true]);
   const head = await api.npm("HEAD", path);
   expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "300000", 0]);
-  expect((await api.npm("GET", path, { headers: { "if-none-match": whole.headers["etag"] as string } })).status).toBe(304);
-  expect((await api.npm("GET", path, { headers: { range: "bytes=300000-" } })).json).toMatchObject({ error: expect.stringContaining("300000 bytes"), reason: "range_not_satisfiable" });
+  expect((await api.npm("GET", path, { headers: { "if-none-match": whole.headers["etag"] as string } })).status).toBe(
+    304,
+  );
+  expect((await api.npm("GET", path, { headers: { range: "bytes=300000-" } })).json).toMatchObject({
+    error: expect.stringContaining("300000 bytes"),
+    reason: "range_not_satisfiable",
+  });
 });
 
 test("latest is the tag, else the highest release, else the highest version", async () => {
@@ -112,7 +170,12 @@ test("latest is the tag, else the highest release, else the highest version", as
 });
 
 test("a package of 3,000 versions is answered while others are, and quickly once it is known", async () => {
-  await put("pear", "0.0.0", random(10), { document: { readme: "r".repeat(500), dependencies: Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`dependency-${i}`, "^1.0.0"])) } });
+  await put("pear", "0.0.0", random(10), {
+    document: {
+      readme: "r".repeat(500),
+      dependencies: Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`dependency-${i}`, "^1.0.0"])),
+    },
+  });
   api.db.$client.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
     INSERT INTO version (package_id, name, digest, size, complete, document, created_by, created_date, last_modified_by, last_modified_date)
     SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i), created_by, created_date, last_modified_by, last_modified_date FROM version, n`);
@@ -123,7 +186,9 @@ test("a package of 3,000 versions is answered while others are, and quickly once
   const end = performance.now();
   expect(Object.keys(versionsIn(first.json))).toHaveLength(3000);
   expect(second.body.equals(first.body)).toBe(true);
-  console.log(`an abbreviated packument of 3,000 versions (${first.body.length} bytes): first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`);
+  console.log(
+    `an abbreviated packument of 3,000 versions (${first.body.length} bytes): first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
+  );
   const document = await packument("pear");
   for (const version of Object.keys(versionsIn(document))) deprecate(document, version, "all of them");
   expect((await api.npm("PUT", "/pear", { body: document })).status).toBe(200);
@@ -137,7 +202,8 @@ test("a search pages, and looks only into its own repository", async () => {
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "others", type: "NPM" } });
   for (const name of ["pear-a", "pear-b", "pear-c", "apple"]) await put(name, "1.0.0", random(10));
   const search = async (query: string, base = api.base) => (await api.call("GET", `${base}/-/v1/search?${query}`)).text;
-  const found = async (query: string) => JSON.parse(await search(query)) as { total: number; objects: { package: { name: string; version: string } }[] };
+  const found = async (query: string) =>
+    JSON.parse(await search(query)) as { total: number; objects: { package: { name: string; version: string } }[] };
   const { total, objects } = await found("text=pear&size=1&from=1");
   expect([total, objects.map((each) => each.package.name)]).toEqual([3, ["pear-b"]]);
   expect((await found("text=")).total).toBe(4);
@@ -159,7 +225,9 @@ test("whoever is about to change a document that was changed meanwhile is told s
   ];
   expect(answers.map(({ status, json }) => [status, json])).toEqual(answers.map(() => [409, conflict]));
   expect(Object.keys(versionsIn(await packument("pear")))).toEqual(["1.0.0", "1.1.0", "1.2.0"]);
-  expect((await api.npm("DELETE", "/pear/-/pear-1.0.0.tgz/-rev/x")).json).toMatchObject({ error: expect.stringContaining("unpublish that version first") });
+  expect((await api.npm("DELETE", "/pear/-/pear-1.0.0.tgz/-rev/x")).json).toMatchObject({
+    error: expect.stringContaining("unpublish that version first"),
+  });
 });
 
 test("REAL_TIME hears of publications, moved tags and deprecations, each by its version", async () => {
@@ -170,6 +238,9 @@ test("REAL_TIME hears of publications, moved tags and deprecations, each by its 
   const document = await packument("pear");
   deprecate(document, "1.1.0", "x");
   await api.npm("PUT", "/pear", { body: document });
-  const events = api.db.$client.prepare("SELECT kind || ' ' || subject || ' ' || coalesce(version, '') FROM event ORDER BY seq").pluck().all();
+  const events = api.db.$client
+    .prepare("SELECT kind || ' ' || subject || ' ' || coalesce(version, '') FROM event ORDER BY seq")
+    .pluck()
+    .all();
   expect(events).toEqual(["1.0.0", "1.1.0", "1.0.0", "1.1.0"].map((version) => `version npm://pear ${version}`));
 });

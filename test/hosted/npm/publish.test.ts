@@ -20,14 +20,18 @@ const count = (table: string) => api.db.$client.prepare(`SELECT count(*) FROM ${
 const nothing = () => [staged(), count("package"), count("version"), count("node"), count("event")];
 const NOTHING = [[], 0, 0, 0, 0];
 const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body });
-const publish = (name: string, version: string, content: Uint8Array, more = {}) => put(name, publication(name, version, content, more));
+const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
+  put(name, publication(name, version, content, more));
 
 test("a version is immutable, whether it comes again the same or different", async () => {
   const content = random(1000);
   expect((await publish("pear", "1.0.0", content)).status).toBe(201);
   for (const again of [content, random(1000)]) {
     const { status, json } = await publish("pear", "1.0.0", again);
-    expect([status, json]).toEqual([409, { error: "you cannot publish over the previously published version: pear@1.0.0", reason: "conflict" }]);
+    expect([status, json]).toEqual([
+      409,
+      { error: "you cannot publish over the previously published version: pear@1.0.0", reason: "conflict" },
+    ]);
   }
   expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(true);
   expect(staged()).toEqual([]);
@@ -36,12 +40,17 @@ test("a version is immutable, whether it comes again the same or different", asy
 test("a version that differs from a published one in build metadata only is refused, in both directions", async () => {
   expect((await publish("pear", "1.0.0", random(100))).status).toBe(201);
   expect((await publish("pear", "2.0.0-rc.1+a", random(100))).status).toBe(201);
-  for (const [version, twin] of [["1.0.0+build.5", "1.0.0"], ["2.0.0-rc.1", "2.0.0-rc.1+a"], ["2.0.0-rc.1+b", "2.0.0-rc.1+a"]] as const) {
+  for (const [version, twin] of [
+    ["1.0.0+build.5", "1.0.0"],
+    ["2.0.0-rc.1", "2.0.0-rc.1+a"],
+    ["2.0.0-rc.1+b", "2.0.0-rc.1+a"],
+  ] as const) {
     const { status, json } = await publish("pear", version, random(100));
     const error = `you cannot publish over the previously published version: pear@${version} and pear@${twin} differ in their build metadata only, which npm ignores: publish it under a higher version`;
     expect([status, json]).toEqual([409, { error, reason: "conflict" }]);
   }
-  for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"]) expect([version, (await publish("pear", version, random(100))).status]).toEqual([version, 201]);
+  for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"])
+    expect([version, (await publish("pear", version, random(100))).status]).toEqual([version, 201]);
   expect(staged()).toEqual([]);
 });
 
@@ -49,14 +58,24 @@ test("versions that an earlier release stored side by side stay readable, and ca
   const content = random(100);
   await publish("pear", "1.0.0", random(100));
   await publish("pear", "1.0.1", content);
-  api.db.$client.exec("UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')");
+  api.db.$client.exec(
+    "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
+  );
   expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(true);
   const { json } = await api.npm("GET", "/pear?write=true");
   expect(Object.keys(json["versions"] as object)).toEqual(["1.0.0", "1.0.0+b"]);
-  expect((await publish("pear", "1.0.0+b", content)).json["error"]).toBe("you cannot publish over the previously published version: pear@1.0.0+b");
+  expect((await publish("pear", "1.0.0+b", content)).json["error"]).toBe(
+    "you cannot publish over the previously published version: pear@1.0.0+b",
+  );
   expect((await put("pear", json)).status).toBe(200);
   const { "1.0.0+b": _, ...left } = json["versions"] as Record<string, unknown>;
-  expect((await api.npm("PUT", `/pear/-rev/${String(json["_rev"])}`, { body: { ...json, "dist-tags": { latest: "1.0.0" }, versions: left } })).status).toBe(200);
+  expect(
+    (
+      await api.npm("PUT", `/pear/-rev/${String(json["_rev"])}`, {
+        body: { ...json, "dist-tags": { latest: "1.0.0" }, versions: left },
+      })
+    ).status,
+  ).toBe(200);
   expect(Object.keys((await api.npm("GET", "/pear")).json["versions"] as object)).toEqual(["1.0.0"]);
 });
 
@@ -64,7 +83,10 @@ const tarball = random(5_000);
 const whole = publication("pear", "1.0.0", tarball);
 const version = whole.versions["1.0.0"] ?? {};
 const withDist = (dist: object) => ({ ...whole, versions: { "1.0.0": { ...version, dist } } });
-const withAttachment = (attachment: object, file = "pear-1.0.0.tgz") => ({ ...whole, _attachments: { [file]: attachment } });
+const withAttachment = (attachment: object, file = "pear-1.0.0.tgz") => ({
+  ...whole,
+  _attachments: { [file]: attachment },
+});
 const data = tarball.toString("base64");
 
 test.each([
@@ -72,25 +94,55 @@ test.each([
   ["another integrity", withDist({ integrity: integrity(random(9)) }), 400, /has the integrity sha512-/],
   ["an integrity of no known kind", withDist({ integrity: "md5-abcd" }), 400, /is no sha512, sha256 or sha1/],
   ["another length", withAttachment({ data, length: 4_999 }), 400, /announces 4999 bytes and has 5000/],
-  ["letters that are no base64", withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }), 400, /no base64/],
+  [
+    "letters that are no base64",
+    withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }),
+    400,
+    /no base64/,
+  ],
   ["base64 that goes on after its end", withAttachment({ data: `QQ==${data}` }), 400, /no base64/],
   ["half a letter of base64", withAttachment({ data: data.slice(0, -3) }), 400, /no base64/],
   ["an empty tarball", { ...withDist({}), _attachments: { "pear-1.0.0.tgz": { data: "" } } }, 400, /is empty/],
   ["no tarball", { ...whole, _attachments: {} }, 400, /without its tarball/],
-  ["two tarballs", { ...whole, _attachments: { "a.tgz": { data }, "b.tgz": { data } } }, 400, /more than one attachment/],
-  ["a provenance statement", { ...whole, _attachments: { ...whole._attachments, "pear-1.0.0.sigstore": { data: "{}" } } }, 400, /--provenance=false/],
+  [
+    "two tarballs",
+    { ...whole, _attachments: { "a.tgz": { data }, "b.tgz": { data } } },
+    400,
+    /more than one attachment/,
+  ],
+  [
+    "a provenance statement",
+    { ...whole, _attachments: { ...whole._attachments, "pear-1.0.0.sigstore": { data: "{}" } } },
+    400,
+    /--provenance=false/,
+  ],
   ["two versions", { ...whole, versions: { ...whole.versions, "1.0.1": {} } }, 400, /the one version/],
   ["no version", { ...whole, versions: {} }, 400, /the one version/],
   ["what is no version", { ...whole, versions: { "1.0": { ...version, version: "1.0" } } }, 400, /"1.0" is no version/],
   ["another version inside", { ...whole, versions: { "1.0.1": version } }, 400, /says that it is version "1.0.0"/],
   ["another name inside", { ...whole, name: "apple" }, 400, /names the package "apple"/],
-  ["another name deeper inside", { ...whole, versions: { "1.0.0": { ...version, name: "apple" } } }, 400, /names the package "apple"/],
+  [
+    "another name deeper inside",
+    { ...whole, versions: { "1.0.0": { ...version, name: "apple" } } },
+    400,
+    /names the package "apple"/,
+  ],
   ["a version as a dist-tag", { ...whole, "dist-tags": { "1.x": "1.0.0" } }, 400, /"1.x" is no dist-tag/],
   ["a list", [], 400, /no JSON object/],
   ["no JSON", Buffer.from('{"versions":'), 400, /no JSON/],
-  ["JSON that ends within the tarball", Buffer.from(`{"_attachments":{"x":{"data":"${data}`), 400, /ends within the tarball/],
+  [
+    "JSON that ends within the tarball",
+    Buffer.from(`{"_attachments":{"x":{"data":"${data}`),
+    400,
+    /ends within the tarball/,
+  ],
   ["nesting without end", Buffer.from(`{"a":${"[".repeat(1000)}${"]".repeat(1000)}}`), 400, /nested more than/],
-  ["a document that is too large", { ...whole, versions: { "1.0.0": { ...version, readme: "x".repeat(5 * MIB) } } }, 413, /document of the version/],
+  [
+    "a document that is too large",
+    { ...whole, versions: { "1.0.0": { ...version, readme: "x".repeat(5 * MIB) } } },
+    413,
+    /document of the version/,
+  ],
   ["a tarball that is too large", publication("pear", "1.0.0", random(MIB + 1)), 413, /1048576 bytes/],
 ])("a publication with %s is refused and leaves nothing", async (_what, body, status, message) => {
   const answer = await put("pear", body);
@@ -99,9 +151,31 @@ test.each([
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test.each(["..", "%2e%2e", "%252e%252e", ".hidden", "_private", "__proto__", "node_modules", "-", "a%20b", "a%00b", "@s%2f..", "@s/..%2fx", "@%2fx", "caf%C3%A9", "%ff", "x".repeat(215)])("%s is no name of a package", async (name) => {
+test.each([
+  "..",
+  "%2e%2e",
+  "%252e%252e",
+  ".hidden",
+  "_private",
+  "__proto__",
+  "node_modules",
+  "-",
+  "a%20b",
+  "a%00b",
+  "@s%2f..",
+  "@s/..%2fx",
+  "@%2fx",
+  "caf%C3%A9",
+  "%ff",
+  "x".repeat(215),
+])("%s is no name of a package", async (name) => {
   for (const method of ["PUT", "GET"]) {
-    const { status, headers, body } = await rawRequest(api.port, method, `${api.base}/${name}${name === "-" ? "/-/x" : ""}`, method === "PUT" ? JSON.stringify(whole) : "");
+    const { status, headers, body } = await rawRequest(
+      api.port,
+      method,
+      `${api.base}/${name}${name === "-" ? "/-/x" : ""}`,
+      method === "PUT" ? JSON.stringify(whole) : "",
+    );
     expect([400, 404, 405]).toContain(status);
     expect(headers).toMatch(/content-type: application\/json/i);
     expect(body).toMatch(/"error":/);
@@ -109,28 +183,43 @@ test.each(["..", "%2e%2e", "%252e%252e", ".hidden", "_private", "__proto__", "no
   expect(nothing()).toEqual(NOTHING);
 });
 
-test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx"])("the tarball %s is nowhere", async (file) => {
-  await publish("pear", "1.0.0", random(10));
-  const { status } = await rawRequest(api.port, "GET", `${api.base}/pear/-/${file}`);
-  expect([400, 404]).toContain(status);
-});
+test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx"])(
+  "the tarball %s is nowhere",
+  async (file) => {
+    await publish("pear", "1.0.0", random(10));
+    const { status } = await rawRequest(api.port, "GET", `${api.base}/pear/-/${file}`);
+    expect([400, 404]).toContain(status);
+  },
+);
 
 test("names of JavaScript's own objects are names like any other, and pollute nothing", async () => {
-  const hostile = JSON.stringify(publication("constructor", "1.0.0", tarball)).replace('"name":', '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"name":');
+  const hostile = JSON.stringify(publication("constructor", "1.0.0", tarball)).replace(
+    '"name":',
+    '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"name":',
+  );
   expect((await put("constructor", Buffer.from(hostile))).status).toBe(201);
   await api.npm("PUT", "/-/package/constructor/dist-tags/__proto__", { body: "1.0.0" });
-  await publish("hasOwnProperty", "1.0.0", random(10), { document: JSON.parse('{"__proto__":{"polluted":1},"dependencies":{"__proto__":"1"}}') as object });
+  await publish("hasOwnProperty", "1.0.0", random(10), {
+    document: JSON.parse('{"__proto__":{"polluted":1},"dependencies":{"__proto__":"1"}}') as object,
+  });
   expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   const { body } = await api.npm("GET", "/constructor");
   expect(JSON.parse(body.toString())).toHaveProperty(["versions", "1.0.0", "name"], "constructor");
-  expect((await api.npm("GET", "/-/package/constructor/dist-tags")).body.toString()).toBe('{"latest":"1.0.0","__proto__":"1.0.0"}');
+  expect((await api.npm("GET", "/-/package/constructor/dist-tags")).body.toString()).toBe(
+    '{"latest":"1.0.0","__proto__":"1.0.0"}',
+  );
   expect((await api.npm("GET", "/toString")).status).toBe(404);
   expect((await api.npm("GET", "/constructor/toString")).status).toBe(404);
 });
 
 test("a body that comes letter by letter, attachments first, with escapes that other encoders write, is the same publication", async () => {
   const content = Buffer.from(Array.from({ length: 300 }, (_, i) => (i * 7) % 256));
-  const { _attachments, ...rest } = publication("pear", "1.0.0", content, { document: { description: 'a "quoted" \\ backslash, _attachments: {"data": "x"}', _attachments: { x: { data: "kept" } } } });
+  const { _attachments, ...rest } = publication("pear", "1.0.0", content, {
+    document: {
+      description: 'a "quoted" \\ backslash, _attachments: {"data": "x"}',
+      _attachments: { x: { data: "kept" } },
+    },
+  });
   const encoded = content.toString("base64").replaceAll("/", "\\/").replaceAll("+", "\\u002b");
   const attached = `{"pear-1.0.0.tgz":{"content_type":"a","data":"${encoded}","length":300}}`;
   const text = `{ "\\u005fattachments" : ${attached} , ${JSON.stringify(rest).slice(1)}`;
@@ -139,36 +228,52 @@ test("a body that comes letter by letter, attachments first, with escapes that o
   const answer = await send(api.port, "PUT", `${api.base}/pear`, { "content-type": "application/json" }, letters);
   expect([answer.status, answer.body.toString()]).toEqual([201, expect.stringContaining('"ok":true')]);
   expect((await api.npm("GET", "/pear/-/pear-1.0.0.tgz")).body.equals(content)).toBe(true);
-  expect((await api.npm("GET", "/pear/1.0.0")).json).toMatchObject({ description: expect.stringContaining('a "quoted" \\'), _attachments: { x: { data: "kept" } } });
+  expect((await api.npm("GET", "/pear/1.0.0")).json).toMatchObject({
+    description: expect.stringContaining('a "quoted" \\'),
+    _attachments: { x: { data: "kept" } },
+  });
 });
 
 test("hashes that a client leaves out are made", async () => {
   await put("pear", withDist({}));
   const { dist } = (await api.npm("GET", "/pear/1.0.0")).json;
-  expect(dist).toEqual({ integrity: integrity(tarball), shasum: createHash("sha1").update(tarball).digest("hex"), tarball: `${api.registry}/pear/-/pear-1.0.0.tgz` });
+  expect(dist).toEqual({
+    integrity: integrity(tarball),
+    shasum: createHash("sha1").update(tarball).digest("hex"),
+    tarball: `${api.registry}/pear/-/pear-1.0.0.tgz`,
+  });
 });
 
 test("a publication that is cut off leaves nothing", async () => {
   const bytes = Buffer.from(JSON.stringify(publication("pear", "1.0.0", random(600_000))));
   for (const length of [200, 400_000, bytes.length - 1]) {
     const socket = connect(api.port, "127.0.0.1");
-    socket.write(`PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+    socket.write(
+      `PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+    );
     await new Promise((resolve) => void socket.write(bytes.subarray(0, length), resolve));
     socket.destroy();
   }
-  await expect.poll(() => api.logs.filter(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400).length).toBe(3);
+  await expect
+    .poll(() => api.logs.filter(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400).length)
+    .toBe(3);
   expect(nothing()).toEqual(NOTHING);
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("16 versions published at once are all there; of the same version published twice at once one is", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
-  const answers = await Promise.all(contents.map((content, i) => publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` })));
+  const answers = await Promise.all(
+    contents.map((content, i) => publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` })),
+  );
   expect(answers.map(({ status }) => status)).toEqual(contents.map(() => 201));
   const { json } = await api.npm("GET", "/@s%2fpear");
   const versions = json["versions"] as Record<string, { dist: { integrity: string } }>;
   expect(contents.map((_, i) => versions[`1.${i}.0`]?.dist.integrity)).toEqual(contents.map(integrity));
-  expect(json["dist-tags"]).toEqual({ latest: "1.15.0", ...Object.fromEntries(contents.map((_, i) => [`t${i}`, `1.${i}.0`])) });
+  expect(json["dist-tags"]).toEqual({
+    latest: "1.15.0",
+    ...Object.fromEntries(contents.map((_, i) => [`t${i}`, `1.${i}.0`])),
+  });
 
   const both = [random(30_000), random(30_000)];
   const race = await Promise.all(both.map((content) => publish("@s/pear", "2.0.0", content)));
@@ -180,7 +285,14 @@ test("16 versions published at once are all there; of the same version published
 
 test.each([
   ["no credentials", "GET", "/pear", { authorization: "" }, 401, /_auth/],
-  ["a wrong password", "GET", "/pear", { authorization: `Basic ${Buffer.from("admin:wrong").toString("base64")}` }, 401, /password is wrong.*_auth/],
+  [
+    "a wrong password",
+    "GET",
+    "/pear",
+    { authorization: `Basic ${Buffer.from("admin:wrong").toString("base64")}` },
+    401,
+    /password is wrong.*_auth/,
+  ],
   ["npm login", "PUT", "/-/user/org.couchdb.user:joe", { authorization: "" }, 403, /_auth/],
   ["npm login by web", "POST", "/-/v1/login", { authorization: "" }, 403, /_auth/],
   ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not offered/],
@@ -191,7 +303,10 @@ test.each([
   ["an address of nothing", "GET", "/pear/1.0.0/x/y", {}, 404, /nothing is at/],
 ])("%s is answered as npm reads it", async (_what, method, path, headers, status, message) => {
   const answer = await api.npm(method, path, { headers });
-  expect([answer.status, answer.json]).toEqual([status, { error: expect.stringMatching(message), reason: expect.any(String) }]);
+  expect([answer.status, answer.json]).toEqual([
+    status,
+    { error: expect.stringMatching(message), reason: expect.any(String) },
+  ]);
   expect(answer.headers["www-authenticate"]?.includes("Basic") ?? false).toBe(status === 401);
 });
 
@@ -204,13 +319,16 @@ test.each([
   expect([status, json["error"]]).toEqual([404, expect.stringMatching(message)]);
 });
 
-const rss = (pid: number, field: "VmRSS" | "VmHWM") => Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+const rss = (pid: number, field: "VmRSS" | "VmHWM") =>
+  Number(new RegExp(`${field}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
 
 test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and read with flat memory", async () => {
   const directory = mkdtempSync(join(tmpdir(), "npm-large-"));
   const server = await forkApi(directory);
   const create = JSON.stringify({ projectId: "demo", name: "packages", type: "NPM" });
-  await send(server.port, "POST", "/repository/api/repo/create", { "content-type": "application/json" }, [Buffer.from(create)]);
+  await send(server.port, "POST", "/repository/api/repo/create", { "content-type": "application/json" }, [
+    Buffer.from(create),
+  ]);
   const npm = npmCaller(server.port, "/npm/demo/packages");
   await npm("PUT", "/warm", { body: publication("warm", "1.0.0", random(100_000)) });
   const before = rss(server.pid, "VmRSS");
@@ -219,7 +337,9 @@ test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and
   for (let i = 0; i < 34; i += 1) hash.update(piece);
   const document = { name: "large", version: "1.0.0", dist: { integrity: `sha512-${hash.digest("base64")}` } };
   const body = (function* () {
-    yield Buffer.from(`{"name":"large","versions":{"1.0.0":${JSON.stringify(document)}},"_attachments":{"large-1.0.0.tgz":{"data":"`);
+    yield Buffer.from(
+      `{"name":"large","versions":{"1.0.0":${JSON.stringify(document)}},"_attachments":{"large-1.0.0.tgz":{"data":"`,
+    );
     for (let i = 0; i < 34; i += 1) yield Buffer.from(piece.toString("base64"));
     yield Buffer.from('"}}}');
   })();
@@ -229,9 +349,15 @@ test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and
   expect([answer.status, answer.body.toString()]).toEqual([201, expect.stringContaining('"ok":true')]);
   const grown = rss(server.pid, "VmHWM") - before;
   const got = await npm("GET", "/large/-/large-1.0.0.tgz");
-  expect([got.body.length, sha256(got.body.subarray(0, piece.length)), sha256(got.body.subarray(-piece.length))]).toEqual([34 * piece.length, sha256(piece), sha256(piece)]);
+  expect([
+    got.body.length,
+    sha256(got.body.subarray(0, piece.length)),
+    sha256(got.body.subarray(-piece.length)),
+  ]).toEqual([34 * piece.length, sha256(piece), sha256(piece)]);
   await server.kill();
   rmSync(directory, { recursive: true, force: true });
-  console.log(`a tarball of 102 MiB: ${Math.round(ms)} ms, memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`);
+  console.log(
+    `a tarball of 102 MiB: ${Math.round(ms)} ms, memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
+  );
   expect(grown).toBeLessThan(100);
 });

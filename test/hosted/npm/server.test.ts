@@ -19,8 +19,16 @@ afterEach(async () => {
 const LONG = 120_000;
 
 /** Publishes with npm itself. */
-function publish(name: string, version: string, { manifest = {}, args = [] }: { manifest?: object; args?: string[] } = {}): Promise<string> {
-  const folder = npm.folder(`src-${name.replace("/", "-")}-${version}`, { name, version, description: `${name} for tests`, keywords: ["fruit"], main: "index.js", ...manifest }, { "index.js": `module.exports = "${name}@${version}";\n`, "README.md": `# ${name}\n` });
+function publish(
+  name: string,
+  version: string,
+  { manifest = {}, args = [] }: { manifest?: object; args?: string[] } = {},
+): Promise<string> {
+  const folder = npm.folder(
+    `src-${name.replace("/", "-")}-${version}`,
+    { name, version, description: `${name} for tests`, keywords: ["fruit"], main: "index.js", ...manifest },
+    { "index.js": `module.exports = "${name}@${version}";\n`, "README.md": `# ${name}\n` },
+  );
   return npm.run(folder, "publish", ...args);
 }
 
@@ -36,14 +44,22 @@ test("what npm publishes, scoped or not, npm shows and installs with its depende
   await publish("pear", "1.0.0");
   await publish("pear", "1.1.0");
   await publish("@orchard/apple", "2.0.0", { manifest: { dependencies: { pear: "^1.0.0" } } });
-  expect(await view("@orchard/apple")).toMatchObject({ name: "@orchard/apple", version: "2.0.0", description: "@orchard/apple for tests", dist: { tarball: `${api.registry}/@orchard/apple/-/apple-2.0.0.tgz` } });
+  expect(await view("@orchard/apple")).toMatchObject({
+    name: "@orchard/apple",
+    version: "2.0.0",
+    description: "@orchard/apple for tests",
+    dist: { tarball: `${api.registry}/@orchard/apple/-/apple-2.0.0.tgz` },
+  });
   expect(await versions("pear")).toEqual(["1.0.0", "1.1.0"]);
   expect(await view("pear", "readme")).toContain("# pear");
 
   const app = npm.folder("app", { name: "app", version: "1.0.0" });
   await npm.run(app, "install", "@orchard/apple");
   const installed = (name: string) => readFileSync(join(npm.home, app, "node_modules", name, "index.js"), "utf8");
-  expect([installed("@orchard/apple"), installed("pear")]).toEqual(['module.exports = "@orchard/apple@2.0.0";\n', 'module.exports = "pear@1.1.0";\n']);
+  expect([installed("@orchard/apple"), installed("pear")]).toEqual([
+    'module.exports = "@orchard/apple@2.0.0";\n',
+    'module.exports = "pear@1.1.0";\n',
+  ]);
   await npm.run(app, "install", "pear@1.0.0");
   expect(installed("pear")).toContain("pear@1.0.0");
   // From the lock file, with an empty cache, by integrity.
@@ -62,7 +78,11 @@ test("dist-tags are set, shown, moved and removed", { timeout: LONG }, async () 
   await publish("pear", "2.0.0-rc.1", { args: ["--tag", "next"] });
   expect(await view("pear", "dist-tags")).toEqual({ latest: "1.0.0", next: "2.0.0-rc.1" });
   await npm.run(".", "dist-tag", "add", "pear@1.0.0", "stable");
-  expect((await npm.run(".", "dist-tag", "ls", "pear")).trim().split("\n").sort()).toEqual(["latest: 1.0.0", "next: 2.0.0-rc.1", "stable: 1.0.0"]);
+  expect((await npm.run(".", "dist-tag", "ls", "pear")).trim().split("\n").sort()).toEqual([
+    "latest: 1.0.0",
+    "next: 2.0.0-rc.1",
+    "stable: 1.0.0",
+  ]);
   await npm.run(".", "dist-tag", "add", "pear@2.0.0-rc.1", "latest");
   expect(await view("pear", "version")).toBe("2.0.0-rc.1");
   await npm.run(".", "dist-tag", "rm", "pear", "stable");
@@ -84,7 +104,10 @@ test("one version is unpublished, then the whole package, and nothing of it stay
   for (const version of ["1.0.0", "1.1.0", "1.2.0"]) await publish("@orchard/pear", version);
   await npm.run(".", "dist-tag", "add", "@orchard/pear@1.2.0", "ripe");
   await npm.run(".", "unpublish", "@orchard/pear@1.2.0");
-  expect(await view("@orchard/pear", "versions", "dist-tags")).toEqual({ versions: ["1.0.0", "1.1.0"], "dist-tags": { latest: "1.1.0" } });
+  expect(await view("@orchard/pear", "versions", "dist-tags")).toEqual({
+    versions: ["1.0.0", "1.1.0"],
+    "dist-tags": { latest: "1.1.0" },
+  });
   expect((await api.npm("GET", "/@orchard/pear/-/pear-1.2.0.tgz")).status).toBe(404);
   await npm.run(".", "unpublish", "@orchard/pear", "--force");
   await expect(view("@orchard/pear")).rejects.toThrow(/E404/);
@@ -95,8 +118,11 @@ test("one version is unpublished, then the whole package, and nothing of it stay
 
 test("search finds by name, description and keyword; ping and whoami answer", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
-  await publish("@orchard/apple", "1.0.0", { manifest: { description: "keeps the doctor away", keywords: ["health"] } });
-  const found = async (...words: string[]) => (JSON.parse(await npm.run(".", "search", ...words, "--json")) as { name: string }[]).map(({ name }) => name);
+  await publish("@orchard/apple", "1.0.0", {
+    manifest: { description: "keeps the doctor away", keywords: ["health"] },
+  });
+  const found = async (...words: string[]) =>
+    (JSON.parse(await npm.run(".", "search", ...words, "--json")) as { name: string }[]).map(({ name }) => name);
   expect(await found("pear")).toEqual(["pear"]);
   expect(await found("doctor", "apple")).toEqual(["@orchard/apple"]);
   expect(await found("fruit")).toEqual(["pear"]);

@@ -12,7 +12,12 @@ import { LOGIN, startImages, type Images } from "../../rigs/api/oci-server-fixtu
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
-const tools = { crane: await findTool(CRANE), regctl: await findTool(REGCTL), skopeo: await findTool(SKOPEO), helm: await findTool(HELM) };
+const tools = {
+  crane: await findTool(CRANE),
+  regctl: await findTool(REGCTL),
+  skopeo: await findTool(SKOPEO),
+  helm: await findTool(HELM),
+};
 
 let api: Images;
 let folder: string;
@@ -20,13 +25,21 @@ let image: TestManifest;
 let index: TestManifest;
 /** Other people's clients, who log in as they do at any registry. */
 const client = async (tool: keyof typeof tools, ...args: string[]): Promise<string> => {
-  const env = { PATH: process.env["PATH"] ?? "", HOME: folder, DOCKER_CONFIG: folder, REGCTL_CONFIG: join(folder, "regctl.json"), HELM_REGISTRY_CONFIG: join(folder, "config.json") };
+  const env = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    DOCKER_CONFIG: folder,
+    REGCTL_CONFIG: join(folder, "regctl.json"),
+    HELM_REGISTRY_CONFIG: join(folder, "config.json"),
+  };
   const { stdout } = await run(tools[tool] ?? "", args, { cwd: folder, env, maxBuffer: 16 * MIB });
   return stdout.trim();
 };
 const at = (name: string) => `${api.host}/team/images/${name}`;
-const regctl = (...args: string[]) => client("regctl", ...args, "--host", `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled`);
-const missing = (name: string, what: TestManifest) => missingParts(api.url, `team/images/${name}`, what, { authorization: LOGIN });
+const regctl = (...args: string[]) =>
+  client("regctl", ...args, "--host", `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled`);
+const missing = (name: string, what: TestManifest) =>
+  missingParts(api.url, `team/images/${name}`, what, { authorization: LOGIN });
 
 beforeAll(async () => {
   api = await startImages();
@@ -46,9 +59,14 @@ afterAll(async () => {
 describe.skipIf(tools.crane === null)("crane", () => {
   test("logs in, copies across repositories with mounts, pulls, validates, lists and deletes", async () => {
     await client("crane", "auth", "login", "--insecure", api.host, "-u", ADMIN.username, "-p", ADMIN.password);
-    for (const [tag, made] of [["one", image], ["multi", index]] as const) {
+    for (const [tag, made] of [
+      ["one", image],
+      ["multi", index],
+    ] as const) {
       await client("crane", "copy", "--insecure", at(`seed:${tag}`), `${api.host}/team/docker/by/crane:${tag}`);
-      expect(await client("crane", "digest", "--insecure", `${api.host}/team/docker/by/crane:${tag}`)).toBe(made.digest);
+      expect(await client("crane", "digest", "--insecure", `${api.host}/team/docker/by/crane:${tag}`)).toBe(
+        made.digest,
+      );
     }
     await client("crane", "pull", "--insecure", "--format=oci", at("seed:multi"), join(folder, "pulled"));
     await client("crane", "push", "--insecure", join(folder, "pulled"), at("by/crane:pushed"));
@@ -67,11 +85,42 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     for (const tag of ["one", "multi"]) await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
     expect(await missing("by/regctl", index)).toEqual([]);
     writeFileSync(join(folder, "sbom.json"), '{"sbom":true}');
-    await regctl("artifact", "put", "--artifact-type", "application/spdx+json", "--file", join(folder, "sbom.json"), "--subject", at("by/regctl:multi"));
-    await regctl("artifact", "put", "--artifact-type", "application/spdx+json", "--file", join(folder, "sbom.json"), "--subject", at("by/regctl:multi"), "--platform", "linux/arm64");
+    await regctl(
+      "artifact",
+      "put",
+      "--artifact-type",
+      "application/spdx+json",
+      "--file",
+      join(folder, "sbom.json"),
+      "--subject",
+      at("by/regctl:multi"),
+    );
+    await regctl(
+      "artifact",
+      "put",
+      "--artifact-type",
+      "application/spdx+json",
+      "--file",
+      join(folder, "sbom.json"),
+      "--subject",
+      at("by/regctl:multi"),
+      "--platform",
+      "linux/arm64",
+    );
     const tree = await regctl("artifact", "tree", at("by/regctl:multi"));
     expect(tree.match(/application\/spdx\+json/g)?.length).toBe(2);
-    expect((await regctl("artifact", "get", "--subject", at("by/regctl:multi"), "--filter-artifact-type", "application/spdx+json")).trim()).toBe('{"sbom":true}');
+    expect(
+      (
+        await regctl(
+          "artifact",
+          "get",
+          "--subject",
+          at("by/regctl:multi"),
+          "--filter-artifact-type",
+          "application/spdx+json",
+        )
+      ).trim(),
+    ).toBe('{"sbom":true}');
     // No fallback tag: the referrers API was found and believed.
     expect(await api.tags("team/images/by/regctl")).toEqual(["multi", "one"]);
     await regctl("tag", "delete", at("by/regctl:one"));
@@ -86,25 +135,60 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     writeFileSync(blob, bytes);
     const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,blobChunk=${MIB},blobMax=${2 * MIB}`;
     const digest = await new Promise<string>((resolve, reject) => {
-      const child = spawn(tools.regctl ?? "", ["blob", "put", at("by/chunks"), "--host", host], { stdio: ["pipe", "pipe", "inherit"], env: { PATH: process.env["PATH"] ?? "", HOME: folder } });
+      const child = spawn(tools.regctl ?? "", ["blob", "put", at("by/chunks"), "--host", host], {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { PATH: process.env["PATH"] ?? "", HOME: folder },
+      });
       let said = "";
       child.stdout.on("data", (part: Buffer) => (said += part.toString()));
-      child.on("error", reject).on("exit", (code) => (code === 0 ? resolve(said.trim()) : reject(new Error(`regctl ended with ${code}`))));
+      child
+        .on("error", reject)
+        .on("exit", (code) => (code === 0 ? resolve(said.trim()) : reject(new Error(`regctl ended with ${code}`))));
       child.stdin.end(bytes);
     });
     expect(digest).toBe(sha256(bytes));
-    expect((await api.http("HEAD", `/v2/team/images/by/chunks/blobs/${digest}`)).headers.get("content-length")).toBe(String(bytes.length));
+    expect((await api.http("HEAD", `/v2/team/images/by/chunks/blobs/${digest}`)).headers.get("content-length")).toBe(
+      String(bytes.length),
+    );
   });
 });
 
 describe.skipIf(tools.skopeo === null)("skopeo", () => {
   test("copies all of an index to a folder and back, and inspects", async () => {
     const login = `${ADMIN.username}:${ADMIN.password}`;
-    await client("skopeo", "copy", "--all", "--src-tls-verify=false", `--src-creds=${login}`, `docker://${at("seed:multi")}`, `dir:${join(folder, "skopeo")}`);
-    await client("skopeo", "copy", "--all", "--dest-tls-verify=false", `--dest-creds=${login}`, `dir:${join(folder, "skopeo")}`, `docker://${at("by/skopeo:multi")}`);
-    await client("skopeo", "copy", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false", `--src-creds=${login}`, `--dest-creds=${login}`, `docker://${at("seed:one")}`, `docker://${at("by/skopeo:one")}`);
+    await client(
+      "skopeo",
+      "copy",
+      "--all",
+      "--src-tls-verify=false",
+      `--src-creds=${login}`,
+      `docker://${at("seed:multi")}`,
+      `dir:${join(folder, "skopeo")}`,
+    );
+    await client(
+      "skopeo",
+      "copy",
+      "--all",
+      "--dest-tls-verify=false",
+      `--dest-creds=${login}`,
+      `dir:${join(folder, "skopeo")}`,
+      `docker://${at("by/skopeo:multi")}`,
+    );
+    await client(
+      "skopeo",
+      "copy",
+      "--preserve-digests",
+      "--src-tls-verify=false",
+      "--dest-tls-verify=false",
+      `--src-creds=${login}`,
+      `--dest-creds=${login}`,
+      `docker://${at("seed:one")}`,
+      `docker://${at("by/skopeo:one")}`,
+    );
     expect([await missing("by/skopeo", index), await missing("by/skopeo", image)]).toEqual([[], []]);
-    const inspected = JSON.parse(await client("skopeo", "inspect", "--tls-verify=false", `--creds=${login}`, `docker://${at("by/skopeo:one")}`)) as { Digest: string; RepoTags: string[] };
+    const inspected = JSON.parse(
+      await client("skopeo", "inspect", "--tls-verify=false", `--creds=${login}`, `docker://${at("by/skopeo:one")}`),
+    ) as { Digest: string; RepoTags: string[] };
     expect([inspected.Digest, inspected.RepoTags]).toEqual([image.digest, ["multi", "one"]]);
     await client("skopeo", "delete", "--tls-verify=false", `--creds=${login}`, `docker://${at("by/skopeo:one")}`);
     expect(await api.tags("team/images/by/skopeo")).toEqual(["multi"]);
@@ -121,8 +205,19 @@ describe.skipIf(tools.helm === null)("helm", () => {
     await client("helm", "package", chart, "-d", folder);
     await client("helm", "push", join(folder, "demo-1.2.0+build.5.tgz"), `oci://${at("charts")}`, "--plain-http");
     mkdirSync(join(folder, "charts"));
-    await client("helm", "pull", `oci://${at("charts")}/demo`, "--version", "1.2.0+build.5", "--plain-http", "-d", join(folder, "charts"));
-    expect(readFileSync(join(folder, "charts", "demo-1.2.0+build.5.tgz"))).toEqual(readFileSync(join(folder, "demo-1.2.0+build.5.tgz")));
+    await client(
+      "helm",
+      "pull",
+      `oci://${at("charts")}/demo`,
+      "--version",
+      "1.2.0+build.5",
+      "--plain-http",
+      "-d",
+      join(folder, "charts"),
+    );
+    expect(readFileSync(join(folder, "charts", "demo-1.2.0+build.5.tgz"))).toEqual(
+      readFileSync(join(folder, "demo-1.2.0+build.5.tgz")),
+    );
     expect(await api.tags("team/images/charts/demo")).toEqual(["1.2.0_build.5"]);
   });
 });

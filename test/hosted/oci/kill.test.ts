@@ -29,7 +29,11 @@ test("an upload that loses the control plane, and then the whole service, goes o
     expect(status.status).toBe(204);
     return Number(/^0-(\d+)$/.exec(status.headers.get("range") ?? "")?.[1]) + 1;
   };
-  const send = (from: number, to: number) => call("PATCH", location, { body: layer.bytes.subarray(from, to), headers: { "content-range": `${from}-${to - 1}` } });
+  const send = (from: number, to: number) =>
+    call("PATCH", location, {
+      body: layer.bytes.subarray(from, to),
+      headers: { "content-range": `${from}-${to - 1}` },
+    });
 
   expect((await send(0, 8 * MIB)).status).toBe(202);
   const second = send(8 * MIB, 24 * MIB).catch(() => null);

@@ -8,42 +8,72 @@ import { sendRaw } from "../../rigs/api/socket-fixture.ts";
 let api: Images;
 const clock = { ahead: 0 };
 beforeAll(async () => {
-  api = await startImages({ registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef", () => Date.now() + clock.ahead) });
+  api = await startImages({
+    registryTokens: createRegistryTokens("0123456789abcdef0123456789abcdef", () => Date.now() + clock.ahead),
+  });
   await api.push("team/images/app", "v1", makeImage());
 });
 afterAll(() => api.close());
 
 const challengeOf = (answer: { headers: Headers }) => answer.headers.get("www-authenticate") ?? "";
-const bearer = (scopes: RegistryScope[]) => ({ login: null, headers: { authorization: `Bearer ${api.deps.registryTokens.issue(scopes, 60)}` } });
+const bearer = (scopes: RegistryScope[]) => ({
+  login: null,
+  headers: { authorization: `Bearer ${api.deps.registryTokens.issue(scopes, 60)}` },
+});
 
 type Token = { token: string; access_token: string; expires_in: number; issued_at: string };
 
 describe("docker login and what follows", () => {
   test("the challenge leads to a token by Basic, which opens what its scopes name", async () => {
     const refused = await api.http("GET", "/v2/", { login: null });
-    expect([refused.status, codeOf(refused), challengeOf(refused)]).toEqual([401, "UNAUTHORIZED", `Bearer realm="${api.url}/v2/token",service="artifact-replication"`]);
-    const login = (await api.http("GET", "/v2/token?account=admin&client_id=docker&offline_token=true&service=artifact-replication")).json as Token;
-    expect(login).toMatchObject({ access_token: login.token, expires_in: 900, issued_at: expect.stringMatching(/^\d{4}-.*Z$/) });
+    expect([refused.status, codeOf(refused), challengeOf(refused)]).toEqual([
+      401,
+      "UNAUTHORIZED",
+      `Bearer realm="${api.url}/v2/token",service="artifact-replication"`,
+    ]);
+    const login = (
+      await api.http("GET", "/v2/token?account=admin&client_id=docker&offline_token=true&service=artifact-replication")
+    ).json as Token;
+    expect(login).toMatchObject({
+      access_token: login.token,
+      expires_in: 900,
+      issued_at: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
     expect((await api.http("GET", "/v2/", { login: `Bearer ${login.token}` })).status).toBe(200);
 
     const pull = await api.http("GET", "/v2/team/images/app/manifests/v1", { login: null });
     const [, scope = ""] = /scope="([^"]+)"/.exec(challengeOf(pull)) ?? [];
     expect(scope).toBe("repository:team/images/app:pull");
-    const { token } = (await api.http("GET", `/v2/token?service=artifact-replication&scope=${encodeURIComponent(scope)}`)).json as Token;
+    const { token } = (
+      await api.http("GET", `/v2/token?service=artifact-replication&scope=${encodeURIComponent(scope)}`)
+    ).json as Token;
     expect((await api.http("GET", "/v2/team/images/app/manifests/v1", { login: `Bearer ${token}` })).status).toBe(200);
   });
 
   test("a push is asked for pull and push, a mount for pull of its source, the catalog for itself, a delete for delete", async () => {
-    const scopeFor = async (method: string, path: string) => /scope="([^"]+)"/.exec(challengeOf(await api.http(method, path, { login: null })))?.[1];
+    const scopeFor = async (method: string, path: string) =>
+      /scope="([^"]+)"/.exec(challengeOf(await api.http(method, path, { login: null })))?.[1];
     expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/")).toBe("repository:team/images/app:pull,push");
-    expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/?mount=sha256:x&from=team/docker/base")).toBe("repository:team/images/app:pull,push repository:team/docker/base:pull");
+    expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/?mount=sha256:x&from=team/docker/base")).toBe(
+      "repository:team/images/app:pull,push repository:team/docker/base:pull",
+    );
     expect(await scopeFor("DELETE", "/v2/team/images/app/manifests/v1")).toBe("repository:team/images/app:delete");
     expect(await scopeFor("GET", "/v2/_catalog")).toBe("registry:catalog:*");
   });
 
   test("OAuth 2 with a password, scopes several times or with blanks", async () => {
-    const form = (fields: Record<string, string>) => ({ login: null, body: new URLSearchParams(fields).toString(), headers: { "content-type": "application/x-www-form-urlencoded" } });
-    const right = { grant_type: "password", service: "x", client_id: "containerd", username: "admin", password: "correct horse" };
+    const form = (fields: Record<string, string>) => ({
+      login: null,
+      body: new URLSearchParams(fields).toString(),
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+    });
+    const right = {
+      grant_type: "password",
+      service: "x",
+      client_id: "containerd",
+      username: "admin",
+      password: "correct horse",
+    };
     const scope = "repository:team/images/app:pull,push repository:team/docker/a:pull repository:team/images/b:*";
     const { access_token } = (await api.http("POST", "/v2/token", form({ ...right, scope }))).json as Token;
     expect(api.deps.registryTokens.check(access_token)).toEqual([
@@ -54,15 +84,26 @@ describe("docker login and what follows", () => {
     expect((await api.http("POST", "/v2/token", form({ ...right, password: "wrong" }))).status).toBe(401);
     expect((await api.http("POST", "/v2/token", form({ ...right, grant_type: "refresh_token" }))).status).toBe(400);
     expect((await api.http("POST", "/v2/token", form({ grant_type: "password" }))).status).toBe(401);
-    const several = (await api.http("GET", "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push&scope=nonsense&scope=registry:catalog:*")).json as Token;
-    expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual(["team/images/a", "team/images/b", "registry:catalog"]);
+    const several = (
+      await api.http(
+        "GET",
+        "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push&scope=nonsense&scope=registry:catalog:*",
+      )
+    ).json as Token;
+    expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual([
+      "team/images/a",
+      "team/images/b",
+      "registry:catalog",
+    ]);
   });
 
   test("PUBLIC_URL makes the realm, and a Host header that is none does not get into it", async () => {
-    const raw = await sendRaw(api.port, "GET /v2/ HTTP/1.1\r\nHost: a\",evil=\"b\r\nConnection: close\r\n\r\n");
+    const raw = await sendRaw(api.port, 'GET /v2/ HTTP/1.1\r\nHost: a",evil="b\r\nConnection: close\r\n\r\n');
     expect(raw.headers).not.toContain("evil");
     const behind = await startImages({ publicUrl: "https://images.example/" });
-    expect(challengeOf(await behind.http("GET", "/v2/", { login: null }))).toContain('realm="https://images.example/v2/token"');
+    expect(challengeOf(await behind.http("GET", "/v2/", { login: null }))).toContain(
+      'realm="https://images.example/v2/token"',
+    );
     await behind.close();
   });
 });
@@ -81,7 +122,10 @@ describe("tokens", () => {
     ];
     for (const [method, path] of wanted) {
       const answer = await api.http(method, path, call);
-      expect([answer.status, challengeOf(answer)]).toEqual([401, expect.stringContaining('error="insufficient_scope"')]);
+      expect([answer.status, challengeOf(answer)]).toEqual([
+        401,
+        expect.stringContaining('error="insufficient_scope"'),
+      ]);
     }
     expect((await api.http("GET", "/repository/api/project/list", call)).status).toBe(401);
     expect(await api.tags("team/images/app")).toEqual(["v1"]);
@@ -94,7 +138,9 @@ describe("tokens", () => {
     const push: RegistryScope = { name: "team/images/app", actions: ["pull", "push"] };
     expect((await api.http("POST", path, bearer([push]))).status).toBe(202);
     expect((await api.http("HEAD", `/v2/team/images/app/blobs/${blob.digest}`)).status).toBe(404);
-    expect((await api.http("POST", path, bearer([push, { name: "team/docker/secret", actions: ["pull"] }]))).status).toBe(201);
+    expect(
+      (await api.http("POST", path, bearer([push, { name: "team/docker/secret", actions: ["pull"] }]))).status,
+    ).toBe(201);
   });
 
   test("are over after their time, and no letter of them may be changed", async () => {
@@ -102,9 +148,21 @@ describe("tokens", () => {
     const path = "/v2/";
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(200);
     const [payload = "", signature = ""] = token.split(".");
-    const more = Buffer.from(JSON.stringify({ scopes: [{ name: "team/images/app", actions: ["delete"] }], expires: 9e15 })).toString("base64url");
+    const more = Buffer.from(
+      JSON.stringify({ scopes: [{ name: "team/images/app", actions: ["delete"] }], expires: 9e15 }),
+    ).toString("base64url");
     const foreign = createRegistryTokens("another key").issue([], 60);
-    for (const forged of [`${more}.${signature}`, `${payload}.`, payload, `${payload}.${signature}x`, `${token}.x`, foreign, "x", "..", "null.null"]) {
+    for (const forged of [
+      `${more}.${signature}`,
+      `${payload}.`,
+      payload,
+      `${payload}.${signature}x`,
+      `${token}.x`,
+      foreign,
+      "x",
+      "..",
+      "null.null",
+    ]) {
       const answer = await api.http("GET", path, { login: `Bearer ${forged}` });
       expect([answer.status, challengeOf(answer)]).toEqual([401, expect.stringContaining('error="invalid_token"')]);
     }
@@ -117,7 +175,8 @@ describe("tokens", () => {
 describe("Basic", () => {
   test("is taken everywhere; wrong ones are refused, later each time; none are no failed login", async () => {
     const own = await startImages();
-    for (let i = 0; i < 50; i += 1) expect((await own.http("GET", i % 2 === 0 ? "/v2/" : "/v2/token", { login: null })).status).toBe(401);
+    for (let i = 0; i < 50; i += 1)
+      expect((await own.http("GET", i % 2 === 0 ? "/v2/" : "/v2/token", { login: null })).status).toBe(401);
     expect((await own.http("GET", "/v2/token", { login: null })).headers.get("www-authenticate")).toContain("Basic");
     const took = async (path: string) => {
       const start = performance.now();
@@ -134,9 +193,20 @@ describe("Basic", () => {
 
 test("a path that turns into another on its way is judged as it is written", async () => {
   const { headers } = bearer([{ name: "team/images/app", actions: ["pull"] }]);
-  const get = (path: string) => sendRaw(api.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${headers.authorization}\r\nConnection: close\r\n\r\n`);
+  const get = (path: string) =>
+    sendRaw(
+      api.port,
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${headers.authorization}\r\nConnection: close\r\n\r\n`,
+    );
   await api.push("team/images/private", "v1", makeImage());
-  const paths = ["/v2/team/images/app/../private/tags/list", "/v2/team/images/app/%2e%2e/private/tags/list", "/v2/team/images/app/..%2fprivate/tags/list", "/v2/../v2/team/images/private/tags/list", "//v2/team/images/private/tags/list", "/generic/../v2/team/images/private/tags/list"];
+  const paths = [
+    "/v2/team/images/app/../private/tags/list",
+    "/v2/team/images/app/%2e%2e/private/tags/list",
+    "/v2/team/images/app/..%2fprivate/tags/list",
+    "/v2/../v2/team/images/private/tags/list",
+    "//v2/team/images/private/tags/list",
+    "/generic/../v2/team/images/private/tags/list",
+  ];
   for (const path of paths) {
     const { status } = await get(path);
     expect([path, [400, 401, 404].includes(status)]).toEqual([path, true]);

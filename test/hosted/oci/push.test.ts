@@ -1,9 +1,19 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { descriptor, makeBlob, makeImage, makeIndex, rewrite, sha256, type TestManifest } from "../../rigs/servers/images.ts";
+import {
+  descriptor,
+  makeBlob,
+  makeImage,
+  makeIndex,
+  rewrite,
+  sha256,
+  type TestManifest,
+} from "../../rigs/servers/images.ts";
 import { codeOf, startImages, withDigest, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
-/** The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md */
+/**
+ * The section "Push" of distribution-spec 1.1: https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+ */
 let api: Images;
 beforeAll(async () => {
   api = await startImages();
@@ -39,51 +49,69 @@ describe("pushing a blob monolithically", () => {
     expect(sha256((await api.http("GET", header(done, "location") ?? "")).bytes)).toBe(blob.digest);
   });
 
-  test.each(["sha512:" + "a".repeat(64), "sha384:" + "a".repeat(96), "sha256:abc", "md5:00", "nonsense"])("the digest %s is refused", async (digest) => {
-    const name = fresh();
-    for (const path of [`/v2/${name}/blobs/uploads/?digest=${digest}`, withDigest(await api.begin(name), digest)]) {
-      const answer = await api.http(path.includes("uploads/?") ? "POST" : "PUT", path, { body: "x" });
-      expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
-    }
-    expect(await api.tags(name)).toBeNull();
-  });
+  test.each(["sha512:" + "a".repeat(64), "sha384:" + "a".repeat(96), "sha256:abc", "md5:00", "nonsense"])(
+    "the digest %s is refused",
+    async (digest) => {
+      const name = fresh();
+      for (const path of [`/v2/${name}/blobs/uploads/?digest=${digest}`, withDigest(await api.begin(name), digest)]) {
+        const answer = await api.http(path.includes("uploads/?") ? "POST" : "PUT", path, { body: "x" });
+        expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
+      }
+      expect(await api.tags(name)).toBeNull();
+    },
+  );
 
-  test.each([10, 100_000])("%i bytes by sha512: at once, from a session, mounted, in an image that is pulled by sha512", async (size) => {
-    const [name, other] = [fresh(), fresh()];
-    const [blob, config] = [makeBlob(size), makeBlob("{}")].map((made) => ({ ...made, digest: sha512(made.bytes) }));
-    if (!blob || !config) throw new Error("no blobs");
-    const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${config.digest}`, { body: config.bytes });
-    const location = await api.begin(name);
-    await api.http("PATCH", location, { body: blob.bytes });
-    const closed = await api.http("PUT", withDigest(location, blob.digest));
-    const mounted = await api.http("POST", `/v2/${other}/blobs/uploads/?mount=${blob.digest}&from=${name}`);
-    expect([single.status, closed.status, mounted.status]).toEqual([201, 201, 201]);
-    expect((await api.http("GET", `/v2/${other}/blobs/${blob.digest}`)).bytes.equals(blob.bytes)).toBe(true);
-    expect((await api.http("HEAD", `/v2/${name}/blobs/${sha256(blob.bytes)}`)).status).toBe(404);
-    const wrong = await api.http("PUT", withDigest(await api.begin(name), blob.digest), { body: "other" });
-    expect([wrong.status, codeOf(wrong)]).toEqual([400, "DIGEST_INVALID"]);
+  test.each([10, 100_000])(
+    "%i bytes by sha512: at once, from a session, mounted, in an image that is pulled by sha512",
+    async (size) => {
+      const [name, other] = [fresh(), fresh()];
+      const [blob, config] = [makeBlob(size), makeBlob("{}")].map((made) => ({ ...made, digest: sha512(made.bytes) }));
+      if (!blob || !config) throw new Error("no blobs");
+      const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${config.digest}`, {
+        body: config.bytes,
+      });
+      const location = await api.begin(name);
+      await api.http("PATCH", location, { body: blob.bytes });
+      const closed = await api.http("PUT", withDigest(location, blob.digest));
+      const mounted = await api.http("POST", `/v2/${other}/blobs/uploads/?mount=${blob.digest}&from=${name}`);
+      expect([single.status, closed.status, mounted.status]).toEqual([201, 201, 201]);
+      expect((await api.http("GET", `/v2/${other}/blobs/${blob.digest}`)).bytes.equals(blob.bytes)).toBe(true);
+      expect((await api.http("HEAD", `/v2/${name}/blobs/${sha256(blob.bytes)}`)).status).toBe(404);
+      const wrong = await api.http("PUT", withDigest(await api.begin(name), blob.digest), { body: "other" });
+      expect([wrong.status, codeOf(wrong)]).toEqual([400, "DIGEST_INVALID"]);
 
-    const mediaType = makeImage().mediaType;
-    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor(config), layers: [descriptor(blob)] }));
-    const digest = sha512(bytes);
-    const put = await api.http("PUT", `/v2/${name}/manifests/${digest}?tag=v1`, { body: bytes, headers: { "content-type": mediaType } });
-    expect([put.status, header(put, "docker-content-digest")]).toEqual([201, digest]);
-    for (const reference of [digest, "v1"]) expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).bytes.equals(bytes)).toBe(true);
-    expect((await api.http("DELETE", `/v2/${name}/manifests/${digest}`)).status).toBe(202);
-    expect((await api.http("GET", `/v2/${name}/manifests/v1`)).status).toBe(404);
-  });
+      const mediaType = makeImage().mediaType;
+      const bytes = Buffer.from(
+        JSON.stringify({ schemaVersion: 2, mediaType, config: descriptor(config), layers: [descriptor(blob)] }),
+      );
+      const digest = sha512(bytes);
+      const put = await api.http("PUT", `/v2/${name}/manifests/${digest}?tag=v1`, {
+        body: bytes,
+        headers: { "content-type": mediaType },
+      });
+      expect([put.status, header(put, "docker-content-digest")]).toEqual([201, digest]);
+      for (const reference of [digest, "v1"])
+        expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).bytes.equals(bytes)).toBe(true);
+      expect((await api.http("DELETE", `/v2/${name}/manifests/${digest}`)).status).toBe(202);
+      expect((await api.http("GET", `/v2/${name}/manifests/v1`)).status).toBe(404);
+    },
+  );
 
   test("another digest than announced keeps nothing", async () => {
     const name = fresh();
     for (const size of [100, 100_000]) {
       const [sent, announced] = [makeBlob(size), makeBlob(size)];
-      const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${announced.digest}`, { body: sent.bytes });
+      const single = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${announced.digest}`, {
+        body: sent.bytes,
+      });
       const put = await api.http("PUT", withDigest(await api.begin(name), announced.digest), { body: sent.bytes });
       const location = await api.begin(name);
       await api.http("PATCH", location, { body: sent.bytes });
       const closed = await api.http("PUT", withDigest(location, announced.digest));
-      for (const answer of [single, put, closed]) expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
-      for (const { digest } of [sent, announced]) expect((await api.http("HEAD", `/v2/${name}/blobs/${digest}`)).status).toBe(404);
+      for (const answer of [single, put, closed])
+        expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
+      for (const { digest } of [sent, announced])
+        expect((await api.http("HEAD", `/v2/${name}/blobs/${digest}`)).status).toBe(404);
     }
   });
 
@@ -94,7 +122,10 @@ describe("pushing a blob monolithically", () => {
 });
 
 describe("pushing a blob in chunks", () => {
-  const chunk = (bytes: Buffer, from: number, to: number) => ({ body: bytes.subarray(from, to), headers: { "content-range": `${from}-${to - 1}`, "content-type": "application/octet-stream" } });
+  const chunk = (bytes: Buffer, from: number, to: number) => ({
+    body: bytes.subarray(from, to),
+    headers: { "content-range": `${from}-${to - 1}`, "content-type": "application/octet-stream" },
+  });
 
   test("in order, the last one with PATCH or with PUT", async () => {
     for (const last of ["PATCH", "PUT"]) {
@@ -103,12 +134,19 @@ describe("pushing a blob in chunks", () => {
       const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`, { headers: { "content-length": "0" } });
       expect([header(begun, "range"), header(begun, "oci-chunk-min-length")]).toEqual(["0-0", null]);
       let location = header(begun, "location") ?? "";
-      for (const [from, to] of [[0, 10], [10, 40_000], ...(last === "PATCH" ? [[40_000, 100_000]] : [])] as [number, number][]) {
+      for (const [from, to] of [[0, 10], [10, 40_000], ...(last === "PATCH" ? [[40_000, 100_000]] : [])] as [
+        number,
+        number,
+      ][]) {
         const answer = await api.http("PATCH", location, chunk(bytes, from, to));
         expect([answer.status, header(answer, "range")]).toEqual([202, `0-${to - 1}`]);
         location = header(answer, "location") ?? "";
       }
-      const closed = await api.http("PUT", withDigest(location, digest), last === "PUT" ? chunk(bytes, 40_000, 100_000) : {});
+      const closed = await api.http(
+        "PUT",
+        withDigest(location, digest),
+        last === "PUT" ? chunk(bytes, 40_000, 100_000) : {},
+      );
       expect(closed.status).toBe(201);
       expect(sha256((await api.http("GET", header(closed, "location") ?? "")).bytes)).toBe(digest);
     }
@@ -129,8 +167,15 @@ describe("pushing a blob in chunks", () => {
     const location = await api.begin(name);
     expect((await api.http("PATCH", location, chunk(bytes, 100, 200))).status).toBe(416);
     expect((await api.http("PATCH", location, chunk(bytes, 0, 500))).status).toBe(202);
-    for (const [from, to] of [[501, 600], [0, 500], [400, 600]] as const) {
-      for (const answer of [await api.http("PATCH", location, chunk(bytes, from, to)), await api.http("PUT", withDigest(location, digest), chunk(bytes, from, to))]) {
+    for (const [from, to] of [
+      [501, 600],
+      [0, 500],
+      [400, 600],
+    ] as const) {
+      for (const answer of [
+        await api.http("PATCH", location, chunk(bytes, from, to)),
+        await api.http("PUT", withDigest(location, digest), chunk(bytes, from, to)),
+      ]) {
         expect([answer.status, header(answer, "range"), header(answer, "location")]).toEqual([416, "0-499", location]);
       }
     }
@@ -142,8 +187,13 @@ describe("pushing a blob in chunks", () => {
 
   test("a Content-Range that is none, or not as long as the body, is refused", async () => {
     const location = await api.begin(fresh());
-    for (const range of ["bytes", "5-1", "0-", "a-b"]) expect((await api.http("PATCH", location, { body: "hello", headers: { "content-range": range } })).status).toBe(400);
-    expect(codeOf(await api.http("PATCH", location, { body: "hello", headers: { "content-range": "0-9" } }))).toBe("SIZE_INVALID");
+    for (const range of ["bytes", "5-1", "0-", "a-b"])
+      expect((await api.http("PATCH", location, { body: "hello", headers: { "content-range": range } })).status).toBe(
+        400,
+      );
+    expect(codeOf(await api.http("PATCH", location, { body: "hello", headers: { "content-range": "0-9" } }))).toBe(
+      "SIZE_INVALID",
+    );
     expect(header(await api.http("GET", location), "range")).toBe("0-0");
   });
 
@@ -153,7 +203,12 @@ describe("pushing a blob in chunks", () => {
     await api.http("PATCH", location, { body: "hello" });
     const { digest } = makeBlob("hello");
     const stolen = location.replace(name, other);
-    for (const answer of [await api.http("PUT", withDigest(stolen, digest)), await api.http("GET", stolen), await api.http("DELETE", stolen), await api.http("PATCH", stolen, { body: "x" })]) {
+    for (const answer of [
+      await api.http("PUT", withDigest(stolen, digest)),
+      await api.http("GET", stolen),
+      await api.http("DELETE", stolen),
+      await api.http("PATCH", stolen, { body: "x" }),
+    ]) {
       expect([answer.status, codeOf(answer)]).toEqual([404, answer.text === "" ? "" : "BLOB_UPLOAD_UNKNOWN"]);
     }
     expect((await api.http("GET", `/v2/${name}/blobs/uploads/00000000-0000-0000-0000-000000000000`)).status).toBe(404);
@@ -171,7 +226,13 @@ describe("mounting a blob from another repository", () => {
     const mounted = await api.http("POST", `/v2/${target}/blobs/uploads/?mount=${blob.digest}&from=${source}`);
     expect([mounted.status, header(mounted, "docker-content-digest")]).toEqual([201, blob.digest]);
     expect(sha256((await api.http("GET", header(mounted, "location") ?? "")).bytes)).toBe(blob.digest);
-    for (const query of [`mount=${NOWHERE}&from=${source}`, `mount=${blob.digest}&from=${fresh()}`, `mount=${blob.digest}&from=nobody/nothing/x`, `mount=${blob.digest}&from=../x`, `mount=${blob.digest}`]) {
+    for (const query of [
+      `mount=${NOWHERE}&from=${source}`,
+      `mount=${blob.digest}&from=${fresh()}`,
+      `mount=${blob.digest}&from=nobody/nothing/x`,
+      `mount=${blob.digest}&from=../x`,
+      `mount=${blob.digest}`,
+    ]) {
       const answer = await api.http("POST", `/v2/${fresh()}/blobs/uploads/?${query}`);
       expect([answer.status, header(answer, "location")]).toEqual([202, expect.stringContaining("/blobs/uploads/")]);
     }
@@ -185,7 +246,11 @@ describe("pushing manifests", () => {
     await api.push(name, null, image);
     for (const reference of ["v1", image.digest, `${image.digest}?tag=a&tag=b`]) {
       const answer = await api.putManifest(name, reference, image);
-      expect([answer.status, header(answer, "docker-content-digest"), header(answer, "oci-tag")]).toEqual([201, image.digest, reference.includes("?") ? "a, b" : null]);
+      expect([answer.status, header(answer, "docker-content-digest"), header(answer, "oci-tag")]).toEqual([
+        201,
+        image.digest,
+        reference.includes("?") ? "a, b" : null,
+      ]);
       expect(sha256((await api.http("GET", header(answer, "location") ?? "")).bytes)).toBe(image.digest);
     }
     expect(await api.tags(name)).toEqual(["a", "b", "v1"]);
@@ -212,19 +277,36 @@ describe("pushing manifests", () => {
   test("descriptors without a size or with -1, and lists and configs that are null, are taken as they are", async () => {
     const name = fresh();
     const image = makeImage({ layers: [100, 200] });
-    const layers = image.blobs.slice(1).map(({ mediaType, digest }, at) => (at === 0 ? { mediaType, digest } : { mediaType, digest, size: -1 }));
+    const layers = image.blobs
+      .slice(1)
+      .map(({ mediaType, digest }, at) => (at === 0 ? { mediaType, digest } : { mediaType, digest, size: -1 }));
     await api.push(name, "sound", image);
-    for (const [tag, change] of Object.entries({ unsized: { layers }, layers: { layers: null }, config: { config: null } })) {
+    for (const [tag, change] of Object.entries({
+      unsized: { layers },
+      layers: { layers: null },
+      config: { config: null },
+    })) {
       const other = rewrite(image, (json) => ({ ...json, ...change }));
       await api.push(name, tag, other);
       expect((await api.http("GET", `/v2/${name}/manifests/${tag}`)).bytes.equals(other.bytes)).toBe(true);
     }
-    await api.push(name, "manifests", rewrite(makeIndex([]), (json) => ({ ...json, manifests: null })));
+    await api.push(
+      name,
+      "manifests",
+      rewrite(makeIndex([]), (json) => ({ ...json, manifests: null })),
+    );
   });
 
   test("foreign layers lie elsewhere", async () => {
     const name = fresh();
-    const foreign = [{ mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", digest: NOWHERE, size: 5, urls: ["https://example.com/layer"] }];
+    const foreign = [
+      {
+        mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        digest: NOWHERE,
+        size: 5,
+        urls: ["https://example.com/layer"],
+      },
+    ];
     await api.push(name, "v1", makeImage({ format: "docker", foreign }));
     expect(await api.tags(name)).toEqual(["v1"]);
   });
@@ -239,13 +321,36 @@ describe("pushing manifests", () => {
 
   test.each<[string, Partial<TestManifest>, string]>([
     ["no JSON", { bytes: Buffer.from("{") }, "MANIFEST_INVALID"],
-    ["JSON after a byte order mark", { bytes: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), makeImage().bytes]) }, "MANIFEST_INVALID"],
+    [
+      "JSON after a byte order mark",
+      { bytes: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), makeImage().bytes]) },
+      "MANIFEST_INVALID",
+    ],
     ["not UTF-8", { bytes: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) }, "MANIFEST_INVALID"],
     ["an unknown media type", { mediaType: "application/vnd.example+json" }, "MANIFEST_INVALID"],
-    ["another media type than its own", { mediaType: "application/vnd.docker.distribution.manifest.v2+json" }, "MANIFEST_INVALID"],
-    ["Docker's schema 1", { mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws", bytes: Buffer.from('{"schemaVersion":1}') }, "MANIFEST_INVALID"],
-    ["a layer without digest", { bytes: Buffer.from('{"schemaVersion":2,"config":{"digest":"x","size":1}}') }, "MANIFEST_INVALID"],
-    ["a layer of half a sha512", { bytes: Buffer.from(`{"schemaVersion":2,"config":{"digest":"sha512:${"a".repeat(64)}","size":1},"layers":[]}`) }, "MANIFEST_INVALID"],
+    [
+      "another media type than its own",
+      { mediaType: "application/vnd.docker.distribution.manifest.v2+json" },
+      "MANIFEST_INVALID",
+    ],
+    [
+      "Docker's schema 1",
+      {
+        mediaType: "application/vnd.docker.distribution.manifest.v1+prettyjws",
+        bytes: Buffer.from('{"schemaVersion":1}'),
+      },
+      "MANIFEST_INVALID",
+    ],
+    [
+      "a layer without digest",
+      { bytes: Buffer.from('{"schemaVersion":2,"config":{"digest":"x","size":1}}') },
+      "MANIFEST_INVALID",
+    ],
+    [
+      "a layer of half a sha512",
+      { bytes: Buffer.from(`{"schemaVersion":2,"config":{"digest":"sha512:${"a".repeat(64)}","size":1},"layers":[]}`) },
+      "MANIFEST_INVALID",
+    ],
   ])("%s is refused", async (_what, change, code) => {
     const name = fresh();
     const answer = await api.putManifest(name, "v1", { ...makeImage(), ...change });
@@ -257,7 +362,8 @@ describe("pushing manifests", () => {
     const image = makeImage();
     await api.push(name, null, image);
     expect(codeOf(await api.putManifest(name, NOWHERE, image))).toBe("DIGEST_INVALID");
-    for (const tag of [".x", "-x", "a".repeat(129), "%20", "a%2fb"]) expect((await api.putManifest(name, tag, image)).status).toBe(400);
+    for (const tag of [".x", "-x", "a".repeat(129), "%20", "a%2fb"])
+      expect((await api.putManifest(name, tag, image)).status).toBe(400);
     expect((await api.putManifest(name, "a".repeat(128), image)).status).toBe(201);
   });
 
@@ -283,6 +389,8 @@ describe("pushing manifests", () => {
     for (const { digest, bytes } of artifact.blobs) await api.putBlob(name, { digest, bytes, mediaType: "" });
     const answer = await api.putManifest(name, artifact.digest, artifact);
     expect([answer.status, header(answer, "oci-subject")]).toEqual([201, subject.digest]);
-    expect((await api.http("GET", `/v2/${name}/referrers/${subject.digest}`)).json).toMatchObject({ manifests: [{ digest: artifact.digest }] });
+    expect((await api.http("GET", `/v2/${name}/referrers/${subject.digest}`)).json).toMatchObject({
+      manifests: [{ digest: artifact.digest }],
+    });
   });
 });

@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { descriptor, makeBlob, makeImage, makeIndex, sha256, type TestManifest } from "../../rigs/servers/images.ts";
 import { codeOf, startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
-/** Distribution-spec 1.1 but the section "Push" (oci-server-push.test.ts): https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md */
+/**
+ * Distribution-spec 1.1 but the section "Push" (oci-server-push.test.ts):
+ * https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md
+ */
 let api: Images;
 beforeAll(async () => {
   api = await startImages();
@@ -18,7 +21,11 @@ const header = (answer: { headers: Headers }, name: string) => answer.headers.ge
 
 describe("determining support", () => {
   test("/v2/ answers 200, with and without the slash", async () => {
-    for (const path of ["/v2/", "/v2"]) expect([(await api.http("GET", path)).status, header(await api.http("GET", path), "docker-distribution-api-version")]).toEqual([200, "registry/2.0"]);
+    for (const path of ["/v2/", "/v2"])
+      expect([
+        (await api.http("GET", path)).status,
+        header(await api.http("GET", path), "docker-distribution-api-version"),
+      ]).toEqual([200, "registry/2.0"]);
   });
 });
 
@@ -45,9 +52,21 @@ describe("pulling manifests", () => {
     const name = fresh();
     const index = makeIndex([makeImage()]);
     await api.push(name, "multi", index);
-    for (const accept of [undefined, "*/*", "application/json", "application/vnd.docker.distribution.manifest.v2+json", OCI_INDEX]) {
-      const answer = await api.http("GET", `/v2/${name}/manifests/multi`, { headers: accept === undefined ? {} : { accept } });
-      expect([answer.status, header(answer, "content-type"), sha256(answer.bytes)]).toEqual([200, OCI_INDEX, index.digest]);
+    for (const accept of [
+      undefined,
+      "*/*",
+      "application/json",
+      "application/vnd.docker.distribution.manifest.v2+json",
+      OCI_INDEX,
+    ]) {
+      const answer = await api.http("GET", `/v2/${name}/manifests/multi`, {
+        headers: accept === undefined ? {} : { accept },
+      });
+      expect([answer.status, header(answer, "content-type"), sha256(answer.bytes)]).toEqual([
+        200,
+        OCI_INDEX,
+        index.digest,
+      ]);
     }
   });
 
@@ -56,16 +75,26 @@ describe("pulling manifests", () => {
     const image = makeImage();
     await api.push(name, "v1", image);
     const etag = header(await api.http("GET", `/v2/${name}/manifests/v1`), "etag") ?? "";
-    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(304);
+    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(
+      304,
+    );
     await api.push(name, "v1", makeImage());
-    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(200);
+    expect((await api.http("GET", `/v2/${name}/manifests/v1`, { headers: { "if-none-match": etag } })).status).toBe(
+      200,
+    );
   });
 
   test("a manifest, tag, image or repository that is not there is 404", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     const codes = [];
-    for (const path of [`${name}/manifests/v2`, `${name}/manifests/${NOWHERE}`, `${fresh()}/manifests/v1`, "team/nothing/app/manifests/v1", "nobody/images/app/manifests/v1"]) {
+    for (const path of [
+      `${name}/manifests/v2`,
+      `${name}/manifests/${NOWHERE}`,
+      `${fresh()}/manifests/v1`,
+      "team/nothing/app/manifests/v1",
+      "nobody/images/app/manifests/v1",
+    ]) {
       for (const method of ["GET", "HEAD"]) expect((await api.http(method, `/v2/${path}`)).status).toBe(404);
       codes.push(codeOf(await api.http("GET", `/v2/${path}`)));
     }
@@ -81,7 +110,11 @@ describe("pulling blobs", () => {
     const got = await api.http("GET", `/v2/${name}/blobs/${blob.digest}`);
     const head = await api.http("HEAD", `/v2/${name}/blobs/${encodeURIComponent(blob.digest)}`);
     expect([got.status, head.status, sha256(got.bytes)]).toEqual([200, 200, blob.digest]);
-    for (const answer of [got, head]) expect([header(answer, "docker-content-digest"), header(answer, "content-length")]).toEqual([blob.digest, String(size)]);
+    for (const answer of [got, head])
+      expect([header(answer, "docker-content-digest"), header(answer, "content-length")]).toEqual([
+        blob.digest,
+        String(size),
+      ]);
   });
 
   test.each([1_000, 100_000])("Range and If-None-Match of a blob of %i bytes", async (size) => {
@@ -90,7 +123,11 @@ describe("pulling blobs", () => {
     await api.putBlob(name, blob);
     const path = `/v2/${name}/blobs/${blob.digest}`;
     const part = await api.http("GET", path, { headers: { range: "bytes=10-99" } });
-    expect([part.status, header(part, "content-range"), part.bytes.equals(blob.bytes.subarray(10, 100))]).toEqual([206, `bytes 10-99/${size}`, true]);
+    expect([part.status, header(part, "content-range"), part.bytes.equals(blob.bytes.subarray(10, 100))]).toEqual([
+      206,
+      `bytes 10-99/${size}`,
+      true,
+    ]);
     const rest = await api.http("GET", path, { headers: { range: `bytes=${size - 5}-` } });
     expect([rest.status, rest.bytes.equals(blob.bytes.subarray(-5))]).toEqual([206, true]);
     const beyond = await api.http("GET", path, { headers: { range: `bytes=${size}-` } });
@@ -104,7 +141,8 @@ describe("pulling blobs", () => {
     const [one, other] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(500);
     await api.putBlob(one, blob);
-    for (const method of ["GET", "HEAD", "DELETE"]) expect((await api.http(method, `/v2/${other}/blobs/${blob.digest}`)).status).toBe(404);
+    for (const method of ["GET", "HEAD", "DELETE"])
+      expect((await api.http(method, `/v2/${other}/blobs/${blob.digest}`)).status).toBe(404);
     expect(codeOf(await api.http("GET", `/v2/${other}/blobs/${blob.digest}`))).toBe("BLOB_UNKNOWN");
   });
 });
@@ -118,7 +156,7 @@ describe("listing tags", () => {
     for (const tag of all.toReversed()) await api.putManifest(name, tag, image);
     expect((await api.http("GET", `/v2/${name}/tags/list`)).json).toEqual({ name, tags: all });
     const seen: string[][] = [];
-    for (let next: string | null = `/v2/${name}/tags/list?n=3`; next !== null; ) {
+    for (let next: string | null = `/v2/${name}/tags/list?n=3`; next !== null;) {
       const page = await api.http("GET", next);
       seen.push((page.json as { tags: string[] }).tags);
       next = /^<(.+)>; rel="next"$/.exec(header(page, "link") ?? "")?.[1] ?? null;
@@ -128,7 +166,8 @@ describe("listing tags", () => {
     expect((await api.http("GET", `/v2/${name}/tags/list?n=1&last=aa`)).json).toEqual({ name, tags: ["b.c"] });
     const none = await api.http("GET", `/v2/${name}/tags/list?n=0`);
     expect([none.json, header(none, "link")]).toEqual([{ name, tags: [] }, null]);
-    for (const n of ["-1", "x", "1.5"]) expect((await api.http("GET", `/v2/${name}/tags/list?n=${n}`)).status).toBe(400);
+    for (const n of ["-1", "x", "1.5"])
+      expect((await api.http("GET", `/v2/${name}/tags/list?n=${n}`)).status).toBe(400);
   });
 
   test("an image without tags has an empty list; what is no image is 404", async () => {
@@ -156,7 +195,15 @@ describe("listing referrers", () => {
     const annotations = { "org.example.of": "the image" };
     const sbom = makeImage({ subject, artifactType: "application/vnd.example.sbom", annotations });
     const untyped = makeImage({ subject });
-    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [], subject: descriptor(subject), annotations }));
+    const bytes = Buffer.from(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: OCI_INDEX,
+        manifests: [],
+        subject: descriptor(subject),
+        annotations,
+      }),
+    );
     const index: TestManifest = { bytes, digest: sha256(bytes), mediaType: OCI_INDEX, blobs: [], children: [] };
     for (const each of [sbom, untyped, index]) await api.push(name, null, each);
     const { manifests, filters } = await referrers(name, subject.digest);
@@ -171,7 +218,10 @@ describe("listing referrers", () => {
     expect((await referrers(name, subject.digest, "?artifactType=other")).manifests).toEqual([]);
     expect((await referrers(fresh(), subject.digest)).manifests).toEqual([]);
     expect((await api.http("DELETE", `/v2/${name}/manifests/${sbom.digest}`)).status).toBe(202);
-    expect((await referrers(name, subject.digest)).manifests.map(({ digest }) => digest)).toEqual([untyped.digest, index.digest]);
+    expect((await referrers(name, subject.digest)).manifests.map(({ digest }) => digest)).toEqual([
+      untyped.digest,
+      index.digest,
+    ]);
   });
 
   test("nothing attached is an empty index, also of a digest that is not here; a digest that is none is 400", async () => {
@@ -179,7 +229,8 @@ describe("listing referrers", () => {
     await api.push(name, "v1", makeImage());
     expect((await referrers(name, NOWHERE)).manifests).toEqual([]);
     expect((await referrers(fresh(), `sha512:${"a".repeat(128)}`)).manifests).toEqual([]);
-    for (const digest of ["v1", "sha256:xyz", "sha256:ABC"]) expect((await api.http("GET", `/v2/${name}/referrers/${digest}`)).status).toBe(400);
+    for (const digest of ["v1", "sha256:xyz", "sha256:ABC"])
+      expect((await api.http("GET", `/v2/${name}/referrers/${digest}`)).status).toBe(400);
   });
 });
 
@@ -189,9 +240,13 @@ describe("content management", () => {
     const image = makeImage();
     for (const tag of ["a", "b", "c"]) await api.push(name, tag, image);
     expect((await api.http("DELETE", `/v2/${name}/manifests/a`)).status).toBe(202);
-    expect([(await api.http("GET", `/v2/${name}/manifests/a`)).status, (await api.http("GET", `/v2/${name}/manifests/${image.digest}`)).status]).toEqual([404, 200]);
+    expect([
+      (await api.http("GET", `/v2/${name}/manifests/a`)).status,
+      (await api.http("GET", `/v2/${name}/manifests/${image.digest}`)).status,
+    ]).toEqual([404, 200]);
     expect((await api.http("DELETE", `/v2/${name}/manifests/${image.digest}`)).status).toBe(202);
-    for (const reference of ["b", "c", image.digest]) expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).status).toBe(404);
+    for (const reference of ["b", "c", image.digest])
+      expect((await api.http("GET", `/v2/${name}/manifests/${reference}`)).status).toBe(404);
     const [config] = image.blobs;
     expect((await api.http("DELETE", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(202);
     expect((await api.http("GET", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(404);
@@ -201,7 +256,8 @@ describe("content management", () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     for (const path of [`manifests/v2`, `manifests/${NOWHERE}`, `blobs/${NOWHERE}`]) {
-      for (const image of [name, fresh(), "nobody/images/x"]) expect((await api.http("DELETE", `/v2/${image}/${path}`)).status).toBe(404);
+      for (const image of [name, fresh(), "nobody/images/x"])
+        expect((await api.http("DELETE", `/v2/${image}/${path}`)).status).toBe(404);
     }
   });
 });
@@ -211,7 +267,7 @@ describe("the catalog", () => {
     const names = ["team/images/zz-a", "team/images/zz-b/c", "team/docker/zz"];
     for (const name of names) await api.push(name, "v1", makeImage());
     const seen: string[] = [];
-    for (let next: string | null = "/v2/_catalog?n=2"; next !== null; ) {
+    for (let next: string | null = "/v2/_catalog?n=2"; next !== null;) {
       const page = await api.http("GET", next);
       seen.push(...(page.json as { repositories: string[] }).repositories);
       next = /^<(.+)>; rel="next"$/.exec(header(page, "link") ?? "")?.[1] ?? null;
@@ -239,14 +295,32 @@ describe("errors", () => {
     ["an encoded slash", "team/images/a%2fb", "NAME_INVALID", "lower-case"],
     ["a name that is too long", `team/images/${"a".repeat(250)}`, "NAME_INVALID", "255"],
   ])("%s says so to those who push and to those who pull", async (_what, name, code, words) => {
-    for (const answer of [await api.http("POST", `/v2/${name}/blobs/uploads/`), await api.http("GET", `/v2/${name}/tags/list`)]) {
-      expect([answer.status, codeOf(answer), answer.text]).toEqual([code === "NAME_INVALID" ? 400 : 404, code, expect.stringContaining(words)]);
+    for (const answer of [
+      await api.http("POST", `/v2/${name}/blobs/uploads/`),
+      await api.http("GET", `/v2/${name}/tags/list`),
+    ]) {
+      expect([answer.status, codeOf(answer), answer.text]).toEqual([
+        code === "NAME_INVALID" ? 400 : 404,
+        code,
+        expect.stringContaining(words),
+      ]);
     }
   });
 
   test("methods that are not offered are 405, paths that are not 404", async () => {
     const answer = await api.http("PATCH", "/v2/team/images/app/manifests/v1", { body: "x" });
-    expect([answer.status, header(answer, "allow"), codeOf(answer)]).toEqual([405, "GET, HEAD, PUT, DELETE", "UNSUPPORTED"]);
-    for (const path of ["/v2/x", "/v2/team/images/app/manifests", "/v2/team/images/app/tags", "/v2/constructor", "/v2//"]) expect((await api.http("GET", path)).status).toBe(404);
+    expect([answer.status, header(answer, "allow"), codeOf(answer)]).toEqual([
+      405,
+      "GET, HEAD, PUT, DELETE",
+      "UNSUPPORTED",
+    ]);
+    for (const path of [
+      "/v2/x",
+      "/v2/team/images/app/manifests",
+      "/v2/team/images/app/tags",
+      "/v2/constructor",
+      "/v2//",
+    ])
+      expect((await api.http("GET", path)).status).toBe(404);
   });
 });

@@ -6,7 +6,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { forkApi } from "../../rigs/api/socket-fixture.ts";
 import { makeBlob, makeImage, makeIndex, sha256 } from "../../rigs/servers/images.ts";
-import { codeOf, createClient, LOGIN, startImages, withDigest, type Images } from "../../rigs/api/oci-server-fixture.ts";
+import {
+  codeOf,
+  createClient,
+  LOGIN,
+  startImages,
+  withDigest,
+  type Images,
+} from "../../rigs/api/oci-server-fixture.ts";
 
 const MIB = 1024 * 1024;
 const NAME = "team/images/app";
@@ -24,7 +31,9 @@ const rangeOf = ({ headers }: { headers: Headers }) => headers.get("range");
 /** Announces more than it sends, and cuts the connection when `bytes` have gone. */
 async function cut(port: number, method: string, path: string, bytes: Buffer, announced: number): Promise<void> {
   const socket = connect(port, "127.0.0.1");
-  socket.write(`${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${announced}\r\n\r\n`);
+  socket.write(
+    `${method} ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${announced}\r\n\r\n`,
+  );
   await new Promise((resolve) => void socket.write(bytes, resolve));
   socket.destroy();
 }
@@ -41,7 +50,10 @@ describe("an upload that is cut", () => {
     expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(404);
     while (offset < blob.bytes.length) {
       const to = Math.min(offset + 3 * MIB, blob.bytes.length);
-      const answer = await api.http("PATCH", location, { body: blob.bytes.subarray(offset, to), headers: { "content-range": `${offset}-${to - 1}` } });
+      const answer = await api.http("PATCH", location, {
+        body: blob.bytes.subarray(offset, to),
+        headers: { "content-range": `${offset}-${to - 1}` },
+      });
       expect([answer.status, rangeOf(answer)]).toEqual([202, `0-${to - 1}`]);
       offset = to;
     }
@@ -52,7 +64,13 @@ describe("an upload that is cut", () => {
 
   test("in a single POST, or in a manifest, leaves nothing", async () => {
     const blob = makeBlob(4 * MIB);
-    await cut(api.port, "POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, blob.bytes.subarray(0, MIB), blob.bytes.length);
+    await cut(
+      api.port,
+      "POST",
+      `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`,
+      blob.bytes.subarray(0, MIB),
+      blob.bytes.length,
+    );
     const image = makeImage();
     await cut(api.port, "PUT", `/v2/${NAME}/manifests/v1`, image.bytes.subarray(0, 10), image.bytes.length);
     await expect.poll(() => api.logs.filter(({ facts }) => facts["status"] === 400).length).toBe(2);
@@ -65,7 +83,11 @@ describe("an upload that is cut", () => {
     const blob = makeBlob(8 * MIB);
     let server = await forkApi(directory);
     let client = createClient(`http://127.0.0.1:${server.port}`);
-    const create = (path: string, body: object) => client.http("POST", `/repository/api/${path}`, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const create = (path: string, body: object) =>
+      client.http("POST", `/repository/api/${path}`, {
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      });
     await create("project/create", { name: "team", displayName: "Team" });
     await create("repo/create", { projectId: "team", name: "images", type: "OCI" });
     const location = await client.begin(NAME);
@@ -82,7 +104,10 @@ describe("an upload that is cut", () => {
     const offset = Number(/^0-(\d+)$/.exec(rangeOf(status) ?? "")?.[1]) + 1;
     expect([status.status, offset >= 2 * MIB]).toEqual([204, true]);
     if (offset < blob.bytes.length) {
-      await client.http("PATCH", location, { body: blob.bytes.subarray(offset), headers: { "content-range": `${offset}-${blob.bytes.length - 1}` } });
+      await client.http("PATCH", location, {
+        body: blob.bytes.subarray(offset),
+        headers: { "content-range": `${offset}-${blob.bytes.length - 1}` },
+      });
     }
     expect((await client.http("PUT", withDigest(location, blob.digest))).status).toBe(201);
     expect(sha256((await client.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
@@ -120,8 +145,13 @@ describe("many at once", () => {
     expect(images.map(({ digest }) => digest)).toContain(found);
     expect((await api.http("HEAD", `/v2/${NAME}/manifests/latest`)).headers.get("docker-content-digest")).toBe(found);
     expect(await api.tags(NAME)).toEqual(["latest"]);
-    for (const { digest } of images) expect((await api.http("GET", `/v2/${NAME}/manifests/${digest}`)).status).toBe(200);
-    const events = api.db.$client.prepare("SELECT subject, version, digest FROM event ORDER BY seq").all() as { subject: string; version: string; digest: string }[];
+    for (const { digest } of images)
+      expect((await api.http("GET", `/v2/${NAME}/manifests/${digest}`)).status).toBe(200);
+    const events = api.db.$client.prepare("SELECT subject, version, digest FROM event ORDER BY seq").all() as {
+      subject: string;
+      version: string;
+      digest: string;
+    }[];
     expect(events.at(-1)).toEqual({ subject: "oci://app", version: "latest", digest: found });
   });
 });
@@ -145,12 +175,18 @@ describe("limits", () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const server = await forkApi(directory);
     const client = createClient(`http://127.0.0.1:${server.port}`);
-    const create = (path: string, body: object) => client.http("POST", `/repository/api/${path}`, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+    const create = (path: string, body: object) =>
+      client.http("POST", `/repository/api/${path}`, {
+        body: JSON.stringify(body),
+        headers: { "content-type": "application/json" },
+      });
     await create("project/create", { name: "team", displayName: "Team" });
     await create("repo/create", { projectId: "team", name: "images", type: "OCI" });
     const blob = makeBlob(64 * MIB);
     const running = { yes: true };
-    const uploads = Promise.all(Array.from({ length: 4 }, (_, i) => client.putBlob(`team/images/big${i}`, blob))).finally(() => (running.yes = false));
+    const uploads = Promise.all(
+      Array.from({ length: 4 }, (_, i) => client.putBlob(`team/images/big${i}`, blob)),
+    ).finally(() => (running.yes = false));
     const times: number[] = [];
     while (running.yes) {
       const start = performance.now();
@@ -161,7 +197,9 @@ describe("limits", () => {
     await server.kill();
     rmSync(directory, { recursive: true, force: true });
     const sorted = times.toSorted((a, b) => a - b);
-    console.log(`while 256 MiB of layers came in: ${sorted.length} answers, p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`);
+    console.log(
+      `while 256 MiB of layers came in: ${sorted.length} answers, p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
+    );
     expect(sorted.length).toBeGreaterThan(5);
   });
 });
@@ -173,7 +211,9 @@ function mountSmallDisk(): string | null {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", directory], { stdio: "pipe" });
     return directory;
   } catch (error) {
-    console.warn(`SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`);
+    console.warn(
+      `SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+    );
     rmSync(directory, { recursive: true });
     return null;
   }
@@ -199,7 +239,9 @@ test("a full disk is said to those who push, and what is there stays", async (co
     for (const answer of answers) expect([answer.status, answer.text]).toEqual([507, expect.stringContaining("full")]);
     rmSync(join(disk, "filler"));
     await small.http("DELETE", location);
-    expect((await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })).status).toBe(201);
+    expect(
+      (await small.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes })).status,
+    ).toBe(201);
     expect(sha256((await small.http("GET", `/v2/${NAME}/manifests/v1`)).bytes)).toBe(image.digest);
     await small.close();
   } finally {

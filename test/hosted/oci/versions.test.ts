@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
 import { deleteImage, deleteImageVersion } from "../../../db/packages/image/delete.ts";
 import { findRepository } from "../../../db/repositories.ts";
-import { descriptor, makeBlob, makeImage, makeIndex, makeSignature, sha256, type TestManifest } from "../../rigs/servers/images.ts";
+import {
+  descriptor,
+  makeBlob,
+  makeImage,
+  makeIndex,
+  makeSignature,
+  sha256,
+  type TestManifest,
+} from "../../rigs/servers/images.ts";
 import { startImages, type Images } from "../../rigs/api/oci-server-fixture.ts";
 
 const HOUR = 3_600_000;
@@ -18,11 +26,23 @@ beforeEach(async () => {
 afterEach(() => api.close());
 
 const rows = <T>(query: string) => api.db.$client.prepare(query).all() as T[];
-const events = () => rows<{ subject: string; version: string; digest: string }>("SELECT subject, version, digest FROM event WHERE kind = 'version' ORDER BY seq").map(({ subject, version, digest }) => [subject, version, digest]);
-const versions = () => rows<{ name: string; digest: string; size: number }>("SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id ORDER BY package.name, version.name");
-const files = () => rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(({ path }) => path);
-const folders = () => rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(({ path }) => path);
-const wholeSize = (image: TestManifest): number => [...image.blobs, ...image.children].reduce((sum, { bytes }) => sum + bytes.length, image.bytes.length) + image.children.flatMap(({ blobs }) => blobs).reduce((sum, { bytes }) => sum + bytes.length, 0);
+const events = () =>
+  rows<{ subject: string; version: string; digest: string }>(
+    "SELECT subject, version, digest FROM event WHERE kind = 'version' ORDER BY seq",
+  ).map(({ subject, version, digest }) => [subject, version, digest]);
+const versions = () =>
+  rows<{ name: string; digest: string; size: number }>(
+    "SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id ORDER BY package.name, version.name",
+  );
+const files = () =>
+  rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(
+    ({ path }) => path,
+  );
+const folders = () =>
+  rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 1").map(({ path }) => path);
+const wholeSize = (image: TestManifest): number =>
+  [...image.blobs, ...image.children].reduce((sum, { bytes }) => sum + bytes.length, image.bytes.length) +
+  image.children.flatMap(({ blobs }) => blobs).reduce((sum, { bytes }) => sum + bytes.length, 0);
 
 function repository() {
   const found = findRepository(api.db, "team", "images");
@@ -33,14 +53,21 @@ function repository() {
 /** What makes up these images and nothing else, as files. */
 function expectFiles(...images: TestManifest[]): void {
   const hex = (digest: string) => `sha256__${digest.slice("sha256:".length)}`;
-  const below = (image: TestManifest): string[] => [`/${IMAGE}/manifests/${hex(image.digest)}`, ...image.blobs.map(({ digest }) => `/${IMAGE}/blobs/${hex(digest)}`), ...image.children.flatMap(below)];
+  const below = (image: TestManifest): string[] => [
+    `/${IMAGE}/manifests/${hex(image.digest)}`,
+    ...image.blobs.map(({ digest }) => `/${IMAGE}/blobs/${hex(digest)}`),
+    ...image.children.flatMap(below),
+  ];
   expect(files()).toEqual([...new Set(images.flatMap(below))].toSorted());
 }
 
 describe("tags are versions", () => {
   test("with the digest of their manifest and the size of all they need, each layer once", async () => {
     const shared = makeBlob(5_000);
-    const [one, two] = [makeImage({ layers: [shared, 100] }), makeImage({ layers: [shared, 200], architecture: "arm64" })];
+    const [one, two] = [
+      makeImage({ layers: [shared, 100] }),
+      makeImage({ layers: [shared, 200], architecture: "arm64" }),
+    ];
     const index = makeIndex([one, two]);
     await api.push(NAME, "one", one);
     await api.push(NAME, "multi", index);
@@ -69,9 +96,15 @@ describe("tags are versions", () => {
     const heard = async (act: () => Promise<unknown>) => {
       const before = events().length;
       await act();
-      return events().slice(before).map(([, version, digest]) => [version, digest]).toSorted();
+      return events()
+        .slice(before)
+        .map(([, version, digest]) => [version, digest])
+        .toSorted();
     };
-    const both = [["v1", index.digest], ["v2", index.digest]];
+    const both = [
+      ["v1", index.digest],
+      ["v2", index.digest],
+    ];
     const sbom = makeImage({ subject: index, artifactType: "application/vnd.example.sbom" });
     expect(await heard(() => api.push(NAME, null, sbom))).toEqual(both);
     expect(await heard(() => api.push(NAME, null, sbom))).toEqual([]);
@@ -85,12 +118,21 @@ describe("tags are versions", () => {
     const v1 = makeImage();
     await api.push(NAME, "v1", v1);
     const [own, index, signature] = [makeImage(), makeIndex([makeImage(), makeImage()]), makeSignature()];
-    for (const [tag, image] of [[`sha256-${"0".repeat(64)}`, own], [own.digest.replace(":", "-"), own], [`sha256-${"0".repeat(64)}.sig`, signature], [v1.digest.replace(":", "-"), index]] as const) {
+    for (const [tag, image] of [
+      [`sha256-${"0".repeat(64)}`, own],
+      [own.digest.replace(":", "-"), own],
+      [`sha256-${"0".repeat(64)}.sig`, signature],
+      [v1.digest.replace(":", "-"), index],
+    ] as const) {
       await api.push(NAME, tag, image);
       expect(events().at(-1)?.slice(1)).toEqual([tag, image.digest]);
     }
     await api.push(NAME, `${v1.digest.replace(":", "-")}.att`, own);
-    expect(events().map(([, version]) => version).slice(-2)).toEqual(["v1", `${v1.digest.replace(":", "-")}.att`]);
+    expect(
+      events()
+        .map(([, version]) => version)
+        .slice(-2),
+    ).toEqual(["v1", `${v1.digest.replace(":", "-")}.att`]);
     expect(deleteImageVersion(api.db, repository(), IMAGE, "v1", Date.now())).toBe(true);
     expect(await api.tags(NAME)).toContain(v1.digest.replace(":", "-"));
     expectFiles(own, index, signature);
@@ -100,7 +142,10 @@ describe("tags are versions", () => {
 describe("deleting a version", () => {
   test("takes all that only it needs, and what is attached; what other tags and indexes need stays", async () => {
     const shared = makeBlob(5_000);
-    const [amd, arm] = [makeImage({ layers: [shared, 100] }), makeImage({ layers: [shared, 200], architecture: "arm64" })];
+    const [amd, arm] = [
+      makeImage({ layers: [shared, 100] }),
+      makeImage({ layers: [shared, 200], architecture: "arm64" }),
+    ];
     const index = makeIndex([amd, arm]);
     const kept = makeImage({ layers: [shared, 300] });
     await api.push(NAME, "multi", index);
@@ -121,7 +166,13 @@ describe("deleting a version", () => {
     deleteImageVersion(api.db, repository(), IMAGE, "amd", Date.now());
     expectFiles(kept);
     deleteImageVersion(api.db, repository(), IMAGE, "kept", Date.now());
-    expect([files(), folders(), rows("SELECT * FROM package"), rows("SELECT * FROM image_manifest"), rows("SELECT * FROM image_reference")]).toEqual([[], [], [], [], []]);
+    expect([
+      files(),
+      folders(),
+      rows("SELECT * FROM package"),
+      rows("SELECT * FROM image_manifest"),
+      rows("SELECT * FROM image_reference"),
+    ]).toEqual([[], [], [], [], []]);
   });
 
   test("a second tag of the same manifest keeps it, and so does an index", async () => {
@@ -153,7 +204,11 @@ describe("deleting a version", () => {
     expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
     const remove = () => api.http("DELETE", `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`);
     expect((await remove()).status).toBe(200);
-    expect([files(), folders().filter((path) => path !== "/"), rows("SELECT * FROM image_manifest")]).toEqual([[], [], []]);
+    expect([files(), folders().filter((path) => path !== "/"), rows("SELECT * FROM image_manifest")]).toEqual([
+      [],
+      [],
+      [],
+    ]);
     expect((await remove()).status).toBe(404);
   });
 
@@ -171,7 +226,9 @@ describe("deleting a version", () => {
   test("1,200 tags go in bounded transactions", async () => {
     const image = makeImage();
     await api.push(NAME, null, image);
-    const tags = Array.from({ length: 12 }, (_, i) => Array.from({ length: 100 }, (_each, j) => `tag=v${i}-${j}`).join("&"));
+    const tags = Array.from({ length: 12 }, (_, i) =>
+      Array.from({ length: 100 }, (_each, j) => `tag=v${i}-${j}`).join("&"),
+    );
     for (const query of tags) expect((await api.putManifest(NAME, `${image.digest}?${query}`, image)).status).toBe(201);
     expect((await api.tags(NAME))?.length).toBe(1_200);
     expect(await deleteImage(api.db, repository(), IMAGE, Date.now())).toBe(true);
@@ -183,7 +240,12 @@ describe("housekeeping", () => {
   /** As it is where nothing replicates in real time, after so many hours. */
   async function later(hours: number): Promise<void> {
     clock.ahead += hours * HOUR;
-    await createHousekeeping({ db: api.db, store: api.deps.store, now: api.deps.now, logger: { error: (facts) => expect(facts).toBeNull() } }).run();
+    await createHousekeeping({
+      db: api.db,
+      store: api.deps.store,
+      now: api.deps.now,
+      logger: { error: (facts) => expect(facts).toBeNull() },
+    }).run();
   }
 
   test("blobs that no manifest names go after a day, then their content; what manifests name stays", async () => {
@@ -195,13 +257,17 @@ describe("housekeeping", () => {
     await later(23);
     expect((await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status).toBe(200);
     await later(2);
-    expect([(await api.http("HEAD", `/v2/${NAME}/blobs/${loose.digest}`)).status, (await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status]).toEqual([404, 200]);
+    expect([
+      (await api.http("HEAD", `/v2/${NAME}/blobs/${loose.digest}`)).status,
+      (await api.http("HEAD", `/v2/${NAME}/blobs/${asked.digest}`)).status,
+    ]).toEqual([404, 200]);
     await later(25);
     expectFiles(image);
     expect(folders().filter((path) => path.includes("given-up"))).toEqual([]);
     await later(26);
     expect(rows<{ n: number }>("SELECT count(*) AS n FROM blob")).toEqual([{ n: 3 }]);
-    for (const { digest } of image.blobs) expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(digest);
+    for (const { digest } of image.blobs)
+      expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(digest);
   });
 
   test("blobs of a deleted manifest stay a day from then on, so that a push that counts on them ends well", async () => {
@@ -225,7 +291,9 @@ describe("names in each other's way", () => {
     const [blob] = image.blobs;
     const hostile = `${NAME}/blobs/sha256__${blob?.digest.slice("sha256:".length)}`;
     const inner = makeBlob(10);
-    const answer = await api.http("POST", `/v2/${hostile}/blobs/uploads/?digest=${inner.digest}`, { body: inner.bytes });
+    const answer = await api.http("POST", `/v2/${hostile}/blobs/uploads/?digest=${inner.digest}`, {
+      body: inner.bytes,
+    });
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining("NAME_INVALID")]);
     expectFiles(image);
   });
@@ -234,15 +302,27 @@ describe("names in each other's way", () => {
     for (const image of ["blobs", "manifests", "tags/list", "uploads", "blobs/uploads", "referrers", "v2"]) {
       const made = makeImage();
       await api.push(`team/images/${image}`, "v1", made);
-      expect([image, sha256((await api.http("GET", `/v2/team/images/${image}/manifests/v1`)).bytes), await api.tags(`team/images/${image}`)]).toEqual([image, made.digest, ["v1"]]);
+      expect([
+        image,
+        sha256((await api.http("GET", `/v2/team/images/${image}/manifests/v1`)).bytes),
+        await api.tags(`team/images/${image}`),
+      ]).toEqual([image, made.digest, ["v1"]]);
     }
   });
 
   test("annotations named like parts of an object are annotations", async () => {
     const subject = makeImage();
     const text = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
-    const index: TestManifest = { bytes: Buffer.from(text), digest: sha256(Buffer.from(text)), mediaType: "application/vnd.oci.image.index.v1+json", blobs: [], children: [] };
+    const index: TestManifest = {
+      bytes: Buffer.from(text),
+      digest: sha256(Buffer.from(text)),
+      mediaType: "application/vnd.oci.image.index.v1+json",
+      blobs: [],
+      children: [],
+    };
     expect((await api.putManifest(NAME, index.digest, index)).status).toBe(201);
-    expect((await api.http("GET", `/v2/${NAME}/referrers/${subject.digest}`)).text).toContain('"annotations":{"__proto__":"x","constructor":"y"}');
+    expect((await api.http("GET", `/v2/${NAME}/referrers/${subject.digest}`)).text).toContain(
+      '"annotations":{"__proto__":"x","constructor":"y"}',
+    );
   });
 });

@@ -24,20 +24,39 @@ export const CHECK_CASES = {
   "tells a login that is not accepted from an end that cannot be reached": {
     needs: ["check", "wire"],
     async run({ connector, to }) {
-      const refused = await check(connector, to.end({ username: "mallory", password: "wrong-password", token: null }), never());
-      expect(refused).toMatchObject({ reachable: { ok: true }, authenticated: { ok: false, message: expect.stringMatching(/\S/) } });
+      const refused = await check(
+        connector,
+        to.end({ username: "mallory", password: "wrong-password", token: null }),
+        never(),
+      );
+      expect(refused).toMatchObject({
+        reachable: { ok: true },
+        authenticated: { ok: false, message: expect.stringMatching(/\S/) },
+      });
       const nowhere = await check(connector, to.end({ url: "http://127.0.0.1:9" }), never());
-      expect(nowhere).toMatchObject({ reachable: { ok: false, message: expect.stringContaining("127.0.0.1:9") }, authenticated: { ok: null }, allowed: { ok: null } });
+      expect(nowhere).toMatchObject({
+        reachable: { ok: false, message: expect.stringContaining("127.0.0.1:9") },
+        authenticated: { ok: null },
+        allowed: { ok: null },
+      });
     },
   },
   "says of an end in trouble what is wrong, and throws nothing": {
     needs: ["check", "wire"],
     async run({ connector, to }) {
       for (const fault of [status(429), status(500), status(503), silence]) {
-        const { answer } = await during(wire(to), every(fault), () => check(connector, to.end({ idleTimeoutMs: 300 }), never()));
+        const { answer } = await during(wire(to), every(fault), () =>
+          check(connector, to.end({ idleTimeoutMs: 300 }), never()),
+        );
         const answers = Object.values(answer);
-        expect(answers.some(({ ok }) => ok === true && fault.kind === "hang"), JSON.stringify(answer)).toBe(false);
-        expect(answers.every(({ ok }) => ok === true), JSON.stringify(answer)).toBe(false);
+        expect(
+          answers.some(({ ok }) => ok === true && fault.kind === "hang"),
+          JSON.stringify(answer),
+        ).toBe(false);
+        expect(
+          answers.every(({ ok }) => ok === true),
+          JSON.stringify(answer),
+        ).toBe(false);
       }
     },
   },

@@ -1,7 +1,19 @@
 import { gzipSync } from "node:zlib";
 import { expect } from "vitest";
 import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
-import { asking, during, watching, flipped, getting, half, header, lyingLength, portal, zipped, type Rule } from "../../rigs/servers/faulty.ts";
+import {
+  asking,
+  during,
+  watching,
+  flipped,
+  getting,
+  half,
+  header,
+  lyingLength,
+  portal,
+  zipped,
+  type Rule,
+} from "../../rigs/servers/faulty.ts";
 import type { Fault } from "../../rigs/servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { describeOne, never, onceFor, orFailure, readAll, readPart, shown, using } from "./reading.ts";
@@ -28,14 +40,20 @@ async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
     const artifact = await describeOne(source, sample);
     for (const part of artifact?.parts ?? []) {
-      const { answer } = await during(wire(rig.from), getting(fault), () => orFailure(artifact === null ? Promise.resolve(null) : readPart(source, artifact, part)));
+      const { answer } = await during(wire(rig.from), getting(fault), () =>
+        orFailure(artifact === null ? Promise.resolve(null) : readPart(source, artifact, part)),
+      );
       expect(answer, `${part.path} with ${what}`).toBeInstanceOf(Error);
     }
   });
 }
 
 /** Codes whatever it answers, whether it was asked to or not. */
-const coded = (encoding: string): Fault => ({ kind: "alter", headers: { "content-encoding": encoding }, body: (whole) => gzipSync(whole) });
+const coded = (encoding: string): Fault => ({
+  kind: "alter",
+  headers: { "content-encoding": encoding },
+  body: (whole) => gzipSync(whole),
+});
 
 export const LIE_CASES = {
   "refuses content whose length is not what the answer says": {
@@ -44,7 +62,11 @@ export const LIE_CASES = {
       await findsOut(rig, lyingLength(10), "10 bytes fewer than told");
       await findsOut(rig, lyingLength(-10), "10 bytes more than told");
       await findsOut(rig, half, "half of its bytes");
-      await findsOut(rig, { kind: "alter", body: (whole) => Buffer.concat([whole, Buffer.from("more")]) }, "more bytes than there are");
+      await findsOut(
+        rig,
+        { kind: "alter", body: (whole) => Buffer.concat([whole, Buffer.from("more")]) },
+        "more bytes than there are",
+      );
     },
   },
   "refuses content of the right length with other bytes": {
@@ -69,7 +91,8 @@ export const LIE_CASES = {
           const wrong: Fault = { kind: "answer", status: 206, headers: range, body: bytes.subarray(start ?? 0) };
           const reading = async () => readWhole((await source.open(artifact, part, OFFSET, never())).chunks);
           const { answer } = await during(wire(rig.from), getting(wrong), () => orFailure(reading()));
-          if (!(answer instanceof Error)) expect(answer.equals(bytes.subarray(OFFSET)), `the range from ${start}`).toBe(true);
+          if (!(answer instanceof Error))
+            expect(answer.equals(bytes.subarray(OFFSET)), `the range from ${start}`).toBe(true);
         }
       });
     },
@@ -78,7 +101,8 @@ export const LIE_CASES = {
     needs: ["read", "wire"],
     async run(rig) {
       for (const by of [10, -10]) await neverBelieves(rig, asking(lyingLength(by)), `lengths that are wrong by ${by}`);
-      for (const type of ["text/html", "image/png", null]) await neverBelieves(rig, asking(header("content-type", type)), `the content-type ${type}`);
+      for (const type of ["text/html", "image/png", null])
+        await neverBelieves(rig, asking(header("content-type", type)), `the content-type ${type}`);
       for (const { lie, rule } of rig.lies) await neverBelieves(rig, rule(), lie);
     },
   },
@@ -93,7 +117,9 @@ export const LIE_CASES = {
         if ("trouble" in gzip) expect(gzip.trouble.message, operation.name).toContain("gzip");
         else expect(gzip, operation.name).toEqual(plain);
         const { answer: unknown } = await during(wire(operation), operation.breaks(coded("x-of-tests")), work);
-        expect(unknown, `${operation.name} is answered in a coding that nobody knows`).toMatchObject({ trouble: { message: expect.stringContaining("x-of-tests") } });
+        expect(unknown, `${operation.name} is answered in a coding that nobody knows`).toMatchObject({
+          trouble: { message: expect.stringContaining("x-of-tests") },
+        });
       }
     },
   },

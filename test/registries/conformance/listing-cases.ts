@@ -76,7 +76,9 @@ export const LISTING_CASES = {
       const missing = rig.sample().artifact.name;
       const listing = await list(rig, rig.named([...names, missing]));
       expect(sortedKeys(listing.found)).toEqual(keys);
-      expect(listing.missing).toMatchObject([{ name: expect.stringContaining(missing), reason: expect.stringContaining(missing) }]);
+      expect(listing.missing).toMatchObject([
+        { name: expect.stringContaining(missing), reason: expect.stringContaining(missing) },
+      ]);
     },
   },
   "describes a deleted artifact as null, in the order of the keys": {
@@ -86,7 +88,9 @@ export const LISTING_CASES = {
       await rig.from.fill(kept);
       await rig.from.fill(deleted);
       await rig.from.remove(deleted);
-      const described = await using(rig.connector.source?.(rig.from.end(), rig.type), (source) => describeAll(source, [deleted, kept, rig.sample()]));
+      const described = await using(rig.connector.source?.(rig.from.end(), rig.type), (source) =>
+        describeAll(source, [deleted, kept, rig.sample()]),
+      );
       expect(described).toMatchObject([null, { name: kept.artifact.name, version: kept.artifact.version }, null]);
     },
   },
@@ -94,7 +98,8 @@ export const LISTING_CASES = {
 
 /** With an error or an answer, as long as it ends. */
 async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
-  if (rule === undefined) throw new Error("the rig does not say how its protocol's pages follow each other: skip this case with a reason");
+  if (rule === undefined)
+    throw new Error("the rig does not say how its protocol's pages follow each other: skip this case with a reason");
   const { names } = await three(rig);
   const patience = new AbortController();
   let asked = 0;

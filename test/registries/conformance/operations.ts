@@ -24,7 +24,13 @@ const named = <K extends Operation["kind"]>(kind: K) => ({ kind, name: kind });
 export const [SMALL, LARGE] = [1_000, 1.5 * 1024 * 1024] as const;
 
 /** An error in the words of its end. `kind` null: only the outcome is known. */
-export type Trouble = { kind: FailureKind | null; retryable: boolean; notBefore: number | null; message: string; error: unknown };
+export type Trouble = {
+  kind: FailureKind | null;
+  retryable: boolean;
+  notBefore: number | null;
+  message: string;
+  error: unknown;
+};
 
 /** All that the connector can do, about an artifact that is there at both ends and one that is not there yet. */
 export const operations = onceFor(async (rig): Promise<Operation[]> => {
@@ -37,11 +43,17 @@ export const operations = onceFor(async (rig): Promise<Operation[]> => {
   const all: Operation[] = [];
   if (ABILITIES.list(rig)) {
     const wanted = rig.named([there.artifact.name]);
-    all.push({ ...named("list"), ...reading, run: (changes, signal) => using(connector.lister?.(from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal)) });
+    all.push({
+      ...named("list"),
+      ...reading,
+      run: (changes, signal) =>
+        using(connector.lister?.(from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal)),
+    });
   }
   if (ABILITIES.read(rig)) all.push(...(await readingOf(rig, there)).map((each) => ({ ...each, ...reading })));
   if (ABILITIES.put(rig)) {
-    const stat: Operation["run"] = (changes, signal) => withParts(rig, changes, (target) => target.stat(there.artifact, true, signal));
+    const stat: Operation["run"] = (changes, signal) =>
+      withParts(rig, changes, (target) => target.stat(there.artifact, true, signal));
     all.push({ ...named("stat"), proxy: to.proxy, breaks: reading.breaks, run: stat });
     all.push({ ...named("put"), ...writing, run: putting(rig) });
   } else if (connector.target !== undefined) all.push(...(await settlingOf(rig)));
@@ -56,10 +68,17 @@ async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind
   const part = artifact?.parts.at(-1);
   if (artifact === null || part === undefined) throw new Error("what was filled in is not described");
   return [
-    { ...named("describe"), run: (changes, signal) => using(source(changes), (opened) => describeOne(opened, there, signal)) },
+    {
+      ...named("describe"),
+      run: (changes, signal) => using(source(changes), (opened) => describeOne(opened, there, signal)),
+    },
     {
       ...named("open"),
-      run: (changes, signal) => using(source(changes), async (opened) => (await readWhole((await opened.open(artifact, part, 0, signal)).chunks)).length),
+      run: (changes, signal) =>
+        using(
+          source(changes),
+          async (opened) => (await readWhole((await opened.open(artifact, part, 0, signal)).chunks)).length,
+        ),
     },
   ];
 }
@@ -76,7 +95,9 @@ const putting =
 /** One request of a write of so many bytes; those before it go through. */
 export type Step = { size: number; step: number };
 
-/** The requests of the write of a small artifact and of a large one that change something; what both begin with, once. */
+/**
+ * The requests of the write of a small artifact and of a large one that change something; what both begin with, once.
+ */
 export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
   const few = await countWrites(rig, SMALL);
   const many = await countWrites(rig, LARGE);
@@ -122,7 +143,11 @@ export type Tried = { trouble: Trouble } | { answer: unknown };
 /** What the operation answers under these faults, or its trouble. */
 export async function trying(operation: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {
   const { breaks, run } = operation;
-  return troubleOf(during(wire(operation), breaks(faults), () => run(changes, new AbortController().signal)).then(({ answer }) => answer));
+  return troubleOf(
+    during(wire(operation), breaks(faults), () => run(changes, new AbortController().signal)).then(
+      ({ answer }) => answer,
+    ),
+  );
 }
 
 export const troubleOf = (work: Promise<unknown>): Promise<Tried> =>

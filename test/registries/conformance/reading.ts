@@ -41,7 +41,11 @@ export const list = (rig: Rig, wanted: Selection, changes: Partial<End> = {}, si
   using(rig.connector.lister?.(rig.from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal));
 
 /** The artifact as the source describes it; throws what the source gives as its error. */
-export async function describeOne(source: Source, { artifact: { name, version } }: Sample, signal = never()): Promise<Artifact | null> {
+export async function describeOne(
+  source: Source,
+  { artifact: { name, version } }: Sample,
+  signal = never(),
+): Promise<Artifact | null> {
   const [described] = await source.describe([{ name, version }], signal);
   if (described instanceof TransferError) throw described;
   expect(described, "the answer to the first key").not.toBeUndefined();
@@ -49,7 +53,10 @@ export async function describeOne(source: Source, { artifact: { name, version } 
 }
 
 /** Of each key, asked again for those that an answer left out. */
-export async function describeAll(source: Source, samples: readonly Sample[]): Promise<(Artifact | TransferError | null)[]> {
+export async function describeAll(
+  source: Source,
+  samples: readonly Sample[],
+): Promise<(Artifact | TransferError | null)[]> {
   const keys = samples.map(({ artifact: { name, version } }) => ({ name, version }));
   const all: (Artifact | TransferError | null)[] = [];
   while (all.length < keys.length) {
@@ -61,14 +68,20 @@ export async function describeAll(source: Source, samples: readonly Sample[]): P
 }
 
 /** All bytes of a part, judged by what its source says of it: throws where they are not that. */
-export async function readPart(source: Pick<Source, "open">, artifact: Artifact, part: Part, signal = never()): Promise<Buffer> {
+export async function readPart(
+  source: Pick<Source, "open">,
+  artifact: Artifact,
+  part: Part,
+  signal = never(),
+): Promise<Buffer> {
   const { size, chunks } = await source.open(artifact, part, 0, signal);
   const bytes = await readWhole(chunks);
   const wrong = [part.size, size].find((each) => each !== null && each !== bytes.length);
   if (wrong !== undefined) throw new Refused(`${bytes.length} bytes instead of ${wrong}`);
   for (const algorithm of DIGEST_ALGORITHMS) {
     const digest = createHash(algorithm).update(bytes).digest("hex");
-    if ((part.digests[algorithm] ?? digest) !== digest) throw new Refused(`${algorithm} is ${digest} instead of ${part.digests[algorithm]}`);
+    if ((part.digests[algorithm] ?? digest) !== digest)
+      throw new Refused(`${algorithm} is ${digest} instead of ${part.digests[algorithm]}`);
   }
   return bytes;
 }
@@ -77,7 +90,11 @@ export async function readPart(source: Pick<Source, "open">, artifact: Artifact,
 export class Refused extends Error {}
 
 /** Describes and reads everything of an artifact, as a run does. */
-export function readAll(rig: Rig, sample: Sample, changes: Partial<End> = {}): Promise<ReadonlyMap<string, Buffer> | null> {
+export function readAll(
+  rig: Rig,
+  sample: Sample,
+  changes: Partial<End> = {},
+): Promise<ReadonlyMap<string, Buffer> | null> {
   return using(rig.connector.source?.(rig.from.end(changes), rig.type), async (source) => {
     const artifact = await describeOne(source, sample);
     if (artifact === null) return null;
@@ -89,7 +106,14 @@ export function readAll(rig: Rig, sample: Sample, changes: Partial<End> = {}): P
 
 /** Contents in a form that a failed comparison can show. */
 export const shown = (contents: ReadonlyMap<string, Uint8Array> | null): Record<string, string> | null =>
-  contents === null ? null : Object.fromEntries([...contents].map(([path, bytes]) => [path, `${bytes.length} bytes, sha256 ${createHash("sha256").update(bytes).digest("hex")}`]));
+  contents === null
+    ? null
+    : Object.fromEntries(
+        [...contents].map(([path, bytes]) => [
+          path,
+          `${bytes.length} bytes, sha256 ${createHash("sha256").update(bytes).digest("hex")}`,
+        ]),
+      );
 
 /** What comes of it, or its error: a TransferError, or the engine's own finding. Any other error is a fault. */
 export const orFailure = <T>(work: Promise<T>): Promise<T | TransferError | Refused> =>

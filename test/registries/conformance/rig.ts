@@ -22,7 +22,10 @@ export type RealEnd = {
   remove: (sample: Sample) => Promise<void>;
 };
 
-/** What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions; `instead`: other content in its place. */
+/**
+ * What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions;
+ * `instead`: other content in its place.
+ */
 export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
 
 /** The connector that is judged. The product's own store has no check, because nobody configures it. */
@@ -38,11 +41,17 @@ export type Rig = {
   sample: (wanted?: Wanted) => Sample;
   /** Wants just the artifacts with these names. */
   named: (names: readonly string[]) => Selection;
-  /** Pages that never end, and a page that names itself as the next one; made anew for each use. Absent: a listing is one page. */
+  /**
+   * Pages that never end, and a page that names itself as the next one; made anew for each use. Absent: a listing is
+   * one page.
+   */
   pages?: { endless: () => Rule; repeating: () => Rule };
   /** What a server of this protocol can say that is not so, beside what every HTTP server can. */
   lies: readonly { lie: string; rule: () => Rule }[];
-  /** What a status means that comes without an answer in the protocol's own words, where that is not what it means everywhere. */
+  /**
+   * What a status means that comes without an answer in the protocol's own words, where that is not what it means
+   * everywhere.
+   */
   bare?: Partial<Record<number, FailureKind>>;
   /** Bodies in the protocol's own words that say `message`, as refusals or wherever else it shows what it is told. */
   sayings?: (message: string) => string[];

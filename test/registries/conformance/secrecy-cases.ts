@@ -1,7 +1,17 @@
 import { inspect } from "node:util";
 import { expect } from "vitest";
 import type { End } from "../../../activities/registries/contract.ts";
-import { during, every, faultOf, on, silence, status, watching, type Faults, type Rule } from "../../rigs/servers/faulty.ts";
+import {
+  during,
+  every,
+  faultOf,
+  on,
+  silence,
+  status,
+  watching,
+  type Faults,
+  type Rule,
+} from "../../rigs/servers/faulty.ts";
 import type { Fault, FaultProxy } from "../../rigs/servers/proxy.ts";
 import { operations, troubleOf } from "./operations.ts";
 import { never } from "./reading.ts";
@@ -27,12 +37,22 @@ const told = (secrets: readonly string[]): string => `you sent ${secrets.join(" 
 /** What servers could make of what they were sent, which was `secrets`. */
 function echoesOf(secrets: readonly string[]): Fault[] {
   const text = told(secrets);
-  const json = JSON.stringify({ error: text, reason: text, message: text, errors: [{ code: "DENIED", message: text, detail: text }] });
+  const json = JSON.stringify({
+    error: text,
+    reason: text,
+    message: text,
+    errors: [{ code: "DENIED", message: text, detail: text }],
+  });
   const word = secrets.filter((secret) => secret === encodeURIComponent(secret)).join("-");
   return [
-    ...[400, 401, 403, 409, 429, 500, 200].flatMap((code) => [status(code, { body: text }), status(code, { body: json, headers: JSON_TYPE })]),
+    ...[400, 401, 403, 409, 429, 500, 200].flatMap((code) => [
+      status(code, { body: text }),
+      status(code, { body: json, headers: JSON_TYPE }),
+    ]),
     status(401, { headers: { "www-authenticate": `Basic realm="${word}"` }, body: text }),
-    status(401, { headers: { "www-authenticate": `Bearer realm="http://127.0.0.1:9/${word}?token=${word}",service="${word}"` } }),
+    status(401, {
+      headers: { "www-authenticate": `Bearer realm="http://127.0.0.1:9/${word}?token=${word}",service="${word}"` },
+    }),
     status(302, { headers: { location: `http://127.0.0.1:9/?token=${word}` } }),
     status(200, { headers: { "content-type": `text/${word}`, "content-encoding": word }, body: text }),
   ];
@@ -40,18 +60,30 @@ function echoesOf(secrets: readonly string[]): Fault[] {
 
 /** Where nothing is answered, a message can have only what we know; that takes a second each time. */
 const NO_ANSWERS: Fault[] = [silence, { kind: "reset" }];
-const answersTo = (login: Login, secrets: readonly string[]): Fault[] => [...echoesOf(secrets), ...(login === LOGINS[0] ? NO_ANSWERS : [])];
+const answersTo = (login: Login, secrets: readonly string[]): Fault[] => [
+  ...echoesOf(secrets),
+  ...(login === LOGINS[0] ? NO_ANSWERS : []),
+];
 
 /** The same in the protocol's own words, where the rig knows any. */
 const sayingsOf = (secrets: readonly string[], sayings: Rig["sayings"] = () => []): Fault[] =>
   sayings(told(secrets)).flatMap((body) => [200, 400].map((code) => status(code, { body, headers: JSON_TYPE })));
 
 /** What talks to an end, and which of its requests are answered by echoes. */
-type Talk = { name: string; proxy: FaultProxy; breaks: (faults: Faults) => Rule; run: (changes: Partial<End>) => Promise<unknown> };
+type Talk = {
+  name: string;
+  proxy: FaultProxy;
+  breaks: (faults: Faults) => Rule;
+  run: (changes: Partial<End>) => Promise<unknown>;
+};
 type Echoes = (secrets: readonly string[]) => Fault[];
 
 /** Requests are answered by each echo of the login and of what their own header said; nothing of them may come back. */
-async function expectSilent({ name, proxy, breaks, run }: Talk, { login, secrets }: Login, echoes: Echoes): Promise<void> {
+async function expectSilent(
+  { name, proxy, breaks, run }: Talk,
+  { login, secrets }: Login,
+  echoes: Echoes,
+): Promise<void> {
   for (const at of echoes([]).keys()) {
     const sent = new Set(secrets);
     let echoed = 0;
@@ -63,7 +95,10 @@ async function expectSilent({ name, proxy, breaks, run }: Talk, { login, secrets
     const { answer } = await during(proxy, rule, () => run({ ...login, idleTimeoutMs: 300 }));
     expect(echoed, `requests of ${name} that are answered by echo ${at}`).toBeGreaterThan(0);
     const said = inspect(answer, { depth: 8 });
-    expect([...sent].filter((secret) => said.includes(secret.slice(0, TELLING))), `secrets in what ${name} says to echo ${at}: ${said}`).toEqual([]);
+    expect(
+      [...sent].filter((secret) => said.includes(secret.slice(0, TELLING))),
+      `secrets in what ${name} says to echo ${at}: ${said}`,
+    ).toEqual([]);
   }
 }
 
@@ -86,7 +121,11 @@ export const SECRECY_CASES = {
     async run(rig) {
       const all = await operations(rig);
       for (const operation of all) {
-        const talk: Talk = { ...operation, proxy: wire(operation), run: (changes) => troubleOf(operation.run(changes, never())) };
+        const talk: Talk = {
+          ...operation,
+          proxy: wire(operation),
+          run: (changes) => troubleOf(operation.run(changes, never())),
+        };
         const own = ownLogin(rig, talk.proxy);
         if (own !== null) {
           const echoes: Echoes = (sent) => sayingsOf(sent, rig.sayings);
@@ -95,7 +134,8 @@ export const SECRECY_CASES = {
         }
         // A login that is not known gets no further than to the first request.
         if (all.find(({ kind }) => kind === operation.kind) !== operation) continue;
-        for (const each of LOGINS) await expectSilent({ ...talk, breaks: every }, each, (sent) => answersTo(each, sent));
+        for (const each of LOGINS)
+          await expectSilent({ ...talk, breaks: every }, each, (sent) => answersTo(each, sent));
       }
     },
   },
@@ -104,7 +144,8 @@ export const SECRECY_CASES = {
     async run({ connector, to, sayings }) {
       const run: Talk["run"] = async (changes) => connector.check?.(to.end(changes), never());
       const talk: Talk = { name: "the check", proxy: wire(to), breaks: every, run };
-      for (const each of LOGINS) await expectSilent(talk, each, (sent) => [...answersTo(each, sent), ...sayingsOf(sent, sayings)]);
+      for (const each of LOGINS)
+        await expectSilent(talk, each, (sent) => [...answersTo(each, sent), ...sayingsOf(sent, sayings)]);
     },
   },
 } satisfies Record<string, Case>;

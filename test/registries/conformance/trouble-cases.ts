@@ -29,13 +29,18 @@ const WAIT_S = 120;
 const ABSENT: Partial<Record<Operation["kind"], unknown>> = {
   list: { found: [], missing: [expect.anything()] },
   describe: null,
-  stat: expect.toSatisfy((facts: unknown) => Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null), "only nulls"),
+  stat: expect.toSatisfy(
+    (facts: unknown) => Array.isArray(facts) && facts.length > 0 && facts.every((fact) => fact === null),
+    "only nulls",
+  ),
 };
 
 async function troubleAt(operation: Operation, fault: Fault): Promise<Trouble> {
   const tried = await trying(operation, fault);
   if ("trouble" in tried) return tried.trouble;
-  throw new Error(`${operation.name} did not fail under ${JSON.stringify(fault)}: it answered ${inspect(tried.answer)}`);
+  throw new Error(
+    `${operation.name} did not fail under ${JSON.stringify(fault)}: it answered ${inspect(tried.answer)}`,
+  );
 }
 
 export const TROUBLE_CASES = {
@@ -83,7 +88,9 @@ export const TROUBLE_CASES = {
         const faults = operation.kind === "open" ? [silence, stall(100)] : [silence];
         for (const fault of faults) {
           const tried = await trying(operation, fault, { idleTimeoutMs: 300 });
-          expect(tried, `${operation.name} under ${fault.kind}`).toMatchObject({ trouble: { retryable: true, message: expect.stringContaining("silent") } });
+          expect(tried, `${operation.name} under ${fault.kind}`).toMatchObject({
+            trouble: { retryable: true, message: expect.stringContaining("silent") },
+          });
         }
       }
     },
@@ -104,7 +111,9 @@ export const TROUBLE_CASES = {
     async run(rig) {
       for (const operation of await operations(rig)) {
         const tried = await troubleOf(operation.run({ url: "http://127.0.0.1:9" }, new AbortController().signal));
-        expect(tried, operation.name).toMatchObject({ trouble: { retryable: true, message: expect.stringContaining("127.0.0.1:9") } });
+        expect(tried, operation.name).toMatchObject({
+          trouble: { retryable: true, message: expect.stringContaining("127.0.0.1:9") },
+        });
       }
     },
   },

@@ -1,4 +1,11 @@
-import type { Content, Copier, End, PartsTarget, Settling, SettlingTarget } from "../../../activities/registries/contract.ts";
+import type {
+  Content,
+  Copier,
+  End,
+  PartsTarget,
+  Settling,
+  SettlingTarget,
+} from "../../../activities/registries/contract.ts";
 import { createPace } from "../../../activities/registries/pace.ts";
 import type { Part } from "../../../domain/artifact.ts";
 import { comparePart, type PartComparison } from "../../../domain/decide.ts";
@@ -11,7 +18,13 @@ import type { Rig, Sample } from "./rig.ts";
 /** What became of a write. `failure`: as thrown, or as the outcome tells it. */
 export type Delivery =
   | { kind: "sent" | "same" | "different" }
-  | { kind: "failed" | "again"; reason: string; notBefore: number | null; uploads: UploadState[]; failure: TransferError | null };
+  | {
+      kind: "failed" | "again";
+      reason: string;
+      notBefore: number | null;
+      uploads: UploadState[];
+      failure: TransferError | null;
+    };
 
 export type Delivering = {
   changes?: Partial<End>;
@@ -28,7 +41,9 @@ export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}
     await from.fill(sample);
     return using(connector.copier(from.end(), to.end(options.changes)), (copier) => copied(copier, sample, options));
   }
-  return using(connector.target?.(to.end(options.changes), rig.type), (target) => ("settle" in target ? settled(target, sample, options) : put(target, sample, options)));
+  return using(connector.target?.(to.end(options.changes), rig.type), (target) =>
+    "settle" in target ? settled(target, sample, options) : put(target, sample, options),
+  );
 }
 
 /** Of a target that takes parts. */
@@ -39,7 +54,11 @@ export const withParts = <R>(rig: Rig, changes: Partial<End>, work: (target: Par
   });
 
 /** How each part compares with what the target has, read where nothing else can tell. */
-export async function comparisons(target: PartsTarget, { artifact, contents }: Sample, signal = never()): Promise<PartComparison["kind"][]> {
+export async function comparisons(
+  target: PartsTarget,
+  { artifact, contents }: Sample,
+  signal = never(),
+): Promise<PartComparison["kind"][]> {
   const facts = await target.stat(artifact, true, signal);
   return Promise.all(
     artifact.parts.map(async (part, at): Promise<PartComparison["kind"]> => {
@@ -52,7 +71,10 @@ export async function comparisons(target: PartsTarget, { artifact, contents }: S
 }
 
 /** The bytes of a sample for a target. */
-export function contentOf(stream: (part: Part, offset: number) => AsyncIterable<Uint8Array>, { signal = never(), uploads = [] }: Delivering = {}) {
+export function contentOf(
+  stream: (part: Part, offset: number) => AsyncIterable<Uint8Array>,
+  { signal = never(), uploads = [] }: Delivering = {},
+) {
   const kept: UploadState[] = [];
   const content: Content = {
     signal,
@@ -66,7 +88,11 @@ export function contentOf(stream: (part: Part, offset: number) => AsyncIterable<
 }
 
 /** Pieces as a source reads them. */
-export async function* pieces(contents: Sample["contents"], { path }: Part, offset = 0): AsyncGenerator<Buffer, void, undefined> {
+export async function* pieces(
+  contents: Sample["contents"],
+  { path }: Part,
+  offset = 0,
+): AsyncGenerator<Buffer, void, undefined> {
   const bytes = contents.get(path);
   if (bytes === undefined) throw new Error(`the sample has no ${path}`);
   for (let at = offset; at < bytes.length; at += 64 * 1024) yield bytes.subarray(at, at + 64 * 1024);
@@ -82,7 +108,8 @@ async function put(target: PartsTarget, sample: Sample, options: Delivering): Pr
     if (before.some((kind) => kind === "different" || kind === "unread") && !isLeftover) return { kind: "different" };
     await target.put(sample.artifact, lacking, content);
     const after = await comparisons(target, sample, content.signal);
-    if (after.some((kind) => kind !== "same")) throw new TransferError("digestMismatch", `written, and then ${after.join(", ")}`);
+    if (after.some((kind) => kind !== "same"))
+      throw new TransferError("digestMismatch", `written, and then ${after.join(", ")}`);
     return { kind: "sent" };
   } catch (error) {
     return failed(error, kept);
@@ -99,7 +126,17 @@ function failed(failure: unknown, uploads: UploadState[]): Delivery {
 async function copied(copier: Copier, { artifact: { name, version } }: Sample, options: Delivering): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
   const rules = { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: again } as const;
-  return judged(await copier.copy({ name, version, digest: null, targetVersions: undefined, rules, hooks: hooksFor(signal), uploads }));
+  return judged(
+    await copier.copy({
+      name,
+      version,
+      digest: null,
+      targetVersions: undefined,
+      rules,
+      hooks: hooksFor(signal),
+      uploads,
+    }),
+  );
 }
 
 /** As the engine does: a failure before anything is settled is the outcome of the artifact. */
@@ -112,7 +149,11 @@ async function settled(target: SettlingTarget, sample: Sample, options: Deliveri
   return settledOne(target, sample, options);
 }
 
-async function settledOne(target: SettlingTarget, { artifact, contents }: Sample, options: Delivering): Promise<Delivery> {
+async function settledOne(
+  target: SettlingTarget,
+  { artifact, contents }: Sample,
+  options: Delivering,
+): Promise<Delivery> {
   const { uploads = [], again = false, signal = never() } = options;
   const source: Settling["source"] = {
     open: async (_artifact, part, offset) => ({ size: part.size, chunks: pieces(contents, part, offset) }),
@@ -134,8 +175,16 @@ async function settledOne(target: SettlingTarget, { artifact, contents }: Sample
 function judged({ result }: ArtifactOutcome): Delivery {
   if (result.kind === "skipped") return { kind: "different" };
   if (result.kind === "sent" || result.kind === "same") return { kind: result.kind };
-  if (result.kind === "failed") return { kind: "failed", reason: result.reason, notBefore: null, uploads: [], failure: null };
-  if (result.kind === "again") return { kind: "again", reason: result.reason, notBefore: result.notBefore, uploads: result.uploads, failure: null };
+  if (result.kind === "failed")
+    return { kind: "failed", reason: result.reason, notBefore: null, uploads: [], failure: null };
+  if (result.kind === "again")
+    return {
+      kind: "again",
+      reason: result.reason,
+      notBefore: result.notBefore,
+      uploads: result.uploads,
+      failure: null,
+    };
   throw new Error(`an outcome ${result.kind} under SKIP in a batch that has all the time it takes`);
 }
 

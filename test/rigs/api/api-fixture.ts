@@ -14,7 +14,15 @@ import { createWatch } from "../../../api/metrics/watch.ts";
 import { openInlineBlobs } from "../../../db/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
 
-export type Answer = { status: number; headers: Headers; code: number; message: string | null; data: unknown; traceId: string; text: string };
+export type Answer = {
+  status: number;
+  headers: Headers;
+  code: number;
+  message: string | null;
+  data: unknown;
+  traceId: string;
+  text: string;
+};
 export type Log = { level: string; facts: Record<string, unknown>; message: string };
 type Call = { body?: unknown; headers?: Record<string, string>; login?: string | null };
 
@@ -28,13 +36,15 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
   const store = createStore(layout(directory), inline);
   const logs: Log[] = [];
   const started: string[] = [];
-  const write = (level: string) => (facts: object, message: string) => void logs.push({ level, facts: { ...facts }, message });
+  const write = (level: string) => (facts: object, message: string) =>
+    void logs.push({ level, facts: { ...facts }, message });
   const watched = {
     db,
     zone: "Asia/Shanghai",
     localClusterName: "center",
     now: overrides.now ?? Date.now,
-    processes: overrides.processes ?? (() => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 })),
+    processes:
+      overrides.processes ?? (() => ({ temporal: true, searchAttributes: true, orchestrator: true, workers: 1 })),
     hasTransferWorker: overrides.hasTransferWorker ?? (async () => false),
   };
   const deps: ApiDeps = {
@@ -65,7 +75,11 @@ export function createTestApi(overrides: Partial<ApiDeps> = {}, directory = mkdt
   };
   const app = createApp(deps);
 
-  async function call(method: string, path: string, { body, headers = {}, login = `${ADMIN.username}:${ADMIN.password}` }: Call = {}): Promise<Answer> {
+  async function call(
+    method: string,
+    path: string,
+    { body, headers = {}, login = `${ADMIN.username}:${ADMIN.password}` }: Call = {},
+  ): Promise<Answer> {
     const json = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     const init = {
       method,

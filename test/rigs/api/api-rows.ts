@@ -8,27 +8,69 @@ import { SETTING_DEFAULTS } from "../../../domain/task.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../../../domain/vocabulary.ts";
 import { runWorkflowId } from "../../../workflows/contract.ts";
 
-const audit = { createdBy: "admin", createdDate: 1_600_000_000_000, lastModifiedBy: "admin", lastModifiedDate: 1_600_000_000_000 };
+const audit = {
+  createdBy: "admin",
+  createdDate: 1_600_000_000_000,
+  lastModifiedBy: "admin",
+  lastModifiedDate: 1_600_000_000_000,
+};
 
-export function addRepository(db: Db, projectId: string, name: string, type: RepositoryType, category: RepositoryCategory = "LOCAL"): void {
-  db.insert(project).values({ name: projectId, displayName: projectId, ...audit }).onConflictDoNothing().run();
+export function addRepository(
+  db: Db,
+  projectId: string,
+  name: string,
+  type: RepositoryType,
+  category: RepositoryCategory = "LOCAL",
+): void {
+  db.insert(project)
+    .values({ name: projectId, displayName: projectId, ...audit })
+    .onConflictDoNothing()
+    .run();
   const url = category === "REMOTE" ? "https://registry.example" : null;
-  db.insert(repository).values({ projectId, name, type, category, url, public: false, ...audit }).run();
+  db.insert(repository)
+    .values({ projectId, name, type, category, url, public: false, ...audit })
+    .run();
 }
 
 export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE", id = newId()): string {
-  db.insert(cluster).values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit }).run();
+  db.insert(cluster)
+    .values({ id, name, type, url: `https://${name}.example`, detectType: "PING", status: "HEALTHY", ...audit })
+    .run();
   return id;
 }
 
-/** A REAL_TIME task of the project that has passed all events so far; the log has what happens in projects that somebody follows. */
+/**
+ * A REAL_TIME task of the project that has passed all events so far; the log has what happens in projects that somebody
+ * follows.
+ */
 export function addFollower(db: Db, projectId: string): void {
   const key = newId();
   const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
   const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
   const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
-  const setting = { ...rules, executionPlan, rateLimit: 0, includeMetadata: true, storageConsistencyCheck: false, automaticCreateRemoteRepo: true, ...SETTING_DEFAULTS };
-  db.insert(task).values({ key, id: key, name: key, ...kinds, projectId, setting, enabled: true, record: true, recordReserveDays: 30, ...audit }).run();
+  const setting = {
+    ...rules,
+    executionPlan,
+    rateLimit: 0,
+    includeMetadata: true,
+    storageConsistencyCheck: false,
+    automaticCreateRemoteRepo: true,
+    ...SETTING_DEFAULTS,
+  };
+  db.insert(task)
+    .values({
+      key,
+      id: key,
+      name: key,
+      ...kinds,
+      projectId,
+      setting,
+      enabled: true,
+      record: true,
+      recordReserveDays: 30,
+      ...audit,
+    })
+    .run();
   db.insert(eventCursor).values({ taskKey: key, clusterId: newId() }).run();
 }
 
@@ -39,19 +81,40 @@ export function addRecord(db: Db, taskKey: string, now: number): string {
   return opened.recordId;
 }
 
-export function endRecord(db: Db, id: string, status: ExecutionStatus, endTime: number, errorReason: string | null = null): void {
+export function endRecord(
+  db: Db,
+  id: string,
+  status: ExecutionStatus,
+  endTime: number,
+  errorReason: string | null = null,
+): void {
   const ended = db.update(record).set({ status, endTime, errorReason }).where(eq(record.id, id)).returning().get();
   if (ended) db.update(task).set({ lastExecutionStatus: status }).where(eq(task.key, ended.taskKey)).run();
 }
 
-export type DetailValues = Partial<typeof detail.$inferInsert> & { recordId: string; clusterId: string; artifactName: string };
+export type DetailValues = Partial<typeof detail.$inferInsert> & {
+  recordId: string;
+  clusterId: string;
+  artifactName: string;
+};
 
-const begun = { object: 0, status: "SUCCESS" as const, dispatch: 1, lease: 1, sizePlanned: true, size: 10, startTime: 1_600_000_000_000 };
+const begun = {
+  object: 0,
+  status: "SUCCESS" as const,
+  dispatch: 1,
+  lease: 1,
+  sizePlanned: true,
+  size: 10,
+  startTime: 1_600_000_000_000,
+};
 
 /** Details as workers report them. */
 export function addDetails(db: Db, rows: readonly DetailValues[]): void {
   write(db, (tx) => {
-    for (const [i, row] of rows.entries()) tx.insert(detail).values({ ...begun, seq: i + 1, ...row }).run();
+    for (const [i, row] of rows.entries())
+      tx.insert(detail)
+        .values({ ...begun, seq: i + 1, ...row })
+        .run();
   });
 }
 
@@ -67,4 +130,5 @@ export function setPlanned(db: Db, recordId: string, planned: number, bytes: num
   db.update(planObject).set({ planned, bytes, complete: true }).where(eq(planObject.recordId, recordId)).run();
 }
 
-export const talliesOf = (db: Db, recordId: string) => db.select().from(tally).where(eq(tally.recordId, recordId)).all();
+export const talliesOf = (db: Db, recordId: string) =>
+  db.select().from(tally).where(eq(tally.recordId, recordId)).all();

@@ -1,4 +1,7 @@
-/** The examples of the users' documents. `answer` is what they show: every key must be there, with the shown JSON type or null; values are our own. */
+/**
+ * The examples of the users' documents. `answer` is what they show: every key must be there, with the shown JSON type
+ * or null; values are our own.
+ */
 export type Example = { name: string; method: string; path: string; body?: unknown; answer: unknown };
 
 const SETTING = {
@@ -47,7 +50,13 @@ const TASK_INFO = {
 };
 
 const ok = (data: unknown) => ({ code: 0, message: null, data, traceId: null });
-const pageOf = (record: unknown) => ({ pageNumber: 0, pageSize: 1, totalRecords: 18, totalPages: 2, records: [record] });
+const pageOf = (record: unknown) => ({
+  pageNumber: 0,
+  pageSize: 1,
+  totalRecords: 18,
+  totalPages: 2,
+  records: [record],
+});
 
 export const CREATE_BODY = {
   name: "计划",
@@ -134,7 +143,13 @@ export const TASK_EXAMPLES: Example[] = [
     },
     answer: ok(null),
   },
-  { name: "tryConnect", method: "POST", path: "/replication/api/cluster/tryConnect", body: { name: "shanghai" }, answer: ok(null) },
+  {
+    name: "tryConnect",
+    method: "POST",
+    path: "/replication/api/cluster/tryConnect",
+    body: { name: "shanghai" },
+    answer: ok(null),
+  },
 ];
 
 const RECORD_INFO = {
@@ -186,20 +201,50 @@ const PAGED_DETAIL = {
 };
 
 export const RECORD_EXAMPLES: Example[] = [
-  { name: "record", method: "GET", path: "/replication/api/task/record/RECORD", answer: ok({ replicaObjectType: "REPOSITORY", record: RECORD_INFO }) },
+  {
+    name: "record",
+    method: "GET",
+    path: "/replication/api/task/record/RECORD",
+    answer: ok({ replicaObjectType: "REPOSITORY", record: RECORD_INFO }),
+  },
   { name: "record list", method: "GET", path: "/replication/api/task/record/list/KEY", answer: ok([RECORD_INFO]) },
-  { name: "record page", method: "GET", path: "/replication/api/task/record/page/KEY?pageNumber=0&pageSize=1", answer: ok(pageOf(RECORD_INFO)) },
-  { name: "detail list", method: "GET", path: "/replication/api/task/record/detail/list/RECORD", answer: ok([NEWER_DETAIL]) },
+  {
+    name: "record page",
+    method: "GET",
+    path: "/replication/api/task/record/page/KEY?pageNumber=0&pageSize=1",
+    answer: ok(pageOf(RECORD_INFO)),
+  },
+  {
+    name: "detail list",
+    method: "GET",
+    path: "/replication/api/task/record/detail/list/RECORD",
+    answer: ok([NEWER_DETAIL]),
+  },
   {
     name: "detail page",
     method: "GET",
     path: "/replication/api/task/record/detail/page/RECORD?pageNumber=1&pageSize=20",
     answer: ok({ ...pageOf(PAGED_DETAIL), count: 2, page: 1 }),
   },
-  { name: "overview", method: "GET", path: "/replication/api/task/record/overview/RECORD", answer: ok({ success: 0, failed: 0, conflict: 0 }) },
-  { name: "overview of old data", method: "GET", path: "/replication/api/task/record/overview/unknown", answer: ok(null) },
+  {
+    name: "overview",
+    method: "GET",
+    path: "/replication/api/task/record/overview/RECORD",
+    answer: ok({ success: 0, failed: 0, conflict: 0 }),
+  },
+  {
+    name: "overview of old data",
+    method: "GET",
+    path: "/replication/api/task/record/overview/unknown",
+    answer: ok(null),
+  },
   // The older document; where it shows an object and the newer one a list, the list answers.
-  { name: "older detail list", method: "GET", path: "/replication/api/task/record/detail/list/RECORD", answer: ok([OLDER_DETAIL]) },
+  {
+    name: "older detail list",
+    method: "GET",
+    path: "/replication/api/task/record/detail/list/RECORD",
+    answer: ok([OLDER_DETAIL]),
+  },
   {
     name: "older record page",
     method: "GET",
@@ -218,7 +263,14 @@ const DISTRIBUTION = "/replication/api/remote/distribution";
 /** The document writes {registry-host}/{repository}, xxxx and ***. */
 const TO_REGISTRY = { registry: "127.0.0.1:5000/mirror", username: "robot", password: "hush-hush" };
 const TO_CLUSTER = { clusterId: CLUSTER_IDS[0], remoteProjectId: "xxxx", remoteRepoName: "xxxx" };
-const DISTRIBUTED = { packageConstraints: [], pathConstraints: [], replicaType: "REAL_TIME", setting: SETTING, enable: true, description: "test replica task" };
+const DISTRIBUTED = {
+  packageConstraints: [],
+  pathConstraints: [],
+  replicaType: "REAL_TIME",
+  setting: SETTING,
+  enable: true,
+  description: "test replica task",
+};
 
 const DISTRIBUTION_INFO = {
   projectId: "bkrepo",
@@ -231,18 +283,35 @@ const DISTRIBUTION_INFO = {
   packageConstraints: null,
   pathConstraints: null,
   replicaType: "REAL_TIME",
-  setting: { ...SETTING, errorStrategy: "FAST_FAIL", executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null } },
+  setting: {
+    ...SETTING,
+    errorStrategy: "FAST_FAIL",
+    executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null },
+  },
   description: null,
   enable: true,
 };
 
-const distribution = (name: string, method: string, path: string, body: unknown = undefined, data: unknown = null): Example => ({ name, method, path: `${DISTRIBUTION}/${path}`, body, answer: ok(data) });
+const distribution = (
+  name: string,
+  method: string,
+  path: string,
+  body: unknown = undefined,
+  data: unknown = null,
+): Example => ({ name, method, path: `${DISTRIBUTION}/${path}`, body, answer: ok(data) });
 
 /** In this order, each on what those before it left. */
 export const DISTRIBUTION_EXAMPLES: Example[] = [
-  distribution("create, to a registry", "POST", "create/bkrepo/maven-local", { configs: [{ name: "mirrors", ...TO_REGISTRY, ...DISTRIBUTED }] }),
-  distribution("create, to a cluster", "POST", "create/bkrepo/maven-local", { configs: [{ name: "mirrors", ...TO_CLUSTER, ...DISTRIBUTED }] }),
-  distribution("update, to a registry", "POST", "update/bkrepo/maven-local/mirrors", { ...TO_REGISTRY, ...DISTRIBUTED }),
+  distribution("create, to a registry", "POST", "create/bkrepo/maven-local", {
+    configs: [{ name: "mirrors", ...TO_REGISTRY, ...DISTRIBUTED }],
+  }),
+  distribution("create, to a cluster", "POST", "create/bkrepo/maven-local", {
+    configs: [{ name: "mirrors", ...TO_CLUSTER, ...DISTRIBUTED }],
+  }),
+  distribution("update, to a registry", "POST", "update/bkrepo/maven-local/mirrors", {
+    ...TO_REGISTRY,
+    ...DISTRIBUTED,
+  }),
   distribution("info of one", "GET", "info/bkrepo/maven-local/mirrors", undefined, [DISTRIBUTION_INFO]),
   distribution("update, to a cluster", "POST", "update/bkrepo/maven-local/mirrors", { ...TO_CLUSTER, ...DISTRIBUTED }),
   distribution("info of all", "GET", "info/bkrepo/maven-local", undefined, [DISTRIBUTION_INFO]),
@@ -256,8 +325,19 @@ export const DISTRIBUTION_EXAMPLES: Example[] = [
     targetVersions: ["1.2", "1.3"],
     description: "xxxx",
   }),
-  distribution("run-once, a package to a cluster", "POST", "create/runOnceTask/bkrepo/images", { name: "xxxx", ...TO_CLUSTER, packageName: "nginx", versions: ["1.1"], description: "xxxx" }),
-  distribution("run-once, paths to a cluster", "POST", "create/runOnceTask/bkrepo/files", { name: "xxxx", ...TO_CLUSTER, pathConstraints: ["/a.txt"], description: "xxxx" }),
+  distribution("run-once, a package to a cluster", "POST", "create/runOnceTask/bkrepo/images", {
+    name: "xxxx",
+    ...TO_CLUSTER,
+    packageName: "nginx",
+    versions: ["1.1"],
+    description: "xxxx",
+  }),
+  distribution("run-once, paths to a cluster", "POST", "create/runOnceTask/bkrepo/files", {
+    name: "xxxx",
+    ...TO_CLUSTER,
+    pathConstraints: ["/a.txt"],
+    description: "xxxx",
+  }),
   distribution("run-once, execute", "POST", "execute/runOnceTask/bkrepo/files?name=xxxx"),
   distribution("run-once, status", "GET", "get/runOnceTaskStatus/bkrepo/files?name=xxxx", undefined, RECORD_INFO),
   distribution("run-once, delete", "DELETE", "delete/runOnceTask/bkrepo/files?name=xxxx"),

@@ -13,7 +13,9 @@ export type Changes = Record<string, unknown>;
 export type Info = Record<string, unknown> & { key: string; name: string };
 
 /** What a task with this strategy and plan has to say. */
-export const planned = (executionStrategy: string, executionPlan: object) => ({ setting: { executionStrategy, executionPlan } });
+export const planned = (executionStrategy: string, executionPlan: object) => ({
+  setting: { executionStrategy, executionPlan },
+});
 
 export function taskBody(changes: Changes = {}): Changes {
   return {

@@ -18,7 +18,9 @@ export const md5 = (content: Uint8Array | string) => createHash("md5").update(co
 
 /** A body that arrives in pieces. */
 export const body = (content: Uint8Array, piece = 64 * 1024) =>
-  Readable.from(Array.from({ length: Math.ceil(content.length / piece) }, (_, i) => content.subarray(i * piece, (i + 1) * piece)));
+  Readable.from(
+    Array.from({ length: Math.ceil(content.length / piece) }, (_, i) => content.subarray(i * piece, (i + 1) * piece)),
+  );
 
 export async function read(stream: AsyncIterable<unknown>): Promise<Buffer> {
   const parts: Buffer[] = [];

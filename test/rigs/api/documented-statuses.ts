@@ -9,7 +9,9 @@ const LONG: Record<string, string> = { path: ".+", image: ".+", name: "(?:@[^/]*
 
 let known: Promise<Operation[]> | undefined;
 
-/** The operations of native endpoints with the statuses that the OpenAPI document lists, the most literal paths first. */
+/**
+ * The operations of native endpoints with the statuses that the OpenAPI document lists, the most literal paths first.
+ */
 async function operations(): Promise<Operation[]> {
   const api = createTestApi();
   const { text } = await api.call("GET", "/openapi.json", { login: null });
@@ -17,16 +19,21 @@ async function operations(): Promise<Operation[]> {
   const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, { responses: object }>> };
   const native = Object.entries(paths).filter(([path]) => NATIVE.test(`${path}/`));
   const literal = ([path]: [string, unknown]) => path.replaceAll(/\{\w+\}/g, "").length;
-  return native.toSorted((a, b) => literal(b) - literal(a)).map(([path, item]) => {
-    const segments = path.replace(/\/$/, "").replaceAll(/\{(\w+)\}/g, (_, name: string) => LONG[name] ?? "[^/]+");
-    const statuses = Object.entries(item).map(([method, { responses }]) => [method.toUpperCase(), new Set(Object.keys(responses))] as const);
-    return { path, pattern: new RegExp(`^${segments}/?$`, "i"), statuses: Object.fromEntries(statuses) };
-  });
+  return native
+    .toSorted((a, b) => literal(b) - literal(a))
+    .map(([path, item]) => {
+      const segments = path.replace(/\/$/, "").replaceAll(/\{(\w+)\}/g, (_, name: string) => LONG[name] ?? "[^/]+");
+      const statuses = Object.entries(item).map(
+        ([method, { responses }]) => [method.toUpperCase(), new Set(Object.keys(responses))] as const,
+      );
+      return { path, pattern: new RegExp(`^${segments}/?$`, "i"), statuses: Object.fromEntries(statuses) };
+    });
 }
 
 /**
- * Watches what native endpoints answer: `check` throws when a status was among it that the OpenAPI document does not list for its operation.
- * What is no operation at all (405, unreadable requests) is left out; HEAD is GET where it has no entry of its own.
+ * Watches what native endpoints answer: `check` throws when a status was among it that the OpenAPI document does not
+ * list for its operation. What is no operation at all (405, unreadable requests) is left out; HEAD is GET where it has
+ * no entry of its own.
  */
 export function watchStatuses(fetch: Fetch) {
   const unlisted = new Set<string>();
@@ -44,7 +51,8 @@ export function watchStatuses(fetch: Fetch) {
   return {
     fetch: watched,
     check(): void {
-      if (unlisted.size > 0) throw new Error(`the OpenAPI document does not list what was answered:\n${[...unlisted].join("\n")}`);
+      if (unlisted.size > 0)
+        throw new Error(`the OpenAPI document does not list what was answered:\n${[...unlisted].join("\n")}`);
     },
   };
 }

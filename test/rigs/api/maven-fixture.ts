@@ -10,7 +10,9 @@ export type MavenServer = Awaited<ReturnType<typeof startMaven>>;
 /** The API behind a socket, with a hosted MAVEN repository demo/maven. */
 export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = await startApi(overrides, directory);
-  const made = await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "maven", type: "MAVEN" } });
+  const made = await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "maven", type: "MAVEN" },
+  });
   if (made.code !== 0) throw new Error(made.text);
   addFollower(api.db, "demo");
   const base = "/maven/demo/maven";
@@ -39,7 +41,13 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
         .map((row) => `${row.pack} ${row.version} ${row.complete ? "complete" : "lacking"}`)
         .sort(),
     /** What REAL_TIME is told, in order. */
-    told: () => api.db.select().from(event).orderBy(event.seq).all().map(({ kind, subject, version: name }) => [kind, subject, ...(name === null ? [] : [name])].join(" ")),
+    told: () =>
+      api.db
+        .select()
+        .from(event)
+        .orderBy(event.seq)
+        .all()
+        .map(({ kind, subject, version: name }) => [kind, subject, ...(name === null ? [] : [name])].join(" ")),
   };
 }
 
@@ -48,4 +56,5 @@ export const pom = (artifact: string, version: string, packaging?: string): stri
   `<groupId>org.example</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${packaging === undefined ? "" : `<packaging>${packaging}</packaging>`}</project>\n`;
 
 /** The texts of all elements of that name. */
-export const elements = (xml: string, name: string): string[] => [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(([, text]) => text ?? "");
+export const elements = (xml: string, name: string): string[] =>
+  [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(([, text]) => text ?? "");

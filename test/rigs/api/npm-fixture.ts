@@ -15,7 +15,12 @@ export async function startNpm(overrides: Partial<ApiDeps> = {}) {
   return { ...api, base, registry: `${api.url}${base}`, npm: npmCaller(api.port, base) };
 }
 
-export type NpmAnswer = { status: number; headers: Record<string, string | string[] | undefined>; body: Buffer; json: Record<string, unknown> };
+export type NpmAnswer = {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Buffer;
+  json: Record<string, unknown>;
+};
 type Call = { body?: unknown; headers?: Record<string, string> };
 
 /** Requests below a repository's address; a body that is no Buffer is sent as JSON. */
@@ -26,14 +31,24 @@ export function npmCaller(port: number, base: string) {
     const answer = await send(port, method, `${base}${path}`, { ...length, ...headers }, bytes);
     const { body: received, headers: got, status } = answer;
     const isJson = received.length > 0 && /json/.test(String(got["content-type"]));
-    return { status, headers: got, body: received, json: isJson ? (JSON.parse(received.toString("utf8")) as Record<string, unknown>) : {} };
+    return {
+      status,
+      headers: got,
+      body: received,
+      json: isJson ? (JSON.parse(received.toString("utf8")) as Record<string, unknown>) : {},
+    };
   };
 }
 
 export type Publishing = { document?: Record<string, unknown>; tag?: string; root?: Record<string, unknown> };
 
 /** What `npm publish` sends. */
-export function publication(name: string, version: string, tarball: Uint8Array, { document = {}, tag = "latest", root = {} }: Publishing = {}) {
+export function publication(
+  name: string,
+  version: string,
+  tarball: Uint8Array,
+  { document = {}, tag = "latest", root = {} }: Publishing = {},
+) {
   return {
     _id: name,
     name,
@@ -43,10 +58,20 @@ export function publication(name: string, version: string, tarball: Uint8Array, 
         name,
         version,
         ...document,
-        dist: { integrity: integrity(tarball), shasum: sha1(tarball), tarball: `http://elsewhere.example/${name}/-/${name.replace(/^.*\//, "")}-${version}.tgz` },
+        dist: {
+          integrity: integrity(tarball),
+          shasum: sha1(tarball),
+          tarball: `http://elsewhere.example/${name}/-/${name.replace(/^.*\//, "")}-${version}.tgz`,
+        },
       },
     },
-    _attachments: { [`${name}-${version}.tgz`]: { content_type: "application/octet-stream", data: Buffer.from(tarball).toString("base64"), length: tarball.length } },
+    _attachments: {
+      [`${name}-${version}.tgz`]: {
+        content_type: "application/octet-stream",
+        data: Buffer.from(tarball).toString("base64"),
+        length: tarball.length,
+      },
+    },
     ...root,
   };
 }

@@ -8,7 +8,10 @@ export { LOGIN };
 export type Answer = { status: number; headers: Headers; bytes: Buffer; text: string; json: unknown };
 type Call = { headers?: Record<string, string>; body?: Uint8Array | string; login?: string | null };
 
-/** The API behind a socket with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files (GENERIC) and the linked team/linked. */
+/**
+ * The API behind a socket with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files (GENERIC)
+ * and the linked team/linked.
+ */
 export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = await startApi(overrides, directory);
   await makeRepositories(api.call);
@@ -21,11 +24,17 @@ export type Images = Awaited<ReturnType<typeof startImages>>;
 
 export async function makeRepositories(call: Awaited<ReturnType<typeof startApi>>["call"]): Promise<void> {
   await call("POST", "/repository/api/project/create", { body: { name: "team", displayName: "Team" } });
-  for (const [name, type] of [["images", "OCI"], ["docker", "DOCKER"], ["files", "GENERIC"]] as const) {
+  for (const [name, type] of [
+    ["images", "OCI"],
+    ["docker", "DOCKER"],
+    ["files", "GENERIC"],
+  ] as const) {
     await call("POST", "/repository/api/repo/create", { body: { projectId: "team", name, type } });
   }
   const configuration = { type: "remote", url: "http://127.0.0.1:9" };
-  await call("POST", "/repository/api/repo/create", { body: { projectId: "team", name: "linked", type: "OCI", category: "REMOTE", configuration } });
+  await call("POST", "/repository/api/repo/create", {
+    body: { projectId: "team", name: "linked", type: "OCI", category: "REMOTE", configuration },
+  });
 }
 
 /** Plain HTTP with the admin's Basic, or another login. */
@@ -33,10 +42,15 @@ export function createClient(url: string) {
   async function http(method: string, path: string, { headers = {}, body, login = LOGIN }: Call = {}): Promise<Answer> {
     const target = path.startsWith("http") ? path : `${url}${path}`;
     const sent = body === undefined ? {} : { body: typeof body === "string" ? body : new Uint8Array(body) };
-    const answer = await fetch(target, { method, headers: { ...(login === null ? {} : { authorization: login }), ...headers }, ...sent });
+    const answer = await fetch(target, {
+      method,
+      headers: { ...(login === null ? {} : { authorization: login }), ...headers },
+      ...sent,
+    });
     const bytes = Buffer.from(await answer.arrayBuffer());
     const text = bytes.toString();
-    const json: unknown = (answer.headers.get("content-type") ?? "").includes("json") && text !== "" ? JSON.parse(text) : null;
+    const json: unknown =
+      (answer.headers.get("content-type") ?? "").includes("json") && text !== "" ? JSON.parse(text) : null;
     return { status: answer.status, headers: answer.headers, bytes, text, json };
   }
 
@@ -47,13 +61,17 @@ export function createClient(url: string) {
     return answer.headers.get("location") ?? "";
   }
 
-  const push = (name: string, tag: string | null, image: TestManifest) => pushImage(url, name, tag, image, { authorization: LOGIN });
+  const push = (name: string, tag: string | null, image: TestManifest) =>
+    pushImage(url, name, tag, image, { authorization: LOGIN });
   async function putBlob(name: string, blob: TestBlob): Promise<void> {
     const answer = await http("POST", `/v2/${name}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes });
     if (answer.status !== 201) throw new Error(`${answer.status} ${answer.text}`);
   }
   const putManifest = (name: string, reference: string, image: Pick<TestManifest, "bytes" | "mediaType">) =>
-    http("PUT", `/v2/${name}/manifests/${reference}`, { body: image.bytes, headers: { "content-type": image.mediaType } });
+    http("PUT", `/v2/${name}/manifests/${reference}`, {
+      body: image.bytes,
+      headers: { "content-type": image.mediaType },
+    });
   const tags = async (name: string): Promise<string[] | null> => {
     const answer = await http("GET", `/v2/${name}/tags/list`);
     return answer.status === 404 ? null : (answer.json as { tags: string[] }).tags;
@@ -62,7 +80,7 @@ export function createClient(url: string) {
 }
 
 /** The code of distribution's form of errors. */
-export const codeOf = ({ json }: Answer): string => (json as { errors: { code: string }[] } | null)?.errors[0]?.code ?? "";
-export const withDigest = (location: string, digest: string): string => `${location}${location.includes("?") ? "&" : "?"}digest=${digest}`;
-
-
+export const codeOf = ({ json }: Answer): string =>
+  (json as { errors: { code: string }[] } | null)?.errors[0]?.code ?? "";
+export const withDigest = (location: string, digest: string): string =>
+  `${location}${location.includes("?") ? "&" : "?"}digest=${digest}`;

@@ -16,20 +16,55 @@ export const mavenPath = (packageName: string, version: string, end: string) => 
 /** Puts packages into hosted repositories as their own clients do, by plain HTTP. `repo`: `{projectId}/{repoName}`. */
 export function createFiller({ url, authorization }: Login) {
   async function put(path: string, body: string | Uint8Array, contentType: string): Promise<void> {
-    const answer = await fetch(url + path, { method: "PUT", headers: { authorization, "content-type": contentType }, body: new Uint8Array(Buffer.from(body)) });
+    const answer = await fetch(url + path, {
+      method: "PUT",
+      headers: { authorization, "content-type": contentType },
+      body: new Uint8Array(Buffer.from(body)),
+    });
     if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${await answer.text()}`);
   }
-  const file = (repo: string, path: string, content: string | Uint8Array) => put(`/maven/${repo}${path}`, content, "application/octet-stream");
+  const file = (repo: string, path: string, content: string | Uint8Array) =>
+    put(`/maven/${repo}${path}`, content, "application/octet-stream");
 
   return {
     file,
     /** A POM and a jar, unless `files` says which; their names without artifact and version. */
-    async deploy(repo: string, packageName: string, version: string, files: Record<string, string | Uint8Array> = { ".jar": `jar of ${packageName} ${version}`, ".pom": pom(packageName, version) }): Promise<void> {
-      for (const [end, content] of Object.entries(files)) await file(repo, mavenPath(packageName, version, end), content);
+    async deploy(
+      repo: string,
+      packageName: string,
+      version: string,
+      files: Record<string, string | Uint8Array> = {
+        ".jar": `jar of ${packageName} ${version}`,
+        ".pom": pom(packageName, version),
+      },
+    ): Promise<void> {
+      for (const [end, content] of Object.entries(files))
+        await file(repo, mavenPath(packageName, version, end), content);
     },
-    publish: (repo: string, name: string, version: string, options: Parameters<typeof publication>[3] & { content?: string; tarball?: Buffer } = {}) =>
-      put(`/npm/${repo}/${name.replace("/", "%2f")}`, JSON.stringify(publication(name, version, options.tarball ?? Buffer.from(options.content ?? `tarball of ${name} ${version}`), options)), "application/json"),
-    async push(repo: string, image: string, tag: string | null, content: TestManifest = makeImage()): Promise<TestManifest> {
+    publish: (
+      repo: string,
+      name: string,
+      version: string,
+      options: Parameters<typeof publication>[3] & { content?: string; tarball?: Buffer } = {},
+    ) =>
+      put(
+        `/npm/${repo}/${name.replace("/", "%2f")}`,
+        JSON.stringify(
+          publication(
+            name,
+            version,
+            options.tarball ?? Buffer.from(options.content ?? `tarball of ${name} ${version}`),
+            options,
+          ),
+        ),
+        "application/json",
+      ),
+    async push(
+      repo: string,
+      image: string,
+      tag: string | null,
+      content: TestManifest = makeImage(),
+    ): Promise<TestManifest> {
       await pushImage(url, `${repo}/${image}`, tag, content, { authorization });
       return content;
     },

@@ -14,11 +14,17 @@ export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: str
   const api = createTestApi(overrides, directory);
   const watched = watchStatuses(api.app.fetch);
   const server = await new Promise<Server>((resolve) => {
-    const started = listen(watched.fetch, { hostname: "127.0.0.1", port: 0, serverOptions: { keepAliveTimeout: 75_000 } }, () => resolve(started));
+    const started = listen(
+      watched.fetch,
+      { hostname: "127.0.0.1", port: 0, serverOptions: { keepAliveTimeout: 75_000 } },
+      () => resolve(started),
+    );
   });
   const { port } = server.address() as AddressInfo;
   await api.call("POST", "/repository/api/project/create", { body: { name: "demo", displayName: "Demo" } });
-  await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "files", type: "GENERIC" } });
+  await api.call("POST", "/repository/api/repo/create", {
+    body: { projectId: "demo", name: "files", type: "GENERIC" },
+  });
   async function close(): Promise<void> {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
@@ -50,27 +56,47 @@ export function rawRequest(port: number, method: string, path: string, body = ""
   return sendRaw(port, Buffer.from(head + body, "utf8"));
 }
 
-export type SocketAnswer = { status: number; headers: IncomingHttpHeaders; body: Buffer; json: { code: number; message: string | null; data: Record<string, unknown> | null } };
+export type SocketAnswer = {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: Buffer;
+  json: { code: number; message: string | null; data: Record<string, unknown> | null };
+};
 
 /** A request with a body in pieces, which may be held back by the caller. */
-export function send(port: number, method: string, path: string, headers: Record<string, string | number> = {}, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = []): Promise<SocketAnswer> {
+export function send(
+  port: number,
+  method: string,
+  path: string,
+  headers: Record<string, string | number> = {},
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array> = [],
+): Promise<SocketAnswer> {
   return new Promise((resolve, reject) => {
-    const req = request({ host: "127.0.0.1", port, method, path, headers: { authorization: LOGIN, ...headers }, agent: false }, (res) => {
-      const parts: Buffer[] = [];
-      res.on("data", (part: Buffer) => parts.push(part));
-      res.on("error", reject);
-      res.on("end", () => {
-        const body = Buffer.concat(parts);
-        const json = body.length > 0 && res.headers["content-type"]?.startsWith("application/json") ? JSON.parse(body.toString("utf8")) : {};
-        resolve({ status: res.statusCode ?? 0, headers: res.headers, body, json });
-      });
-    });
+    const req = request(
+      { host: "127.0.0.1", port, method, path, headers: { authorization: LOGIN, ...headers }, agent: false },
+      (res) => {
+        const parts: Buffer[] = [];
+        res.on("data", (part: Buffer) => parts.push(part));
+        res.on("error", reject);
+        res.on("end", () => {
+          const body = Buffer.concat(parts);
+          const json =
+            body.length > 0 && res.headers["content-type"]?.startsWith("application/json")
+              ? JSON.parse(body.toString("utf8"))
+              : {};
+          resolve({ status: res.statusCode ?? 0, headers: res.headers, body, json });
+        });
+      },
+    );
     req.on("error", reject);
     void write(req, pieces);
   });
 }
 
-async function write(req: ReturnType<typeof request>, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+async function write(
+  req: ReturnType<typeof request>,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
   for await (const piece of pieces) {
     if (req.destroyed) return;
     if (!req.write(piece)) await drained(req);
@@ -92,7 +118,10 @@ const PROGRAM = fileURLToPath(new URL("./content-server.ts", import.meta.url));
 
 /** The same API in a process of its own that works in `directory`; it can be killed and started again. */
 export async function forkApi(directory: string) {
-  const child = fork(PROGRAM, [directory], { execArgv: ["--import", "tsx"], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(PROGRAM, [directory], {
+    execArgv: ["--import", "tsx"],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const exited = new Promise<void>((resolve) => void child.once("exit", () => resolve()));
   const port = await new Promise<number>((resolve, reject) => {
     child.once("message", (message) => resolve(Number(message)));

@@ -2,11 +2,18 @@ import { gzipSync } from "node:zlib";
 
 const BLOCK = 512;
 
-/** An npm package as `npm pack` makes it: a gzipped tar with everything below `package/`. `level`: how well it is packed, 0 to 9. */
+/**
+ * An npm package as `npm pack` makes it: a gzipped tar with everything below `package/`. `level`: how well it is
+ * packed, 0 to 9.
+ */
 export function npmTarball(files: Record<string, string | Buffer>, level?: number): Buffer {
   const entries = Object.entries(files).flatMap(([name, text]) => {
     const content = Buffer.from(text);
-    return [header(`package/${name}`, content.length), content, Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK)];
+    return [
+      header(`package/${name}`, content.length),
+      content,
+      Buffer.alloc((BLOCK - (content.length % BLOCK)) % BLOCK),
+    ];
   });
   return gzipSync(Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]), { ...(level !== undefined && { level }) });
 }

@@ -38,21 +38,53 @@ const SETTING: TaskSetting = {
   ...SETTING_DEFAULTS,
 };
 
-export const FILES: TaskObject = { localRepoName: "files", repoType: "GENERIC", remoteProjectId: null, remoteRepoName: null, packageConstraints: null, pathConstraints: null };
+export const FILES: TaskObject = {
+  localRepoName: "files",
+  repoType: "GENERIC",
+  remoteProjectId: null,
+  remoteRepoName: null,
+  packageConstraints: null,
+  pathConstraints: null,
+};
 export const paths = (...list: string[]): TaskObject => ({ ...FILES, pathConstraints: list.map((path) => ({ path })) });
 
 export const SENT: ArtifactResult = { kind: "sent" };
 export const BROKEN: ArtifactResult = { kind: "failed", reason: "refused", conflict: false, stopsCluster: false };
-export const CONFLICT: ArtifactResult = { kind: "failed", reason: "other content is there", conflict: true, stopsCluster: true };
-export const LATER: ArtifactResult = { kind: "again", reason: "it answered 503", notBefore: null, uploads: [], throttled: false };
+export const CONFLICT: ArtifactResult = {
+  kind: "failed",
+  reason: "other content is there",
+  conflict: true,
+  stopsCluster: true,
+};
+export const LATER: ArtifactResult = {
+  kind: "again",
+  reason: "it answered 503",
+  notBefore: null,
+  uploads: [],
+  throttled: false,
+};
 export const UNREACHABLE: ArtifactResult = { ...LATER, reason: "connection refused", unreachable: true };
 
 type Drained = Extract<DrainStep, { kind: "drain" }>;
 /** `packages`: the type of one more repository, p/packages. */
-type Options = { objects?: TaskObject[]; clusters?: number; setting?: Partial<TaskSetting>; type?: "STANDALONE" | "REMOTE"; packages?: RepositoryType };
+type Options = {
+  objects?: TaskObject[];
+  clusters?: number;
+  setting?: Partial<TaskSetting>;
+  type?: "STANDALONE" | "REMOTE";
+  packages?: RepositoryType;
+};
 
-/** A REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the worker is played by the test. */
-export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, type = "STANDALONE", packages }: Options = {}) {
+/**
+ * A REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the worker is played by the test.
+ */
+export function createFollowed({
+  objects = [FILES],
+  clusters = 1,
+  setting = {},
+  type = "STANDALONE",
+  packages,
+}: Options = {}) {
   const directory = mkdtempSync(join(tmpdir(), "drains-test-"));
   const db = openDb(join(directory, "replication.db"));
   const time = { now: Date.parse("2030-01-01T00:00:00Z") };
@@ -61,12 +93,25 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
   if (packages) addRepository(db, "p", "packages", packages);
   const clusterIds = Array.from({ length: clusters }, (_, at) => addCluster(db, `cluster-${at}`, type));
   const [clusterId = ""] = clusterIds;
-  const task = { name: "follow", kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME", setting: { ...SETTING, ...setting }, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
+  const task = {
+    name: "follow",
+    kind: "task",
+    projectId: "p",
+    replicaObjectType: "REPOSITORY",
+    replicaType: "REAL_TIME",
+    setting: { ...SETTING, ...setting },
+    description: null,
+    enabled: true,
+    record: true,
+    recordReserveDays: 30,
+    nextExecutionTime: null,
+  } as const;
   const taskKey = insertTask(db, task, objects, clusterIds, by()) ?? "";
   const cuts = new Map<string, number>();
   time.now += 1;
 
-  const repositoryOf = (name: string) => findRepository(db, "p", name) ?? { id: 0, projectId: "p", name, type: "GENERIC" as const };
+  const repositoryOf = (name: string) =>
+    findRepository(db, "p", name) ?? { id: 0, projectId: "p", name, type: "GENERIC" as const };
 
   /** Makes a version of p/packages, or changes what it is, and tells of it; `name:version`. */
   function release(label: string, content = label): void {
@@ -74,7 +119,13 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
     const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
     const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
     write(db, (tx) => {
-      const row = putVersion(tx, repositoryOf("packages").id, name, { name: version, digest, size: content.length, complete: true, document: null }, audit);
+      const row = putVersion(
+        tx,
+        repositoryOf("packages").id,
+        name,
+        { name: version, digest, size: content.length, complete: true, document: null },
+        audit,
+      );
       tellVersion(tx, repositoryOf("packages"), name, row, time.now);
     });
   }
@@ -88,12 +139,32 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
 
   /** Puts files, by path and content, in one transaction. */
   function uploadAll(files: readonly (readonly [path: string, content: string])[], repoName = "files"): void {
-    const contents = files.map(([fullPath, content]) => ({ fullPath, content, sha256: createHash("sha256").update(content).digest("hex") }));
-    putBlobs(db, contents.map(({ sha256, content }) => ({ sha256, md5: "0".repeat(32), size: content.length, inline: true })), time.now);
-    putNodes(db, repositoryOf(repoName), contents.map(({ fullPath, sha256 }) => ({ fullPath, sha256, metadata: {} })), { overwrite: true, ...by() });
+    const contents = files.map(([fullPath, content]) => ({
+      fullPath,
+      content,
+      sha256: createHash("sha256").update(content).digest("hex"),
+    }));
+    putBlobs(
+      db,
+      contents.map(({ sha256, content }) => ({ sha256, md5: "0".repeat(32), size: content.length, inline: true })),
+      time.now,
+    );
+    putNodes(
+      db,
+      repositoryOf(repoName),
+      contents.map(({ fullPath, sha256 }) => ({ fullPath, sha256, metadata: {} })),
+      { overwrite: true, ...by() },
+    );
   }
 
-  const begin = (to = clusterId): DrainStep => beginDrain(db, { taskKey, clusterId: to, workflowId: `repl-rt/${taskKey}/${to}`, localCluster: "center", now: time.now });
+  const begin = (to = clusterId): DrainStep =>
+    beginDrain(db, {
+      taskKey,
+      clusterId: to,
+      workflowId: `repl-rt/${taskKey}/${to}`,
+      localCluster: "center",
+      now: time.now,
+    });
 
   function drain(to = clusterId): Drained {
     const step = begin(to);
@@ -102,7 +173,10 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
   }
 
   /** Cuts what is due of an object and hands it out; `report` says what became of it. */
-  function take(recordId: string, object = 0): { artifacts: BatchArtifact[]; report: (result: (path: string) => ArtifactResult) => string | null }[] {
+  function take(
+    recordId: string,
+    object = 0,
+  ): { artifacts: BatchArtifact[]; report: (result: (path: string) => ArtifactResult) => string | null }[] {
     const to = db.select().from(record).where(eq(record.id, recordId)).get()?.clusterId ?? "";
     const id = `${recordId}/${object}`;
     const cut = (cuts.get(id) ?? 0) + 1;
@@ -121,7 +195,13 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
           startTime: time.now,
           bytesSent: 0,
           uploads: [],
-          outcome: { result: result(labelOf({ name, version })), digest: `sha256:${sha256}`, size, parts: noParts(), bytesSent: 0 },
+          outcome: {
+            result: result(labelOf({ name, version })),
+            digest: `sha256:${sha256}`,
+            size,
+            parts: noParts(),
+            bytesSent: 0,
+          },
         }));
         return takeReports(db, { recordId, number, lease: batch.lease, reports }, 0, time.now).stop;
       };
@@ -172,13 +252,32 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
     },
     cursor: (to = clusterId) => findCursor(db, { taskKey, clusterId: to }),
     toggle: (enabled: boolean) => setTaskEnabled(db, taskKey, { enabled, nextExecutionTime: null }, by()),
-    update: (newObjects: TaskObject[], newClusters: string[] = clusterIds) => updateTask(db, taskKey, {}, newObjects, newClusters, by()),
+    update: (newObjects: TaskObject[], newClusters: string[] = clusterIds) =>
+      updateTask(db, taskKey, {}, newObjects, newClusters, by()),
     planned: (recordId: string, object = 0) =>
-      db.select().from(plan).where(and(eq(plan.recordId, recordId), eq(plan.object, object))).orderBy(asc(plan.seq)).all().map(labelOf),
+      db
+        .select()
+        .from(plan)
+        .where(and(eq(plan.recordId, recordId), eq(plan.object, object)))
+        .orderBy(asc(plan.seq))
+        .all()
+        .map(labelOf),
     details: (recordId: string) =>
-      db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(asc(detail.artifactName)).all().map(({ artifactName, status, errorReason }) => ({ artifactName, status, errorReason })),
+      db
+        .select()
+        .from(detail)
+        .where(eq(detail.recordId, recordId))
+        .orderBy(asc(detail.artifactName))
+        .all()
+        .map(({ artifactName, status, errorReason }) => ({ artifactName, status, errorReason })),
     overview: (recordId: string) => findRecord(db, recordId)?.overview,
-    waiting: () => db.select().from(pending).orderBy(asc(pending.path)).all().map(({ path, version, tries }) => `${labelOf({ name: path, version })} ${tries}`),
+    waiting: () =>
+      db
+        .select()
+        .from(pending)
+        .orderBy(asc(pending.path))
+        .all()
+        .map(({ path, version, tries }) => `${labelOf({ name: path, version })} ${tries}`),
     destroy(): void {
       db.$client.close();
       rmSync(directory, { recursive: true, force: true });
@@ -186,7 +285,11 @@ export function createFollowed({ objects = [FILES], clusters = 1, setting = {}, 
   };
 }
 
-const labelOf = ({ name, version }: { name: string; version: string }) => (version === "" ? name : `${name}:${version}`);
-const splitLabel = (label: string) => ({ name: label.slice(0, label.lastIndexOf(":")), version: label.slice(label.lastIndexOf(":") + 1) });
+const labelOf = ({ name, version }: { name: string; version: string }) =>
+  version === "" ? name : `${name}:${version}`;
+const splitLabel = (label: string) => ({
+  name: label.slice(0, label.lastIndexOf(":")),
+  version: label.slice(label.lastIndexOf(":") + 1),
+});
 
 export type Followed = ReturnType<typeof createFollowed>;

@@ -19,7 +19,18 @@ const SETTING: TaskSetting = {
   automaticCreateRemoteRepo: true,
   ...SETTING_DEFAULTS,
 };
-export const TASK = { kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, description: null, enabled: true, record: true, recordReserveDays: 30, nextExecutionTime: null } as const;
+export const TASK = {
+  kind: "task",
+  projectId: "p",
+  replicaObjectType: "REPOSITORY",
+  replicaType: "SCHEDULED",
+  setting: SETTING,
+  description: null,
+  enabled: true,
+  record: true,
+  recordReserveDays: 30,
+  nextExecutionTime: null,
+} as const;
 
 /** The RUNNING record of a new task of project p; nothing is planned yet. */
 export function openRun(db: Db, objects: TaskObject | TaskObject[], clusterIds: string[], now: number): string {
@@ -33,16 +44,29 @@ const SHA256 = "0".repeat(64);
 export function addFiles(db: Db, list: string[], now: number): void {
   putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], now);
   const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
-  putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, { overwrite: true, user: "tester", now });
+  putNodes(db, findRepository(db, "p", "files") ?? { id: 0, projectId: "p", name: "files" }, files, {
+    overwrite: true,
+    user: "tester",
+    now,
+  });
 }
 
 const AUDIT = sql`'tester', 0, 'tester', 0`;
-const numbers = (count: number, from = 0) => sql.raw(`WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`);
+const numbers = (count: number, from = 0) =>
+  sql.raw(`WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`);
 /** As text, for SQLite takes a bound number for a real one. */
 const rest = (of: number) => sql.raw(`(i % ${of})`);
 
-/** The files /folder-{i % folders}/file-{i} of a repository, by one statement: a million take some seconds. What they hold is in no store. `from`: the first i. */
-export function addManyNodes(db: Db, repoName: string, count: number, { folders = 50, from = 0, projectId = "p" } = {}): void {
+/**
+ * The files /folder-{i % folders}/file-{i} of a repository, by one statement: a million take some seconds. What they
+ * hold is in no store. `from`: the first i.
+ */
+export function addManyNodes(
+  db: Db,
+  repoName: string,
+  count: number,
+  { folders = 50, from = 0, projectId = "p" } = {},
+): void {
   const id = findRepository(db, projectId, repoName)?.id ?? 0;
   db.run(sql`
     ${numbers(folders)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, metadata, created_by, created_date, last_modified_by, last_modified_date)
@@ -52,8 +76,16 @@ export function addManyNodes(db: Db, repoName: string, count: number, { folders 
     SELECT ${id}, '/folder-' || ${rest(folders)} || '/file-' || i, '/folder-' || ${rest(folders)}, 'file-' || i, 0, i % 100, ${SHA256}, ${"0".repeat(32)}, '{}', ${AUDIT} FROM n`);
 }
 
-/** Versions 1.0.{i} of package-{i % packages} of a repository of p; `attached`: tags that are part of another artifact instead. */
-export function addManyVersions(db: Db, repoName: string, count: number, { packages = 5, attached = false } = {}): void {
+/**
+ * Versions 1.0.{i} of package-{i % packages} of a repository of p; `attached`: tags that are part of another artifact
+ * instead.
+ */
+export function addManyVersions(
+  db: Db,
+  repoName: string,
+  count: number,
+  { packages = 5, attached = false } = {},
+): void {
   const id = findRepository(db, "p", repoName)?.id ?? 0;
   const name = attached ? sql`'sha256-' || printf('%064d', i) || '.sig'` : sql`'1.0.' || i`;
   db.run(sql`

@@ -5,12 +5,21 @@ import { findJudge } from "../servers/promql.ts";
 const MINUTE = 60_000;
 const judge = await findJudge();
 
-/** Whether a scrape makes an alert's expression true, a minute after an earlier one, by Prometheus' own engine; true where that cannot be had. */
+/**
+ * Whether a scrape makes an alert's expression true, a minute after an earlier one, by Prometheus' own engine; true
+ * where that cannot be had.
+ */
 export async function isAlerted(alert: Alert, text: string, before = text): Promise<boolean> {
   if (judge === null) return true;
   const now = Date.now();
   const expression = expressionOf(alert);
-  const { results, problems } = await judge({ scrapes: [{ at: now - MINUTE, text: before }, { at: now, text }], expressions: [expression] });
+  const { results, problems } = await judge({
+    scrapes: [
+      { at: now - MINUTE, text: before },
+      { at: now, text },
+    ],
+    expressions: [expression],
+  });
   expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_"))).toEqual([]);
   return (results[expression] ?? []).length > 0;
 }

@@ -1,4 +1,13 @@
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pino } from "pino";
@@ -12,13 +21,21 @@ const log = pino({ level: "silent" });
 /** A change in the text of one workflow file: `from` must be in it. */
 export type Change = { file: string; from: string; to: string };
 
-/** A CACHE_DIR of the test's own, in which the bundle of the workflows can be another than that of the sources: a deploy, good or bad. */
+/**
+ * A CACHE_DIR of the test's own, in which the bundle of the workflows can be another than that of the sources: a
+ * deploy, good or bad.
+ */
 export async function createDeploys() {
   const folder = mkdtempSync(join(tmpdir(), "deploys-"));
   const cacheDir = join(folder, "cache");
   mkdirSync(cacheDir);
   const bundleOf = (root: string, index: string, into: string) =>
-    bundleWorkflows({ entry: join(root, "workflows", index), sources: SOURCES.map((name) => join(root, name)), cacheDir: into, log });
+    bundleWorkflows({
+      entry: join(root, "workflows", index),
+      sources: SOURCES.map((name) => join(root, name)),
+      cacheDir: into,
+      log,
+    });
   const original = await bundleOf(join(ROOT, "dist"), "index.js", loadConfig(process.env).cacheDir);
   const placed = join(cacheDir, basename(original));
   copyFileSync(original, placed);

@@ -111,9 +111,7 @@ const EVERY: Term = { text: "*", has: () => true };
 
 export function sample(random: Random, dialect: "unix" | "quartz", abilities: Abilities): Sample {
   const field = (min: number, max: number, names: string[] = []): Term =>
-    random(4) === 0
-      ? EVERY
-      : list(random, () => simpleTerm(random, { min, max, top: max, names }, abilities.wraps));
+    random(4) === 0 ? EVERY : list(random, () => simpleTerm(random, { min, max, top: max, names }, abilities.wraps));
   const [second, minute, hour, month] = [field(0, 59), field(0, 59), field(0, 23), field(1, 12, MONTHS)];
   const firstDay = dialect === "unix" ? 0 : 1;
   const weekNumbers = { min: firstDay, max: firstDay + 6, top: abilities.wraps ? 7 : firstDay + 6, names: DAYS };

@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startInstance, type Instance } from "./instance.ts";
-import { createCleanup, createGate, openProduct, patiently, sha256, unique, UTC, type Product, type TaskDraft, type TaskObject } from "./run-fixture.ts";
+import {
+  createCleanup,
+  createGate,
+  openProduct,
+  patiently,
+  sha256,
+  unique,
+  UTC,
+  type Product,
+  type TaskDraft,
+  type TaskObject,
+} from "./run-fixture.ts";
 import { oneOf } from "./run-rig.ts";
 import { each, fillRegistry } from "./run-sources.ts";
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
@@ -13,12 +24,18 @@ export const FILES = 200;
 export const IMAGES = 100;
 /** Far longer than the small work takes; only a test that fails waits for it. */
 const SMALL_WITHIN_MS = 90_000;
-/** As many requests as the product holds at once are held when there were not more than before for so long; batches end and begin all the time. */
+/**
+ * As many requests as the product holds at once are held when there were not more than before for so long; batches end
+ * and begin all the time.
+ */
 const SETTLED_LOOKS = 10;
 const LOOK_MS = 500;
 
 export const PROJECT = "crowd";
-export const repositories: TaskObject[] = Array.from({ length: REPOSITORIES }, (_, at) => ({ localRepoName: `files-${at}`, repoType: "GENERIC" }));
+export const repositories: TaskObject[] = Array.from({ length: REPOSITORIES }, (_, at) => ({
+  localRepoName: `files-${at}`,
+  repoType: "GENERIC",
+}));
 
 export type FairRig = {
   center: Instance;
@@ -41,7 +58,8 @@ export type SmallWork = "a one-file run" | "a REAL_TIME upload" | "a one-image r
 export async function startFairRig(): Promise<FairRig> {
   const cleanup = createCleanup();
   const env = { ...UTC, LOG_LEVEL: "warn" };
-  const start = (more: Record<string, string>) => cleanup.keep(startInstance({ env: { ...env, ...more } }), (one) => one.remove());
+  const start = (more: Record<string, string>) =>
+    cleanup.keep(startInstance({ env: { ...env, ...more } }), (one) => one.remove());
   const registry = (...kinds: Parameters<typeof oneOf>) => cleanup.keep(oneOf(...kinds), (one) => one.stop());
   try {
     const [center, edge, source, target] = await Promise.all([
@@ -56,13 +74,26 @@ export async function startFairRig(): Promise<FairRig> {
     await each(repositories, 2, async ({ localRepoName }) => {
       await product.hosted(PROJECT, localRepoName);
       const files = Array.from({ length: FILES }, (_, at) => at);
-      await each(files, 8, (at) => product.upload(PROJECT, localRepoName, `/file-${at}.bin`, Buffer.from(`${localRepoName} ${at}`)));
+      await each(files, 8, (at) =>
+        product.upload(PROJECT, localRepoName, `/file-${at}.bin`, Buffer.from(`${localRepoName} ${at}`)),
+      );
     });
     const edgeCluster = await product.partner("edge", edge);
     const registryCluster = await product.registry("registry", target.url);
     const partner = openProduct(edge);
     const ends = { product, partner, edgeCluster, registryCluster, source };
-    return { center, edge, product, partner, edgeCluster, registryCluster, source, target, small: await smallWork(ends), end: cleanup.all };
+    return {
+      center,
+      edge,
+      product,
+      partner,
+      edgeCluster,
+      registryCluster,
+      source,
+      target,
+      small: await smallWork(ends),
+      end: cleanup.all,
+    };
   } catch (error) {
     await cleanup.all();
     throw error;
@@ -85,7 +116,10 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
     return bytes;
   };
   const arrived = (name: string, bytes: Buffer) =>
-    until(`${name}/one.bin arrives`, async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes));
+    until(
+      `${name}/one.bin arrives`,
+      async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes),
+    );
   const ended = async (key: string) => {
     await until(`the run of ${key} ends`, async () => (await product.newestRecord(key))?.status !== "RUNNING");
     const record = await product.newestRecord(key);
@@ -93,11 +127,27 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   };
   await upload("one");
   const setting = { conflictStrategy: "OVERWRITE" };
-  const fileTask = await product.run({ projectId: project, objects: [{ localRepoName: "one", repoType: "GENERIC" }], clusters: [edgeCluster], setting });
+  const fileTask = await product.run({
+    projectId: project,
+    objects: [{ localRepoName: "one", repoType: "GENERIC" }],
+    clusters: [edgeCluster],
+    setting,
+  });
   const constraint = [{ packageKey: "oci://small/app", versions: ["v1"] }];
-  const imageDraft: TaskDraft = { projectId: project, objects: [{ localRepoName: "image", repoType: "OCI", packageConstraints: constraint }], clusters: [registryCluster], type: "PACKAGE" };
+  const imageDraft: TaskDraft = {
+    projectId: project,
+    objects: [{ localRepoName: "image", repoType: "OCI", packageConstraints: constraint }],
+    clusters: [registryCluster],
+    type: "PACKAGE",
+  };
   const imageTask = await product.run(imageDraft);
-  await product.run({ projectId: project, objects: [{ localRepoName: "followed", repoType: "GENERIC" }], clusters: [edgeCluster], replicaType: "REAL_TIME", setting });
+  await product.run({
+    projectId: project,
+    objects: [{ localRepoName: "followed", repoType: "GENERIC" }],
+    clusters: [edgeCluster],
+    replicaType: "REAL_TIME",
+    setting,
+  });
   await Promise.all([ended(fileTask), ended(imageTask)]);
   const small: FairRig["small"] = {
     "a one-file run": async () => {
@@ -116,13 +166,23 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   return small;
 }
 
-export async function until(what: string, condition: () => Promise<boolean>, withinMs = SMALL_WITHIN_MS): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  withinMs = SMALL_WITHIN_MS,
+): Promise<void> {
   for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
     if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
   }
 }
 
-export type Held = { proxy: FaultProxy; letGo: () => void; open: () => number; settled: () => Promise<number>; stop: () => Promise<void> };
+export type Held = {
+  proxy: FaultProxy;
+  letGo: () => void;
+  open: () => number;
+  settled: () => Promise<number>;
+  stop: () => Promise<void>;
+};
 
 /** A way to `url` on which every request that matches waits until it is let go, however long that takes. */
 export async function holdBefore(url: string, matches: (path: string) => boolean = () => true): Promise<Held> {

@@ -9,7 +9,13 @@ import { compileOnce, programOf, ROOT } from "./program.ts";
 const READY_WITHIN_MS = 120_000;
 const INHERITED = ["PATH", "HOME", "TMPDIR", "CACHE_DIR", "XDG_CACHE_HOME", "TEMPORAL_CLI_PATH"];
 
-export type Pids = { supervisor: number; control: number; orchestrator: number; workers: number[]; temporal: number | null };
+export type Pids = {
+  supervisor: number;
+  control: number;
+  orchestrator: number;
+  workers: number[];
+  temporal: number | null;
+};
 export type Endpoints = { api: string; docs: string; temporal: string; temporalUi: string | null; pids: Pids };
 export type ProcessName = "supervisor" | "control" | "orchestrator" | "worker" | "temporal";
 
@@ -154,7 +160,13 @@ function watch(child: ChildProcess, logFile: string | undefined) {
 async function isReady(endpoints: () => Endpoints, { neverReady = false }: InstanceOptions): Promise<boolean> {
   try {
     const { api: url, pids } = endpoints();
-    const all = [pids.supervisor, pids.control, pids.orchestrator, ...pids.workers, ...(pids.temporal === null ? [] : [pids.temporal])];
+    const all = [
+      pids.supervisor,
+      pids.control,
+      pids.orchestrator,
+      ...pids.workers,
+      ...(pids.temporal === null ? [] : [pids.temporal]),
+    ];
     return all.every(isAlive) && (await fetch(`${url}/health/${neverReady ? "live" : "ready"}`)).status === 200;
   } catch {
     return false;

@@ -16,7 +16,9 @@ export function readSeries(text: string): Series[] {
     if (line === "" || line.startsWith("# ")) return [];
     const [, name, labels = "", value] = LINE.exec(line) ?? [];
     if (name === undefined) throw new Error(`not a line of the format: ${line}`);
-    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key = "", text = ""]) => [key, unescape(text)] as const);
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
+      ([, key = "", text = ""]) => [key, unescape(text)] as const,
+    );
     return [{ name, labels: Object.fromEntries(pairs), value: Number(value?.replace("Inf", "Infinity")) }];
   });
 }
@@ -24,8 +26,14 @@ export function readSeries(text: string): Series[] {
 const unescape = (text: string) => text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
 
 /** The one value of a series with these labels, others left open; undefined when there is none. */
-export function valueOf(series: readonly Series[], name: string, labels: Record<string, string> = {}): number | undefined {
-  const found = series.filter((one) => one.name === name && Object.entries(labels).every(([key, value]) => one.labels[key] === value));
+export function valueOf(
+  series: readonly Series[],
+  name: string,
+  labels: Record<string, string> = {},
+): number | undefined {
+  const found = series.filter(
+    (one) => one.name === name && Object.entries(labels).every(([key, value]) => one.labels[key] === value),
+  );
   if (found.length > 1) throw new Error(`${found.length} series of ${name} have the labels ${JSON.stringify(labels)}`);
   return found[0]?.value;
 }
@@ -43,29 +51,86 @@ export const SETTING: TaskSetting = {
 };
 
 /** A task as saved, without going through its rules: there may have to be hundreds. */
-export function addTask(db: Db, name: string, clusterIds: readonly string[], now: number, more: Partial<typeof task.$inferInsert> = {}): string {
+export function addTask(
+  db: Db,
+  name: string,
+  clusterIds: readonly string[],
+  now: number,
+  more: Partial<typeof task.$inferInsert> = {},
+): string {
   const key = newKey();
   const audit = { createdBy: "admin", createdDate: now, lastModifiedBy: "admin", lastModifiedDate: now };
   db.insert(task)
-    .values({ key, id: newId(), name, kind: "task", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, enabled: true, record: true, recordReserveDays: 30, ...audit, ...more })
+    .values({
+      key,
+      id: newId(),
+      name,
+      kind: "task",
+      projectId: "p",
+      replicaObjectType: "REPOSITORY",
+      replicaType: "SCHEDULED",
+      setting: SETTING,
+      enabled: true,
+      record: true,
+      recordReserveDays: 30,
+      ...audit,
+      ...more,
+    })
     .run();
   db.insert(taskObject).values({ taskKey: key, position: 0, localRepoName: "files", repoType: "GENERIC" }).run();
-  for (const [position, clusterId] of clusterIds.entries()) db.insert(taskCluster).values({ taskKey: key, position, clusterId }).run();
+  for (const [position, clusterId] of clusterIds.entries())
+    db.insert(taskCluster).values({ taskKey: key, position, clusterId }).run();
   return key;
 }
 
-type Run = { cause?: "MANUAL" | "SCHEDULED" | "REAL_TIME"; clusterId: string; start: number; end?: number; status?: "SUCCESS" | "FAILED"; details?: Parameters<typeof addDetails>[1][number][] };
+type Run = {
+  cause?: "MANUAL" | "SCHEDULED" | "REAL_TIME";
+  clusterId: string;
+  start: number;
+  end?: number;
+  status?: "SUCCESS" | "FAILED";
+  details?: Parameters<typeof addDetails>[1][number][];
+};
 
 /** A run with its details as workers report them; without `end` it goes on. Answers its record's id. */
-export function addRun(db: Db, taskKey: string, { cause = "MANUAL", clusterId, start, end, status = "SUCCESS", details = [] }: Run): string {
+export function addRun(
+  db: Db,
+  taskKey: string,
+  { cause = "MANUAL", clusterId, start, end, status = "SUCCESS", details = [] }: Run,
+): string {
   const id = newId();
-  const workflowId = { MANUAL: `repl/${taskKey}/${id}`, SCHEDULED: `repl/${taskKey}-2030-01-01T00:00:00Z`, REAL_TIME: `repl-rt/${taskKey}/${clusterId}` }[cause];
+  const workflowId = {
+    MANUAL: `repl/${taskKey}/${id}`,
+    SCHEDULED: `repl/${taskKey}-2030-01-01T00:00:00Z`,
+    REAL_TIME: `repl-rt/${taskKey}/${clusterId}`,
+  }[cause];
   const snapshot: RunSnapshot = {
-    taskName: "", projectId: "p", replicaObjectType: "REPOSITORY", replicaType: "SCHEDULED", setting: SETTING, record: true, localCluster: "center",
-    objects: [], clusters: [{ id: clusterId, name: "", type: "STANDALONE" }],
+    taskName: "",
+    projectId: "p",
+    replicaObjectType: "REPOSITORY",
+    replicaType: "SCHEDULED",
+    setting: SETTING,
+    record: true,
+    localCluster: "center",
+    objects: [],
+    clusters: [{ id: clusterId, name: "", type: "STANDALONE" }],
   };
-  db.insert(record).values({ id, taskKey, clusterId: cause === "REAL_TIME" ? clusterId : "", workflowId, status: "RUNNING", startTime: start, snapshot }).run();
-  if (details.length > 0) addDetails(db, details.map((detail, seq) => ({ ...detail, seq, recordId: id, clusterId })));
+  db.insert(record)
+    .values({
+      id,
+      taskKey,
+      clusterId: cause === "REAL_TIME" ? clusterId : "",
+      workflowId,
+      status: "RUNNING",
+      startTime: start,
+      snapshot,
+    })
+    .run();
+  if (details.length > 0)
+    addDetails(
+      db,
+      details.map((detail, seq) => ({ ...detail, seq, recordId: id, clusterId })),
+    );
   if (end !== undefined) endRecord(db, id, status, end);
   return id;
 }
@@ -87,11 +152,18 @@ export async function statementsOf(db: Db, work: () => Promise<unknown>): Promis
 /** How SQLite goes about a statement. */
 export function planOf(db: Db, statement: string): string[] {
   const parameters = (statement.match(/\?/g) ?? []).map(() => null);
-  return db.$client.prepare(`EXPLAIN QUERY PLAN ${statement}`).all(...parameters).map((row) => (row as { detail: string }).detail);
+  return db.$client
+    .prepare(`EXPLAIN QUERY PLAN ${statement}`)
+    .all(...parameters)
+    .map((row) => (row as { detail: string }).detail);
 }
 
 /** What a real instance says of itself, with the admin's login. */
-export async function scrapeOf({ url, username, password }: Pick<Instance, "url" | "username" | "password">): Promise<string> {
+export async function scrapeOf({
+  url,
+  username,
+  password,
+}: Pick<Instance, "url" | "username" | "password">): Promise<string> {
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const answer = await fetch(`${url}/metrics`, { headers: { authorization } });
   const text = await answer.text();

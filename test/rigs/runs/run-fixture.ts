@@ -47,24 +47,37 @@ export function openProduct(instance: Login) {
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await send(method, path, body);
     const envelope = answer.body as { code: number; data: T };
-    if (answer.status !== 200 || envelope.code !== 0) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    if (answer.status !== 200 || envelope.code !== 0)
+      throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return envelope.data;
   }
 
-  async function cluster(name: string, type: "STANDALONE" | "REMOTE", access: { url: string } & Access): Promise<string> {
+  async function cluster(
+    name: string,
+    type: "STANDALONE" | "REMOTE",
+    access: { url: string } & Access,
+  ): Promise<string> {
     await call("POST", "/replication/api/cluster/create", { name, type, ...access, ping: false });
     const found = await call<{ id: string; name: string }[]>("GET", `/replication/api/cluster/list?name=${name}`);
     return found.find((one) => one.name === name)?.id ?? "";
   }
 
-  const fileUrl = (projectId: string, name: string, path: string) => `${instance.url}/generic/${projectId}/${name}${path}`;
+  const fileUrl = (projectId: string, name: string, path: string) =>
+    `${instance.url}/generic/${projectId}/${name}${path}`;
 
   return {
     call,
-    project: (name: string) => call("POST", "/repository/api/project/create", { name, displayName: name, description: "" }),
+    project: (name: string) =>
+      call("POST", "/repository/api/project/create", { name, displayName: name, description: "" }),
     hosted: (projectId: string, name: string, type = "GENERIC") =>
       call("POST", "/repository/api/repo/create", { projectId, name, type, category: "LOCAL", public: false }),
-    linked: (projectId: string, name: string, url: string, credentials?: { username: string; password: string }, type: TaskObject["repoType"] = "OCI") =>
+    linked: (
+      projectId: string,
+      name: string,
+      url: string,
+      credentials?: { username: string; password: string },
+      type: TaskObject["repoType"] = "OCI",
+    ) =>
       call("POST", "/repository/api/repo/create", {
         projectId,
         name,
@@ -73,8 +86,18 @@ export function openProduct(instance: Login) {
         public: false,
         configuration: { type: "remote", url, ...(credentials && { credentials }) },
       }),
-    async upload(projectId: string, name: string, path: string, bytes: Uint8Array, headers: Record<string, string> = {}): Promise<void> {
-      const answer = await fetch(fileUrl(projectId, name, path), { method: "PUT", headers: { authorization, ...headers }, body: new Uint8Array(bytes) });
+    async upload(
+      projectId: string,
+      name: string,
+      path: string,
+      bytes: Uint8Array,
+      headers: Record<string, string> = {},
+    ): Promise<void> {
+      const answer = await fetch(fileUrl(projectId, name, path), {
+        method: "PUT",
+        headers: { authorization, ...headers },
+        body: new Uint8Array(bytes),
+      });
       const text = await answer.text();
       if (!answer.ok) throw new Error(`PUT ${path}: ${answer.status} ${text}`);
     },
@@ -87,9 +110,18 @@ export function openProduct(instance: Login) {
     },
     registry: (name: string, url: string, access: Access = {}) => cluster(name, "REMOTE", { url, ...access }),
     /** Another instance; `url` where something stands before it. */
-    partner: (name: string, other: Login, url = other.url) => cluster(name, "STANDALONE", { url, username: other.username, password: other.password }),
+    partner: (name: string, other: Login, url = other.url) =>
+      cluster(name, "STANDALONE", { url, username: other.username, password: other.password }),
     /** Creates a task, which starts at once unless its setting says otherwise, and answers its key. */
-    async run({ projectId, objects, clusters, type = "REPOSITORY", setting = {}, record = true, replicaType = "SCHEDULED" }: TaskDraft): Promise<string> {
+    async run({
+      projectId,
+      objects,
+      clusters,
+      type = "REPOSITORY",
+      setting = {},
+      record = true,
+      replicaType = "SCHEDULED",
+    }: TaskDraft): Promise<string> {
       const { key } = await call<TaskInfo>("POST", "/replication/api/task/create", {
         name: unique("task-"),
         localProjectId: projectId,
@@ -109,7 +141,10 @@ export function openProduct(instance: Login) {
     task: (key: string) => call<TaskInfo>("GET", `/replication/api/task/info/${key}`),
     /** Without the others, which may be many. */
     async newestRecord(key: string): Promise<RecordInfo | undefined> {
-      const page = await call<{ records: RecordInfo[] }>("GET", `/replication/api/task/record/page/${key}?pageNumber=1&pageSize=1`);
+      const page = await call<{ records: RecordInfo[] }>(
+        "GET",
+        `/replication/api/task/record/page/${key}?pageNumber=1&pageSize=1`,
+      );
       return page.records[0];
     },
     /** The newest first. */
@@ -126,24 +161,35 @@ export async function newest(product: Product, key: string): Promise<RecordInfo 
   const counts = record?.replicaOverview;
   if (record === undefined || counts === null || counts === undefined) throw new Error(`task ${key} has no record`);
   const { planned, success, failed, notDone, skip } = counts;
-  if (planned !== success + failed + notDone || skip > success) throw new Error(`counts do not add up: ${JSON.stringify(counts)}`);
+  if (planned !== success + failed + notDone || skip > success)
+    throw new Error(`counts do not add up: ${JSON.stringify(counts)}`);
   return { ...record, counts };
 }
 
-/** Follows the newest record of a task until `done`; the counts must add up at every look, and nothing done may be undone. */
-export async function follow(product: Product, key: string, done: (record: RecordInfo & { counts: Counts }) => boolean, withinMs = 120_000): Promise<RecordInfo & { counts: Counts }> {
+/**
+ * Follows the newest record of a task until `done`; the counts must add up at every look, and nothing done may be
+ * undone.
+ */
+export async function follow(
+  product: Product,
+  key: string,
+  done: (record: RecordInfo & { counts: Counts }) => boolean,
+  withinMs = 120_000,
+): Promise<RecordInfo & { counts: Counts }> {
   let before = { id: "", ended: 0 };
   for (const end = Date.now() + withinMs; ; await sleep(25)) {
     const record = await newest(product, key);
     const ended = record.counts.success + record.counts.failed;
-    if (record.id === before.id && ended < before.ended) throw new Error(`${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
+    if (record.id === before.id && ended < before.ended)
+      throw new Error(`${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
     before = { id: record.id, ended };
     if (done(record)) return record;
     if (Date.now() > end) throw new Error(`it did not come to that in ${withinMs} ms: ${JSON.stringify(record)}`);
   }
 }
 
-export const closed = (product: Product, key: string, withinMs?: number) => follow(product, key, ({ status }) => status !== "RUNNING", withinMs);
+export const closed = (product: Product, key: string, withinMs?: number) =>
+  follow(product, key, ({ status }) => status !== "RUNNING", withinMs);
 
 /** A control plane that was killed comes back. */
 export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): Promise<T> {

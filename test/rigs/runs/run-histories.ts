@@ -4,8 +4,15 @@ import { clientConnection } from "../../../temporal/connect.ts";
 
 export type History = temporal.api.history.v1.IHistory;
 
-/** The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new. Where no run is named, from the first one on that led to the newest. */
-export async function readHistories(address: string, workflowId: string, runId?: string): Promise<Map<string, History>> {
+/**
+ * The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new.
+ * Where no run is named, from the first one on that led to the newest.
+ */
+export async function readHistories(
+  address: string,
+  workflowId: string,
+  runId?: string,
+): Promise<Map<string, History>> {
   const connection = clientConnection({ temporalAddress: address });
   const { workflow } = new Client({ connection });
   const found = new Map<string, History>();
@@ -23,11 +30,13 @@ export async function readHistories(address: string, workflowId: string, runId?:
 
 /** Children, and the run that goes on as new. */
 function begunBy(id: string, { events }: History): { id: string; runId: string | undefined }[] {
-  return (events ?? []).flatMap(({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
-    const begun = child?.workflowExecution;
-    if (begun?.workflowId) return [{ id: begun.workflowId, runId: begun.runId ?? undefined }];
-    return anew?.newExecutionRunId ? [{ id, runId: anew.newExecutionRunId }] : [];
-  });
+  return (events ?? []).flatMap(
+    ({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
+      const begun = child?.workflowExecution;
+      if (begun?.workflowId) return [{ id: begun.workflowId, runId: begun.runId ?? undefined }];
+      return anew?.newExecutionRunId ? [{ id, runId: anew.newExecutionRunId }] : [];
+    },
+  );
 }
 
 /** Every text and every payload in a history, payloads decoded. */

@@ -10,21 +10,39 @@ import { findTool } from "../servers/tools.ts";
 
 const run = promisify(execFile);
 
-/** All images below a namespace of a registry, as crane lists them (or plain HTTP, where there is no crane), with digests by plain HTTP. Tags of what is attached are left out. */
+/**
+ * All images below a namespace of a registry, as crane lists them (or plain HTTP, where there is no crane), with
+ * digests by plain HTTP. Tags of what is attached are left out.
+ */
 export async function listImages(host: string, namespace: string): Promise<Listing> {
   const crane = await findTool(CRANE);
-  const lines = async (...args: string[]) => (await run(crane ?? "", [...args, "--insecure"])).stdout.split("\n").filter(Boolean);
+  const lines = async (...args: string[]) =>
+    (await run(crane ?? "", [...args, "--insecure"])).stdout.split("\n").filter(Boolean);
   const json = async <T>(path: string) => (await (await fetch(`http://${host}/v2/${path}`)).json()) as T;
-  const names = crane ? await lines("catalog", host) : (await json<{ repositories: string[] }>("_catalog?n=10000")).repositories;
+  const names = crane
+    ? await lines("catalog", host)
+    : (await json<{ repositories: string[] }>("_catalog?n=10000")).repositories;
   const listing: Listing = new Map();
-  await each(names.filter((name) => name.startsWith(`${namespace}/`)), 4, async (name) => {
-    const tags = crane ? await lines("ls", `${host}/${name}`).catch(noTags) : ((await json<{ tags?: string[] }>(`${name}/tags/list?n=10000`)).tags ?? []);
-    const images = tags.filter((tag) => !tag.startsWith("sha256-"));
-    await each(images, 4, async (tag) => {
-      const head = await fetch(`http://${host}/v2/${name}/manifests/${tag}`, { method: "HEAD", headers: { accept: ALL_TYPES } });
-      listing.set(`${name.slice(namespace.length + 1)}:${tag}`, head.headers.get("docker-content-digest") ?? `status ${head.status}`);
-    });
-  });
+  await each(
+    names.filter((name) => name.startsWith(`${namespace}/`)),
+    4,
+    async (name) => {
+      const tags = crane
+        ? await lines("ls", `${host}/${name}`).catch(noTags)
+        : ((await json<{ tags?: string[] }>(`${name}/tags/list?n=10000`)).tags ?? []);
+      const images = tags.filter((tag) => !tag.startsWith("sha256-"));
+      await each(images, 4, async (tag) => {
+        const head = await fetch(`http://${host}/v2/${name}/manifests/${tag}`, {
+          method: "HEAD",
+          headers: { accept: ALL_TYPES },
+        });
+        listing.set(
+          `${name.slice(namespace.length + 1)}:${tag}`,
+          head.headers.get("docker-content-digest") ?? `status ${head.status}`,
+        );
+      });
+    },
+  );
   return listing;
 }
 
@@ -35,11 +53,19 @@ function noTags(error: unknown): string[] {
 }
 
 /** All files of a repository of an instance, with the sha256 of their bytes as they are downloaded. */
-export async function listFiles(product: Product, projectId: string, repoName: string, hash: (bytes: Uint8Array) => string): Promise<Listing> {
+export async function listFiles(
+  product: Product,
+  projectId: string,
+  repoName: string,
+  hash: (bytes: Uint8Array) => string,
+): Promise<Listing> {
   const listing: Listing = new Map();
   for (let page = 1; ; page += 1) {
     const query = `pageNumber=${page}&pageSize=1000&includeFolder=false&deep=true`;
-    const { records } = await product.call<{ records: { fullPath: string }[] }>("GET", `/repository/api/node/page/${projectId}/${repoName}/?${query}`);
+    const { records } = await product.call<{ records: { fullPath: string }[] }>(
+      "GET",
+      `/repository/api/node/page/${projectId}/${repoName}/?${query}`,
+    );
     await each(records, 8, async ({ fullPath }) => {
       const bytes = await product.download(projectId, repoName, encodeURI(fullPath));
       if (bytes) listing.set(fullPath, hash(bytes));
@@ -56,7 +82,11 @@ export async function expectWhole(product: Product, record: RecordInfo, listing:
   expect({ status, errorReason }).toEqual({ status: "SUCCESS", errorReason: null });
   expect(replicaOverview).toMatchObject(counts);
   expect(listingOf(details)).toEqual(sorted(listing));
-  expect(details.every(({ status, endTime, errorReason }) => status === "SUCCESS" && endTime !== null && errorReason === null)).toBe(true);
+  expect(
+    details.every(
+      ({ status, endTime, errorReason }) => status === "SUCCESS" && endTime !== null && errorReason === null,
+    ),
+  ).toBe(true);
   return details;
 }
 
@@ -94,7 +124,12 @@ export function filesSentAgain(requests: SeenRequest[], target: string, details:
 }
 
 function endTimes(details: RecordDetail[]): Map<string, number> {
-  return new Map(details.map(({ artifactName, version, endTime }) => [version === null ? artifactName : `${artifactName}:${version}`, epoch(endTime)]));
+  return new Map(
+    details.map(({ artifactName, version, endTime }) => [
+      version === null ? artifactName : `${artifactName}:${version}`,
+      epoch(endTime),
+    ]),
+  );
 }
 
 /** Of a body of docs/instance-protocol.md; one that was cut off in its statement states nothing. */

@@ -18,16 +18,24 @@ export type ImageRig = {
   /** What linked repositories and clusters point to: proxies, through which everything can be counted and broken. */
   source: TestRegistry & { proxy: FaultProxy };
   target: TestRegistry & { proxy: FaultProxy };
-  /** Project with the linked repository `images`, which is the whole source, and the REMOTE cluster that is the whole target. */
+  /**
+   * Project with the linked repository `images`, which is the whole source, and the REMOTE cluster that is the whole
+   * target.
+   */
   projectId: string;
   cluster: string;
   end: () => Promise<void>;
 };
 
 /** An instance between two registries. */
-export async function startImageRig(options: InstanceOptions & { registries?: { source: RegistryKind[]; target: RegistryKind[] } } = {}): Promise<ImageRig> {
+export async function startImageRig(
+  options: InstanceOptions & { registries?: { source: RegistryKind[]; target: RegistryKind[] } } = {},
+): Promise<ImageRig> {
   const cleanup = createCleanup();
-  const { source: from, target: to } = options.registries ?? { source: ["gcr", "docker-registry"], target: ["distribution", "docker-registry"] };
+  const { source: from, target: to } = options.registries ?? {
+    source: ["gcr", "docker-registry"],
+    target: ["distribution", "docker-registry"],
+  };
   const registry = async (kinds: RegistryKind[]) => {
     const started = await cleanup.keep(oneOf(...kinds), (one) => one.stop());
     const proxy = await cleanup.keep(startProxy(started.url), (one) => one.stop());
@@ -35,7 +43,11 @@ export async function startImageRig(options: InstanceOptions & { registries?: { 
   };
   try {
     const env = { ...UTC, LOG_LEVEL: "warn", ...options.env };
-    const [instance, source, target] = await Promise.all([cleanup.keep(startInstance({ ...options, env }), (one) => one.remove()), registry(from), registry(to)]);
+    const [instance, source, target] = await Promise.all([
+      cleanup.keep(startInstance({ ...options, env }), (one) => one.remove()),
+      registry(from),
+      registry(to),
+    ]);
     const product = openProduct(instance);
     const projectId = unique("p");
     await product.project(projectId);
@@ -48,16 +60,32 @@ export async function startImageRig(options: InstanceOptions & { registries?: { 
   }
 }
 
-export type FileRig = { center: Instance; edge: Instance; product: Product; partner: Product; proxy: FaultProxy; projectId: string; cluster: string; end: () => Promise<void> };
+export type FileRig = {
+  center: Instance;
+  edge: Instance;
+  product: Product;
+  partner: Product;
+  proxy: FaultProxy;
+  projectId: string;
+  cluster: string;
+  end: () => Promise<void>;
+};
 
 /** Two instances, with a proxy before the second that keeps what files are stated. */
 export async function startFileRig(options: InstanceOptions = {}): Promise<FileRig> {
   const cleanup = createCleanup();
   const env = { ...UTC, LOG_LEVEL: "warn" };
-  const start = (more: Record<string, string>) => cleanup.keep(startInstance({ ...options, env: { ...env, ...more } }), (one) => one.remove());
+  const start = (more: Record<string, string>) =>
+    cleanup.keep(startInstance({ ...options, env: { ...env, ...more } }), (one) => one.remove());
   try {
-    const [center, edge] = await Promise.all([start(options.env ?? {}), start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" })]);
-    const proxy = await cleanup.keep(startProxy(edge.url, { keepBodies: (path) => path.includes("/sync/v1/files/") }), (one) => one.stop());
+    const [center, edge] = await Promise.all([
+      start(options.env ?? {}),
+      start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
+    ]);
+    const proxy = await cleanup.keep(
+      startProxy(edge.url, { keepBodies: (path) => path.includes("/sync/v1/files/") }),
+      (one) => one.stop(),
+    );
     const product = openProduct(center);
     const projectId = unique("p");
     await product.project(projectId);

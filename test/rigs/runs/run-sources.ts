@@ -15,12 +15,20 @@ export async function each<T>(items: readonly T[], atOnce: number, work: (item: 
 }
 
 /** Pushes `names` × `tags` small images (one layer of their own, one that all of a name share). */
-export async function fillRegistry(url: string, names: readonly string[], tags: number): Promise<Listing & { bytes: number }> {
+export async function fillRegistry(
+  url: string,
+  names: readonly string[],
+  tags: number,
+): Promise<Listing & { bytes: number }> {
   const listing: Listing = new Map();
   let bytes = 0;
   const images = names.flatMap((name) => {
     const base = makeBlob(2_000);
-    return Array.from({ length: tags }, (_, tag) => ({ name, tag: `v${tag + 1}`, image: makeImage({ layers: [base, 1_000] }) }));
+    return Array.from({ length: tags }, (_, tag) => ({
+      name,
+      tag: `v${tag + 1}`,
+      image: makeImage({ layers: [base, 1_000] }),
+    }));
   });
   await each(images, 16, async ({ name, tag, image }) => {
     await pushImage(url, name, tag, image);
@@ -30,10 +38,16 @@ export async function fillRegistry(url: string, names: readonly string[], tags: 
   return Object.assign(listing, { bytes });
 }
 
-const bytesOf = (image: TestManifest): number => image.bytes.length + image.blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
+const bytesOf = (image: TestManifest): number =>
+  image.bytes.length + image.blobs.reduce((sum, blob) => sum + blob.bytes.length, 0);
 
 /** Uploads files of the given sizes into folders of a hosted repository. */
-export async function fillRepository(product: Product, projectId: string, repoName: string, sizes: readonly number[]): Promise<Listing & { bytes: number }> {
+export async function fillRepository(
+  product: Product,
+  projectId: string,
+  repoName: string,
+  sizes: readonly number[],
+): Promise<Listing & { bytes: number }> {
   const listing: Listing = new Map();
   let bytes = 0;
   await each([...sizes.entries()], 16, async ([at, size]) => {

@@ -43,12 +43,26 @@ export type RecordRow = typeof record.$inferSelect;
 function setting(plan: Plan, timeZone?: string): object {
   if (plan === "immediately") return { executionStrategy: "IMMEDIATELY" };
   return "cron" in plan
-    ? { executionStrategy: "CRON_EXPRESSION", executionPlan: { cronExpression: plan.cron, executeImmediately: false, timeZone } }
-    : { executionStrategy: "SPECIFIED_TIME", executionPlan: { executeTime: plan.at, executeImmediately: false, timeZone } };
+    ? {
+        executionStrategy: "CRON_EXPRESSION",
+        executionPlan: { cronExpression: plan.cron, executeImmediately: false, timeZone },
+      }
+    : {
+        executionStrategy: "SPECIFIED_TIME",
+        executionPlan: { executeTime: plan.at, executeImmediately: false, timeZone },
+      };
 }
 
-/** The control plane without its listening socket, and the orchestrator; no transfer worker, so that a run of a linked repository goes on until it is stopped. */
-export async function startControl({ address, zone = "UTC", catchUpWindow = 3_600_000, dataDir = mkdtempSync(join(tmpdir(), "schedules-")) }: Options) {
+/**
+ * The control plane without its listening socket, and the orchestrator; no transfer worker, so that a run of a linked
+ * repository goes on until it is stopped.
+ */
+export async function startControl({
+  address,
+  zone = "UTC",
+  catchUpWindow = 3_600_000,
+  dataDir = mkdtempSync(join(tmpdir(), "schedules-")),
+}: Options) {
   const db = openDb(join(dataDir, "replication.db"));
   const ours = queues(randomBytes(6).toString("hex"));
   const connection = clientConnection({ temporalAddress: address });
@@ -56,10 +70,25 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
   const up = { temporal: true };
   const api = createTestApi({ db, zone });
   const { logger } = api.deps;
-  const deps = { db, client, queues: ours, searchAttributes: () => true, temporalUp: () => up.temporal, localCluster: "center", zone, catchUpWindow, now: Date.now, logger };
+  const deps = {
+    db,
+    client,
+    queues: ours,
+    searchAttributes: () => true,
+    temporalUp: () => up.temporal,
+    localCluster: "center",
+    zone,
+    catchUpWindow,
+    now: Date.now,
+    logger,
+  };
   const schedules = createSchedules(deps);
   const doorbell = createDoorbell(deps);
-  const executions = createExecutions({ ...deps, schedules, doorbell: { taskSaved: async () => {}, taskDeleted: async () => {} } });
+  const executions = createExecutions({
+    ...deps,
+    schedules,
+    doorbell: { taskSaved: async () => {}, taskDeleted: async () => {} },
+  });
   // The API holds its dependencies by reference.
   Object.assign(api.deps.executions, executions);
   addRepository(db, "shop", "files", "GENERIC");
@@ -75,7 +104,9 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     localProjectId: "shop",
     replicaObjectType: "REPOSITORY",
     replicaType: "SCHEDULED",
-    replicaTaskObjects: [blocked ? { localRepoName: "images", repoType: "OCI" } : { localRepoName: "files", repoType: "GENERIC" }],
+    replicaTaskObjects: [
+      blocked ? { localRepoName: "images", repoType: "OCI" } : { localRepoName: "files", repoType: "GENERIC" },
+    ],
     remoteClusterIds: [blocked ? clusters.registry : clusters.instance],
   });
   const row = (key: string): TaskRow => {
@@ -97,20 +128,39 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
     row,
     /** Creates a task through the API; `blocked`: its runs go on until they are stopped. Answers its key. */
     async create(plan: Plan, { enabled = true, timeZone, blocked = false, ...more }: Draft = {}): Promise<string> {
-      const made = await call("POST", "create", { ...body(blocked), ...more, name: `task-${randomBytes(4).toString("hex")}`, setting: setting(plan, timeZone), enabled });
+      const made = await call("POST", "create", {
+        ...body(blocked),
+        ...more,
+        name: `task-${randomBytes(4).toString("hex")}`,
+        setting: setting(plan, timeZone),
+        enabled,
+      });
       return (made as { key: string }).key;
     },
-    update: (key: string, plan: Plan, more: object = {}) => call("POST", "update", { ...body(false), key, name: row(key).name, setting: setting(plan), ...more }),
+    update: (key: string, plan: Plan, more: object = {}) =>
+      call("POST", "update", { ...body(false), key, name: row(key).name, setting: setting(plan), ...more }),
     toggle: (key: string) => call("POST", `toggle/status/${key}`),
     execute: (key: string) => call("POST", `execute/${key}`),
     stop: (key: string) => call("POST", `stop/${key}`),
     remove: (key: string) => call("DELETE", `delete/${key}`),
-    info: async (key: string) => (await call("GET", `info/${key}`)) as { nextExecutionTime: string | null; status: string; skippedTimes: number },
+    info: async (key: string) =>
+      (await call("GET", `info/${key}`)) as { nextExecutionTime: string | null; status: string; skippedTimes: number },
     /** Oldest first. */
-    records: (key: string): RecordRow[] => db.select().from(record).where(eq(record.taskKey, key)).orderBy(asc(record.startTime)).all(),
+    records: (key: string): RecordRow[] =>
+      db.select().from(record).where(eq(record.taskKey, key)).orderBy(asc(record.startTime)).all(),
     schedule: (key: string) => client.schedule.getHandle(scheduleId(key)),
     /** What carries out runs; without it they wait in Temporal. */
-    startRuns: () => startWorkers(address, ours, { db, localCluster: "center", zone, window: catchUpWindow, now: Date.now, closed: schedules.runClosed, turns: openTurns(db), died: () => {} }),
+    startRuns: () =>
+      startWorkers(address, ours, {
+        db,
+        localCluster: "center",
+        zone,
+        window: catchUpWindow,
+        now: Date.now,
+        closed: schedules.runClosed,
+        turns: openTurns(db),
+        died: () => {},
+      }),
     async close(): Promise<void> {
       for (const { key } of db.select({ key: task.key }).from(task).all()) await schedules.remove(key);
       doorbell.stop();
@@ -123,14 +173,28 @@ export async function startControl({ address, zone = "UTC", catchUpWindow = 3_60
 
 export type Control = Awaited<ReturnType<typeof startControl>>;
 
-async function startWorkers(address: string, { control, orchestrate }: ReturnType<typeof queues>, deps: Parameters<typeof createRunActivities>[0]): Promise<() => Promise<void>> {
+async function startWorkers(
+  address: string,
+  { control, orchestrate }: ReturnType<typeof queues>,
+  deps: Parameters<typeof createRunActivities>[0],
+): Promise<() => Promise<void>> {
   const { cacheDir } = loadConfig(process.env);
-  const codePath = await bundleWorkflows({ entry: path("../../../workflows/index.ts"), sources: [path("../../../workflows"), path("../../../domain")], cacheDir, log });
+  const codePath = await bundleWorkflows({
+    entry: path("../../../workflows/index.ts"),
+    sources: [path("../../../workflows"), path("../../../domain")],
+    cacheDir,
+    log,
+  });
   const connection = await NativeConnection.connect({ address });
   const common = { connection, shutdownGraceTime: "1s", shutdownForceTime: "3s" } as const;
   const workers = [
     await Worker.create({ ...common, taskQueue: control, activities: createRunActivities(deps) }),
-    await Worker.create({ ...common, taskQueue: orchestrate, workflowBundle: { codePath }, enableNonLocalActivities: false }),
+    await Worker.create({
+      ...common,
+      taskQueue: orchestrate,
+      workflowBundle: { codePath },
+      enableNonLocalActivities: false,
+    }),
   ];
   const running = Promise.all(workers.map((worker) => worker.run()));
   return async () => {
@@ -141,7 +205,11 @@ async function startWorkers(address: string, { control, orchestrate }: ReturnTyp
 }
 
 /** Looks again and again until `look` answers something but false, null or undefined. */
-export async function until<T>(what: string, look: () => T | Promise<T>, withinMs = 30_000): Promise<NonNullable<Exclude<T, false>>> {
+export async function until<T>(
+  what: string,
+  look: () => T | Promise<T>,
+  withinMs = 30_000,
+): Promise<NonNullable<Exclude<T, false>>> {
   for (const end = Date.now() + withinMs; ; await sleep(50)) {
     const seen = await look();
     if (seen !== false && seen !== null && seen !== undefined) return seen as NonNullable<Exclude<T, false>>;
@@ -152,7 +220,12 @@ export async function until<T>(what: string, look: () => T | Promise<T>, withinM
 /** A Temporal server that can be ended, and started again on what it had stored or on nothing. */
 export async function startTemporal() {
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
-  const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log });
+  const binary = await findBinary({
+    cliPath: temporalCliPath,
+    cacheDir,
+    proxy: { httpsProxy, httpProxy, noProxy },
+    log,
+  });
   const place = await choosePlace({ temporalBind: "127.0.0.1", temporalPort: 0, temporalUiPort: 0 }, log);
   const dataDir = mkdtempSync(join(tmpdir(), "temporal-"));
   const stopping = AbortSignal.abort();
@@ -191,4 +264,5 @@ export async function startTemporal() {
   };
 }
 
-const openTurns = (db: Parameters<typeof createTurns>[0]["db"]) => createTurns({ db, paces: createPaces(Date.now), workers: () => 1, wake: () => {}, now: Date.now });
+const openTurns = (db: Parameters<typeof createTurns>[0]["db"]) =>
+  createTurns({ db, paces: createPaces(Date.now), workers: () => 1, wake: () => {}, now: Date.now });

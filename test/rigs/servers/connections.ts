@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** The process of this machine that has a TCP connection from its port `from` to the port `to` (proc(5), Linux only); undefined when none has any more. */
+/**
+ * The process of this machine that has a TCP connection from its port `from` to the port `to` (proc(5), Linux only);
+ * undefined when none has any more.
+ */
 export function ownerOf(from: number, to: number): number | undefined {
   const ends = [from, to].map((port) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`);
   const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => readFileSync(file, "utf8").split("\n"));

@@ -35,7 +35,7 @@ const PIECE = Buffer.alloc(256 * 1024, "The same piece of a large body, over and
 
 /** `size` bytes that need no memory. */
 export async function* largeBody(size: number, offset = 0): AsyncGenerator<Buffer, void, undefined> {
-  for (let at = offset; at < size; ) {
+  for (let at = offset; at < size;) {
     const from = at % PIECE.length;
     const piece = PIECE.subarray(from, Math.min(PIECE.length, from + size - at));
     at += piece.length;

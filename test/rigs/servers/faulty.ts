@@ -19,14 +19,16 @@ type Which = {
 const chosen =
   ({ does, method, path }: Which) =>
   (asked: Asked): boolean =>
-    (does === undefined || { ask: SAFE.includes(asked.method), write: !SAFE.includes(asked.method), get: asked.method === "GET" }[does]) &&
+    (does === undefined ||
+      { ask: SAFE.includes(asked.method), write: !SAFE.includes(asked.method), get: asked.method === "GET" }[does]) &&
     (method === undefined || method === asked.method) &&
     (path === undefined || path.test(asked.path));
 
 /** One fault for all, or one for each request; `count` is how many of them there were before. */
 export type Faults = Fault | ((count: number, asked: Asked) => Fault | null);
 
-export const faultOf = (faults: Faults, count: number, asked: Asked): Fault | null => (typeof faults === "function" ? faults(count, asked) : faults);
+export const faultOf = (faults: Faults, count: number, asked: Asked): Fault | null =>
+  typeof faults === "function" ? faults(count, asked) : faults;
 
 /** Each chosen request breaks. */
 export function on(which: Which, fault: Faults): Rule {
@@ -43,11 +45,18 @@ export const asking = (fault: Fault): Rule => on({ does: "ask" }, fault);
 export const getting = (fault: Fault): Rule => on({ does: "get" }, fault);
 export const writing = (fault: Fault): Rule => on({ does: "write" }, fault);
 /** The request number `at`, from 0, of those that are chosen. */
-export const nth = (at: number, fault: Fault, which: Which = {}): Rule => on(which, (count) => (count === at ? fault : null));
+export const nth = (at: number, fault: Fault, which: Which = {}): Rule =>
+  on(which, (count) => (count === at ? fault : null));
 /** The first rule that has something to say. */
-export const either = (...rules: Rule[]): Rule => (asked) => rules.reduce<Fault | null>((found, rule) => found ?? rule(asked), null);
+export const either =
+  (...rules: Rule[]): Rule =>
+  (asked) =>
+    rules.reduce<Fault | null>((found, rule) => found ?? rule(asked), null);
 
-export const status = (code: number, { headers = {}, body = "" }: { headers?: Record<string, string>; body?: string } = {}): Fault => ({
+export const status = (
+  code: number,
+  { headers = {}, body = "" }: { headers?: Record<string, string>; body?: string } = {},
+): Fault => ({
   kind: "answer",
   status: code,
   headers,
@@ -64,17 +73,32 @@ export const drip = (bytes: number, everyMs: number): Fault => ({ kind: "dripAns
 /** Half of the answer, with a length as if that were all of it. */
 export const half: Fault = { kind: "alter", body: (whole) => whole.subarray(0, Math.floor(whole.length / 2)) };
 /** A page for people in place of the answer, as portals and proxies send them. */
-export const portal: Fault = { kind: "alter", status: 200, headers: { "content-type": "text/html" }, body: () => Buffer.from("<!doctype html><title>Log in</title>") };
+export const portal: Fault = {
+  kind: "alter",
+  status: 200,
+  headers: { "content-type": "text/html" },
+  body: () => Buffer.from("<!doctype html><title>Log in</title>"),
+};
 /** The answer says that its body is so much longer than it is; below 0, shorter. */
-export const lyingLength = (by: number): Fault => ({ kind: "alter", headers: (whole) => ({ "content-length": String(Math.max(0, whole.length + by)) }) });
+export const lyingLength = (by: number): Fault => ({
+  kind: "alter",
+  headers: (whole) => ({ "content-length": String(Math.max(0, whole.length + by)) }),
+});
 /** One bit of the body is another. */
 export const flipped: Fault = { kind: "alter", body: (whole) => withByte(whole, Math.floor(whole.length / 2)) };
 /** Coded, and it says so. */
-export const zipped: Fault = { kind: "alter", headers: { "content-encoding": "gzip" }, body: (whole) => gzipSync(whole) };
+export const zipped: Fault = {
+  kind: "alter",
+  headers: { "content-encoding": "gzip" },
+  body: (whole) => gzipSync(whole),
+};
 /** A header with another value than the server's, or without one. */
 export const header = (name: string, value: string | null): Fault => ({ kind: "alter", headers: { [name]: value } });
 /** Other text in place of what matches. */
-export const rewritten = (from: RegExp, to: string): Fault => ({ kind: "alter", body: (whole) => Buffer.from(whole.toString("utf8").replace(from, to)) });
+export const rewritten = (from: RegExp, to: string): Fault => ({
+  kind: "alter",
+  body: (whole) => Buffer.from(whole.toString("utf8").replace(from, to)),
+});
 /** Pages that say there is one more, each at the address that `next` gives it (RFC 8288). */
 export const linked =
   (next: (count: number) => string) =>
@@ -88,10 +112,19 @@ export const large = (size: number, headers: Record<string, string> = {}): Fault
   body: () => largeBody(size),
 });
 /** Everything is taken and nothing kept. */
-export const sink = (code = 201, body = "{}"): Fault => ({ kind: "swallow", status: code, headers: { "content-type": "application/json" }, body });
+export const sink = (code = 201, body = "{}"): Fault => ({
+  kind: "swallow",
+  status: code,
+  headers: { "content-type": "application/json" },
+  body,
+});
 
 /** What `work` answers while `rule` holds, and the requests that it made. */
-export async function during<T>(proxy: FaultProxy, rule: Rule, work: () => Promise<T>): Promise<{ answer: T; requests: SeenRequest[] }> {
+export async function during<T>(
+  proxy: FaultProxy,
+  rule: Rule,
+  work: () => Promise<T>,
+): Promise<{ answer: T; requests: SeenRequest[] }> {
   const before = proxy.requests.length;
   proxy.fault = rule;
   try {
@@ -103,7 +136,10 @@ export async function during<T>(proxy: FaultProxy, rule: Rule, work: () => Promi
 }
 
 /** The requests that `work` makes where nothing breaks; none where no network leads to its end. */
-export const watching = async <T>(proxy: FaultProxy | null, work: () => Promise<T>): Promise<{ answer: T; requests: SeenRequest[] }> =>
+export const watching = async <T>(
+  proxy: FaultProxy | null,
+  work: () => Promise<T>,
+): Promise<{ answer: T; requests: SeenRequest[] }> =>
   proxy === null ? { answer: await work(), requests: [] } : during(proxy, () => null, work);
 
 function withByte(bytes: Buffer, at: number): Buffer {

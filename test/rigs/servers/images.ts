@@ -49,7 +49,15 @@ type ImageOptions = {
 };
 
 export function makeImage(options: ImageOptions = {}): TestManifest {
-  const { format = "oci", architecture = "amd64", layers = [1_000], subject, artifactType, annotations, foreign = [] } = options;
+  const {
+    format = "oci",
+    architecture = "amd64",
+    layers = [1_000],
+    subject,
+    artifactType,
+    annotations,
+    foreign = [],
+  } = options;
   const types = TYPES[format];
   const blobs = layers.map((layer) => {
     if (typeof layer === "number") return makeBlob(layer, types.layer);
@@ -96,24 +104,49 @@ export function rewrite(image: TestManifest, change: (json: Record<string, unkno
   return toManifest(change(json), image.mediaType, image.blobs, image.children);
 }
 
-export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest): { mediaType: string; digest: string; size: number } {
+export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest): {
+  mediaType: string;
+  digest: string;
+  size: number;
+} {
   return { mediaType, digest, size: bytes.length };
 }
 
 export type PushOptions = { authorization?: string; without?: string[] };
 
 /** Pushes an image with everything below it; `without` names digests that are left out. Null = by digest only. */
-export async function pushImage(url: string, name: string, tag: string | null, image: TestManifest, options: PushOptions = {}): Promise<void> {
-  for (const child of image.children) if (!options.without?.includes(child.digest)) await pushImage(url, name, null, child, options);
+export async function pushImage(
+  url: string,
+  name: string,
+  tag: string | null,
+  image: TestManifest,
+  options: PushOptions = {},
+): Promise<void> {
+  for (const child of image.children)
+    if (!options.without?.includes(child.digest)) await pushImage(url, name, null, child, options);
   for (const blob of image.blobs) if (!options.without?.includes(blob.digest)) await pushBlob(url, name, blob, options);
   await pushManifest(url, name, tag ?? image.digest, image, options);
 }
 
-export async function pushManifest(url: string, name: string, reference: string, { mediaType, bytes }: TestManifest, options: PushOptions = {}): Promise<void> {
-  await send("PUT", `${url}/v2/${name}/manifests/${reference}`, bytes, { "content-type": mediaType, ...login(options) });
+export async function pushManifest(
+  url: string,
+  name: string,
+  reference: string,
+  { mediaType, bytes }: TestManifest,
+  options: PushOptions = {},
+): Promise<void> {
+  await send("PUT", `${url}/v2/${name}/manifests/${reference}`, bytes, {
+    "content-type": mediaType,
+    ...login(options),
+  });
 }
 
-export async function pushBlob(url: string, name: string, { digest, bytes }: TestBlob, options: PushOptions = {}): Promise<void> {
+export async function pushBlob(
+  url: string,
+  name: string,
+  { digest, bytes }: TestBlob,
+  options: PushOptions = {},
+): Promise<void> {
   const head = await fetch(`${url}/v2/${name}/blobs/${digest}`, { method: "HEAD", headers: login(options) });
   if (head.ok) return;
   const begun = await send("POST", `${url}/v2/${name}/blobs/uploads/`, undefined, login(options));
@@ -122,7 +155,12 @@ export async function pushBlob(url: string, name: string, { digest, bytes }: Tes
   await send("PUT", location.href, bytes, { "content-type": "application/octet-stream", ...login(options) });
 }
 
-async function send(method: string, url: string, body: Buffer | undefined, headers: Record<string, string>): Promise<Response> {
+async function send(
+  method: string,
+  url: string,
+  body: Buffer | undefined,
+  headers: Record<string, string>,
+): Promise<Response> {
   const response = await fetch(url, { method, headers, ...(body === undefined ? {} : { body: new Uint8Array(body) }) });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${text}`);
@@ -134,8 +172,15 @@ function login({ authorization }: PushOptions): Record<string, string> {
 }
 
 /** What a registry answers for a manifest, read by plain HTTP; null when it has none. */
-export async function readManifest(url: string, name: string, reference: string, options: PushOptions = {}): Promise<{ bytes: Buffer; digest: string } | null> {
-  const response = await fetch(`${url}/v2/${name}/manifests/${reference}`, { headers: { accept: ALL_TYPES, ...login(options) } });
+export async function readManifest(
+  url: string,
+  name: string,
+  reference: string,
+  options: PushOptions = {},
+): Promise<{ bytes: Buffer; digest: string } | null> {
+  const response = await fetch(`${url}/v2/${name}/manifests/${reference}`, {
+    headers: { accept: ALL_TYPES, ...login(options) },
+  });
   const bytes = Buffer.from(await response.arrayBuffer());
   if (response.status === 404) return null;
   if (!response.ok) throw new Error(`${name}:${reference}: ${response.status} ${bytes.toString()}`);
@@ -143,7 +188,12 @@ export async function readManifest(url: string, name: string, reference: string,
 }
 
 /** Digests of an image that a registry lacks, or holds with other bytes: manifests, children and blobs. */
-export async function missingParts(url: string, name: string, image: TestManifest, options: PushOptions = {}): Promise<string[]> {
+export async function missingParts(
+  url: string,
+  name: string,
+  image: TestManifest,
+  options: PushOptions = {},
+): Promise<string[]> {
   const missing: string[] = [];
   if ((await readManifest(url, name, image.digest, options))?.digest !== image.digest) missing.push(image.digest);
   for (const { digest } of image.blobs) {

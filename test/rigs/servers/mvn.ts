@@ -19,19 +19,46 @@ const PLUGINS = join(CACHE_DIR, "mvn-plugins");
 
 export type Mvn = Awaited<ReturnType<typeof mvnClient>>;
 
-/** Maven with the login of repositories at `url`; null where it or its plugins cannot be had, which is said aloud. `group` is the one group that is judged. */
-export async function mvnClient({ url, username, password, group }: { url: string; username: string; password: string; group: string }) {
+/**
+ * Maven with the login of repositories at `url`; null where it or its plugins cannot be had, which is said aloud.
+ * `group` is the one group that is judged.
+ */
+export async function mvnClient({
+  url,
+  username,
+  password,
+  group,
+}: {
+  url: string;
+  username: string;
+  password: string;
+  group: string;
+}) {
   const command = await findTool(MVN);
   if (command === null) return null;
   const home = mkdtempSync(join(tmpdir(), "mvn-"));
   const settings = join(home, "settings.xml");
-  writeFileSync(settings, `<settings><servers><server><id>hosted</id><username>${username}</username><password>${password}</password></server></servers></settings>`);
+  writeFileSync(
+    settings,
+    `<settings><servers><server><id>hosted</id><username>${username}</username><password>${password}</password></server></servers></settings>`,
+  );
 
   // As global settings, for the user's own say where plugins come from; -C: a wrong checksum fails.
   const run = (goal: string, options: Record<string, string>, { cwd = home, repository = PLUGINS } = {}) =>
     new Promise<string>((resolve, reject) => {
-      const args = ["-B", "-U", "-C", "-gs", settings, `-Dmaven.repo.local=${repository}`, goal, ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`)];
-      execFile(command, args, { cwd, maxBuffer: 16 * 1024 * 1024 }, (error, out, errors) => (error ? reject(new Error(`${out}\n${errors}`)) : resolve(out)));
+      const args = [
+        "-B",
+        "-U",
+        "-C",
+        "-gs",
+        settings,
+        `-Dmaven.repo.local=${repository}`,
+        goal,
+        ...Object.entries(options).map(([name, value]) => `-D${name}=${value}`),
+      ];
+      execFile(command, args, { cwd, maxBuffer: 16 * 1024 * 1024 }, (error, out, errors) =>
+        error ? reject(new Error(`${out}\n${errors}`)) : resolve(out),
+      );
     });
 
   for (const plugin of [DEPLOY, DEPENDENCY]) {
@@ -58,18 +85,28 @@ export async function mvnClient({ url, username, password, group }: { url: strin
       return join(home, name);
     },
     /** deploy:deploy-file, which makes the POM unless it is told otherwise. */
-    deploy: (options: Record<string, string>) => run(`${DEPLOY}:deploy-file`, { url, repositoryId: "hosted", groupId: group, packaging: "jar", ...options }),
+    deploy: (options: Record<string, string>) =>
+      run(`${DEPLOY}:deploy-file`, { url, repositoryId: "hosted", groupId: group, packaging: "jar", ...options }),
     /** dependency:get into a local repository that has nothing of the group; answers that repository's folder of it. */
     async resolve(coordinates: string): Promise<string> {
       forget();
-      await run(`${DEPENDENCY}:get`, { artifact: `${group}:${coordinates}`, remoteRepositories: `hosted::default::${url}`, transitive: "true" });
+      await run(`${DEPENDENCY}:get`, {
+        artifact: `${group}:${coordinates}`,
+        remoteRepositories: `hosted::default::${url}`,
+        transitive: "true",
+      });
       return join(PLUGINS, ...group.split("."));
     },
     /** Resolves the jars of `artifact:version`s, all in one go and anew; answers the folder they are in. */
     async resolveAll(artifacts: string[]): Promise<string> {
       forget();
       const folder = mkdtempSync(join(home, "resolved-"));
-      const dependencies = artifacts.map((each) => each.split(":")).map(([artifact, version]) => `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`);
+      const dependencies = artifacts
+        .map((each) => each.split(":"))
+        .map(
+          ([artifact, version]) =>
+            `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
+        );
       const project = `<project><modelVersion>4.0.0</modelVersion><groupId>resolving</groupId><artifactId>all</artifactId><version>1</version>
         <properties><outputDirectory>${folder}</outputDirectory></properties>
         <repositories><repository><id>hosted</id><url>${url}</url></repository></repositories><dependencies>${dependencies.join("")}</dependencies></project>`;

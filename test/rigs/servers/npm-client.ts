@@ -7,19 +7,33 @@ import { pathOf, publication, type Publishing } from "../api/npm-fixture.ts";
 export type NpmLogin = { username: string; password: string } | { token: string };
 export type NpmClient = ReturnType<typeof npmClient>;
 
-/** The npm program with a configuration of its own that knows one registry. `run` answers what it printed, or rejects with it. */
+/**
+ * The npm program with a configuration of its own that knows one registry. `run` answers what it printed, or rejects
+ * with it.
+ */
 export function npmClient(registry: string, login: NpmLogin) {
   const home = mkdtempSync(join(tmpdir(), "npm-client-"));
   const config = join(home, ".npmrc");
-  const settings = ["audit=true", "fund=false", "update-notifier=false", "fetch-retries=0", `cache=${join(home, "cache")}`];
-  writeFileSync(config, [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:${credentials(login)}`, ...settings, ""].join("\n"));
+  const settings = [
+    "audit=true",
+    "fund=false",
+    "update-notifier=false",
+    "fetch-retries=0",
+    `cache=${join(home, "cache")}`,
+  ];
+  writeFileSync(
+    config,
+    [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:${credentials(login)}`, ...settings, ""].join("\n"),
+  );
   // A test run through npm has its settings in the environment, and they would win.
   const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
   const env = { ...Object.fromEntries(inherited), npm_config_userconfig: config };
   const run = (folder: string, ...args: string[]) =>
     new Promise<string>((resolve, reject) => {
       const options = { cwd: join(home, folder), env, maxBuffer: 16 * 1024 * 1024 };
-      const child = execFile("npm", args, options, (error, out, errors) => (error ? reject(new Error(`${out}\n${errors}`)) : resolve(out)));
+      const child = execFile("npm", args, options, (error, out, errors) =>
+        error ? reject(new Error(`${out}\n${errors}`)) : resolve(out),
+      );
       child.stdin?.end();
     });
 
@@ -29,7 +43,8 @@ export function npmClient(registry: string, login: NpmLogin) {
     /** A folder with a package.json and these files. */
     folder(name: string, manifest: object, files: Record<string, string> = {}): string {
       mkdirSync(join(home, name), { recursive: true });
-      for (const [file, text] of Object.entries({ "package.json": JSON.stringify(manifest), ...files })) writeFileSync(join(home, name, file), text);
+      for (const [file, text] of Object.entries({ "package.json": JSON.stringify(manifest), ...files }))
+        writeFileSync(join(home, name, file), text);
       return name;
     },
     /** `npm publish` of a tarball as it is. */
@@ -45,7 +60,10 @@ export function npmClient(registry: string, login: NpmLogin) {
       const answer = await fetch(`${registry}${pathOf(name)}`, { method: "PUT", headers, body });
       if (!answer.ok) throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
     },
-    /** The tarball of `name@version`, as `npm pack` gets it with an empty cache; null when npm says that it is not there. */
+    /**
+     * The tarball of `name@version`, as `npm pack` gets it with an empty cache; null when npm says that it is not
+     * there.
+     */
     async fetchTarball(what: string): Promise<Buffer | null> {
       const folder = mkdtempSync(join(home, "fetch-"));
       const packed = run(".", "pack", what, "--json", "--pack-destination", folder, "--cache", join(folder, "cache"));
@@ -59,15 +77,19 @@ export function npmClient(registry: string, login: NpmLogin) {
   };
 }
 
-const authorizationOf = (login: NpmLogin): string => ("token" in login ? `Bearer ${login.token}` : `Basic ${basic(login)}`);
-const basic = ({ username, password }: { username: string; password: string }): string => Buffer.from(`${username}:${password}`).toString("base64");
+const authorizationOf = (login: NpmLogin): string =>
+  "token" in login ? `Bearer ${login.token}` : `Basic ${basic(login)}`;
+const basic = ({ username, password }: { username: string; password: string }): string =>
+  Buffer.from(`${username}:${password}`).toString("base64");
 
 function credentials(login: NpmLogin): string {
   if ("token" in login) return `_authToken=${login.token}`;
   return `_auth=${basic(login)}`;
 }
 
-/** The file that `npm pack --json` says it wrote; npm 12 answers an object with the packages by name, older ones a list. */
+/**
+ * The file that `npm pack --json` says it wrote; npm 12 answers an object with the packages by name, older ones a list.
+ */
 function nameOf(said: string): string {
   const [packed] = Object.values(JSON.parse(said) as Record<string, { filename?: unknown }>);
   if (typeof packed?.filename !== "string") throw new Error(`npm pack answers ${said}`);

@@ -9,7 +9,10 @@ import { findTool } from "./tools.ts";
 
 const run = promisify(execFile);
 
-/** Other people's clients say whether two registries hold the same image: same digest, and readable whole. Throws when not. */
+/**
+ * Other people's clients say whether two registries hold the same image: same digest, and readable whole. Throws when
+ * not.
+ */
 export async function judge(source: TestRegistry, target: TestRegistry, name: string, tag: string): Promise<void> {
   const [here, there] = [`${source.host}/${name}:${tag}`, `${target.host}/${name}:${tag}`];
   const crane = await findTool(CRANE);

@@ -15,7 +15,13 @@ export type RunningServer = {
   restart: () => Promise<void>;
 };
 
-type Start = { command: string; args: string[]; log?: string; env?: Record<string, string>; ready: () => Promise<boolean> };
+type Start = {
+  command: string;
+  args: string[];
+  log?: string;
+  env?: Record<string, string>;
+  ready: () => Promise<boolean>;
+};
 
 const READY_WITHIN_MS = 20_000;
 const children = new Set<ChildProcess>();
@@ -32,8 +38,16 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts a server and waits until it is ready; its output goes to the file `log`, and is shown when it is not ready. */
-export async function startServer({ command, args, log = join(mkdtempSync(join(tmpdir(), "server-")), "log"), env = {}, ready }: Start): Promise<RunningServer> {
+/**
+ * Starts a server and waits until it is ready; its output goes to the file `log`, and is shown when it is not ready.
+ */
+export async function startServer({
+  command,
+  args,
+  log = join(mkdtempSync(join(tmpdir(), "server-")), "log"),
+  env = {},
+  ready,
+}: Start): Promise<RunningServer> {
   let child = await launch();
 
   async function launch(): Promise<ChildProcess> {

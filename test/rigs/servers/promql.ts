@@ -11,9 +11,19 @@ const JUDGE: Tool = {
 };
 
 export type Scrape = { at: number; text: string };
-export type Rule = { alert: string; expr: string; for: string; labels: Record<string, string>; annotations: Record<string, string> | null };
+export type Rule = {
+  alert: string;
+  expr: string;
+  for: string;
+  labels: Record<string, string>;
+  annotations: Record<string, string> | null;
+};
 type Question = { rules?: string; scrapes?: Scrape[]; expressions?: string[] };
-type Answer = { problems: string[]; rules: Rule[]; results: Record<string, { labels: Record<string, string>; value: number }[]> };
+type Answer = {
+  problems: string[];
+  rules: Rule[];
+  results: Record<string, { labels: Record<string, string>; value: number }[]>;
+};
 
 /** Null when it cannot be had here. */
 export async function findJudge(): Promise<((question: Question) => Promise<Answer>) | null> {
@@ -25,7 +35,9 @@ export async function findJudge(): Promise<((question: Question) => Promise<Answ
       let said = "";
       child.stdout.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
       child.once("error", reject);
-      child.once("close", (code) => (code === 0 ? resolve(JSON.parse(said) as Answer) : reject(new Error(`promql-judge ended with ${code}`))));
+      child.once("close", (code) =>
+        code === 0 ? resolve(JSON.parse(said) as Answer) : reject(new Error(`promql-judge ended with ${code}`)),
+      );
       child.stdin.end(JSON.stringify({ rules: "", scrapes: [], expressions: [], ...question }));
     });
 }

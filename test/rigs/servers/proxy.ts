@@ -1,5 +1,11 @@
 import { once } from "node:events";
-import { createServer, request as forward, type IncomingMessage, type RequestListener, type ServerResponse } from "node:http";
+import {
+  createServer,
+  request as forward,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
 import { PassThrough, Readable, type Duplex } from "node:stream";
@@ -13,12 +19,18 @@ export type Fault =
   | ({ kind: "answer" } & OwnAnswer)
   /** Answered once the whole body has come, as by a server that takes everything and keeps nothing. */
   | ({ kind: "swallow" } & OwnAnswer)
-  /** Never answered. `reads`: the request's body is taken, else it is left lying, and nobody notices when its sender goes. */
+  /**
+   * Never answered. `reads`: the request's body is taken, else it is left lying, and nobody notices when its sender
+   * goes.
+   */
   | { kind: "hang"; reads?: boolean }
   /** The connection is reset at once, as by a machine where nobody listens. */
   | { kind: "reset" }
   | { kind: "latency"; ms: number }
-  /** Passed on when this resolves; `breathing`: said to be under way every few seconds, so that nobody gives it up for its silence. */
+  /**
+   * Passed on when this resolves; `breathing`: said to be under way every few seconds, so that nobody gives it up for
+   * its silence.
+   */
   | { kind: "hold"; until: Promise<void>; breathing?: boolean }
   /** Both connections are reset once this much of the request's body went through. */
   | { kind: "cutRequest"; afterBytes: number }
@@ -30,11 +42,23 @@ export type Fault =
   | { kind: "stallAnswer"; afterBytes: number }
   /** The answer's body comes in pieces of `bytes`, one every `everyMs`. */
   | { kind: "dripAnswer"; bytes: number; everyMs: number }
-  /** The answer is another one than the server's: `headers` replace its own (null: left out), `body` makes another of its body. */
-  | { kind: "alter"; status?: number; headers?: Headers | ((body: Buffer) => Headers); body?: (whole: Buffer) => Buffer };
+  /**
+   * The answer is another one than the server's: `headers` replace its own (null: left out), `body` makes another of
+   * its body.
+   */
+  | {
+      kind: "alter";
+      status?: number;
+      headers?: Headers | ((body: Buffer) => Headers);
+      body?: (whole: Buffer) => Buffer;
+    };
 
 type Headers = Record<string, string | null>;
-type OwnAnswer = { status: number; headers?: Record<string, string>; body?: string | Buffer | (() => AsyncIterable<Uint8Array>) };
+type OwnAnswer = {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string | Buffer | (() => AsyncIterable<Uint8Array>);
+};
 
 export type SeenRequest = {
   method: string;
@@ -65,7 +89,10 @@ export type FaultProxy = {
   fault: (request: Pick<SeenRequest, "method" | "path" | "port" | "headers">) => Fault | null;
   /** Added to every answer that comes from behind. */
   answerHeaders: Record<string, string>;
-  /** Ends the connections on which nothing is asked, as servers do after a while; resolves when their clients have seen it. */
+  /**
+   * Ends the connections on which nothing is asked, as servers do after a while; resolves when their clients have seen
+   * it.
+   */
   endIdle: () => Promise<void>;
   stop: () => Promise<void>;
 };
@@ -73,28 +100,53 @@ export type FaultProxy = {
 /** `below`: the path, "/a", under which the target is found, and nothing else. */
 type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean; below?: string };
 
-/** An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back to it. */
-export async function startProxy(target: string, { tls, keepBodies = () => false, below = "" }: Options = {}): Promise<FaultProxy> {
+/**
+ * An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back
+ * to it.
+ */
+export async function startProxy(
+  target: string,
+  { tls, keepBodies = () => false, below = "" }: Options = {},
+): Promise<FaultProxy> {
   const upstream = new URL(target);
   const requests: SeenRequest[] = [];
   const proxy: Pick<FaultProxy, "fault" | "answerHeaders"> = { fault: () => null, answerHeaders: {} };
 
   const listener: RequestListener = (request, response) => {
-    const seen: SeenRequest = { method: request.method ?? "", path: request.url ?? "", status: null, headers: request.headers, port: request.socket.remotePort ?? 0, time: Date.now(), closed: null, bytes: 0, body: [] };
+    const seen: SeenRequest = {
+      method: request.method ?? "",
+      path: request.url ?? "",
+      status: null,
+      headers: request.headers,
+      port: request.socket.remotePort ?? 0,
+      time: Date.now(),
+      closed: null,
+      bytes: 0,
+      body: [],
+    };
     requests.push(seen);
     response.once("close", () => (seen.closed = Date.now()));
     void handle(request, response, seen, proxy.fault(seen)).catch(() => request.destroy());
   };
 
-  async function handle(request: IncomingMessage, response: ServerResponse, seen: SeenRequest, fault: Fault | null): Promise<void> {
-    if (fault?.kind === "hang") return void (fault.reads === true && request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)));
+  async function handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    seen: SeenRequest,
+    fault: Fault | null,
+  ): Promise<void> {
+    if (fault?.kind === "hang")
+      return void (fault.reads === true && request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length)));
     if (fault?.kind === "reset") return void request.socket.resetAndDestroy();
     if (fault?.kind === "answer" || fault?.kind === "swallow") {
       request.on("data", (chunk: Buffer) => (seen.bytes += chunk.length));
       if (fault.kind === "swallow") await once(request, "end");
       seen.status = fault.status;
       response.writeHead(fault.status, fault.headers);
-      if (typeof fault.body === "function") return void Readable.from(fault.body()).on("error", () => response.destroy()).pipe(response);
+      if (typeof fault.body === "function")
+        return void Readable.from(fault.body())
+          .on("error", () => response.destroy())
+          .pipe(response);
       response.end(fault.body ?? "");
       return;
     }
@@ -105,7 +157,14 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
     const headers = fault?.kind === "alter" ? { ...request.headers, "accept-encoding": "identity" } : request.headers;
-    const passed = forward({ hostname, port, method: request.method, path: seen.path.slice(below.length), headers, agent: false });
+    const passed = forward({
+      hostname,
+      port,
+      method: request.method,
+      path: seen.path.slice(below.length),
+      headers,
+      agent: false,
+    });
     const cut = () => {
       passed.destroy();
       request.socket.resetAndDestroy();
@@ -116,7 +175,10 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
       answer.on("error", cut);
       if (fault?.kind === "loseAnswer") return cut();
       if (fault?.kind === "alter") return void alter(answer, response, fault).catch(cut);
-      response.writeHead(answer.statusCode ?? 502, [...answer.rawHeaders, ...Object.entries(proxy.answerHeaders).flat()]);
+      response.writeHead(answer.statusCode ?? 502, [
+        ...answer.rawHeaders,
+        ...Object.entries(proxy.answerHeaders).flat(),
+      ]);
       answer.pipe(wayBack(fault, cut)).pipe(response);
     });
     request.on("close", () => (request.complete ? undefined : passed.destroy()));
@@ -141,7 +203,8 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
     url: `${tls === undefined ? "http" : "https"}://${host}`,
     host,
     requests,
-    count: (method: string, path: RegExp) => requests.filter((seen) => seen.method === method && path.test(seen.path)).length,
+    count: (method: string, path: RegExp) =>
+      requests.filter((seen) => seen.method === method && path.test(seen.path)).length,
     clear: () => void requests.splice(0),
     async endIdle() {
       const busy = new Set(requests.filter(({ closed }) => closed === null).map(({ port }) => port));
@@ -158,7 +221,10 @@ export async function startProxy(target: string, { tls, keepBodies = () => false
   });
 }
 
-async function held(response: ServerResponse, { until, breathing = false }: Extract<Fault, { kind: "hold" }>): Promise<void> {
+async function held(
+  response: ServerResponse,
+  { until, breathing = false }: Extract<Fault, { kind: "hold" }>,
+): Promise<void> {
   const breath = setInterval(() => void (breathing && !response.destroyed && response.writeProcessing()), BREATH_MS);
   try {
     await until;
@@ -175,13 +241,20 @@ function wayBack(fault: Fault | null, cut: () => void): Duplex {
 }
 
 /** Ends the connection with the answer: one that lies about its length leaves it in disorder. */
-async function alter(answer: IncomingMessage, response: ServerResponse, fault: Extract<Fault, { kind: "alter" }>): Promise<void> {
+async function alter(
+  answer: IncomingMessage,
+  response: ServerResponse,
+  fault: Extract<Fault, { kind: "alter" }>,
+): Promise<void> {
   const whole = await readWhole(answer);
   const body = whole.length > 0 && fault.body !== undefined ? fault.body(whole) : whole;
   const { "transfer-encoding": _chunked, ...own } = answer.headers;
   const length = response.req.method === "HEAD" ? own["content-length"] : String(body.length);
   const other = typeof fault.headers === "function" ? fault.headers(body) : fault.headers;
   const headers = Object.entries({ ...own, "content-length": length, ...other, connection: "close" });
-  response.writeHead(fault.status ?? answer.statusCode ?? 502, Object.fromEntries(headers.filter(([, value]) => value !== null && value !== undefined)));
+  response.writeHead(
+    fault.status ?? answer.statusCode ?? 502,
+    Object.fromEntries(headers.filter(([, value]) => value !== null && value !== undefined)),
+  );
   response.end(body);
 }

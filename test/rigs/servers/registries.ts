@@ -24,7 +24,9 @@ const HTPASSWD = "alice:$2y$05$L/lybmfTc1ofSwqtTrcV6.oRWnhY1zY5CEfyzmzhWbkAH7t3b
 
 type Options = { auth?: "none" | "htpasswd" | "token" };
 
-/** Starts a registry with data of its own. go-containerregistry's knows no login, and keeps manifests in memory only. */
+/**
+ * Starts a registry with data of its own. go-containerregistry's knows no login, and keeps manifests in memory only.
+ */
 export async function startRegistry(kind: RegistryKind, { auth = "none" }: Options = {}): Promise<TestRegistry> {
   const tool = { "docker-registry": DOCKER_REGISTRY, distribution: DISTRIBUTION, gcr: GCR_REGISTRY }[kind];
   const command = await findTool(tool);
@@ -37,7 +39,13 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
   const tokens = auth === "token" ? await startTokenServer(folder) : null;
   const args = kind === "gcr" ? [host, data] : ["serve", writeConfig(folder, host, auth, tokens)];
   const ready = async () => [200, 401].includes((await fetch(`${url}/v2/`)).status);
-  const server = await startServer({ command, args, log: join(folder, "log"), env: { OTEL_TRACES_EXPORTER: "none" }, ready });
+  const server = await startServer({
+    command,
+    args,
+    log: join(folder, "log"),
+    env: { OTEL_TRACES_EXPORTER: "none" },
+    ready,
+  });
   const clean = async () => {
     await tokens?.stop();
     rmSync(folder, { recursive: true, force: true });
@@ -48,7 +56,17 @@ export async function startRegistry(kind: RegistryKind, { auth = "none" }: Optio
 const nothing = async (): Promise<void> => undefined;
 
 function unavailable(kind: RegistryKind): TestRegistry {
-  return { kind, available: false, url: "http://127.0.0.1:9", host: "127.0.0.1:9", data: "", tokens: null, stop: nothing, kill: nothing, restart: nothing };
+  return {
+    kind,
+    available: false,
+    url: "http://127.0.0.1:9",
+    host: "127.0.0.1:9",
+    data: "",
+    tokens: null,
+    stop: nothing,
+    kill: nothing,
+    restart: nothing,
+  };
 }
 
 function writeConfig(folder: string, host: string, auth: Options["auth"], tokens: TokenServer | null): string {

@@ -15,7 +15,9 @@ export type TokenServer = {
   stop: () => Promise<void>;
 };
 
-/** A token server as the distribution token specification has it: USER may pull and push, nobody else may do anything. */
+/**
+ * A token server as the distribution token specification has it: USER may pull and push, nobody else may do anything.
+ */
 export async function startTokenServer(folder: string): Promise<TokenServer> {
   const { key, certificate } = selfSigned(folder);
   const signingKey = createPrivateKey(readFileSync(key));
@@ -28,14 +30,27 @@ export async function startTokenServer(folder: string): Promise<TokenServer> {
     const url = new URL(request.url ?? "/", "http://localhost");
     const scopes = url.searchParams.getAll("scope").flatMap((scope) => scope.split(" "));
     const login = request.headers.authorization;
-    requests.push({ scopes, user: login === undefined ? null : Buffer.from(login.slice(6), "base64").toString().replace(/:.*/, "") });
+    requests.push({
+      scopes,
+      user: login === undefined ? null : Buffer.from(login.slice(6), "base64").toString().replace(/:.*/, ""),
+    });
     if (login !== undefined && login !== expected) {
-      response.writeHead(401).end(JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "wrong user or password" }] }));
+      response
+        .writeHead(401)
+        .end(JSON.stringify({ errors: [{ code: "UNAUTHORIZED", message: "wrong user or password" }] }));
       return;
     }
     const now = Math.floor(Date.now() / 1000);
     const access = login === undefined ? [] : scopes.map(toAccess);
-    const claims = { iss: "test", sub: "alice", aud: "test", iat: now, nbf: now - 5, exp: now + settings.lifeSeconds, access };
+    const claims = {
+      iss: "test",
+      sub: "alice",
+      aud: "test",
+      iat: now,
+      nbf: now - 5,
+      exp: now + settings.lifeSeconds,
+      access,
+    };
     const token = sign({ alg: "RS256", typ: "JWT", x5c }, claims);
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ [settings.field]: token, expires_in: settings.lifeSeconds }));

@@ -15,7 +15,10 @@ export type Tool = {
   apt?: { packages: string[]; command: string };
   /** `package@version` for go install, or a folder of ours to build. */
   go?: { package: string } | { folder: string };
-  /** A folder of ours with a package.json and its lock file, installed as a copy; `command` is one of its packages' programs. */
+  /**
+   * A folder of ours with a package.json and its lock file, installed as a copy; `command` is one of its packages'
+   * programs.
+   */
   npm?: { folder: string; command: string };
   cost: string;
 };
@@ -61,7 +64,10 @@ async function locate(tool: Tool): Promise<string | null> {
 function onPath({ onPath: wanted }: Tool): string | null {
   if (wanted === undefined) return null;
   try {
-    const said = execFileSync(wanted.command, wanted.versionArgs, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    const said = execFileSync(wanted.command, wanted.versionArgs, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     return wanted.matches.test(said) ? wanted.command : null;
   } catch {
     return null;
@@ -84,9 +90,16 @@ async function withGo(tool: Tool, cached: string): Promise<string | null> {
   mkdirSync(bin, { recursive: true });
   const flags = ["-trimpath", "-ldflags=-s -w", "-p", "2"];
   try {
-    if ("folder" in tool.go) await run("go", ["build", ...flags, "-o", join(bin, "tool"), "."], { cwd: tool.go.folder, timeout: LONGEST_BUILD_MS });
+    if ("folder" in tool.go)
+      await run("go", ["build", ...flags, "-o", join(bin, "tool"), "."], {
+        cwd: tool.go.folder,
+        timeout: LONGEST_BUILD_MS,
+      });
     else {
-      await run("go", ["install", ...flags, tool.go.package], { env: { ...process.env, GOBIN: bin }, timeout: LONGEST_BUILD_MS });
+      await run("go", ["install", ...flags, tool.go.package], {
+        env: { ...process.env, GOBIN: bin },
+        timeout: LONGEST_BUILD_MS,
+      });
       renameSync(join(bin, tool.go.package.replace(/@.*$/, "").split("/").at(-1) ?? ""), join(bin, "tool"));
     }
     renameSync(join(bin, "tool"), cached);
@@ -102,7 +115,8 @@ async function withNpm(tool: Tool, kept: string): Promise<string | null> {
   const folder = join(CACHE, `.${tool.name}-${process.pid}`);
   mkdirSync(folder, { recursive: true });
   try {
-    for (const file of ["package.json", "package-lock.json"]) copyFileSync(join(tool.npm.folder, file), join(folder, file));
+    for (const file of ["package.json", "package-lock.json"])
+      copyFileSync(join(tool.npm.folder, file), join(folder, file));
     const args = ["ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
     await run("npm", args, { cwd: folder, timeout: LONGEST_BUILD_MS });
     rmSync(kept, { recursive: true, force: true });

@@ -32,14 +32,21 @@ type Options = {
 const MEMBERS_ONLY = { "**": { access: "$authenticated", publish: "$authenticated", unpublish: "$authenticated" } };
 
 /** Starts verdaccio, an npm registry, with data of its own and without any registry behind it. */
-export async function startVerdaccio({ users = [USER], packages = MEMBERS_ONLY, maxBodySize = "50mb" }: Options = {}): Promise<Verdaccio> {
+export async function startVerdaccio({
+  users = [USER],
+  packages = MEMBERS_ONLY,
+  maxBodySize = "50mb",
+}: Options = {}): Promise<Verdaccio> {
   const command = await findTool(VERDACCIO);
   if (command === null) return unavailable;
   const folder = mkdtempSync(join(tmpdir(), "verdaccio-"));
   const listen = `127.0.0.1:${await freePort()}`;
   const url = `http://${listen}`;
   const config = join(folder, "config.yaml");
-  writeFileSync(join(folder, "htpasswd"), users.map(({ username, password }) => `${username}:{PLAIN}${password}\n`).join(""));
+  writeFileSync(
+    join(folder, "htpasswd"),
+    users.map(({ username, password }) => `${username}:{PLAIN}${password}\n`).join(""),
+  );
   // JSON is YAML, too.
   const settings = {
     storage: join(folder, "storage"),
@@ -54,7 +61,12 @@ export async function startVerdaccio({ users = [USER], packages = MEMBERS_ONLY, 
   };
   writeFileSync(config, JSON.stringify(settings));
   const ready = async () => (await fetch(`${url}/-/ping`)).ok;
-  const server = await startServer({ command, args: ["--config", config, "--listen", listen], log: join(folder, "log"), ready });
+  const server = await startServer({
+    command,
+    args: ["--config", config, "--listen", listen],
+    log: join(folder, "log"),
+    ready,
+  });
   const clean = () => rmSync(folder, { recursive: true, force: true });
   const token = ({ username, password } = users[0] ?? USER) => logIn(url, username, password);
   return { ...server, available: true, url, token, stop: () => server.kill().then(clean) };
@@ -63,7 +75,10 @@ export async function startVerdaccio({ users = [USER], packages = MEMBERS_ONLY, 
 async function logIn(url: string, name: string, password: string): Promise<string> {
   const answer = await fetch(`${url}/-/user/org.couchdb.user:${encodeURIComponent(name)}`, {
     method: "PUT",
-    headers: { "content-type": "application/json", authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}` },
+    headers: {
+      "content-type": "application/json",
+      authorization: `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`,
+    },
     body: JSON.stringify({ name, password }),
   });
   const { token } = (await answer.json()) as { token?: unknown };

@@ -1,6 +1,10 @@
 import { copyImage, type CopyImage } from "../../../activities/registries/oci/copy/image.ts";
 import { createImageMemory, type ImageMemory } from "../../../activities/registries/oci/copy/memory.ts";
-import { createOciRegistry, type OciRegistry, type OciRegistryOptions } from "../../../activities/registries/oci/registry.ts";
+import {
+  createOciRegistry,
+  type OciRegistry,
+  type OciRegistryOptions,
+} from "../../../activities/registries/oci/registry.ts";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../../domain/outcome.ts";
 import { UNHURRIED } from "../../../domain/slice.ts";
 import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
@@ -17,7 +21,17 @@ export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" 
   onUpload?: (state: UploadState) => void;
 };
 
-export function copy({ from, to, name, targetName = name, rules, signal, throttle, onUpload, ...rest }: CopyOptions): Promise<ArtifactOutcome> {
+export function copy({
+  from,
+  to,
+  name,
+  targetName = name,
+  rules,
+  signal,
+  throttle,
+  onUpload,
+  ...rest
+}: CopyOptions): Promise<ArtifactOutcome> {
   return copyImage({
     source: { registry: from, name },
     target: { registry: to, name: targetName },
@@ -37,7 +51,10 @@ export function copy({ from, to, name, targetName = name, rules, signal, throttl
 }
 
 /** Both ends of copies, closed together. */
-export function openEnds(source: string | OciRegistryOptions, target: string | OciRegistryOptions): { from: OciRegistry; to: OciRegistry; seen: ImageMemory; close: () => Promise<void> } {
+export function openEnds(
+  source: string | OciRegistryOptions,
+  target: string | OciRegistryOptions,
+): { from: OciRegistry; to: OciRegistry; seen: ImageMemory; close: () => Promise<void> } {
   const from = createOciRegistry(typeof source === "string" ? { url: source } : source);
   const to = createOciRegistry({ ...(typeof target === "string" ? { url: target } : target), pushes: true });
   return {

@@ -36,10 +36,22 @@ export type SourceFile = {
 };
 
 export const REMOTE = { projectId: "copies", repoName: "files" };
-const DATES = { createdBy: "ann", createdDate: Date.UTC(2024, 0, 2), lastModifiedBy: "ben", lastModifiedDate: Date.UTC(2025, 3, 4) };
+const DATES = {
+  createdBy: "ann",
+  createdDate: Date.UTC(2024, 0, 2),
+  lastModifiedBy: "ben",
+  lastModifiedDate: Date.UTC(2025, 3, 4),
+};
 
-/** An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same directory and port. */
-export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "instance-")), port = 0, fullDisk = (): boolean => false } = {}) {
+/**
+ * An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same
+ * directory and port.
+ */
+export async function startInstance({
+  dataDir = mkdtempSync(join(tmpdir(), "instance-")),
+  port = 0,
+  fullDisk = (): boolean => false,
+} = {}) {
   const content = openContent(dataDir);
   const requests: string[] = [];
   const api = createTestApi({ db: content.db, store: limited(content.store, fullDisk), localClusterName: "target" });
@@ -77,7 +89,10 @@ export async function startInstance({ dataDir = mkdtempSync(join(tmpdir(), "inst
     remove: () => rmSync(dataDir, { recursive: true, force: true }),
     /** A file as a stranger reads it; null when it is not there. */
     async fetchFile(path: string, { projectId, repoName } = REMOTE): Promise<Buffer | null> {
-      const answer = await fetch(`http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`, { headers: LOGIN });
+      const answer = await fetch(
+        `http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`,
+        { headers: LOGIN },
+      );
       const bytes = Buffer.from(await answer.arrayBuffer());
       if (answer.status === 404) return null;
       if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${bytes.toString()}`);
@@ -111,14 +126,28 @@ export function createSource() {
   const content = createContent();
   const source = createContentSource({ local: layout(content.dataDir), call: noCall });
 
-  async function addAll(files: { fullPath: string; bytes: Buffer; metadata?: Record<string, string> }[]): Promise<SourceFile[]> {
+  async function addAll(
+    files: { fullPath: string; bytes: Buffer; metadata?: Record<string, string> }[],
+  ): Promise<SourceFile[]> {
     const contents = files.map(({ bytes }) => ({ content: bytes }));
-    const entries = files.map(({ fullPath, bytes, metadata = {} }) => ({ fullPath, sha256: sha256(bytes), metadata, audit: DATES }));
+    const entries = files.map(({ fullPath, bytes, metadata = {} }) => ({
+      fullPath,
+      sha256: sha256(bytes),
+      metadata,
+      audit: DATES,
+    }));
     await content.store.putAll(contents, (blobs) => {
       putBlobs(content.db, blobs, Date.now());
       putNodes(content.db, content.repository, entries, { overwrite: true, user: "ann", now: Date.now() });
     });
-    return files.map(({ fullPath, bytes, metadata = {} }) => ({ fullPath, size: bytes.length, sha256: sha256(bytes), md5: md5(bytes), metadata, ...DATES }));
+    return files.map(({ fullPath, bytes, metadata = {} }) => ({
+      fullPath,
+      size: bytes.length,
+      sha256: sha256(bytes),
+      md5: md5(bytes),
+      metadata,
+      ...DATES,
+    }));
   }
 
   return {
@@ -141,7 +170,10 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
   return createInstanceClient({ url, ...ADMIN, ...options });
 }
 
-/** What a settling goes to, and how; `isEmpty`: the repository had nothing when the run began with it; `source`: instead of the contents of a store. */
+/**
+ * What a settling goes to, and how; `isEmpty`: the repository had nothing when the run began with it; `source`: instead
+ * of the contents of a store.
+ */
 export type Settled = {
   target: InstanceClient;
   content: ContentSource;
@@ -155,7 +187,20 @@ export type Settled = {
 };
 
 /** Settles artifacts at another instance and answers what was reported, in their order, and what moved. */
-export async function settle(artifacts: SettlingArtifact[], { target, content, source = hostedContent(content), remote = REMOTE, type = "GENERIC", isEmpty = false, rules, hooks, report }: Settled) {
+export async function settle(
+  artifacts: SettlingArtifact[],
+  {
+    target,
+    content,
+    source = hostedContent(content),
+    remote = REMOTE,
+    type = "GENERIC",
+    isEmpty = false,
+    rules,
+    hooks,
+    report,
+  }: Settled,
+) {
   const outcomes: (ArtifactOutcome | undefined)[] = artifacts.map(() => undefined);
   const states: UploadState[] = [];
   let bytes = 0;
@@ -185,10 +230,20 @@ type Copying = Settled & { mayHaveSent?: boolean; uploads?: UploadState[] };
 
 /** Copies files, each an artifact of its own. */
 export function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], ...settled }: Copying) {
-  return settle(files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })), settled);
+  return settle(
+    files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })),
+    settled,
+  );
 }
 
-export function toArtifact({ fullPath, size, sha256, md5, metadata, ...origin }: SourceFile): SettlingArtifact["artifact"] {
+export function toArtifact({
+  fullPath,
+  size,
+  sha256,
+  md5,
+  metadata,
+  ...origin
+}: SourceFile): SettlingArtifact["artifact"] {
   const part = { path: fullPath, size, digests: { sha256, md5 }, metadata, origin };
   return { name: fullPath, version: "", parts: [part], digest: `sha256:${sha256}`, document: null, tags: [], origin };
 }

@@ -11,13 +11,16 @@ import { createUploadScenes } from "./scenes-uploads.ts";
 import { startImpatientServer } from "./server.ts";
 
 /**
- * `node --import tsx test/workflows/histories/record.ts [--again] [--only=<name>,…]`: runs every shape of every workflow, and saves the histories that
- * replay.test.ts replays. To be run when workflows changed on purpose.
+ * `node --import tsx test/workflows/histories/record.ts [--again] [--only=<name>,…]`: runs every shape of every
+ * workflow, and saves the histories that replay.test.ts replays. To be run when workflows changed on purpose.
  */
 
 const SUGGESTS_ANEW_AFTER = 40;
 const LONGEST_MS = 1_200_000;
-const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice("--only=".length).split(",");
+const only = process.argv
+  .find((argument) => argument.startsWith("--only="))
+  ?.slice("--only=".length)
+  .split(",");
 const folder = createFolder(RELEASE, { again: process.argv.includes("--again") });
 
 /** A machine that is busy with other things may not have an instance ready in time. */
@@ -33,7 +36,9 @@ const cleanup = createCleanup();
 async function play(name: string, scene: () => Promise<void>): Promise<void> {
   const begun = Date.now();
   const late = new AbortController();
-  const timeout = sleep(LONGEST_MS, undefined, { signal: late.signal }).then(() => Promise.reject(new Error("it took too long")));
+  const timeout = sleep(LONGEST_MS, undefined, { signal: late.signal }).then(() =>
+    Promise.reject(new Error("it took too long")),
+  );
   await Promise.race([scene(), timeout]).then(
     () => console.log(`${name}: ${Math.round((Date.now() - begun) / 1000)} s`),
     (error: unknown) => {
@@ -49,11 +54,25 @@ const isWanted = (name: string) => only === undefined || only.includes(name);
 
 async function record(address: string): Promise<void> {
   const options = { temporalAddress: address, env: { RETRY_WINDOW: "60s" } };
-  const images = await cleanup.keep(patiently(() => startImageRig(options)), (one) => one.end());
-  const files = await cleanup.keep(patiently(() => startFileRig(options)), (one) => one.end());
-  const connection = await cleanup.keep(Promise.resolve(clientConnection({ temporalAddress: address })), (one) => one.close());
+  const images = await cleanup.keep(
+    patiently(() => startImageRig(options)),
+    (one) => one.end(),
+  );
+  const files = await cleanup.keep(
+    patiently(() => startFileRig(options)),
+    (one) => one.end(),
+  );
+  const connection = await cleanup.keep(Promise.resolve(clientConnection({ temporalAddress: address })), (one) =>
+    one.close(),
+  );
   const client = new Client({ connection });
-  const stage = { images, files, client, address, save: (name: string, workflowId: string, runId?: string) => folder.save(name, client, address, workflowId, runId) };
+  const stage = {
+    images,
+    files,
+    client,
+    address,
+    save: (name: string, workflowId: string, runId?: string) => folder.save(name, client, address, workflowId, runId),
+  };
   const uploads = createUploadScenes(stage);
   const scenes: Scenes = { ...createImageScenes(stage), ...createFileScenes(stage), ...uploads.scenes };
   // Ten minutes of silence, beside which all else goes on.
@@ -72,5 +91,6 @@ await record(server.address).finally(async () => {
   await cleanup.all();
   await server.stop();
 });
-if (failed.length > 0) console.error(`not recorded: ${failed.join(", ")}; record them by --again --only=${failed.join(",")}`);
+if (failed.length > 0)
+  console.error(`not recorded: ${failed.join(", ")}; record them by --again --only=${failed.join(",")}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,16 +1,31 @@
-/** A run that can be under way when a new release takes over: what its history has, and what it must lack to be that one. */
+/**
+ * A run that can be under way when a new release takes over: what its history has, and what it must lack to be that
+ * one.
+ */
 export type Required = { type: string; has: string[]; lacks?: string[] };
 
 /** Every shape that the code can make. Whoever adds one to a workflow adds it here and to record.ts. */
 export const REQUIRED: Record<string, Required> = {
-  "a run of hosted objects": { type: "taskRun", has: ["planAllHosted", "child: files", "closeRun", "completed"], lacks: ["readUnlisted", "readTargets", "child: images"] },
-  "a run of linked objects": { type: "taskRun", has: ["listPages", "readTargets", "child: images", "completed"], lacks: ["readUnlisted", "child: files"] },
+  "a run of hosted objects": {
+    type: "taskRun",
+    has: ["planAllHosted", "child: files", "closeRun", "completed"],
+    lacks: ["readUnlisted", "readTargets", "child: images"],
+  },
+  "a run of linked objects": {
+    type: "taskRun",
+    has: ["listPages", "readTargets", "child: images", "completed"],
+    lacks: ["readUnlisted", "child: files"],
+  },
   "a run of more linked objects than its plan tells": { type: "taskRun", has: ["readUnlisted", "listPages"] },
   "a run of hosted and of linked objects": { type: "taskRun", has: ["listPages", "child: files", "child: images"] },
   "a run with one child for all objects": { type: "taskRun", has: ["child: several objects"] },
   "a run whose listing is put off": { type: "taskRun", has: ["listPages", "timer"] },
   "a run with an object that cannot be listed": { type: "taskRun", has: ["failListing", "activity failed"] },
-  "a run that goes on as new from its plan": { type: "taskRun", has: ["listPages", "goes on as new"], lacks: ["child"] },
+  "a run that goes on as new from its plan": {
+    type: "taskRun",
+    has: ["listPages", "goes on as new"],
+    lacks: ["child"],
+  },
   "a run that goes on as new from sending": { type: "taskRun", has: ["child: several objects", "goes on as new"] },
   "a run that has gone on as new from sending": { type: "taskRun", has: ["has sent some", "closeRun"] },
   "a run that is stopped": { type: "taskRun", has: ["cancelled", "child", "closeRun"] },
@@ -42,7 +57,11 @@ export const REQUIRED: Record<string, Required> = {
   "a drain that is stopped": { type: "realTimeRun", has: ["cancelled", "closeRun"] },
   "a follower that goes on as new": { type: "realTimeRun", has: ["goes on as new"] },
   "a follower that waits": { type: "realTimeRun", has: ["beginDrain: idle", "timer"] },
-  "a follower that ends in silence": { type: "realTimeRun", has: ["beginDrain: idle", "completed"], lacks: ["beginDrain: gone"] },
+  "a follower that ends in silence": {
+    type: "realTimeRun",
+    has: ["beginDrain: idle", "completed"],
+    lacks: ["beginDrain: gone"],
+  },
   "a follower whose task is gone": { type: "realTimeRun", has: ["beginDrain: gone", "completed"] },
 };
 

@@ -8,11 +8,16 @@ import { readHistories } from "../../rigs/runs/run-histories.ts";
 import type { SavedHistory } from "./releases.ts";
 import { shapeOf } from "./shape.ts";
 
-/** Where histories of a release are saved. Refuses a folder that has some, unless `again`: then a name's old ones go when its new ones come. */
+/**
+ * Where histories of a release are saved. Refuses a folder that has some, unless `again`: then a name's old ones go
+ * when its new ones come.
+ */
 export function createFolder(release: string, { again }: { again: boolean }) {
   const folder = join(import.meta.dirname, release);
   if (!again && existsSync(folder) && readdirSync(folder).length > 0) {
-    throw new Error(`${folder} has histories. Name the next release in releases.ts, or say --again to record this one anew.`);
+    throw new Error(
+      `${folder} has histories. Name the next release in releases.ts, or say --again to record this one anew.`,
+    );
   }
   mkdirSync(folder, { recursive: true });
 
@@ -32,11 +37,23 @@ export function createFolder(release: string, { again }: { again: boolean }) {
     }
   }
 
-  /** Saves what there is of a workflow when it has ended: its newest run and those that led to it, or the named one and those after it. */
-  async function save(name: string, client: Client, address: string, workflowId: string, runId?: string): Promise<void> {
+  /**
+   * Saves what there is of a workflow when it has ended: its newest run and those that led to it, or the named one and
+   * those after it.
+   */
+  async function save(
+    name: string,
+    client: Client,
+    address: string,
+    workflowId: string,
+    runId?: string,
+  ): Promise<void> {
     while ((await client.workflow.getHandle(workflowId, runId).describe()).status.name === "RUNNING") await sleep(200);
     const histories = [...(await readHistories(address, workflowId, runId))].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    write(name, histories.map(([, history]) => JSON.parse(historyToJSON(history)) as SavedHistory["history"]));
+    write(
+      name,
+      histories.map(([, history]) => JSON.parse(historyToJSON(history)) as SavedHistory["history"]),
+    );
   }
 
   return { save };
@@ -44,6 +61,8 @@ export function createFolder(release: string, { again }: { again: boolean }) {
 
 /** Without what names this machine, and what replay does not look at. */
 function plain(history: SavedHistory["history"]): string {
-  const text = JSON.stringify(history, (key, value: unknown) => (key === "identity" ? "recorder" : key === "stackTrace" ? "" : value));
+  const text = JSON.stringify(history, (key, value: unknown) =>
+    key === "identity" ? "recorder" : key === "stackTrace" ? "" : value,
+  );
   return text.replaceAll(`@${hostname()}`, "@host");
 }

@@ -14,17 +14,30 @@ const DAY = 86_400_000;
 /** Runs of files to another instance, by hand and by schedules. */
 export function createFileScenes({ files, client, save }: Stage): Scenes {
   const { product, projectId, cluster } = files;
-  const partners = (count: number) => Promise.all(Array.from({ length: count }, () => product.partner(unique("edge"), files.edge, files.proxy.url)));
+  const partners = (count: number) =>
+    Promise.all(Array.from({ length: count }, () => product.partner(unique("edge"), files.edge, files.proxy.url)));
 
   async function send(names: string[], draft: Partial<TaskDraft> = {}, count = 5): Promise<string> {
     for (const name of names) {
       await product.hosted(projectId, name);
-      await fillRepository(product, projectId, name, Array.from({ length: count }, (_, at) => at + 1));
+      await fillRepository(
+        product,
+        projectId,
+        name,
+        Array.from({ length: count }, (_, at) => at + 1),
+      );
     }
-    return product.run({ projectId, objects: names.map((localRepoName) => ({ localRepoName, repoType: "GENERIC" })), clusters: [cluster], ...draft });
+    return product.run({
+      projectId,
+      objects: names.map((localRepoName) => ({ localRepoName, repoType: "GENERIC" })),
+      clusters: [cluster],
+      ...draft,
+    });
   }
   const saveRun = async (name: string, key: string) => save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
-  const cron = (cronExpression: string) => ({ setting: { executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression } } });
+  const cron = (cronExpression: string) => ({
+    setting: { executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression } },
+  });
 
   /** A firing as a schedule starts it, at a time of our choice. */
   async function fire(name: string, key: string, due: number, schedule: string): Promise<void> {
@@ -32,7 +45,15 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
     const [{ workflowId: earlier = "" } = {}] = await product.records(await send([unique("earlier-")]));
     const { taskQueue } = await client.workflow.getHandle(earlier).describe();
     const ours = queues(taskQueue.replace(/^orchestrate-/, ""));
-    const input: TaskRunInput = { taskKey: key, taskName: task.name, projectId, recordId: null, schedule, queues: ours, searchAttributes: true };
+    const input: TaskRunInput = {
+      taskKey: key,
+      taskName: task.name,
+      projectId,
+      recordId: null,
+      schedule,
+      queues: ours,
+      searchAttributes: true,
+    };
     const workflowId = firingId(task, due);
     await client.workflow.start(TASK_RUN, { workflowId, taskQueue, args: [input] });
     await save(name, workflowId);
@@ -40,11 +61,24 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
 
   return {
     "files-sent": async () => saveRun("files-sent", await send(["few"])),
-    "files-two-by-two": async () => saveRun("files-two-by-two", await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] })),
+    "files-two-by-two": async () =>
+      saveRun("files-two-by-two", await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] })),
     "files-anew": async () => {
       // So many batches that the window is filled again and again.
-      await hosted({ first: files.center, product }, "many", Array.from({ length: MANY }, (_, at) => ({ path: `/${at % 7}/${at}.bin`, content: Buffer.from(`file ${at}`) })), projectId);
-      await saveRun("files-anew", await product.run({ projectId, objects: [{ localRepoName: "many", repoType: "GENERIC" }], clusters: [cluster] }));
+      await hosted(
+        { first: files.center, product },
+        "many",
+        Array.from({ length: MANY }, (_, at) => ({ path: `/${at % 7}/${at}.bin`, content: Buffer.from(`file ${at}`) })),
+        projectId,
+      );
+      await saveRun(
+        "files-anew",
+        await product.run({
+          projectId,
+          objects: [{ localRepoName: "many", repoType: "GENERIC" }],
+          clusters: [cluster],
+        }),
+      );
     },
     "files-walked": async () => {
       const names = Array.from({ length: OBJECTS }, (_, at) => `walked-${at}`);
@@ -66,7 +100,19 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
       letGo();
       await closed(product, key, PATIENCE_MS);
     },
-    "files-fired-late": async () => fire("files-fired-late", await send(["fired-late"], cron("0 0 0 1 1 ?")), Math.floor(Date.now() / DAY) * DAY - 400 * DAY, "0 0 0 1 1 ? in UTC"),
-    "files-fired-stale": async () => fire("files-fired-stale", await send(["fired-stale"], cron("0 0 0 1 1 ?")), Math.floor(Date.now() / 1000) * 1000, "0 0 0 2 1 ? in UTC"),
+    "files-fired-late": async () =>
+      fire(
+        "files-fired-late",
+        await send(["fired-late"], cron("0 0 0 1 1 ?")),
+        Math.floor(Date.now() / DAY) * DAY - 400 * DAY,
+        "0 0 0 1 1 ? in UTC",
+      ),
+    "files-fired-stale": async () =>
+      fire(
+        "files-fired-stale",
+        await send(["fired-stale"], cron("0 0 0 1 1 ?")),
+        Math.floor(Date.now() / 1000) * 1000,
+        "0 0 0 2 1 ? in UTC",
+      ),
   };
 }

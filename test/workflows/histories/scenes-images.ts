@@ -1,11 +1,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApplicationFailure, type Client } from "@temporalio/client";
-import { closed, createGate, follow, type RecordInfo, type TaskDraft, type TaskObject } from "../../rigs/runs/run-fixture.ts";
+import {
+  closed,
+  createGate,
+  follow,
+  type RecordInfo,
+  type TaskDraft,
+  type TaskObject,
+} from "../../rigs/runs/run-fixture.ts";
 import type { FileRig, ImageRig } from "../../rigs/runs/run-rig.ts";
 import { fillRegistry } from "../../rigs/runs/run-sources.ts";
 import type { Fault } from "../../rigs/servers/proxy.ts";
 
-export type Stage = { images: ImageRig; files: FileRig; client: Client; address: string; save: (name: string, workflowId: string, runId?: string) => Promise<void> };
+export type Stage = {
+  images: ImageRig;
+  files: FileRig;
+  client: Client;
+  address: string;
+  save: (name: string, workflowId: string, runId?: string) => Promise<void>;
+};
 export type Scenes = Record<string, () => Promise<void>>;
 
 /** Longest that a scene waits for what it needs. */
@@ -17,14 +30,35 @@ const STARTED = 2;
 /** Runs of images from a linked repository to a registry. */
 export function createImageScenes({ images, files, client, save }: Stage): Scenes {
   const { product } = images;
-  const filled = fillRegistry(images.source.url, ["team/app", "team/other", ...Array.from({ length: MANY }, (_, at) => `many/app-${at}`)], 3);
-  const image = (name: string, to: string): TaskObject => ({ localRepoName: "images", repoType: "OCI", remoteProjectId: to, packageConstraints: [{ packageKey: `docker://${name}` }] });
+  const filled = fillRegistry(
+    images.source.url,
+    ["team/app", "team/other", ...Array.from({ length: MANY }, (_, at) => `many/app-${at}`)],
+    3,
+  );
+  const image = (name: string, to: string): TaskObject => ({
+    localRepoName: "images",
+    repoType: "OCI",
+    remoteProjectId: to,
+    packageConstraints: [{ packageKey: `docker://${name}` }],
+  });
 
   async function send(to: string, draft: Partial<TaskDraft> = {}): Promise<string> {
     await filled;
-    return product.run({ projectId: images.projectId, objects: ["team/app", "team/other"].map((name) => image(name, to)), clusters: [images.cluster], ...draft });
+    return product.run({
+      projectId: images.projectId,
+      objects: ["team/app", "team/other"].map((name) => image(name, to)),
+      clusters: [images.cluster],
+      ...draft,
+    });
   }
-  const one = (to: string): Partial<TaskDraft> => ({ objects: [{ ...image("team/app", to), packageConstraints: ["team/app", "team/other"].map((name) => ({ packageKey: `docker://${name}` })) }] });
+  const one = (to: string): Partial<TaskDraft> => ({
+    objects: [
+      {
+        ...image("team/app", to),
+        packageConstraints: ["team/app", "team/other"].map((name) => ({ packageKey: `docker://${name}` })),
+      },
+    ],
+  });
   const saveRun = async (name: string, key: string) => save(name, (await closed(product, key, PATIENCE_MS)).workflowId);
   const breakTarget = (fault: (request: { method: string; path: string }) => Fault | null) => {
     images.target.proxy.fault = fault;
@@ -32,9 +66,15 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
   /** A run of which a manifest waits at the target, once it does. */
   async function held(to: string): Promise<{ key: string; record: RecordInfo; letGo: () => void }> {
     const { until, letGo } = createGate();
-    breakTarget(({ method, path }) => (method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") ? { kind: "hold", until } : null));
+    breakTarget(({ method, path }) =>
+      method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") ? { kind: "hold", until } : null,
+    );
     const key = await send(to, one(to));
-    const isHeld = () => images.target.proxy.requests.some(({ path, method, closed: ended }) => method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") && ended === null);
+    const isHeld = () =>
+      images.target.proxy.requests.some(
+        ({ path, method, closed: ended }) =>
+          method === "PUT" && path.includes(`/${to}/`) && path.includes("/manifests/") && ended === null,
+      );
     return { key, record: await follow(product, key, isHeld, PATIENCE_MS), letGo };
   }
 
@@ -42,8 +82,13 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-sent": async () => saveRun("images-sent", await send("sent", one("sent"))),
     "images-of-objects": async () => saveRun("images-of-objects", await send("objects")),
     "images-fast-fail": async () => {
-      breakTarget(({ method, path }) => (method === "PUT" && path.includes("/manifests/v2") ? { kind: "answer", status: 413 } : null));
-      await saveRun("images-fast-fail", await send("strict", { ...one("strict"), setting: { errorStrategy: "FAST_FAIL" } }));
+      breakTarget(({ method, path }) =>
+        method === "PUT" && path.includes("/manifests/v2") ? { kind: "answer", status: 413 } : null,
+      );
+      await saveRun(
+        "images-fast-fail",
+        await send("strict", { ...one("strict"), setting: { errorStrategy: "FAST_FAIL" } }),
+      );
     },
     "images-again": async () => {
       const refused = new Set<string>();
@@ -56,20 +101,29 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     },
     "images-listed-again": async () => {
       let refusals = 0;
-      images.source.proxy.fault = ({ path }) => (path.includes("/tags/list") && (refusals += 1) <= 2 ? { kind: "answer", status: 503 } : null);
+      images.source.proxy.fault = ({ path }) =>
+        path.includes("/tags/list") && (refusals += 1) <= 2 ? { kind: "answer", status: 503 } : null;
       await saveRun("images-listed-again", await send("listed", one("listed")));
     },
     "images-not-listed": async () => {
       const { until, letGo } = createGate();
-      images.source.proxy.fault = ({ path }) => (path.startsWith("/v2/team/other/tags/list") ? { kind: "hold", until } : null);
+      images.source.proxy.fault = ({ path }) =>
+        path.startsWith("/v2/team/other/tags/list") ? { kind: "hold", until } : null;
       const key = await send("unlisted");
-      const isHeld = () => images.source.proxy.requests.some(({ path, closed: ended }) => path.startsWith("/v2/team/other/tags/") && ended === null);
+      const isHeld = () =>
+        images.source.proxy.requests.some(
+          ({ path, closed: ended }) => path.startsWith("/v2/team/other/tags/") && ended === null,
+        );
       const { workflowId } = await follow(product, key, ({ counts }) => counts.planned > 0 && isHeld(), PATIENCE_MS);
       await failPending(workflowId, "listPages");
       letGo();
       await saveRun("images-not-listed", key);
     },
-    "images-many": async () => saveRun("images-many", await send("many", { objects: Array.from({ length: MANY }, (_, at) => image(`many/app-${at}`, "many")) })),
+    "images-many": async () =>
+      saveRun(
+        "images-many",
+        await send("many", { objects: Array.from({ length: MANY }, (_, at) => image(`many/app-${at}`, "many")) }),
+      ),
     "images-stopped": async () => {
       const { key, letGo } = await held("stopped");
       await product.stop(key);
@@ -96,7 +150,10 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       await files.product.linked(projectId, "linked", images.source.url);
       await files.product.hosted(projectId, "beside");
       await files.product.upload(projectId, "beside", "/a.bin", Buffer.from("a"));
-      const objects: TaskObject[] = [{ ...image("team/app", "from-a-registry"), localRepoName: "linked" }, { localRepoName: "beside", repoType: "GENERIC" }];
+      const objects: TaskObject[] = [
+        { ...image("team/app", "from-a-registry"), localRepoName: "linked" },
+        { localRepoName: "beside", repoType: "GENERIC" },
+      ];
       const key = await files.product.run({ projectId, objects, clusters: [cluster] });
       await save("images-and-files", (await closed(files.product, key, PATIENCE_MS)).workflowId);
     },
@@ -109,7 +166,12 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
       for (const { activityId, activityType, state } of raw.pendingActivities ?? []) {
         if (activityType?.name !== type || state !== STARTED) continue;
         // One that has ended meanwhile has a successor.
-        const isFailed = client.activity.fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died")).then(() => 1, () => 0);
+        const isFailed = client.activity
+          .fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"))
+          .then(
+            () => 1,
+            () => 0,
+          );
         failed += await isFailed;
       }
     }

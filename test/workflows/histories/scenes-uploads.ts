@@ -8,15 +8,24 @@ import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
 /** Uploads that are followed. */
-export function createUploadScenes({ files, client, address, save }: Stage): { scenes: Scenes; beginSilence: () => Promise<() => Promise<void>> } {
+export function createUploadScenes({ files, client, address, save }: Stage): {
+  scenes: Scenes;
+  beginSilence: () => Promise<() => Promise<void>>;
+} {
   const { product, projectId, cluster } = files;
   const idOf = (key: string) => realTimeWorkflowId(key, cluster);
   const upload = (name: string, path: string) => product.upload(projectId, name, path, Buffer.from(path));
-  const sent = (key: string, count: number) => follow(product, key, ({ status, counts }) => status !== "RUNNING" && counts.success >= count, PATIENCE_MS);
+  const sent = (key: string, count: number) =>
+    follow(product, key, ({ status, counts }) => status !== "RUNNING" && counts.success >= count, PATIENCE_MS);
 
   async function begin(...names: string[]): Promise<string> {
     for (const name of names) await product.hosted(projectId, name);
-    return product.run({ projectId, objects: names.map((localRepoName) => ({ localRepoName, repoType: "GENERIC" })), clusters: [cluster], replicaType: "REAL_TIME" });
+    return product.run({
+      projectId,
+      objects: names.map((localRepoName) => ({ localRepoName, repoType: "GENERIC" })),
+      clusters: [cluster],
+      replicaType: "REAL_TIME",
+    });
   }
   /** The follower ends when its task is gone. */
   async function end(name: string, key: string): Promise<void> {
@@ -25,11 +34,16 @@ export function createUploadScenes({ files, client, address, save }: Stage): { s
   }
   const records = async (key: string) => (await product.records(key)).length;
   async function until(what: () => Promise<boolean>): Promise<void> {
-    for (const last = Date.now() + PATIENCE_MS; !(await what()); await sleep(100)) if (Date.now() > last) throw new Error("it did not come to that");
+    for (const last = Date.now() + PATIENCE_MS; !(await what()); await sleep(100))
+      if (Date.now() > last) throw new Error("it did not come to that");
   }
   const has = async (key: string, event: "signal" | "growDrain") => {
     const histories = await readHistories(address, idOf(key)).catch(() => new Map<string, History>());
-    return [...histories.values()].some((history) => JSON.stringify(history).includes(event === "signal" ? "signalExternalWorkflowExecutionInitiatedEventAttributes" : "growDrain"));
+    return [...histories.values()].some((history) =>
+      JSON.stringify(history).includes(
+        event === "signal" ? "signalExternalWorkflowExecutionInitiatedEventAttributes" : "growDrain",
+      ),
+    );
   };
 
   return {

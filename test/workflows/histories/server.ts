@@ -15,9 +15,24 @@ export async function startImpatientServer(events: number): Promise<{ address: s
   const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: {}, log: pino({ level: "info" }) });
   const folder = mkdtempSync(join(tmpdir(), "histories-"));
   const port = await freePort();
-  const values = [`limit.historyCount.suggestContinueAsNew=${events}`, ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`)];
-  const args = ["--headless", "--port", String(port), "--db-filename", join(folder, "temporal.db"), "--log-level", "error"];
-  const child = spawn(binary.path, ["server", "start-dev", ...args, ...values.flatMap((value) => ["--dynamic-config-value", value])], { stdio: "ignore" });
+  const values = [
+    `limit.historyCount.suggestContinueAsNew=${events}`,
+    ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
+  ];
+  const args = [
+    "--headless",
+    "--port",
+    String(port),
+    "--db-filename",
+    join(folder, "temporal.db"),
+    "--log-level",
+    "error",
+  ];
+  const child = spawn(
+    binary.path,
+    ["server", "start-dev", ...args, ...values.flatMap((value) => ["--dynamic-config-value", value])],
+    { stdio: "ignore" },
+  );
   const address = `127.0.0.1:${port}`;
   const connection = clientConnection({ temporalAddress: address });
   await untilItAnswers(connection, "default", 60_000);

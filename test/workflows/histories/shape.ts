@@ -15,11 +15,15 @@ type Attributes = {
 type Input = { recordId?: string | null; files?: true; sent?: object; object?: number; objectsEnd?: number };
 type Result = { kind?: string; again?: number; total?: number; failed?: number; linked?: number };
 
-/** What one run can differ by from another for whoever replays it: the type of the workflow, and features, each once. */
+/**
+ * What one run can differ by from another for whoever replays it: the type of the workflow, and features, each once.
+ */
 export type Shape = { type: string; features: Set<string> };
 
 const valuesOf = (payloads?: Payloads): unknown[] =>
-  (payloads?.payloads ?? []).map(({ data }) => (data ? (JSON.parse(Buffer.from(data, "base64").toString("utf8")) as unknown) : null));
+  (payloads?.payloads ?? []).map(({ data }) =>
+    data ? (JSON.parse(Buffer.from(data, "base64").toString("utf8")) as unknown) : null,
+  );
 
 function attributesOf(event: SavedEvent): Attributes {
   const key = Object.keys(event).find((name) => name.endsWith("EventAttributes"));
@@ -52,13 +56,17 @@ export function shapeOf({ history: { events } }: SavedHistory): Shape {
     if (kind === "WORKFLOW_EXECUTION_STARTED") inputFeatures("", attributes, features);
     if (kind === "START_CHILD_WORKFLOW_EXECUTION_INITIATED") inputFeatures("child: ", attributes, features);
     if (kind === "WORKFLOW_EXECUTION_SIGNALED") features.add(`signal ${attributes.signalName}`);
-    if (kind === "MARKER_RECORDED") for (const value of valuesOf(attributes.details?.["patch-data"])) features.add(`patch ${(value as { id?: string }).id}`);
+    if (kind === "MARKER_RECORDED")
+      for (const value of valuesOf(attributes.details?.["patch-data"]))
+        features.add(`patch ${(value as { id?: string }).id}`);
     if (kind === "ACTIVITY_TASK_SCHEDULED" && name) {
       activities.set(String(event["eventId"]), name);
       features.add(name);
-      if (name === "cutBatches" && (valuesOf(attributes.input)[0] as { most?: number }).most === 1) features.add("probes");
+      if (name === "cutBatches" && (valuesOf(attributes.input)[0] as { most?: number }).most === 1)
+        features.add("probes");
     }
-    if (kind === "ACTIVITY_TASK_COMPLETED") resultFeatures(activities.get(attributes.scheduledEventId ?? "") ?? "", attributes, features);
+    if (kind === "ACTIVITY_TASK_COMPLETED")
+      resultFeatures(activities.get(attributes.scheduledEventId ?? "") ?? "", attributes, features);
   }
   return { type: (first && attributesOf(first).workflowType?.name) ?? "", features };
 }

@@ -30,7 +30,10 @@ export type Item = SettlingArtifact & {
   carried: boolean;
 };
 
-/** `stopped`: a conflict under FAST_FAIL was met; nothing is begun any more. `uploading`: big contents (sha256) on their way, or there. */
+/**
+ * `stopped`: a conflict under FAST_FAIL was met; nothing is begun any more. `uploading`: big contents (sha256) on their
+ * way, or there.
+ */
 export type Copy = Settling & {
   client: InstanceClient;
   calls: Calls;
@@ -72,7 +75,11 @@ export function settleFailure(copy: Pick<Copy, "report">, item: Item, error: Tra
 export const labelOf = (item: Item): string => subjectOf(item.artifact);
 
 /** Work whose failure ends those of `items` that have not ended; an abort goes through. */
-export async function guarded(copy: Pick<Copy, "hooks" | "report">, items: readonly Item[], work: () => Promise<void>): Promise<void> {
+export async function guarded(
+  copy: Pick<Copy, "hooks" | "report">,
+  items: readonly Item[],
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -82,14 +89,21 @@ export async function guarded(copy: Pick<Copy, "hooks" | "report">, items: reado
 }
 
 /**
- * Runs `work` on each, some at once, and begins nothing more once the copy was stopped, or its time is over but for the first: however slow an
- * end is, every batch gets on. Returns when none runs any more.
+ * Runs `work` on each, some at once, and begins nothing more once the copy was stopped, or its time is over but for the
+ * first: however slow an end is, every batch gets on. Returns when none runs any more.
  */
-export async function together<T>(copy: Pick<Copy, "hooks" | "stopped">, list: readonly T[], width: number, work: (each: T) => Promise<unknown>): Promise<void> {
+export async function together<T>(
+  copy: Pick<Copy, "hooks" | "stopped">,
+  list: readonly T[],
+  width: number,
+  work: (each: T) => Promise<unknown>,
+): Promise<void> {
   const limit = pLimit(width);
   const { signal, slice } = copy.hooks;
   const mayBegin = (at: number) => !copy.stopped && !signal.aborted && (at < width || !slice.isOver());
-  const ended = await Promise.allSettled(list.map((each, at) => limit(async () => (mayBegin(at) ? work(each) : undefined))));
+  const ended = await Promise.allSettled(
+    list.map((each, at) => limit(async () => (mayBegin(at) ? work(each) : undefined))),
+  );
   throwIfStopped(signal);
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }

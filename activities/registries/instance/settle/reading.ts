@@ -18,7 +18,10 @@ export type Wanted = { item: Item; part: KnownPart };
 
 /** Verified contents by sha256. Items whose content cannot be had are settled. */
 export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promise<Contents> {
-  const contents = await readTiny(copy, wanted.map(({ part }) => part));
+  const contents = await readTiny(
+    copy,
+    wanted.map(({ part }) => part),
+  );
   const lacks = new Map<string, TransferError>();
   for (const { item, part } of wanted) {
     const { sha256 } = part.digests;
@@ -37,18 +40,25 @@ export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promi
 /** Those of the contents that are tiny, had at once and what they should be; the others are read one by one. */
 async function readTiny({ source, hooks }: Copy, parts: readonly KnownPart[]): Promise<Contents> {
   const tiny = new Map(parts.filter(({ size }) => size <= TINY_BYTES).map((part) => [part.digests.sha256, part]));
-  const read = tiny.size === 0 || !source.openSmall ? new Map<string, Buffer>() : await source.openSmall([...tiny.values()], hooks.signal);
+  const read =
+    tiny.size === 0 || !source.openSmall
+      ? new Map<string, Buffer>()
+      : await source.openSmall([...tiny.values()], hooks.signal);
   return new Map([...read].filter(([sha256, content]) => hash("sha256", content) === sha256));
 }
 
 async function readWhole(copy: Copy, { artifact }: Item, part: KnownPart): Promise<Buffer> {
   const { chunks } = await copy.source.open(artifact, part, 0, copy.hooks.signal);
   const read: Uint8Array[] = [];
-  for await (const chunk of checked(chunks, part, { damaged: (found) => copy.source.damaged(part, found) })) read.push(chunk);
+  for await (const chunk of checked(chunks, part, { damaged: (found) => copy.source.damaged(part, found) }))
+    read.push(chunk);
   return Buffer.concat(read);
 }
 
-/** The content of a part of which too little is known, as far as it was read: all of it, or its beginning with the reader that goes on. */
+/**
+ * The content of a part of which too little is known, as far as it was read: all of it, or its beginning with the
+ * reader that goes on.
+ */
 export type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
 /** Reads a part that may turn out to be small. */
@@ -66,12 +76,24 @@ export async function readBeginning(copy: Copy, item: Item, part: Part): Promise
 }
 
 /** Hands out a content in portions. `known`: what was learned of it, once it was read from its start to its end. */
-export async function openReader(copy: Copy, { artifact }: Item, part: Part, offset: number): Promise<{ reader: Reader; size: number | null; known: () => KnownPart }> {
+export async function openReader(
+  copy: Copy,
+  { artifact }: Item,
+  part: Part,
+  offset: number,
+): Promise<{ reader: Reader; size: number | null; known: () => KnownPart }> {
   const opened = await copy.source.open(artifact, part, offset, copy.hooks.signal);
   const size = part.size ?? opened.size;
   const damaged = (found: string) => copy.source.damaged(part, found);
   let learnt = part;
-  const whole = checked(opened.chunks, { ...part, size }, { damaged, onRead: (read) => (learnt = { ...part, size: read.size, digests: { ...part.digests, ...read.digests } }) });
+  const whole = checked(
+    opened.chunks,
+    { ...part, size },
+    {
+      damaged,
+      onRead: (read) => (learnt = { ...part, size: read.size, digests: { ...part.digests, ...read.digests } }),
+    },
+  );
   const chunks = offset === 0 ? whole : rest(opened.chunks, offset, size, damaged);
   const known = (): KnownPart => {
     if (isKnown(learnt)) return learnt;
@@ -81,7 +103,12 @@ export async function openReader(copy: Copy, { artifact }: Item, part: Part, off
 }
 
 /** The target's own check of the digest is the verification of a content that was not read from its start. */
-async function* rest(chunks: AsyncIterable<Uint8Array>, offset: number, size: number | null, damaged: (found: string) => TransferError): AsyncGenerator<Uint8Array> {
+async function* rest(
+  chunks: AsyncIterable<Uint8Array>,
+  offset: number,
+  size: number | null,
+  damaged: (found: string) => TransferError,
+): AsyncGenerator<Uint8Array> {
   let at = offset;
   for await (const chunk of chunks) {
     at += chunk.length;
@@ -105,7 +132,7 @@ function createReader(chunks: AsyncIterable<Uint8Array>) {
   }
 
   async function* take(length: number): AsyncGenerator<Uint8Array, void> {
-    for (let left = length; left > 0; ) {
+    for (let left = length; left > 0;) {
       const chunk = await next();
       if (chunk === null) return;
       const slice = chunk.subarray(0, Math.min(left, SLICE_BYTES));

@@ -1,6 +1,16 @@
 import { type Part } from "../../../../domain/artifact.ts";
 import { TransferError } from "../../../../domain/failure.ts";
-import { type Copy, guarded, isKnown, type Item, type KnownPart, learn, pack, settleFailure, together } from "./copy.ts";
+import {
+  type Copy,
+  guarded,
+  isKnown,
+  type Item,
+  type KnownPart,
+  learn,
+  pack,
+  settleFailure,
+  together,
+} from "./copy.ts";
 import { readBeginning, readContents, SMALL_BYTES, type Wanted } from "./reading.ts";
 import { type Contents, type Form, sendVersions } from "./statement.ts";
 import { uploadContent } from "./upload.ts";
@@ -16,14 +26,21 @@ const READ_AT_ONCE = 4;
 
 type Group = [Item, ...Item[]];
 
-/** Sends artifacts with the contents that they need: several whole ones in a request, those that are too large for that one by one. */
+/**
+ * Sends artifacts with the contents that they need: several whole ones in a request, those that are too large for that
+ * one by one.
+ */
 export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const most = form.limits(copy);
   const known = byContent(items.filter(({ needs }) => needs.every(isKnown)));
   const unknown = items.filter(({ needs }) => !needs.every(isKnown));
   const light = known.filter(([item]) => isLight(copy, item));
   const heavy = known.filter((group) => !light.includes(group));
-  const requests = pack(light, (group) => [group.length, lengthOf(group), bytesOf(contentsOf(group[0]))], [most.artifacts, most.bytes, requestBytes(copy)]);
+  const requests = pack(light, (group) => [group.length, lengthOf(group), bytesOf(contentsOf(group[0]))], [
+    most.artifacts,
+    most.bytes,
+    requestBytes(copy),
+  ]);
   const sends = [
     ...requests.map((groups) => ({ group: groups.flat(), work: sendTogether })),
     ...pack(unknown, () => [1], [READ_AT_ONCE]).map((group) => ({ group, work: sendUnknown })),
@@ -33,7 +50,8 @@ export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise
 }
 
 const requestBytes = ({ capabilities: { limits } }: Copy) => Math.min(REQUEST_BYTES, limits.contentBytes);
-const isSmall = ({ capabilities: { limits } }: Copy, { size }: KnownPart) => size <= Math.min(SMALL_BYTES, limits.fileBytes);
+const isSmall = ({ capabilities: { limits } }: Copy, { size }: KnownPart) =>
+  size <= Math.min(SMALL_BYTES, limits.fileBytes);
 const bytesOf = (contents: KnownPart[]) => contents.reduce((sum, { size }) => sum + size, 0);
 const lengthOf = (items: Item[]) => items.reduce((sum, { length }) => sum + length, 0);
 
@@ -47,7 +65,9 @@ function byContent(items: Item[]): Group[] {
   const open = new Map<string, Group>();
   const whole: Group[] = [];
   for (const item of items) {
-    const key = contentsOf(item).map(({ digests }) => digests.sha256).join();
+    const key = contentsOf(item)
+      .map(({ digests }) => digests.sha256)
+      .join();
     const group = open.get(key);
     if (group && group.length < SHARING_AT_ONCE) {
       group.push(item);
@@ -74,7 +94,11 @@ async function sendTogether(copy: Copy, form: Form, items: Item[]): Promise<void
 async function sendUnknown(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const contents: Contents = new Map();
   await Promise.all(items.map((item) => guarded(copy, [item], () => readNeeds(copy, item, contents))));
-  const fitting = pack(items, (item) => [item.needs.reduce((sum, { size }) => sum + ((size ?? 0) <= SMALL_BYTES ? (size ?? 0) : 0), 0)], [requestBytes(copy)]);
+  const fitting = pack(
+    items,
+    (item) => [item.needs.reduce((sum, { size }) => sum + ((size ?? 0) <= SMALL_BYTES ? (size ?? 0) : 0), 0)],
+    [requestBytes(copy)],
+  );
   for (const group of fitting) await finishWith(copy, form, group, contents);
 }
 
@@ -102,7 +126,8 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
   try {
     for (const part of contents.filter((each) => !isSmall(copy, each))) await uploadOnce(copy, first, part);
     const small = contents.filter((each) => isSmall(copy, each));
-    for (const portion of pack(small, ({ size }) => [size], [requestBytes(copy)])) await sendAhead(copy, first, portion);
+    for (const portion of pack(small, ({ size }) => [size], [requestBytes(copy)]))
+      await sendAhead(copy, first, portion);
   } finally {
     for (const item of items) item.uploads = first.uploads;
   }
@@ -113,13 +138,19 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
 async function finishWith(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<void> {
   const readable = items.filter(({ settled }) => !settled);
   if (readable.length === 0) return;
-  const wanted = new Set<string | undefined>(readable.flatMap(({ needs }) => needs.map(({ digests }: Part) => digests.sha256)));
+  const wanted = new Set<string | undefined>(
+    readable.flatMap(({ needs }) => needs.map(({ digests }: Part) => digests.sha256)),
+  );
   await finish(copy, form, readable, new Map([...contents].filter(([sha256]) => wanted.has(sha256))));
 }
 
 async function finish(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<void> {
   for (const item of await state(copy, form, items, contents)) {
-    settleFailure(copy, item, new TransferError("server", `${copy.client.url} does not have its content although it was sent`));
+    settleFailure(
+      copy,
+      item,
+      new TransferError("server", `${copy.client.url} does not have its content although it was sent`),
+    );
   }
 }
 
@@ -134,7 +165,10 @@ async function uploadOnce(copy: Copy, item: Item, part: KnownPart): Promise<void
 }
 
 async function sendAhead(copy: Copy, item: Item, portion: KnownPart[]): Promise<void> {
-  const contents = await readContents(copy, portion.map((part) => ({ item, part })));
+  const contents = await readContents(
+    copy,
+    portion.map((part) => ({ item, part })),
+  );
   if (item.settled) return;
   const { damaged } = await sendVersions(copy, [], contents);
   item.sent += bytesOf(portion);

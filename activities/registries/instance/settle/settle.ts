@@ -11,19 +11,26 @@ const STATEMENTS_AT_ONCE = 4;
 /** What a statement has around its versions. */
 const STATEMENT_RESERVE = 1024;
 
-/** `isEmpty`: the repository had no file when this run began with it: tiny contents are sent without asking first whether they are there. */
+/**
+ * `isEmpty`: the repository had no file when this run began with it: tiny contents are sent without asking first
+ * whether they are there.
+ */
 type Place = Pick<Copy, "client" | "remote" | "type"> & { isEmpty: boolean };
 
 /**
- * Copies files and versions to a repository of another instance: one question for many, small contents many at once, big ones through resumable
- * uploads. A failure of one artifact or one request is an outcome of the artifacts it touches. Rejects only when the signal fires.
+ * Copies files and versions to a repository of another instance: one question for many, small contents many at once,
+ * big ones through resumable uploads. A failure of one artifact or one request is an outcome of the artifacts it
+ * touches. Rejects only when the signal fires.
  */
 export async function settleBatch(batch: Settling, place: Place): Promise<void> {
   const items = batch.artifacts.map(toItem);
   await guarded(batch, items, async () => {
     const capabilities = await place.client.capabilities(batch.hooks.signal);
     if (!capabilities.repositoryTypes.includes(place.type)) {
-      throw new TransferError("unsupported", `the instance ${capabilities.name} at ${place.client.url} takes no ${place.type} repositories: bring it to this release`);
+      throw new TransferError(
+        "unsupported",
+        `the instance ${capabilities.name} at ${place.client.url} takes no ${place.type} repositories: bring it to this release`,
+      );
     }
     const calls = await callsOf(place.client, batch.hooks.signal);
     const copy: Copy = { ...batch, ...place, calls, capabilities, stopped: false, uploading: new Map() };
@@ -39,12 +46,16 @@ async function settleForm(copy: Copy, form: Form, items: Item[], isEmpty: boolea
   const most = form.limits(copy);
   const fitting = items.filter((item) => fits(copy, item, most.mostBytes));
   await learnUnknown(copy, fitting);
-  const isLacking = ({ mayHaveSent, parts }: Item) => form === FILES && isEmpty && !mayHaveSent && parts.every((part) => isKnown(part) && part.size <= TINY_BYTES);
+  const isLacking = ({ mayHaveSent, parts }: Item) =>
+    form === FILES && isEmpty && !mayHaveSent && parts.every((part) => isKnown(part) && part.size <= TINY_BYTES);
   const lacking = fitting.filter(isLacking);
   for (const item of lacking) item.needs = item.parts;
   const asked = fitting.filter((item) => !isLacking(item) && !item.settled);
-  await together(copy, pack(asked, ({ length }) => [1, length], [most.artifacts, most.bytes]), STATEMENTS_AT_ONCE, (group) =>
-    guarded(copy, group, async () => void lacking.push(...(await state(copy, form, group, new Map())))),
+  await together(
+    copy,
+    pack(asked, ({ length }) => [1, length], [most.artifacts, most.bytes]),
+    STATEMENTS_AT_ONCE,
+    (group) => guarded(copy, group, async () => void lacking.push(...(await state(copy, form, group, new Map())))),
   );
   await sendNeeded(copy, form, lacking);
 }
@@ -61,7 +72,9 @@ function fits(copy: Copy, item: Item, mostBytes: number): boolean {
   return problem === null;
 }
 
-/** An older instance must be told the sha256 and the size of each content: what the source does not tell is read for it. */
+/**
+ * An older instance must be told the sha256 and the size of each content: what the source does not tell is read for it.
+ */
 async function learnUnknown(copy: Copy, items: Item[]): Promise<void> {
   if (copy.calls.takesUnread) return;
   const unknown = items.filter(({ parts }) => !parts.every(isKnown));

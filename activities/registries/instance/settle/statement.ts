@@ -11,7 +11,10 @@ export type Verdict = Exclude<VersionAnswer, { result: "need" }> | { result: "ne
 
 /** How artifacts of a kind are stated: single files or whole versions. */
 export type Form = {
-  /** States artifacts with these contents, and answers in their order. `kept`: whether a content of these arrived with that item. */
+  /**
+   * States artifacts with these contents, and answers in their order. `kept`: whether a content of these arrived with
+   * that item.
+   */
   state: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
   /** Bytes that an artifact takes of a statement, and how many of them one statement may have. */
   lengthOf: (artifact: Artifact) => number;
@@ -86,12 +89,19 @@ export const VERSIONS: Form = {
 export async function sendVersions({ calls, remote, type, rules, hooks }: Copy, items: Item[], contents: Contents) {
   const versions = items.map(({ artifact, parts }) => describedVersion(artifact, parts, rules.includeMetadata));
   const attached = [...contents].map(([sha256, { length: size }]) => ({ sha256, size }));
-  return calls.sendVersions(remote, { type: type as StatedType, ...rules, contents: attached, versions }, [...contents.values()], hooks);
+  return calls.sendVersions(
+    remote,
+    { type: type as StatedType, ...rules, contents: attached, versions },
+    [...contents.values()],
+    hooks,
+  );
 }
 
 function verdictOfVersion(answer: VersionAnswer, parts: readonly Part[]): Verdict {
   if (answer.result !== "need") return answer;
-  const paths = parts.filter(({ digests }) => digests.sha256 !== undefined && answer.files.includes(digests.sha256)).map(({ path }) => path);
+  const paths = parts
+    .filter(({ digests }) => digests.sha256 !== undefined && answer.files.includes(digests.sha256))
+    .map(({ path }) => path);
   return { result: "need", paths: [...paths, ...(answer.paths ?? [])] };
 }
 
@@ -111,7 +121,16 @@ function describedVersion(artifact: Artifact, parts: readonly Part[], includeMet
   const { name, version, digest, document, tags, siblings, origin } = artifact;
   const sourceVersions = siblings ? { sourceVersions: [...siblings] } : {};
   const files = parts.map((part) => describedFile(artifact, part, includeMetadata));
-  return { package: name, version, digest, files, document: document as Record<string, unknown> | null, distTags: [...tags], ...sourceVersions, ...origin };
+  return {
+    package: name,
+    version,
+    digest,
+    files,
+    document: document as Record<string, unknown> | null,
+    distTags: [...tags],
+    ...sourceVersions,
+    ...origin,
+  };
 }
 
 function describedFile({ origin }: Artifact, part: Part, includeMetadata: boolean): DescribedFile {

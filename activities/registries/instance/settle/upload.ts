@@ -8,20 +8,24 @@ import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
 /** Of a content whose size nobody tells, so much is held in memory to be sent at a time. */
 const UNSIZED_BYTES = 4 * 1024 * 1024;
 
-/** A content on its way. `digest`: what tells its upload from others, null where nothing does; `size` null: unknown until its end. */
+/**
+ * A content on its way. `digest`: what tells its upload from others, null where nothing does; `size` null: unknown
+ * until its end.
+ */
 type Upload = { copy: Copy; item: Item; part: Part; digest: string | null; size: number | null };
 
 /** What was read of the content already, from its start. */
 export type Begun = { reader: Reader; size: number | null };
 
 /**
- * Uploads one content; `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker, goes on from there. What
- * was not known of the content is learned at its end.
+ * Uploads one content; `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker,
+ * goes on from there. What was not known of the content is learned at its end.
  */
 export async function uploadContent(copy: Copy, item: Item, part: Part, begun: Begun | null): Promise<void> {
   const upload: Upload = { copy, item, part, digest: strongest(part.digests), size: part.size ?? begun?.size ?? null };
   try {
-    const session = (begun ? null : await resumed(upload)) ?? (await copy.calls.startUpload(claimOf(upload), copy.hooks.signal));
+    const session =
+      (begun ? null : await resumed(upload)) ?? (await copy.calls.startUpload(claimOf(upload), copy.hooks.signal));
     if (session.done) return;
     item.carried = true;
     await sendFrom(upload, session, begun);
@@ -37,7 +41,8 @@ async function sendFrom(upload: Upload, session: UploadSession, begun: Begun | n
     const { offset } = await sendChunks(upload, session, begun);
     const claim = { ...claimOf(upload), size: upload.size ?? offset };
     const content = await copy.calls.finishUpload(session.id, claim, claim.size, copy.hooks.signal);
-    if (!isKnown(part)) learn(item, part, { ...part, size: content.size, digests: { ...part.digests, sha256: content.sha256 } });
+    if (!isKnown(part))
+      learn(item, part, { ...part, size: content.size, digests: { ...part.digests, sha256: content.sha256 } });
     forget(upload);
   } catch (error) {
     await letGo(upload, session.id, error);
@@ -84,7 +89,11 @@ async function sendChunks(upload: Upload, from: UploadSession, begun: Begun | nu
   upload.size ??= size;
   try {
     let session = from;
-    for (let next = await nextChunk(upload, reader, session); next !== null; next = await nextChunk(upload, reader, session)) {
+    for (
+      let next = await nextChunk(upload, reader, session);
+      next !== null;
+      next = await nextChunk(upload, reader, session)
+    ) {
       session = await sendChunk(upload, session, next);
       if (session.offset !== upload.size) yieldTime(copy.hooks.slice);
     }
@@ -117,7 +126,8 @@ async function sendChunk(upload: Upload, session: UploadSession, { length, bytes
     copy.hooks.onBytes(sent);
   };
   const next = await copy.client.appendUpload(session, length, bytes, { ...copy.hooks, onBytes });
-  if (next.offset !== session.offset + length) throw new TransferError("server", `${copy.client.url} kept only ${next.offset} bytes of the upload`);
+  if (next.offset !== session.offset + length)
+    throw new TransferError("server", `${copy.client.url} kept only ${next.offset} bytes of the upload`);
   keep(upload, next);
   return next;
 }

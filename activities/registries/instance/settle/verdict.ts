@@ -29,13 +29,19 @@ function settleVerdict(copy: Copy, item: Item, verdict: Exclude<Verdict, { resul
       return end(copy, item, { kind: "replaced" }, { success: verdict.written, skip: parts - verdict.written }, blob);
     case "same":
       // The target verified it when it came: equal content found is what this execution sent, read back.
-      return item.mayHaveSent ? end(copy, item, { kind: "sent" }, { success: parts }) : end(copy, item, { kind: "same" }, { skip: parts });
+      return item.mayHaveSent
+        ? end(copy, item, { kind: "sent" }, { success: parts })
+        : end(copy, item, { kind: "same" }, { skip: parts });
     case "conflict":
       return settleConflict(copy, item, verdict);
     case "refused":
       return settleRefusal(copy, item, verdict);
     case "damaged":
-      return settleFailure(copy, item, new TransferError("digestMismatch", `its bytes arrived changed at ${copy.client.url}`));
+      return settleFailure(
+        copy,
+        item,
+        new TransferError("digestMismatch", `its bytes arrived changed at ${copy.client.url}`),
+      );
     case "stopped":
       copy.stopped = true;
   }
@@ -51,7 +57,12 @@ function settleConflict(copy: Copy, item: Item, { path, existing }: Verdict & { 
 
 function settleRefusal(copy: Copy, item: Item, { message, existing }: Verdict & { result: "refused" }): void {
   const reason = `${labelOf(item)}: ${copy.client.url} refuses it: ${message}`;
-  end(copy, item, { kind: "failed", reason, conflict: existing !== undefined, stopsCluster: false }, { failed: item.parts.length });
+  end(
+    copy,
+    item,
+    { kind: "failed", reason, conflict: existing !== undefined, stopsCluster: false },
+    { failed: item.parts.length },
+  );
 }
 
 function end(copy: Copy, item: Item, result: ArtifactResult, nodes: Ended, blob: Ended = nodes): void {

@@ -17,7 +17,10 @@ const SUBJECTS_AT_ONCE = 4;
 /** What is attached to one manifest at the source. */
 export type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
 
-/** Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only where children matter. */
+/**
+ * Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only where
+ * children matter.
+ */
 export async function findAttached(
   copy: ImageCopy,
   image: { digest: Digest; mediaType: string },
@@ -51,7 +54,11 @@ export async function sendAttached(copy: ImageCopy, found: readonly Attachments[
   }
 }
 
-async function attachedToOne(copy: ImageCopy, subject: Digest, tags: ReadonlySet<string> | null): Promise<Attachments & { referrersKnown: boolean }> {
+async function attachedToOne(
+  copy: ImageCopy,
+  subject: Digest,
+  tags: ReadonlySet<string> | null,
+): Promise<Attachments & { referrersKnown: boolean }> {
   const has = (tag: string) => tags === null || tags.has(tag);
   const fallback = fallbackTag(subject);
   const { descriptors, fromApi } = await listAttached(copy, copy.source, subject, has(fallback));
@@ -59,17 +66,22 @@ async function attachedToOne(copy: ImageCopy, subject: Digest, tags: ReadonlySet
   return { subject, referrers: descriptors, tags: cosign, referrersKnown: fromApi };
 }
 
-/** The source's tags that are attached to something, listed once for each name; null = it lists none, so each must be asked for. */
+/**
+ * The source's tags that are attached to something, listed once for each name; null = it lists none, so each must be
+ * asked for.
+ */
 async function attachedTags({ source, seen, signal }: ImageCopy): Promise<ReadonlySet<string> | null> {
   const listed = seen.attachedTags(source.name, async () => {
     const found = new Set<string>();
     let cursor: string | null = null;
     do {
-      const page: Page | null | "refused" = await source.registry.listTags(source.name, cursor).catch((error: unknown) => {
-        const failure = toTransferError(error);
-        if (failure.retryable || failure.isPutOff) throw failure;
-        return "refused";
-      });
+      const page: Page | null | "refused" = await source.registry
+        .listTags(source.name, cursor)
+        .catch((error: unknown) => {
+          const failure = toTransferError(error);
+          if (failure.retryable || failure.isPutOff) throw failure;
+          return "refused";
+        });
       if (page === "refused") return null;
       for (const tag of page?.items ?? []) if (attachedTo(tag) !== null) found.add(tag);
       cursor = page?.next ?? null;
@@ -106,7 +118,11 @@ async function sendReferrers(copy: ImageCopy, { subject, referrers }: Attachment
 }
 
 /** Null when the source only lists it: it was deleted there, or is attached to nothing, or to something else. */
-async function sendReferrer(copy: ImageCopy, subject: Digest, referrer: Descriptor): Promise<{ indexesSubject: boolean } | null> {
+async function sendReferrer(
+  copy: ImageCopy,
+  subject: Digest,
+  referrer: Descriptor,
+): Promise<{ indexesSubject: boolean } | null> {
   const { source, tally, signal } = copy;
   const manifest = await source.registry.getManifest(source.name, referrer.digest, signal).catch((error: unknown) => {
     if (toTransferError(error).kind === "notFound") return null;

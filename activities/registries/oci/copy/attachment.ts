@@ -8,22 +8,32 @@ import type { ManifestDocument } from "../manifests.ts";
 import type { ImageEnd } from "./copy.ts";
 
 /**
- * Whether a tag whose name says that it is attached to something is that by its manifest, too: the list of what is attached to a digest, or
- * what cosign writes; and whether that digest is there. Else the tag is an image of its own, and so it is where the registry does not tell.
+ * Whether a tag whose name says that it is attached to something is that by its manifest, too: the list of what is
+ * attached to a digest, or what cosign writes; and whether that digest is there. Else the tag is an image of its own,
+ * and so it is where the registry does not tell.
  */
 export async function isAttachment(end: ImageEnd, tag: string, signal: AbortSignal | undefined): Promise<boolean> {
   const named = attachedTo(tag);
   if (named === null) return false;
   const document = await orNone(end.registry.getDocument(end.name, tag, signal));
   if (document === null) return false;
-  const attached = named.suffix === null ? await listsReferrers(end, named.subject, document, signal) : holdsCosigns(document);
+  const attached =
+    named.suffix === null ? await listsReferrers(end, named.subject, document, signal) : holdsCosigns(document);
   if (!attached) return false;
   const subject = await end.registry.askManifest(end.name, named.subject, signal);
   return subject.kind === "there";
 }
 
-/** Whether a manifest is the list of what is attached to `subject`: an index whose entries are. One whose entries are all gone is such a list, too. */
-export async function listsReferrers(end: ImageEnd, subject: Digest, manifest: ManifestDocument, signal: AbortSignal | undefined): Promise<boolean> {
+/**
+ * Whether a manifest is the list of what is attached to `subject`: an index whose entries are. One whose entries are
+ * all gone is such a list, too.
+ */
+export async function listsReferrers(
+  end: ImageEnd,
+  subject: Digest,
+  manifest: ManifestDocument,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   if (!isIndexType(manifest.mediaType) || manifest.digest === subject) return false;
   for (const { digest } of readReferrers(manifest.bytes) ?? []) {
     const entry = await orNone(end.registry.getManifest(end.name, digest, signal));

@@ -13,7 +13,10 @@ import { readSource, type SizedBlob } from "./sized.ts";
 /** Up to this size a blob is held in memory: one buffer and as few requests as the target allows. */
 const SMALL_BYTES = 64 * 1024;
 
-/** Puts one blob of a manifest at the target unless it is there; foreign layers stay where their URLs point, as docker leaves them. */
+/**
+ * Puts one blob of a manifest at the target unless it is there; foreign layers stay where their URLs point, as docker
+ * leaves them.
+ */
 export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descriptor): Promise<void> {
   const { seen, signal, source, tally } = copy;
   if (isForeign(blob)) return tally.count("blob", "skip", blob.digest, 0);
@@ -44,7 +47,8 @@ export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descri
 /** The size of a blob whose manifest does not say it. */
 async function findSize({ seen, source, signal }: ImageCopy, digest: Digest): Promise<number> {
   const { registry, name } = source;
-  const known = seen.sizes.get(digest) ?? (await registry.headBlob(name, digest, signal).catch(() => null))?.size ?? null;
+  const known =
+    seen.sizes.get(digest) ?? (await registry.headBlob(name, digest, signal).catch(() => null))?.size ?? null;
   if (known !== null) return known;
   let size = 0;
   for await (const chunk of await registry.openBlob(name, { digest, size: null }, 0, signal)) size += chunk.length;
@@ -54,7 +58,8 @@ async function findSize({ seen, source, signal }: ImageCopy, digest: Digest): Pr
 async function place(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
   const { target, seen } = copy;
   const home = seen.homes.get(blob.digest) ?? target.name;
-  const placed = blob.size <= SMALL_BYTES && home === target.name ? await placeSmall(copy, blob) : await placeFrom(copy, blob, home);
+  const placed =
+    blob.size <= SMALL_BYTES && home === target.name ? await placeSmall(copy, blob) : await placeFrom(copy, blob, home);
   keep(seen.homes, blob.digest, target.name);
   seen.uploads.delete(partKey(copy, blob.digest));
   return placed;
@@ -90,7 +95,7 @@ async function readSmall(copy: ImageCopy, blob: SizedBlob): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of readSource(copy, blob, copy.signal)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  for (let left = bytes.length; left > 0; ) left -= await copy.hooks.throttle(left);
+  for (let left = bytes.length; left > 0;) left -= await copy.hooks.throttle(left);
   sent(copy, bytes.length);
   return bytes;
 }

@@ -15,8 +15,8 @@ const REFUSALS: ReadonlySet<FailureKind> = new Set(["invalid", "notFound", "unsu
 type Progress = { session: UploadSession; readonly resumed: boolean; sourceFailed: boolean };
 
 /**
- * Sends a large blob in chunks, going on where an earlier attempt was confirmed. False when the registry takes no further chunk:
- * that is remembered, and the blob must go in one request.
+ * Sends a large blob in chunks, going on where an earlier attempt was confirmed. False when the registry takes no
+ * further chunk: that is remembered, and the blob must go in one request.
  */
 export async function sendInChunks(copy: ImageCopy, blob: SizedBlob, begun: UploadSession | null): Promise<boolean> {
   const { registry, name } = copy.target;
@@ -54,7 +54,13 @@ async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, re
   while (progress.session.offset < blob.size) {
     const { offset, minChunk } = progress.session;
     const length = Math.min(Math.max(CHUNK_BYTES, minChunk), blob.size - offset);
-    progress.session = await registry.appendChunk(name, progress.session, metered(copy, take(length)), length, copy.signal);
+    progress.session = await registry.appendChunk(
+      name,
+      progress.session,
+      metered(copy, take(length)),
+      length,
+      copy.signal,
+    );
     // docker-registry 2 appends whatever comes wherever it stands, so only this comparison notices a gap.
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
@@ -68,20 +74,34 @@ async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, re
   }
 }
 
-/** From its start the content is verified here; after a resume the target's check at the closing request is the verification. */
-async function* openFrom(copy: ImageCopy, blob: SizedBlob, offset: number, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+/**
+ * From its start the content is verified here; after a resume the target's check at the closing request is the
+ * verification.
+ */
+async function* openFrom(
+  copy: ImageCopy,
+  blob: SizedBlob,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   const { registry, name } = copy.source;
   if (offset === 0) return yield* readSource(copy, blob, signal);
   yield* await registry.openBlob(name, blob, offset, signal);
   const what = `${blobLabel(name, blob.digest)} of ${registry.host}`;
-  throw new TransferError("digestMismatch", `${what}: the source sends less than its ${blob.size} bytes: its copy is corrupt; push it there again`);
+  throw new TransferError(
+    "digestMismatch",
+    `${what}: the source sends less than its ${blob.size} bytes: its copy is corrupt; push it there again`,
+  );
 }
 
 /** Cuts a stream into bodies of given lengths. */
-function cutter(source: AsyncGenerator<Buffer, void, undefined>, onFailure: () => void): (length: number) => AsyncGenerator<Buffer, void, undefined> {
+function cutter(
+  source: AsyncGenerator<Buffer, void, undefined>,
+  onFailure: () => void,
+): (length: number) => AsyncGenerator<Buffer, void, undefined> {
   let left: Buffer = Buffer.alloc(0);
   return async function* take(length) {
-    for (let wanted = length; wanted > 0; ) {
+    for (let wanted = length; wanted > 0;) {
       if (left.length === 0) {
         const next = await source.next().catch((error: unknown) => {
           onFailure();
@@ -98,7 +118,9 @@ function cutter(source: AsyncGenerator<Buffer, void, undefined>, onFailure: () =
   };
 }
 
-/** Throws unless the target merely refuses chunks. What can go on later keeps its session; everything else is let go of. */
+/**
+ * Throws unless the target merely refuses chunks. What can go on later keeps its session; everything else is let go of.
+ */
 async function judge(copy: ImageCopy, blob: SizedBlob, progress: Progress, error: unknown): Promise<void> {
   const { kind, keepsUpload, message } = toTransferError(error);
   if (keepsUpload) throw error;

@@ -69,8 +69,15 @@ export function sent(copy: ImageCopy, bytes: number): void {
   copy.hooks.onBytes(bytes);
 }
 
-/** Works on `items`, a few at a time. After a failure nothing more is begun; what is under way ends before the failure is thrown. */
-export async function together<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<void>): Promise<void> {
+/**
+ * Works on `items`, a few at a time. After a failure nothing more is begun; what is under way ends before the failure
+ * is thrown.
+ */
+export async function together<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   const failures: unknown[] = [];
   const lane = async (): Promise<void> => {

@@ -14,11 +14,20 @@ const ROUNDS = 4;
 
 export type Listed = { descriptors: Descriptor[]; fromApi: boolean };
 
-/** What `end` lists as attached to `subject`: by the referrers API and, where `fallback` says it may be there, by the fallback tag. */
-export async function listAttached(copy: ImageCopy, end: ImageEnd, subject: Digest, fallback: boolean): Promise<Listed> {
+/**
+ * What `end` lists as attached to `subject`: by the referrers API and, where `fallback` says it may be there, by the
+ * fallback tag.
+ */
+export async function listAttached(
+  copy: ImageCopy,
+  end: ImageEnd,
+  subject: Digest,
+  fallback: boolean,
+): Promise<Listed> {
   const { registry, name } = end;
   const listed = await registry.listReferrers(name, subject, copy.signal);
-  const byTag = fallback && (listed === null || end === copy.source) ? await fallbackManifest(copy, end, subject) : null;
+  const byTag =
+    fallback && (listed === null || end === copy.source) ? await fallbackManifest(copy, end, subject) : null;
   const all = [...(listed ?? []), ...(byTag === null ? [] : entriesOf(byTag, subject))];
   return { descriptors: [...new Map(all.map((item) => [item.digest, item])).values()], fromApi: listed !== null };
 }
@@ -39,13 +48,22 @@ export async function addToFallback(copy: ImageCopy, subject: Digest, added: rea
       const listed = new Set(there === null ? [] : entriesOf(there, subject).map(({ digest }) => digest));
       const missing = added.filter(({ digest }) => !listed.has(digest));
       if (missing.length === 0) return;
-      if (there !== null && !(await listsReferrers(target, subject, there, signal))) throw takenTag(target, tag, subject);
+      if (there !== null && !(await listsReferrers(target, subject, there, signal)))
+        throw takenTag(target, tag, subject);
       const bytes = withDescriptors(there, missing);
       await hooks.throttle(bytes.length);
-      await target.registry.putManifest(target.name, tag, { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX }, signal);
+      await target.registry.putManifest(
+        target.name,
+        tag,
+        { bytes, digest: digestOf(bytes), mediaType: OCI_INDEX },
+        signal,
+      );
       sent(copy, bytes.length);
     }
-    throw new TransferError("server", `the list of what is attached to ${target.name}@${subject} (tag ${tag}) changes all the time at ${target.registry.host}`);
+    throw new TransferError(
+      "server",
+      `the list of what is attached to ${target.name}@${subject} (tag ${tag}) changes all the time at ${target.registry.host}`,
+    );
   });
 }
 

@@ -27,8 +27,9 @@ export type CopyImage = {
 };
 
 /**
- * Copies one tag completely: blobs before manifests, children before indexes, what is attached before the tag, the tag last, so that
- * nothing half-written is visible. Every trouble is an outcome; throws only when `hooks.signal` fires (a TransferError "cancelled").
+ * Copies one tag completely: blobs before manifests, children before indexes, what is attached before the tag, the tag
+ * last, so that nothing half-written is visible. Every trouble is an outcome; throws only when `hooks.signal` fires (a
+ * TransferError "cancelled").
  */
 export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   const { source, target, rules, hooks, seen } = input;
@@ -71,7 +72,11 @@ async function decide(copy: ImageCopy, input: CopyImage, learnt: Learnt): Promis
 }
 
 /** Asks the source as little as possible: nothing at the target means that the manifest is needed anyway. */
-async function findImage(copy: ImageCopy, { tag, sourceDigest }: CopyImage, there: (ManifestHead | null)[]): Promise<SourceImage> {
+async function findImage(
+  copy: ImageCopy,
+  { tag, sourceDigest }: CopyImage,
+  there: (ManifestHead | null)[],
+): Promise<SourceImage> {
   const { registry, name } = copy.source;
   const reference = isDigest(sourceDigest) ? sourceDigest : tag;
   const head = there.every((found) => found === null) ? null : await headSource(copy, reference, there);
@@ -85,7 +90,11 @@ async function findImage(copy: ImageCopy, { tag, sourceDigest }: CopyImage, ther
 }
 
 /** A digest from planning that the target has needs no question at all. */
-async function headSource({ source, signal }: ImageCopy, reference: string, there: (ManifestHead | null)[]): Promise<ManifestHead | null> {
+async function headSource(
+  { source, signal }: ImageCopy,
+  reference: string,
+  there: (ManifestHead | null)[],
+): Promise<ManifestHead | null> {
   const same = there.find((found) => found?.digest === reference);
   return same ?? (await source.registry.headManifest(source.name, reference, signal));
 }
@@ -119,18 +128,25 @@ function conflict({ target }: ImageCopy, tags: readonly string[]): ArtifactResul
 async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferError): Promise<ArtifactResult> {
   const { resume } = input;
   const { seen, target, tally } = copy;
-  const keys = new Set([...resume.map(({ digest }) => `${target.name}@${digest}`), ...[...tally.blobs].map((digest) => partKey(copy, digest))]);
+  const keys = new Set([
+    ...resume.map(({ digest }) => `${target.name}@${digest}`),
+    ...[...tally.blobs].map((digest) => partKey(copy, digest)),
+  ]);
   const uploads = [...keys].flatMap((key) => seen.uploads.get(key) ?? []);
   const passes = failure.retryable || (failure.kind === "notFound" && (await isOutdated(input)));
   const result = failureResult(failure, failure.message, uploads, passes);
   if (result.kind !== "failed") return result;
-  for (const { location, offset } of uploads) await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
+  for (const { location, offset } of uploads)
+    await target.registry.cancelUpload(target.name, { location, offset, minChunk: 0 });
   for (const key of keys) seen.uploads.delete(key);
   if (tally.parts.blob.failed === 0) tally.parts.node.failed += 1;
   return result;
 }
 
-/** Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is looked at again. */
+/**
+ * Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is
+ * looked at again.
+ */
 async function isOutdated({ source, tag, sourceDigest, hooks }: CopyImage): Promise<boolean> {
   if (!isDigest(sourceDigest)) return false;
   const now = await source.registry.headManifest(source.name, tag, hooks.signal).catch(() => undefined);

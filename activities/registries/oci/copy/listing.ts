@@ -23,10 +23,15 @@ export type ImageListing = {
 };
 
 /**
- * `missing` = named images that the registry does not have, or that have no tags. `attached` = tags that are no images of their own: they
- * go with what they are attached to. A page may be empty and not the last.
+ * `missing` = named images that the registry does not have, or that have no tags. `attached` = tags that are no images
+ * of their own: they go with what they are attached to. A page may be empty and not the last.
  */
-export type ImagePage = { artifacts: ImageArtifact[]; missing: string[]; attached: ImageArtifact[]; next: string | null };
+export type ImagePage = {
+  artifacts: ImageArtifact[];
+  missing: string[];
+  attached: ImageArtifact[];
+  next: string | null;
+};
 export type ImageArtifact = { name: string; tag: string };
 
 /** Where a listing stands: the catalog's page, the name in it that comes next, and the page of its tags. */
@@ -36,19 +41,30 @@ type Position = { catalog: string | null; name: string | null; tags: string | nu
 type Tags = { items: string[]; attached: string[]; next: string | null } | null;
 
 /**
- * One page of at most 500 images. Tags that are attached to other images of their repository (referrers' fallback tags, cosign's) are parts
- * of those and left out; a name alone makes no tag such a one. A tag asked for by `versions` is answered whether it exists or not. Throws TransferError.
+ * One page of at most 500 images. Tags that are attached to other images of their repository (referrers' fallback tags,
+ * cosign's) are parts of those and left out; a name alone makes no tag such a one. A tag asked for by `versions` is
+ * answered whether it exists or not. Throws TransferError.
  */
-export async function listImagePage({ registry, names, versions = {}, cursor, signal }: ImageListing): Promise<ImagePage> {
+export async function listImagePage({
+  registry,
+  names,
+  versions = {},
+  cursor,
+  signal,
+}: ImageListing): Promise<ImagePage> {
   const start = readCursor(cursor);
-  const batch = names === null ? await registry.listRepositories(start.catalog, signal) : { items: [...names], next: null };
+  const batch =
+    names === null ? await registry.listRepositories(start.catalog, signal) : { items: [...names], next: null };
   const ahead = [...new Set(batch.items)].sort().filter((name) => start.name === null || name >= start.name);
   const now = ahead.slice(0, NAMES_A_CALL);
   const page: ImagePage = { artifacts: [], missing: [], attached: [], next: null };
-  const tagsOf = (name: string, from: string | null) => imageTags(registry, name, Object.hasOwn(versions, name) ? (versions[name] ?? []) : [], from, signal);
+  const tagsOf = (name: string, from: string | null) =>
+    imageTags(registry, name, Object.hasOwn(versions, name) ? (versions[name] ?? []) : [], from, signal);
 
   for (let at = 0; at < now.length; at += NAMES_AT_ONCE) {
-    const group = now.slice(at, at + NAMES_AT_ONCE).map((name) => ({ name, from: name === start.name ? start.tags : null }));
+    const group = now
+      .slice(at, at + NAMES_AT_ONCE)
+      .map((name) => ({ name, from: name === start.name ? start.tags : null }));
     const firsts = await Promise.all(group.map(({ name, from }) => tagsOf(name, from)));
     for (const [index, { name, from }] of group.entries()) {
       const rest = await addName(page, name, from, firsts[index] ?? null, tagsOf);
@@ -73,7 +89,8 @@ async function addName(
   let from = start;
   let empty = true;
   for (let tags = first; tags !== null; tags = await tagsOf(name, from)) {
-    if (page.artifacts.length > 0 && page.artifacts.length + tags.items.length > PAGE) return { full: true, empty: false, from };
+    if (page.artifacts.length > 0 && page.artifacts.length + tags.items.length > PAGE)
+      return { full: true, empty: false, from };
     page.artifacts.push(...tags.items.map((tag) => ({ name, tag })));
     page.attached.push(...tags.attached.map((tag) => ({ name, tag })));
     empty &&= tags.items.length === 0;
@@ -83,7 +100,13 @@ async function addName(
   return { full: false, empty, from: null };
 }
 
-async function imageTags(registry: OciRegistry, name: string, versions: readonly string[], from: string | null, signal: AbortSignal | undefined): Promise<Tags> {
+async function imageTags(
+  registry: OciRegistry,
+  name: string,
+  versions: readonly string[],
+  from: string | null,
+  signal: AbortSignal | undefined,
+): Promise<Tags> {
   if (versions.length > 0) {
     const begin = Number(from ?? 0);
     const items = [...new Set(versions)].slice(begin, begin + PAGE);
@@ -96,7 +119,11 @@ async function imageTags(registry: OciRegistry, name: string, versions: readonly
 }
 
 /** Those of the tags that are attached to others. Only what is named so is looked at. */
-async function attachedTags(end: ImageEnd, tags: readonly string[], signal: AbortSignal | undefined): Promise<Set<string>> {
+async function attachedTags(
+  end: ImageEnd,
+  tags: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Set<string>> {
   const found = new Set<string>();
   const named = tags.filter((tag) => attachedTo(tag) !== null);
   await together(named, TAGS_AT_ONCE, async (tag) => void ((await isAttachment(end, tag, signal)) && found.add(tag)));

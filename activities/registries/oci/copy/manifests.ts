@@ -17,7 +17,10 @@ export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<vo
   await together(manifest.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(copy, manifest, blob));
 }
 
-/** A manifest of an index, by digest; one that is at the target is there with all it needs, or the target would not have taken it. */
+/**
+ * A manifest of an index, by digest; one that is at the target is there with all it needs, or the target would not have
+ * taken it.
+ */
 async function sendChild(copy: ImageCopy, parent: Manifest, child: Descriptor): Promise<void> {
   const { source, target, seen, signal, tally } = copy;
   const placed = await seen.once(partKey(copy, child.digest), signal, async (): Promise<Placed> => {
@@ -41,7 +44,11 @@ function missingChild({ source }: ImageCopy, parent: Manifest, child: Descriptor
 }
 
 /** Writes a manifest whose parts are all at the target. */
-export async function putManifest(copy: ImageCopy, reference: Digest | string, manifest: Manifest): Promise<{ indexesSubject: boolean }> {
+export async function putManifest(
+  copy: ImageCopy,
+  reference: Digest | string,
+  manifest: Manifest,
+): Promise<{ indexesSubject: boolean }> {
   const { target, hooks, signal } = copy;
   await hooks.throttle(manifest.bytes.length);
   const stored = await target.registry.putManifest(target.name, reference, manifest, signal).catch((error: unknown) => {
@@ -51,9 +58,16 @@ export async function putManifest(copy: ImageCopy, reference: Digest | string, m
   return stored;
 }
 
-/** A part that was there and is not any more (cleaned up at the target): what is remembered of it is wrong, and another try is right. */
+/**
+ * A part that was there and is not any more (cleaned up at the target): what is remembered of it is wrong, and another
+ * try is right.
+ */
 function lostParts({ target, seen, ...copy }: ImageCopy, manifest: Manifest, error: unknown): unknown {
   if (!toTransferError(error).codes?.some((code) => LACKING.has(code))) return error;
-  seen.forget([...manifest.blobs, ...manifest.children].map(({ digest }) => partKey({ target, seen, ...copy }, digest)));
-  return new TransferError("server", `${toTransferError(error).message}; what it lacks is sent again`, { cause: error });
+  seen.forget(
+    [...manifest.blobs, ...manifest.children].map(({ digest }) => partKey({ target, seen, ...copy }, digest)),
+  );
+  return new TransferError("server", `${toTransferError(error).message}; what it lacks is sent again`, {
+    cause: error,
+  });
 }

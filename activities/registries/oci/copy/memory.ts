@@ -12,11 +12,14 @@ const MOST_KEPT = 50_000;
 export type Placed = "sent" | "found";
 
 /**
- * What the copies from one source to one target know together: make one for a batch, or for all batches of a run to that target.
- * It is only a memory: losing it costs requests, nothing else.
+ * What the copies from one source to one target know together: make one for a batch, or for all batches of a run to
+ * that target. It is only a memory: losing it costs requests, nothing else.
  */
 export type ImageMemory = {
-  /** Does `work` once for a part (blob or manifest of a target name) however many images want it; "found" for all but the first. */
+  /**
+   * Does `work` once for a part (blob or manifest of a target name) however many images want it; "found" for all but
+   * the first.
+   */
   once: (key: string, signal: AbortSignal, work: () => Promise<Placed>) => Promise<Placed>;
   forget: (keys: readonly string[]) => void;
   /** One after the other for the same key. */
@@ -40,7 +43,10 @@ export function createImageMemory(): ImageMemory {
   const placed = new Map<string, Promise<Placed>>();
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
-  /** Waiting for another image's work; undefined when that was stopped, put off or its own manifest's fault, and this one goes on by itself. */
+  /**
+   * Waiting for another image's work; undefined when that was stopped, put off or its own manifest's fault, and this
+   * one goes on by itself.
+   */
   async function joined(known: Promise<Placed>, signal: AbortSignal): Promise<Placed | undefined> {
     try {
       await known;

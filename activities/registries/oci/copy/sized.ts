@@ -7,7 +7,11 @@ import { keep } from "./memory.ts";
 export type SizedBlob = { digest: Digest; size: number; misstated: (actual: number) => TransferError };
 
 /** The source's bytes of a blob, checked; what they prove of its size is kept. */
-export async function* readSource({ source, seen }: ImageCopy, blob: SizedBlob, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+export async function* readSource(
+  { source, seen }: ImageCopy,
+  blob: SizedBlob,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
   const { registry, name } = source;
   const misstated = (actual: number) => {
     keep(seen.sizes, blob.digest, actual);
