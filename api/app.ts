@@ -3,7 +3,7 @@ import { trace } from "@opentelemetry/api";
 import type { Context } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { getPath } from "hono/utils/url";
-import { advanceNextTimes } from "../db/upkeep.ts";
+import { advanceNextTimes } from "../db/tasks/upkeep.ts";
 import { newKey } from "../domain/ids.ts";
 import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";

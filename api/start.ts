@@ -16,7 +16,7 @@ import { layout } from "../activities/store/layout.ts";
 import { createStore } from "../activities/store/store.ts";
 import { loadConfig, superviseChild } from "../config.ts";
 import { startCheckpoints } from "../db/checkpoints.ts";
-import { openInlineBlobs } from "../db/inline-blobs.ts";
+import { openInlineBlobs } from "../db/content/inline-blobs.ts";
 import { openDb } from "../db/open.ts";
 import { TRACED_AS } from "../domain/trace.ts";
 import { keepActivityWorkers } from "../temporal/activity-worker.ts";

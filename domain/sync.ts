@@ -113,6 +113,15 @@ export type FileAnswer =
   | { result: "replaced" | "conflict"; existing: string }
   | { result: "refused"; code: number; message: string; existing?: string };
 
+/** Why a file or a version cannot be in a hosted repository. */
+export type RefusalReason = "name" | "content" | "path" | "digest" | "forbidden" | "occupied" | "exists";
+
+/** `existing`: digest of what is there and must not change. */
+export type Refusal = { result: "refused"; reason: RefusalReason; message: string; existing?: string };
+
+/** An answer before api/sync gives the code of its refusal. */
+export type Decided<A extends { result: string }> = Exclude<A, { result: "refused" }> | Refusal;
+
 export type FilesAnswer = { files: FileAnswer[] };
 
 export type UploadRequest = { sha256: string; size: number };
@@ -146,7 +155,7 @@ export function decideFile(
   existing: string | null,
   hasContent: boolean,
   strategy: ConflictStrategy,
-): FileAnswer {
+): Exclude<FileAnswer, { result: "refused" }> {
   if (comparison === "same") return { result: "same" };
   if (existing === null) return { result: hasContent ? "made" : "need" };
   if (comparison === "unknown") return { result: "need", existing };

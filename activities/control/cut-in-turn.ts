@@ -1,7 +1,7 @@
 import { cutBatches } from "../../db/runs/cut.ts";
 import { type Cut, type CutRequest, sourceOf } from "../../db/runs/cutting.ts";
 import { endsOf } from "../../db/runs/end-batch.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import type { Db } from "../../db/open.ts";
 import type { Asker, Turns } from "./turns.ts";
 

@@ -1,10 +1,10 @@
-import type { CursorKey } from "../../db/drains/cursors.ts";
+import type { CursorKey } from "../../db/pending/cursors.ts";
 import { beginDrain, type DrainStep, type Grown, growDrain } from "../../db/drains/open.ts";
 import { planCatchUp } from "../../db/drains/plan.ts";
 import type { Db } from "../../db/open.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
 import type { Cut } from "../../db/runs/cutting.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import type { Target } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { whole } from "./answers.ts";

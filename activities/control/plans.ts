@@ -1,9 +1,9 @@
 import { Context } from "@temporalio/activity";
 import type { LeftOut } from "../../domain/left-out.ts";
 import type { Db } from "../../db/open.ts";
-import { isEnding } from "../../db/runs/halts.ts";
-import { failPlan, leftOutOf, planHostedPage } from "../../db/runs/plan-hosted.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { isEnding } from "../../db/records/halts.ts";
+import { failPlan, leftOutOf, planHostedPage } from "../../db/plan/hosted.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import { unplannedObjects } from "../../db/runs/targets.ts";
 import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";

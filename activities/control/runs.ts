@@ -1,12 +1,12 @@
 import { Context } from "@temporalio/activity";
 import { eq } from "drizzle-orm";
-import { type FiringRules, takeFiring } from "../../db/firings.ts";
+import { type FiringRules, takeFiring } from "../../db/runs/firings.ts";
 import { closeRecord, type Closed, toldClosed } from "../../db/runs/close.ts";
 import { failBatch } from "../../db/runs/fail-batch.ts";
 import type { Cut, CutRequest } from "../../db/runs/cutting.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
-import { listingState } from "../../db/runs/plan-listed.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
+import { listingState } from "../../db/plan/listed.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";

@@ -8,8 +8,8 @@ import {
   insertCluster,
   setClusterHealth,
   updateCluster,
-} from "../../db/clusters.ts";
-import type { By } from "../../db/tasks.ts";
+} from "../../db/tasks/clusters.ts";
+import type { By } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";

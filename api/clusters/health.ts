@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { listClusters, setClusterHealth } from "../../db/clusters.ts";
+import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { accessOf } from "./actions.ts";
 import type { ApiDeps } from "../deps.ts";
 

@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { findCenter, findCluster, findClusterByName, listClusters, pageClusters } from "../../db/clusters.ts";
+import { findCenter, findCluster, findClusterByName, listClusters, pageClusters } from "../../db/tasks/clusters.ts";
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { ClusterRow } from "../../db/clusters.ts";
+import type { ClusterRow } from "../../db/tasks/clusters.ts";
 import { formatTime } from "../../domain/time.ts";
 import { CLUSTER_STATUSES, CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fields.ts";

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { distributionParts, findTaskByName, listConfigs } from "../../db/distributions.ts";
-import { pageRecords } from "../../db/records.ts";
-import type { TaskRow } from "../../db/tasks.ts";
+import { distributionParts, findTaskByName, listConfigs } from "../../db/tasks/distributions.ts";
+import { pageRecords } from "../../db/records/records.ts";
+import type { TaskRow } from "../../db/tasks/tasks.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import {
   createDistributions,

@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { getNode, pageNodes } from "../../db/nodes.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
+import { getNode, pageNodes } from "../../db/content/nodes.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, flag, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";

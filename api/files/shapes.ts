@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { NodeRow } from "../../db/nodes.ts";
+import type { NodeRow } from "../../db/content/nodes.ts";
 import { formatTime } from "../../domain/time.ts";
 import { time } from "../http/fields.ts";
 

@@ -1,10 +1,10 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Store } from "../../activities/store/store.ts";
-import type { NodeRow } from "../../db/nodes.ts";
+import type { NodeRow } from "../../db/content/nodes.ts";
 import type { JudgedVersion } from "../../db/packages/stated-applying.ts";
 import type { Readings } from "../../db/packages/types.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import type { HostedFileType } from "../../domain/repository-types.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
 import type { StatedType } from "../../domain/sync-versions.ts";

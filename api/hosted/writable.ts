@@ -1,4 +1,4 @@
-import type { RepositoryRow } from "../../db/repositories.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type HostedFileType, isHostedFileType } from "../../domain/repository-types.ts";
 import { fail } from "../http/errors.ts";
 

@@ -1,10 +1,10 @@
 import type { Context } from "hono";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { durable } from "../../db/durable.ts";
-import { getNode, type NodeRow } from "../../db/nodes.ts";
+import { getNode, type NodeRow } from "../../db/content/nodes.ts";
 import { write } from "../../db/open.ts";
-import { putNodes, type PutResult } from "../../db/put-nodes.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
+import { putNodes, type PutResult } from "../../db/content/put-nodes.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { type FailureKind, TransferError } from "../../domain/failure.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError, fail, failWith } from "./errors.ts";

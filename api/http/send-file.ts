@@ -3,7 +3,7 @@ import { getMimeType } from "hono/utils/mime";
 import { INLINE_LIMIT } from "../../activities/store/layout.ts";
 import type { Range } from "../../activities/store/source.ts";
 import type { Store } from "../../activities/store/store.ts";
-import type { NodeRow } from "../../db/nodes.ts";
+import type { NodeRow } from "../../db/content/nodes.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { matchesTag, parseRange, rangeHolds } from "./byte-range.ts";
 import type { Env } from "../deps.ts";

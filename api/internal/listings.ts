@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
+import { listingRequest, takeListingFailure, takePage } from "../../db/plan/listed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";

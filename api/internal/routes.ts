@@ -4,7 +4,7 @@ import { takeBatch } from "../../db/runs/batch.ts";
 import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
 import type { MustYield } from "../../db/runs/outcomes.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
 import type { Db } from "../../db/open.ts";

@@ -1,4 +1,4 @@
-import type { DetailFilter } from "../../db/details.ts";
+import type { DetailFilter } from "../../db/records/details.ts";
 import { parsePackageKey } from "../../domain/package-key.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ExecutionStatus } from "../../domain/vocabulary.ts";

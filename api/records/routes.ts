@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { detailContext, detailPages, pageDetails, searchDetails } from "../../db/details.ts";
-import { findRecord, pageRecords, recordPages } from "../../db/records.ts";
-import { findTask } from "../../db/tasks.ts";
+import { detailContext, detailPages, pageDetails, searchDetails } from "../../db/records/details.ts";
+import { findRecord, pageRecords, recordPages } from "../../db/records/records.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import { type DetailQuery, toFilter } from "./detail-filter.ts";
 import type { ApiDeps, Env } from "../deps.ts";

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { DetailRow } from "../../db/details.ts";
-import type { RecordView } from "../../db/records.ts";
+import type { DetailRow } from "../../db/records/details.ts";
+import type { RecordView } from "../../db/records/records.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import type { PackageConstraint, PathConstraint, RunSnapshot } from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";

@@ -1,8 +1,8 @@
-import { deleteNodes } from "../../db/delete-nodes.ts";
-import { hasFiles, hasNodes } from "../../db/nodes.ts";
+import { deleteNodes } from "../../db/content/delete-nodes.ts";
+import { hasFiles, hasNodes } from "../../db/content/nodes.ts";
 import { write } from "../../db/open.ts";
 import { dropPackages, hasPackages } from "../../db/packages/drop-all.ts";
-import { findProject } from "../../db/projects.ts";
+import { findProject } from "../../db/content/projects.ts";
 import {
   deleteRepositoryRow,
   findRepository,
@@ -10,7 +10,7 @@ import {
   type RepositoryRow,
   tasksOfRepository,
   updateRepository,
-} from "../../db/repositories.ts";
+} from "../../db/content/repositories.ts";
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType, OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import type { ApiDeps } from "../deps.ts";

@@ -1,7 +1,7 @@
 import { type Db, type DbOrTx, write } from "../../db/open.ts";
-import { hasFiles } from "../../db/nodes.ts";
-import { findProject, insertProject } from "../../db/projects.ts";
-import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
+import { hasFiles } from "../../db/content/nodes.ts";
+import { findProject, insertProject } from "../../db/content/projects.ts";
+import { findRepository, insertRepository, type RepositoryRow } from "../../db/content/repositories.ts";
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";

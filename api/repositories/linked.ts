@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import type { Sealer } from "../../activities/secrets/seal.ts";
-import { type RepositoryRow, secretOwner } from "../../db/repositories.ts";
+import { type RepositoryRow, secretOwner } from "../../db/content/repositories.ts";
 import { unreadable } from "../../domain/capabilities.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { defaultProtocol, namedProtocol, protocolOf } from "../../domain/protocols.ts";

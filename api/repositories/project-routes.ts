@@ -1,5 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { insertProject, listProjects } from "../../db/projects.ts";
+import { insertProject, listProjects } from "../../db/content/projects.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";

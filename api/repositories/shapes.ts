@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
-import type { ProjectRow } from "../../db/projects.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
+import type { ProjectRow } from "../../db/content/projects.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import { formatTime } from "../../domain/time.ts";
 import { REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";

@@ -8,11 +8,11 @@ import {
   listDue,
   newestEvent,
   syncCursors,
-} from "../../db/drains/cursors.ts";
-import { deletePassedEvents } from "../../db/events.ts";
+} from "../../db/pending/cursors.ts";
+import { deletePassedEvents } from "../../db/content/events.ts";
 import { write } from "../../db/open.ts";
 import { inPages } from "../../db/pages.ts";
-import { findTask } from "../../db/tasks.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import type { Logger } from "../deps.ts";
 import { repeat } from "../upkeep/repeat.ts";
 import { ring, type RingDeps, ringRunning } from "./ring.ts";

@@ -6,7 +6,7 @@ import { requestStop } from "../../db/runs/close.ts";
 import { openRecord } from "../../db/runs/open.ts";
 import { record, task } from "../../db/schema/replication.ts";
 import type { Db } from "../../db/open.ts";
-import { findTask } from "../../db/tasks.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
 import {
   FORM,

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { closeRecord } from "../../db/runs/close.ts";
 import { closeAsAnswered } from "../../db/runs/restore.ts";
 import { type RunningRecord, runningRecords, setProblem } from "../../db/runs/problems.ts";
-import { findTask } from "../../db/tasks.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { troubleText } from "../../domain/trouble.ts";
 import { type StartDeps, startRun } from "./executions.ts";
 import { ring } from "./ring.ts";

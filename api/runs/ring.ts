@@ -1,9 +1,9 @@
 import { type Client, WorkflowNotFoundError } from "@temporalio/client";
 import { defineSearchAttributeKey } from "@temporalio/common";
-import { findCluster } from "../../db/clusters.ts";
-import type { CursorKey } from "../../db/drains/cursors.ts";
+import { findCluster } from "../../db/tasks/clusters.ts";
+import type { CursorKey } from "../../db/pending/cursors.ts";
 import type { Db } from "../../db/open.ts";
-import { findTask } from "../../db/tasks.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
 import {
   ATTRIBUTES,

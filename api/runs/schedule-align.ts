@@ -13,9 +13,9 @@ import {
   missOnce,
   restoreFiring,
   type TaskRow,
-} from "../../db/firings.ts";
+} from "../../db/runs/firings.ts";
 import type { Db } from "../../db/open.ts";
-import { findTask } from "../../db/tasks.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
 import { firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
 import { scheduleId } from "../../workflows/contract.ts";
 import { answerOf } from "./answer.ts";

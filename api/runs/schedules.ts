@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
-import { findTask } from "../../db/tasks.ts";
-import { scheduledTasks } from "../../db/upkeep.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
+import { scheduledTasks } from "../../db/tasks/upkeep.ts";
 import { scheduledTask } from "../../workflows/contract.ts";
 import type { Logger } from "../deps.ts";
 import { type AlignDeps, alignSchedule } from "./schedule-align.ts";

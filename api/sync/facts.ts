@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../activities/store/store.ts";
-import { blobFacts } from "../../db/blobs.ts";
-import { statPaths } from "../../db/nodes.ts";
+import { blobFacts } from "../../db/content/blobs.ts";
+import { statPaths } from "../../db/content/nodes.ts";
 import type { Db } from "../../db/open.ts";
 import type { Facts } from "../../db/packages/stated-applying.ts";
 import { turn } from "../../db/turns.ts";

@@ -3,14 +3,15 @@ import type { StoredBlob } from "../../activities/store/stage.ts";
 import type { Store } from "../../activities/store/store.ts";
 import { durable } from "../../db/durable.ts";
 import type { Db } from "../../db/open.ts";
-import { applyStatement, type Judged } from "../../db/stated-files.ts";
+import { applyStatement, type Judged } from "../../db/packages/stated-files.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
 import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-types.ts";
-import type { DescribedEntry, FileAnswer } from "../../domain/sync.ts";
+import type { DescribedEntry, FileAnswer, Refusal } from "../../domain/sync.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "../repositories/ensure.ts";
 import { readFacts } from "./facts.ts";
+import { withCode } from "./refusals.ts";
 import { parseStatedFiles } from "./statement.ts";
 
 export type Receiver = { db: Db; store: Store; now: () => number };
@@ -42,7 +43,7 @@ export async function receiveFiles(receiver: Receiver, named: Named, { user, bod
   };
   const answers = kept.length > 0 ? await store.putAll(kept, apply) : apply([]);
   await durable(db);
-  return answers;
+  return answers.map(withCode);
 }
 
 async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer | undefined, Summary>> {
@@ -57,12 +58,12 @@ function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
   return { ...file, verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined) };
 }
 
-function refusePath(path: string): FileAnswer | undefined {
+function refusePath(path: string): Refusal | undefined {
   try {
     if (parsePath(path) === path) return undefined;
-    return { result: "refused", code: 251011, message: "a path begins with a slash" };
+    return { result: "refused", reason: "path", message: "a path begins with a slash" };
   } catch (error) {
-    if (error instanceof PathError) return { result: "refused", code: 251011, message: error.message };
+    if (error instanceof PathError) return { result: "refused", reason: "path", message: error.message };
     throw error;
   }
 }

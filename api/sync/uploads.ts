@@ -1,6 +1,6 @@
 import type { Readable } from "node:stream";
 import type { Expected } from "../../activities/store/digests.ts";
-import { blobFacts, haveBlobs, putBlobs } from "../../db/blobs.ts";
+import { blobFacts, haveBlobs, putBlobs } from "../../db/content/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import { SYNC_LIMITS, type UploadClaim, type UploadedContent, type UploadSession } from "../../domain/sync.ts";

@@ -1,6 +1,7 @@
 import { PACKAGE_TYPES } from "../../db/packages/types.ts";
-import { refused, type Refusal } from "../../db/packages/stated-applying.ts";
+import { refused } from "../../db/packages/stated-applying.ts";
 import { parsePath, PathError } from "../../domain/path.ts";
+import type { Refusal } from "../../domain/sync.ts";
 import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts";
 
 /**
@@ -10,12 +11,12 @@ import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts
 export function judgeVersion(type: StatedType, version: DescribedVersion): Refusal | undefined {
   for (const { path } of version.files) {
     const problem = pathProblem(path);
-    if (problem !== null) return refused(251011, problem);
+    if (problem !== null) return refused("path", problem);
   }
   const unread = version.digest === null ? undefined : version.files.find(({ sha256 }) => sha256 === null);
   if (unread)
     return refused(
-      250106,
+      "content",
       `the sha256 of ${unread.path} is not stated, so the digest of ${version.package} ${version.version} must be null`,
     );
   return PACKAGE_TYPES[type].judge(version);

@@ -1,10 +1,10 @@
 import { summariseAll } from "../../activities/store/digests.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { durable } from "../../db/durable.ts";
 import { write } from "../../db/open.ts";
 import type { JudgedVersion } from "../../db/packages/stated-applying.ts";
 import { applyVersions } from "../../db/packages/stated-versions.ts";
-import type { RepositoryRow } from "../../db/repositories.ts";
+import type { RepositoryRow } from "../../db/content/repositories.ts";
 import { turn } from "../../db/turns.ts";
 import { isHostedVersionType } from "../../domain/repository-types.ts";
 import {
@@ -19,6 +19,7 @@ import { VERSIONS } from "../hosted/index.ts";
 import { hostedRepository, type Named } from "../repositories/ensure.ts";
 import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
+import { withCode } from "./refusals.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
 
@@ -63,7 +64,8 @@ export async function receiveVersions(
     await turn("answer");
     const stopped = rules.conflictStrategy === "FAST_FAIL" && answers.some(({ result }) => result === "conflict");
     const some = prepared.slice(at, at + APPLIED_AT_ONCE);
-    answers.push(...applyVersions(db, find(), some, { ...rules, user, now: now(), facts }, stopped));
+    const decided = applyVersions(db, find(), some, { ...rules, user, now: now(), facts }, stopped);
+    answers.push(...decided.map(withCode));
   }
   await durable(db);
   return { versions: answers, damaged: [...damaged] };

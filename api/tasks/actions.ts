@@ -1,7 +1,7 @@
-import { findCluster } from "../../db/clusters.ts";
-import { deleteOwnedCluster, findOwnedCluster } from "../../db/distributions.ts";
+import { findCluster } from "../../db/tasks/clusters.ts";
+import { deleteOwnedCluster, findOwnedCluster } from "../../db/tasks/distributions.ts";
 import { write } from "../../db/open.ts";
-import { deleteRecords } from "../../db/records.ts";
+import { deleteRecords } from "../../db/records/records.ts";
 import {
   deleteTask,
   findTask,
@@ -13,7 +13,7 @@ import {
   type By,
   type TaskRow,
   updateTask as updateRows,
-} from "../../db/tasks.ts";
+} from "../../db/tasks/tasks.ts";
 import { checkName, nextExecution } from "../../domain/task-rules.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";

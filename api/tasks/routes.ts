@@ -1,5 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
-import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks.ts";
+import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks/tasks.ts";
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";

@@ -1,5 +1,5 @@
-import { findCluster } from "../../db/clusters.ts";
-import { readLocalSide } from "../../db/tasks.ts";
+import { findCluster } from "../../db/tasks/clusters.ts";
+import { readLocalSide } from "../../db/tasks/tasks.ts";
 import { impossible, type To } from "../../domain/capabilities.ts";
 import { namedProtocol } from "../../domain/protocols.ts";
 import { remoteRepository } from "../../domain/remote-names.ts";

@@ -1,5 +1,5 @@
 import { z } from "@hono/zod-openapi";
-import type { TaskView } from "../../db/tasks.ts";
+import type { TaskView } from "../../db/tasks/tasks.ts";
 import { taskStatus } from "../../domain/task-status.ts";
 import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
 import { formatTime } from "../../domain/time.ts";

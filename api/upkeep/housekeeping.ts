@@ -1,8 +1,8 @@
 import type { Store } from "../../activities/store/store.ts";
-import { collectBlobs, TOUCH_AFTER_MS, unknownBlobs } from "../../db/blobs.ts";
-import { deleteExpired } from "../../db/delete-nodes.ts";
+import { collectBlobs, TOUCH_AFTER_MS, unknownBlobs } from "../../db/content/blobs.ts";
+import { deleteExpired } from "../../db/content/delete-nodes.ts";
 import { durable } from "../../db/durable.ts";
-import { deletePassedEvents } from "../../db/events.ts";
+import { deletePassedEvents } from "../../db/content/events.ts";
 import type { Db } from "../../db/open.ts";
 import { sweepImageBlobs } from "../../db/packages/image/sweep.ts";
 import { turn } from "../../db/turns.ts";

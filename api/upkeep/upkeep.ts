@@ -1,5 +1,5 @@
 import type { Db } from "../../db/open.ts";
-import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/upkeep.ts";
+import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/tasks/upkeep.ts";
 import type { Executions, Logger } from "../deps.ts";
 import { repeat } from "./repeat.ts";
 import type { Schedules } from "../runs/schedules.ts";

@@ -4,7 +4,7 @@ import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
 import { task, taskObject } from "../schema/replication.ts";
-import type { CursorKey } from "./cursors.ts";
+import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 
 /** Events looked at; where there are more, every task is told to look for itself. */

@@ -4,8 +4,8 @@ import { packageNameOf } from "../../domain/package-key.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { fileTypeOf } from "../packages/types.ts";
-import { findRepository } from "../repositories.ts";
-import { type CursorKey, newestEvent } from "./cursors.ts";
+import { findRepository } from "../content/repositories.ts";
+import { type CursorKey, newestEvent } from "../pending/cursors.ts";
 
 /** Events looked at, and files and versions that wait, in one transaction. */
 export const NEWS_PAGE = 1_000;

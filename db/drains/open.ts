@@ -1,13 +1,13 @@
 import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { haltReason } from "../runs/halts.ts";
+import { haltReason } from "../records/halts.ts";
 import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
-import { snapshotOf } from "../runs/snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 import { type Target, targetWriter } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
 import { planObject, record, task } from "../schema/replication.ts";
-import { type CursorKey, cursorOf, findCursor, nextPending } from "./cursors.ts";
+import { type CursorKey, cursorOf, findCursor, nextPending } from "../pending/cursors.ts";
 import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
 import { type Drain, planNews } from "./plan.ts";
 

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
-import { getNode } from "../nodes.ts";
+import { getNode } from "../content/nodes.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { packages, version } from "../schema/packages.ts";

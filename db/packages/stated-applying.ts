@@ -1,10 +1,10 @@
 import { and, eq } from "drizzle-orm";
 import { type ClaimComparison, compareClaim, type ContentFacts } from "../../domain/content-digests.ts";
-import type { DescribedFile, FileAnswer } from "../../domain/sync.ts";
+import type { Decided, DescribedFile, Refusal, RefusalReason } from "../../domain/sync.ts";
 import type { DescribedVersion, FilePair, VersionAnswer, VersionsStatement } from "../../domain/sync-versions.ts";
-import { type NodeStat, statPaths } from "../nodes.ts";
+import { type NodeStat, statPaths } from "../content/nodes.ts";
 import type { Db, DbOrTx } from "../open.ts";
-import { type Audit, type NodeEntry, putNodes } from "../put-nodes.ts";
+import { type Audit, type NodeEntry, putNodes } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
 import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
 
@@ -12,7 +12,7 @@ import { findPackage, findVersion, type PackageRepository, type VersionRow } fro
  * A stated version, or why it cannot be, found out before. `fits`: its document was compared with its tarball; else a
  * version with a tarball is not made of what the store has.
  */
-export type JudgedVersion = DescribedVersion & { verdict?: VersionAnswer | undefined; fits: boolean };
+export type JudgedVersion = DescribedVersion & { verdict?: Decided<VersionAnswer> | undefined; fits: boolean };
 
 /** Contents that are there, with the digests by which files without a sha256 are compared with them. */
 export type Facts = ReadonlyMap<string, ContentFacts>;
@@ -38,9 +38,7 @@ export type Applying = {
   has: (sha256: string) => boolean;
 };
 
-export type Refusal = VersionAnswer & FileAnswer & { result: "refused" };
-
-export const refused = (code: number, message: string): Refusal => ({ result: "refused", code, message });
+export const refused = (reason: RefusalReason, message: string): Refusal => ({ result: "refused", reason, message });
 
 /** Undoes what was done for a version that turned out not to fit. */
 export class Refused extends Error {
@@ -54,12 +52,12 @@ export class Refused extends Error {
 }
 
 export const blocked = (at: string): Refusal =>
-  refused(251012, `${at} is a folder where a file should be, or a file where a folder should be`);
+  refused("occupied", `${at} is a folder where a file should be, or a file where a folder should be`);
 
 /** What is there must not change, and OVERWRITE asks for it. `existing`: digest of the version that is there. */
 export const unchangeable = (why: string, existing: string): Refusal => ({
   result: "refused",
-  code: 251020,
+  reason: "exists",
   message: `${why} and must not change: publish the content under another version, or choose the conflict strategy SKIP`,
   existing,
 });

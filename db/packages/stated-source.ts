@@ -1,5 +1,5 @@
 import type { SourceVersion, StatedVersion, VersionFile } from "../../domain/sync-versions.ts";
-import type { NodeRow } from "../nodes.ts";
+import type { NodeRow } from "../content/nodes.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { auditOf } from "./stated-applying.ts";
 import type { PackageRow, VersionRow } from "./versions.ts";

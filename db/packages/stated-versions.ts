@@ -1,5 +1,6 @@
+import type { Decided } from "../../domain/sync.ts";
 import type { StatedType, VersionAnswer } from "../../domain/sync-versions.ts";
-import { haveBlobs } from "../blobs.ts";
+import { haveBlobs } from "../content/blobs.ts";
 import { type Db, write } from "../open.ts";
 import {
   type Applying,
@@ -21,14 +22,14 @@ export function applyVersions(
   versions: readonly JudgedVersion[],
   rules: VersionRules,
   stopped = false,
-): VersionAnswer[] {
+): Decided<VersionAnswer>[] {
   const { apply } = PACKAGE_TYPES[repository.type];
   return write(db, (tx) => {
     const digests = versions.flatMap(({ files }) => files.flatMap(({ sha256 }) => sha256 ?? []));
     const have = haveBlobs(db, digests, rules.now);
     const applying: Applying = { db, tx, repository, rules, has: (sha256) => have.has(sha256) };
     let over = stopped;
-    return versions.map((version): VersionAnswer => {
+    return versions.map((version): Decided<VersionAnswer> => {
       if (over) return { result: "stopped" };
       const answer = version.verdict ?? applyOne(applying, apply, version);
       over = answer.result === "conflict" && rules.conflictStrategy === "FAST_FAIL";
@@ -38,7 +39,11 @@ export function applyVersions(
 }
 
 /** All of it or nothing. */
-function applyOne(applying: Applying, apply: StatedPackageType["apply"], version: JudgedVersion): VersionAnswer {
+function applyOne(
+  applying: Applying,
+  apply: StatedPackageType["apply"],
+  version: JudgedVersion,
+): Decided<VersionAnswer> {
   try {
     return write(applying.db, (tx) => apply({ ...applying, tx }, version));
   } catch (error) {
@@ -47,7 +52,7 @@ function applyOne(applying: Applying, apply: StatedPackageType["apply"], version
     if (error instanceof RangeError)
       return {
         result: "refused",
-        code: 250106,
+        reason: "content",
         message: `the document of ${version.package} ${version.version} is nested too deeply`,
       };
     throw error;

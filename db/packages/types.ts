@@ -9,7 +9,7 @@ import {
   isHostedFileType,
   isHostedPackageType,
 } from "../../domain/repository-types.ts";
-import type { DescribedFile, FileAnswer, Statement } from "../../domain/sync.ts";
+import type { Decided, DescribedFile, FileAnswer, Refusal, Statement } from "../../domain/sync.ts";
 import type { DescribedVersion, SourceVersion, StatedType, VersionAnswer } from "../../domain/sync-versions.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "../open.ts";
@@ -27,7 +27,7 @@ import { judgeNpmVersion } from "./npm/judge.ts";
 import { descriptionOf, distTagsOf } from "./npm/record.ts";
 import { readNpmVersion } from "./npm/source.ts";
 import { applyNpmVersion } from "./npm/stated.ts";
-import type { Applying, Beside, JudgedVersion, Refusal, StatableRepository } from "./stated-applying.ts";
+import type { Applying, Beside, JudgedVersion, StatableRepository } from "./stated-applying.ts";
 import type { Reading } from "./stated-source.ts";
 import type { PackageRepository, PackageRow, VersionRow } from "./versions.ts";
 
@@ -70,7 +70,7 @@ export type StatedPackageType = {
   /** Why a stated version cannot be, whatever is there, such as a digest that is not its own. Its paths are good. */
   judge: (version: DescribedVersion) => Refusal | undefined;
   /** Makes a stated version true, as far as the rules allow. */
-  apply: (applying: Applying, version: JudgedVersion) => VersionAnswer;
+  apply: (applying: Applying, version: JudgedVersion) => Decided<VersionAnswer>;
   /** The version as another instance is to be told of it. */
   read: (reading: Reading, owner: PackageRow, row: VersionRow) => SourceVersion;
 };
@@ -148,7 +148,7 @@ export type FileType = {
     path: string,
     beside: Beside,
     strategy: Statement["conflictStrategy"],
-  ) => FileAnswer | undefined;
+  ) => Decided<FileAnswer> | undefined;
   /** Whether it belongs to a version of a package. */
   isPart: (fullPath: string) => boolean;
   /** All files that belong to a version. */

@@ -1,9 +1,9 @@
 import { and, eq, sql } from "drizzle-orm";
 import { packageKeyOf } from "../../domain/package-key.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { tell } from "../events.ts";
+import { tell } from "../content/events.ts";
 import type { DbOrTx } from "../open.ts";
-import type { Audit, RepositoryKey } from "../put-nodes.ts";
+import type { Audit, RepositoryKey } from "../content/put-nodes.ts";
 import { distTag, packages, version } from "../schema/packages.ts";
 
 export type PackageRow = typeof packages.$inferSelect;

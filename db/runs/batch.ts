@@ -1,14 +1,14 @@
 import { and, eq, sql } from "drizzle-orm";
 import { protocolOf } from "../../domain/protocols.ts";
 import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
-import { passGone } from "../drains/gone.ts";
+import { passGone } from "../pending/gone.ts";
 import type { ClusterType, RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { repository } from "../schema/content.ts";
 import { cluster, dispatch, planObject } from "../schema/replication.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
-import { haltReason, isOver } from "./halts.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { readSource } from "../content/source-end.ts";
+import { haltReason, isOver } from "../records/halts.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 /** Whether an end (a cluster's id, or `project/repository` of a linked one) is known to be slow. */
 export type IsSlow = (end: string) => boolean;
@@ -76,21 +76,6 @@ function leave(tx: DbOrTx, { recordId, number }: BatchRow, reason: string): Batc
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
   return { kind: "halted", reason };
-}
-
-/** A linked or hosted repository as an end to read from. */
-export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
-  const row = tx
-    .select()
-    .from(repository)
-    .where(and(eq(repository.projectId, projectId), eq(repository.name, name)))
-    .get();
-  if (!row) return null;
-  const { username, secret, certificate, insecureSkipVerify } = row;
-  const url = row.url ?? "";
-  const protocol = row.category === "REMOTE" ? protocolOf(row.type, row.protocol, url) : null;
-  const sealedFor = `repository:${projectId}/${name}`;
-  return { repositoryId: row.id, url, protocol, username, secret, sealedFor, certificate, insecureSkipVerify };
 }
 
 function readTarget(

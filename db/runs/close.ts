@@ -1,10 +1,10 @@
 import { and, eq, getTableColumns, sql } from "drizzle-orm";
-import { keepUnfinished, settleDrain } from "../drains/settle.ts";
+import { keepUnfinished, settleDrain } from "../pending/settle.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { detail, halt, planObject, record, tally, task } from "../schema/replication.ts";
 import { inTurn } from "../turns.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 import { runTargets } from "./targets.ts";
 
 /** Rows changed in one transaction: some milliseconds, since nothing else is answered meanwhile. */

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { CompareMode } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 type Wanted = { recordId: string; clusterId: string; bytes: number };
 

@@ -3,8 +3,8 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { laneOf, type Rooms, takeRoom, UNLIMITED } from "./cut-lanes.ts";
 import { cutAgain, cutPlan, cutRest, dueAgain, hasRest, nextPlanned, summarize } from "./cut-rows.ts";
 import type { Cut, CutRequest, Cutting } from "./cutting.ts";
-import { haltReason } from "./halts.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { haltReason } from "../records/halts.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 /** `blocked`: something could have been cut at once, had there been room. */
 export type RoomyCut = Cut & { blocked: boolean };

@@ -24,7 +24,7 @@ export function openRecord(db: Db, opening: Opening): OpenedRecord {
 
 /**
  * Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules:
- * db/firings.ts.
+ * db/runs/firings.ts.
  */
 export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): OpenedRecord {
   const { taskKey, now } = opening;

@@ -3,14 +3,14 @@ import { DRAIN_WINDOW, nextTry, nextTurn } from "../../domain/retry.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/worker-messages.ts";
-import { excuseGone } from "../drains/gone.ts";
-import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../drains/outcomes.ts";
+import { excuseGone } from "../pending/gone.ts";
+import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../pending/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { halt } from "../schema/replication.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
-import { haltReason, isOver } from "./halts.ts";
+import { haltReason, isOver } from "../records/halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 const MOST_REASON = 2_000;
 

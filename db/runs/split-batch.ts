@@ -7,7 +7,7 @@ import { takeBatch } from "./batch.ts";
 import { insertDispatch } from "./cut-rows.ts";
 import { type BatchRow, findBatch } from "./end-batch.ts";
 import { takeReports } from "./outcomes.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
 /** `halves`: numbers of the batches that stand for it; `failed`: it had one artifact, or none, left. */

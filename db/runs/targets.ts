@@ -6,7 +6,7 @@ import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { cluster, planObject } from "../schema/replication.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 import { isSmallRun } from "./small-runs.ts";
 
 /** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkClusters } from "../../api/clusters/health.ts";
 import { accessOf } from "../../api/clusters/actions.ts";
 import type { ClusterAccess } from "../../api/deps.ts";
-import { findClusterByName, listClusters } from "../../db/clusters.ts";
+import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
 import { cluster } from "../../db/schema/replication.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { insertTask } from "../../db/tasks.ts";
+import { insertTask } from "../../db/tasks/tasks.ts";
 import { SETTING_DEFAULTS } from "../../domain/task.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 

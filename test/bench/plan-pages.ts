@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Db, openDb } from "../../db/open.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";

@@ -11,7 +11,7 @@ import { openDb, type Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { openBatches } from "../../db/runs/cut-lanes.ts";
 import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
 import { dispatch } from "../../db/schema/replication.ts";
 import {
   MOST_OPEN,

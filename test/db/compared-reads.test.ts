@@ -4,7 +4,7 @@ import { closeRecord } from "../../db/runs/close.ts";
 import { grantCompareRead } from "../../db/runs/compare-reads.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
 import { type ArtifactOutcome, type ArtifactResult, noParts } from "../../domain/outcome.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";

@@ -1,10 +1,10 @@
 import { eq, sql } from "drizzle-orm";
 import { afterEach, describe, expect, test } from "vitest";
-import { findCluster, setClusterHealth } from "../../db/clusters.ts";
+import { findCluster, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { findConcerned } from "../../db/drains/bell.ts";
-import { dropCursors, forwardCursors, listDue, newestEvent } from "../../db/drains/cursors.ts";
+import { dropCursors, forwardCursors, listDue, newestEvent } from "../../db/pending/cursors.ts";
 import { planCatchUp } from "../../db/drains/plan.ts";
-import { deletePassedEvents } from "../../db/events.ts";
+import { deletePassedEvents } from "../../db/content/events.ts";
 import { requestStop } from "../../db/runs/close.ts";
 import { event, pending } from "../../db/schema/content.ts";
 import { task } from "../../db/schema/replication.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { newestEvent } from "../../db/drains/cursors.ts";
+import { newestEvent } from "../../db/pending/cursors.ts";
 import { runTargets } from "../../db/runs/targets.ts";
 import { task } from "../../db/schema/replication.ts";
 import {

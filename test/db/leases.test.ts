@@ -7,7 +7,7 @@ import { openDb, type Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
 import { detail } from "../../db/schema/replication.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { write } from "../../db/open.ts";
 import { deleteNpmPackage, deleteNpmVersion } from "../../db/packages/npm/delete.ts";
 import { shownTags, versionNames } from "../../db/packages/npm/find.ts";
 import { putNpmVersion } from "../../db/packages/npm/record.ts";
 import { findPackage } from "../../db/packages/versions.ts";
-import { putNodes } from "../../db/put-nodes.ts";
-import { insertRepository, findRepository } from "../../db/repositories.ts";
+import { putNodes } from "../../db/content/put-nodes.ts";
+import { insertRepository, findRepository } from "../../db/content/repositories.ts";
 import {
   isDistTag,
   isNpmName,

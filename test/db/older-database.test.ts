@@ -6,7 +6,7 @@ import { drizzle } from "drizzle-orm/better-sqlite3";
 import { migrate } from "drizzle-orm/better-sqlite3/migrator";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { readSnapshot } from "../../db/runs/open.ts";
-import { snapshotOf } from "../../db/runs/snapshots.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
 import { talliesOf } from "../rigs/api/api-rows.ts";
 

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { findConcerned } from "../../db/drains/bell.ts";
-import { newestEvent } from "../../db/drains/cursors.ts";
+import { newestEvent } from "../../db/pending/cursors.ts";
 import { planCatchUp } from "../../db/drains/plan.ts";
 import { write } from "../../db/open.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { recordMavenFiles } from "../../db/packages/maven/record.ts";
-import { putNodes } from "../../db/put-nodes.ts";
-import { findRepository } from "../../db/repositories.ts";
+import { putNodes } from "../../db/content/put-nodes.ts";
+import { findRepository } from "../../db/content/repositories.ts";
 import { eventCursor } from "../../db/schema/content.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";

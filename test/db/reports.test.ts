@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { openDb, type Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
-import { planHostedPage } from "../../db/runs/plan-hosted.ts";
+import { planHostedPage } from "../../db/plan/hosted.ts";
 import { takeAllReports } from "../../db/runs/take-reports.ts";
 import { inTurn } from "../../db/turns.ts";
 import { noParts } from "../../domain/outcome.ts";

@@ -1,8 +1,8 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { takeFiring } from "../../db/firings.ts";
+import { takeFiring } from "../../db/runs/firings.ts";
 import { detail, halt, plan, planObject, record, tally, task } from "../../db/schema/replication.ts";
-import { deleteOldRecords, resetNextTimes } from "../../db/upkeep.ts";
+import { deleteOldRecords, resetNextTimes } from "../../db/tasks/upkeep.ts";
 import { firingId } from "../../domain/firing.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";

@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
-import { execFileSync } from "node:child_process";
-import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { importsOf, isTest, readSources } from "../measure/sources.ts";
 
 /** Who may import what (docs/decisions.md#folders). Roots compose the program and may import anything. */
 const ROOTS =
@@ -25,12 +24,8 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^temporal\//, values: [/^domain\//, /^temporal\//] },
 ];
 
-const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.ts"], {
-  encoding: "utf8",
-})
-  .trim()
-  .split("\n")
-  .filter((file) => !file.startsWith("test/"));
+const sources = readSources(".").filter((source) => !isTest(source));
+const files = sources.map(({ path }) => path);
 
 /** Folders of types: `image` is DOCKER and OCI. */
 const TYPE_FOLDERS = ["image", ...REPOSITORY_TYPES.map((type) => type.toLowerCase())].join("|");
@@ -46,21 +41,7 @@ const MAY_NAME_TYPES = [
   /^api\/docs\/examples\.ts$/,
 ];
 
-type Import = { file: string; target: string; typeOnly: boolean };
-
-function importsOf(file: string): Import[] {
-  const text = readFileSync(file, "utf8");
-  const found = text.matchAll(
-    /^(?:import|export)\s+(type\s)?[^;]*?from\s+"([^"]+)"|^import\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm,
-  );
-  return [...found].map(([, type, from, bare, dynamic]) => {
-    const name = from ?? bare ?? dynamic ?? "";
-    const target = name.startsWith(".") ? normalize(join(dirname(file), name)) : name;
-    return { file, target, typeOnly: type !== undefined };
-  });
-}
-
-const imports = files.filter((file) => !ROOTS.test(file)).flatMap(importsOf);
+const imports = sources.flatMap(importsOf).filter(({ file }) => !ROOTS.test(file));
 const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
 
 test("folders import only what they may", () => {
@@ -72,6 +53,11 @@ test("folders import only what they may", () => {
     return !allowed.some((pattern) => pattern.test(target));
   });
   expect(wrong).toEqual([]);
+});
+
+test("no file of db/ names a code of the API", () => {
+  const naming = files.filter((file) => file.startsWith("db/") && /\b25[01]\d{3}\b/.test(readFileSync(file, "utf8")));
+  expect(naming).toEqual([]);
 });
 
 test("workflows import no node built-ins, no zod, no database", () => {

@@ -6,8 +6,8 @@ import { blobFile, layout } from "../../activities/store/layout.ts";
 import type { InstanceClient } from "../../activities/registries/instance/client.ts";
 import { UNHURRIED } from "../../domain/slice.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
-import { findRepository } from "../../db/repositories.ts";
-import { getNode } from "../../db/nodes.ts";
+import { findRepository } from "../../db/content/repositories.ts";
+import { getNode } from "../../db/content/nodes.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import {
   clientOf,

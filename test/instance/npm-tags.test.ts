@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readSourceVersions } from "../../db/packages/stated-facts.ts";
-import { findRepository } from "../../db/repositories.ts";
+import { findRepository } from "../../db/content/repositories.ts";
 import { decideTags } from "../../domain/npm/tags.ts";
 import { SYNC_PREFIX } from "../../domain/sync.ts";
 import { type SourceVersion, type StatedVersion, VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";

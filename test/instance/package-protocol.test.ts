@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { haveBlobs } from "../../db/blobs.ts";
-import { getNode } from "../../db/nodes.ts";
+import { haveBlobs } from "../../db/content/blobs.ts";
+import { getNode } from "../../db/content/nodes.ts";
 import { findPackage, findVersion } from "../../db/packages/versions.ts";
-import { findRepository } from "../../db/repositories.ts";
+import { findRepository } from "../../db/content/repositories.ts";
 import { encodeStatement, FILES_MEDIA_TYPE, SYNC_LIMITS, SYNC_PREFIX, type StatedFile } from "../../domain/sync.ts";
 import { VERSIONS_MEDIA_TYPE, type StatedVersion } from "../../domain/sync-versions.ts";
 import { ADMIN, basic } from "../rigs/api/api-fixture.ts";

@@ -5,7 +5,7 @@ import type { InstanceClient } from "../../activities/registries/instance/client
 import { blobFile, layout } from "../../activities/store/layout.ts";
 import { UNHURRIED } from "../../domain/slice.ts";
 import { UNLIMITED } from "../../activities/transfer/throttle.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { SYNC_LIMITS } from "../../domain/sync.ts";
 import type { StatedType, VersionsStatement } from "../../domain/sync-versions.ts";

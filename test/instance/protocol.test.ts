@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { haveBlobs } from "../../db/blobs.ts";
+import { haveBlobs } from "../../db/content/blobs.ts";
 import {
   encodeStatement,
   FILES_MEDIA_TYPE,

@@ -1,11 +1,11 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { missOnce, takeFiring } from "../../db/firings.ts";
-import { deleteRecords } from "../../db/records.ts";
+import { missOnce, takeFiring } from "../../db/runs/firings.ts";
+import { deleteRecords } from "../../db/records/records.ts";
 import { eventCursor } from "../../db/schema/content.ts";
 import { planObject, record, task } from "../../db/schema/replication.ts";
-import { deleteTask } from "../../db/tasks.ts";
-import { listClusters, setClusterHealth } from "../../db/clusters.ts";
+import { deleteTask } from "../../db/tasks/tasks.ts";
+import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
 import { addRun, addTask, planOf, readSeries, SETTING, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";

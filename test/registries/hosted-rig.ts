@@ -9,7 +9,7 @@ import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
 import { versionRoutes } from "../../api/internal/versions.ts";
 import { createWorkers } from "../../api/internal/workers.ts";
-import { findRepository } from "../../db/repositories.ts";
+import { findRepository } from "../../db/content/repositories.ts";
 import { ADMIN } from "../rigs/api/api-fixture.ts";
 import { startNpm } from "../rigs/api/npm-fixture.ts";
 import type { Judged, Rig } from "./conformance/rig.ts";

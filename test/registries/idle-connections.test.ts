@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { paced } from "../../activities/registries/body.ts";
 import type { UploadSession } from "../../activities/registries/oci/uploads.ts";
 import { UNHURRIED } from "../../domain/slice.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import type { CopyHooks } from "../../domain/outcome.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { openEnds } from "../rigs/transfer/image-fixture.ts";

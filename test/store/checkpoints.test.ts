@@ -5,7 +5,7 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startCheckpoints } from "../../db/checkpoints.ts";
-import { openInlineBlobs } from "../../db/inline-blobs.ts";
+import { openInlineBlobs } from "../../db/content/inline-blobs.ts";
 import { openDb } from "../../db/open.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 

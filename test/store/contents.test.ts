@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { afterEach, expect, test } from "vitest";
 import { layout } from "../../activities/store/layout.ts";
 import type { StoredBlob } from "../../activities/store/stage.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { body, createContent, md5, NOW, random, read, sha256 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import { putBlobs } from "../../db/blobs.ts";
-import { deleteNodes } from "../../db/delete-nodes.ts";
-import { getNode, listFiles, pageNodes, statPaths } from "../../db/nodes.ts";
-import { putNodes, type NodeEntry, type PutRules } from "../../db/put-nodes.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
+import { deleteNodes } from "../../db/content/delete-nodes.ts";
+import { getNode, listFiles, pageNodes, statPaths } from "../../db/content/nodes.ts";
+import { putNodes, type NodeEntry, type PutRules } from "../../db/content/put-nodes.ts";
 import { addFollower } from "../rigs/api/api-rows.ts";
 import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixture.ts";
 

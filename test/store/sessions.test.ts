@@ -4,7 +4,7 @@ import { PassThrough } from "node:stream";
 import { afterEach, expect, test } from "vitest";
 import { blobFile, layout } from "../../activities/store/layout.ts";
 import { SESSION_LIFE_MS } from "../../activities/store/session-file.ts";
-import { putBlobs } from "../../db/blobs.ts";
+import { putBlobs } from "../../db/content/blobs.ts";
 import { body, createContent, NOW, openContent, random, read, sha256 } from "../rigs/api/content-fixture.ts";
 
 const opened: { close: () => void }[] = [];

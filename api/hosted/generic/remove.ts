@@ -1,5 +1,5 @@
-import { deleteNodes } from "../../../db/delete-nodes.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import { deleteNodes } from "../../../db/content/delete-nodes.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 

@@ -1,5 +1,5 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
-import { getNode } from "../../../db/nodes.ts";
+import { getNode } from "../../../db/content/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { answers, failure, nothing, ok } from "../../http/envelope.ts";
 import { fail } from "../../http/errors.ts";

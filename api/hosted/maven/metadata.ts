@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
 import type { Context } from "hono";
 import { artifactIn, knownArtifacts, pluginsIn, snapshotIn } from "../../../db/packages/maven/metadata.ts";
-import { getNode } from "../../../db/nodes.ts";
+import { getNode } from "../../../db/content/nodes.ts";
 import type { Db } from "../../../db/open.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 import { defaultPrefix, metadataXml, type PluginPrefix, snapshotXml } from "../../../domain/maven/metadata.ts";
 import { parentOf } from "../../../domain/path.ts";

@@ -1,10 +1,10 @@
 import type { Store } from "../../../activities/store/store.ts";
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
-import { getNode } from "../../../db/nodes.ts";
+import { getNode } from "../../../db/content/nodes.ts";
 import { write } from "../../../db/open.ts";
-import { putNodes } from "../../../db/put-nodes.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import { putNodes } from "../../../db/content/put-nodes.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { metadataXml, type PluginPrefix } from "../../../domain/maven/metadata.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { mustBeMade } from "../../http/receive-file.ts";

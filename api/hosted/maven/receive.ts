@@ -1,13 +1,13 @@
 import type { Context } from "hono";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 import { CHECKSUMS, checksumOf, isMetadata, isPom, isRelease, parseMavenPath } from "../../../domain/maven/layout.ts";
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
-import { getNode, type NodeRow } from "../../../db/nodes.ts";
+import { getNode, type NodeRow } from "../../../db/content/nodes.ts";
 import { write } from "../../../db/open.ts";
 import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
-import { putNodes } from "../../../db/put-nodes.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import { putNodes } from "../../../db/content/put-nodes.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";
 import { readWishes, type UploadWishes } from "../../http/file-headers.ts";

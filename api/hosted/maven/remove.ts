@@ -1,7 +1,7 @@
-import { deleteNodes } from "../../../db/delete-nodes.ts";
-import { getNode } from "../../../db/nodes.ts";
+import { deleteNodes } from "../../../db/content/delete-nodes.ts";
+import { getNode } from "../../../db/content/nodes.ts";
 import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
 import type { ApiDeps } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";

@@ -1,7 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { getNode } from "../../../db/nodes.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import { getNode } from "../../../db/content/nodes.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { type Checksum, checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { fail } from "../../http/errors.ts";

@@ -1,11 +1,11 @@
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { type DbOrTx, write } from "../../../db/open.ts";
 import { putNpmVersion } from "../../../db/packages/npm/record.ts";
 import { findTwin } from "../../../db/packages/npm/find.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
-import { putNodes } from "../../../db/put-nodes.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import { putNodes } from "../../../db/content/put-nodes.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
 import { isDistTag, type NpmDocument, record, tarballFile } from "../../../domain/npm/package.ts";
 import { isNpmVersion, sameButForBuild } from "../../../domain/npm/version.ts";

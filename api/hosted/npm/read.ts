@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { getNode } from "../../../db/nodes.ts";
+import { getNode } from "../../../db/content/nodes.ts";
 import { findVersionOrTag } from "../../../db/packages/npm/find.ts";
 import { tarballPath } from "../../../domain/npm/package.ts";
 import { addressed } from "../../../domain/npm/packument.ts";

@@ -1,6 +1,6 @@
 import type { DbOrTx } from "../../../db/open.ts";
-import { findProject } from "../../../db/projects.ts";
-import { findRepository, type RepositoryRow } from "../../../db/repositories.ts";
+import { findProject } from "../../../db/content/projects.ts";
+import { findRepository, type RepositoryRow } from "../../../db/content/repositories.ts";
 import { NpmError } from "./errors.ts";
 
 /** The hosted NPM repository of that name; 404 says what is there instead. */

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
-import type { RepositoryRow } from "../../../db/repositories.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
 import type { Packuments } from "./packuments.ts";

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { hashTurn } from "../../../activities/store/hash-turns.ts";
 import type { Store } from "../../../activities/store/store.ts";
-import { blobFacts } from "../../../db/blobs.ts";
+import { blobFacts } from "../../../db/content/blobs.ts";
 import type { Db } from "../../../db/open.ts";
 import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
@@ -58,7 +58,7 @@ async function fit(
     ...version,
     verdict: {
       result: "refused",
-      code: 251003,
+      reason: "digest",
       message: `the document of ${name}@${number} is of another tarball: ${problem}`,
     },
   };

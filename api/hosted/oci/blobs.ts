@@ -1,4 +1,4 @@
-import { TOUCH_AFTER_MS } from "../../../db/blobs.ts";
+import { TOUCH_AFTER_MS } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { deleteBlob } from "../../../db/packages/image/delete.ts";
 import { findImageBlob, touchImageBlob } from "../../../db/packages/image/find.ts";

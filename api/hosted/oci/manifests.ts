@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { durable } from "../../../db/durable.ts";
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import { write } from "../../../db/open.ts";
 import { deleteManifest, deleteTag } from "../../../db/packages/image/delete.ts";
 import { findManifestContent, findTag } from "../../../db/packages/image/find.ts";

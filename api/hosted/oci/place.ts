@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { ImageKey } from "../../../db/packages/image/find.ts";
-import { findRepository, type RepositoryRow } from "../../../db/repositories.ts";
+import { findRepository, type RepositoryRow } from "../../../db/content/repositories.ts";
 import { splitImageName } from "../../../domain/image/layout.ts";
 import { isImageType } from "../../../domain/repository-types.ts";
 import type { ApiDeps, Env } from "../../deps.ts";

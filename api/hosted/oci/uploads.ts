@@ -1,6 +1,6 @@
 import { sameSecret } from "../../../activities/secrets/seal.ts";
 import type { Staged } from "../../../activities/store/stage.ts";
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import { durable } from "../../../db/durable.ts";
 import { write } from "../../../db/open.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";

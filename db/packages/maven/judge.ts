@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
 import { isChecksum, mavenPackage, parseMavenPath, versionDigest } from "../../../domain/maven/layout.ts";
 import type { DescribedVersion } from "../../../domain/sync-versions.ts";
-import { type Refusal, refused } from "../stated-applying.ts";
+import type { Refusal } from "../../../domain/sync.ts";
+import { refused } from "../stated-applying.ts";
 
 /** Why a Maven version cannot be: files of another version, or a digest that is not theirs. */
 export function judgeMavenVersion({ package: name, version, digest, files }: DescribedVersion): Refusal | undefined {
@@ -9,9 +10,11 @@ export function judgeMavenVersion({ package: name, version, digest, files }: Des
     const file = isChecksum(path) ? null : parseMavenPath(path);
     return file === null || mavenPackage(file) !== name || file.version !== version;
   });
-  if (stranger) return refused(251011, `${stranger.path} is no file of version ${version} of ${name}`);
+  if (stranger) return refused("path", `${stranger.path} is no file of version ${version} of ${name}`);
   if (digest === null) return undefined;
   const read = files.map(({ path, sha256 }) => ({ path, sha256: sha256 ?? "" }));
   const found = versionDigest(read, (text) => hash("sha256", text));
-  return found === digest ? undefined : refused(251003, `its files make the digest ${found}, not ${digest} as stated`);
+  return found === digest
+    ? undefined
+    : refused("digest", `its files make the digest ${found}, not ${digest} as stated`);
 }

@@ -12,7 +12,7 @@ import {
   versionDigest,
 } from "../../../domain/maven/layout.ts";
 import type { DbOrTx } from "../../open.ts";
-import type { Audit } from "../../put-nodes.ts";
+import type { Audit } from "../../content/put-nodes.ts";
 import { node } from "../../schema/content.ts";
 import { packages } from "../../schema/packages.ts";
 import {

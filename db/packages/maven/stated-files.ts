@@ -6,7 +6,7 @@ import {
   mavenPackage,
   parseMavenPath,
 } from "../../../domain/maven/layout.ts";
-import type { DescribedFile, FileAnswer, Statement } from "../../../domain/sync.ts";
+import type { Decided, DescribedFile, FileAnswer, Statement } from "../../../domain/sync.ts";
 import type { DbOrTx } from "../../open.ts";
 import { type Packagings, recordMavenFiles } from "./record.ts";
 import { auditOf, type Beside, refused, type StatableRepository, unchangeable } from "../stated-applying.ts";
@@ -20,9 +20,9 @@ export function judgeMavenFile(
   path: string,
   { existing, comparison }: Beside,
   strategy: Statement["conflictStrategy"],
-): FileAnswer | undefined {
+): Decided<FileAnswer> | undefined {
   if (isChecksum(path) || isMetadata(path))
-    return refused(250112, `${path} is made by the server out of what it has: replicate the files it speaks of`);
+    return refused("forbidden", `${path} is made by the server out of what it has: replicate the files it speaks of`);
   if (strategy !== "OVERWRITE" || existing === null || comparison !== "different") return undefined;
   return judgeReplacing(repository, path, existing);
 }
@@ -34,7 +34,7 @@ function judgeReplacing(
   { allowOverwrite }: StatableRepository,
   path: string,
   existing: string,
-): FileAnswer | undefined {
+): Decided<FileAnswer> | undefined {
   const file = parseMavenPath(path);
   if (file === null || allowOverwrite || !isRelease(file.version)) return undefined;
   return unchangeable(`${path} is released there with other content`, existing);

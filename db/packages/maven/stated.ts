@@ -1,4 +1,5 @@
 import { isPackaging, isRelease } from "../../../domain/maven/layout.ts";
+import type { Decided } from "../../../domain/sync.ts";
 import { decideVersion, type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
 import { recordMavenFiles } from "./record.ts";
 import {
@@ -13,7 +14,7 @@ import {
 import { tellVersion } from "../versions.ts";
 
 /** Decides a Maven version by its files and makes those that are lacking; its row and its metadata follow from them. */
-export function applyMavenVersion(applying: Applying, stated: DescribedVersion): VersionAnswer {
+export function applyMavenVersion(applying: Applying, stated: DescribedVersion): Decided<VersionAnswer> {
   const { repository, rules, has } = applying;
   const { pairs, there } = pairFiles(applying, stated.files);
   const decision = decideVersion(

@@ -1,7 +1,8 @@
 import { isDistTag, isNpmName, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import { isNpmVersion } from "../../../domain/npm/version.ts";
 import type { DescribedVersion } from "../../../domain/sync-versions.ts";
-import { type Refusal, refused } from "../stated-applying.ts";
+import type { Refusal } from "../../../domain/sync.ts";
+import { refused } from "../stated-applying.ts";
 
 /** Why an npm version cannot be: invalid names, other files than its one tarball, no document, or another digest. */
 export function judgeNpmVersion({
@@ -12,16 +13,16 @@ export function judgeNpmVersion({
   document,
   distTags,
 }: DescribedVersion): Refusal | undefined {
-  if (!isNpmName(name)) return refused(250105, `${JSON.stringify(name)} is no name of an npm package`);
-  if (!isNpmVersion(version)) return refused(250105, `${JSON.stringify(version)} is no version of an npm package`);
+  if (!isNpmName(name)) return refused("name", `${JSON.stringify(name)} is no name of an npm package`);
+  if (!isNpmVersion(version)) return refused("name", `${JSON.stringify(version)} is no version of an npm package`);
   const tag = distTags.find((each) => !isDistTag(each));
-  if (tag !== undefined) return refused(250105, `${JSON.stringify(tag)} is no dist-tag`);
+  if (tag !== undefined) return refused("name", `${JSON.stringify(tag)} is no dist-tag`);
   const path = tarballPath(name, tarballFile(name, version));
   const [tarball] = files;
   if (tarball?.path !== path || files.length > 1)
-    return refused(251011, `the one file of ${name}@${version} is ${path}`);
-  if (document === null) return refused(250106, `${name}@${version} has no document`);
+    return refused("path", `the one file of ${name}@${version} is ${path}`);
+  if (document === null) return refused("content", `${name}@${version} has no document`);
   return digest === null || digest === `sha256:${tarball.sha256}`
     ? undefined
-    : refused(251003, `its tarball has the digest sha256:${tarball.sha256}, not ${digest} as stated`);
+    : refused("digest", `its tarball has the digest sha256:${tarball.sha256}, not ${digest} as stated`);
 }

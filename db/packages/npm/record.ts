@@ -1,7 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { type NpmDocument, storedDocument } from "../../../domain/npm/package.ts";
 import type { DbOrTx } from "../../open.ts";
-import type { Audit } from "../../put-nodes.ts";
+import type { Audit } from "../../content/put-nodes.ts";
 import { distTag, packages } from "../../schema/packages.ts";
 import {
   findPackage,

@@ -1,6 +1,6 @@
 import { tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import { MOST_SOURCE_VERSIONS, type SourceVersion, type StatedVersion } from "../../../domain/sync-versions.ts";
-import { getNode } from "../../nodes.ts";
+import { getNode } from "../../content/nodes.ts";
 import type { DbOrTx } from "../../open.ts";
 import { type Reading, sourceVersion, toVersionFile } from "../stated-source.ts";
 import type { PackageRow, VersionRow } from "../versions.ts";

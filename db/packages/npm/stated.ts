@@ -3,8 +3,9 @@ import { compareClaim, type ContentFacts } from "../../../domain/content-digests
 import { deprecationOf, storedDocument, tarballFile, withDeprecation } from "../../../domain/npm/package.ts";
 import { decideTags } from "../../../domain/npm/tags.ts";
 import { sameButForBuild } from "../../../domain/npm/version.ts";
+import type { Decided } from "../../../domain/sync.ts";
 import { type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
-import { blobFacts } from "../../blobs.ts";
+import { blobFacts } from "../../content/blobs.ts";
 import {
   type Applying,
   auditOf,
@@ -28,14 +29,14 @@ type Tarball = Pick<ContentFacts, "sha256" | "size">;
  * Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata:
  * deprecation and dist-tags.
  */
-export function applyNpmVersion(applying: Applying, stated: JudgedVersion): VersionAnswer {
+export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Decided<VersionAnswer> {
   const { db, rules, has } = applying;
   const [tarball] = stated.files;
   const { document } = stated;
   if (!tarball || document === null)
     return {
       result: "refused",
-      code: 250106,
+      reason: "content",
       message: `${stated.package}@${stated.version} has no tarball or no document`,
     };
   const npm = { ...stated, document };
@@ -49,7 +50,7 @@ export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Vers
   if (before && comparison === "different") return settleDifferent(rules, stated, before, tarball.path);
   const twin = twinOf(applying, npm);
   if (twin !== null)
-    return { result: "refused", code: 251020, message: sameButForBuild(npm.package, npm.version, twin) };
+    return { result: "refused", reason: "exists", message: sameButForBuild(npm.package, npm.version, twin) };
   if (tarball.sha256 === null) return needAnswer([], [tarball.path]);
   if (!has(tarball.sha256) || !stated.fits) return needAnswer([tarball.sha256], []);
   pairFiles(applying, stated.files);
@@ -75,7 +76,7 @@ function settleDifferent(
   stated: DescribedVersion,
   { digest }: VersionRow,
   path: string,
-): VersionAnswer {
+): Decided<VersionAnswer> {
   if (conflictStrategy !== "OVERWRITE") return { result: "conflict", existing: digest, path };
   return unchangeable(`${stated.package}@${stated.version} is published there with another tarball`, digest);
 }

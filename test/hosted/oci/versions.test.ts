@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createHousekeeping } from "../../../api/upkeep/housekeeping.ts";
 import { deleteImage, deleteImageVersion } from "../../../db/packages/image/delete.ts";
-import { findRepository } from "../../../db/repositories.ts";
+import { findRepository } from "../../../db/content/repositories.ts";
 import {
   descriptor,
   makeBlob,

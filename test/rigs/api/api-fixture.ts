@@ -11,7 +11,7 @@ import { createApp } from "../../../api/app.ts";
 import { createLinkedCheck } from "../../../api/repositories/check-linked.ts";
 import type { ApiDeps } from "../../../api/deps.ts";
 import { createWatch } from "../../../api/metrics/watch.ts";
-import { openInlineBlobs } from "../../../db/inline-blobs.ts";
+import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
 
 export type Answer = {

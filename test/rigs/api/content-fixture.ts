@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { layout } from "../../../activities/store/layout.ts";
 import { createStore } from "../../../activities/store/store.ts";
-import { openInlineBlobs } from "../../../db/inline-blobs.ts";
+import { openInlineBlobs } from "../../../db/content/inline-blobs.ts";
 import { openDb } from "../../../db/open.ts";
-import { insertProject } from "../../../db/projects.ts";
-import { findRepository, insertRepository } from "../../../db/repositories.ts";
+import { insertProject } from "../../../db/content/projects.ts";
+import { findRepository, insertRepository } from "../../../db/content/repositories.ts";
 
 export const NOW = Date.UTC(2030, 0, 1);
 export const HOUR = 3_600_000;

@@ -1,9 +1,9 @@
 import { sql } from "drizzle-orm";
-import { putBlobs } from "../../../db/blobs.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
 import type { Db } from "../../../db/open.ts";
-import { putNodes } from "../../../db/put-nodes.ts";
-import { findRepository } from "../../../db/repositories.ts";
-import { insertTask } from "../../../db/tasks.ts";
+import { putNodes } from "../../../db/content/put-nodes.ts";
+import { findRepository } from "../../../db/content/repositories.ts";
+import { insertTask } from "../../../db/tasks/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
 import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../../domain/task.ts";
 import { addRecord } from "../api/api-rows.ts";

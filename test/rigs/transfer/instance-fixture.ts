@@ -11,8 +11,8 @@ import type { InstanceClient } from "../../../activities/registries/instance/cli
 import type { RemoteRepository } from "../../../activities/registries/instance/send.ts";
 import type { Settling, SettlingArtifact } from "../../../activities/registries/contract.ts";
 import { hostedContent } from "../../../activities/transfer/hosted.ts";
-import { putBlobs } from "../../../db/blobs.ts";
-import { putNodes } from "../../../db/put-nodes.ts";
+import { putBlobs } from "../../../db/content/blobs.ts";
+import { putNodes } from "../../../db/content/put-nodes.ts";
 import type { ArtifactOutcome, UploadState } from "../../../domain/outcome.ts";
 import { encodePath } from "../../../domain/path.ts";
 import type { CopyHooks } from "../../../domain/outcome.ts";

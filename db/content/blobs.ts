@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
-import type { ContentFacts } from "../domain/content-digests.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import { blob } from "./schema/content.ts";
+import type { ContentFacts } from "../../domain/content-digests.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { blob } from "../schema/content.ts";
 
 export type BlobRow = typeof blob.$inferSelect;
 

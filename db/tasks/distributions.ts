@@ -1,10 +1,10 @@
 import { and, asc, eq } from "drizzle-orm";
 import { type ClusterRow, findCluster } from "./clusters.ts";
-import type { DbOrTx } from "./open.ts";
-import { startsWith } from "./prefix.ts";
-import { cluster, task } from "./schema/replication.ts";
+import type { DbOrTx } from "../open.ts";
+import { startsWith } from "../prefix.ts";
+import { cluster, task } from "../schema/replication.ts";
 import { readClusterIds, readObjects, type TaskRow } from "./tasks.ts";
-import type { TaskObject } from "../domain/task.ts";
+import type { TaskObject } from "../../domain/task.ts";
 
 /** A task that a distribution made; its name is unique, whoever made it. */
 export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {

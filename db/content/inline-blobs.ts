@@ -1,7 +1,7 @@
 import Sqlite from "better-sqlite3";
-import { ownCheckpoints } from "./checkpoints.ts";
+import { ownCheckpoints } from "../checkpoints.ts";
 import { openContentDigests } from "./content-digests.ts";
-import { createSync } from "./durable.ts";
+import { createSync } from "../durable.ts";
 
 type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
 

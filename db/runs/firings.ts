@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { and, eq, sql } from "drizzle-orm";
-import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../domain/firing.ts";
-import { restoredText } from "../domain/restored.ts";
-import { formatTime } from "../domain/time.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import { insertRecord, readSnapshot } from "./runs/open.ts";
-import type { RunAnswer } from "./runs/restore.ts";
-import { record, runTotal, task } from "./schema/replication.ts";
+import { dueTime, firingId, firingSeed, lastFiring, type Timing, timingOf } from "../../domain/firing.ts";
+import { restoredText } from "../../domain/restored.ts";
+import { formatTime } from "../../domain/time.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { insertRecord, readSnapshot } from "./open.ts";
+import type { RunAnswer } from "./restore.ts";
+import { record, runTotal, task } from "../schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 

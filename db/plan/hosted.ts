@@ -4,13 +4,13 @@ import { type Content, factsOf } from "../../domain/repository-types.ts";
 import type { PackageConstraint, TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { planLoose, planPackage, planVersions } from "../packages/plan-versions.ts";
-import { findRepository } from "../repositories.ts";
+import { planLoose, planPackage, planVersions } from "./versions.ts";
+import { findRepository } from "../content/repositories.ts";
 import { planObject } from "../schema/replication.ts";
-import { isEnding } from "./halts.ts";
-import { planPath } from "./plan-paths.ts";
-import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./plan-rows.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { isEnding } from "../records/halts.ts";
+import { planPath } from "./paths.ts";
+import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./rows.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 /** Characters of the reason why an object has no plan. */
 const MOST_REASON = 1_000;

@@ -1,13 +1,13 @@
 import { and, asc, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
-import { newId, newKey } from "../domain/ids.ts";
-import type { TaskObject } from "../domain/task.ts";
-import type { ExecutionStatus } from "../domain/vocabulary.ts";
-import { syncCursors } from "./drains/cursors.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import { startsWith } from "./prefix.ts";
-import { newestRecordBytes, type RecordBytes } from "./records.ts";
-import { eventCursor, project, repository } from "./schema/content.ts";
-import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from "./schema/replication.ts";
+import { newId, newKey } from "../../domain/ids.ts";
+import type { TaskObject } from "../../domain/task.ts";
+import type { ExecutionStatus } from "../../domain/vocabulary.ts";
+import { syncCursors } from "../pending/cursors.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { startsWith } from "../prefix.ts";
+import { newestRecordBytes, type RecordBytes } from "../records/records.ts";
+import { eventCursor, project, repository } from "../schema/content.ts";
+import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from "../schema/replication.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 export type NewTask = Pick<

@@ -1,11 +1,11 @@
 import { and, desc, eq, inArray, lt, not, type SQL, sql } from "drizzle-orm";
-import type { RunSnapshot } from "../domain/task.ts";
-import type { ExecutionStatus } from "../domain/vocabulary.ts";
-import type { DbOrTx } from "./open.ts";
-import { startsWith } from "./prefix.ts";
-import { snapshotOf } from "./runs/snapshots.ts";
-import { detail, record, tally } from "./schema/replication.ts";
-import { turn } from "./turns.ts";
+import type { RunSnapshot } from "../../domain/task.ts";
+import type { ExecutionStatus } from "../../domain/vocabulary.ts";
+import type { DbOrTx } from "../open.ts";
+import { startsWith } from "../prefix.ts";
+import { snapshotOf } from "./snapshots.ts";
+import { detail, record, tally } from "../schema/replication.ts";
+import { turn } from "../turns.ts";
 
 export type DetailRow = Omit<
   typeof detail.$inferSelect,

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { getNode } from "./nodes.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import { turn } from "./turns.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { turn } from "../turns.ts";
 
 /** Rows of one transaction, so that nobody waits for long. */
 const BATCH = 500;

@@ -1,25 +1,18 @@
 import { and, eq } from "drizzle-orm";
-import { compareClaim } from "../domain/content-digests.ts";
-import type { HostedFileType } from "../domain/repository-types.ts";
-import { decideFile, type DescribedFile, type FileAnswer, type Statement } from "../domain/sync.ts";
-import { haveBlobs, putBlobs, type BlobRow } from "./blobs.ts";
-import { tell } from "./events.ts";
-import { type NodeStat, statPaths } from "./nodes.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import {
-  type Beside,
-  blocked,
-  differs,
-  factsAt,
-  type Facts,
-  type StatableRepository,
-} from "./packages/stated-applying.ts";
-import { FILE_TYPES, type Readings } from "./packages/types.ts";
-import { type NodeEntry, putNodes, type PutResult } from "./put-nodes.ts";
-import { node } from "./schema/content.ts";
+import { compareClaim } from "../../domain/content-digests.ts";
+import type { HostedFileType } from "../../domain/repository-types.ts";
+import { type Decided, decideFile, type DescribedFile, type FileAnswer, type Statement } from "../../domain/sync.ts";
+import { haveBlobs, putBlobs, type BlobRow } from "../content/blobs.ts";
+import { tell } from "../content/events.ts";
+import { type NodeStat, statPaths } from "../content/nodes.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { type Beside, blocked, differs, factsAt, type Facts, type StatableRepository } from "./stated-applying.ts";
+import { FILE_TYPES, type Readings } from "./types.ts";
+import { type NodeEntry, putNodes, type PutResult } from "../content/put-nodes.ts";
+import { node } from "../schema/content.ts";
 
 /** A stated file, or why it cannot be, found out before. */
-export type Judged = DescribedFile & { verdict?: FileAnswer | undefined };
+export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined };
 
 type FileRepository = StatableRepository & { type: HostedFileType };
 
@@ -41,7 +34,7 @@ export function applyStatement(
   files: readonly Judged[],
   blobs: Omit<BlobRow, "touchedDate">[],
   rules: StatedRules,
-): FileAnswer[] {
+): Decided<FileAnswer>[] {
   return write(db, (tx) => {
     putBlobs(tx, blobs, rules.now);
     const answers = decide(db, tx, repository, files, rules);
@@ -67,7 +60,7 @@ function decide(
   repository: FileRepository,
   files: readonly Judged[],
   rules: StatedRules,
-): FileAnswer[] {
+): Decided<FileAnswer>[] {
   const { conflictStrategy, includeMetadata, now } = rules;
   const existing = statPaths(
     db,
@@ -82,7 +75,7 @@ function decide(
   );
   const { judge } = FILE_TYPES[repository.type];
   let stopped = false;
-  return files.map((file): FileAnswer => {
+  return files.map((file): Decided<FileAnswer> => {
     if (stopped) return { result: "stopped" };
     const found = existing.get(file.path);
     const beside: Beside = {
@@ -142,7 +135,7 @@ function toEntry(
   };
 }
 
-function toAnswer(result: PutResult): FileAnswer {
+function toAnswer(result: PutResult): Decided<FileAnswer> {
   switch (result.kind) {
     case "created":
       return { result: "made" };

@@ -2,10 +2,10 @@ import { and, eq, isNull } from "drizzle-orm";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { planObject, record } from "../schema/replication.ts";
-import { readSource } from "./batch.ts";
-import { endPlan } from "./plan-hosted.ts";
-import { countingPlanned, insertPlanned, type PlannedRow } from "./plan-rows.ts";
-import { snapshotOf } from "./snapshots.ts";
+import { readSource } from "../content/source-end.ts";
+import { endPlan } from "./hosted.ts";
+import { countingPlanned, insertPlanned, type PlannedRow } from "./rows.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 
 export type ListingState = { complete: boolean; page: number; cursor: string | null };
 

@@ -1,10 +1,10 @@
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
-import { newId } from "../domain/ids.ts";
-import type { ClusterType } from "../domain/vocabulary.ts";
-import { forgetAbsence } from "./drains/cursors.ts";
-import { type Db, type DbOrTx, write } from "./open.ts";
-import { startsWith } from "./prefix.ts";
-import { cluster } from "./schema/replication.ts";
+import { newId } from "../../domain/ids.ts";
+import type { ClusterType } from "../../domain/vocabulary.ts";
+import { forgetAbsence } from "../pending/cursors.ts";
+import { type Db, type DbOrTx, write } from "../open.ts";
+import { startsWith } from "../prefix.ts";
+import { cluster } from "../schema/replication.ts";
 import { type By, tasksOfCluster } from "./tasks.ts";
 
 export type ClusterRow = typeof cluster.$inferSelect;

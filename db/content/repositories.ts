@@ -1,10 +1,10 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
-import type { RepositoryType } from "../domain/vocabulary.ts";
-import type { DbOrTx } from "./open.ts";
-import { startsWith } from "./prefix.ts";
-import { prepared } from "./prepared.ts";
-import { repository } from "./schema/content.ts";
-import { task, taskObject } from "./schema/replication.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
+import type { DbOrTx } from "../open.ts";
+import { startsWith } from "../prefix.ts";
+import { prepared } from "../prepared.ts";
+import { repository } from "../schema/content.ts";
+import { task, taskObject } from "../schema/replication.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";

@@ -1,9 +1,9 @@
 import { and, eq, lte, type SQL, sql } from "drizzle-orm";
-import { nextExecution } from "../domain/task-rules.ts";
-import { type Db, write } from "./open.ts";
-import { prepared } from "./prepared.ts";
-import { deleteRecord } from "./records.ts";
-import { task } from "./schema/replication.ts";
+import { nextExecution } from "../../domain/task-rules.ts";
+import { type Db, write } from "../open.ts";
+import { prepared } from "../prepared.ts";
+import { deleteRecord } from "../records/records.ts";
+import { task } from "../schema/replication.ts";
 
 const DAY = 86_400_000;
 /** Records looked up at once. */

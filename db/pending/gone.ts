@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
-import { addPlanned } from "../runs/plan-rows.ts";
+import { addPlanned } from "../plan/rows.ts";
 import { detail, type dispatch, plan, record } from "../schema/replication.ts";
 import { pass } from "./outcomes.ts";
 

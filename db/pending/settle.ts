@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import { drainDelay } from "../../domain/retry.ts";
 import type { Db, DbOrTx } from "../open.ts";
-import { snapshotOf } from "../runs/snapshots.ts";
+import { snapshotOf } from "../records/snapshots.ts";
 import { eventCursor, pending } from "../schema/content.ts";
 import { halt, planObject, record } from "../schema/replication.ts";
 import { inTurn } from "../turns.ts";

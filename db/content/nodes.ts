@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gt, isNull, lt, or, type SQL, sql } from "drizzle-orm";
-import type { DbOrTx } from "./open.ts";
-import { prepared } from "./prepared.ts";
-import { node } from "./schema/content.ts";
+import type { DbOrTx } from "../open.ts";
+import { prepared } from "../prepared.ts";
+import { node } from "../schema/content.ts";
 
 export type NodeRow = typeof node.$inferSelect;
 

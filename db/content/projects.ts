@@ -1,6 +1,6 @@
 import { asc, eq } from "drizzle-orm";
-import type { DbOrTx } from "./open.ts";
-import { project } from "./schema/content.ts";
+import type { DbOrTx } from "../open.ts";
+import { project } from "../schema/content.ts";
 
 export type ProjectRow = typeof project.$inferSelect;
 export type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;

@@ -1,5 +1,5 @@
 import type Sqlite from "better-sqlite3";
-import { OTHER_ALGORITHMS, type OtherDigests } from "../domain/content-digests.ts";
+import { OTHER_ALGORITHMS, type OtherDigests } from "../../domain/content-digests.ts";
 
 type Row = Record<(typeof OTHER_ALGORITHMS)[number], Buffer | null>;
 

@@ -1,9 +1,9 @@
 import { and, type Column, desc, eq, inArray, lt, or, sql } from "drizzle-orm";
-import type { ExecutionStatus } from "../domain/vocabulary.ts";
-import type { Db, DbOrTx } from "./open.ts";
-import { inPages } from "./pages.ts";
-import { prepared } from "./prepared.ts";
-import { detail, dispatch, halt, plan, planObject, record, tally } from "./schema/replication.ts";
+import type { ExecutionStatus } from "../../domain/vocabulary.ts";
+import type { Db, DbOrTx } from "../open.ts";
+import { inPages } from "../pages.ts";
+import { prepared } from "../prepared.ts";
+import { detail, dispatch, halt, plan, planObject, record, tally } from "../schema/replication.ts";
 
 /** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };

@@ -5,16 +5,9 @@ import { isComputed } from "../../domain/repository-types.ts";
 import type { PackageConstraint } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import {
-  type Cursor,
-  insertPlanned,
-  insertProblem,
-  type PlannedRow,
-  type Progress,
-  type Where,
-} from "../runs/plan-rows.ts";
-import { fileTypeOf, packageTypeOf } from "./types.ts";
-import { findPackage } from "./versions.ts";
+import { type Cursor, insertPlanned, insertProblem, type PlannedRow, type Progress, type Where } from "./rows.ts";
+import { fileTypeOf, packageTypeOf } from "../packages/types.ts";
+import { findPackage } from "../packages/versions.ts";
 
 /**
  * The next versions of all packages of a repository: first what is left of the package in which the last page ended.

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { factsOf } from "../../domain/repository-types.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
-import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./plan-rows.ts";
+import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./rows.ts";
 
 type Sql = ReturnType<typeof sql>;
 /** `meant`: which nodes can be planned at all; what the server makes itself is each repository's own. */

@@ -1,4 +1,4 @@
-import type { Db } from "./open.ts";
+import type { Db } from "../open.ts";
 
 /** What the writing of nodes asks of an existing row. */
 export type Existing = { id: number; folder: 0 | 1; sha256: string | null; metadata: string };

@@ -1,7 +1,7 @@
-import { foldersAbove, nameOf, parentOf } from "../domain/path.ts";
+import { foldersAbove, nameOf, parentOf } from "../../domain/path.ts";
 import { isFollowed } from "./events.ts";
 import { nodeStatements, type Existing, type NodeStatements } from "./node-statements.ts";
-import { type Db, write } from "./open.ts";
+import { type Db, write } from "../open.ts";
 
 export type Audit = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
 

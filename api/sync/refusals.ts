@@ -1,0 +1,25 @@
+import type { Refusal, RefusalReason } from "../../domain/sync.ts";
+import type { Code } from "../http/messages.ts";
+
+const CODES = {
+  name: 250105,
+  content: 250106,
+  path: 251011,
+  digest: 251003,
+  forbidden: 250112,
+  occupied: 251012,
+  exists: 251020,
+} satisfies Record<RefusalReason, Code>;
+
+type Coded = Omit<Refusal, "reason"> & { code: Code };
+
+/** The answer as the protocol has it: a refusal carries the API's code for its reason. */
+export function withCode<A extends { result: string }>(decided: A | Refusal): A | Coded {
+  return isRefusal(decided) ? coded(decided) : decided;
+}
+
+const isRefusal = (decided: { result: string }): decided is Refusal => decided.result === "refused";
+
+function coded({ reason, ...refusal }: Refusal): Coded {
+  return { ...refusal, code: CODES[reason] };
+}

@@ -1,0 +1,24 @@
+import jsTokens from "js-tokens";
+
+/** Lines of code are lines with at least one token that is neither blank nor comment. */
+export type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
+
+const WIDEST = 120;
+const NO_CODE = new Set(["WhiteSpace", "LineTerminatorSequence", "SingleLineComment", "MultiLineComment"]);
+
+/** Counts of a text; `long`: lines of more than 120 characters. A token counts in the line in which it begins. */
+export function countLines(text: string): LineCounts {
+  const all = text.split("\n");
+  const withCode = new Set<number>();
+  let line = 0;
+  let tokens = 0;
+  for (const { type, value } of jsTokens(text)) {
+    if (!NO_CODE.has(type)) {
+      tokens += 1;
+      withCode.add(line);
+    }
+    line += value.split("\n").length - 1;
+  }
+  const long = all.filter(({ length }) => length > WIDEST).length;
+  return { lines: all.length, codeLines: withCode.size, tokens, long };
+}

@@ -1,0 +1,64 @@
+import { dirname, resolve } from "node:path";
+import { findCircles, findMutualFolders } from "./circles.ts";
+import { type FunctionSize, functionsOf } from "./functions.ts";
+import { countLines } from "./lines.ts";
+import { importsOf, isTest, readSources, type Source } from "./sources.ts";
+
+/** `npm run measure [folder]`: how a checkout reads in numbers; this one unless another is named. */
+const root = resolve(process.argv[2] ?? ".");
+/** A function of so many lines should be split. */
+const MOST_LINES = 70;
+
+const sources = readSources(root);
+const tests = sources.filter(isTest);
+print(
+  "program",
+  sources.filter((source) => !tests.includes(source)),
+);
+print("tests", tests);
+
+function print(title: string, some: readonly Source[]): void {
+  const lines = report(some).map(([name, value]) => `  ${name.padEnd(44)} ${value}\n`);
+  process.stdout.write(`${title}\n${lines.join("")}`);
+}
+
+function report(some: readonly Source[]): [string, string][] {
+  const counts = some.map(({ text }) => countLines(text));
+  const total = (key: keyof (typeof counts)[number]) => counts.reduce((sum, each) => sum + each[key], 0);
+  const functions = some.flatMap(functionsOf).toSorted((a, b) => b.lines - a.lines);
+  const [longest] = functions;
+  const folders = filesPerFolder(some);
+  const imports = some.flatMap(importsOf);
+  return [
+    ["files, lines", `${some.length}, ${total("lines")}`],
+    ["lines of a file: median, longest", spread(counts.map(({ lines }) => lines))],
+    ["files of a folder: median, most", spread(folders)],
+    ["lines of a function: median, longest", `${spread(functions.map(({ lines }) => lines))} (${longest?.name})`],
+    [`functions over ${MOST_LINES} lines`, `${functions.filter(({ lines }) => lines > MOST_LINES).length}`],
+    ["tokens in a line of code, mean", (total("tokens") / total("codeLines")).toFixed(1)],
+    ["tokens in a line of a function, median", median(functions.flatMap(density)).toFixed(1)],
+    ["lines over 120 columns", `${((100 * total("long")) / total("lines")).toFixed(1)} % (${total("long")})`],
+    ["circles of files, types included", `${findCircles(imports).length}`],
+    ["folders side by side that import each other", `${findMutualFolders(imports).length}`],
+  ];
+}
+
+/** Of a function on one or two lines the width of the page says nothing. */
+function density({ lines, text }: FunctionSize): number[] {
+  const { tokens, codeLines } = countLines(text);
+  return lines > 2 ? [tokens / codeLines] : [];
+}
+
+function filesPerFolder(some: readonly Source[]): number[] {
+  const counts = new Map<string, number>();
+  for (const { path } of some) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1);
+  return [...counts.values()];
+}
+
+function spread(values: readonly number[]): string {
+  return `${median(values)}, ${Math.max(...values)}`;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}

@@ -1,0 +1,43 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { parseSync } from "oxc-parser";
+
+/** A TypeScript file of the repository, with its path from the root. */
+export type Source = { path: string; text: string };
+
+/** One file that imports another, or a package (`target` is then its name). */
+export type Import = { file: string; target: string; typeOnly: boolean };
+
+/** All TypeScript files below a folder, those that are not committed yet included. */
+export function readSources(root: string): Source[] {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.ts"];
+  const listed = execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim().split("\n");
+  return listed.map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+}
+
+export const isTest = ({ path }: Source): boolean => path.startsWith("test/");
+
+/** Every import and re-export of a file, `import()` with a fixed text and `import type` included. */
+export function importsOf({ path, text }: Source): Import[] {
+  const { staticImports, staticExports, dynamicImports } = parseSync(path, text).module;
+  const found = [
+    ...staticImports.map(({ moduleRequest, entries }) => ({
+      name: moduleRequest.value,
+      typeOnly: entries.length > 0 && entries.every(({ isType }) => isType),
+    })),
+    ...staticExports.flatMap(({ entries }) =>
+      entries.flatMap(({ moduleRequest, isType }) =>
+        moduleRequest ? [{ name: moduleRequest.value, typeOnly: isType }] : [],
+      ),
+    ),
+    ...dynamicImports.flatMap(({ moduleRequest: { start, end } }) => {
+      const fixed = /^"([^"]+)"$/.exec(text.slice(start, end))?.[1];
+      return fixed === undefined ? [] : [{ name: fixed, typeOnly: false }];
+    }),
+  ];
+  return found.map(({ name, typeOnly }) => {
+    const target = name.startsWith(".") ? normalize(join(dirname(path), name)) : name;
+    return { file: path, target, typeOnly };
+  });
+}
