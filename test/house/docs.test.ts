@@ -1,20 +1,29 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { createTestApi } from "../rigs/api/api-fixture.ts";
 
-const pages = [
-  "README.md",
-  ...readdirSync("docs", { recursive: true, encoding: "utf8" }).map((name) => join("docs", name)),
-].filter((name) => name.endsWith(".md"));
-const textOf = (page: string) => readFileSync(page, "utf8");
+const files = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { encoding: "utf8" })
+  .trim()
+  .split("\n")
+  .filter((name) => existsSync(name));
+const textOf = (file: string) => readFileSync(file, "utf8");
 
-test("the README explains every setting", () => {
+/** The pages for readers; the saved histories have one of their own. */
+const pages = files.filter((name) =>
+  /^(?:README|CONTRIBUTING)\.md$|^docs\/.*\.md$|\/histories\/README\.md$/.test(name),
+);
+/** What cites pages and paths in comments. */
+const sources = files.filter((name) => /\.(?:ts|js|mjs|sql)$/.test(name));
+const FOLDERS = ["activities", "api", "db", "docs", "domain", "temporal", "test", "workflows"];
+
+test("docs/settings.md explains every setting", () => {
   const settings = /const settings = z\.object\(\{(.*?)\n\}\);/s.exec(textOf("config.ts"))?.[1] ?? "";
   const variables = [...settings.matchAll(/^ {2}(\w+):/gm)].map(([, key = ""]) =>
     key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase(),
   );
-  const table = textOf("README.md")
+  const table = textOf("docs/settings.md")
     .split("\n")
     .filter((line) => line.startsWith("| `"))
     .join("\n");
@@ -22,15 +31,56 @@ test("the README explains every setting", () => {
   expect(variables.filter((variable) => !table.includes(`\`${variable}\``))).toEqual([]);
 });
 
-test("links between pages lead somewhere", () => {
-  const links = pages.flatMap((page) =>
-    [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) => join(dirname(page), target)),
+test("docs/README.md has a line for every page", () => {
+  const listed = linksOf("docs/README.md").map(({ file }) => file);
+  const missing = pages.filter(
+    (page) => page.startsWith("docs/") && page !== "docs/README.md" && !listed.includes(page),
   );
-  expect(links.length).toBeGreaterThan(3);
-  expect(links.filter((target) => !existsSync(target))).toEqual([]);
+  expect(missing).toEqual([]);
 });
 
-test("commands and folders that the README names are there", () => {
+test("links between pages lead to a file and to a heading of it", () => {
+  const links = pages.flatMap(linksOf);
+  expect(links.length).toBeGreaterThan(30);
+  expect(links.filter(({ file, anchor }) => !isThere(file, anchor))).toEqual([]);
+});
+
+test("sections of pages that code and pages cite exist", () => {
+  const cited = [...pages, ...sources].flatMap((from) =>
+    [...textOf(from).matchAll(/\b(docs\/[\w/-]+\.md)(?:#([a-z0-9-]+))?/g)].map(([, file = "", anchor]) => ({
+      from,
+      file,
+      anchor,
+    })),
+  );
+  expect(cited.filter(({ anchor }) => anchor !== undefined).length).toBeGreaterThan(20);
+  expect(cited.filter(({ file, anchor }) => !isThere(file, anchor))).toEqual([]);
+});
+
+test("files and folders that pages and comments name exist", () => {
+  const path = new RegExp(`^(?:${FOLDERS.join("|")})/[\\w./-]*$`);
+  const inPages = pages.flatMap((from) =>
+    [...textOf(from).matchAll(/`([^`\n]+)`/g)]
+      .map(([, name = ""]) => ({ from, name }))
+      .filter(({ name }) => path.test(name)),
+  );
+  const file = new RegExp(`(?<![\\w./-])(?:${FOLDERS.join("|")})/[\\w./-]+\\.(?:ts|js|mjs|md|sql|json|yml)\\b`, "g");
+  const inComments = sources.flatMap((from) =>
+    [...commentsOf(textOf(from)).matchAll(file)].map(([name]) => ({ from, name })),
+  );
+  expect(inPages.length).toBeGreaterThan(100);
+  expect(inComments.length).toBeGreaterThan(20);
+  expect([...inPages, ...inComments].filter(({ name }) => !existsSync(name))).toEqual([]);
+});
+
+test("no file cites a design document, which is not in the repository", () => {
+  const cites = /\bdesign\.md\b/;
+  const own = "test/house/docs.test.ts";
+  const texts = files.filter((name) => /\.(?:ts|js|mjs|sql|md|json|yml)$/.test(name) && name !== own);
+  expect(texts.filter((name) => cites.test(textOf(name)))).toEqual([]);
+});
+
+test("commands that pages name are scripts of the package, and the README's table names every folder", () => {
   const { scripts } = JSON.parse(textOf("package.json")) as { scripts: Record<string, string> };
   const commands = pages.flatMap((page) =>
     [...textOf(page).matchAll(/npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+)\b/g)].map(
@@ -39,10 +89,10 @@ test("commands and folders that the README names are there", () => {
   );
   expect([...new Set(commands)].filter((name) => !Object.hasOwn(scripts, name))).toEqual([]);
   const folders = [...textOf("README.md").matchAll(/^\| `([a-z]+)\/`/gm)].map(([, name = ""]) => name);
-  expect(folders.toSorted()).toEqual(["activities", "api", "db", "docs", "domain", "temporal", "test", "workflows"]);
+  expect(folders.toSorted()).toEqual(FOLDERS);
 });
 
-test("endpoints that the pages name are offered", async () => {
+test("endpoints that pages name are offered", async () => {
   const api = createTestApi();
   const answer = await api.app.request("/openapi.json");
   const { paths } = (await answer.json()) as { paths: Record<string, Record<string, unknown>> };
@@ -62,4 +112,34 @@ test("endpoints that the pages name are offered", async () => {
 /** Parameters have other names in prose than in code. */
 function shape(path: string): string {
   return path.replaceAll(/\/{2,}/g, "/").replaceAll(/\{[^}]*\}/g, "{}");
+}
+
+type Link = { from: string; file: string; anchor: string | undefined };
+
+/** The links of a page to files of the repository. */
+function linksOf(from: string): Link[] {
+  return [...textOf(from).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]*))?\)/g)].map(([, target = "", anchor]) => ({
+    from,
+    file: target === "" ? from : normalize(join(dirname(from), target)),
+    anchor,
+  }));
+}
+
+function isThere(file: string, anchor: string | undefined): boolean {
+  return existsSync(file) && (anchor === undefined || anchorsOf(file).includes(anchor));
+}
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchorsOf(page: string): string[] {
+  const text = textOf(page).replaceAll(/^```.*?^```/gms, "");
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+function commentsOf(text: string): string {
+  return [...text.matchAll(/\/\*.*?\*\/|(?<!:)\/\/.*$|^--.*$/gms)].map(([comment]) => comment).join("\n");
 }
