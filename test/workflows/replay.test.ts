@@ -72,7 +72,7 @@ test("every workflow, activity and signal that the code knows is among the newes
     (all) => Object.keys(all),
   );
   const sources = readdirSync(path("../../workflows")).map((file) =>
-    readFileSync(path(`../workflows/${file}`), "utf8"),
+    readFileSync(path(`../../workflows/${file}`), "utf8"),
   );
   const known = [...Object.keys(workflows), ...activities, `signal ${WAKE}`, `signal ${MORE}`];
   expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
