@@ -1,4 +1,5 @@
 import { digestParts, isDigest, type Digest } from "./digest.ts";
+import { hasCredentials, hasQuery, isHttp, readUrl } from "./http-url.ts";
 
 /** Repository names as distribution-spec 1.1 has them ("Pulling manifests"), without the registry's host. */
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
@@ -36,22 +37,14 @@ export function attachedTo(tag: string): { subject: Digest; suffix: string | nul
  */
 export type RegistryAddress = { origin: string; namespace: string; base?: string };
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
-
 /**
- * Reads a registry's URL as users write it: no scheme means https (loopback: http), a path is a namespace,
- * a leading `/v2` is the API's own and not a namespace, and `docker.io` answers at `registry-1.docker.io`.
- * Null when it is no http(s) URL or its path is no repository name.
+ * Reads a registry's URL as users write it: no scheme means https (loopback: http), the path is a namespace, a leading
+ * `/v2` belongs to the API and not to the namespace, and the API of `docker.io` is at `registry-1.docker.io`.
+ * Null when it is not an http(s) URL or its path is not a repository name.
  */
 export function parseRegistryUrl(text: string): RegistryAddress | null {
-  const trimmed = text.trim();
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
-    ? trimmed
-    : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
-  if (!URL.canParse(withScheme)) return null;
-  const url = new URL(withScheme);
-  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "") return null;
+  const url = readUrl(text);
+  if (url === null || !isHttp(url) || hasCredentials(url) || hasQuery(url)) return null;
   const namespace = url.pathname
     .split("/")
     .filter(Boolean)

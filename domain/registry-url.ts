@@ -1,4 +1,5 @@
 import { endpointText, EndpointUrlError, MAX_LENGTH, parseEndpointUrl } from "./endpoint-url.ts";
+import { hasCredentials, hasQuery } from "./http-url.ts";
 import { protocolOfScheme, type UrlForm, urlForm } from "./protocols.ts";
 import type { Protocol } from "./vocabulary.ts";
 
@@ -43,13 +44,13 @@ function bucket(text: string): RegistryUrl {
 
 function atAws(address: string, query: string): RegistryUrl {
   if (!URL.canParse(address)) throw new EndpointUrlError("write s3://bucket or s3://bucket/prefix");
-  const { host, pathname, username, password, hash } = new URL(address);
-  if (username !== "" || password !== "") {
+  const url = new URL(address);
+  if (hasCredentials(url)) {
     throw new EndpointUrlError("write the key into username and password, not into the url");
   }
-  if (hash !== "") throw new EndpointUrlError("write it without #");
-  checkBucket(host, "write s3://bucket or s3://bucket/prefix");
-  return { text: `s3://${host}${pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
+  if (url.hash !== "") throw new EndpointUrlError("write it without #");
+  checkBucket(url.host, "write s3://bucket or s3://bucket/prefix");
+  return { text: `s3://${url.host}${url.pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
 }
 
 function checkBucket(name: string, form: string): void {
@@ -80,10 +81,10 @@ const UNFIT = /%(?:[01][0-9a-f]|2f|5c|7f)|\\/i;
 function folder(text: string): RegistryUrl {
   const form = "write file:///folder/on/the/disk of this instance";
   if (protocolOfScheme(text) === null || !URL.canParse(text)) throw new EndpointUrlError(form);
-  const { host, pathname, search, hash } = new URL(text);
-  if (host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
-  if (search !== "" || hash !== "") throw new EndpointUrlError("write it without ? and #");
-  const path = pathname.replace(/\/+$/, "");
+  const url = new URL(text);
+  if (url.host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
+  if (hasQuery(url)) throw new EndpointUrlError("write it without ? and #");
+  const path = url.pathname.replace(/\/+$/, "");
   if (path === "" || UNFIT.test(text)) throw new EndpointUrlError(form);
   return { text: `file://${path}`, host: null };
 }
