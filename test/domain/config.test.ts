@@ -113,7 +113,7 @@ describe("configuration", () => {
 
   test("names what a process needs and was not given", () => {
     expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
-      /PORT must[^]*API_URL must be given[^]*SECRET_KEY must be given/,
+      /PORT must[^]*API_URL must be set[^]*SECRET_KEY must be set/,
     );
     expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe("http://127.0.0.1:8080");
   });
@@ -127,7 +127,7 @@ describe("configuration", () => {
       serverRootCACertificate: Buffer.from("pem"),
     });
     expect(problems({ TEMPORAL_TLS_CLIENT_CERT_PATH: file })).toEqual([
-      "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together",
+      "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together",
     ]);
   });
 });

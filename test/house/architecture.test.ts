@@ -5,8 +5,10 @@ import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 
 /** Who may import what (docs/decisions.md#folders). Roots compose the program and may import anything. */
-const ROOTS =
-  /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
+const ROOTS = new RegExp(
+  "^(?:main|supervisor|children|config|drizzle\\.config|vitest\\.config" +
+    "|(?:api|activities|activities/alone|workflows)/start)\\.ts$",
+);
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^domain\//, values: [/^domain\//] },
   { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
