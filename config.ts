@@ -243,8 +243,7 @@ const STOP_DEADLINE_MS = 25_000;
 /**
  * Handles the end of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop`,
  * then exits with 0 unless `stop` rejects. Under the supervisor Ctrl-C and the terminal's end, which reach every
- * process
- * at once, are left to the supervisor, and its death ends this process at once.
+ * process at once, are left to the supervisor, and its death ends this process at once.
  */
 export function superviseChild(options: {
   stop: () => Promise<void>;

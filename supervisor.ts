@@ -49,8 +49,7 @@ export function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, n
 
 /**
  * Called after every change: reports it to the control plane, and writes addresses and pids anew once all processes
- * have
- * been up.
+ * have been up.
  */
 export function changed(supervisor: Supervisor): void {
   const { kept, temporal, stopping } = supervisor;

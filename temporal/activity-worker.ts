@@ -14,8 +14,7 @@ type Options = {
   queues: readonly Queue[];
   /**
    * How often (ms) heartbeats of an activity reach Temporal. Progress in its UI, and cancellation of the activity, are
-   * at
-   * most this late.
+   * at most this late.
    */
   heartbeatInterval: number;
   /** Null: traces are not wanted. */

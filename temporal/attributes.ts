@@ -6,8 +6,7 @@ const KEYWORD = 2;
 
 /**
  * Creates the search attributes (all Keyword) that the namespace lacks. Returns false when some still lack; runs then
- * do
- * without.
+ * do without.
  */
 export async function ensureSearchAttributes(
   connection: Connection,

@@ -19,8 +19,8 @@ export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls
 }
 
 /**
- * A client connection that connects at first use, and is back within 2 s after Temporal is (gRPC alone waits up to
- * 2 minutes).
+ * A client connection that connects at first use, and is back within 2 s after Temporal is (gRPC alone waits up to 2
+ * minutes).
  */
 export function clientConnection(settings: TemporalSettings): Connection {
   return Connection.lazy({

@@ -3,8 +3,7 @@ import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 
 /**
  * `make-bundle <entry> <file> [<interceptors>]` is a process of its own, because the bundler takes 100 MiB that it
- * never
- * releases.
+ * never releases.
  */
 const [entry = "", file = "", ...interceptors] = process.argv.slice(2);
 const { code } = await bundleWorkflowCode({

@@ -12,8 +12,7 @@ import { choosePorts, reachable } from "./ports.ts";
 const START_WITHIN_MS = 120_000;
 /**
  * By default, the only history shard of the dev server reads its queues 20 times a second, and each step of each
- * workflow
- * would wait for that.
+ * workflow would wait for that.
  */
 const DYNAMIC_CONFIG = [
   ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
@@ -63,8 +62,7 @@ export type ServerOptions = {
 
 /**
  * Starts the embedded server; it is ready when it answers and knows how long to keep closed runs. It is not in our
- * process
- * group, so that Ctrl-C does not reach it before the workers have ended.
+ * process group, so that Ctrl-C does not reach it before the workers have ended.
  */
 export function startServer({ binary, place, dataDir, namespace, retention, log, stopping }: ServerOptions): Started {
   // The CLI has no migrations and cannot open a file of another version.

@@ -11,8 +11,7 @@ export type Queues = ReturnType<typeof queues>;
 
 /**
  * Each kind of slot (lane) of a transfer worker has its own queue. The plain name belongs to releases without lanes;
- * work
- * that they queued there is still taken.
+ * work that they queued there is still taken.
  */
 export const laneQueue = (transfer: string, lane: Lane) => `${transfer}-${lane.toLowerCase()}`;
 
@@ -41,8 +40,7 @@ export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
 /**
  * The workflow id of a child. `id`: distinguishes it from the other children of its run, in names; children of runs
- * that
- * began before such names existed keep their numbers.
+ * that began before such names existed keep their numbers.
  */
 export function targetWorkflowId(
   runId: string,

@@ -46,8 +46,7 @@ export const CHILDREN = 300;
 export const LONGEST_WAIT_MS = 120_000;
 /**
  * Longest time for which a registry may postpone its listing (docs/decisions.md#retry). Only this wait keeps the
- * listing
- * from being retried too early.
+ * listing from being retried too early.
  */
 export const LONGEST_RETRY_AFTER_MS = 600_000;
 /**

@@ -9,8 +9,7 @@ const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
 export type Target = TargetPage["targets"][number];
 /**
  * `objects`: the number of objects of the run; `cut`: the first cut that the child requests; `priorityKey`: absent
- * where
- * it equals the run's own.
+ * where it equals the run's own.
  */
 type Run = { runId: string; recordId: string; objects: number; cut: number; priorityKey?: number };
 

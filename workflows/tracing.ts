@@ -13,9 +13,8 @@ import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
  * Included in the workflow bundle only where traces are wanted. Passes the trace on to activities, children and the
- * next
- * run, and lets the orchestrator export a span when a run ends. It waits for nothing and makes no command, so that runs
- * under way replay with and without it.
+ * next run, and lets the orchestrator export a span when a run ends. It waits for nothing and makes no command, so that
+ * runs under way replay with and without it.
  */
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
@@ -82,8 +81,7 @@ function read(headers: Headers): TraceCarrier | undefined {
 
 /**
  * The run's own place in the trace. Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace,
- * whose
- * id is the run id, which Temporal makes at random.
+ * whose id is the run id, which Temporal makes at random.
  */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");

@@ -12,8 +12,7 @@ type Place = { queues: Queues; recordId: string; form?: number | undefined };
 
 /**
  * Sends a batch. A batch over which workers die repeatedly is sent by a process of its own and halved until the
- * artifact
- * that kills them is found.
+ * artifact that kills them is found.
  */
 export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
   if (!isSince(input, "isolate-batches")) return transferOrFail(input, batch);

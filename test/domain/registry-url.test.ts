@@ -39,7 +39,7 @@ describe("the address of a registry", () => {
     ["S3", "s3://bucket?style=path", /region alone/],
     ["S3", "https://minio.example/bucket?acl", /region and style alone/],
     ["S3", "https://minio.example/bucket?style=round", /path or virtual/],
-    ["S3", "https://minio.example/bucket?region=a&region=b", /each once/],
+    ["S3", "https://minio.example/bucket?region=a&region=b", /each at most once/],
     ["S3", "s3://bucket?region=EU!", /eu-central-1/],
     ["DIRECTORY", "https://r.example/srv", /file:\/\/\/folder/],
     ["DIRECTORY", "/srv/carry", /file:\/\/\/folder/],
