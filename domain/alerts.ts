@@ -48,8 +48,8 @@ export const ALERT_RULES: Readonly<Record<Alert, Rule>> = {
     metric: "replication_task_overdue",
     holds: { is: ">", than: 0 },
     hint:
-      "Check whether Temporal and the orchestrator are up (/health/ready), then whether the task's schedule is paused in " +
-      "Temporal's UI. Execute the task by hand to catch up.",
+      "Check whether Temporal and the orchestrator are up (/health/ready) and whether the task's schedule is paused " +
+      "in Temporal's UI. Execute the task by hand to catch up.",
   },
   RunStalled: {
     severity: "warning",

@@ -20,7 +20,7 @@ describe("the address of a registry", () => {
     [null, "file:///srv/carry/", "file:///srv/carry", null],
     ["DIRECTORY", "file:/srv/a b", "file:///srv/a%20b", null],
     ["DIRECTORY", "file:///srv/../srv/carry", "file:///srv/carry", null],
-  ])("of protocol %s that is written %s is kept as %s", (protocol, given, text, host) => {
+  ])("of protocol %s that is written %s is stored as %s", (protocol, given, text, host) => {
     expect(parseProtocolUrl(given, protocol)).toEqual({ text, host });
     expect(parseProtocolUrl(text, protocol).text).toBe(text);
   });
@@ -60,6 +60,6 @@ test.each([
   ["s3://bucket/one", "s3://bucket/two?region=eu-west-1", true],
   ["s3://bucket", "s3://other", false],
   ["s3://bucket", "https://bucket", false],
-])("secrets that were kept for %s may go to %s: %s", (before, after, same) => {
+])("secrets stored for %s may be sent to %s: %s", (before, after, same) => {
   expect(isSameEnd(before, after)).toBe(same);
 });

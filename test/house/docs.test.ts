@@ -22,7 +22,7 @@ test("the README explains every setting", () => {
   expect(variables.filter((variable) => !table.includes(`\`${variable}\``))).toEqual([]);
 });
 
-test("links between pages lead somewhere", () => {
+test("links between pages lead to existing files", () => {
   const links = pages.flatMap((page) =>
     [...textOf(page).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target = ""]) => join(dirname(page), target)),
   );
@@ -30,7 +30,7 @@ test("links between pages lead somewhere", () => {
   expect(links.filter((target) => !existsSync(target))).toEqual([]);
 });
 
-test("commands and folders that the README names are there", () => {
+test("commands and folders that the README names exist", () => {
   const { scripts } = JSON.parse(textOf("package.json")) as { scripts: Record<string, string> };
   const commands = pages.flatMap((page) =>
     [...textOf(page).matchAll(/npm (?:run )?(start|test|[a-z]+:[a-z]+|(?<=run )[a-z]+)\b/g)].map(
@@ -42,7 +42,7 @@ test("commands and folders that the README names are there", () => {
   expect(folders.toSorted()).toEqual(["activities", "api", "db", "docs", "domain", "temporal", "test", "workflows"]);
 });
 
-test("endpoints that the pages name are offered", async () => {
+test("endpoints that the pages name exist in the API", async () => {
   const api = createTestApi();
   const answer = await api.app.request("/openapi.json");
   const { paths } = (await answer.json()) as { paths: Record<string, Record<string, unknown>> };
@@ -59,7 +59,7 @@ test("endpoints that the pages name are offered", async () => {
   expect([...new Set(named)].filter((endpoint) => !offered.includes(endpoint))).toEqual([]);
 });
 
-/** Parameters have other names in prose than in code. */
+/** Returns a path without the names of its parameters, which differ between prose and code. */
 function shape(path: string): string {
   return path.replaceAll(/\/{2,}/g, "/").replaceAll(/\{[^}]*\}/g, "{}");
 }
