@@ -3,9 +3,9 @@ const LONGEST_DELAY = 120_000;
 const LONGEST_RETRY_AFTER = 600_000;
 
 /**
- * Returns when something is due again (epoch ms) after its `tries`-th failure: after 2 s × 2, at most 2 min;
- * `notBefore` counts up to 10 min. The last try is at the end of the window, which began with the `first` failure; null
- * after that. docs/decisions.md#retry.
+ * Returns when something is due again (epoch ms) after its `tries`-th failure: after 2 s, doubled each time up to 2
+ * min; `notBefore` counts up to 10 min. The last try is at the end of the window, which began with the `first` failure;
+ * null after that. docs/decisions.md#retry.
  */
 export function nextTry(
   now: number,
@@ -41,7 +41,7 @@ export const DRAIN_WINDOW = 60_000;
 const FIRST_DRAIN_DELAY = 5_000;
 const LONGEST_DRAIN_DELAY = 300_000;
 
-/** Delay (ms) of the next drain after the `failures`-th failed drain in a row: 5 s × 2, at most 5 min. */
+/** Delay (ms) of the next drain after the `failures`-th failed drain in a row: 5 s, doubled each time up to 5 min. */
 export function drainDelay(failures: number): number {
   return Math.min(FIRST_DRAIN_DELAY * 2 ** (failures - 1), LONGEST_DRAIN_DELAY);
 }
