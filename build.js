@@ -4,13 +4,14 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /**
- * `node build.js` makes dist/: the program as JavaScript, file by file, with what it reads from its own folders beside
- * it, so that no start compiles anything. What has not changed is not written again: several may do this at once,
- * beside a running service, and a complete dist/ may be read-only.
+ * `node build.js` makes dist/: the program as JavaScript, file by file, with the data files of its folders beside them,
+ * so that no start compiles anything. Unchanged files are not written again: several builds may run at once, beside a
+ * running service, and a complete dist/ may be read-only.
  */
 
 const SOURCE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(SOURCE, "dist");
+const ROOT_FILES = ["main.ts", "supervisor.ts", "children.ts", "config.ts"];
 const FOLDERS = ["activities", "api", "db", "domain", "temporal", "workflows"];
 
 const files = (await Promise.all(FOLDERS.map((folder) => filesBelow(join(SOURCE, folder))))).flat();
@@ -28,7 +29,7 @@ const apart = {
 
 const { outputFiles } = await build({
   absWorkingDir: SOURCE,
-  entryPoints: ["main.ts", "config.ts", ...files],
+  entryPoints: [...ROOT_FILES, ...files],
   outbase: SOURCE,
   outdir: DIST,
   write: false,

@@ -21,7 +21,7 @@ const whole = (min: number, max: number, what = "a whole number") =>
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`));
 const port = whole(0, 65_535, "a port (0 = any free one)");
 
-/** `90s`, `15m`, `1h` or `7d`, as milliseconds. */
+/** Parses `90s`, `15m`, `1h` or `7d` into milliseconds. */
 const duration = (minimumMs: number) =>
   text.transform((value, context) => {
     const match = /^(\d{1,7})([smhd])$/.exec(value);
@@ -33,7 +33,7 @@ const duration = (minimumMs: number) =>
     return z.NEVER;
   });
 
-/** Bytes, plain or with a unit. */
+/** Parses a size into bytes, plain or with a unit. */
 const bytes = text.transform((value, context) => {
   const match = /^(\d{1,15}) ?(KiB|MiB|GiB|)$/.exec(value);
   const unit = match?.[2];
@@ -42,7 +42,7 @@ const bytes = text.transform((value, context) => {
   return z.NEVER;
 });
 
-/** A base address: http or https, without credentials, query or fragment; given back without a slash at its end. */
+/** Parses a base address: http or https, without credentials, query or fragment; the result has no slash at its end. */
 const baseUrl = text.transform((value, context) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
   const plain = url && !url.username && !url.password && !url.search && !url.hash;
@@ -63,14 +63,14 @@ const timeZone = text.refine((zone) => {
   }
 }, "must be an IANA time zone such as Europe/Berlin");
 
-/** Comma-separated addresses or ranges, each as `address/prefix`. */
+/** Parses comma-separated addresses or ranges into `address/prefix` each. */
 const addressRanges = text.transform((value, context) =>
   value.split(",").map((entry) => {
     const [address = "", prefix, ...rest] = entry.trim().split("/");
     const bits = isIP(address) === 4 ? 32 : 128;
     const length = prefix === undefined ? bits : /^\d{1,3}$/.test(prefix) ? Number(prefix) : Number.NaN;
     if (isIP(address) && length <= bits && rest.length === 0) return `${address}/${length}`;
-    context.addIssue(`"${entry.trim()}" is no address or range such as 169.254.10.0/24`);
+    context.addIssue(`"${entry.trim()}" is not an address or range such as 169.254.10.0/24`);
     return z.NEVER;
   }),
 );
@@ -84,9 +84,7 @@ const pemFile = text.transform((path, context) => {
   }
 });
 
-/**
- * Every setting. Its variable is its name in capitals: `dataDir` is DATA_DIR. An empty variable counts as not given.
- */
+/** Every setting. The variable is the name in capitals: `dataDir` is DATA_DIR. An empty variable counts as unset. */
 const settings = z.object({
   host: host.default("127.0.0.1"),
   port: port.prefault("8080"),
@@ -96,7 +94,7 @@ const settings = z.object({
   xdgCacheHome: text.optional(),
   apiUrl: baseUrl.optional(),
   adminUsername: text
-    .regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, no colon and no blank")
+    .regex(/^[^:\s\p{Cc}]{1,64}$/u, "must have 1 to 64 characters, without colons and blanks")
     .default("admin"),
   adminPassword: text.optional(),
   secretKey: secret.optional(),
@@ -108,7 +106,9 @@ const settings = z.object({
   timeZone: timeZone.default(Intl.DateTimeFormat().resolvedOptions().timeZone),
 
   temporalAddress: hostPort.optional(),
-  temporalNamespace: text.regex(/^[A-Za-z0-9._-]{2,255}$/, "must be a namespace's name").default("default"),
+  temporalNamespace: text
+    .regex(/^[A-Za-z0-9._-]{2,255}$/, "must be the name of a namespace: 2 to 255 letters, digits, . _ or -")
+    .default("default"),
   temporalApiKey: text.optional(),
   temporalTls: flag.optional(),
   temporalTlsServerName: host.optional(),
@@ -131,15 +131,17 @@ const settings = z.object({
   allowedAddresses: addressRanges.default([]),
   maxJsonBody: bytes.prefault("1MiB"),
   maxUpload: bytes.optional(),
-  /** The SDK reads this and its companions (OTEL_…) itself. */
+  /** The OpenTelemetry SDK reads this variable and its companions (OTEL_…) itself. */
   otelExporterOtlpEndpoint: baseUrl.optional(),
   logLevel: oneOf(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   httpProxy: text.optional(),
   httpsProxy: text.optional(),
   noProxy: text.optional(),
 
-  /** Told by the supervisor to the processes that it starts. */
-  instanceId: text.regex(/^[a-z0-9]{8,32}$/, "must be an instance's id").optional(),
+  /** Set by the supervisor for the processes that it starts. */
+  instanceId: text
+    .regex(/^[a-z0-9]{8,32}$/, "must be the id of an instance: 8 to 32 lower-case letters or digits")
+    .optional(),
 });
 
 type Settings = z.output<typeof settings>;
@@ -153,7 +155,7 @@ function userCache(xdgCacheHome: string | undefined): string {
   return resolve(xdgCacheHome ?? join(homedir(), own), "artifact-replication");
 }
 
-/** TLS as Temporal's SDK takes it; any of its settings, or an API key, turns it on. */
+/** TLS options of Temporal's SDK; any TLS setting, or an API key, turns TLS on. */
 function tlsOf(given: Settings) {
   const { temporalTlsClientCertPath: crt, temporalTlsClientKeyPath: key } = given;
   const custom = {
@@ -165,13 +167,13 @@ function tlsOf(given: Settings) {
   return wanted && Object.freeze(custom);
 }
 
-/** What only shows when settings are seen together. */
+/** Problems that only show when settings are compared with each other. */
 function contradictions(given: Settings): string[] {
   const halfPair = (given.temporalTlsClientCertPath === undefined) !== (given.temporalTlsClientKeyPath === undefined);
   const clash =
     given.temporalAddress === undefined && given.temporalPort !== 0 && given.temporalPort === given.temporalUiPort;
   return [
-    ...(halfPair ? ["TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together"] : []),
+    ...(halfPair ? ["TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together"] : []),
     ...(clash ? ["TEMPORAL_PORT and TEMPORAL_UI_PORT must differ"] : []),
   ];
 }
@@ -193,10 +195,10 @@ function assemble(given: Settings) {
   };
 }
 
-/** All settings of a process, checked; durations are in milliseconds, sizes in bytes, paths absolute. */
+/** All settings of a process, validated; durations are in milliseconds, sizes in bytes, paths absolute. */
 export type Config = Readonly<ReturnType<typeof assemble>>;
 
-/** The settings in `env`, of which `needed` must be there; one error lists every problem. */
+/** Reads the settings from `env`; the `needed` ones must be set. One error lists every problem. */
 export function loadConfig<K extends keyof Config = never>(
   env: Readonly<Record<string, string | undefined>>,
   needed: readonly K[] = [],
@@ -206,36 +208,42 @@ export function loadConfig<K extends keyof Config = never>(
   const problems = parsed.success
     ? contradictions(parsed.data)
     : parsed.error.issues.map((issue) => `${variable(String(issue.path[0]))} ${issue.message}`);
-  problems.push(...needed.filter((key) => !(key in given)).map((key) => `${variable(key)} must be given`));
+  problems.push(...needed.filter((key) => !(key in given)).map((key) => `${variable(key)} must be set`));
   if (!parsed.success || problems.length > 0) {
-    throw new Error(["The configuration cannot be used:", ...problems].join("\n  - "));
+    throw new Error(["The configuration is not valid:", ...problems].join("\n  - "));
   }
-  // Safe: each needed key was just seen in `given`.
+  // Safe: each needed key was just found in `given`.
   return Object.freeze(assemble(parsed.data)) as Config & { readonly [P in K]-?: NonNullable<Config[P]> };
 }
 
-/** Proxy variables are written in small letters, too. */
+/** Proxy variables are also read in lower case. */
 function read(env: Readonly<Record<string, string | undefined>>, name: string): string | undefined {
   return env[name] || (name.endsWith("_PROXY") ? env[name.toLowerCase()] : undefined);
 }
 
-/** What the supervisor tells the control plane whenever it changes; `workers` = transfer workers that run. */
+/** The supervisor's message to the control plane after each change; `workers` = transfer workers that run. */
 export type ProcessesMessage = {
   type: "processes";
   temporal: boolean;
   searchAttributes: boolean;
   orchestrator: boolean;
   workers: number;
-  /** Where on loopback the numbers of each process stand. */
+  /** Ports of loopback at which the processes serve their metrics. */
   metrics: { process: string; port: number }[];
 };
+
+/**
+ * A child's message to the supervisor that it does its work now. `url`: where the control plane listens; `metrics`: the
+ * port of loopback at which another process serves its metrics.
+ */
+export type ReadyMessage = { type: string; url?: string; metrics?: number };
 
 const STOP_DEADLINE_MS = 25_000;
 
 /**
- * The life of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop` and
- * ends it, with 0 unless `stop` rejects. Under the supervisor, Ctrl-C and the terminal's end are left to it (they reach
- * every process at once), and its death ends this process at once.
+ * Handles the end of a process that the supervisor starts, or that runs alone (`npm run worker`): SIGTERM calls `stop`,
+ * then exits with 0 unless `stop` rejects. Under the supervisor Ctrl-C and the terminal's end, which reach every
+ * process at once, are left to the supervisor, and its death ends this process at once.
  */
 export function superviseChild(options: {
   stop: () => Promise<void>;
@@ -258,10 +266,7 @@ export function superviseChild(options: {
   });
   return {
     supervised,
-    /**
-     * Says that this process does its work now; the control plane says at which address, the others at which port their
-     * numbers stand.
-     */
+    /** Reports to the supervisor that this process does its work now. */
     ready: (facts: { url?: string; metrics?: number } = {}) => void process.send?.({ type: "ready", ...facts }),
   };
 }

@@ -10,11 +10,11 @@ export default defineConfig({
     reporters: ["default", closingLine],
     pool: "forks",
     sequence: { sequencer: LongestFirst },
-    // More than cores: tests wait more than they work.
+    // More workers than cores: tests wait more than they work.
     maxWorkers: 4,
     testTimeout: 240_000,
     hookTimeout: 120_000,
-    // Servers of tests that run side by side may be given a port that another's has just let go.
+    // A test's server may get a port that the server of another test has just released.
     retry: process.env["CI"] ? 1 : 0,
     projects: [
       { extends: true, test: { name: "unit", include: UNIT } },

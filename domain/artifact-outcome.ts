@@ -10,12 +10,12 @@ import {
   type UploadState,
 } from "./outcome.ts";
 
-/** How many parts of an artifact ended how. */
+/** Numbers of parts of an artifact by how they ended; absent = 0. */
 export type Ended = Partial<PartCounts>;
 
 /**
  * Builds the outcome of an artifact from how its files ended. A single file counts as a node, and its content as a
- * blob, which may be there already (`blob`) when the node is new.
+ * blob; `blob` differs from `nodes` where the content was already there and only the node is new.
  */
 export function artifactOutcome(
   artifact: Artifact,
@@ -30,7 +30,7 @@ export function artifactOutcome(
   return { result, digest: digestOf(artifact), size: sizeOf(artifact.parts), parts, bytesSent };
 }
 
-/** What a failure means for an artifact: tried again later when that makes sense, else failed. */
+/** Builds the outcome of an artifact from an error: it is tried again later where that makes sense, else it failed. */
 export function failedOutcome(
   artifact: Artifact,
   error: TransferError,

@@ -10,17 +10,23 @@ import {
   type RepositoryType,
 } from "./vocabulary.ts";
 
-/** Where artifacts come from. `protocol`: of a linked repository, as its owner chose it; null: the one of its type. */
+/**
+ * Where artifacts come from. `protocol`: the one chosen by the owner of a linked repository; null: the default of its
+ * type.
+ */
 export type From = { category: RepositoryCategory; repoType: RepositoryType; protocol: Protocol | null };
-/** Where they go. `protocol`: of a REMOTE cluster, as its owner chose it; null: the one of the type of what is sent. */
+/**
+ * Where artifacts go. `protocol`: the one chosen by the owner of a REMOTE cluster; null: the default of the type that
+ * is sent.
+ */
 export type To = { type: ClusterType; protocol: Protocol | null };
 
 const SENT = { file: "files", version: "packages", image: "images" } as const satisfies Record<Unit, string>;
 const KINDS = { LOCAL: "hosted", REMOTE: "linked" } as const satisfies Record<RepositoryCategory, string>;
 
 /**
- * Why content of a repository cannot be sent to a cluster by this version; null when it can. Such a task is saved, and
- * its execution ends FAILED at once with this reason.
+ * Returns why this version cannot send content of the repository to the cluster; null when it can. Such a task can be
+ * saved, and its execution ends FAILED at once with this reason.
  */
 export function transferProblem(from: From, to: To): string | null {
   const { category, repoType } = from;
@@ -62,21 +68,25 @@ export type Wanted = {
   protocol: Protocol | null;
   packages: boolean;
   paths: boolean;
-  /** `project/repository` at another instance. */
+  /** The target as `project/repository` at another instance. */
   remote: string;
-  /** For each constraint with target versions, how many versions it names. */
+  /** For each constraint with target versions: the number of versions that it names. */
   retagged: number[];
 };
 
 type Impossible = { field: string; reason: string };
 
-/** Why no version will ever do this, with the field to change; null when one may. Saving such a task is refused. */
+/**
+ * Returns why no version will ever do this, with the field to change; null when one may. Saving such a task is refused.
+ */
 export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: readonly To[]): Impossible | null {
   const { repository, category, repoType, remote, retagged } = wanted;
   if (replicaType === "REAL_TIME" && category === "REMOTE") {
     return {
       field: "replicaType",
-      reason: `REAL_TIME needs a hosted repository and ${repository} is linked: use SCHEDULED with executionStrategy CRON_EXPRESSION`,
+      reason:
+        `REAL_TIME needs a hosted repository and ${repository} is linked: ` +
+        "use SCHEDULED with executionStrategy CRON_EXPRESSION",
     };
   }
   const constrained = impossibleConstraints(wanted, clusters) ?? impossibleProtocol(wanted, clusters);
@@ -84,14 +94,19 @@ export function impossible(wanted: Wanted, replicaType: ReplicaType, clusters: r
   if (isImageType(repoType) && !isImageName(remote) && clusters.some(({ type }) => type !== "REMOTE")) {
     return {
       field: "remoteRepoName",
-      reason: `at another instance images are named after project and repository, and ${remote} is not lower-case as in "team/images": choose remoteProjectId and remoteRepoName`,
+      reason:
+        `at another instance images are named after project and repository, and ${remote} is not lower-case ` +
+        'as in "team/images": choose remoteProjectId and remoteRepoName',
     };
   }
   if (retagged.length > 0 && !factsOf(repoType).retag) {
-    return { field: "targetVersions", reason: `only images can be put under other versions, not ${repoType} packages` };
+    return {
+      field: "targetVersions",
+      reason: `only images can get other versions at the target, not ${repoType} packages`,
+    };
   }
   if (retagged.some((versions) => versions !== 1)) {
-    return { field: "targetVersions", reason: "they need exactly one version" };
+    return { field: "targetVersions", reason: "with target versions, name exactly one version in versions" };
   }
   return null;
 }
@@ -126,15 +141,15 @@ function impossibleConstraints(
   return null;
 }
 
-/** Why no version will read repositories of that type by that protocol; null when one may. */
+/** Returns why no version will ever read repositories of the type by the protocol; null when one may. */
 export function unreadable(repoType: RepositoryType, protocol: Protocol | null): string | null {
   const { reads } = factsOf(repoType);
   if (!isForeign(protocol, reads)) return null;
-  const possible = reads.join(" or ");
-  return `${repoType} repositories cannot be read from a registry that speaks ${protocol}: the protocol must be ${possible}`;
+  const repositories = `${repoType} repositories cannot be read from a registry that speaks ${protocol}`;
+  return `${repositories}: the protocol must be ${reads.join(" or ")}`;
 }
 
-/** Refuses protocols that the type does not have at all; of types that have none yet, nothing is known. */
+/** Refuses protocols that can never carry the type; types without any known protocol pass. */
 function impossibleProtocol(
   { repository, category, repoType, protocol }: Wanted,
   clusters: readonly To[],
@@ -143,14 +158,18 @@ function impossibleProtocol(
   if (category === "REMOTE" && isForeign(protocol, reads)) {
     return {
       field: "localRepoName",
-      reason: `${repository} speaks ${protocol}, by which ${repoType} repositories cannot be read: its protocol must be ${reads.join(" or ")}`,
+      reason:
+        `${repository} speaks ${protocol}, by which ${repoType} repositories cannot be read: ` +
+        `its protocol must be ${reads.join(" or ")}`,
     };
   }
   const unfit = clusters.find((to) => to.type === "REMOTE" && isForeign(to.protocol, writes));
   if (unfit === undefined) return null;
   return {
     field: "remoteClusterIds",
-    reason: `${repoType} repositories cannot be written to a cluster that speaks ${unfit.protocol}: its protocol must be ${writes.join(" or ")}`,
+    reason:
+      `${repoType} repositories cannot be written to a cluster that speaks ${unfit.protocol}: ` +
+      `its protocol must be ${writes.join(" or ")}`,
   };
 }
 

@@ -1,19 +1,19 @@
 import { DIGEST_ALGORITHMS, type DigestAlgorithm, type Digests } from "./artifact.ts";
 
-/** Algorithms of the digests by which contents are told apart where nobody knows the sha256, the strongest first. */
+/** Digest algorithms that compare contents where the sha256 is not known, the strongest first. */
 export type OtherAlgorithm = Exclude<DigestAlgorithm, "sha256">;
 export const OTHER_ALGORITHMS = DIGEST_ALGORITHMS.filter((each): each is OtherAlgorithm => each !== "sha256");
 export type OtherDigests = Pick<Digests, OtherAlgorithm>;
 
-/** What is known of a content; `size` null: it is not. */
+/** Known facts of a content; `size` null: unknown. */
 export type KnownContent = { size: number | null; digests: Digests };
 
 /** `unknown`: no digest says whether the contents are the same. */
 export type ContentComparison = "same" | "different" | "unknown";
 
 /**
- * Compares two contents by what is known of them: the sha256 decides alone; else another size is another content; else
- * the strongest digest that is known of both decides.
+ * Compares two contents by their known facts. The sha256 alone decides where both are known; else different sizes mean
+ * different contents; else the strongest digest that both have decides.
  */
 export function compareContent(one: KnownContent, other: KnownContent): ContentComparison {
   const isShared = (each: DigestAlgorithm) => one.digests[each] !== undefined && other.digests[each] !== undefined;
@@ -24,27 +24,25 @@ export function compareContent(one: KnownContent, other: KnownContent): ContentC
   return one.digests[algorithm] === other.digests[algorithm] ? "same" : "different";
 }
 
-/**
- * What a source says of a content; null: it does not say. Without a sha256 the strongest of the other digests decides.
- */
+/** Facts that a source states of a content; null: not stated. Without a sha256, the strongest other digest decides. */
 export type ContentClaim = OtherDigests & { sha256: string | null; size: number | null };
 
-/** A content of the target with those of its digests that were looked up. */
+/** A content at the target, with those of its digests that were looked up. */
 export type ContentFacts = OtherDigests & { sha256: string; size: number };
 
-/** `unknown`: something is there, and the digest that decides was not found of it. */
+/** `unknown`: the target has a content, but not the digest that decides. */
 export type ClaimComparison = ContentComparison | "absent";
 
 export const strongestDigest = (claim: OtherDigests): OtherAlgorithm | undefined =>
   OTHER_ALGORITHMS.find((algorithm) => claim[algorithm] !== undefined);
 
-/** Compares what a source says of a content with what the target has in its place; `null` = nothing is there. */
+/** Compares the content that a source states with the content at its place at the target; `there` null: none. */
 export function compareClaim(claim: ContentClaim, there: ContentFacts | null): ClaimComparison {
   if (there === null) return "absent";
   return compareContent({ size: claim.size, digests: decisiveOf(claim) }, { size: there.size, digests: there });
 }
 
-/** A weaker digest does not stand in for one that is claimed and not found at the target. */
+/** Keeps only the strongest stated digest: a weaker one must not decide where the target lacks the strongest. */
 function decisiveOf(claim: ContentClaim): Digests {
   if (claim.sha256 !== null) return { sha256: claim.sha256 };
   const algorithm = strongestDigest(claim);

@@ -2,15 +2,17 @@ import type { Part } from "./artifact.ts";
 import { compareContent, type KnownContent } from "./content-digests.ts";
 import type { ComparedBy, CompareMode, ConflictStrategy } from "./vocabulary.ts";
 
-/** What a target has in the place of a part. `modifiedDate`: its last change (epoch ms), where the target tells it. */
+/**
+ * The content at a part's place at the target. `modifiedDate`: its last change (epoch ms), where the target states it.
+ */
 export type Fact = KnownContent & { modifiedDate?: number | null };
 
-/** `unread`: only its bytes can tell. */
+/** `unread`: only reading the bytes decides. */
 export type PartComparison = { kind: "absent" | "different" | "unread" } | { kind: "same"; by: ComparedBy };
 
 /**
- * Compares a part with what a target has in its place. Where no digest decides, equal sizes are equal contents where
- * the target is not older than the source (AUTO), or always (SIZE).
+ * Compares a part with the content at its place at the target. Where no digest decides, equal sizes count as equal
+ * contents if the target is not older than the source (AUTO), or always (SIZE).
  */
 export function comparePart(part: Part, there: Fact | null, compare: CompareMode): PartComparison {
   if (there === null) return { kind: "absent" };
@@ -26,27 +28,27 @@ export function comparePart(part: Part, there: Fact | null, compare: CompareMode
 
 export type PartRules = {
   conflictStrategy: ConflictStrategy;
-  /** This execution may itself have written what is there. */
+  /** This execution may have written the present content itself. */
   mayHaveSent: boolean;
 };
 
-/** What a target can do about what it has. */
+/** Properties of a target that limit what it can do with present content. */
 export type TargetNature = {
-  /** A write that was cut leaves nothing: what is there is whole. */
+  /** An interrupted write leaves nothing: present content is complete. */
   atomic: boolean;
-  /** A version that is there never changes. */
+  /** A present version never changes. */
   immutable: boolean;
 };
 
-/** `lacking`: the indexes of the parts to write; `at`: that of the first part with other content. */
+/** `lacking`: indexes of the parts to write; `at`: index of the first part with other content. */
 export type ArtifactDecision =
   | { kind: "same" }
   | { kind: "write"; lacking: number[]; replaces: boolean }
   | { kind: "leave" | "conflict" | "immutable"; at: number };
 
 /**
- * Decides an artifact by its parts: what is lacking is written; one part with other content is a conflict of the whole.
- * What this execution may itself have left half-written at a target without atomic writes is written again, and is no
+ * Decides an artifact by its parts: missing parts are written; one part with other content makes the whole a conflict.
+ * At a target without atomic writes, parts that this execution may have left half-written are written again and are no
  * conflict.
  */
 export function decideArtifact(
@@ -65,12 +67,12 @@ export function decideArtifact(
 }
 
 /**
- * `differing`: tags that name other content; `writes`: those that are to be given the image, "conflict": none, for it
- * stops the cluster.
+ * `differing`: tags that name other content; `writes`: tags that get the image, "conflict": none of them, because the
+ * conflict stops the cluster.
  */
 export type TagsDecision = { differing: string[]; writes: string[] | "conflict" };
 
-/** Decides an image by what each of its tags names at the target; null: nothing. */
+/** Decides an image by the content that each of its tags names at the target; null: the tag does not exist there. */
 export function decideTags(
   there: ReadonlyMap<string, { digest: string } | null>,
   digest: string,

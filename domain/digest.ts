@@ -1,4 +1,6 @@
-/** A content digest as the OCI image specification writes it, `algorithm:hex`, checked: safe inside a URL. */
+/**
+ * A content digest in the form of the OCI image specification, `algorithm:hex`; validated, so it is safe inside a URL.
+ */
 export type Digest = `sha256:${string}` | `sha512:${string}`;
 
 const SHAPE = /^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/;

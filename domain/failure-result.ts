@@ -6,9 +6,9 @@ import { yieldedResult } from "./slice.ts";
 const MISMATCH_TRIES = 3;
 
 /**
- * What a failure means for one artifact: handed back, tried again later when that makes sense (`passes`), else failed.
- * One that was stopped though its own batch goes on was stopped for another, and has not been tried. `uploads`: where a
- * later try goes on.
+ * Builds the result of one artifact from an error: yielded, again where a retry makes sense (`passes`), else failed. An
+ * artifact that was stopped while its own batch goes on was stopped for another one, and counts as untried. `uploads`:
+ * where a later try resumes.
  */
 export function failureResult(
   error: TransferError,

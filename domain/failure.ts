@@ -1,4 +1,4 @@
-/** What kind of thing went wrong; the protocol code that understands the answer decides (docs/decisions.md#retry). */
+/** Kinds of failures. The protocol code that understands the answer chooses the kind (docs/decisions.md#retry). */
 export const FAILURE_KINDS = [
   "unreachable",
   "timeout",
@@ -13,13 +13,15 @@ export const FAILURE_KINDS = [
   "certificate",
   "unsupported",
   "immutable",
-  /** A signal stopped it. */
+  /** A signal stopped the work. */
   "cancelled",
-  /** The batch's time was over; what it concerns goes on in a later one. */
+  /** The batch's time was over; the artifact goes on in a later batch. */
   "yielded",
-  /** The same of a large blob that goes in one request: it needs a batch with all the time that it takes. */
+  /**
+   * The batch's time was over before a large blob that must go in one request: it needs a batch without a time limit.
+   */
   "yieldedWhole",
-  /** The control plane does not let this worker take part. */
+  /** The control plane does not admit this worker. */
   "refused",
 ] as const;
 export type FailureKind = (typeof FAILURE_KINDS)[number];
@@ -32,19 +34,19 @@ const RETRYABLE: ReadonlySet<FailureKind> = new Set([
   "digestMismatch",
 ]);
 
-/** These say nothing of what was under way: it goes on in another batch. */
+/** These kinds say nothing about the artifact under way: it goes on in another batch. */
 const PUT_OFF: ReadonlySet<FailureKind> = new Set(["cancelled", "yielded", "yieldedWhole"]);
 
 /**
- * The one error of everything that moves bytes. `message` is shown to users as errorReason: it names the thing and what
- * to do, and never holds a secret.
+ * The only error of all code that moves bytes. `message` is shown to users as errorReason: it names the subject and
+ * what to do, and never contains a secret.
  */
 export class TransferError extends Error {
   override readonly name = "TransferError";
   readonly kind: FailureKind;
-  /** Epoch milliseconds before which a retry is useless (Retry-After), when the other end said so. */
+  /** Epoch ms before which a retry is useless (Retry-After), when the other end stated it. */
   readonly notBefore: number | undefined;
-  /** The error codes of the protocol in which the other end answered ("BLOB_UNKNOWN"), where it named any. */
+  /** Error codes of the protocol in the other end's answer ("BLOB_UNKNOWN"), where it gave any. */
   readonly codes: readonly string[] | undefined;
 
   constructor(
@@ -66,27 +68,24 @@ export class TransferError extends Error {
     return PUT_OFF.has(this.kind);
   }
 
-  /** A later attempt can go on with what was uploaded so far. */
+  /** Whether a later attempt can resume the uploads so far. */
   get keepsUpload(): boolean {
     return this.isPutOff || (this.retryable && this.kind !== "digestMismatch");
   }
 }
 
-/** How others say that a signal stopped them: Node and undici; Temporal. */
+/** Names of errors by which others report that a signal stopped them: Node and undici; Temporal. */
 const STOPPED = new Set(["AbortError", "CancelledFailure"]);
 
-/**
- * Why a signal fired, as a TransferError: its reason where that puts the work off, else "cancelled" in the reason's
- * words.
- */
+/** Returns why a signal fired: its reason where that puts the work off, else "cancelled" with the reason's message. */
 export function stopOf({ reason }: AbortSignal): TransferError {
   const said = toTransferError(reason);
   return said.isPutOff ? said : new TransferError("cancelled", said.message, { cause: reason });
 }
 
 /**
- * What is neither a TransferError nor says that a signal stopped it is a fault of ours: permanent, with its own
- * message.
+ * Converts any error. One that is neither a TransferError nor reports a signal is a fault of ours: permanent, with its
+ * own message.
  */
 export function toTransferError(error: unknown): TransferError {
   if (error instanceof TransferError) return error;

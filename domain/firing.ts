@@ -6,22 +6,22 @@ import type { TaskSetting } from "./task.ts";
 import { parseTime } from "./time.ts";
 import type { ReplicaType } from "./vocabulary.ts";
 
-/** When a task runs by itself, again and again or once. All times are epoch ms on whole seconds. */
+/** When a task runs without being executed by hand, repeatedly or once. All times are epoch ms on whole seconds. */
 export type Timing = {
   calendars: Calendar[];
-  /** IANA name of the zone that the calendars are read in. */
+  /** IANA name of the zone in which the calendars are read. */
   zone: string;
-  /** The one time; null with cron. */
+  /** The only time; null with cron. */
   once: number | null;
-  /** The first firing after that time. */
+  /** The first firing after the given time; null: none. */
   next: (after: number) => number | null;
-  /** The same in words: equal texts fire at equal times. */
+  /** The timing in words: equal texts fire at equal times. */
   text: string;
 };
 
 /**
- * Null: by hand, at once, or with the uploads. `zone` is the configured one. CronError or TimeError for a plan that was
- * never checked.
+ * Returns the timing of a task; null: it runs by hand, at once, or with the uploads. `zone` is the configured one.
+ * Throws CronError or TimeError for a plan that was never checked.
  */
 export function timingOf(
   { setting, replicaType }: { setting: TaskSetting; replicaType: ReplicaType },
@@ -48,7 +48,7 @@ function byCron(expression: string, zone: string): Timing {
   };
 }
 
-/** A schedule knows whole seconds only: never before the time, less than a second after it. */
+/** A schedule has whole seconds only: it never fires before the time, and less than a second after it. */
 function atOnce(time: number): Timing {
   const once = Math.ceil(time / 1000) * 1000;
   const at = new Date(once);
@@ -70,12 +70,12 @@ function atOnce(time: number): Timing {
   };
 }
 
-/** The last firing after `from` and up to `to`; null when there is none. */
+/** The last firing after `from` and up to `to` (included); null when there is none. */
 export function lastFiring({ next }: Timing, from: number, to: number): number | null {
   const firesAfter = (second: number) => (next(second * 1000) ?? Number.POSITIVE_INFINITY) <= to;
   let [before, last] = [Math.floor(from / 1000), Math.floor(to / 1000)];
   if (before >= last || !firesAfter(before)) return null;
-  // Something fires after `before` and nothing after `last`; where the two meet is the last firing.
+  // A firing comes after `before` and none after `last`; where the two meet is the last firing.
   while (last - before > 1) {
     const middle = Math.floor((before + last) / 2);
     if (firesAfter(middle)) before = middle;
@@ -86,18 +86,18 @@ export function lastFiring({ next }: Timing, from: number, to: number): number |
 
 const toSecond = (due: number) => new Date(due).toISOString().replace(".000Z", "Z");
 
-/** The workflow id of the run that was due then: Temporal adds the time to what a schedule names. */
+/** Workflow id of the run that was due at that time: Temporal appends the time to the id in the schedule. */
 export const firingId = (task: NamedTask, due: number) => `${runBase(task)}-${toSecond(due)}`;
 
 /**
- * What tells a firing from all others, whatever its task was called when its schedule was made. It is the whole id of
- * those that older releases started.
+ * Unique text of a firing, which does not depend on the task's name when its schedule was created. In older releases it
+ * is the whole workflow id.
  */
 export const firingSeed = (taskKey: string, due: number) => `repl/${taskKey}-${toSecond(due)}`;
 
 const DUE = /-(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$/;
 
-/** When the run with this workflow id was due; null for one that no schedule has started. */
+/** When the run with this workflow id was due; null for a run that no schedule started. */
 export function dueTime(workflowId: string): number | null {
   const due = Date.parse(DUE.exec(workflowId)?.[1] ?? "");
   return Number.isNaN(due) ? null : due;

@@ -1,7 +1,7 @@
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 const random = (length: number) => hex(globalThis.crypto.getRandomValues(new Uint8Array(length)));
 
-/** 24 hex digits, the first 8 of them the seconds of its making, so that ids sort by age. */
+/** Returns 24 hex digits, of which the first 8 are the seconds of creation, so that ids sort by age. */
 export function newId(now = Date.now()): string {
   return (
     Math.floor(now / 1000)
@@ -10,5 +10,5 @@ export function newId(now = Date.now()): string {
   );
 }
 
-/** 32 hex digits: the key of a task. */
+/** Returns 32 hex digits, the key of a task. */
 export const newKey = (): string => random(16);

@@ -1,10 +1,10 @@
-/** How much is named, and with how many characters. */
+/** Limits of the names: how many, and of how many characters. */
 const MOST_NAMED = 10;
 const MOST_NAME = 100;
 
 /**
- * What a plan of whole repositories and packages leaves out since it goes with what it is attached to: how many tags,
- * and the first of them, `name:version`.
+ * Tags that a plan of whole repositories and packages leaves out because they are sent with the image that they are
+ * attached to: their number, and the first ones as `name:version`.
  */
 export type LeftOut = { count: number; first: string[] };
 

@@ -7,16 +7,16 @@ import { matchesWildcard } from "./wildcard.ts";
 type Constraints = Pick<TaskObject, "repoType" | "packageConstraints" | "pathConstraints">;
 
 /**
- * What happened in a hosted repository: to a file, `path` and no version, or to a version of a package, whose name is
- * in `path`.
+ * A change in a hosted repository: of a file, with its path and no version, or of a package's version, with the
+ * package's name in `path`.
  */
 export type Changed = { path: string; version: string };
 
 /**
- * Which files and versions of its repository a task's object means: all without constraints; else the versions that its
- * packages name, and the files that a path names, those below a folder that a path names, and those directly in a
- * folder that match a path with `*` in its last segment. The same as a plan of the object finds: what the server makes
- * itself, such as checksums, is each repository's own.
+ * Builds the test whether a change concerns a task object: every file and version without constraints; else the
+ * versions of its packages, the files that a path names, those below a folder that it names, and those directly in a
+ * folder that match `*` in its last segment. A plan finds the same ones; files that the server makes itself (checksums)
+ * never match.
  */
 export function objectMatcher({
   repoType,
@@ -33,8 +33,8 @@ export function objectMatcher({
 }
 
 /**
- * Of types that have packages and are written by path, a path means files of versions, too, and what happens to these
- * is told as their version's.
+ * Whether the object's paths also mean files of versions, as in types with packages that are written by path. Changes
+ * of such files are recorded as changes of their version.
  */
 export function meansFilesOfVersions({
   repoType,

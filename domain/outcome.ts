@@ -15,21 +15,20 @@ export const noParts = (): Parts => ({
 });
 
 /**
- * Where a blob upload stands, so that any worker can go on: the newest location the target gave and the offset it
- * confirmed (docs/decisions.md#resumption).
+ * State of a blob upload, so that any worker can resume it: the newest location that the target gave and the offset
+ * that it confirmed (docs/decisions.md#resumption).
  */
 export type UploadState = { digest: string; location: string; offset: number };
 
 /**
  * How one artifact ended at one cluster.
- * - sent: new at the target; same: equal content was there; replaced: conflict, overwritten; skipped: conflict, left.
- * - failed: permanent, or the conflict strategy FAST_FAIL (`conflict` true).
- * - again: retryable; a later batch tries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where
- * given (digest mismatch: 3).
- *   `unreachable`: an end did not answer at all; `untried`: so others found, and this one was left for later.
- * - yielded: no outcome; its batch's time was over at a point from which a later one goes on at once. `whole`: it has a
- * large blob that must
- *   go in one request, which a batch with all the time it takes does.
+ * - sent: new at the target; same: equal content was present; replaced: conflict, overwritten; skipped: conflict, left.
+ * - failed: permanent, or a conflict under the strategy FAST_FAIL (`conflict` true).
+ * - again: a later batch retries it, not before `notBefore` (epoch ms), at most `maxTries` times in all where given
+ *   (digest mismatch: 3). `unreachable`: an end did not answer at all; `untried`: an end failed for other artifacts,
+ *   and this one was left for later.
+ * - yielded: no outcome; the batch's time was over at a point from which a later batch goes on at once. `whole`: it has
+ *   a large blob that must go in one request, which needs a batch without a time limit.
  */
 export type ArtifactResult =
   | { kind: "sent" | "same" | "replaced" | "skipped" }
@@ -48,50 +47,50 @@ export type ArtifactResult =
 
 export type ArtifactOutcome = {
   result: ArtifactResult;
-  /** `sha256:…` of the artifact (an image's manifest or index, a file); null where unknown. */
+  /** Digest of the artifact (an image's manifest or index, a file), `sha256:…`; null where unknown. */
   digest: string | null;
   /** Bytes of the artifact with all its parts; null where unknown. */
   size: number | null;
   parts: Parts;
-  /** Body bytes that went to the target in this attempt. */
+  /** Body bytes sent to the target in this attempt. */
   bytesSent: number;
-  /** By what it was compared with what the target had; absent: the target had nothing, or nothing was compared. */
+  /** How it was compared with the content at the target; absent: the target had none, or nothing was compared. */
   compared?: ComparedBy;
-  /** By what the target was seen to have it after it was written; absent: nothing was written. */
+  /** How the target was verified after writing; absent: nothing was written. */
   verified?: VerifiedBy;
-  /** A sentence for people about an artifact that ended well, and not wholly as at the source. */
+  /** A sentence for people about an artifact that ended well, but differs from the source. */
   note?: string;
-  /** Bytes that were read at the target in this attempt to compare or to verify. */
+  /** Bytes read at the target in this attempt to compare or to verify. */
   bytesRead?: number;
 };
 
-/** What the engine tells a protocol's copy function about the rules of the run. */
+/** Rules of the run for the copy function of a protocol. */
 export type CopyRules = {
   conflictStrategy: ConflictStrategy;
   includeMetadata: boolean;
   /**
-   * True when this execution may itself have sent the artifact before: equal or different content found is then
-   * verified, never a conflict.
+   * True when this execution may have sent the artifact before: present content, equal or different, is then verified,
+   * never a conflict.
    */
   mayHaveSent: boolean;
 };
 
-/** How much of a worker's time a batch may still have. */
+/** What a batch may still do in its time on a worker. */
 export type Slice = {
-  /** Nothing new is to be begun; a large blob stops at its next chunk (`yieldTime`). */
+  /** True when nothing new may begin; a large blob stops at its next chunk (`yieldTime`). */
   isOver: () => boolean;
-  /** Large blobs that cannot be put off half-way may be begun. */
+  /** Whether large blobs that cannot be interrupted may begin. */
   whole: boolean;
 };
 
-/** Hooks every copy function calls while bytes move. */
+/** Hooks that every copy function calls while bytes move. */
 export type CopyHooks = {
   signal: AbortSignal;
   slice: Slice;
-  /** Waits for the rate limit; answers how many of `bytes` body bytes may be sent to the target now, one at least. */
+  /** Waits for the rate limit; returns how many of `bytes` body bytes may be sent to the target now, at least one. */
   throttle: (bytes: number) => Promise<number>;
-  /** After each confirmed chunk of a large blob; must be quick. */
+  /** Called after each confirmed chunk of a large blob; must be quick. */
   onUpload: (state: UploadState) => void;
-  /** Body bytes just handed to the target. */
+  /** Called with the number of body bytes just given to the target. */
   onBytes: (bytes: number) => void;
 };

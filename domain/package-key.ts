@@ -1,7 +1,7 @@
 import { factsOf } from "./repository-types.ts";
 import type { RepositoryType } from "./vocabulary.ts";
 
-/** `docker://library/nginx`: a package by its type and its name. */
+/** A package by its type and its name: `docker://library/nginx`. */
 export type PackageKey = { scheme: string; name: string };
 
 const MAX_NAME = 512;
@@ -12,13 +12,15 @@ export function packageKeyOf(type: RepositoryType, name: string): string {
   return `${factsOf(type).schemes[0]}://${name}`;
 }
 
-/** What stands behind the scheme. */
+/** The part of the key after the scheme. */
 export function packageNameOf(key: string): string {
   const at = key.indexOf("://");
   return at < 0 ? key : key.slice(at + 3);
 }
 
-/** Splits at the first `://` only; null when there is none, or a part is empty or unfit. */
+/**
+ * Splits at the first `://` only; null when it is missing, or a part is empty or has characters that are not allowed.
+ */
 export function parsePackageKey(key: string): PackageKey | null {
   const at = key.indexOf("://");
   const scheme = key.slice(0, at);
@@ -27,11 +29,11 @@ export function parsePackageKey(key: string): PackageKey | null {
   return name.split("/").some((part) => part === "" || part === "." || part === "..") ? null : { scheme, name };
 }
 
-/** Why `key` names no package of a repository of `type`, or null. */
+/** Returns why `key` is not a package of a repository of `type`; null when it is. */
 export function packageKeyProblem(key: string, type: RepositoryType): string | null {
   const { schemes, exampleKey, nameProblem } = factsOf(type);
   const parsed = parsePackageKey(key);
   if (parsed === null || !schemes.includes(parsed.scheme))
-    return `${JSON.stringify(key.slice(0, 100))} is no package of a repository of type ${type}: write ${exampleKey}`;
+    return `${JSON.stringify(key.slice(0, 100))} is not a package of a repository of type ${type}: write ${exampleKey}`;
   return nameProblem(parsed.name);
 }

@@ -1,22 +1,22 @@
-/** A path that no file may have; `message` says which part of it and why. */
+/** A path that no file may have; `message` says which part is wrong and why. */
 export class PathError extends Error {
   override readonly name = "PathError";
 }
 
-/** In characters. */
+/** Limits in characters. */
 export const MAX_PATH = 1024;
 export const MAX_SEGMENT = 255;
 
 /** Control characters and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}]/u;
-/** `.`, also when it is percent-encoded once more, or many times: whoever decodes twice must not leave the store. */
+/** A `.`, also one that is percent-encoded repeatedly: a reader that decodes twice must not leave the store. */
 const ENCODED_DOT = /%(?:25)*2e/gi;
 
 const shown = (text: string) => JSON.stringify([...text].slice(0, 60).join(""));
 
 function checkSegment(segment: string): void {
   if (segment === "")
-    throw new PathError("the path has an empty segment: write one slash between names and none at the end");
+    throw new PathError("the path has an empty segment: write one slash between names, and none at the end");
   const plain = segment.replaceAll(ENCODED_DOT, ".");
   if (plain === "." || plain === "..")
     throw new PathError(`the path has the segment ${shown(segment)}: write it without . and ..`);
@@ -34,7 +34,7 @@ function assemble(segments: string[]): string {
   return path;
 }
 
-/** Only folders may be written with a slash at the end, and only the root is empty. */
+/** Only folders may end with a slash, and only the root may be empty. */
 function split(path: string, folder: boolean): string[] {
   const bare = path.startsWith("/") ? path.slice(1) : path;
   if (!folder) return bare.split("/");
@@ -42,14 +42,17 @@ function split(path: string, folder: boolean): string[] {
 }
 
 /**
- * The full path ("/a/b"; the root is "/") of a path as a person writes it; with `folder`, "", "/" and a slash at the
- * end are allowed. Throws PathError.
+ * Returns the full path ("/a/b"; the root is "/") of a path as a person writes it. With `folder`, "", "/" and a slash
+ * at the end are allowed. Throws PathError.
  */
 export function parsePath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder));
 }
 
-/** The same of a URL's path: each segment is decoded by itself, so that `%2F` never becomes a separator. */
+/**
+ * Returns the full path of a URL's path: each segment is decoded on its own, so that `%2F` never becomes a separator.
+ * Throws PathError.
+ */
 export function parseUrlPath(path: string, { folder = false } = {}): string {
   return assemble(split(path, folder).map(decode));
 }
@@ -62,15 +65,15 @@ function decode(segment: string): string {
   }
 }
 
-/** For a URL: each segment percent-encoded. */
+/** The path for a URL: each segment percent-encoded. */
 export const encodePath = (fullPath: string): string => fullPath.split("/").map(encodeURIComponent).join("/");
 
 export const nameOf = (fullPath: string): string => fullPath.slice(fullPath.lastIndexOf("/") + 1);
 
-/** The folder a full path lies in: "/" for "/a". */
+/** The folder that contains a full path: "/" for "/a". */
 export const parentOf = (fullPath: string): string => fullPath.slice(0, Math.max(1, fullPath.lastIndexOf("/")));
 
-/** All folders above, the outermost first, without the root. */
+/** All folders above a path, the outermost first, without the root. */
 export function foldersAbove(fullPath: string): string[] {
   const folders: string[] = [];
   for (let at = fullPath.indexOf("/", 1); at > 0; at = fullPath.indexOf("/", at + 1))

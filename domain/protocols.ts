@@ -1,8 +1,8 @@
 import { PROTOCOLS, type Protocol, type RepositoryType } from "./vocabulary.ts";
 
 /**
- * The types that this release's connector of a protocol reads and writes. Which ones it may have at all stands in
- * repository-types.ts.
+ * Repository types that this release's connector of a protocol reads and writes. repository-types.ts lists those that
+ * it may ever have.
  */
 export type Built = { reads: readonly RepositoryType[]; writes: readonly RepositoryType[] };
 
@@ -51,10 +51,10 @@ const DEFAULTS = {
   HUGGINGFACE: null,
 } as const satisfies Record<RepositoryType, Protocol | null>;
 
-/** The protocol of a registry whose owner names none; null: the repository type alone does not decide it. */
+/** The protocol of a registry whose owner names none; null: the repository type alone does not determine it. */
 export const defaultProtocol = (type: RepositoryType): Protocol | null => DEFAULTS[type];
 
-/** How the address of a registry is written: http or https, a bucket of S3, a folder on the disk. */
+/** Forms of a registry's address: http or https, an S3 bucket, a folder on the disk. */
 export type UrlForm = "http" | "bucket" | "folder";
 
 const URL_FORMS = {
@@ -70,30 +70,30 @@ const URL_FORMS = {
   DIRECTORY: "folder",
 } as const satisfies Record<Protocol, UrlForm>;
 
-/** `protocol` null: neither the end nor the scheme of its address names one. */
+/** Form of the address; `protocol` null: neither the end nor the scheme of its address names a protocol. */
 export const urlForm = (protocol: Protocol | null): UrlForm => (protocol === null ? "http" : URL_FORMS[protocol]);
 
-/** Schemes of addresses that only one protocol has. */
+/** Schemes that belong to one protocol only. */
 const BY_SCHEME: ReadonlyMap<string, Protocol> = new Map([
   ["s3:", "S3"],
   ["file:", "DIRECTORY"],
 ]);
 
-/** Null for addresses over http, which several protocols have. */
+/** The protocol that the scheme of an address names; null for http, which several protocols use. */
 export function protocolOfScheme(url: string): Protocol | null {
   const [, scheme = ""] = /^([a-z0-9]+:)\//i.exec(url) ?? [];
   return BY_SCHEME.get(scheme.toLowerCase()) ?? null;
 }
 
 /**
- * What an end says of its protocol by itself, whatever is sent: the one it was `given`, else that of the scheme of its
- * url (as it is kept).
+ * The protocol that an end names, whatever is sent: the one it was `given`, else the one of its url's scheme (in stored
+ * form); null: none.
  */
 export const namedProtocol = (given: Protocol | null, url: string): Protocol | null => given ?? protocolOfScheme(url);
 
 /**
- * The protocol of a registry's end for an object of that type: the one that the end names, else that of the type. Null:
- * the type has none, or the end must be asked (GENERIC over http: WEBDAV or HTTP).
+ * The protocol of a registry's end for an object of the type: the one that the end names, else the type's default.
+ * Null: the type has none, or the end must be probed (GENERIC over http: WEBDAV or HTTP).
  */
 export function protocolOf(type: RepositoryType, given: Protocol | null, url: string): Protocol | null {
   return namedProtocol(given, url) ?? defaultProtocol(type);

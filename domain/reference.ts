@@ -1,6 +1,7 @@
 import { digestParts, isDigest, type Digest } from "./digest.ts";
+import { hasCredentials, hasQuery, isHttp, readUrl } from "./http-url.ts";
 
-/** Repository names as distribution-spec 1.1 has them ("Pulling manifests"), without the registry's host. */
+/** Repository names of distribution-spec 1.1 ("Pulling manifests"), without the registry's host. */
 const NAME = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const ATTACHED = /^(sha256)-([0-9a-f]{64})(?:\.(sig|att|sbom))?$/;
@@ -13,15 +14,15 @@ export function isTag(text: string): boolean {
   return TAG.test(text);
 }
 
-/** The tag under which a registry without the referrers API keeps what is attached to `digest`. */
+/** The tag under which a registry without the referrers API keeps the list of artifacts attached to `digest`. */
 export function fallbackTag(digest: Digest): string {
   const { algorithm, hex } = digestParts(digest);
   return `${algorithm}-${hex}`;
 }
 
 /**
- * What a tag is attached to, when it is no tag of its own: the fallback tag of the referrers API (`suffix` null)
- * or one of cosign's (`sig`, `att`, `sbom`). Null for every other tag.
+ * Returns the digest to which a tag is attached: by the fallback tag of the referrers API (`suffix` null) or one of
+ * cosign's tags (`sig`, `att`, `sbom`). Null for every other tag.
  */
 export function attachedTo(tag: string): { subject: Digest; suffix: string | null } | null {
   const [, algorithm, hex, suffix] = ATTACHED.exec(tag) ?? [];
@@ -30,28 +31,20 @@ export function attachedTo(tag: string): { subject: Digest; suffix: string | nul
 }
 
 /**
- * A registry's address: `origin` is where its API answers, `namespace` the path under which names are meant ("" or
- * "a/b"). `base` ("" or "/a"): of an instance of this product, what stands before its API's `/v2`; whatever it answers
- * is at this address.
+ * A registry's address. `origin`: where its API answers; `namespace`: the path below which names are meant ("" or
+ * "a/b"); `base` ("" or "/a"), of an instance of this product: the path before `/v2` of its API. Addresses in an
+ * instance's answers count as paths below `base` at `origin`.
  */
 export type RegistryAddress = { origin: string; namespace: string; base?: string };
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
-
 /**
- * Reads a registry's URL as users write it: no scheme means https (loopback: http), a path is a namespace,
- * a leading `/v2` is the API's own and not a namespace, and `docker.io` answers at `registry-1.docker.io`.
- * Null when it is no http(s) URL or its path is no repository name.
+ * Reads a registry's URL as users write it: no scheme means https (loopback: http), the path is a namespace, a leading
+ * `/v2` belongs to the API and not to the namespace, and the API of `docker.io` is at `registry-1.docker.io`. Null when
+ * it is not an http(s) URL or its path is not a repository name.
  */
 export function parseRegistryUrl(text: string): RegistryAddress | null {
-  const trimmed = text.trim();
-  const withScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
-    ? trimmed
-    : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
-  if (!URL.canParse(withScheme)) return null;
-  const url = new URL(withScheme);
-  if (url.protocol !== "http:" && url.protocol !== "https:") return null;
-  if (url.search !== "" || url.hash !== "" || url.username !== "" || url.password !== "") return null;
+  const url = readUrl(text);
+  if (url === null || !isHttp(url) || hasCredentials(url) || hasQuery(url)) return null;
   const namespace = url.pathname
     .split("/")
     .filter(Boolean)
@@ -62,7 +55,7 @@ export function parseRegistryUrl(text: string): RegistryAddress | null {
   return { origin: docker ? "https://registry-1.docker.io" : url.origin, namespace };
 }
 
-/** The name a registry knows an image by. Docker Hub keeps its official images under `library/`. */
+/** The name of an image in the registry. Docker Hub keeps its official images under `library/`. */
 export function fullName(registry: RegistryAddress, name: string): string {
   const path = registry.namespace === "" ? name : `${registry.namespace}/${name}`;
   const official = registry.origin === "https://registry-1.docker.io" && !path.includes("/");

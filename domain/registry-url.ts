@@ -1,14 +1,17 @@
 import { endpointText, EndpointUrlError, MAX_LENGTH, parseEndpointUrl } from "./endpoint-url.ts";
+import { hasCredentials, hasQuery } from "./http-url.ts";
 import { protocolOfScheme, type UrlForm, urlForm } from "./protocols.ts";
 import type { Protocol } from "./vocabulary.ts";
 
-/** The address of a registry as it is kept, and the host that is connected to; null: the user does not choose it. */
+/**
+ * `text`: the address of a registry in stored form; `host`: the host to connect to, null: the user does not choose it.
+ */
 export type RegistryUrl = { text: string; host: string | null };
 type Form = (text: string) => RegistryUrl;
 
 /**
- * The address of a registry in the form of its protocol; `protocol` null: by the scheme, else http. Its form alone is
- * checked. EndpointUrlError says what is wrong.
+ * Parses the address of a registry in the form of its protocol; `protocol` null: by the scheme, else http. Only the
+ * form is checked. Throws EndpointUrlError.
  */
 export function parseProtocolUrl(text: string, protocol: Protocol | null): RegistryUrl {
   const trimmed = text.trim();
@@ -16,7 +19,9 @@ export function parseProtocolUrl(text: string, protocol: Protocol | null): Regis
   const byScheme = protocolOfScheme(trimmed);
   if (byScheme !== null && protocol !== null && byScheme !== protocol) {
     const scheme = trimmed.slice(0, trimmed.indexOf(":") + 1);
-    throw new EndpointUrlError(`an address that begins with ${scheme} is one of protocol ${byScheme}, not ${protocol}`);
+    throw new EndpointUrlError(
+      `an address that begins with ${scheme} is one of protocol ${byScheme}, not ${protocol}: change one of them`,
+    );
   }
   return FORMS[urlForm(protocol ?? byScheme)](trimmed);
 }
@@ -30,11 +35,12 @@ const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const REGION = /^[a-z0-9-]{1,64}$/;
 
 /**
- * `s3://bucket/prefix` (AWS), or the endpoint's address with the bucket as first segment; then `?region=`, `style=`.
+ * Parses `s3://bucket/prefix` (AWS), or an endpoint's address with the bucket as first segment; then `?region=`,
+ * `style=`.
  */
 function bucket(text: string): RegistryUrl {
   const [address = "", query = "", ...more] = text.split("?");
-  if (more.length > 0) throw new EndpointUrlError("write one ? at most");
+  if (more.length > 0) throw new EndpointUrlError("write at most one ?");
   if (protocolOfScheme(address) !== null) return atAws(address, query);
   const url = parseEndpointUrl(address);
   checkBucket(url.pathname.split("/")[1] ?? "", "write https://host/bucket");
@@ -43,13 +49,13 @@ function bucket(text: string): RegistryUrl {
 
 function atAws(address: string, query: string): RegistryUrl {
   if (!URL.canParse(address)) throw new EndpointUrlError("write s3://bucket or s3://bucket/prefix");
-  const { host, pathname, username, password, hash } = new URL(address);
-  if (username !== "" || password !== "") {
+  const url = new URL(address);
+  if (hasCredentials(url)) {
     throw new EndpointUrlError("write the key into username and password, not into the url");
   }
-  if (hash !== "") throw new EndpointUrlError("write it without #");
-  checkBucket(host, "write s3://bucket or s3://bucket/prefix");
-  return { text: `s3://${host}${pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
+  if (url.hash !== "") throw new EndpointUrlError("write it without #");
+  checkBucket(url.host, "write s3://bucket or s3://bucket/prefix");
+  return { text: `s3://${url.host}${url.pathname.replace(/\/+$/, "")}${queryText(query, ["region"])}`, host: null };
 }
 
 function checkBucket(name: string, form: string): void {
@@ -62,28 +68,28 @@ function queryText(query: string, known: readonly string[]): string {
   const given = [...new URLSearchParams(query)];
   const isKnown =
     new Set(given.map(([key]) => key)).size === given.length && given.every(([key]) => known.includes(key));
-  if (!isKnown) throw new EndpointUrlError(`after ? write ${known.join(" and ")} alone, each once`);
+  if (!isKnown) throw new EndpointUrlError(`after ? write ${known.join(" and ")} alone, each at most once`);
   for (const [key, value] of given) {
     if (key === "region" && !REGION.test(value)) {
-      throw new EndpointUrlError("a region is written as in ?region=eu-central-1");
+      throw new EndpointUrlError("write the region as in ?region=eu-central-1");
     }
     if (key === "style" && value !== "path" && value !== "virtual") {
-      throw new EndpointUrlError("style is path or virtual");
+      throw new EndpointUrlError("style must be path or virtual");
     }
   }
   return given.length === 0 ? "" : `?${new URLSearchParams(given).toString()}`;
 }
 
-/** Characters that no segment of a folder's path may have, however they are written. */
+/** Characters that no segment of a folder's path may contain, also percent-encoded. */
 const UNFIT = /%(?:[01][0-9a-f]|2f|5c|7f)|\\/i;
 
 function folder(text: string): RegistryUrl {
   const form = "write file:///folder/on/the/disk of this instance";
   if (protocolOfScheme(text) === null || !URL.canParse(text)) throw new EndpointUrlError(form);
-  const { host, pathname, search, hash } = new URL(text);
-  if (host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
-  if (search !== "" || hash !== "") throw new EndpointUrlError("write it without ? and #");
-  const path = pathname.replace(/\/+$/, "");
+  const url = new URL(text);
+  if (url.host !== "") throw new EndpointUrlError(`${form}: after file: it has three slashes and no host`);
+  if (hasQuery(url)) throw new EndpointUrlError("write it without ? and #");
+  const path = url.pathname.replace(/\/+$/, "");
   if (path === "" || UNFIT.test(text)) throw new EndpointUrlError(form);
   return { text: `file://${path}`, host: null };
 }

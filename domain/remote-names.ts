@@ -1,7 +1,7 @@
 import type { TaskObject } from "./task.ts";
 
 /**
- * The repository of another instance that an object goes to: the local names where no others are given
+ * The repository of another instance to which an object is sent: the local names where no others are given
  * (docs/decisions.md#names).
  */
 export function remoteRepository(
@@ -15,7 +15,7 @@ export function remoteRepository(
   return { projectId: remoteProjectId?.trim() || projectId, repoName: remoteRepoName?.trim() || localRepoName };
 }
 
-/** That repository as what stands before the names of its packages. */
+/** The prefix of package names at another instance: `projectId/repoName`. */
 export function instanceNamespace(
   object: Pick<TaskObject, "localRepoName" | "remoteProjectId" | "remoteRepoName">,
   project: string,
@@ -24,10 +24,7 @@ export function instanceNamespace(
   return `${projectId}/${repoName}`;
 }
 
-/**
- * What stands before the names of packages at a REMOTE cluster, relative to the path of the cluster's url; "" for
- * nothing.
- */
+/** The prefix of package names at a REMOTE cluster, relative to the path of the cluster's url; "" for none. */
 export function remoteNamespace({
   remoteProjectId,
   remoteRepoName,

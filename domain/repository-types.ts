@@ -3,37 +3,40 @@ import { isImageName } from "./reference.ts";
 import { type Protocol, REPOSITORY_TYPES, type RepositoryType } from "./vocabulary.ts";
 
 /**
- * What an artifact is: a file of its own, a version of a package with all its files, or a tag of an image with all its
- * parts. A file belongs to no package.
+ * The kind of an artifact: a file of its own, a version of a package with all its files, or a tag of an image with all
+ * its parts. A file belongs to no package.
  */
 export type Unit = "file" | "version" | "image";
 
-/** What a hosted repository holds as a whole; `looseFiles`: those that belong to no version. */
+/** The kinds of content of a hosted repository; `looseFiles`: files that belong to no version. */
 export type Content = "files" | "versions" | "looseFiles";
 
-/** What a repository type is, as data: whatever differs by type and is not code stands here. */
+/** The facts of a repository type. Everything that differs by type and is not code stands here. */
 export type TypeFacts = {
   unit: Unit;
-  /** A package's key is `{scheme}://{name}`: the first one is written, all of them are understood. */
+  /** A package's key is `{scheme}://{name}`: the first scheme is written, all of them are read. */
   schemes: readonly [string, ...string[]];
-  /** Keys as people write them, for messages. */
+  /** A key as people write it, for messages. */
   exampleKey: string;
-  /** Why a package cannot be called that, as a whole sentence; null when it can. */
+  /** Returns why a package cannot have the name, as a whole sentence; null when it can. */
   nameProblem: (name: string) => string | null;
-  /** Where files are read and written by their paths: at every end, at other instances only, or not at all. */
+  /** Where files are read and written by path: at every end, at other instances only, or nowhere. */
   paths: "everywhere" | "instances" | "nowhere";
-  /** An artifact may get other versions at the target than it has here. */
+  /** Whether an artifact may get other versions at the target than it has here. */
   retag: boolean;
   /**
-   * What a hosted repository is planned from. Null: the type is not hosted, that is neither served to native clients
-   * nor taken from other instances.
+   * Kinds of content from which a hosted repository is planned. Null: the type is not hosted, which means it is neither
+   * served to native clients nor received from other instances.
    */
   hosted: readonly Content[] | null;
-  /** Whether the server makes the file at that path itself, out of others; null where it makes none. */
+  /** Whether the server makes the file at that path itself, from others; null where it makes none. */
   computed: ((fullPath: string) => boolean) | null;
-  /** Hosted repositories have the setting `allowOverwrite`. */
+  /** Whether hosted repositories have the setting `allowOverwrite`. */
   overwriteSetting: boolean;
-  /** The protocols by which it can be read from and written to a registry elsewhere; which are built: protocols.ts. */
+  /**
+   * Protocols by which the type can be read from and written to a registry elsewhere; protocols.ts lists those that are
+   * built.
+   */
   reads: readonly Protocol[];
   writes: readonly Protocol[];
 };
@@ -47,14 +50,14 @@ const MAVEN_KEY = "gav://group:artifact";
 function imageNameProblem(name: string): string | null {
   return isImageName(name)
     ? null
-    : `${quoted(name)} is no image: write lower-case letters, digits and . _ - / as in ${IMAGE_KEY}`;
+    : `${quoted(name)} is not an image name: write lower-case letters, digits and . _ - / as in ${IMAGE_KEY}`;
 }
 
 function mavenNameProblem(name: string): string | null {
   const coordinates = name.split(":");
   return coordinates.length === 2 && !coordinates.includes("")
     ? null
-    : `${quoted(`gav://${name}`)} is no Maven package: write ${MAVEN_KEY}`;
+    : `${quoted(`gav://${name}`)} is not a Maven package: write ${MAVEN_KEY}`;
 }
 
 const IMAGES = {
@@ -70,7 +73,7 @@ const IMAGES = {
   writes: ["OCI", "DIRECTORY"],
 } as const satisfies Omit<TypeFacts, "schemes">;
 
-/** What is known of packages whose repositories are not hosted yet. */
+/** Common facts of package types that are not hosted yet. */
 const PACKAGES = {
   unit: "version",
   nameProblem: anyName,
@@ -138,7 +141,6 @@ const TYPES = {
   HUGGINGFACE: { ...PACKAGES, schemes: ["huggingface"], exampleKey: "huggingface://name" },
 } as const satisfies Record<RepositoryType, TypeFacts>;
 
-/** The facts of a type. */
 export const factsOf = (type: RepositoryType): TypeFacts => TYPES[type];
 
 type Facts<T extends RepositoryType> = (typeof TYPES)[T];
@@ -158,16 +160,16 @@ type WherePaths<T extends RepositoryType> = T extends RepositoryType
     : never
   : never;
 
-/** Types that are hosted: native clients are served, and other instances may send them. */
+/** Hosted types: native clients are served, and other instances may send them. */
 export type HostedType = WhereHosted<RepositoryType>;
 /** Hosted types whose artifacts are versions of packages, images included. */
 export type HostedPackageType = WhereUnit<HostedType, "version" | "image">;
-/** Hosted types whose versions are packages' with files. */
+/** Hosted types whose artifacts are versions of packages, made of files. */
 export type HostedVersionType = WhereUnit<HostedType, "version">;
-/** Hosted types whose files are written by their paths. */
+/** Hosted types whose files are written by path. */
 export type HostedFileType = WherePaths<HostedType>;
 
-// The guards hold because the types above are read off the same table.
+// The guards are sound because the types above derive from the same table.
 export const isHostedType = (type: RepositoryType): type is HostedType => TYPES[type].hosted !== null;
 export const isHostedPackageType = (type: RepositoryType): type is HostedPackageType =>
   isHostedType(type) && TYPES[type].unit !== "file";
@@ -184,6 +186,6 @@ export const IMAGE_TYPES: readonly RepositoryType[] = REPOSITORY_TYPES.filter(is
 /** Hosted types with the setting `allowOverwrite`. */
 export const OVERWRITE_TYPES: readonly RepositoryType[] = HOSTED_TYPES.filter((type) => TYPES[type].overwriteSetting);
 
-/** Whether the server itself makes the file at that path of a repository of that type. */
+/** Whether the server itself makes the file at that path in a repository of that type. */
 export const isComputed = (type: RepositoryType, fullPath: string): boolean =>
   factsOf(type).computed?.(fullPath) ?? false;

@@ -1,17 +1,18 @@
 export type Counts = { planned: number; success: number; failed: number };
 
 /**
- * What a record says that was closed, or made, by what its run had answered in Temporal; `rows`: what is kept here of
- * it.
+ * Builds the note of a record that was closed, or created, from the result of its run in Temporal. `answered`: the
+ * counts in Temporal; `rows`: the counts of the rows in the database.
  */
 export function restoredText(answered: Counts, rows: Counts): string {
   const text =
-    "restored: the database is older than this run's end, so status, reason and times are what the run answered in Temporal";
+    "restored: the database is older than this run's end, so status, reason and times are those of the run's result " +
+    "in Temporal";
   const same =
     answered.planned === rows.planned && answered.success === rows.success && answered.failed === rows.failed;
   return same
     ? text
-    : `${text}; it answered ${inWords(answered)}, and the rows that are kept here show ${inWords(rows)}`;
+    : `${text}; the result is ${inWords(answered)}, and the rows in the database show ${inWords(rows)}`;
 }
 
 const inWords = ({ planned, success, failed }: Counts) =>

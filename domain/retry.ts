@@ -3,9 +3,9 @@ const LONGEST_DELAY = 120_000;
 const LONGEST_RETRY_AFTER = 600_000;
 
 /**
- * When something that failed for the `tries`-th time is due again (epoch ms): after 2 s × 2, at most 2 min, `notBefore`
- * honoured up to 10 min; the last try is at the end of the window that began with the first failure, and after that
- * there is none (null). docs/decisions.md#retry.
+ * Returns when something is due again (epoch ms) after its `tries`-th failure: after 2 s, doubled each time up to 2
+ * min; `notBefore` counts up to 10 min. The last try is at the end of the window, which began with the `first` failure;
+ * null after that. docs/decisions.md#retry.
  */
 export function nextTry(
   now: number,
@@ -22,8 +22,8 @@ export function nextTry(
 }
 
 /**
- * When something is due that was not tried because others before it got no answer: sooner than these, so that it goes
- * before them. Null as above.
+ * Returns when something is due (epoch ms) that was not tried because others before it got no answer: sooner than
+ * these, so that it goes before them. Null after the end of the window.
  */
 export function nextTurn(now: number, window: number, first: number): number | null {
   const end = first + window;
@@ -33,15 +33,15 @@ export function nextTurn(now: number, window: number, first: number): number | n
 }
 
 /**
- * A REAL_TIME drain keeps trying a file, or a cluster that takes nothing at all, for this long; it stands in the place
- * of the retry window.
+ * How long (ms) a REAL_TIME drain retries a file, or a cluster that accepts nothing at all; it takes the place of the
+ * retry window.
  */
 export const DRAIN_WINDOW = 60_000;
 
 const FIRST_DRAIN_DELAY = 5_000;
 const LONGEST_DRAIN_DELAY = 300_000;
 
-/** How long after the `failures`-th drain in a row that failed the next one begins: 5 s × 2, at most 5 min. */
+/** Delay (ms) of the next drain after the `failures`-th failed drain in a row: 5 s, doubled each time up to 5 min. */
 export function drainDelay(failures: number): number {
   return Math.min(FIRST_DRAIN_DELAY * 2 ** (failures - 1), LONGEST_DRAIN_DELAY);
 }

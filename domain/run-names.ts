@@ -1,17 +1,17 @@
 /**
- * Characters that a name takes in the id of a workflow. With keys, a time and three names an id stays below the 255
+ * Most characters of a name in a workflow id. With keys, a time and three names an id stays below the 255 characters
  * that Temporal's SQL databases keep.
  */
 const LONGEST = 60;
 
 export type NamedTask = { key: string; name: string };
 
-/** What the ids of a task's runs begin with. */
+/** The beginning of the workflow ids of a task's runs. */
 export const runBase = ({ key, name }: NamedTask) => `repl/${safeName(name)}/${key}`;
 
 /**
- * A name as part of a workflow's id: letters and digits of every script stay, what separates parts, needs quotes or
- * cannot be seen becomes `_`.
+ * Returns a name as part of a workflow id: letters and digits of every script stay; characters that separate parts,
+ * need quotes or cannot be seen become `_`.
  */
 export function safeName(name: string): string {
   const seen = name
@@ -21,7 +21,10 @@ export function safeName(name: string): string {
   return cut(seen, LONGEST) || "_";
 }
 
-/** The same of several, no two of them equal: those that would be carry their number, from 1, after a `~`. */
+/**
+ * Returns several names as parts of workflow ids, no two of them equal: those that would be equal get their number,
+ * from 1, after a `~`.
+ */
 export function distinctNames(names: readonly string[]): string[] {
   const times = new Map<string, number>();
   const safe = names.map((name) => safeName(name));
@@ -32,7 +35,7 @@ export function distinctNames(names: readonly string[]): string[] {
   });
 }
 
-/** The beginning of a text, never half a character. */
+/** Returns the beginning of a text, never half a character. */
 export function cut(text: string, longest: number): string {
   return text.length <= longest ? text : Array.from(text).slice(0, longest).join("");
 }

@@ -3,24 +3,24 @@ import { HOSTED_VERSION_TYPES, type HostedVersionType } from "./repository-types
 import type { DescribedFile, StatedFile } from "./sync.ts";
 import type { ConflictStrategy } from "./vocabulary.ts";
 
-/** How instances state whole package versions to each other; docs/instance-protocol.md tells it in prose. */
+/** How instances declare whole package versions to each other; docs/instance-protocol.md describes it. */
 export const VERSIONS_MEDIA_TYPE = "application/vnd.artifact-replication.versions";
 
-/** Types whose versions are stated. Images travel by their own protocol. */
+/** Types whose versions are declared. Images travel by their own protocol. */
 export type StatedType = HostedVersionType;
 export const STATED_TYPES: readonly StatedType[] = HOSTED_VERSION_TYPES;
 
 export type VersionFile = Omit<StatedFile, "attached">;
 
-/** Names in `sourceVersions`; a package that has more is stated without. */
+/** Limit of `sourceVersions`; a package with more versions is declared without. */
 export const MOST_SOURCE_VERSIONS = 100_000;
 
-/** One version as the source has it: all of its files but checksums and maven-metadata. */
+/** One version at the source: all of its files but checksums and maven-metadata. */
 export type StatedVersion = {
   /** The package key without its scheme. */
   package: string;
   version: string;
-  /** `sha256:{hex}` of the whole version, as version rows have it. */
+  /** Digest of the whole version, `sha256:{hex}`, as in version rows. */
   digest: string;
   files: VersionFile[];
   /** npm: the version's document. */
@@ -28,8 +28,8 @@ export type StatedVersion = {
   /** npm: the dist-tags that name this version at the source. */
   distTags: string[];
   /**
-   * npm: all versions of the package that the source has, told where `latest` is among the tags: the target decides by
-   * them whether `latest` moves (domain/npm/tags.ts). Older instances do not tell.
+   * npm: all versions of the package at the source, given where `latest` is among the tags: by them the target decides
+   * whether `latest` moves (domain/npm/tags.ts). Older instances do not send it.
    */
   sourceVersions?: string[];
   createdBy: string;
@@ -39,7 +39,7 @@ export type StatedVersion = {
 };
 
 /**
- * A version as a source describes it that has not read all of its files. `digest` null: the target works it out of the
+ * A version described by a source that has not read all of its files. `digest` null: the target computes it from the
  * files.
  */
 export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & {
@@ -50,9 +50,9 @@ export type DescribedVersion = Omit<StatedVersion, "digest" | "files"> & {
 export type StatedContent = { sha256: string; size: number };
 
 /**
- * "The repository shall have these versions." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON
- * (UTF-8), then the bytes of `contents` one after the other. Contents may also come alone, ahead of the version that
- * needs them.
+ * Declares: "The repository shall have these versions." A body is: length of the declaration's JSON (4 bytes,
+ * big-endian), the JSON (UTF-8), then the bytes of `contents` one after the other. Contents may also come alone, before
+ * the version that needs them.
  */
 export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
   type: StatedType;
@@ -63,16 +63,14 @@ export type VersionsStatement<V extends DescribedVersion = StatedVersion> = {
 };
 
 /**
- * What became of one version.
- * - made: files that it lacked (`written` of them) are there now, `replaced`: some had other content; `same`: nothing
- * was lacking.
- * - conflict: a file (`path`) has other content and all stays as it was; `existing`: digest of the version that is
- * there.
- * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not stated; then state the
- * version again with all
- *   that the uploads answered. `damaged`: attached bytes of it are not what was stated.
- * - refused: it cannot be there (an API code and message); with `existing` since what is there must not change.
- * - stopped: not decided, since an earlier version met a conflict under FAST_FAIL.
+ * Outcome of one version.
+ * - made: its missing files (`written` of them) are written; `replaced`: some had other content; `same`: none was
+ *   missing.
+ * - conflict: a file (`path`) has other content and all stays as it was; `existing`: digest of the present version.
+ * - need: send these contents (sha256), and those of the files at `paths`, whose sha256 was not given; then declare the
+ *   version again with everything that the uploads returned. `damaged`: its attached bytes are not the declared ones.
+ * - refused: it cannot exist there (an API code and message); with `existing`: the present version must not change.
+ * - stopped: not decided, because an earlier version met a conflict under FAST_FAIL.
  */
 export type VersionAnswer =
   | { result: "same" | "damaged" | "stopped" }
@@ -82,10 +80,10 @@ export type VersionAnswer =
   | { result: "need"; files: string[]; paths?: string[] }
   | { result: "refused"; code: number; message: string; existing?: string };
 
-/** `damaged`: the contents (sha256) that arrived as something else and were not kept. */
+/** `damaged`: contents (sha256) that arrived as something else and were not kept. */
 export type VersionsAnswer = { versions: VersionAnswer[]; damaged: string[] };
 
-/** A stated file beside what the target has in its place. */
+/** A declared file, compared with the file at its place at the target. */
 export type FilePair = { path: string; sha256: string | null; comparison: ClaimComparison };
 
 export type VersionDecision =
@@ -95,8 +93,8 @@ export type VersionDecision =
   | { kind: "need"; files: string[]; paths: string[] };
 
 /**
- * Decides one version by its files (docs/decisions.md#versions): lacking ones are written, also to a release; a
- * different one is a conflict of the whole. `immutable`: what is there must not be replaced.
+ * Decides one version by its files (docs/decisions.md#versions): missing files are written, also to a release; a
+ * different one makes the whole a conflict. `immutable`: present files must not be replaced.
  */
 export function decideVersion(
   pairs: FilePair[],
@@ -115,13 +113,13 @@ export function decideVersion(
   return { kind: "write", replaces: different !== undefined, files };
 }
 
-/** `paths` only where there are any: who does not know of them never meets them. */
+/** Leaves `paths` out when empty: a sender that does not know the field never gets it. */
 export const needAnswer = (files: string[], paths: string[]): VersionAnswer & { result: "need" } =>
   paths.length > 0 ? { result: "need", files, paths } : { result: "need", files };
 
-/** A planned version by its package's name (without scheme) and its own. */
+/** Key of a planned version: the package's name (without scheme) and the version. */
 export type VersionKey = { name: string; version: string };
 
-/** What a worker learns of a version it is to send; `tooMany`: more files than a statement can have. */
+/** A version that a worker is to send; `tooMany`: it has more files than a declaration can have. */
 export type SourceVersion =
   { kind: "found"; version: StatedVersion } | { kind: "gone" } | { kind: "tooMany"; files: number };

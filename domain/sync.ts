@@ -2,7 +2,7 @@ import type { DigestAlgorithm } from "./artifact.ts";
 import type { ClaimComparison, ContentClaim } from "./content-digests.ts";
 import type { ConflictStrategy, RepositoryType } from "./vocabulary.ts";
 
-/** What two instances say to each other; docs/instance-protocol.md tells it in prose. */
+/** The protocol between two instances; docs/instance-protocol.md describes it. */
 export const SYNC_PREFIX = "/replication/sync/v1";
 export const SYNC_VERSION = 1;
 export const SYNC_PRODUCT = "artifact-replication";
@@ -12,17 +12,17 @@ export const OFFSET_HEADER = "Upload-Offset";
 const MIB = 1024 * 1024;
 
 export type SyncLimits = {
-  /** Files in one statement. */
+  /** Files in one declaration. */
   files: number;
-  /** Bytes of the statement's JSON. */
+  /** Bytes of the declaration's JSON. */
   statementBytes: number;
-  /** Content bytes behind one statement. */
+  /** Content bytes after one declaration. */
   contentBytes: number;
-  /** Size of one file that may lie behind a statement; a bigger one goes through an upload session. */
+  /** Bytes of one file that may follow a declaration; a bigger one goes through an upload session. */
   fileBytes: number;
   /** Bytes of one PATCH of an upload session. */
   chunkBytes: number;
-  /** Package versions in one statement, files of all of them, and bytes of its JSON. */
+  /** Package versions in one declaration, files of all of them, and bytes of its JSON. */
   versions: number;
   versionFiles: number;
   versionBytes: number;
@@ -40,9 +40,9 @@ export const SYNC_LIMITS: SyncLimits = {
 };
 
 /**
- * What instances learned after version 1 was first spoken; a sender uses it only where the target lists it.
- * - uploadsWithoutDigest: an upload begins without a sha256 or a size, and its end answers both.
- * - versionsByOtherDigests: files, of versions or by themselves, are stated without a sha256 or a size.
+ * Features added after version 1 of the protocol; a sender uses one only where the target lists it.
+ * - uploadsWithoutDigest: an upload begins without a sha256 or a size; its end returns both.
+ * - versionsByOtherDigests: files, of versions or alone, are declared without a sha256 or a size.
  */
 export const SYNC_FEATURES = ["uploadsWithoutDigest", "versionsByOtherDigests"] as const;
 export type SyncFeature = (typeof SYNC_FEATURES)[number];
@@ -50,22 +50,22 @@ export type SyncFeature = (typeof SYNC_FEATURES)[number];
 export type Capabilities = {
   product: string;
   version: number;
-  /** The local cluster name of that instance. */
+  /** Local cluster name of the instance. */
   name: string;
   limits: SyncLimits;
-  /** Types of repositories that may be ensured here; images are then pushed as to any registry. */
+  /** Repository types that may be created at the instance; images are then pushed as to any registry. */
   repositoryTypes: RepositoryType[];
   /** Older instances list none. */
   features: SyncFeature[];
 };
 
 export type EnsureRequest = { type: RepositoryType };
-/** `empty`: it has no files; who has many small ones to send need not ask which are there. */
+/** `empty`: the repository has no files, so a sender of many small files need not ask which are present. */
 export type EnsureAnswer = { created: boolean; empty: boolean };
 
 /**
- * One file as the source describes it, which need not know what only reading tells. Dates are epoch ms, `path` begins
- * with "/".
+ * One file as the source describes it, without facts that only reading reveals. Dates are epoch ms, `path` begins with
+ * "/".
  */
 export type DescribedFile = ContentClaim & {
   path: string;
@@ -80,16 +80,16 @@ export type DescribedFile = ContentClaim & {
 export type StatedFile = DescribedFile & {
   sha256: string;
   size: number;
-  /** True: its `size` bytes follow behind the statement, in the order of the files. */
+  /** True: its `size` bytes follow the declaration, in the order of the files. */
   attached: boolean;
 };
 
-/** A file of a statement; only one that was read can be attached. */
+/** A file of a declaration; only a file that was read can be attached. */
 export type DescribedEntry = StatedFile | (DescribedFile & { attached: false });
 
 /**
- * "The repository shall have these files." A body is: length of the statement's JSON (4 bytes, big-endian), the JSON
- * (UTF-8), then the attached files' bytes one after the other.
+ * Declares: "The repository shall have these files." A body is: length of the declaration's JSON (4 bytes, big-endian),
+ * the JSON (UTF-8), then the attached files' bytes one after the other.
  */
 export type Statement<F extends DescribedEntry = StatedFile> = {
   type: RepositoryType;
@@ -99,13 +99,14 @@ export type Statement<F extends DescribedEntry = StatedFile> = {
 };
 
 /**
- * What became of one file.
- * - made, replaced: the node is there now; `same`: it was there before.
- * - conflict: other content is there and stays; `need`: send the content, then state the file again with its sha256.
- *   A `need` has `existing` (sha256) where no digest told whether the content that is there is the stated one.
- * - refused: this file cannot be there (an API code and message), with `existing` since what is there must not change;
- * `damaged`: the attached bytes are not what was stated.
- * - stopped: not decided, since an earlier file met a conflict under FAST_FAIL.
+ * Outcome of one file.
+ * - made, replaced: the node now exists; `same`: it existed before.
+ * - conflict: other content is present and stays.
+ * - need: send the content, then declare the file again with its sha256. `existing` (sha256): no digest decides whether
+ *   the present content is the declared one.
+ * - refused: this file cannot exist there (an API code and message); with `existing`: the present file must not change.
+ * - damaged: the attached bytes are not the declared ones.
+ * - stopped: not decided, because an earlier file met a conflict under FAST_FAIL.
  */
 export type FileAnswer =
   | { result: "made" | "same" | "stopped" | "damaged" }
@@ -126,18 +127,16 @@ export type FilesAnswer = { files: FileAnswer[] };
 
 export type UploadRequest = { sha256: string; size: number };
 
-/**
- * What is known of a content before it is uploaded, or at the end of its upload; each that is given must be met then.
- */
+/** Known facts of a content before its upload, or at its end; the upload must match every one that is given. */
 export type UploadClaim = { [A in DigestAlgorithm]?: string | null | undefined } & { size?: number | null | undefined };
 
-/** `offset`: bytes the target has for certain; `done`: the content is there, verified. */
+/** `offset`: bytes that the target has for certain; `done`: the content is present and verified. */
 export type UploadSession = { id: string; offset: number; done: boolean };
 
-/** What the end of an upload answers. */
+/** Answer to the end of an upload. */
 export type UploadedContent = UploadSession & { sha256: string; size: number };
 
-/** The bytes before the contents: length and JSON of a statement. */
+/** Encodes the bytes before the contents: length and JSON of a declaration. */
 export function encodeStatement(statement: object): Uint8Array {
   const json = new TextEncoder().encode(JSON.stringify(statement));
   const head = new Uint8Array(4 + json.length);
@@ -147,8 +146,8 @@ export function encodeStatement(statement: object): Uint8Array {
 }
 
 /**
- * Decides one file by its comparison with what is there, whose sha256 is `existing`. `hasContent`: the sha256 of the
- * file is known, and the target has that content somewhere.
+ * Decides one file by its comparison with the present one, whose sha256 is `existing` (null: none is present).
+ * `hasContent`: the file's sha256 is known, and the target has that content somewhere.
  */
 export function decideFile(
   comparison: ClaimComparison,

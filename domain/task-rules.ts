@@ -10,12 +10,12 @@ import type { PackageConstraint, PathConstraint, TaskObject, TaskSetting } from 
 import { isTimeZone, parseTime, TimeError } from "./time.ts";
 import type { ReplicaObjectType, ReplicaType } from "./vocabulary.ts";
 
-/** Which rule of a task is broken; `content` is a combination of fields, `path` a path that no file may have. */
+/** Kinds of broken rules of a task; `content`: the combination of fields, `path`: a path that no file may have. */
 export type BrokenRule = "missing" | "empty" | "invalid" | "content" | "path";
 
 /**
- * A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says it
- * all.
+ * A task that cannot be saved. `message` says why, or what to write instead; it may be empty where the rule says
+ * everything.
  */
 export class TaskRuleError extends Error {
   override readonly name = "TaskRuleError";
@@ -29,7 +29,7 @@ export class TaskRuleError extends Error {
   }
 }
 
-/** Names may hold `project/repository/name` of a distribution's configuration (294 characters). */
+/** A name may contain `project/repository/name` of a distribution's configuration (294 characters). */
 const MAX_NAME = 256;
 const MAX_LIST = 10_000;
 const LAST_YEAR = 2099;
@@ -42,7 +42,7 @@ export type TaskHead = {
   recordReserveDays: number;
 };
 
-/** The rules of name, lists and retention, in the original's order. */
+/** Checks name, lists and retention, in the order of bk-repo. Throws TaskRuleError. */
 export function checkHead(
   { name, localProjectId, replicaTaskObjects, remoteClusterIds, recordReserveDays }: TaskHead,
   longestName = MAX_NAME,
@@ -65,7 +65,7 @@ export function checkName(name: string, longest = MAX_NAME): void {
   if (/[\p{Cc}\p{Cs}]/u.test(name)) throw new TaskRuleError("invalid", "name", "it has a control character");
 }
 
-/** The objects with their paths in normal form. */
+/** Checks the objects and returns them with their paths in normal form. Throws TaskRuleError. */
 export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObject[]): TaskObject[] {
   if (type !== "REPOSITORY" && objects.length !== 1) {
     throw new TaskRuleError(
@@ -89,7 +89,7 @@ export function checkObjects(type: ReplicaObjectType, objects: readonly TaskObje
   });
 }
 
-/** At a registry it becomes part of a URL, at an instance a name. */
+/** Checks a remote name, which becomes part of a URL at a registry and a name at an instance. */
 function checkRemoteName(field: string, name: string | null): void {
   const unfit =
     name !== null &&
@@ -100,7 +100,7 @@ function checkRemoteName(field: string, name: string | null): void {
     throw new TaskRuleError(
       "invalid",
       field,
-      `write at most ${MAX_NAME} characters, without . or .. between slashes and without \\ ? # %`,
+      `write at most ${MAX_NAME} characters, without . or .. between slashes, and without \\ ? # %`,
     );
 }
 
@@ -113,7 +113,7 @@ function wanted(
   if (list === null) throw new TaskRuleError("missing", field);
   if (list.length === 0) throw new TaskRuleError("empty", field);
   if (other !== null && other.length > 0)
-    throw new TaskRuleError("content", otherField, `this task takes ${field} only; use REPOSITORY for both`);
+    throw new TaskRuleError("content", otherField, `this task has ${field} only: use a REPOSITORY task for both`);
 }
 
 function checkPackages(constraints: readonly PackageConstraint[], { repoType }: TaskObject): PackageConstraint[] {
@@ -134,7 +134,8 @@ function checkPackages(constraints: readonly PackageConstraint[], { repoType }: 
       throw new TaskRuleError(
         "invalid",
         "targetVersions",
-        `${JSON.stringify(untaggable.slice(0, 140))} is no tag: write up to 128 letters, digits, . _ or -, no . or - first`,
+        `${JSON.stringify(untaggable.slice(0, 140))} is not a valid tag: ` +
+          "use up to 128 letters, digits, . _ or -, without . or - at the beginning",
       );
     return { packageKey, versions, targetVersions };
   });
@@ -165,7 +166,9 @@ function limitLength(list: readonly unknown[], field: string): void {
     throw new TaskRuleError("invalid", field, `it has ${list.length} entries, at most ${MAX_LIST} are allowed`);
 }
 
-/** When the task runs next by itself: null when only by hand, at once, or no more. `now` in epoch ms. */
+/**
+ * Returns when the task's schedule fires next (epoch ms, as `now`); null: it runs only by hand, at once, or no more.
+ */
 export function nextExecution(
   setting: TaskSetting,
   replicaType: ReplicaType,
@@ -185,7 +188,7 @@ export function nextExecution(
   return null;
 }
 
-/** The rules of the execution plan. `known`: what is saved already; a time that was good then may have passed. */
+/** Checks the execution plan. `known`: the saved setting, whose time may have passed since. Throws TaskRuleError. */
 export function checkPlan(setting: TaskSetting, zone: string, now: number, known: TaskSetting | null = null): void {
   const { executionStrategy, executionPlan } = setting;
   const { timeZone } = executionPlan;
@@ -203,9 +206,9 @@ function checkTime(executeTime: string | null, zone: string, now: number, known:
   if (known?.executionStrategy === "SPECIFIED_TIME" && known.executionPlan.executeTime === executeTime) return;
   try {
     const time = parseTime(executeTime, zone);
-    if (time.getTime() <= now) throw new TimeError("it has passed already");
+    if (time.getTime() <= now) throw new TimeError("the time has already passed");
     if (time.getUTCFullYear() > LAST_YEAR)
-      throw new TimeError(`it lies after the year ${LAST_YEAR}, the last that a schedule can have`);
+      throw new TimeError(`the time is after the year ${LAST_YEAR}, the last that a schedule can have`);
   } catch (error) {
     if (error instanceof TimeError) throw new TaskRuleError("invalid", "executeTime", error.message);
     throw error;
@@ -225,7 +228,7 @@ function checkCron(cronExpression: string | null, zone: string, now: number, kno
   }
 }
 
-/** What older bodies leave out. */
+/** Infers the object type, which older request bodies leave out. */
 export function inferObjectType(objects: readonly TaskObject[]): ReplicaObjectType {
   const [first] = objects;
   if (first === undefined || objects.length !== 1) return "REPOSITORY";

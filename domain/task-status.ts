@@ -7,7 +7,7 @@ export type Progress = {
   nextExecutionTime: number | null;
 };
 
-/** The task's state as the API says it; nothing but its executions decides it. */
+/** The task's status in the API; it depends only on the task's executions. */
 export function taskStatus({ replicaType, enabled, lastExecutionStatus, nextExecutionTime }: Progress): TaskStatus {
   if (lastExecutionStatus === "RUNNING") return "REPLICATING";
   if (replicaType === "REAL_TIME") return enabled ? "REPLICATING" : "WAITING";

@@ -12,23 +12,21 @@ import type {
   Verification,
 } from "./vocabulary.ts";
 
-/**
- * `versions` null or [] = all; `targetVersions`: the one version's manifest is put under each of these tags instead.
- */
+/** `versions` null or [] = all; `targetVersions`: tags that the manifest of the one version gets instead of its own. */
 export type PackageConstraint = { packageKey: string; versions: string[] | null; targetVersions?: string[] | null };
 export type PathConstraint = { path: string };
 
 export type ExecutionPlan = {
   executeImmediately: boolean;
-  /** As the user sent it, ISO with or without offset. */
+  /** Time as the user sent it, ISO with or without offset. */
   executeTime: string | null;
   cronExpression: string | null;
-  /** Ours: an IANA zone; null = the configured one. */
+  /** An extension of bk-repo's API: IANA zone; null = the configured one. */
   timeZone: string | null;
 };
 
 export type TaskSetting = {
-  /** Body bytes per second to one cluster in one execution; <= 0 = none. */
+  /** Body bytes per second to one cluster in one execution; <= 0 = no limit. */
   rateLimit: number;
   includeMetadata: boolean;
   conflictStrategy: ConflictStrategy;
@@ -38,12 +36,15 @@ export type TaskSetting = {
   storageConsistencyCheck: boolean;
   automaticCreateRemoteRepo: boolean;
   compare: CompareMode;
-  /** Bytes that a run may read at one cluster to compare, where no digest decides; what goes beyond is different. */
+  /**
+   * Bytes that a run may read at one cluster to compare where no digest decides; content beyond the limit counts as
+   * different.
+   */
   compareReadLimit: number;
   verification: Verification;
 };
 
-/** What settings have that say nothing else, and those that were stored before there were such words. */
+/** Defaults of settings, also for those that were stored before these fields existed. */
 export const SETTING_DEFAULTS = {
   compare: "AUTO",
   compareReadLimit: 1024 ** 3,
@@ -51,7 +52,7 @@ export const SETTING_DEFAULTS = {
 } as const satisfies Partial<TaskSetting>;
 type Later = keyof typeof SETTING_DEFAULTS;
 
-/** A setting as any version stored it. */
+/** A setting as stored by any version. */
 export type StoredSetting = Omit<TaskSetting, Later> & Partial<Pick<TaskSetting, Later>>;
 
 export const completeSetting = (stored: StoredSetting): TaskSetting => ({ ...SETTING_DEFAULTS, ...stored });
@@ -65,10 +66,7 @@ export type TaskObject = {
   pathConstraints: PathConstraint[] | null;
 };
 
-/**
- * What a run keeps of the task it began with: later edits do not touch it. Holds no secret: credentials are looked up
- * by id.
- */
+/** A run's copy of its task: later edits do not affect it. It contains no secret: credentials are looked up by id. */
 export type RunSnapshot = {
   taskName: string;
   projectId: string;
@@ -76,7 +74,7 @@ export type RunSnapshot = {
   replicaType: ReplicaType;
   setting: TaskSetting;
   record: boolean;
-  /** `protocol`: what a linked repository named when the run began; absent: nothing. */
+  /** `protocol`: the one that a linked repository named when the run began; absent: none. */
   objects: (TaskObject & { category: RepositoryCategory | null; protocol?: Protocol | null })[];
   clusters: { id: string; name: string; type: ClusterType }[];
   localCluster: string;

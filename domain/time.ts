@@ -1,4 +1,4 @@
-/** A text that is no time; `message` says what to write instead. */
+/** A text that is not a time; `message` says what to write instead. */
 export class TimeError extends Error {
   override readonly name = "TimeError";
 }
@@ -40,8 +40,8 @@ function measureOffset(clock: ZoneClock, at: number): number {
 }
 
 /**
- * Milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). One look-up of Intl for each UTC day;
- * RangeError for an unknown zone.
+ * Returns the milliseconds to add to UTC to get the zone's clock at `at` (epoch ms). Asks Intl once for each UTC day.
+ * Throws RangeError for an unknown zone.
  */
 export function offsetAt(zone: string, at: number): number {
   const clock = clockOf(zone);
@@ -57,12 +57,14 @@ export function offsetAt(zone: string, at: number): number {
   return Number.isNaN(offset) ? measureOffset(clock, at) : offset;
 }
 
-const ZONE_NAME =
-  /^(UTC|UCT|GMT|CET|EET|MET|WET|EST|MST|HST|GB|NZ|PRC|ROC|ROK|[A-Z][A-Za-z0-9+-]{3,}|(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US)(\/[A-Z][A-Za-z0-9_+-]*)+)$/;
+const SHORT_NAMES = "UTC|UCT|GMT|CET|EET|MET|WET|EST|MST|HST|GB|NZ|PRC|ROC|ROK";
+const AREAS =
+  "Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Brazil|Canada|Chile|Etc|Europe|Indian|Mexico|Pacific|US";
+const ZONE_NAME = new RegExp(`^(?:${SHORT_NAMES}|[A-Z][A-Za-z0-9+-]{3,}|(?:${AREAS})(?:/[A-Z][A-Za-z0-9_+-]*)+)$`);
 
 /**
- * Whether `name` is an IANA time zone as both Intl and Temporal's server know it: the latter is case-sensitive and
- * knows neither offsets nor abbreviations like PST.
+ * Whether `name` is an IANA time zone that both Intl and Temporal's server know. The server is case-sensitive and knows
+ * neither offsets nor abbreviations like PST.
  */
 export function isTimeZone(name: string): boolean {
   if (name.length > 64 || !ZONE_NAME.test(name) || /[A-Z]{4}/.test(name)) return false;
@@ -74,7 +76,7 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** The zone's clock as the API writes it: local, with milliseconds, without offset (`2020-03-16T12:00:00.000`). */
+/** Formats the zone's clock as in the API: local, with milliseconds, without offset (`2020-03-16T12:00:00.000`). */
 export function formatTime(at: Date | number, zone: string): string {
   const ms = Number(at);
   return new Date(ms + offsetAt(zone, ms)).toISOString().slice(0, -1);
@@ -84,8 +86,8 @@ const ISO_TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?
 const EXAMPLES = "write 2030-01-31T12:00:00 or, with an offset, 2030-01-31T12:00:00+08:00";
 
 /**
- * Reads an ISO date-time. An offset is honoured; without one it is the zone's clock, where a time skipped by a clock
- * change moves forward by what was skipped and a repeated one is its first occurrence. TimeError for anything else.
+ * Parses an ISO date-time. Without an offset it is the zone's clock, where a time skipped by a clock change moves
+ * forward by the skipped duration, and a repeated time is its first occurrence. Throws TimeError for anything else.
  */
 export function parseTime(text: string, zone: string): Date {
   const match = ISO_TIME.exec(text);
@@ -100,7 +102,7 @@ export function parseTime(text: string, zone: string): Date {
   return new Date(clock - shift);
 }
 
-/** Epoch ms of the fields read as UTC; null when one of them would roll over. */
+/** Returns epoch ms of the fields as UTC; null when one of them is out of range. */
 function toUtc(fields: number[], millisecond: number): number | null {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = fields;
   const date = new Date(0);

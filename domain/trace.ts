@@ -1,10 +1,10 @@
 /**
- * How a trace travels: W3C Trace Context in a header of Temporal's, as Temporal's own interceptors for OpenTelemetry
+ * Header in which a trace travels through Temporal: W3C Trace Context, as Temporal's own OpenTelemetry interceptors
  * write it.
  */
 export const TRACE_HEADER = "_tracer-data";
 
-/** The service as traces name it. */
+/** Name of the service in traces. */
 export const TRACED_AS = "artifact-replication";
 
 export type TraceCarrier = { traceparent?: string; tracestate?: string };
@@ -14,7 +14,7 @@ export type SpanPlace = { traceId: string; spanId: string; sampled: boolean };
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})$/;
 
-/** W3C Trace Context section 3.2; null for what does not have that form. */
+/** Parses W3C Trace Context section 3.2; null for any other form. */
 export function readTraceparent(text: string | undefined): SpanPlace | null {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(text ?? "") ?? [];
   if (traceId === undefined || spanId === undefined || flags === undefined) return null;
@@ -24,10 +24,7 @@ export function readTraceparent(text: string | undefined): SpanPlace | null {
 export const writeTraceparent = ({ traceId, spanId, sampled }: SpanPlace): string =>
   `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`;
 
-/**
- * A workflow's run from its begin to its end, in ms of the epoch, as the orchestrator exports it. `failure`: why it did
- * not end well.
- */
+/** A run of a workflow, times in epoch ms, as the orchestrator exports it. `failure`: why it did not succeed. */
 export type WorkflowSpan = SpanPlace & {
   parentSpanId: string | null;
   name: string;
@@ -36,5 +33,5 @@ export type WorkflowSpan = SpanPlace & {
   failure: string | null;
 };
 
-/** What workflows tell the orchestrator of their spans. */
+/** Sinks through which workflows report their spans to the orchestrator. */
 export type TraceSinks = { trace: { ended: (span: WorkflowSpan) => void } };

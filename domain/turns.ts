@@ -1,4 +1,4 @@
-/** Runs the work of each key one after the other, whatever became of the work before. */
+/** Runs the work of each key one after the other, also after work that failed. */
 export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>;
 
 export function createTurns(): Turns {

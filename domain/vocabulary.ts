@@ -1,4 +1,4 @@
-/** The words of the API, said once: columns, schemas and types derive from these tuples. */
+/** The words of the API, each defined once: columns, schemas and types derive from these tuples. */
 export const REPLICA_OBJECT_TYPES = ["REPOSITORY", "PACKAGE", "PATH"] as const;
 export type ReplicaObjectType = (typeof REPLICA_OBJECT_TYPES)[number];
 
@@ -17,11 +17,11 @@ export type ExecutionStrategy = (typeof EXECUTION_STRATEGIES)[number];
 export const EXECUTION_STATUSES = ["RUNNING", "SUCCESS", "FAILED"] as const;
 export type ExecutionStatus = (typeof EXECUTION_STATUSES)[number];
 
-/** What began a run: somebody, a schedule, or an upload. */
+/** What started a run: a person, a schedule, or an upload. */
 export const RUN_CAUSES = ["MANUAL", "SCHEDULED", "REAL_TIME"] as const;
 export type RunCause = (typeof RUN_CAUSES)[number];
 
-/** What became of a run; MISSED: it should have begun while nothing could begin it. */
+/** Results of a run; MISSED: it was due while nothing could start it. */
 export const RUN_RESULTS = ["SUCCESS", "FAILED", "MISSED"] as const;
 export type RunResult = (typeof RUN_RESULTS)[number];
 
@@ -34,7 +34,7 @@ export type ClusterType = (typeof CLUSTER_TYPES)[number];
 export const CLUSTER_STATUSES = ["HEALTHY", "UNHEALTHY"] as const;
 export type ClusterStatus = (typeof CLUSTER_STATUSES)[number];
 
-/** Every type the documents name; which of them can be transferred today is `domain/capabilities.ts`. */
+/** Every type in bk-repo's documents; `domain/capabilities.ts` says which can be transferred today. */
 export const REPOSITORY_TYPES = [
   "GENERIC",
   "DOCKER",
@@ -57,24 +57,24 @@ export const REPOSITORY_CATEGORIES = ["LOCAL", "REMOTE"] as const;
 export type RepositoryCategory = (typeof REPOSITORY_CATEGORIES)[number];
 
 /**
- * How contents that no digest decides are compared: AUTO by what is known, else they are read within a limit; READ
- * reads them; SIZE never does.
+ * How contents are compared where no digest decides: AUTO by known facts, else by reading them within a limit; READ
+ * always reads them; SIZE never does.
  */
 export const COMPARE_MODES = ["AUTO", "READ", "SIZE"] as const;
 export type CompareMode = (typeof COMPARE_MODES)[number];
 
-/** What proves after writing that the target has the content: its digest or else its size, or always its bytes. */
+/** What proves after a write that the target has the content: its digest or else its size, or always its bytes. */
 export const VERIFICATIONS = ["DIGEST", "READ_BACK"] as const;
 export type Verification = (typeof VERIFICATIONS)[number];
 
-/** By what an artifact was compared with what the target had. */
+/** How an artifact was compared with the content at the target. */
 export const COMPARED_BY = ["DIGEST", "SIZE", "READ"] as const;
 export type ComparedBy = (typeof COMPARED_BY)[number];
 
-/** By what the target was seen to have what was written. */
+/** How it was verified that the target has the written content. */
 export const VERIFIED_BY = ["DIGEST", "SIZE", "READ_BACK"] as const;
 export type VerifiedBy = (typeof VERIFIED_BY)[number];
 
-/** How a registry elsewhere is spoken to: what REMOTE clusters and linked repositories are. */
+/** Protocols of registries elsewhere: of REMOTE clusters and linked repositories. */
 export const PROTOCOLS = ["OCI", "NPM", "MAVEN", "HELM", "PYPI", "CARGO", "WEBDAV", "HTTP", "S3", "DIRECTORY"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];

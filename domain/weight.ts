@@ -1,15 +1,15 @@
 import { factsOf, type Unit } from "./repository-types.ts";
 import type { ClusterType, RepositoryType } from "./vocabulary.ts";
 
-/** How much an artifact asks of an end: many requests, or a share of one that takes hundreds. */
+/** What an artifact costs an end: many requests, or a share of one request for hundreds of artifacts. */
 export type Weight = "heavy" | "light";
 
 /**
- * Another instance takes many artifacts at once, but images, which are pushed one by one, as everything is to a
- * registry.
+ * Another instance receives many artifacts in one request, except images, which are pushed one by one. A registry
+ * receives everything one by one.
  */
 const AT_INSTANCES = { file: "light", version: "light", image: "heavy" } as const satisfies Record<Unit, Weight>;
 
-/** `to`: undefined where the cluster is gone. */
+/** Weight of an artifact; `to` undefined: the cluster no longer exists. */
 export const weightOf = (type: RepositoryType, to: ClusterType | undefined): Weight =>
   to === "REMOTE" ? "heavy" : AT_INSTANCES[factsOf(type).unit];

@@ -1,6 +1,6 @@
 /**
- * Whether `name` matches `pattern`, in which `*` stands for any characters and everything else for itself. Time is at
- * most pattern × name.
+ * Whether `name` matches `pattern`, where `*` means any characters and everything else itself. Takes at most pattern ×
+ * name steps.
  */
 export function matchesWildcard(pattern: string, name: string): boolean {
   let at = 0;

@@ -3,22 +3,24 @@ import type { ArtifactOutcome, UploadState } from "./outcome.ts";
 import type { RunSnapshot, TaskSetting } from "./task.ts";
 import type { ClusterType, Protocol } from "./vocabulary.ts";
 
-/** What workers and the control plane say to each other under /internal/v1 (docs/decisions.md#internal-api). */
+/** Messages between workers and the control plane under /internal/v1 (docs/decisions.md#internal-api). */
 
 /**
- * The form of what they say. Worker and control plane must have the same; their releases may differ. It grows with
- * every change that the other side must know of.
+ * Version of these messages. Worker and control plane need the same one; their releases may differ. It grows with every
+ * change that the other side must know.
  */
 export const INTERNAL_PROTOCOL = 3;
 
-/** Why a worker is not let in: it has another key, its clock is off, or it speaks another protocol. */
+/** Why a worker is not admitted: another key, a wrong clock, or another protocol version. */
 export const REFUSALS = ["key", "clock", "protocol"] as const;
 export type Refusal = (typeof REFUSALS)[number];
 
-/** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key opens it. */
+/** One end of a transfer. `secret` is sealed for `sealedFor`; only a holder of the secret key can open it. */
 export type Endpoint = {
   url: string;
-  /** Of a registry, for the object's type; null: it is no registry, or the end must be asked (`protocolOf`). */
+  /**
+   * Protocol of a registry for the object's type; null: the end is not a registry, or must be probed (`protocolOf`).
+   */
   protocol: Protocol | null;
   username: string | null;
   secret: string | null;
@@ -28,21 +30,21 @@ export type Endpoint = {
 };
 
 /**
- * An artifact still to be handled. The node fields are null where the artifact is no file of a hosted repository, or
- * the file is gone.
+ * An artifact of a batch without an outcome. The node fields are null where it is not a file of a hosted repository, or
+ * the file no longer exists.
  */
 export type BatchArtifact = {
   seq: number;
   name: string;
   version: string;
   problem: string | null;
-  /** This execution may have sent it before. */
+  /** Whether this execution may have sent it before. */
   begun: boolean;
   uploads: UploadState[];
   plannedSize: number | null;
   /**
-   * Of a file or version of a hosted repository, as it is now, `sha256:…`; null: it is gone. Of a linked repository as
-   * the listing said, `algorithm:hex`; null: it did not.
+   * Of a hosted repository: present digest of the file or version, `sha256:…`; null: it no longer exists. Of a linked
+   * repository: digest from the listing, `algorithm:hex`; null: the listing had none.
    */
   digest: string | null;
   size: number | null;
@@ -55,7 +57,7 @@ export type BatchArtifact = {
   lastModifiedDate: number | null;
 };
 
-/** `done`: it was handed in already; what it had left is to be cut anew. */
+/** `done`: the batch was finished already; its remaining artifacts are to be cut again. */
 export type BatchAnswer =
   | { kind: "halted"; reason: string }
   | { kind: "done" }
@@ -70,14 +72,14 @@ export type BatchAnswer =
       target: Endpoint & { type: ClusterType };
       setting: TaskSetting;
       /**
-       * FAST_FAIL: nothing more is begun after a failure. Of a drain the control plane decides, for not all that fails
+       * FAST_FAIL: nothing new begins after a failure. In a drain the control plane decides, since not every failure
        * counts there.
        */
       endsAtFailure: boolean;
       artifacts: BatchArtifact[];
     };
 
-/** Begun, moving (bytes and uploads so far), or ended. */
+/** Report of one artifact: begun, moving (bytes and uploads so far), or ended. */
 export type ArtifactReport = {
   seq: number;
   name: string;
@@ -87,15 +89,15 @@ export type ArtifactReport = {
   startTime: number;
   bytesSent: number;
   uploads: UploadState[];
-  /** It was put off because of a large blob that must go in one request. */
+  /** It was postponed because of a large blob that must go in one request. */
   whole?: true;
   outcome: ArtifactOutcome | null;
 };
 
-/** How long (ms) the ends of a batch lately took to answer; null: they were not asked. */
+/** How long (ms) the ends of a batch lately took to answer; null: no request was made. */
 export type Waits = { target: number | null; source: number | null };
 
-/** `done`: the batch is handed in; `interrupted`: what was under way was broken off. */
+/** `done`: the batch is finished; `interrupted`: work under way was aborted. */
 export type ReportRequest = {
   recordId: string;
   number: number;
@@ -105,9 +107,9 @@ export type ReportRequest = {
   done?: { interrupted: boolean };
 };
 /**
- * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or handed to another worker. `handBack`: an end
- * has become slow, and the slot is for those that are not. `rest`: artifacts without an outcome of a batch that was
- * handed in.
+ * `stop`: why the batch must not go on: stopped, fast-failed, deleted, or given to another worker. `handBack`: an end
+ * has become slow; return the batch, the slot is for other ends. `rest`: artifacts of a finished batch without an
+ * outcome.
  */
 export type ReportAnswer = { stop: string | null; handBack?: boolean; rest?: number };
 
@@ -121,12 +123,12 @@ export type ListingAnswer =
       object: RunSnapshot["objects"][number];
       source: Endpoint;
     }
-  /** There is no room for it now: ask again at that time (epoch ms), null = at once in the slots that all share. */
+  /** No room now: ask again at that time (epoch ms), null = at once in the shared slots. */
   | { kind: "later"; retryAt: number | null };
 
 /**
- * An artifact as a listing found it; with `problem`, something that was asked for and is not there. `size` (bytes, of
- * all its parts) and `digest` (`algorithm:hex`) where the source says them.
+ * An artifact in a listing; with `problem`: an artifact that was wanted and does not exist. `size` (bytes of all parts)
+ * and `digest` (`algorithm:hex`) where the source states them.
  */
 export type ListedArtifact = {
   name: string;

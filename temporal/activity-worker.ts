@@ -5,7 +5,7 @@ import type { TemporalSettings } from "./connect.ts";
 import type { Tracing } from "./tracing.ts";
 import { workerConnection } from "./worker.ts";
 
-/** One queue: its activities, and how many of them at once. */
+/** One queue: its activities, and how many of them run at once. */
 type Queue = { taskQueue: string; activities: object; slots: number };
 
 type Options = {
@@ -13,18 +13,18 @@ type Options = {
   namespace: string;
   queues: readonly Queue[];
   /**
-   * How often (ms) an activity's heartbeats reach Temporal: progress in its UI, and cancellation there, are at most
-   * this late.
+   * How often (ms) heartbeats of an activity reach Temporal. Progress in its UI, and cancellation of the activity, are
+   * at most this late.
    */
   heartbeatInterval: number;
-  /** Null: no traces. */
+  /** Null: traces are not wanted. */
   tracing: Tracing | null;
   log: Logger;
 };
 
 /**
- * Runs activities of some queues until it is stopped; connects again when Temporal was away for too long. `onUp` is
- * called at the first connection.
+ * Runs the activities of some queues until it is stopped; reconnects after an outage of Temporal. `onUp` is called at
+ * the first connection.
  */
 export function keepActivityWorkers(
   { settings, namespace, queues, heartbeatInterval, tracing, log }: Options,
@@ -55,7 +55,7 @@ export function keepActivityWorkers(
     );
     if (stopping.signal.aborted) return;
     onUp();
-    // One that breaks takes the others with it: they begin again together.
+    // A worker that breaks ends the others, too: all of them start again together.
     const ended = await Promise.allSettled(workers.map((worker) => worker.run().finally(endAll)));
     await connection.close();
     for (const end of ended) if (end.status === "rejected") throw end.reason;
@@ -65,7 +65,7 @@ export function keepActivityWorkers(
     while (!stopping.signal.aborted) {
       const names = queues.map(({ taskQueue }) => taskQueue);
       await runOnce().catch((error: unknown) =>
-        log.error({ err: error, queues: names }, "the worker broke off and starts again"),
+        log.error({ err: error, queues: names }, "the workers of these queues failed and start again"),
       );
       if (!stopping.signal.aborted) await sleep(1_000);
     }

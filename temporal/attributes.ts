@@ -5,8 +5,8 @@ import type { Logger } from "pino";
 const KEYWORD = 2;
 
 /**
- * Makes the search attributes, all Keyword, that the namespace lacks; false when it still lacks some (then runs do
- * without).
+ * Creates the search attributes (all Keyword) that the namespace lacks. Returns false when some still lack; runs then
+ * do without.
  */
 export async function ensureSearchAttributes(
   connection: Connection,
@@ -23,18 +23,18 @@ export async function ensureSearchAttributes(
     }
     return true;
   } catch (error) {
-    // Who may neither list nor make them may use those that an administrator has made.
+    // A client that may neither list nor create attributes may still use those that an administrator has created.
     if (await areThere(connection, namespace, names)) return true;
     const reason = error instanceof Error ? error.message : String(error);
     log.warn(
       { reason },
-      `Search attributes cannot be made in ${namespace}; runs go without: ${names.join(", ")} (all Keyword)`,
+      `Search attributes cannot be created in ${namespace}; runs do without ${names.join(", ")} (all Keyword)`,
     );
     return false;
   }
 }
 
-/** A query that names an attribute which is not there, or is of a type that has no equality with text, is refused. */
+/** The server refuses a query that names a missing attribute, or one whose type cannot equal a text. */
 async function areThere(
   { workflowService }: Connection,
   namespace: string,

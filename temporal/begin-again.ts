@@ -5,18 +5,17 @@ import { defaultPayloadConverter } from "@temporalio/common";
 /** WorkflowIdConflictPolicy and WorkflowIdReusePolicy (temporal.api.enums.v1). */
 const TERMINATE_EXISTING = 3;
 const ALLOW_DUPLICATE = 1;
-/** In the memo of a run that was begun again: for which build. */
+/** Key in the memo of a run that was begun again; the value is the build. */
 const MARK = "begunAgainFor";
 const ENDED_WITHIN_MS = 10_000;
 
-/** Whether this run is one that was begun again for the build. */
+/** Whether this run was begun again for the build. */
 export const wasBegunBy = ({ memo }: Pick<WorkflowExecutionDescription, "memo">, build: string) =>
   memo?.[MARK] === build;
 
 /**
- * Ends a run with its children and begins it again under the same id, with the same input; the end and the new
- * beginning are one step of the server. False, and nothing done, when it was begun again for this build already or has
- * ended.
+ * Ends a run with its children and begins it again under the same id, with the same input; the server does both in one
+ * step. Returns false, and does nothing, when the run has ended or was begun again for this build already.
  */
 export async function beginAgain(client: Client, workflowId: string, build: string): Promise<boolean> {
   const described = await client.workflow.getHandle(workflowId).describe();
@@ -50,17 +49,17 @@ export async function beginAgain(client: Client, workflowId: string, build: stri
   return true;
 }
 
-/** Without those that the server sets itself. */
+/** Leaves out the attributes that the server sets on its own. */
 function ours<T>(attributes: Record<string, T> | null | undefined): Record<string, T> {
   return Object.fromEntries(
     Object.entries(attributes ?? {}).filter(([name]) => !name.startsWith("Temporal") && name !== "BuildIds"),
   );
 }
 
-/** The server ends it, too, but some time later, when the new run may want its id already. */
+/** The server ends the child, too, but later, when the new run may already need its id. */
 async function endChild(client: Client, workflowId: string): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
-  const end = () => handle.terminate("its parent is begun again");
+  const end = () => handle.terminate("its parent was begun again");
   await client.withDeadline(Date.now() + ENDED_WITHIN_MS, end).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   });

@@ -12,7 +12,7 @@ const OLDEST = { major: 1, minor: 8 };
 
 export type Binary = { path: string; version: string };
 export type BinaryOptions = {
-  /** TEMPORAL_CLI_PATH; given, nothing else is tried. */
+  /** TEMPORAL_CLI_PATH; when it is set, nothing else is tried. */
   cliPath?: string | undefined;
   cacheDir: string;
   proxy: Proxy;
@@ -20,7 +20,7 @@ export type BinaryOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** The version that we download and build: the one of temporal/go.mod. */
+/** The version that is downloaded or built: the one in temporal/go.mod. */
 function pinnedVersion(): string {
   const module = readFileSync(new URL("./go.mod", import.meta.url), "utf8");
   const version = /^\s*(?:require )?github\.com\/temporalio\/cli v(\d+\.\d+\.\d+)\b/m.exec(module)?.[1];
@@ -29,8 +29,8 @@ function pinnedVersion(): string {
 }
 
 /**
- * The executable at `path` (or of that name on PATH) with its version; rejects with a reason when it is not there or
- * too old.
+ * Returns the executable at `path` (or of that name on PATH) with its version; rejects with a reason when it is missing
+ * or too old.
  */
 async function usable(path: string): Promise<Binary> {
   const { stdout } = await run(path, ["--version"], { timeout: 30_000 }).catch((error: NodeJS.ErrnoException) => {
@@ -39,7 +39,7 @@ async function usable(path: string): Promise<Binary> {
   const [, major, minor, patch] = /^temporal version (\d+)\.(\d+)\.(\d+)/.exec(stdout) ?? [];
   if (Number(major) !== OLDEST.major || Number(minor) < OLDEST.minor) {
     throw new Error(
-      `is ${stdout.split("\n")[0] || "no Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`,
+      `is ${stdout.split("\n")[0] || "not a Temporal CLI"}; version ${OLDEST.major}.${OLDEST.minor} or newer is needed`,
     );
   }
   return { path, version: `${major}.${minor}.${patch}` };
@@ -51,7 +51,7 @@ async function given(path: string): Promise<Binary> {
   });
 }
 
-/** Temporal's CLI, from where it can be had soonest; what is downloaded or built stays in the cache. */
+/** Finds Temporal's CLI at the nearest place; a download or build is kept in the cache. */
 export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: BinaryOptions): Promise<Binary> {
   if (cliPath !== undefined) return given(cliPath);
   const version = pinnedVersion();
@@ -59,7 +59,7 @@ export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: Bina
   const make = async (produce: () => Promise<void>) => {
     await mkdir(cacheDir, { recursive: true });
     await produce().catch((error: Error) => {
-      log.info(`That did not work: ${error.message}`);
+      log.info(`That failed: ${error.message}`);
       throw error;
     });
     return usable(cached);
@@ -85,10 +85,11 @@ export async function findBinary({ cliPath, cacheDir, proxy, log, signal }: Bina
   }
   throw new Error(
     [
-      "The Temporal server's program could not be had:",
+      "The Temporal server's program was not found and could not be downloaded or built:",
       ...failures.map((failure) => `  - ${failure}`),
-      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; name it in TEMPORAL_CLI_PATH; allow https to temporal.download",
-      "(HTTPS_PROXY is honoured); install Go 1.21 or newer; or give a server that runs in TEMPORAL_ADDRESS.",
+      "Do one of these: install Temporal's CLI 1.8 or newer on PATH; set TEMPORAL_CLI_PATH to it; allow https to",
+      "temporal.download (HTTPS_PROXY is honoured); install Go 1.21 or newer; or set TEMPORAL_ADDRESS to a server",
+      "that runs.",
     ].join("\n"),
   );
 }

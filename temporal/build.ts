@@ -9,7 +9,7 @@ const MODULE = fileURLToPath(new URL(".", import.meta.url));
 const COMMAND = "github.com/temporalio/cli/cmd/temporal";
 const VERSION_VARIABLE = "github.com/temporalio/cli/internal/temporalcli.Version";
 
-/** Builds the CLI of temporal/go.mod as `target`, which appears whole or not at all. */
+/** Builds the CLI of temporal/go.mod as `target`; the file appears whole or not at all. */
 export async function buildBinary(
   version: string,
   target: string,

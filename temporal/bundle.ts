@@ -15,15 +15,15 @@ const MAKE = fileURLToPath(new URL(`./make-bundle${EXTENSION}`, import.meta.url)
 export type BundleOptions = {
   /** The file that exports the workflows. */
   entry: string;
-  /** Folders whose code the bundle is made of; a change in them makes a new bundle. */
+  /** Folders that contain the code of the bundle; a change in them makes a new bundle. */
   sources: readonly string[];
-  /** A module of interceptors that belongs to it. */
+  /** A module of interceptors to include. */
   interceptors?: string;
   cacheDir: string;
   log: Logger;
 };
 
-/** The path of a bundle of the workflows; made only when the sources or the SDK changed since the last one. */
+/** Returns the path of a bundle of the workflows; builds it only when the sources or the SDK have changed. */
 export async function bundleWorkflows({ entry, sources, interceptors, cacheDir, log }: BundleOptions): Promise<string> {
   const file = join(cacheDir, `workflows-${await keyOf(sources)}${interceptors === undefined ? "" : "-traced"}.js`);
   if (await exists(file)) return file;

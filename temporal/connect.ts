@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Connection, type ConnectionOptions } from "@temporalio/client";
 import type { Logger } from "pino";
 
-/** The settings that say how Temporal is reached, as `Config` has them. */
+/** The settings for reaching Temporal, a part of `Config`. */
 export type TemporalSettings = {
   temporalAddress: string;
   temporalApiKey?: string | undefined;
   temporalTls?: ConnectionOptions["tls"] | undefined;
 };
 
-/** What the SDK's client and worker connections both take. */
+/** Options that the SDK's client and worker connections share. */
 export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls }: TemporalSettings) {
   return {
     address: temporalAddress,
@@ -19,8 +19,8 @@ export function connectionOptions({ temporalAddress, temporalApiKey, temporalTls
 }
 
 /**
- * A client connection that connects at first use, and comes back within 2 s of Temporal's own return (gRPC alone waits
- * up to 2 minutes).
+ * A client connection that connects at first use, and is back within 2 s after Temporal is (gRPC alone waits up to 2
+ * minutes).
  */
 export function clientConnection(settings: TemporalSettings): Connection {
   return Connection.lazy({
@@ -29,7 +29,7 @@ export function clientConnection(settings: TemporalSettings): Connection {
   });
 }
 
-/** Why Temporal does not answer for the namespace, after at most 2 s; undefined when it does. */
+/** Returns, within 2 s, why Temporal does not answer for the namespace; undefined when it answers. */
 export async function problemOf(connection: Connection, namespace: string): Promise<string | undefined> {
   try {
     await connection.withDeadline(Date.now() + 2_000, () =>
@@ -55,10 +55,10 @@ export type WatchOptions = { namespace: string; log: Logger; onUp: () => Promise
 
 const LOOK_MS = 3_000;
 const LOOK_AGAIN_MS = 500;
-/** One answer that comes late is no outage. */
+/** One late answer does not count as an outage. */
 const MISSES = 2;
 
-/** Looks every 3 s whether a server answers, whoever runs it; `onUp` ends before it counts as up. */
+/** Checks every 3 s whether a server answers, embedded or not. The server counts as up once `onUp` has ended. */
 export function watchTemporal(connection: Connection, { namespace, log, onUp, onChange }: WatchOptions): Watch {
   let up: boolean | undefined;
   let timer: NodeJS.Timeout | undefined;

@@ -6,17 +6,17 @@ import { pipeline } from "node:stream/promises";
 import type { Logger } from "pino";
 import { EnvHttpProxyAgent, fetch, type Dispatcher } from "undici";
 
-/** The service that Temporal's SDKs download the CLI from: it answers where the archive for a platform lies. */
+/** The service from which Temporal's SDKs download the CLI: it returns the address of the archive for a platform. */
 const SERVICE = "https://temporal.download/cli";
 const ARCHITECTURES: Record<string, string> = { x64: "amd64", arm64: "arm64" };
 
 export type Proxy = { httpProxy?: string | undefined; httpsProxy?: string | undefined; noProxy?: string | undefined };
 type Options = { proxy: Proxy; log: Logger; signal?: AbortSignal | undefined; service?: string };
 
-/** Downloads the CLI as `target`, which appears whole or not at all. Without a network it gives up within seconds. */
+/** Downloads the CLI as `target`; the file appears whole or not at all. Without a network it fails within seconds. */
 export async function downloadBinary(version: string, target: string, options: Options): Promise<void> {
   const arch = ARCHITECTURES[process.arch];
-  if (!arch) throw new Error(`there is none for the architecture ${process.arch}`);
+  if (!arch) throw new Error(`no CLI is offered for the architecture ${process.arch}`);
   const { log, signal, service = SERVICE, proxy } = options;
   log.info(`Downloading Temporal's CLI ${version} (about 60 MB; once, it is then kept as ${target})`);
   const dispatcher = new EnvHttpProxyAgent({
@@ -51,7 +51,9 @@ async function get(url: string, dispatcher: Dispatcher, signal: AbortSignal | un
   return answer;
 }
 
-/** One file out of a .tar.gz; tar writes it to its output, so the archive's paths reach no folder of ours. */
+/**
+ * Extracts one file of a .tar.gz. tar writes it to its output, so that paths in the archive cannot name files of ours.
+ */
 async function extract(archive: Readable, file: string, target: string): Promise<void> {
   const tar = spawn("tar", ["-xzOf", "-", "--", file], { stdio: ["pipe", "pipe", "ignore"] });
   const ended = new Promise<void>((resolve, reject) => {

@@ -5,20 +5,20 @@ const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 const STEADY_MS = 60_000;
 
-/** A process just started; `ready` resolves when it does its work. */
+/** A process that was just started; `ready` resolves when it works. */
 export type Started = { child: ChildProcess; ready: Promise<unknown> };
 
 export type Kept = {
   readonly name: string;
-  /** The pid while there is a process. */
+  /** The pid; undefined while no process runs. */
   pid: () => number | undefined;
-  /** Whether the process said that it does its work. */
+  /** Whether the process has reported that it works. */
   isUp: () => boolean;
-  /** The first time it is up; rejects when its first process ends before that. */
+  /** Resolves when the process is up for the first time; rejects when the first process ends before that. */
   readonly firstUp: Promise<void>;
-  /** Sends to a forked process; lost when there is none. */
+  /** Sends to a forked process; the message is lost while no process runs. */
   send: (message: object) => void;
-  /** Sends the signal; resolves when the process is gone. To be called when `until` has aborted. */
+  /** Sends the signal; resolves when the process is gone. Call it only after `until` has aborted. */
   end: (signal: NodeJS.Signals) => Promise<void>;
 };
 
@@ -29,13 +29,13 @@ export type KeepOptions = {
   start: () => Started;
   log: Logger;
   onChange: () => void;
-  /** When it aborts, nothing is started again. */
+  /** Once it aborts, nothing is started again. */
   until: AbortSignal;
 };
 
 /**
- * Keeps one process running: started again 1 s after its end, then 2 s, up to 30 s; from 1 s again once it held for a
- * minute.
+ * Keeps one process running: restarts it 1 s after its end, then after 2 s, up to 30 s; after 1 s again once it has run
+ * for a minute.
  */
 export function keepRunning({ name, start, log, onChange, until }: KeepOptions): Kept {
   let child: ChildProcess | undefined;
@@ -79,7 +79,7 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
 
   until.addEventListener("abort", () => clearTimeout(timer), { once: true });
   const firstUp = new Promise<void>((resolve, reject) => launch({ resolve, reject }));
-  // Whoever does not wait for the first start has the restarts.
+  // A caller that does not wait for the first start relies on the restarts.
   firstUp.catch(() => undefined);
   return {
     name,
@@ -94,7 +94,7 @@ export function keepRunning({ name, start, log, onChange, until }: KeepOptions):
   };
 }
 
-/** Resolves with how the process ended, or with why it could not be started. */
+/** Resolves with how the process ended, or with the reason why it could not be started. */
 function ended(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once("error", (error) => child.pid === undefined && resolve(error.message));

@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { bundleWorkflowCode, DefaultLogger } from "@temporalio/worker";
 
 /**
- * `make-bundle <entry> <file> [<interceptors>]`: a process of its own, because the bundler takes 100 MiB that it never
- * gives back.
+ * `make-bundle <entry> <file> [<interceptors>]` is a process of its own, because the bundler takes 100 MiB that it
+ * never releases.
  */
 const [entry = "", file = "", ...interceptors] = process.argv.slice(2);
 const { code } = await bundleWorkflowCode({

@@ -2,15 +2,11 @@ import type { Client } from "@temporalio/client";
 
 /** TaskQueueType.ACTIVITY (temporal.api.enums.v1). */
 const ACTIVITY = 2;
-/**
- * A worker that waits for work asks again at least once a minute; the server remembers those that are gone for some
- * more.
- */
+/** A waiting worker polls at least once a minute; the server remembers a worker that is gone for somewhat longer. */
 const FRESH_MS = 90_000;
 
 /**
- * Whether an activity worker, wherever it runs, has lately asked the queue for work; false also when the server does
- * not say.
+ * Whether an activity worker, on any machine, has polled the queue lately; false also when the server gives no answer.
  */
 export async function hasWorker(
   { workflowService, options: { namespace } }: Client,

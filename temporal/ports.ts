@@ -3,7 +3,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 export type WantedPort = { port: number; variable: string };
 
-/** The ports as wanted, where 0 = any free one; rejects with the variable's name when one is taken. */
+/** Returns the wanted ports, where 0 = any free one; rejects with the variable's name when a port is taken. */
 export async function choosePorts(ip: string, wanted: readonly WantedPort[]): Promise<number[]> {
   const held = await Promise.allSettled(wanted.map((one) => hold(ip, one)));
   return Promise.all(
@@ -33,8 +33,8 @@ async function hold(ip: string, { port, variable }: WantedPort) {
 }
 
 /**
- * A connection that our end closes first leaves the port in TIME_WAIT: the system then gives it to nobody else who asks
- * for any port (Temporal's SDKs do the same).
+ * A connection that our end closes first leaves the port in TIME_WAIT: the system then assigns it to no other process
+ * that asks for any free port (Temporal's SDKs do the same).
  */
 async function remember(server: Server, ip: string, port: number): Promise<void> {
   const accepted = once(server, "connection");
@@ -46,7 +46,7 @@ async function remember(server: Server, ip: string, port: number): Promise<void>
   await closed;
 }
 
-/** As part of a URL, the host at which this machine reaches a server bound to `ip`. */
+/** Returns the host, as written in a URL, at which this machine reaches a server bound to `ip`. */
 export function reachable(ip: string): string {
   if (ip === "0.0.0.0") return "127.0.0.1";
   if (ip === "::" || ip === "[::]") return "[::1]";

@@ -2,16 +2,17 @@ import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A process of this machine; `started` tells it from a later one that got the same pid. */
+/** A process of this machine; `started` distinguishes it from a later process with the same pid. */
 type Mark = { pid: number; started: string };
 
 /**
- * When the process began, as text that no other process with this pid has; undefined when it is gone or only a zombie.
+ * Returns when the process began, as text that no other process with this pid has; undefined when it is gone or only a
+ * zombie.
  */
 function startOf(pid: number): string | undefined {
   try {
     if (process.platform === "linux") {
-      // proc(5): after the name in brackets (which may hold anything) come the state and, 19 fields on, the start in
+      // proc(5): the name in brackets may contain anything; after it come the state and, 19 fields later, the start in
       // ticks since boot.
       const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
         .replace(/^.*\) /s, "")
@@ -43,19 +44,19 @@ async function endProcess(mark: Mark, graceMs: number): Promise<void> {
   for (const end = Date.now() + 5_000; runs(mark); await sleep(50)) {
     signal(mark, "SIGKILL");
     if (Date.now() > end)
-      throw new Error(`Process ${mark.pid} of an earlier start cannot be ended; end it and start again`);
+      throw new Error(`process ${mark.pid} of an earlier start cannot be ended: end it by hand and start again`);
   }
 }
 
 export type Ledger = {
   /** Notes that `pid` is now the process of that name. */
   note: (name: string, pid: number) => void;
-  /** Ends what an earlier holder of the file left running; resolves with the names of what it ended. */
+  /** Ends the processes that an earlier holder of the file left running; resolves with their names. */
   endLeftovers: (graceMs: number) => Promise<string[]>;
   clear: () => void;
 };
 
-/** A file that survives its writer's death and says which processes it had started. */
+/** Opens a file that survives its writer's death and names the processes that the writer had started. */
 export function openLedger(file: string): Ledger {
   const marks = new Map<string, Mark>();
   const save = () => {

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import { beginAgain, wasBegunBy } from "./begin-again.ts";
 import { NO_SPANS } from "./tracing.ts";
 
-/** Runs looked at; a start waits no longer than this for all of them. */
+/** Limit of the runs that are looked at; a start waits no longer than WITHIN_MS for all of them. */
 const MOST_RUNS = 2_000;
 const WITHIN_MS = 30_000;
 const ANSWERED_WITHIN_MS = 10_000;
@@ -13,16 +13,16 @@ const ANSWERED_WITHIN_MS = 10_000;
 export type ReplayOptions = {
   client: Client;
   taskQueue: string;
-  /** The workflows' code, and what tells it from that of other releases. */
+  /** The workflow code, and the id that distinguishes it from the code of other releases. */
   codePath: string;
   build: string;
   log: Logger;
 };
 
 /**
- * Before the first workflow task of a release: replays the histories of the runs that are under way with its code, one
- * after the other, and begins those again that it would break, as whole trees; once for each release. To be called
- * while nobody else carries out their tasks.
+ * Replays the histories of the runs under way with the code of this release, before its first workflow task. Runs that
+ * it would break are begun again as whole trees, once for each release. Call it while nothing else executes their
+ * tasks.
  */
 export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
   const { client, log } = options;
@@ -37,25 +37,22 @@ export async function replayOpenRuns(options: ReplayOptions): Promise<void> {
     ]);
   } catch (error) {
     seen.left = true;
-    log.warn(
-      { err: error },
-      "the runs under way could not all be replayed; those that this release breaks will say so",
-    );
+    log.warn({ err: error }, "not all runs under way could be replayed; a run that this release breaks will report it");
   }
   for (const [workflowId, reason] of broken) await beginAgainLogged(options, workflowId, reason);
   if (seen.replayed > 0 || seen.left)
     log.info({ ...seen, begunAgain: broken.size, ms: Date.now() - begun }, "replayed the runs under way");
 }
 
-/** Code that does not come to an end in a replay must not keep the release from going on with the rest. */
+/** A replay that never ends must not keep the release from starting. */
 async function endOf(ms: number): Promise<never> {
   await sleep(ms, undefined, { ref: false });
-  throw new Error(`not over after ${ms / 1_000} s`);
+  throw new Error(`the replay is not finished after ${ms / 1_000} s`);
 }
 
 type Seen = { replayed: number; left: boolean };
 
-/** `broken`: ids of the runs at the top, and why. */
+/** `broken`: ids of the top runs, with the reason. */
 async function replayAll(
   options: ReplayOptions,
   deadline: number,
@@ -74,7 +71,7 @@ async function replayAll(
   }
 }
 
-/** One at a time: a history may be long. */
+/** Yields one history at a time: a history may be long. */
 async function* histories(
   { client, taskQueue, build, log }: ReplayOptions,
   deadline: number,
@@ -95,13 +92,13 @@ async function* histories(
       roots.set(workflowId, described.rootExecution?.workflowId ?? described.parentExecution?.workflowId ?? workflowId);
       yield { workflowId, history: await handle.fetchHistory() };
     } catch (error) {
-      log.warn({ err: error, workflowId }, "a run under way could not be read, and is not replayed");
+      log.warn({ err: error, workflowId }, "a run under way could not be read and is not replayed");
     }
   }
 }
 
 /**
- * Whether other code than this build's did its last step; false also when it has done none, or was begun again for this
+ * Whether another build did the run's last step; false also when the run has done no step, or was begun again for this
  * build.
  */
 function isOfAnother(described: WorkflowExecutionDescription, build: string): boolean {
@@ -118,12 +115,12 @@ async function beginAgainLogged(
     if (await beginAgain(client, workflowId, build))
       log.error(
         { workflowId, reason },
-        "this release cannot go on with a run under way; the run was begun again, and what is done stays done",
+        "this release cannot go on with a run under way; the run was begun again and keeps what is done",
       );
     else
       log.error(
         { workflowId, reason },
-        "this release cannot go on with a run under way, and has begun it again before",
+        "this release cannot go on with a run under way that it has already begun again",
       );
   } catch (error) {
     log.error(

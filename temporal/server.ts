@@ -11,24 +11,24 @@ import { choosePorts, reachable } from "./ports.ts";
 
 const START_WITHIN_MS = 120_000;
 /**
- * The dev server's one history shard reads its queues 20 times a second unless told otherwise: each step of each
+ * By default, the only history shard of the dev server reads its queues 20 times a second, and each step of each
  * workflow would wait for that.
  */
 const DYNAMIC_CONFIG = [
   ...["transfer", "timer", "visibility"].map((queue) => `history.${queue}ProcessorMaxPollRPS=2000`),
-  // What queues is handed out in turns by project. Fairness holds within a partition, so there is one.
+  // Projects take turns in a queue. Fairness holds within a partition, so there is one partition.
   "matching.enableFairness=true",
   ...["Read", "Write"].map((kind) => `matching.numTaskqueue${kind}Partitions=1`),
 ];
 const SWITCHES = ["--ui-disable-news-fetch", "--disable-config-env", "--disable-config-file"];
 const PRAGMAS = ["journal_mode=WAL", "synchronous=NORMAL"];
 
-/** Where the embedded server listens; the same after each of its restarts. */
+/** Where the embedded server listens; unchanged by its restarts. */
 export type Place = { bind: string; port: number; uiPort: number; address: string; ui: string };
 
 export type PlaceSettings = { temporalBind: string; temporalPort: number; temporalUiPort: number };
 
-/** Chooses the server's ports, and warns when others than this machine will reach it. */
+/** Chooses the server's ports, and warns when other machines can reach it. */
 export async function choosePlace(
   { temporalBind, temporalPort, temporalUiPort }: PlaceSettings,
   log: Logger,
@@ -39,7 +39,8 @@ export async function choosePlace(
   ]);
   if (!/^(127\.|::1$)/.test(temporalBind)) {
     log.warn(
-      `TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication; whoever reaches it controls every run`,
+      `TEMPORAL_BIND is ${temporalBind}: the embedded Temporal server has no authentication, ` +
+        "so everyone who can reach it controls every run",
     );
   }
   const host = reachable(temporalBind);
@@ -49,22 +50,22 @@ export async function choosePlace(
 export type ServerOptions = {
   binary: Binary;
   place: Place;
-  /** The folder of its database. */
+  /** Folder of the server's database. */
   dataDir: string;
   namespace: string;
-  /** How long (ms) closed runs stay in its history. */
+  /** How long (ms) closed runs stay in the history. */
   retention: number;
   log: Logger;
-  /** Once it aborts, the server's complaints about its own end are for debugging only. */
+  /** Once it aborts, warnings and errors of the server are logged at level debug. */
   stopping: AbortSignal;
 };
 
 /**
- * Starts the embedded server; ready when it answers and knows how long to keep closed runs. It is no part of our
- * process group: Ctrl-C does not reach it before the workers have ended.
+ * Starts the embedded server; it is ready when it answers and knows how long to keep closed runs. It is not in our
+ * process group, so that Ctrl-C does not reach it before the workers have ended.
  */
 export function startServer({ binary, place, dataDir, namespace, retention, log, stopping }: ServerOptions): Started {
-  // A file of another version of the CLI cannot be opened: there are no migrations.
+  // The CLI has no migrations and cannot open a file of another version.
   const database = join(dataDir, `temporal-${binary.version}.db`);
   const flags = {
     "--ip": [place.bind],
@@ -96,7 +97,7 @@ async function untilReady(connection: Connection, namespace: string, retention: 
   });
 }
 
-/** The server's own warnings and errors become lines of our log. */
+/** Writes the server's own warnings and errors to our log. */
 function forwardLog(child: ChildProcess, log: Logger, stopping: AbortSignal): void {
   if (!child.stderr) return;
   createInterface({ input: child.stderr }).on("line", (line) => {

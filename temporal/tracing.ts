@@ -18,30 +18,30 @@ import type { ActivityInterceptorsFactory, InjectedSinks } from "@temporalio/wor
 import type { Logger } from "pino";
 import { TRACE_HEADER, type TraceCarrier, TRACED_AS, type TraceSinks, type WorkflowSpan } from "../domain/trace.ts";
 
-/** Spans of artifacts come by the thousand: more would be dropped with the default of 2,048. */
+/** Spans of artifacts come by the thousand; the default of 2,048 would drop many. */
 const QUEUE = 32_768;
-/** How long the last ones may take when a process ends. */
+/** How long (ms) the last spans may take when a process ends. */
 const LAST_SPANS_MS = 2_000;
-/** A collector that is away is told so often. */
+/** How often (ms) the log reports that the collector cannot be reached. */
 const TELL_AGAIN_MS = 60_000;
 
-/** For replays: what ended long ago is exported no more. */
+/** For replays: runs that ended long ago are not exported again. */
 export const NO_SPANS: InjectedSinks<TraceSinks> = { trace: { ended: { fn: () => undefined } } };
 
 type TraceSettings = { otelExporterOtlpEndpoint?: string | undefined; instanceId?: string | undefined };
 
-/** What clients and workers of Temporal take, so that a trace goes through it. */
+/** Interceptors and sinks that pass a trace through Temporal's clients and workers. */
 export type Tracing = {
   clientInterceptors: { workflow: WorkflowClientInterceptor[] };
   activityInterceptors: { activity: ActivityInterceptorsFactory[] };
   sinks: InjectedSinks<TraceSinks>;
-  /** Exports what is left. */
+  /** Exports the remaining spans. */
   end: () => Promise<void>;
 };
 
 /**
- * Sends traces by OTLP over HTTP from this process; null where they are not wanted, and no SDK is loaded then. The
- * SDK's variables (OTEL_…, of the OpenTelemetry specification) say where to and how many. `role`: what the process is.
+ * Sends traces by OTLP over HTTP from this process. Null, and no SDK is loaded, where traces are not wanted. The SDK's
+ * variables (OTEL_…, of the OpenTelemetry specification) say where to and how many. `role`: what the process is.
  */
 export async function openTracing(
   role: string,
@@ -74,7 +74,7 @@ export async function openTracing(
       ],
     },
     sinks: { trace: { ended: { fn: (info, span) => processor.onEnd(exported(span, info, resource)) } } },
-    // What a collector that is away does not take is lost; the process does not wait for it.
+    // Spans that an unreachable collector does not accept are lost; the process does not wait for it.
     end: () => Promise.race([provider.shutdown().catch(quiet), sleep(LAST_SPANS_MS)]),
   };
 }
@@ -83,7 +83,7 @@ export async function openTracing(
 const REASON = /"message":"((?:[^"\\]|\\.)*)"/;
 const quiet = (): void => undefined;
 
-/** The SDK tells each batch that it could not send. */
+/** Logs that traces cannot be sent, at most once a minute: the SDK reports each batch. */
 function tellTrouble(log: Logger): void {
   let told = 0;
   const tell = (message: string) => {
@@ -115,7 +115,7 @@ type Info = {
   workflowExecution?: { workflowId: string; runId: string } | undefined;
 };
 
-/** An activity as a span of the workflow that asked for it. */
+/** Runs an activity as a span of the workflow that requested it. */
 function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Promise<unknown> {
   const attributes = {
     "temporal.workflow_id": info.workflowExecution?.workflowId ?? "",
@@ -136,7 +136,7 @@ function inSpan(info: Info, headers: Headers, work: () => Promise<unknown>): Pro
     });
 }
 
-/** In the SDK's form: seconds and the rest in nanoseconds. */
+/** Time in the SDK's form: seconds and nanoseconds. */
 const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), Math.round((ms % 1_000) * 1e6)];
 
 function exported(

@@ -1,6 +1,6 @@
 export type Bell = ReturnType<typeof createBell>;
 
-/** What wakes a workflow that waits. Any number of rings are one, until it is heard. */
+/** Wakes a workflow that waits. Rings that were not heard yet count as one. */
 export function createBell() {
   let rung = false;
   let next = open();
@@ -10,14 +10,14 @@ export function createBell() {
       next.resolve();
     },
     isRung: () => rung,
-    /** True when it rang since it was heard last. */
+    /** Returns whether it rang since the last call. */
     heard(): boolean {
       const was = rung;
       if (was) next = open();
       rung = false;
       return was;
     },
-    /** Resolves with the next ring, or at once when one was not heard yet. */
+    /** Resolves at the next ring, or at once when a ring was not heard yet. */
     rings: () => next.ringing,
   };
 }

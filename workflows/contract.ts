@@ -1,7 +1,7 @@
 import type { Lane } from "../domain/lanes.ts";
 import { runBase } from "../domain/run-names.ts";
 
-/** Queue names carry the instance's id, so that instances may share one Temporal (docs/decisions.md#processes). */
+/** Queue names contain the instance's id, so that instances may share one Temporal (docs/decisions.md#processes). */
 export const queues = (instanceId: string) => ({
   control: `control-${instanceId}`,
   orchestrate: `orchestrate-${instanceId}`,
@@ -10,17 +10,17 @@ export const queues = (instanceId: string) => ({
 export type Queues = ReturnType<typeof queues>;
 
 /**
- * Each kind of slots of a transfer worker has a queue of its own. The plain name is that of releases without kinds:
- * what they had queued is still taken.
+ * Each kind of slot (lane) of a transfer worker has its own queue. The plain name belongs to releases without lanes;
+ * work that they queued there is still taken.
  */
 export const laneQueue = (transfer: string, lane: Lane) => `${transfer}-${lane.toLowerCase()}`;
 
-/** Workflow types, as Temporal's UI shows them. */
+/** Workflow types, as shown in Temporal's UI. */
 export const TASK_RUN = "taskRun";
 export const TARGET_RUN = "targetRun";
 export const REAL_TIME_RUN = "realTimeRun";
 
-/** Signals without content. To a realTimeRun: something happened. To a targetRun: there is more to cut. */
+/** Signals without content. WAKE to a realTimeRun: something happened. MORE to a targetRun: there is more to cut. */
 export const WAKE = "wake";
 export const MORE = "more";
 
@@ -36,11 +36,11 @@ export const runWorkflowId = ({
 export const realTimeWorkflowId = (taskKey: string, clusterId: string) => `repl-rt/${taskKey}/${clusterId}`;
 const SCHEDULES = "repl:";
 export const scheduleId = (taskKey: string) => `${SCHEDULES}${taskKey}`;
-/** The key of the task that a schedule belongs to; null when it is none of ours. */
+/** The key of the task that a schedule belongs to; null when the schedule is not ours. */
 export const scheduledTask = (id: string) => (id.startsWith(SCHEDULES) ? id.slice(SCHEDULES.length) : null);
 /**
- * `id`: what tells a child from the others of its run, in names; runs that began before there were names keep their
- * numbers.
+ * The workflow id of a child. `id`: distinguishes it from the other children of its run, in names; children of runs
+ * that began before such names existed keep their numbers.
  */
 export function targetWorkflowId(
   runId: string,
@@ -50,19 +50,19 @@ export function targetWorkflowId(
   return object === null ? `${runId}/${clusterId}` : `${runId}/${clusterId}/${object}`;
 }
 
-/** What waits in a queue is taken in turns by project; of a key the server takes 64 bytes. */
+/** Projects take turns in a queue. The server accepts at most 64 bytes as a key. */
 export const fairness = (projectId: string) => ({ fairnessKey: encodeURIComponent(projectId).slice(0, 64) });
 
 /**
- * What goes first where workflows and batches wait for the same workers: what is uploaded; then what is soon done, the
- * beginning of each run and runs of a few artifacts; then all else (what Temporal does by itself).
+ * The order in which waiting workflows and batches get the shared workers: uploads first; then short work, which is the
+ * beginning of each run and runs of a few artifacts; then everything else (Temporal's own default).
  */
 export const PRIORITY = { realTime: 1, soon: 2, other: 3 } as const;
 
-/** Of a run when it begins; its children have another. */
+/** Priority of a run when it begins; its children have their own. */
 export const runPriority = (projectId: string) => ({ priorityKey: PRIORITY.soon, ...fairness(projectId) });
 
-/** Search attributes, all Keyword. */
+/** Search attributes, all of type Keyword. */
 export const ATTRIBUTES = {
   task: "ReplTask",
   project: "ReplProject",
@@ -71,14 +71,14 @@ export const ATTRIBUTES = {
 } as const;
 
 /**
- * The form in which today's code begins a run: it says so in the input. A run that does not began in an earlier form,
- * and goes on as it began; where that matters `patched` finds it out, which costs a marker and an update of search
+ * The form in which today's code begins a run, stated in the run's input. A run without it began in an earlier form and
+ * goes on in that form. Where the form matters, `patched` detects it, at the price of a marker and an update of search
  * attributes each time.
  */
 export const FORM = 2;
 
 /**
- * `recordId` null: a firing of a schedule; the run makes its record from its own workflow id. `schedule` is then the
+ * `recordId` null: a schedule fired, and the run creates its record from its own workflow id; `schedule` is then the
  * timing in words.
  */
 export type TaskRunInput = {
@@ -91,7 +91,8 @@ export type TaskRunInput = {
   searchAttributes: boolean;
   form?: number;
   /**
-   * Where a run that goes on as new was: the last cluster that it has sent to, and why a child of it broke, if one did.
+   * Progress of a run that continued as new: the last cluster it has sent to, and why one of its children broke, if one
+   * did.
    */
   sent?: { to: string; broken: string | null };
 };
@@ -102,16 +103,16 @@ export type RealTimeRunInput = Omit<TaskRunInput, "recordId" | "schedule" | "sen
 export type TargetRunInput = {
   recordId: string;
   clusterId: string;
-  /** What the run says of itself in Temporal's UI. */
+  /** Describes the run in Temporal's UI. */
   label: string;
   queues: Queues;
   form?: number;
-  /** The object is of files or of packages made of them, no images. */
+  /** The object consists of files, or of packages made of files; never of images. */
   files?: true;
-  /** The objects from `object` up to, without, `objectsEnd`. */
+  /** The object indexes from `object` (included) to `objectsEnd` (excluded). */
   object: number;
   objectsEnd: number;
-  /** Grows with each cut; a run that goes on as new goes on counting. */
+  /** Number of the next cut; a run that continues as new goes on counting. */
   cut: number;
   counts: { batches: number; done: number; failed: number };
 };

@@ -4,9 +4,9 @@ import type { RunActivities } from "../activities/control/runs.ts";
 import type { Queues } from "./contract.ts";
 import { CONTROL } from "./options.ts";
 
-/** What the control plane does for a workflow; `summary` says in Temporal's UI what for. */
+/** The activities of the control plane for a workflow; `summary` says in Temporal's UI what the call is for. */
 export const control = ({ queues }: { queues: Queues }, summary: string) =>
   proxyActivities<RunActivities & DrainActivities>({ ...CONTROL, taskQueue: queues.control, summary });
 
-/** A time of day (UTC), for summaries. */
+/** A time of day (UTC), `12:34:56`, for summaries. */
 export const clock = (time: number) => new Date(time).toISOString().slice(11, 19);

@@ -16,21 +16,21 @@ import { targetRun } from "./target-run.ts";
 import { type Target, targetOptions } from "./targets.ts";
 
 /**
- * `bounded` false: the run began when there was no end to the number of children and to its history. `first`: the first
- * page of targets, if it is known.
+ * `bounded` false: the run began with a release that did not limit the number of children or the history. `first`: the
+ * first page of targets, if it is known.
  */
 type How = { bounded: boolean; first?: TargetPage | undefined };
-/** `objects`: how many the run has. */
+/** `objects`: the number of objects of the run. */
 type Run = { recordId: string; objects: number };
 type Children = { live: number; last: Target | null; broken: unknown };
 
 /**
- * Sends to every target by a child, and answers what the run goes on with as new, null when all is sent. Children end
- * on their own; one that breaks does not stop the others.
+ * Sends to every target through a child workflow. Returns the input with which the run continues as new, null when
+ * everything is sent. Children end on their own; one that breaks does not stop the others.
  */
 export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Promise<TaskRunInput | null> {
   const children: Children = { live: 0, last: null, broken: undefined };
-  // A run that is cancelled is closed when nothing of it is sent any more.
+  // A cancelled run is closed only after all its children have ended.
   const over = () => CancellationScope.nonCancellable(() => condition(() => children.live === 0));
   const all = await startAll(input, run, children, how).catch(async (error: unknown) => {
     if (how.bounded) await over();
@@ -46,8 +46,8 @@ export async function sendToTargets(input: TaskRunInput, run: Run, how: How): Pr
 }
 
 /**
- * False: some are left for the run that goes on as new. Only a run with a child for each cluster has so many that this
- * matters.
+ * Returns false when targets are left for the run that continues as new. Only a run with one child for each cluster has
+ * so many targets that this matters.
  */
 async function startAll(input: TaskRunInput, run: Run, children: Children, { bounded, first }: How): Promise<boolean> {
   let started = 0;

@@ -9,12 +9,12 @@ import { clock, control } from "./control.ts";
 import { LONGEST_PLAN, LONGEST_RETRY_AFTER_MS, PLANNING, PLANS, SHORTEST_WAIT_MS, TRANSFER } from "./options.ts";
 
 /**
- * `complete` false: the history is long enough, and the run is to go on as new. `targets`: the first, where the plan
- * has told them.
+ * `complete` false: the history is long enough, and the run must continue as new. `targets`: the first page of targets,
+ * where the plan returned it.
  */
 type RunPlan = { complete: boolean; targets?: TargetPage | undefined };
 
-/** Plans what a run sends: the hosted objects in one step, the linked ones by listing them. */
+/** Plans what a run sends: all hosted objects in one step, linked objects by listing them. */
 export async function planRun(input: TaskRunInput, recordId: string): Promise<RunPlan> {
   const planning = (summary: string) =>
     proxyActivities<PlanActivities>({ ...PLANNING, taskQueue: input.queues.control, summary });
@@ -41,7 +41,7 @@ export async function planRun(input: TaskRunInput, recordId: string): Promise<Ru
   return { complete: !isLong() && workflowInfo().historyLength < LONGEST_PLAN };
 }
 
-/** The objects that are to be listed, read page by page as they are taken, behind those of which the plan has told. */
+/** The objects to list: first those that the plan returned, then further pages, read when they are needed. */
 function createWaiting(
   read: PlanActivities["readUnlisted"],
   recordId: string,
@@ -63,10 +63,10 @@ function createWaiting(
   };
 }
 
-/** An object whose listing breaks for good has a problem of its own; the others go on. */
+/** Lists one object. A listing that fails for good becomes the problem of this object; the other objects go on. */
 async function listObject(input: TaskRunInput, recordId: string, object: number, isLong: () => boolean): Promise<void> {
   try {
-    // What is soon listed does not wait behind what is not.
+    // A short listing does not wait behind long ones.
     for (let lane: Lane = "QUICK"; !(await listOnce(input, recordId, object, lane)) && !isLong();) lane = "SHARED";
   } catch (error) {
     if (isCancellation(error)) throw error;
@@ -78,7 +78,7 @@ async function listObject(input: TaskRunInput, recordId: string, object: number,
   }
 }
 
-/** Lists for a while; true at the end of the object. What is to be tried later has waited when this returns. */
+/** Lists for a while; returns true at the end of the object. When a retry is due later, it waits before returning. */
 async function listOnce(
   { queues, projectId }: TaskRunInput,
   recordId: string,
@@ -102,7 +102,7 @@ async function listOnce(
   return complete;
 }
 
-/** As runs were planned that began before `planRun`: object by object, and what breaks one breaks the run. */
+/** Plans runs that began before `planRun` existed: object by object, and an error of one object breaks the run. */
 export async function planEach(input: TaskRunInput, recordId: string, objects: number): Promise<void> {
   const waiting = Array.from({ length: objects }, (_, object) => object);
   const plan = async () => {

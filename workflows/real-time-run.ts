@@ -20,8 +20,8 @@ import { createSending } from "./sending.ts";
 export const wakeSignal = defineSignal(WAKE);
 
 /**
- * Sends to one cluster what is uploaded: one drain after the other while there is something to send, then it waits for
- * the bell, and ends when that is long silent.
+ * Sends uploads to one cluster: runs one drain after the other while there is something to send, then waits for the
+ * bell, and ends after a long silence.
  */
 export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   const { workflowId } = workflowInfo();
@@ -30,7 +30,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   let ended: Ended | null = null;
   for (let silent = false; ;) {
     bell.heard();
-    // Cancelled while it opens a record, it must still learn of it, to close it.
+    // A run that is cancelled while it opens a record must still learn of the record, to close it.
     const step: Step = await CancellationScope.nonCancellable(() =>
       control(input, ended ? "close the drain, look for the next" : "look for a drain").beginDrain(
         input.taskKey,
@@ -43,7 +43,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
     setCurrentDetails(tell(step));
     ended = null;
     if (step.kind === "gone") return;
-    // A drain that has its record is found again by the next run.
+    // A drain whose record exists is found again by the next run.
     if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof realTimeRun>({ ...input, form: FORM });
     if (step.kind === "drain") {
       ended = await drain(input, step, bell);
@@ -57,10 +57,7 @@ export async function realTimeRun(input: RealTimeRunInput): Promise<void> {
   }
 }
 
-/**
- * Sends what a drain has, and what happens meanwhile. Its record is closed by whoever takes the answer, whatever
- * happened.
- */
+/** Sends what a drain has, and changes that happen meanwhile. The caller closes its record, in every case. */
 async function drain(input: RealTimeRunInput, begun: Drained, bell: Bell): Promise<Ended> {
   const { recordId } = begun;
   try {
@@ -95,14 +92,14 @@ async function sendAll(
       if (!left) await condition(() => sending.isOver() || (bell.isRung() && !full && mayGrow()));
       if (!left && sending.isOver()) return sending.end();
       bell.heard();
-      const grown = await control(input, "take in what is new").growDrain(input.taskKey, input.clusterId, recordId);
+      const grown = await control(input, "record new changes").growDrain(input.taskKey, input.clusterId, recordId);
       (grown.targets ?? (await readTargets(input, recordId))).forEach(sending.send);
       left = grown.more && mayGrow();
-      // Histories of before it was said have none.
+      // Histories of earlier releases have no `full`.
       full = grown.full === true;
     }
   } finally {
-    // A drain that was cancelled is closed when nothing of it is sent any more.
+    // A cancelled drain is closed only after everything of it has ended.
     await CancellationScope.nonCancellable(() => condition(sending.isOver));
   }
 }

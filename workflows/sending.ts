@@ -8,8 +8,8 @@ import { transfer } from "./transfer.ts";
 type Child = { started: Promise<ChildWorkflowHandle<typeof targetRun>>; ended: Promise<void> };
 
 /**
- * What a drain sends: the batches that were cut with it at once, all else by a child for each of its objects, started
- * when the object has something to send, and told when it has more.
+ * Sends a drain: first the batches that were cut with it, everything else through one child for each object. A child
+ * starts when its object has something to send, and gets a signal when it has more.
  */
 export function createSending(input: RealTimeRunInput, { recordId, objects }: { recordId: string; objects: number }) {
   const children = new Map<number | null, Child>();
@@ -48,7 +48,7 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
       await (await child.started).signal(moreSignal);
     } catch (error) {
       if (isCancellation(error)) throw error;
-      // It had ended already.
+      // The child has ended already.
       await child.ended;
       await sendTo(target);
     }
@@ -64,7 +64,7 @@ export function createSending(input: RealTimeRunInput, { recordId, objects }: { 
         .finally(() => (busy -= 1));
     },
     isOver: () => busy === 0,
-    /** Throws what went wrong with a child. */
+    /** Throws the first error of a batch or child. */
     end(): void {
       if (broken !== undefined) throw broken;
     },

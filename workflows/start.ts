@@ -13,7 +13,7 @@ import { openTracing, type Tracing } from "../temporal/tracing.ts";
 import { installRuntime, workerConnection } from "../temporal/worker.ts";
 import { queues } from "./contract.ts";
 
-/** The orchestrator: runs workflows, and nothing else. */
+/** The orchestrator process: runs workflows, and nothing else. */
 const EXTENSION = extname(import.meta.url);
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -44,7 +44,7 @@ const [codePath, connection] = await Promise.all([
   workerConnection(config, log),
 ]);
 const taskQueue = queues(config.instanceId).orchestrate;
-/** The release as Temporal's histories name it: by what its workflows do, whatever it is called. */
+/** The build id in Temporal's histories: a hash of the workflow code, whatever the release is called. */
 const build = createHash("sha256")
   .update(await readFile(codePath))
   .digest("hex")
@@ -62,9 +62,10 @@ worker = await Worker.create({
   ...(tracing && { sinks: tracing.sinks }),
   enableNonLocalActivities: false,
   maxCachedWorkflows: 300,
-  // One thread runs them all: what it cannot take up soon waits at the server, where the more urgent goes first.
+  // One thread runs all workflows: a task that it cannot take soon waits at the server, where more urgent tasks go
+  // first.
   maxConcurrentWorkflowTaskExecutions: 8,
-  // After a kill, a run waits this long for the dead worker that had it in its cache.
+  // After a kill, a run waits this long for the dead worker that had it cached.
   stickyQueueScheduleToStartTimeout: "5s",
   shutdownGraceTime: "10s",
   shutdownForceTime: "20s",

@@ -8,12 +8,12 @@ const cluster = defineSearchAttributeKey(ATTRIBUTES.cluster, "KEYWORD");
 
 export type Target = TargetPage["targets"][number];
 /**
- * `objects`: how many the run has; `cut`: the first that the child asks for; `priorityKey`: where it is not that of the
- * run itself.
+ * `objects`: the number of objects of the run; `cut`: the first cut that the child requests; `priorityKey`: absent
+ * where it equals the run's own.
  */
 type Run = { runId: string; recordId: string; objects: number; cut: number; priorityKey?: number };
 
-/** How the child is started that sends to a target. */
+/** Start options of the child workflow that sends to a target. */
 export function targetOptions(
   {
     taskName,
@@ -40,7 +40,7 @@ export function targetOptions(
     workflowId: targetWorkflowId(runId, { object, clusterId, ...(id === undefined ? {} : { id }) }),
     staticSummary: label,
     priority: { ...fairness(projectId), ...(priorityKey === undefined ? {} : { priorityKey }) },
-    // Stays where a run goes on as new, which loses the summary.
+    // The memo stays when a run continues as new; the summary does not.
     memo: { task: taskName, sends: label },
     ...(searchAttributes ? { typedSearchAttributes: attributes } : {}),
     args: [

@@ -25,9 +25,9 @@ const NOT_BEGUN = {
   stale: "nothing to do: since it was due, the task was deleted, disabled or changed, or this run was ended",
 };
 
-/** One execution of a task: plan every object, send each to each cluster, close the record whatever happened. */
+/** One execution of a task: plans every object, sends each to each cluster, and closes the record in every case. */
 export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
-  // Stopped in its first moment it must still learn of its record, to close it.
+  // A run that is stopped at once must still learn of its record, to close it.
   const begun = await CancellationScope.nonCancellable(() =>
     control(input, input.recordId === null ? "open a record" : "find the record").beginRun(
       input.taskKey,
@@ -65,7 +65,7 @@ export async function taskRun(input: TaskRunInput): Promise<TaskRunResult> {
   return { status: "SUCCESS", planned: closed.planned, success: closed.success };
 }
 
-/** Answers what the run goes on with as new, null when all is sent. */
+/** Returns the input with which the run continues as new, null when everything is sent. */
 async function planAndSend(input: TaskRunInput, run: Extract<Begun, { kind: "go" }>): Promise<TaskRunInput | null> {
   if (!isSince(input, "plan-at-once")) {
     await planEach(input, run.recordId, run.objects);

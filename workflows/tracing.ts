@@ -12,9 +12,9 @@ import {
 import { REAL_TIME_RUN } from "./contract.ts";
 
 /**
- * Part of the workflows' bundle only where traces are wanted. It hands the trace on to activities, children and the
+ * Included in the workflow bundle only where traces are wanted. Passes the trace on to activities, children and the
  * next run, and lets the orchestrator export a span when a run ends. It waits for nothing and makes no command, so that
- * it may come and go under runs under way.
+ * runs under way replay with and without it.
  */
 export const interceptors: WorkflowInterceptorsFactory = () => {
   const sinks = proxySinks<TraceSinks>();
@@ -43,7 +43,7 @@ export const interceptors: WorkflowInterceptorsFactory = () => {
       {
         scheduleActivity: (input, next) => next({ ...input, headers: handOn(input.headers) }),
         startChildWorkflowExecution: (input, next) => next({ ...input, headers: handOn(input.headers) }),
-        // What follows uploads never ends: each of its runs is a trace of its own.
+        // A realTimeRun never ends: each of its runs is a trace of its own.
         continueAsNew: (input, next) =>
           next(workflowInfo().workflowType === REAL_TIME_RUN ? input : { ...input, headers: handOn(input.headers) }),
       },
@@ -80,8 +80,8 @@ function read(headers: Headers): TraceCarrier | undefined {
 }
 
 /**
- * Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace: its id, which Temporal makes at
- * random, is the trace's, too.
+ * The run's own place in the trace. Without a parent (a firing, or an upload in REAL_TIME) the run begins a trace,
+ * whose id is the run id, which Temporal makes at random.
  */
 function ownPlace(parent: SpanPlace | null): SpanPlace {
   const id = workflowInfo().runId.replaceAll("-", "");

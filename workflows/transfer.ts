@@ -11,8 +11,8 @@ export type Batch = { number: number; summary: string; lane?: Lane };
 type Place = { queues: Queues; recordId: string; form?: number | undefined };
 
 /**
- * Sends a batch. One over which workers die again and again is sent by a process of its own and halved, until what
- * kills them is found.
+ * Sends a batch. A batch over which workers die repeatedly is sent by a process of its own and halved until the
+ * artifact that kills them is found.
  */
 export async function transfer(input: Place, batch: Batch): Promise<BatchResult> {
   if (!isSince(input, "isolate-batches")) return transferOrFail(input, batch);
@@ -30,7 +30,7 @@ export async function transfer(input: Place, batch: Batch): Promise<BatchResult>
   return transferAlone(input, { ...batch, lane: "ALONE" });
 }
 
-/** Halves are sent one after the other: each has a process, and a worker has room for one such. */
+/** Sends the halves one after the other: each needs a process, and a worker has room for one. */
 async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
   const control = proxyActivities<RunActivities>({ ...CONTROL, taskQueue: input.queues.control });
   const sent = await tryOnce(input, batch);
@@ -41,7 +41,7 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
     batch.number,
     sent.reason,
   ]);
-  // What an attempt has put off before it died is counted by none.
+  // No count includes what an attempt postponed before it died.
   if (split.kind === "failed") return { ...split.counts, rest: 1 };
   const sum: BatchResult = { total: 0, again: 0, failed: 0 };
   for (const number of split.numbers) {
@@ -56,7 +56,7 @@ async function transferAlone(input: Place, batch: Batch): Promise<BatchResult> {
 
 type Tried = { result: BatchResult } | { result: null; untried: boolean; reason: string };
 
-/** `untried`: its worker gave it back without having died over it. */
+/** `untried`: the worker returned the batch without having died over it. */
 async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "SHARED" }: Batch): Promise<Tried> {
   const { transferBatch } = proxyActivities<TransferActivities>({
     ...ONE_TRY,
@@ -72,7 +72,10 @@ async function tryOnce({ queues, recordId }: Place, { number, summary, lane = "S
   }
 }
 
-/** As runs did that began before batches were halved: one whose worker dies again and again fails as a whole. */
+/**
+ * Sends a batch of a run that began before batches were halved: it fails as a whole when workers die over it
+ * repeatedly.
+ */
 async function transferOrFail(input: Place, batch: Batch): Promise<BatchResult> {
   const { transferBatch } = proxyActivities<TransferActivities>({
     ...TRANSFER,

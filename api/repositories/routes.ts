@@ -1,6 +1,11 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { findProject } from "../../db/content/projects.ts";
-import { findRepository, listRepositories, pageRepositories, type RepositoryRow } from "../../db/content/repositories.ts";
+import {
+  findRepository,
+  listRepositories,
+  pageRepositories,
+  type RepositoryRow,
+} from "../../db/content/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import {

@@ -29,7 +29,7 @@ export type Calendar = {
   year: CalendarRange<number>[];
 };
 
-/** The same as plain numbers: months 1-12, weekdays 0 = Sunday, years null = every year. */
+/** A calendar as plain numbers: months 1-12, weekdays 0 = Sunday, years null = every year. */
 export type ClockSets = {
   seconds: number[];
   minutes: number[];
@@ -40,7 +40,7 @@ export type ClockSets = {
   years: number[] | null;
 };
 
-/** Days that match when both their number and their weekday do, as Temporal has it. */
+/** Days that match when both their number and their weekday match, as in Temporal. */
 type DayPattern = { days: number[]; weekdays: number[] };
 
 const numbers = (first: number, last: number): number[] =>
@@ -64,8 +64,8 @@ const MONTHS_BY_LENGTH: { length: number; months: number[]; years: number[] | nu
 ];
 
 /**
- * The union of Temporal calendars that matches exactly the days and times of the expression; empty when it matches
- * none.
+ * Returns Temporal calendars whose union matches exactly the days and times of the expression; empty when it never
+ * matches.
  */
 export function toCalendars(cron: CronExpression): Calendar[] {
   return toClockSets(cron).map((sets) => ({
@@ -98,8 +98,8 @@ function commonYears(a: number[] | null, b: number[] | null): number[] | null {
 }
 
 /**
- * The days of a month of that length. Given both day fields, either may match, as in Unix cron; Quartz never gives
- * both.
+ * Returns the matching days of a month of that length. Where both day fields are given, either may match, as in Unix
+ * cron; Quartz never gives both.
  */
 function dayPatterns(cron: CronExpression, length: number): DayPattern[] {
   const patterns = [
@@ -124,9 +124,7 @@ function monthDays(rule: MonthDayRule, length: number): DayPattern[] {
   return day < 1 ? [] : [{ days: [day], weekdays: EVERY_WEEKDAY }];
 }
 
-/**
- * A Saturday moves to Friday, a Sunday to Monday, but never into another month: then it is the nearest the other way.
- */
+/** Moves a Saturday to Friday and a Sunday to Monday, but never into another month: there it moves the other way. */
 function nearestWeekday(day: number, length: number): DayPattern[] {
   if (day < 1 || day > length) return [];
   const ifSaturday = day === 1 ? { days: [3], weekdays: [MONDAY] } : { days: [day - 1], weekdays: [FRIDAY] };
@@ -140,7 +138,7 @@ function weekDays(rule: WeekDayRule, length: number): DayPattern[] {
   return [{ days: numbers(rule.nth * 7 - 6, Math.min(rule.nth * 7, 31)), weekdays: [rule.day] }];
 }
 
-/** Ascending values as few ranges: a run of three or more with one distance is a range with that step. */
+/** Converts ascending values to few ranges: three or more values with one distance become a range with that step. */
 function toRanges(values: number[]): CalendarRange<number>[] {
   const ranges: CalendarRange<number>[] = [];
   for (let index = 0; index < values.length;) {

@@ -1,9 +1,9 @@
 import { offsetAt } from "../time.ts";
 
-/** A zone's clock reading; months 1-12. */
+/** A reading of a zone's clock; months 1-12. */
 export type Clock = { year: number; month: number; day: number; hour: number; minute: number; second: number };
 
-/** The reading at `time`, in epoch seconds. */
+/** Returns the clock's reading at `time`, in epoch seconds. */
 export function readClock(zone: string, time: number): Clock {
   const date = new Date(time * 1000 + offsetAt(zone, time * 1000));
   return {
@@ -17,8 +17,8 @@ export function readClock(zone: string, time: number): Clock {
 }
 
 /**
- * Epoch seconds of a reading, as Go's time.Date has it: what a clock change skips or repeats is resolved by the offset
- * of the time an offset away.
+ * Returns epoch seconds of a reading as Go's time.Date does: a reading that a clock change skips or repeats is resolved
+ * with the offset at the time one offset away.
  */
 export function toEpoch({ year, month, day, hour, minute, second }: Clock, zone: string): number {
   const clock = Date.UTC(year, month - 1, day, hour, minute, second);
@@ -26,8 +26,8 @@ export function toEpoch({ year, month, day, hour, minute, second }: Clock, zone:
 }
 
 /**
- * The weekday (0 = Sunday) of the moment Go makes of the reading: where midnight is skipped west of Greenwich, that is
- * the day before.
+ * Returns the weekday (0 = Sunday) of the moment that Go makes of the reading: where midnight is skipped west of
+ * Greenwich, that is the day before.
  */
 export function weekdayOf(clock: Clock, zone: string): number {
   const time = toEpoch(clock, zone) * 1000;

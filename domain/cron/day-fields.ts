@@ -6,8 +6,8 @@ const NO_DAY = 'both are "?", so no day is named; write "*" for one of them';
 const TWO_DAYS = 'neither is "?"; Quartz takes only one of them';
 
 /**
- * Refuses a Quartz expression (6 or 7 fields) in which not exactly one of day of month and day of week is "?", as
- * Quartz does; CronError says what to write. Apart from `parseCron`, since expressions that earlier releases saved are
+ * Refuses a Quartz expression (6 or 7 fields) unless exactly one of day of month and day of week is "?", as Quartz
+ * does. CronError says what to write. Separate from `parseCron`, because expressions that earlier releases saved are
  * still read, and fire.
  */
 export function checkDayFields(expression: string): void {
@@ -21,7 +21,7 @@ export function checkDayFields(expression: string): void {
   );
 }
 
-/** The expression that means what this one seems to. */
+/** Returns the valid expression with the apparent meaning of this one. */
 function mended(fields: readonly string[]): string[] {
   if (fields[MONTH_DAY] === "?") return fields.with(MONTH_DAY, "*");
   return fields.with(fields[WEEK_DAY] === "*" ? WEEK_DAY : MONTH_DAY, "?");

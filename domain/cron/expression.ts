@@ -1,6 +1,6 @@
-/** What a cron expression says, with days of the week counted 0 = Sunday .. 6 = Saturday in both dialects. */
+/** A parsed cron expression; days of the week are 0 = Sunday .. 6 = Saturday in both dialects. */
 export type CronExpression = {
-  /** As the user wrote it; Temporal never gives it back. */
+  /** The expression as the user wrote it; Temporal never returns it. */
   source: string;
   dialect: "unix" | "quartz";
   seconds: number[];
@@ -15,8 +15,8 @@ export type CronExpression = {
 };
 
 /**
- * `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and `nearestWeekday` (`15W`) move within the month to the
- * nearest day from Monday to Friday.
+ * `last` with offset 3 is `L-3`; `weekday` (`LW`, `L-3W`) and `nearestWeekday` (`15W`) move to the nearest day from
+ * Monday to Friday within the month.
  */
 export type MonthDayRule =
   | { kind: "days"; days: number[] }
@@ -27,10 +27,10 @@ export type MonthDayRule =
 export type WeekDayRule =
   { kind: "days"; days: number[] } | { kind: "lastInMonth"; day: number } | { kind: "nth"; day: number; nth: number };
 
-/** A cron expression that cannot be read or kept; `message` names the field and says why. */
+/** A cron expression that cannot be read or saved; `message` names the field and says why. */
 export class CronError extends Error {
   override readonly name = "CronError";
-  /** The field at fault, null when it is the expression as a whole. */
+  /** The field with the error; null when it is the expression as a whole. */
   readonly field: string | null;
 
   constructor(field: string | null, reason: string) {

@@ -1,6 +1,9 @@
 import { CronError } from "./expression.ts";
 
-/** One field's numbers. `max` ends `*` and `a/s`; `top` is the highest number a user may write (7 = Sunday in Unix). */
+/**
+ * Numbers of one field. `max` is the end of `*` and `a/s`; `top` is the highest number that users may write (7 = Sunday
+ * in Unix).
+ */
 export type Field = {
   name: string;
   min: number;
@@ -34,7 +37,7 @@ export const YEAR = field("year", 1970, 2099, { wraps: false });
 
 const ascending = (values: Iterable<number>): number[] => [...new Set(values)].sort((a, b) => a - b);
 
-/** The numbers a list of values, ranges and steps stands for, ascending. */
+/** Parses a list of values, ranges and steps into ascending numbers. */
 export function parseList(field: Field, text: string): number[] {
   return ascending(text.split(",").flatMap((item) => parseItem(field, item)));
 }
@@ -58,7 +61,7 @@ function parseStep(field: Field, item: string, text: string): number {
   throw new CronError(field.name, `the step of "${item}" must be a number from 1 to ${field.top}`);
 }
 
-/** A number or name of the field, in the field's own counting. */
+/** Parses a number or name of the field, in the field's own counting. */
 export function parseValue(field: Field, text: string): number {
   const named = field.names.indexOf(text);
   if (named >= 0) return field.min + named;
@@ -69,7 +72,10 @@ export function parseValue(field: Field, text: string): number {
   throw new CronError(field.name, `"${text}" is not one of ${field.min} to ${field.top}${names}`);
 }
 
-/** A range whose end lies before its start goes on from the field's first value: 22-2 is 22, 23, 0, 1, 2. */
+/**
+ * Returns the values of a range. A range whose end is before its start wraps to the field's first value: 22-2 is 22,
+ * 23, 0, 1, 2.
+ */
 function progression(field: Field, start: number, end: number, step: number): number[] {
   if (end < start && !field.wraps) {
     throw new CronError(field.name, `the range ${start}-${end} ends before it starts`);

@@ -3,10 +3,10 @@ import { type Clock, daysInMonth, readClock, toEpoch, weekdayOf } from "./clock.
 import type { CronExpression } from "./expression.ts";
 
 const HOUR_SECONDS = 3600;
-/** Temporal looks no further. */
+/** Last year in which Temporal searches. */
 const LAST_YEAR = 2100;
 
-/** `repeated`: an hour that the clock goes through twice is being searched for its second time. */
+/** `repeated`: the search is in the second pass of an hour that the clock goes through twice. */
 type Cursor = Clock & { repeated: boolean };
 const HOUR_START = { minute: 0, second: 0, repeated: false };
 const DAY_START = { hour: 0, ...HOUR_START };
@@ -21,11 +21,11 @@ type Matcher = Record<"seconds" | "minutes" | "hours" | "days" | "months", Value
 };
 
 /**
- * The next times, at most `count`, at which a Temporal schedule with these calendars fires in this IANA zone; fewer, or
- * none, when it does not fire again before 2101. `after` itself is not among them. RangeError for an unknown zone.
+ * Returns the next times, at most `count`, at which a Temporal schedule with these calendars fires in this IANA zone;
+ * fewer, or none, when it does not fire again before 2101. `after` itself is excluded. RangeError for an unknown zone.
  *
- * This is the search of Temporal's server (service/worker/scheduler/calendar.go) step by step, because what it finds
- * around a clock change depends on its steps; on all other days it is plain matching.
+ * It repeats the search of Temporal's server (service/worker/scheduler/calendar.go) step by step, because the result
+ * around a clock change depends on the steps; on all other days it is plain matching.
  */
 export function nextTimes(cron: CronExpression, zone: string, after: Date, count: number): Date[] {
   const matchers = toClockSets(cron).map(toMatcher);
@@ -52,7 +52,7 @@ function toMatcher({ seconds, minutes, hours, days, months, weekdays, years }: C
   };
 }
 
-/** Epoch seconds of the first match after `after`; infinity when there is none. */
+/** Returns epoch seconds of the first match after `after`; infinity when there is none. */
 function nextMatch(matcher: Matcher, zone: string, after: number): number {
   const start = readClock(zone, after);
   const repeated = readClock(zone, after - HOUR_SECONDS).hour === start.hour;
@@ -63,12 +63,12 @@ function nextMatch(matcher: Matcher, zone: string, after: number): number {
     if (!settle(cursor, matcher, zone)) continue;
     const time = toEpoch(cursor, zone);
     if (readClock(zone, time).hour === cursor.hour) return time + (cursor.repeated ? HOUR_SECONDS : 0);
-    // A clock change skips this hour; `repeated` stays as it is here, as in the original.
+    // A clock change skips this hour; `repeated` stays unchanged, as in Temporal's server.
     Object.assign(cursor, { hour: cursor.hour + 1, minute: 0, second: 0 });
   }
 }
 
-/** Brings fields that ran over their end back into range. */
+/** Carries fields that exceed their range over to the next field. */
 function carry(cursor: Cursor, zone: string): void {
   if (cursor.second >= 60) Object.assign(cursor, { minute: cursor.minute + 1, second: 0 });
   if (cursor.minute >= 60) {
@@ -83,8 +83,8 @@ function carry(cursor: Cursor, zone: string): void {
 }
 
 /**
- * Moves on to the first matching reading, from the year inwards; false when a field ran over its end and must be
- * carried first.
+ * Moves to the first matching reading, from the year inwards; false when a field exceeds its range and must be carried
+ * first.
  */
 function settle(cursor: Cursor, matcher: Matcher, zone: string): boolean {
   if (matcher.years && !matcher.years.has(cursor.year)) {

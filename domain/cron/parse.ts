@@ -14,10 +14,10 @@ import {
 } from "./field.ts";
 
 const MAX_LENGTH = 1000;
-/** Temporal's calendars begin here; earlier years of Quartz (1970 on) have passed anyway. */
+/** First year of Temporal's calendars; the earlier years of Quartz (from 1970) have passed anyway. */
 const FIRST_YEAR = 2000;
 
-/** Reads Unix cron (5 fields) or Quartz cron (6, or 7 with the year). CronError says which field is wrong and why. */
+/** Parses Unix cron (5 fields) or Quartz cron (6, or 7 with the year). CronError says which field is wrong and why. */
 export function parseCron(expression: string): CronExpression {
   if (expression.length > MAX_LENGTH) throw new CronError(null, `is longer than ${MAX_LENGTH} characters`);
   const fields = expression.trim().toUpperCase().split(/\s+/);
@@ -68,7 +68,7 @@ function parseYears(text: string): number[] {
 
 const isOpen = (text: string): boolean => text === "*" || text === "?";
 
-/** Plain values gather in one rule; each special item is a rule of its own, once. */
+/** Splits a day field: plain values go into one list; each special item becomes a rule of its own, once. */
 function parseDays<Rule>(field: Field, text: string, special: (item: string) => Rule | null): [number[], Rule[]] {
   const plain: string[] = [];
   const rules: Rule[] = [];

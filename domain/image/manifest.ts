@@ -15,46 +15,44 @@ export class ManifestError extends Error {
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** How a manifest names a blob or another manifest. */
+/** A descriptor: how a manifest refers to a blob or another manifest. */
 export type Descriptor = {
-  /** Empty where the manifest does not say it. */
+  /** Empty where the manifest does not state it. */
   mediaType: string;
   digest: Digest;
-  /** Null where the manifest does not say it: the field is missing, null or negative. */
+  /** Null where the manifest does not state it: the field is missing, null or negative. */
   size: number | null;
-  /** Where a foreign layer can be had instead. */
+  /** Other places from which a foreign layer can be downloaded. */
   urls: readonly string[];
-  /** As it is written, for lists that quote it. */
+  /** The descriptor as written, for lists that quote it. */
   json: Json;
 };
 
-/** What a manifest or an index says (image-spec 1.1, Docker schema 2). Each digest occurs once. */
+/** Content of a manifest or an index (image-spec 1.1, Docker schema 2). Each digest occurs once. */
 export type ManifestContent = {
   /** Config first, then layers. */
   blobs: readonly Descriptor[];
   /** The manifests of an index. */
   children: readonly Descriptor[];
-  /** Digest of the manifest it is attached to, which need not be there. */
+  /** Digest of the manifest to which it is attached, which need not exist. */
   subject: Digest | null;
-  /** As lists of attachments name it: of a manifest without one, the media type of its config. */
+  /** The type in lists of attachments: the manifest's own, else the media type of its config. */
   artifactType: string | null;
   annotations: Json | null;
 };
 
-/** Whether a layer stays where its `urls` point, as docker leaves it: it says so by its type and has such places. */
+/** Whether a layer stays where its `urls` point, as docker leaves it: its type says so, and it has such places. */
 export function isForeign({ mediaType, urls }: Descriptor): boolean {
   return urls.length > 0 && /\.foreign\.|nondistributable/.test(mediaType);
 }
 
-/** Whether a manifest holds what cosign attaches to images: signatures, attestations or SBOMs. */
+/** Whether a manifest contains what cosign attaches to images: signatures, attestations or SBOMs. */
 export function isCosigns({ blobs, children }: Pick<ManifestContent, "blobs" | "children">): boolean {
   const layers = blobs.slice(1);
   return children.length === 0 && layers.length > 0 && layers.every(({ mediaType }) => isCosignType(mediaType));
 }
 
-/**
- * Reads what a manifest of the given media type names. Lists that are missing or null are empty. Throws ManifestError.
- */
+/** Reads the content of a manifest of the given media type. Missing or null lists are empty. Throws ManifestError. */
 export function readContent(json: Json, mediaType: string): ManifestContent {
   const isIndex = isIndexType(mediaType);
   const own = text(json["artifactType"]) || (isIndex ? "" : text(objectOf(json["config"])["mediaType"]));
@@ -70,7 +68,7 @@ export function readContent(json: Json, mediaType: string): ManifestContent {
 }
 
 /**
- * The descriptors in a list of attachments; entries that are none are passed over. Null when the document is no index.
+ * Reads the descriptors in a list of attachments; other entries are skipped. Null when the document is not an index.
  */
 export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
   try {
@@ -87,16 +85,16 @@ export function readReferrers(bytes: Uint8Array): Descriptor[] | null {
 export function parseObject(bytes: Uint8Array): Json {
   let value: unknown;
   try {
-    // A byte order mark is none of JSON (RFC 8259, 8.1): no client could read the manifest.
+    // JSON has no byte order mark (RFC 8259, 8.1): no client could read the manifest.
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
-    throw new ManifestError("it is no JSON", { cause: error });
+    throw new ManifestError("not JSON", { cause: error });
   }
-  if (!isObject(value)) throw new ManifestError("it is no JSON object");
+  if (!isObject(value)) throw new ManifestError("not a JSON object");
   return value;
 }
 
-/** The media type of a manifest that does not say it. */
+/** The media type of a manifest that does not state it. */
 export const guessedType = (json: Json): string => (json["manifests"] === undefined ? OCI_MANIFEST : OCI_INDEX);
 
 function contents(json: Json, mediaType: string): Descriptor[] {
@@ -120,7 +118,7 @@ function descriptor(value: unknown, where: string): Descriptor {
   return { mediaType: text(mediaType), digest, size: sizeOf(value["size"] ?? null, where), urls: places, json: value };
 }
 
-/** Writers that do not know a size leave it out or write -1; what they name is found by its digest all the same. */
+/** Writers that do not know a size omit it or write -1; the blob is found by its digest all the same. */
 function sizeOf(size: unknown, where: string): number | null {
   if (size === null) return null;
   if (typeof size !== "number" || !Number.isSafeInteger(size))

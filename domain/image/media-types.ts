@@ -2,7 +2,7 @@ export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const ARTIFACT_MANIFEST = "application/vnd.oci.artifact.manifest.v1+json";
 export const INDEX_TYPES: readonly string[] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
-/** Media types of manifests that are no index. */
+/** Media types of manifests other than indexes. */
 export const MANIFEST_TYPES: readonly string[] = [
   OCI_MANIFEST,
   "application/vnd.docker.distribution.manifest.v2+json",
@@ -17,7 +17,7 @@ export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(
 export const isManifestType = (mediaType: string): boolean =>
   mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
 
-/** Types of the layers that cosign's `.sig`, `.att` and `.sbom` tags have. */
+/** Types of the layers in cosign's `.sig`, `.att` and `.sbom` tags. */
 const COSIGN_LAYERS = [
   /^application\/vnd\.dev\.(?:cosign|sigstore)\./,
   /^application\/vnd\.dsse\.envelope\./,
@@ -25,5 +25,5 @@ const COSIGN_LAYERS = [
   /^(?:text|application)\/(?:spdx|vnd\.spdx|vnd\.cyclonedx|vnd\.syft)(?:[+.]|$)/,
 ];
 
-/** Whether a layer is what cosign attaches to images. */
+/** Whether a layer of this type is a cosign attachment of an image. */
 export const isCosignType = (mediaType: string): boolean => COSIGN_LAYERS.some((pattern) => pattern.test(mediaType));

@@ -1,7 +1,7 @@
 import { packageNameOf } from "../package-key.ts";
 import type { PackageConstraint } from "../task.ts";
 
-/** The images that constraints name, null = all there are; `versions` holds the tags where not all are wanted. */
+/** Returns the images that constraints name, null = all; `versions` contains the tags where not all are wanted. */
 export function imageNames(constraints: PackageConstraint[] | null): {
   names: string[] | null;
   versions: Record<string, string[]>;
@@ -14,7 +14,7 @@ export function imageNames(constraints: PackageConstraint[] | null): {
   return { names: [...new Set(constraints.map(({ packageKey }) => packageNameOf(packageKey)))], versions };
 }
 
-/** The tags an image gets at the target instead of its own; undefined = its own. */
+/** Returns the tags that an image gets at the target instead of its own; undefined = its own. */
 export function targetTags(constraints: PackageConstraint[] | null, name: string): string[] | undefined {
   const found = constraints?.find(({ packageKey }) => packageNameOf(packageKey) === name)?.targetVersions;
   return found && found.length > 0 ? found : undefined;

@@ -13,29 +13,29 @@ import {
 import { ARTIFACT_MANIFEST, MANIFEST_TYPES, INDEX_TYPES } from "./media-types.ts";
 
 /**
- * What a pushed manifest names: config and layers, or children of an index (`manifest`). `foreign`: it may lie
+ * A part of a pushed manifest: config or layer, or child of an index (`manifest`). `foreign`: it may be stored
  * elsewhere.
  */
 export type ManifestPart = { digest: string; manifest: boolean; foreign: boolean };
 
 export type ManifestFacts = {
   mediaType: string;
-  /** As the referrers API tells it: of a manifest without one, the media type of its config. */
+  /** The type in the referrers API: the manifest's own, else the media type of its config. */
   artifactType: string | null;
-  /** Digest of what it is attached to, which need not be there. */
+  /** Digest of the manifest to which it is attached, which need not exist. */
   subject: string | null;
   annotations: Record<string, string> | null;
-  /** It holds signatures, attestations or SBOMs as cosign writes them. */
+  /** Whether it contains signatures, attestations or SBOMs as cosign writes them. */
   cosigns: boolean;
-  /** Each digest once. */
+  /** Parts, each digest once. */
   parts: ManifestPart[];
 };
 
 const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
-/** What says nothing of the manifest: then its own words count. */
+/** Content types that say nothing about a manifest: its own `mediaType` counts. */
 const GENERIC = ["", "application/json", "application/octet-stream", "text/plain"];
 
-/** Reads what is pushed as a manifest (image-spec 1.1, Docker schema 2). Throws ManifestError. */
+/** Reads a pushed manifest (image-spec 1.1, Docker schema 2). Throws ManifestError. */
 export function readManifest(bytes: Uint8Array, contentType: string | undefined): ManifestFacts {
   const json = parseObject(bytes);
   const mediaType = mediaTypeOf(json, contentType?.split(";")[0]?.trim().toLowerCase() ?? "");
@@ -71,7 +71,7 @@ function mediaTypeOf(json: Json, named: string): string {
     throw new ManifestError(`its mediaType is ${shown(own)}, but it was sent as ${shown(mediaType)}`);
   if (INDEX_TYPES.includes(mediaType) || MANIFEST_TYPES.includes(mediaType)) return mediaType;
   throw new ManifestError(
-    `the media type ${shown(mediaType)} is no manifest's: send ${[...MANIFEST_TYPES, ...INDEX_TYPES].join(", ")}`,
+    `the media type ${shown(mediaType)} is not supported: send ${[...MANIFEST_TYPES, ...INDEX_TYPES].join(", ")}`,
   );
 }
 

@@ -2,15 +2,15 @@
  * A file of Maven's repository layout: `/{group}/{artifact}/{version}/{artifact}-{version}[-{classifier}].{extension}`.
  */
 export type MavenFile = {
-  /** With dots. */
+  /** The group with dots. */
   group: string;
   artifact: string;
-  /** The folder's: of a snapshot `1.0-SNAPSHOT`, whatever the file's name says. */
+  /** Version of the folder: `1.0-SNAPSHOT` for a snapshot, whatever the file's name says. */
   version: string;
   classifier: string | null;
-  /** Of the whole name: `jar`, `tar.gz`, `jar.asc`. */
+  /** Everything after the version and the classifier: `jar`, `tar.gz`, `jar.asc`. */
   extension: string;
-  /** Of a snapshot with a timestamp: `20260131.235959` and the number after it. */
+  /** For a snapshot with a timestamp: `20260131.235959` and the number after it. */
   build: MavenBuild | null;
 };
 export type MavenBuild = { timestamp: string; number: number };
@@ -23,22 +23,22 @@ const SNAPSHOT = "SNAPSHOT";
 const GROUP = /^[A-Za-z0-9_-]+$/;
 const ID = /^[A-Za-z0-9_.-]+$/;
 /**
- * What Maven forbids in versions, and what would not go into a package key or a file's name; the same for what follows
- * the version in a file's name.
+ * Characters that Maven forbids in versions, and those that fit neither a package key nor a file's name. They are also
+ * forbidden in the part of a file's name after the version.
  */
 const UNFIT = /[\s\p{Cc}\\/:"<>|?*[\](){},]/u;
 const BUILD = /^(\d{8}\.\d{6})-(\d{1,9})(?=[.-])/;
-/** What stands behind an extension: `jar.asc`. */
+/** Extensions of signatures: `jar.asc`. */
 const SIGNATURE = /(?:^|\.)(?:asc|sig|sigstore|sigstore\.json)$/;
 
 /**
- * The file at a full path; null: it is outside the layout. Checksums are read as their file with a longer extension;
- * metadata is outside.
+ * Parses a full path; null: it is outside the layout. A checksum is its file with a longer extension; metadata is
+ * outside the layout.
  */
 export function parseMavenPath(fullPath: string): MavenFile | null {
   const [, ...segments] = fullPath.split("/");
   const [name = "", version = "", artifact = "", ...group] = segments.reverse();
-  // The name is taken, whatever the artifact and its version are called.
+  // This name is reserved, whatever the artifact and its version are called.
   if (name === METADATA) return null;
   if (group.length === 0 || !group.every((segment) => GROUP.test(segment)) || !ID.test(artifact) || UNFIT.test(version))
     return null;
@@ -55,7 +55,7 @@ export function parseMavenPath(fullPath: string): MavenFile | null {
   };
 }
 
-/** What follows the version in a file's name: `.jar`, `-sources.jar`. */
+/** Returns the part after the version in a file's name: `.jar`, `-sources.jar`. */
 function afterVersion(
   name: string,
   artifact: string,
@@ -81,10 +81,10 @@ function splitRest(text: string): Pick<MavenFile, "classifier" | "extension"> | 
 }
 
 export const isSnapshot = (version: string): boolean => version.endsWith(SNAPSHOT);
-/** What is released does not change. */
+/** A released version does not change. */
 export const isRelease = (version: string): boolean => !isSnapshot(version);
 
-/** The file that a checksum's path speaks of, and how; null: it is no checksum's path. */
+/** Returns the file to which a checksum's path belongs, and the algorithm; null: the path is not a checksum's. */
 export function checksumOf(fullPath: string): { of: string; checksum: Checksum } | null {
   const checksum = CHECKSUMS.find((each) => fullPath.endsWith(`.${each}`));
   const of = checksum && fullPath.slice(0, -checksum.length - 1);
@@ -93,14 +93,14 @@ export function checksumOf(fullPath: string): { of: string; checksum: Checksum }
 
 export const isChecksum = (fullPath: string): boolean => checksumOf(fullPath) !== null;
 
-/** Whether the path is one of the `maven-metadata.xml`, which the server writes. */
+/** Whether the path is a `maven-metadata.xml`, which the server writes. */
 export const isMetadata = (fullPath: string): boolean => fullPath.endsWith(`/${METADATA}`);
 
-/** A package's name, `group:artifact`. */
+/** Name of a package, `group:artifact`. */
 export const mavenPackage = ({ group, artifact }: Pick<MavenFile, "group" | "artifact">): string =>
   `${group}:${artifact}`;
 
-/** The folder of a package or of one of its versions. */
+/** Folder of a package or of one of its versions. */
 export function mavenFolder(packageName: string, version?: string): string {
   const [group = "", artifact = ""] = packageName.split(":");
   return ["", ...group.split("."), artifact, ...(version === undefined ? [] : [version])].join("/");
@@ -108,17 +108,20 @@ export function mavenFolder(packageName: string, version?: string): string {
 
 const PACKAGING = /^[A-Za-z0-9_.-]{1,100}$/;
 
-/** Whether it can be what a POM says of its packaging. */
+/** Whether the text is a valid packaging of a POM. */
 export const isPackaging = (text: unknown): text is string => typeof text === "string" && PACKAGING.test(text);
 
 export const isPom = ({ classifier, extension }: MavenFile): boolean => classifier === null && extension === "pom";
 
-/** What a version is there for: not its POM, Gradle's description of it, something beside it, or a signature. */
+/**
+ * Whether the file is the main artifact of a version: not its POM, Gradle's module file, a file with a classifier, or a
+ * signature.
+ */
 export function isMainArtifact({ classifier, extension }: MavenFile): boolean {
   return classifier === null && extension !== "pom" && extension !== "module" && !SIGNATURE.test(extension);
 }
 
-/** Of the builds of a snapshot: negative when `a` is older. None is older than any. */
+/** Compares builds of a snapshot: negative when `a` is older. No build is older than any build. */
 export function compareBuilds(a: MavenBuild | null, b: MavenBuild | null): number {
   if (a === null || b === null) return Number(a !== null) - Number(b !== null);
   if (a.timestamp !== b.timestamp) return a.timestamp < b.timestamp ? -1 : 1;
@@ -128,8 +131,8 @@ export function compareBuilds(a: MavenBuild | null, b: MavenBuild | null): numbe
 export const buildText = ({ timestamp, number }: MavenBuild): string => `${timestamp}-${number}`;
 
 /**
- * What tells two contents of a version apart, `sha256:{hex}`. `files`: all of it, checksums and metadata left out;
- * `sha256` answers hex.
+ * Digest of a version's content, `sha256:{hex}`. `files`: all of its files but checksums and metadata; `sha256` returns
+ * hex.
  */
 export function versionDigest(
   files: readonly { path: string; sha256: string }[],

@@ -1,14 +1,14 @@
 import { buildText, compareBuilds, isRelease, type MavenFile } from "./layout.ts";
 import { sortMavenVersions } from "./order.ts";
 
-/** `org.apache.maven.plugins:maven-jar-plugin` may be called by its prefix, `jar`. */
+/** A prefix by which a plugin can be called: `jar` for `org.apache.maven.plugins:maven-jar-plugin`. */
 export type PluginPrefix = { prefix: string; artifactId: string; name: string | null };
 
-/** The prefix of a plugin whose makers say nothing else. */
+/** The prefix of a plugin whose POM does not set one. */
 export const defaultPrefix = (artifactId: string): string =>
   artifactId === "maven-plugin-plugin" ? "plugin" : artifactId.replaceAll(/-?maven-?|-?plugin-?/g, "");
 
-/** What `maven-metadata.xml` says of an artifact. Dates are epoch ms. */
+/** Content of `maven-metadata.xml` for an artifact. Dates are epoch ms. */
 export type ArtifactMetadata = {
   group: string;
   artifact: string;
@@ -17,7 +17,7 @@ export type ArtifactMetadata = {
 };
 
 /**
- * Of a group, an artifact, or both: a folder may be either. Format:
+ * Builds the metadata of a group, an artifact, or both, since a folder may be both. Format:
  * https://maven.apache.org/ref/current/maven-repository-metadata/repository-metadata.html
  */
 export function metadataXml({
@@ -34,8 +34,8 @@ export function metadataXml({
 }
 
 /**
- * The newest of the `sorted` that is complete, else the newest: one whose files still come is not what a client should
- * get that asks for the newest.
+ * Returns the newest complete version of `sorted`, else the newest: clients that ask for the newest version should not
+ * get one whose files are still arriving.
  */
 export function newestOf(sorted: readonly string[], versions: ArtifactMetadata["versions"]): string | undefined {
   const complete = new Set(versions.flatMap((version) => (version.complete ? [version.name] : [])));
@@ -72,7 +72,7 @@ function pluginElements(plugins: readonly PluginPrefix[]): string {
 
 export type SnapshotFile = Pick<MavenFile, "classifier" | "extension" | "build"> & { lastModifiedDate: number };
 
-/** What `maven-metadata.xml` says of a snapshot: the newest build, and of each file the newest version there is. */
+/** Builds the `maven-metadata.xml` of a snapshot: its newest build, and the newest version of each file. */
 export function snapshotXml(
   { group, artifact, version }: Pick<MavenFile, "group" | "artifact" | "version">,
   files: readonly SnapshotFile[],
@@ -108,7 +108,7 @@ export function snapshotXml(
   ]);
 }
 
-/** One for each classifier and extension. */
+/** Returns the newest file for each classifier and extension. */
 function newestOfEach(files: readonly SnapshotFile[]): SnapshotFile[] {
   const found = new Map<string, SnapshotFile>();
   for (const file of files) {
@@ -124,11 +124,11 @@ function isNewer(a: SnapshotFile, b: SnapshotFile): boolean {
   return updatedOf(a) > updatedOf(b);
 }
 
-/** A build was made when its name says. */
+/** When a file was updated: a build's name contains its time. */
 const updatedOf = ({ build, lastModifiedDate }: SnapshotFile): string =>
   build?.timestamp.replace(".", "") ?? digitsOf(lastModifiedDate);
 
-/** Maven's way to write times: UTC, `20260131235959`. */
+/** Formats a time as Maven does: UTC, `20260131235959`. */
 const digitsOf = (time: number): string => new Date(time).toISOString().replaceAll(/\D/g, "").slice(0, 14);
 
 const documentOf = (elements: string[]): string =>

@@ -1,24 +1,24 @@
 /**
- * A version in Maven's eyes: numbers, qualifiers, and lists where a hyphen or a change between digits and letters
- * begins one.
+ * An item of a version as Maven parses it: a number, a qualifier, or a list, which begins at a hyphen or at a change
+ * between digits and letters.
  */
 type Item = bigint | string | Item[];
 
-/** Known qualifiers, the oldest first; "" is the release. Others come after these, by their letters. */
+/** Known qualifiers, the oldest first; "" is the release. Unknown ones come after these, in alphabetical order. */
 const QUALIFIERS = ["alpha", "beta", "milestone", "rc", "snapshot", "", "sp"];
 const ALIASES: Record<string, string> = { ga: "", final: "", release: "", cr: "rc" };
-/** Only when a digit follows. */
+/** Short forms that count only when a digit follows. */
 const SHORT: Record<string, string> = { a: "alpha", b: "beta", m: "milestone" };
 
 /**
- * Maven's order of versions (ComparableVersion; "Version Order Specification" of its POM reference): negative when `a`
- * is older. Versions that Maven takes for equal are ordered by their text.
+ * Compares versions in Maven's order (ComparableVersion; "Version Order Specification" of its POM reference): negative
+ * when `a` is older. Versions that Maven considers equal are ordered by their text.
  */
 export function compareMavenVersions(a: string, b: string): number {
   return compareLists(parse(a), parse(b)) || Number(a > b) - Number(a < b);
 }
 
-/** Oldest first. */
+/** Sorts versions, the oldest first. */
 export function sortMavenVersions(versions: readonly string[]): string[] {
   const parsed = versions.map((version) => ({ version, items: parse(version) }));
   parsed.sort(
@@ -38,7 +38,7 @@ function parse(version: string): Item[] {
     list = inner;
   };
   const tokens = version.toLowerCase().match(/\d+|[^\d.-]+|[.-]/g) ?? [];
-  // Whether something stands since the last separator; without it there is a 0.
+  // Whether an item has been read since the last separator; where none was, there is a 0.
   let open = false;
   for (const [i, token] of tokens.entries()) {
     if (token === "." || token === "-") {
@@ -50,7 +50,7 @@ function parse(version: string): Item[] {
     const next = tokens[i + 1];
     const joined = next !== undefined && next !== "." && next !== "-";
     const number = isNumber(token);
-    // ".x" is "-x".
+    // ".x" counts as "-x".
     if (!number && list.length > 0 && (joined || next === undefined)) nest();
     list.push(number ? BigInt(token) : qualifier(token, joined));
     if (joined) nest();
@@ -67,7 +67,7 @@ function qualifier(token: string, beforeDigit: boolean): string {
   return ALIASES[whole] ?? whole;
 }
 
-/** What is nothing at the end, or before a list, is left out: 0, a release's qualifier, an empty list. */
+/** Removes empty items at the end, or before a list: 0, a release's qualifier, an empty list. */
 function trim(list: Item[]): void {
   for (let i = list.length - 1; i >= 0; i--) {
     const item = list[i];
@@ -117,7 +117,7 @@ function compareQualifier(a: string, b: Item | undefined): number {
   return Number(left > right) - Number(left < right);
 }
 
-/** As Maven compares them: as texts. */
+/** Rank of a qualifier as text, because Maven compares ranks as texts. */
 function rank(qualifier: string): string {
   const at = QUALIFIERS.indexOf(qualifier);
   return at < 0 ? `${QUALIFIERS.length}-${qualifier}` : String(at);

@@ -1,19 +1,19 @@
 import { type NpmDocument, record } from "./package.ts";
 
-/** Of a tarball, in lower-case hex. */
+/** Digests of a tarball, in lower-case hex. */
 export type TarballDigests = { sha1: string; sha256: string; sha512: string };
 
 const HASH = /^(sha1|sha256|sha512)-([A-Za-z0-9+/]+={0,2})(?:\?.*)?$/;
 
-/** Whether a version's document says of its tarball what could be wrong. */
+/** Whether a version's document states a digest of its tarball. */
 export function announcesTarball(document: NpmDocument): boolean {
   const { shasum, integrity } = record(document["dist"]);
   return shasum !== undefined || Boolean(integrity);
 }
 
 /**
- * What is wrong about `dist.shasum` and `dist.integrity` of a version's document, given the tarball that came; null
- * when they fit.
+ * Returns how the tarball contradicts `dist.shasum` or `dist.integrity` of the version's document; null when it
+ * matches.
  */
 export function integrityProblem(document: NpmDocument, found: TarballDigests): string | null {
   const { shasum, integrity } = record(document["dist"]);
@@ -25,7 +25,8 @@ export function integrityProblem(document: NpmDocument, found: TarballDigests): 
     .split(/\s+/)
     .filter(Boolean)) {
     const [, algorithm = "", wanted] = HASH.exec(hash) ?? [];
-    if (wanted === undefined) return `dist.integrity ${hash.slice(0, 150)} is no sha512, sha256 or sha1 of a tarball`;
+    if (wanted === undefined)
+      return `dist.integrity ${hash.slice(0, 150)} is not a sha512, sha256 or sha1 of a tarball`;
     const own = toBase64(found[algorithm as keyof TarballDigests]);
     if (own !== wanted)
       return `the tarball has the integrity ${algorithm}-${own}, not ${hash.slice(0, 150)} as announced`;

@@ -2,22 +2,22 @@ import { compareNpmVersions, isNpmVersion, withoutBuild } from "./version.ts";
 
 const NAME = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/i;
 const MOST_OF_A_NAME = 214;
-/** `-` begins the registry's own addresses; the others npm itself refuses. */
+/** Reserved names: `-` begins the registry's own addresses; npm itself refuses the others. */
 const TAKEN = new Set(["-", "node_modules", "favicon.ico"]);
 
-/** `name` or `@scope/name`; older packages have capitals. */
+/** Whether the text is a package name: `name` or `@scope/name`; older packages have capitals. */
 export function isNpmName(name: string): boolean {
   return name.length <= MOST_OF_A_NAME && NAME.test(name) && !TAKEN.has(baseName(name).toLowerCase());
 }
 
-/** The part after the scope. */
+/** The part of a name after the scope. */
 export const baseName = (name: string): string => name.slice(name.indexOf("/") + 1);
 
 const TAG = /^[a-z0-9~!'()*@$&+,;=._-]+$/i;
-/** What a client would take for a range of versions: 1, v2.1, 1.x. */
+/** Texts that clients read as a range of versions: 1, v2.1, 1.x. */
 const RANGE = /^[v=\s]*(?:\d+|x|\*)(?:\.(?:\d+|x|\*)){0,2}$/i;
 
-/** Whether it can be a dist-tag: no version, no range, no address. */
+/** Whether the text can be a dist-tag: not a version, a range or an address. */
 export function isDistTag(tag: string): boolean {
   return (
     tag.length <= MOST_OF_A_NAME &&
@@ -29,18 +29,21 @@ export function isDistTag(tag: string): boolean {
   );
 }
 
-/** The name of a version's tarball, the same whatever its publisher called it. */
+/** The name of a version's tarball; the publisher's own name for it does not count. */
 export const tarballFile = (name: string, version: string): string => `${baseName(name)}-${version}.tgz`;
 
-/** Where a tarball lies in its repository. */
+/** Path of a tarball in its repository. */
 export const tarballPath = (name: string, file: string): string => `/${name}/-/${file}`;
 
-/** A version as it is published: the package.json with what the registry added, without the host in `dist.tarball`. */
+/**
+ * The document of a published version: its package.json with additions of the registry, without the host in
+ * `dist.tarball`.
+ */
 export type NpmDocument = Record<string, unknown>;
 
 /**
- * The document as it is stored: it speaks of this version, and `dist.tarball` is the tarball's path in the repository
- * without the slash in front.
+ * Returns the document in stored form: name and version are these, and `dist.tarball` is the tarball's path in the
+ * repository without a slash at its beginning.
  */
 export function storedDocument(document: NpmDocument, name: string, version: string, file: string): NpmDocument {
   const dist = { ...record(document["dist"]), tarball: tarballPath(name, file).slice(1) };
@@ -50,14 +53,15 @@ export function storedDocument(document: NpmDocument, name: string, version: str
 export const deprecationOf = ({ deprecated }: NpmDocument): string | null =>
   typeof deprecated === "string" && deprecated !== "" ? deprecated : null;
 
-/** The document with that deprecation, null for none. */
+/** Returns the document with that deprecation; null removes it. */
 export function withDeprecation(document: NpmDocument, deprecated: string | null): NpmDocument {
   const { deprecated: _, ...rest } = document;
   return deprecated === null ? rest : { ...rest, deprecated };
 }
 
 /**
- * What `latest` is: the tag where it is set, else the highest release, else the highest version; null without versions.
+ * Returns the version of `latest`: the tag where it is set, else the highest release, else the highest version; null
+ * without versions.
  */
 export function latestVersion(tagged: string | undefined, versions: Iterable<string>): string | null {
   if (tagged !== undefined) return tagged;
@@ -71,7 +75,7 @@ export function latestVersion(tagged: string | undefined, versions: Iterable<str
 
 const isPrerelease = (version: string): boolean => withoutBuild(version).includes("-");
 
-/** Foreign JSON as an object whose members are unknown; {} for anything else. */
+/** Returns foreign JSON as an object with unknown members; {} for anything else. */
 export function record(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }

@@ -1,6 +1,6 @@
 import { type NpmDocument, record } from "./package.ts";
 
-/** What npm's abbreviated metadata say of a version (npm's registry documentation, package-metadata). */
+/** Fields of a version in npm's abbreviated metadata (npm's registry documentation, package-metadata). */
 const ABBREVIATED = [
   "name",
   "version",
@@ -25,7 +25,7 @@ const ABBREVIATED = [
   "_hasShrinkwrap",
 ] as const;
 
-/** What a package says of itself is what its latest version says. */
+/** Fields of a package that come from its latest version. */
 const OF_THE_LATEST = [
   "description",
   "readme",
@@ -42,26 +42,29 @@ const OF_THE_LATEST = [
 
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall"];
 
-/** The document with an absolute address of its tarball; `base` is the repository's, without a slash at the end. */
+/**
+ * Returns the document with an absolute tarball address; `base` is the repository's address, without a slash at its
+ * end.
+ */
 export function addressed(document: NpmDocument, base: string): NpmDocument {
   const dist = record(document["dist"]);
   return { ...document, dist: { ...dist, tarball: `${base}/${encodeURI(String(dist["tarball"]))}` } };
 }
 
-/** A version inside a full packument: the readme stands once, at its top. */
+/** A version inside a full packument, whose readme stands once, at its top. */
 export function fullVersion(document: NpmDocument, base: string): NpmDocument {
   const { readme: _, ...rest } = addressed(document, base);
   return rest;
 }
 
-/** A version as clients need it to install. */
+/** A version with the fields that clients need to install it. */
 export function abbreviatedVersion(document: NpmDocument, base: string): NpmDocument {
   const whole = addressed(document, base);
   const installs = Object.keys(record(whole["scripts"])).some((name) => INSTALL_SCRIPTS.includes(name));
   return pick(installs ? { ...whole, hasInstallScript: true } : whole, ABBREVIATED);
 }
 
-/** What a packument says of its package besides names, tags, versions and times. */
+/** Fields of a packument about its package, besides names, tags, versions and times. */
 export const aboutPackage = (latest: NpmDocument): NpmDocument => pick(latest, OF_THE_LATEST);
 
 function pick(document: NpmDocument, fields: readonly string[]): NpmDocument {

@@ -3,23 +3,23 @@ import type { ConflictStrategy } from "../vocabulary.ts";
 
 export type TagQuestion = {
   strategy: ConflictStrategy;
-  /** False: of the tags only a `latest` that the target lacks is set, so that the package can be installed. */
+  /** False: the only tag that is set is a `latest` that the target lacks, so that the package can be installed. */
   includeMetadata: boolean;
-  /** Tags of the source by the versions they name: all of a package, or those of one version. */
+  /** Tags of the source with their versions: all tags of a package, or those of one version. */
   source: ReadonlyMap<string, string>;
-  /** Whether the source has a version of the package; null: it does not say, and `latest` only moves forwards. */
+  /** Whether the source has a version of the package; null: unknown, and `latest` only moves forwards. */
   sourceHas: ((version: string) => boolean) | null;
   target: ReadonlyMap<string, string>;
   targetHas: (version: string) => boolean;
 };
 
-/** Whether `latest` is what it is at the source, also when it was moved back or names a version of the target's own. */
+/** Whether `latest` follows the source, even when the source moved it back or the target names a version of its own. */
 const FOLLOWS = { OVERWRITE: true, SKIP: false, FAST_FAIL: false } satisfies Record<ConflictStrategy, boolean>;
 
 /**
- * Decides which tags of an npm package a replication sets at the target, with their versions. Tags follow the source
- * where their version is at the target; tags that the source does not have stay. `latest` follows only under OVERWRITE:
- * else it moves to newer versions alone, and never away from a version that the source does not have.
+ * Returns the tags of an npm package, with their versions, that a replication sets at the target. A tag follows the
+ * source if its version is present; tags that the source lacks stay. `latest` follows only under OVERWRITE: else it
+ * only moves to newer versions, and never away from a version that the source lacks.
  */
 export function decideTags(question: TagQuestion): Map<string, string> {
   const { source, target, targetHas } = question;

@@ -1,30 +1,31 @@
 const MOST_OF_A_VERSION = 256;
 const NUMBER = "(?:0|[1-9]\\d*)";
 const PRE = "(?:0|[1-9]\\d*|\\d*[a-z-][0-9a-z-]*)";
-/** semver.org §2, 9 and 10. */
+/** Versions by semver.org §2, 9 and 10. */
 const VERSION = new RegExp(
   `^(${NUMBER})\\.(${NUMBER})\\.(${NUMBER})(?:-(${PRE}(?:\\.${PRE})*))?(?:\\+([0-9a-z-]+(?:\\.[0-9a-z-]+)*))?$`,
   "i",
 );
 
-/** A whole version as npm publishes it: `1.2.3`, `1.2.3-beta.1`. */
+/** Whether the text is a whole version as npm publishes it: `1.2.3`, `1.2.3-beta.1`. */
 export function isNpmVersion(text: string): boolean {
   return text.length <= MOST_OF_A_VERSION && VERSION.test(text);
 }
 
 /**
- * The version without its build metadata, which says nothing of which version is meant (semver.org §10): clients take
+ * Returns the version without its build metadata, which does not identify a version (semver.org §10): clients take
  * `1.2.3+a` for `1.2.3`.
  */
 export const withoutBuild = (version: string): string => version.split("+", 1)[0] ?? "";
 
-/** Why `version` cannot be beside `twin`, and what to do. */
+/** Explains why `version` and `twin` cannot both exist, and what to do. */
 export const sameButForBuild = (name: string, version: string, twin: string): string =>
-  `${name}@${version} and ${name}@${twin} differ in their build metadata only, which npm ignores: publish it under a higher version`;
+  `${name}@${version} and ${name}@${twin} differ in their build metadata only, which npm ignores: ` +
+  "publish it under a higher version";
 
 /**
- * Semver's order (semver.org §11): below 0 when `a` is older. What is no version is older than all that are; equal ones
- * go by their text.
+ * Compares by Semver's order (semver.org §11): negative when `a` is older. Texts that are not versions are older than
+ * all versions; equal ones are ordered by their text.
  */
 export function compareNpmVersions(a: string, b: string): number {
   const left = VERSION.exec(a);
@@ -50,14 +51,14 @@ function comparePrereleases(a: string | undefined, b: string | undefined): numbe
   return left.length - right.length;
 }
 
-/** Numbers are older than words. */
+/** Compares identifiers of a prerelease: numbers are older than words. */
 function compareIdentifiers(a: string, b: string): number {
   const [numeric, otherNumeric] = [/^\d+$/.test(a), /^\d+$/.test(b)];
   if (numeric && otherNumeric) return compareNumbers(a, b);
   return Number(otherNumeric) - Number(numeric) || compareText(a, b);
 }
 
-/** Digits without leading zeros, of any length. */
+/** Compares digits without leading zeros, of any length. */
 const compareNumbers = (a: string, b: string): number => a.length - b.length || compareText(a, b);
 
 const compareText = (a: string, b: string): number => Number(a > b) - Number(a < b);

@@ -8,8 +8,8 @@ const remote = (protocol: Protocol | null = null): To => ({ type: "REMOTE", prot
 const problem = (category: RepositoryCategory, repoType: RepositoryType, to: To, protocol: Protocol | null = null) =>
   transferProblem({ category, repoType, protocol }, to);
 
-describe("what this version cannot send", () => {
-  test("images go from hosted and linked repositories to registries and to other instances", () => {
+describe("the reason why this version cannot send", () => {
+  test("is null for images from hosted and linked repositories to registries and to other instances", () => {
     for (const type of ["DOCKER", "OCI"] as const) {
       for (const category of ["LOCAL", "REMOTE"] as const) {
         expect([
@@ -21,27 +21,28 @@ describe("what this version cannot send", () => {
     }
   });
 
-  test("a protocol without a connector is named in the reason, at either end", () => {
+  test("names a protocol without a connector, at either end", () => {
     expect(problem("LOCAL", "OCI", remote("DIRECTORY"))).toMatch(/not yet to a REMOTE cluster that speaks DIRECTORY$/);
     expect(problem("REMOTE", "OCI", INSTANCE, "DIRECTORY")).toMatch(
       /linked OCI repositories that speak DIRECTORY is not built yet/,
     );
   });
 
-  test("charts are not sent by the connector of images, though both speak OCI", () => {
+  test("says that charts cannot be sent by the connector of images, though both speak OCI", () => {
     expect(problem("REMOTE", "HELM", remote("OCI"), "OCI")).toMatch(
       /linked HELM repositories that speak OCI is not built yet/,
     );
   });
 
-  test("what can be replicated is listed where a type is not built", () => {
+  test("lists the types that can be replicated when a type is not built", () => {
     expect(problem("LOCAL", "PYPI", INSTANCE)).toBe(
-      "replication of hosted PYPI repositories is not built yet; hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER, OCI or NPM repositories can be replicated",
+      "replication of hosted PYPI repositories is not built yet; " +
+        "hosted GENERIC, DOCKER, OCI, MAVEN, NPM and linked DOCKER, OCI or NPM repositories can be replicated",
     );
   });
 });
 
-describe("what no version will ever send", () => {
+describe("a task that no version can ever execute", () => {
   const wanted = (repoType: RepositoryType, more: Partial<Wanted> = {}): Wanted => ({
     repository: "demo/files",
     category: "LOCAL",
@@ -56,7 +57,7 @@ describe("what no version will ever send", () => {
   const refused = (repoType: RepositoryType, cluster: To, more?: Partial<Wanted>) =>
     impossible(wanted(repoType, more), "SCHEDULED", [INSTANCE, cluster]);
 
-  test("a type is refused at a cluster whose protocol cannot hold it, with the protocols that can", () => {
+  test("is refused when the cluster's protocol cannot hold the type, with the protocols that can", () => {
     expect(refused("MAVEN", remote("OCI"))).toEqual({
       field: "remoteClusterIds",
       reason:
@@ -65,14 +66,14 @@ describe("what no version will ever send", () => {
     expect(refused("GENERIC", remote("NPM"))?.field).toBe("remoteClusterIds");
   });
 
-  test("a linked repository is refused when its protocol cannot have its type", () => {
+  test("is refused when the protocol of a linked repository cannot carry its type", () => {
     expect(refused("NPM", INSTANCE, { category: "REMOTE", protocol: "S3" })).toEqual({
       field: "localRepoName",
       reason: "demo/files speaks S3, by which NPM repositories cannot be read: its protocol must be NPM",
     });
   });
 
-  test("protocols that a type may have are saved, built or not, and so are types of which no protocol is known", () => {
+  test("is accepted with a protocol that its type may have, built or not, and with a type without protocols", () => {
     expect([
       refused("HELM", remote("OCI")),
       refused("GENERIC", remote("S3")),

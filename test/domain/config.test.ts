@@ -17,7 +17,7 @@ function problems(env: Record<string, string>): string[] {
 }
 
 describe("configuration", () => {
-  test("without any variable has the documented defaults", () => {
+  test("has the documented defaults when no variable is set", () => {
     expect(loadConfig({})).toEqual({
       host: "127.0.0.1",
       port: 8080,
@@ -44,7 +44,7 @@ describe("configuration", () => {
     });
   });
 
-  test("is a value that nobody changes", () => {
+  test("is a frozen value", () => {
     const config = loadConfig({ ALLOWED_ADDRESSES: "10.0.0.0/8" });
     expect(Object.isFrozen(config)).toBe(true);
     expect(Object.isFrozen(config.allowedAddresses)).toBe(true);
@@ -99,7 +99,7 @@ describe("configuration", () => {
     expect(loadConfig({ MAX_UPLOAD: text }).maxUpload).toBe(bytes);
   });
 
-  test("takes an empty variable for one that is not given", () => {
+  test("treats an empty variable as unset", () => {
     expect(loadConfig({ PORT: "", PUBLIC_URL: "", MAX_UPLOAD: "" })).toEqual(loadConfig({}));
   });
 
@@ -111,14 +111,14 @@ describe("configuration", () => {
     ]);
   });
 
-  test("names what a process needs and was not given", () => {
+  test("names the settings that a process needs and that are not set", () => {
     expect(() => loadConfig({ PORT: "x" }, ["apiUrl", "secretKey"])).toThrow(
-      /PORT must[^]*API_URL must be given[^]*SECRET_KEY must be given/,
+      /PORT must[^]*API_URL must be set[^]*SECRET_KEY must be set/,
     );
     expect(loadConfig({ API_URL: "http://127.0.0.1:8080/" }, ["apiUrl"]).apiUrl).toBe("http://127.0.0.1:8080");
   });
 
-  test("turns TLS on with an API key or any of its files, and wants key and certificate together", () => {
+  test("turns TLS on with an API key or any TLS file, and needs key and certificate together", () => {
     const file = join(mkdtempSync(join(tmpdir(), "config-")), "pem");
     writeFileSync(file, "pem");
     expect(loadConfig({ TEMPORAL_API_KEY: "key" }).temporalTls).toEqual({});
@@ -127,7 +127,7 @@ describe("configuration", () => {
       serverRootCACertificate: Buffer.from("pem"),
     });
     expect(problems({ TEMPORAL_TLS_CLIENT_CERT_PATH: file })).toEqual([
-      "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be given together",
+      "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH must be set together",
     ]);
   });
 });

@@ -31,7 +31,7 @@ function dayOf(time: number): Day {
   return { year, month, day: date.getUTCDate(), weekday: date.getUTCDay(), length };
 }
 
-/** Every match of the model after `after` and before `until`, at most `count`, found by trying each second. */
+/** Returns the first `count` matches of the model after `after` and before `until`, found by trying each second. */
 function modelTimes({ matchesDay, matchesTime }: Sample, after: number, until: number, count: number): Date[] {
   const times: Date[] = [];
   for (let midnight = Math.floor(after / DAY) * DAY; midnight < until; midnight += DAY) {
@@ -50,7 +50,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
   const random = createRandom(seed);
   const all = { wraps: true, lastOffsets: true };
 
-  test("have calendars that match exactly the days that Quartz or Unix cron means", () => {
+  test("have calendars that match exactly the days of Quartz or Unix cron", () => {
     for (let round = 0; round < 400; round += 1) {
       const { expression, matchesDay: means } = sample(random, round % 3 === 0 ? "unix" : "quartz", all);
       const calendars = toCalendars(parseCron(expression));
@@ -62,7 +62,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
     }
   });
 
-  test("fire next when a walk over every second says so", () => {
+  test("fire next at the times that a walk over every second finds", () => {
     for (let round = 0; round < 200; round += 1) {
       const drawn = sample(random, round % 3 === 0 ? "unix" : "quartz", all);
       const after = Date.UTC(2024 + random(6), random(12), 1 + random(28), random(24), random(60), random(60));
@@ -75,7 +75,7 @@ describe(`random cron expressions (CRON_SEED=${seed})`, () => {
     }
   });
 
-  test("fire when croner says so, in zones without and, away from the changes, with daylight saving", () => {
+  test("fire at the times that croner finds, also in zones with daylight saving, apart from clock changes", () => {
     const zones = ["UTC", "Asia/Shanghai", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe"];
     for (let round = 0; round < 300; round += 1) {
       const dialect = round % 3 === 0 ? "unix" : "quartz";

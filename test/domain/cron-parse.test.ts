@@ -10,28 +10,28 @@ const next = (expression: string, count: number, after = "2027-01-01T00:00:00Z")
   nextTimes(parseCron(expression), "UTC", new Date(after), count).map((time) => time.toISOString().slice(0, 19));
 const every = (expression: string): string[] => next(expression, 3);
 
-describe("the dialect", () => {
-  test("is told by the number of fields", () => {
+describe("the dialect of a cron expression", () => {
+  test("follows from the number of fields", () => {
     expect(parseCron("0 2 * * *").dialect).toBe("unix");
     expect(parseCron(" 0 0 2 * * ? ").dialect).toBe("quartz");
     expect(parseCron("0 0 2 * * ? 2030").dialect).toBe("quartz");
     expect(next("0 2 * * *", 1)).toEqual(next("0 0 2 * * ?", 1));
   });
 
-  test("decides how weekdays are counted", () => {
+  test("determines how weekdays are counted", () => {
     expect(parseCron("0 0 * * 1").daysOfWeek).toEqual([{ kind: "days", days: [1] }]);
     expect(parseCron("0 0 0 ? * 1").daysOfWeek).toEqual([{ kind: "days", days: [0] }]);
     expect(parseCron("0 0 * * 7").daysOfWeek).toEqual(parseCron("0 0 * * SUN").daysOfWeek);
     expect(parseCron("0 0 * * 5-7").daysOfWeek).toEqual(parseCron("0 0 0 ? * FRI-SUN").daysOfWeek);
   });
 
-  test("decides what two given day fields mean: either in Unix, an error in Quartz", () => {
+  test("determines the meaning of two given day fields: either of them in Unix, an error in Quartz", () => {
     expect(next("0 0 13 * FRI", 3)).toEqual(["2027-01-08T00:00:00", "2027-01-13T00:00:00", "2027-01-15T00:00:00"]);
     expect(() => parseCron("0 0 0 13 * FRI")).toThrow('both are given; Quartz takes only one of them, so write "?"');
   });
 });
 
-describe("the day fields of what is saved", () => {
+describe("the day fields of a cron expression to save", () => {
   test.each([
     "0 0 2 * * ?",
     "0 0 2 ? * *",
@@ -40,7 +40,7 @@ describe("the day fields of what is saved", () => {
     "0 0 2 */2 * ?",
     "0 2 * * *",
     "0 2 13 * FRI",
-  ])("are as Quartz or Unix takes them in %s", (expression) => {
+  ])("are accepted in %s, as Quartz or Unix accepts them", (expression) => {
     expect(() => checkDayFields(expression)).not.toThrow();
   });
 
@@ -51,7 +51,7 @@ describe("the day fields of what is saved", () => {
     ["0 0 2 * * MON", 'neither is "?"; Quartz takes only one of them: 0 0 2 ? * MON'],
     ["0 0 2 1 * * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 1 * ? *'],
     ["0 0 2 */2 * *", 'neither is "?"; Quartz takes only one of them: 0 0 2 */2 * ?'],
-  ])("that Quartz refuses are refused in %s, with what to write", (expression, reason) => {
+  ])("are refused in %s, as Quartz refuses them, with the expression to write", (expression, reason) => {
     expect(() => checkDayFields(expression)).toThrow(CronError);
     expect(() => checkDayFields(expression)).toThrow(`cron expression, day of month and day of week: ${reason}`);
     const [, mended = ""] = /: ([^:]*)$/.exec(reason) ?? [];
@@ -60,7 +60,7 @@ describe("the day fields of what is saved", () => {
   });
 });
 
-describe("expressions", () => {
+describe("cron expressions", () => {
   test.each([
     ["0 0 2 * * *", "0 0 2 * * ?"],
     ["0 0 2 ? * ?", "0 0 2 * * ?"],
@@ -80,7 +80,7 @@ describe("expressions", () => {
     expect(every(one)).toHaveLength(3);
   });
 
-  test("that never fire again have no next time, and do not take long to say so", () => {
+  test("that never fire again have no next time, which is found quickly", () => {
     expect(next("0 0 0 30 2 ?", 1)).toEqual([]);
     expect(next("0 0 0 L-30 2 ?", 1)).toEqual([]);
     expect(next("0 0 0 1 1 ? 2026", 1)).toEqual([]);
@@ -94,7 +94,7 @@ describe("expressions", () => {
     expect(next("0 0 0 1 1 ?", 1)).toEqual(["2028-01-01T00:00:00"]);
   });
 
-  test("become calendars as Temporal's client takes them", () => {
+  test("become calendars in the form of Temporal's client", () => {
     const calendars = toCalendars(parseCron("0 */15 9-17 ? NOV-FEB MON#2")) satisfies CalendarSpec[];
     expect(calendars).toEqual([
       {
@@ -112,13 +112,13 @@ describe("expressions", () => {
     ]);
   });
 
-  test("with a hundred special days stay a few calendars", () => {
+  test("with a hundred special days become only a few calendars", () => {
     const days = Array.from({ length: 31 }, (_, index) => `${index + 1}W,L-${index}W`).join();
     expect(toCalendars(parseCron(`0 0 0 ${days} * ?`)).length).toBeLessThanOrEqual(12);
   });
 });
 
-describe("an expression that cannot be kept is refused with the field and the reason", () => {
+describe("a cron expression that cannot be saved is refused with the field and the reason", () => {
   test.each([
     ["", "has 0 fields; write 5"],
     ["@daily", "has 1 fields; write 5"],

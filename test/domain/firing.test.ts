@@ -26,12 +26,12 @@ function timing(plan: Partial<TaskSetting["executionPlan"]>, zone = "UTC") {
     },
     zone,
   );
-  if (!made) throw new Error("the task does not run by itself");
+  if (!made) throw new Error("the task has no timing");
   return made;
 }
 
-describe("the last firing", () => {
-  test(`is the last of those that a walk forward finds (CRON_SEED=${seed})`, () => {
+describe("the last firing of a span", () => {
+  test(`is the last firing that a walk forward finds (CRON_SEED=${seed})`, () => {
     const random = createRandom(seed);
     for (let round = 0; round < 80; round += 1) {
       const { expression } = sample(random, round % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true });
@@ -39,7 +39,7 @@ describe("the last firing", () => {
       const from = Math.floor(Date.parse("2027-01-01T00:00:00Z") + random(365 * DAY));
       const times: number[] = [];
       for (let time = next(from); time !== null && times.length < 200; time = next(time)) times.push(time);
-      // Up to a firing, to shortly before one, or to any time.
+      // The end of the span is a firing, shortly before a firing, or any time.
       const to =
         [times.at(-1) ?? from, (times[random(times.length)] ?? from) - 1, from + random(DAY)][round % 3] ?? from;
       const walked = times.filter((time) => time <= to);
@@ -51,7 +51,7 @@ describe("the last firing", () => {
     }
   });
 
-  test("may lie on the end of the span, and not on its beginning", () => {
+  test("may be at the end of the span, but not at its beginning", () => {
     const at = Date.parse("2027-05-05T03:00:00Z");
     const daily = timing({ cronExpression: "0 3 * * *" });
     expect(lastFiring(daily, at - 1, at)).toBe(at);
@@ -62,7 +62,7 @@ describe("the last firing", () => {
 });
 
 describe("a task for one time", () => {
-  test("fires on the first whole second that is not before it", () => {
+  test("fires at the first whole second that is not before that time", () => {
     const { once, calendars, zone, next } = timing({
       executeTime: "2027-12-31T23:59:59.001",
       timeZone: "Asia/Shanghai",
@@ -73,7 +73,7 @@ describe("a task for one time", () => {
   });
 
   test.each(["2028-02-29T23:59:59Z", "2030-06-01T00:00:00+08:00", "2099-12-31T23:59:59Z"])(
-    "%s has a calendar that matches then and never else",
+    "has a calendar that matches %s and no other time",
     (executeTime) => {
       const { calendars, once } = timing({ executeTime });
       const [calendar] = calendars;
@@ -89,7 +89,7 @@ describe("a task for one time", () => {
   );
 });
 
-test("a run's id tells when it was due", () => {
+test("the id of a run contains the time when it was due", () => {
   const due = Date.parse("2027-03-04T05:06:07Z");
   const task = { key: "abc", name: "nightly/镜像" };
   expect(firingId(task, due)).toBe("repl/nightly_镜像/abc-2027-03-04T05:06:07Z");

@@ -9,8 +9,7 @@ import {
   parseMavenPath,
 } from "../../domain/maven/layout.ts";
 
-// From "Version Order Specification" of Maven's POM reference, and what ComparableVersion of Maven 3.8 answered for the
-// rest.
+// From "Version Order Specification" of Maven's POM reference; the rest from results of ComparableVersion of Maven 3.8.
 test.each([
   ["1", "1.1"],
   ["1-snapshot", "1"],
@@ -35,7 +34,7 @@ test.each([
   ["20030203000129", "20030203000130"],
   ["99999999999999999998", "99999999999999999999"],
   ["31.1-android", "31.1-jre"],
-])("%s is older than %s", (older, newer) => {
+])("Maven version %s is older than %s", (older, newer) => {
   expect([compareMavenVersions(older, newer), compareMavenVersions(newer, older)]).toEqual([-1, 1]);
 });
 
@@ -45,13 +44,13 @@ test.each([
   ["1-cr2", "1-rc-2"],
   ["1.0.RELEASE", "1.0"],
   ["1.0-FINAL", "1"],
-])("%s and the others are the same to Maven, and have an order all the same", (...same) => {
+])("%s and the versions that Maven considers equal to it still have an order", (...same) => {
   for (const a of same)
     for (const b of same)
       expect([compareMavenVersions(a, "0.9"), compareMavenVersions(a, b)]).toEqual([1, Number(a > b) - Number(a < b)]);
 });
 
-test("sorting puts the oldest first", () => {
+test("sorting Maven versions puts the oldest first", () => {
   expect(sortMavenVersions(["1.10", "1.0", "1.9-SNAPSHOT", "1.0-rc1", "1.9"])).toEqual([
     "1.0-rc1",
     "1.0",
@@ -73,7 +72,7 @@ test.each([
   ["/x/app/1.0-SNAPSHOT/app-1.0-20260131.235959-3-sources.jar", ["x:app", "1.0-SNAPSHOT", "sources", "jar", BUILD]],
   ["/x/app/SNAPSHOT/app-20260131.235959-3.pom", ["x:app", "SNAPSHOT", null, "pom", BUILD]],
   ["/x/app/1.0+b.1/app-1.0+b.1.jar", ["x:app", "1.0+b.1", null, "jar", null]],
-] as const)("%s is in the layout", (path, [name, version, classifier, extension, build]) => {
+] as const)("%s is inside Maven's layout", (path, [name, version, classifier, extension, build]) => {
   const file = parseMavenPath(path);
   expect(file).toMatchObject({ version, classifier, extension, build });
   expect(file && mavenPackage(file)).toBe(name);
@@ -92,9 +91,9 @@ test.each([
   "/x/app/1 0/app-1 0.jar",
   "/x/app/maven-metadata.xml",
   "/x/maven/metadata/maven-metadata.xml",
-])("%s is outside of it", (path) => expect(parseMavenPath(path)).toBeNull());
+])("%s is outside Maven's layout", (path) => expect(parseMavenPath(path)).toBeNull());
 
-test("checksums, main artifacts and builds are told apart", () => {
+test("checksums, main artifacts and builds are distinguished", () => {
   expect([checksumOf("/a/b.jar.sha512"), checksumOf("/a/b.jar"), checksumOf("/a/.md5")]).toEqual([
     { of: "/a/b.jar", checksum: "sha512" },
     null,

@@ -30,11 +30,11 @@ describe("a registry's URL", () => {
     "https://host/UPPER",
     "https://host/../..%2f",
     "http://host:99999",
-  ])("%j is none", (text) => {
+  ])("%j is refused", (text) => {
     expect(parseRegistryUrl(text)).toBeNull();
   });
 
-  test("makes names whole: its path goes before, and Docker's own images lie under library", () => {
+  test("completes image names: its path is a prefix, and Docker's own images are below library", () => {
     expect(fullName({ origin: "https://host", namespace: "mirror" }, "library/nginx")).toBe("mirror/library/nginx");
     expect(fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "nginx")).toBe("library/nginx");
     expect(fullName({ origin: "https://registry-1.docker.io", namespace: "" }, "me/nginx")).toBe("me/nginx");
@@ -42,7 +42,7 @@ describe("a registry's URL", () => {
   });
 });
 
-test("names, tags and digests are told from what only looks like them", () => {
+test("image names, tags and digests are accepted, and similar texts are refused", () => {
   expect(["a", "a/b", "a.b_c__d-e---f/0"].every(isImageName)).toBe(true);
   expect(
     ["", "A", "a/", "/a", "a//b", "a..b", "a___b", "-a", "a-", "../a", "a:b", "a@b", "a".repeat(256)].some(isImageName),
@@ -57,7 +57,7 @@ test("names, tags and digests are told from what only looks like them", () => {
   ).toBe(false);
 });
 
-test("tags that belong to another image are known, and others are not mistaken for them", () => {
+test("tags that are attached to another image are recognised, and similar tags are not", () => {
   const subject = `sha256:${HEX}`;
   expect(attachedTo(`sha256-${HEX}`)).toEqual({ subject, suffix: null });
   expect(attachedTo(`sha256-${HEX}.sig`)).toEqual({ subject, suffix: "sig" });
@@ -69,7 +69,7 @@ test("tags that belong to another image are known, and others are not mistaken f
   expect(isDigest(subject) ? fallbackTag(subject) : "").toBe(`sha256-${HEX}`);
 });
 
-test("a hostile name is judged in no time", () => {
+test("a hostile image name is checked quickly", () => {
   const began = Date.now();
   for (const text of ["a-".repeat(100_000), "a".repeat(200_000), `${"a/".repeat(120)}!`, "_".repeat(250)])
     isImageName(text);

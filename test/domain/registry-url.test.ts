@@ -20,7 +20,7 @@ describe("the address of a registry", () => {
     [null, "file:///srv/carry/", "file:///srv/carry", null],
     ["DIRECTORY", "file:/srv/a b", "file:///srv/a%20b", null],
     ["DIRECTORY", "file:///srv/../srv/carry", "file:///srv/carry", null],
-  ])("of protocol %s that is written %s is kept as %s", (protocol, given, text, host) => {
+  ])("of protocol %s that is written %s is stored as %s", (protocol, given, text, host) => {
     expect(parseProtocolUrl(given, protocol)).toEqual({ text, host });
     expect(parseProtocolUrl(text, protocol).text).toBe(text);
   });
@@ -39,7 +39,7 @@ describe("the address of a registry", () => {
     ["S3", "s3://bucket?style=path", /region alone/],
     ["S3", "https://minio.example/bucket?acl", /region and style alone/],
     ["S3", "https://minio.example/bucket?style=round", /path or virtual/],
-    ["S3", "https://minio.example/bucket?region=a&region=b", /each once/],
+    ["S3", "https://minio.example/bucket?region=a&region=b", /each at most once/],
     ["S3", "s3://bucket?region=EU!", /eu-central-1/],
     ["DIRECTORY", "https://r.example/srv", /file:\/\/\/folder/],
     ["DIRECTORY", "/srv/carry", /file:\/\/\/folder/],
@@ -60,6 +60,6 @@ test.each([
   ["s3://bucket/one", "s3://bucket/two?region=eu-west-1", true],
   ["s3://bucket", "s3://other", false],
   ["s3://bucket", "https://bucket", false],
-])("secrets that were kept for %s may go to %s: %s", (before, after, same) => {
+])("secrets stored for %s may be sent to %s: %s", (before, after, same) => {
   expect(isSameEnd(before, after)).toBe(same);
 });

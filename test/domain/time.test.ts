@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { formatTime, isTimeZone, offsetAt, parseTime, TimeError } from "../../domain/time.ts";
 
-describe("a time is written", () => {
-  test("as the zone's clock, with milliseconds and without offset", () => {
+describe("a formatted time", () => {
+  test("is the zone's clock, with milliseconds and without offset", () => {
     const noon = Date.parse("2020-03-16T12:00:00.070Z");
     expect(formatTime(noon, "UTC")).toBe("2020-03-16T12:00:00.070");
     expect(formatTime(new Date(noon), "Asia/Shanghai")).toBe("2020-03-16T20:00:00.070");
@@ -10,14 +10,14 @@ describe("a time is written", () => {
     expect(formatTime(noon, "Asia/Kathmandu")).toBe("2020-03-16T17:45:00.070");
   });
 
-  test("with the offset of its own instant, to the millisecond of a clock change", () => {
+  test("has the offset of its own instant, to the millisecond of a clock change", () => {
     const change = Date.parse("2027-03-14T07:00:00Z");
     expect(formatTime(change - 1, "America/New_York")).toBe("2027-03-14T01:59:59.999");
     expect(formatTime(change, "America/New_York")).toBe("2027-03-14T03:00:00.000");
     expect(formatTime(Date.parse("2027-11-07T06:30:00Z"), "America/New_York")).toBe("2027-11-07T01:30:00.000");
   });
 
-  test("the same as Intl writes it, in every zone and season", () => {
+  test("equals the time that Intl writes, in every zone and season", () => {
     for (const zone of Intl.supportedValuesOf("timeZone")) {
       const intl = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
       for (let month = 0; month < 12; month += 1) {
@@ -28,8 +28,8 @@ describe("a time is written", () => {
   });
 });
 
-describe("a time is read", () => {
-  test("with its offset honoured, whatever the zone", () => {
+describe("a parsed time", () => {
+  test("follows its offset, whatever the zone is", () => {
     const instant = new Date("2030-01-31T12:00:00Z");
     for (const text of [
       "2030-01-31T12:00:00Z",
@@ -41,7 +41,7 @@ describe("a time is read", () => {
     }
   });
 
-  test("as the zone's clock without one, back to what it was written from", () => {
+  test("is on the zone's clock without an offset, and formats to the same text", () => {
     expect(parseTime("2030-01-31T12:00", "Asia/Shanghai")).toEqual(new Date("2030-01-31T04:00:00Z"));
     for (const zone of ["America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia"]) {
       const at = new Date("2026-07-31T23:59:59.987Z");
@@ -49,7 +49,7 @@ describe("a time is read", () => {
     }
   });
 
-  test("forward by what a clock change skipped, and as the first of two", () => {
+  test("moves forward when a clock change skips it, and is the first of two when it is repeated", () => {
     expect(parseTime("2027-03-14T02:30:00", "America/New_York")).toEqual(new Date("2027-03-14T07:30:00Z"));
     expect(parseTime("2027-03-28T02:30:00", "Europe/Berlin")).toEqual(new Date("2027-03-28T01:30:00Z"));
     expect(parseTime("2027-10-03T02:15:00", "Australia/Lord_Howe")).toEqual(new Date("2027-10-02T15:45:00Z"));
@@ -58,7 +58,7 @@ describe("a time is read", () => {
     expect(parseTime("2011-12-30T12:00:00", "Pacific/Apia")).toEqual(new Date("2011-12-30T22:00:00Z"));
   });
 
-  test("with any fraction, of which milliseconds are kept", () => {
+  test("may have any fraction, whose milliseconds are kept", () => {
     expect(parseTime("2022-08-23T10:45:19.79", "UTC")).toEqual(new Date("2022-08-23T10:45:19.790Z"));
     expect(parseTime("2022-08-23T10:45:19.123999999Z", "UTC")).toEqual(new Date("2022-08-23T10:45:19.123Z"));
   });
@@ -79,14 +79,14 @@ describe("a time is read", () => {
     "2030-01-31T12:00:00+08:60",
     "+12030-01-31T12:00:00",
     "2030-01-31T12:00:00.Z",
-  ])("and %s refused with an example", (text) => {
+  ])("cannot be made from %j: the error has an example", (text) => {
     expect(() => parseTime(text, "UTC")).toThrow(TimeError);
     expect(() => parseTime(text, "UTC")).toThrow("write 2030-01-31T12:00:00");
   });
 });
 
 describe("a time zone", () => {
-  test("is a name of the IANA database, an alias too", () => {
+  test("is a name or an alias of the IANA database", () => {
     for (const zone of [
       ...Intl.supportedValuesOf("timeZone"),
       "UTC",
@@ -102,7 +102,7 @@ describe("a time zone", () => {
     }
   });
 
-  test("is not what only one of Intl and Temporal understands", () => {
+  test("is refused when only one of Intl and Temporal understands it", () => {
     for (const zone of [
       "",
       "Local",
@@ -121,7 +121,7 @@ describe("a time zone", () => {
     }
   });
 
-  test("that is unknown has no clock", () => {
+  test("has no clock when it is unknown", () => {
     expect(() => offsetAt("Mars/Olympus", 0)).toThrow(RangeError);
   });
 });

@@ -3,9 +3,11 @@ import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { importsOf, isTest, readSources } from "../measure/sources.ts";
 
-/** Who may import what (docs/decisions.md#folders). Roots compose the program and may import anything. */
-const ROOTS =
-  /^(main|api\/start|activities\/start|activities\/alone\/start|workflows\/start|config|drizzle\.config|vitest\.config)\.ts$/;
+/** Allowed imports by folder (docs/decisions.md#folders). Roots compose the program and may import anything. */
+const ROOTS = new RegExp(
+  "^(?:main|supervisor|children|config|drizzle\\.config|vitest\\.config" +
+    "|(?:api|activities|activities/alone|workflows)/start)\\.ts$",
+);
 const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^domain\//, values: [/^domain\//] },
   { from: /^activities\/registries\//, values: [/^domain\//, /^activities\/registries\//] },
@@ -15,7 +17,7 @@ const RULES: { from: RegExp; values: RegExp[]; types?: RegExp[] }[] = [
   { from: /^workflows\//, values: [/^domain\//, /^workflows\//], types: [/^activities\//] },
   { from: /^activities\/control\//, values: [/^domain\//, /^db\//, /^activities\/(control|store|secrets)\//] },
   { from: /^activities\//, values: [/^domain\//, /^activities\/(?!control\/)/] },
-  // Only these test connections.
+  // Only these files test connections.
   { from: /^api\/[a-z]+\/check-/, values: [/^domain\//, /^api\//, /^activities\/(registries|secrets)\//] },
   {
     from: /^api\//,
@@ -29,7 +31,7 @@ const files = sources.map(({ path }) => path);
 
 /** Folders of types: `image` is DOCKER and OCI. */
 const TYPE_FOLDERS = ["image", ...REPOSITORY_TYPES.map((type) => type.toLowerCase())].join("|");
-/** What differs by repository type stands in the tables, and the code of a type or of a protocol in its own folder. */
+/** Differences between repository types stand in the tables, and code for one type or protocol in its own folder. */
 const MAY_NAME_TYPES = [
   /^domain\/(vocabulary|repository-types|protocols)\.ts$/,
   /^db\/packages\/types\.ts$/,
@@ -44,7 +46,7 @@ const MAY_NAME_TYPES = [
 const imports = sources.flatMap(importsOf).filter(({ file }) => !ROOTS.test(file));
 const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
 
-test("folders import only what they may", () => {
+test("every folder imports only the folders that it may", () => {
   const wrong = imports.filter(({ file, target, typeOnly }) => {
     if (!isOurs(target)) return false;
     const rule = RULES.find(({ from }) => from.test(file));
@@ -79,9 +81,9 @@ test("only the roots read the environment and the configuration", () => {
   expect(readers).toEqual([]);
 });
 
-test("no file but the tables and the folders of types and protocols names a repository type", () => {
+test("only the tables and the folders of types and protocols name a repository type", () => {
   const types = REPOSITORY_TYPES.join("|");
-  // As a text in any quotes, those of SQL included, or as the key of an object.
+  // Matches a text in any quotes, those of SQL included, or the key of an object.
   const named = new RegExp(`["'\`](?:${types})["'\`]|[{,\\n]\\s*(?:${types}):`);
   const naming = files.filter(
     (file) => !MAY_NAME_TYPES.some((pattern) => pattern.test(file)) && named.test(readFileSync(file, "utf8")),
@@ -89,7 +91,7 @@ test("no file but the tables and the folders of types and protocols names a repo
   expect(naming).toEqual([]);
 });
 
-test("exactly one protobufjs 8 is installed, or saved histories cannot be replayed", () => {
+test("exactly one protobufjs 8 is installed, which replaying saved histories needs", () => {
   const lock = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
     packages: Record<string, { version?: string }>;
   };
@@ -99,7 +101,7 @@ test("exactly one protobufjs 8 is installed, or saved histories cannot be replay
   expect(copies.map(([path]) => path)).toEqual(["node_modules/protobufjs"]);
 });
 
-test("there are no folders beside those of the design", () => {
+test("the top level has only the folders of the design", () => {
   const top = new Set(files.filter((file) => file.includes("/")).map((file) => file.split("/")[0]));
   expect([...top].sort()).toEqual(["activities", "api", "db", "domain", "temporal", "workflows"]);
 });

@@ -19,11 +19,13 @@ const PROGRAM = [
   "activities",
   "api",
   "build.js",
+  "children.ts",
   "config.ts",
   "db",
   "domain",
   "main.ts",
   "package.json",
+  "supervisor.ts",
   "temporal",
   "workflows",
 ];

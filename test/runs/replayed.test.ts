@@ -50,11 +50,14 @@ async function release(...changes: Change[]): Promise<void> {
 }
 
 /** A step more, as a careless change makes it, in the parts of a run. */
-const ONE_STEP_MORE = {
-  file: "workflows/target-run.ts",
-  from: "  const bell = createBell();\n",
-  to: "  const bell = createBell();\n  await sleep(1);\n",
-};
+const ONE_STEP_MORE: Change[] = [
+  { file: "workflows/target-run.ts", from: "  continueAsNew,\n", to: "  continueAsNew,\n  sleep,\n" },
+  {
+    file: "workflows/target-run.ts",
+    from: "  const bell = createBell();\n",
+    to: "  const bell = createBell();\n  await sleep(1);\n",
+  },
+];
 
 /** Holds what is sent until the test ends or lets go. */
 function hold(): () => void {
@@ -81,7 +84,7 @@ test(
     await isSending();
     const { id, workflowId } = await newest(product, key);
     const before = (await client.workflow.getHandle(workflowId).describe()).runId;
-    await release(ONE_STEP_MORE);
+    await release(...ONE_STEP_MORE);
     letGo();
     rig.proxy.fault = () => null;
     const record = await closed(product, key);

@@ -203,7 +203,7 @@ test(
   SLOW,
   async () => {
     await release(
-      failsBefore("workflows/task-run.ts", "  // Stopped in its first moment", 'projectId.startsWith("early")'),
+      failsBefore("workflows/task-run.ts", "  const begun = await", 'projectId.startsWith("early")'),
       failsBefore(
         "workflows/task-run.ts",
         "  const reason = interruption === undefined",
@@ -227,7 +227,7 @@ test("a step that fails again and again is told with its reason, and no more onc
   const key = await run("spoilt");
   await expect
     .poll(() => problemOf(key), { timeout: 120_000 })
-    .toMatch(/cutBatches of workflow .* has failed since .*tried for the \d+th time.*the disk is spoilt/s);
+    .toMatch(/cutBatches of workflow .* has failed since .*attempt \d+ is under way.*the disk is spoilt/s);
   db.exec("DROP TRIGGER spoilt");
   db.close();
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });

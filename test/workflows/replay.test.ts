@@ -17,7 +17,7 @@ import { REQUIRED, RETIRED } from "./histories/required.ts";
 import { type Shape, shapeOf } from "./histories/shape.ts";
 
 /**
- * Histories of every shape of every workflow by release, made by test/workflows/histories/record.ts; runs that are
+ * Histories of every shape of every workflow by release, recorded by test/workflows/histories/record.ts. Runs that are
  * under way at an upgrade look like these.
  */
 const RELEASES = releases();
@@ -29,7 +29,7 @@ const idOf = ({ history: { events } }: SavedHistory) =>
   (events[0]?.["workflowExecutionStartedEventAttributes"] as { workflowId?: string } | undefined)?.workflowId ?? "";
 const copyOf = (saved: SavedHistory): SavedHistory => JSON.parse(JSON.stringify(saved)) as SavedHistory;
 
-/** As they are, and with what hands traces on: a run that began in one way goes on in the other. */
+/** The bundle without and with the interceptors for traces: a run may begin with one and go on with the other. */
 let bundle: { codePath: string };
 let traced: { codePath: string };
 beforeAll(async () => {
@@ -48,7 +48,7 @@ beforeAll(async () => {
   traced = { codePath: await bundleWorkflows({ ...options, interceptors: path("../../workflows/tracing.ts") }) };
 });
 
-test("the newest histories are of this release, and those of the last two are there", () => {
+test("the newest saved histories belong to this release, and those of the last two releases exist", () => {
   expect(NEWEST).toBe(RELEASE);
   expect(RELEASES.length).toBeGreaterThanOrEqual(SUPPORTED);
   expect(RELEASES.filter((release) => readRelease(release).length === 0)).toEqual([]);
@@ -56,7 +56,7 @@ test("the newest histories are of this release, and those of the last two are th
   for (const release of RELEASES) expect(described).toContain(`\`${release}\``);
 });
 
-test("every shape that a run can have is among the newest histories", () => {
+test("the newest saved histories contain every shape that a run can have", () => {
   const lacking = Object.entries(REQUIRED).filter(([, { type, has, lacks = [] }]) => {
     const fits = ({ features }: Shape) =>
       has.every((feature) => features.has(feature)) && !lacks.some((feature) => features.has(feature));
@@ -65,14 +65,14 @@ test("every shape that a run can have is among the newest histories", () => {
   expect(lacking.map(([name]) => name)).toEqual([]);
 });
 
-test("every workflow, activity and signal that the code knows is among the newest histories, every patch among those of a release", () => {
+test("the newest saved histories contain every workflow, activity and signal, and some release every patch", () => {
   const seen = new Set(SHAPES.flatMap(({ type, features }) => [type, ...features]));
   const none = {} as never;
   const activities = [createRunActivities(none), createDrainActivities(none), createTransferActivities(none)].flatMap(
     (all) => Object.keys(all),
   );
   const sources = readdirSync(path("../../workflows")).map((file) =>
-    readFileSync(path(`../workflows/${file}`), "utf8"),
+    readFileSync(path(`../../workflows/${file}`), "utf8"),
   );
   const known = [...Object.keys(workflows), ...activities, `signal ${WAKE}`, `signal ${MORE}`];
   expect(known.filter((one) => !seen.has(one) && !RETIRED.includes(one))).toEqual([]);
@@ -82,15 +82,15 @@ test("every workflow, activity and signal that the code knows is among the newes
   expect(patches.length).toBeGreaterThan(0);
   const ever = new Set(HISTORIES.flatMap((saved) => [...shapeOf(saved).features]));
   expect(patches.filter((patch) => !ever.has(patch))).toEqual([]);
-  // Only `isSince` asks for patches: what today's code begins has none.
+  // Only `isSince` uses patches: runs that today's code begins have none.
   expect(sources.filter((text) => /\bpatched\(/.test(text))).toHaveLength(1);
   expect(SHAPES.flatMap(({ features }) => [...features].filter((feature) => feature.startsWith("patch ")))).toEqual([]);
 });
 
 test.each([
-  ["as they are", () => bundle],
+  ["without traces", () => bundle],
   ["with traces", () => traced],
-])("every saved history replays, %s", async (_how, workflowBundle) => {
+])("every saved history replays %s", async (_how, workflowBundle) => {
   const failed: string[] = [];
   const histories = HISTORIES.map((saved) => ({ workflowId: idOf(saved), history: saved.history }));
   for await (const { workflowId, error } of Worker.runReplayHistories(
@@ -106,9 +106,9 @@ test.each([
 });
 
 test.each([
-  ["asks for another activity", "activityTaskScheduledEventAttributes", "activityType", { name: "somethingElse" }],
+  ["requests another activity", "activityTaskScheduledEventAttributes", "activityType", { name: "somethingElse" }],
   ["gives its child another id", "startChildWorkflowExecutionInitiatedEventAttributes", "workflowId", "another"],
-])("a history of code that %s does not", async (_what, attributes, field, value) => {
+])("a history of code that %s does not replay", async (_what, attributes, field, value) => {
   const saved = copyOf(
     HISTORIES.find(({ release, name }) => release === NEWEST && name.startsWith("files-sent.taskRun")) as SavedHistory,
   );

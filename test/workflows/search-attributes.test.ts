@@ -7,11 +7,11 @@ import { ensureSearchAttributes } from "../../temporal/attributes.ts";
 import { clientConnection } from "../../temporal/connect.ts";
 import { ATTRIBUTES } from "../../workflows/contract.ts";
 
-/** gRPC's code for what a caller may not do. */
+/** gRPC's status code for a call that is not permitted. */
 const PERMISSION_DENIED = "7";
 const log = pino({ level: "silent" });
 
-/** The run's Temporal, as one sees it who may not call the operator's service. */
+/** A proxy to the test run's Temporal that refuses every call to the operator's service. */
 async function startGuarded() {
   const upstream = connect(`http://${inject("temporalAddress")}`);
   const server = createServer();
@@ -59,11 +59,11 @@ afterAll(async () => {
   guarded?.stop();
 });
 
-test("search attributes that an administrator has made are used where the service may neither list nor make them", async () => {
+test("search attributes of an administrator are used where the service may neither list nor create them", async () => {
   expect(await ensureSearchAttributes(connection, "default", Object.values(ATTRIBUTES), log)).toBe(true);
 });
 
-test("search attributes that are not there, and may not be made, are done without", async () => {
+test("runs do without search attributes that are missing and may not be created", async () => {
   expect(await ensureSearchAttributes(connection, "default", [...Object.values(ATTRIBUTES), "ReplNothing"], log)).toBe(
     false,
   );

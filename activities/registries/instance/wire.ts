@@ -1,4 +1,6 @@
+import { endpointText } from "../../../domain/endpoint-url.ts";
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
+import { isHttp, readUrl } from "../../../domain/http-url.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
 import { excerpt } from "../http-failure.ts";
 import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
@@ -8,7 +10,6 @@ const LONGEST_ANSWER = 16 * 1024 * 1024;
 const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
 const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
 type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "storedBytes"> & {
   /** Behind the prefix, already encoded: `files/p/r`. */
@@ -30,19 +31,18 @@ export type Shown = (text: string) => string;
 export type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
- * An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the
- * instance.
+ * Reads an instance's URL as users write it: without a scheme it is https (loopback: http); the path is where a proxy
+ * serves the instance.
  */
 export function instanceUrl(text: string): URL {
-  const trimmed = text.trim().replace(/\/+$/, "");
-  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(trimmed)
-    ? trimmed
-    : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
-  if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) {
-    throw new TransferError("invalid", "the cluster's url is no http(s) URL: write https://host or https://host:port");
+  const url = readUrl(text);
+  if (url === null || !isHttp(url)) {
+    throw new TransferError(
+      "invalid",
+      "the cluster's url is not an http(s) URL: write https://host or https://host:port",
+    );
   }
-  const url = new URL(whole);
-  return new URL(url.origin + url.pathname.replace(/\/+$/, ""));
+  return new URL(endpointText(url));
 }
 
 /** For messages: host, port and path, no credentials. */

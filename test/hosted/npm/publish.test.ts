@@ -92,7 +92,7 @@ const data = tarball.toString("base64");
 test.each([
   ["another shasum", withDist({ shasum: "0".repeat(40) }), 400, /has the shasum [0-9a-f]{40}, not 0{40} as announced/],
   ["another integrity", withDist({ integrity: integrity(random(9)) }), 400, /has the integrity sha512-/],
-  ["an integrity of no known kind", withDist({ integrity: "md5-abcd" }), 400, /is no sha512, sha256 or sha1/],
+  ["an integrity of no known kind", withDist({ integrity: "md5-abcd" }), 400, /is not a sha512, sha256 or sha1/],
   ["another length", withAttachment({ data, length: 4_999 }), 400, /announces 4999 bytes and has 5000/],
   [
     "letters that are no base64",

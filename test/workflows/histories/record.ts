@@ -12,7 +12,7 @@ import { startImpatientServer } from "./server.ts";
 
 /**
  * `node --import tsx test/workflows/histories/record.ts [--again] [--only=<name>,…]`: runs every shape of every
- * workflow, and saves the histories that replay.test.ts replays. To be run when workflows changed on purpose.
+ * workflow, and saves the histories that replay.test.ts replays. Run it when workflows were changed on purpose.
  */
 
 const SUGGESTS_ANEW_AFTER = 40;
@@ -23,7 +23,7 @@ const only = process.argv
   .split(",");
 const folder = createFolder(RELEASE, { again: process.argv.includes("--again") });
 
-/** A machine that is busy with other things may not have an instance ready in time. */
+/** Starts once more after a failure: on a busy machine an instance may not be ready in time. */
 async function patiently<T>(start: () => Promise<T>): Promise<T> {
   return start().catch((error: unknown) => {
     console.error("once more:", error);
@@ -37,7 +37,7 @@ async function play(name: string, scene: () => Promise<void>): Promise<void> {
   const begun = Date.now();
   const late = new AbortController();
   const timeout = sleep(LONGEST_MS, undefined, { signal: late.signal }).then(() =>
-    Promise.reject(new Error("it took too long")),
+    Promise.reject(new Error(`the scene took more than ${LONGEST_MS / 60_000} minutes`)),
   );
   await Promise.race([scene(), timeout]).then(
     () => console.log(`${name}: ${Math.round((Date.now() - begun) / 1000)} s`),
@@ -75,7 +75,7 @@ async function record(address: string): Promise<void> {
   };
   const uploads = createUploadScenes(stage);
   const scenes: Scenes = { ...createImageScenes(stage), ...createFileScenes(stage), ...uploads.scenes };
-  // Ten minutes of silence, beside which all else goes on.
+  // Ten minutes of silence, during which everything else goes on.
   const silence = isWanted("real-time-quiet") ? await uploads.beginSilence() : null;
   const quiet = silence && play("real-time-quiet", silence);
   for (const [name, scene] of Object.entries(scenes)) {
@@ -92,5 +92,5 @@ await record(server.address).finally(async () => {
   await server.stop();
 });
 if (failed.length > 0)
-  console.error(`not recorded: ${failed.join(", ")}; record them by --again --only=${failed.join(",")}`);
+  console.error(`not recorded: ${failed.join(", ")}; record them with --again --only=${failed.join(",")}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

@@ -1,12 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/**
- * The release that this code belongs to; record.ts writes into its folder. What each release is, README.md beside this
- * says.
- */
+/** The release of this code; record.ts writes into its folder. The README.md in this folder describes each release. */
 export const RELEASE = "0.1.0-d";
-/** Runs that began under so many releases, this one included, go on after an upgrade; their folders stay. */
+/** Runs that began under this many releases, this one included, go on after an upgrade; their folders stay. */
 export const SUPPORTED = 2;
 
 export type Attributes = Record<string, unknown>;

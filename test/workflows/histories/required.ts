@@ -1,10 +1,10 @@
 /**
- * A run that can be under way when a new release takes over: what its history has, and what it must lack to be that
- * one.
+ * A kind of run that can be under way when a new release takes over: features that its history must have, and must
+ * lack.
  */
 export type Required = { type: string; has: string[]; lacks?: string[] };
 
-/** Every shape that the code can make. Whoever adds one to a workflow adds it here and to record.ts. */
+/** Every shape that the code can produce. A new shape of a workflow must be added here and to record.ts. */
 export const REQUIRED: Record<string, Required> = {
   "a run of hosted objects": {
     type: "taskRun",
@@ -16,7 +16,7 @@ export const REQUIRED: Record<string, Required> = {
     has: ["listPages", "readTargets", "child: images", "completed"],
     lacks: ["readUnlisted", "child: files"],
   },
-  "a run of more linked objects than its plan tells": { type: "taskRun", has: ["readUnlisted", "listPages"] },
+  "a run of more linked objects than its plan returns": { type: "taskRun", has: ["readUnlisted", "listPages"] },
   "a run of hosted and of linked objects": { type: "taskRun", has: ["listPages", "child: files", "child: images"] },
   "a run with one child for all objects": { type: "taskRun", has: ["child: several objects"] },
   "a run whose listing is put off": { type: "taskRun", has: ["listPages", "timer"] },
@@ -34,25 +34,25 @@ export const REQUIRED: Record<string, Required> = {
   "a firing": { type: "taskRun", has: ["fired", "beginRun: go", "closeRun"] },
   "a firing that finds a run": { type: "taskRun", has: ["fired", "beginRun: busy"] },
   "a firing that is too late": { type: "taskRun", has: ["fired", "beginRun: missed"] },
-  "a firing that is no more meant": { type: "taskRun", has: ["fired", "beginRun: stale"] },
+  "a firing whose task has changed": { type: "taskRun", has: ["fired", "beginRun: stale"] },
 
   "a window of images": { type: "targetRun", has: ["images", "transferBatch", "completed"] },
   "a window of files": { type: "targetRun", has: ["files", "transferBatch", "completed"] },
   "a window over several objects": { type: "targetRun", has: ["several objects", "transferBatch"] },
   "images that go on as new": { type: "targetRun", has: ["images", "goes on as new"] },
   "files that go on as new": { type: "targetRun", has: ["files", "goes on as new"] },
-  "what waits to be tried again": { type: "targetRun", has: ["again", "timer"] },
-  "a timer that something else comes before": { type: "targetRun", has: ["timer cancelled"] },
+  "artifacts that wait for a retry": { type: "targetRun", has: ["again", "timer"] },
+  "a timer that another event precedes": { type: "targetRun", has: ["timer cancelled"] },
   "a probe": { type: "targetRun", has: ["again", "probes"] },
   "a batch over which workers died": { type: "targetRun", has: ["activity failed", "isolateBatch", "splitBatch"] },
   "a failure": { type: "targetRun", has: ["some failed"] },
   "a window that is stopped": { type: "targetRun", has: ["cancelled", "transferBatch"] },
-  "a window that is told of more": { type: "targetRun", has: ["signal more"] },
+  "a window that gets the signal more": { type: "targetRun", has: ["signal more"] },
 
-  "a drain whose first batches come with it": { type: "realTimeRun", has: ["beginDrain: drain", "transferBatch"] },
+  "a drain that begins with its first batches": { type: "realTimeRun", has: ["beginDrain: drain", "transferBatch"] },
   "a drain with children": { type: "realTimeRun", has: ["beginDrain: drain", "child"] },
   "a drain that grows": { type: "realTimeRun", has: ["growDrain"] },
-  "a drain that tells a child of more": { type: "realTimeRun", has: ["growDrain", "signals a child"] },
+  "a drain that signals a child": { type: "realTimeRun", has: ["growDrain", "signals a child"] },
   "a drain that catches up": { type: "realTimeRun", has: ["planDrain", "readTargets", "child"] },
   "a drain that is stopped": { type: "realTimeRun", has: ["cancelled", "closeRun"] },
   "a follower that goes on as new": { type: "realTimeRun", has: ["goes on as new"] },
@@ -65,5 +65,5 @@ export const REQUIRED: Record<string, Required> = {
   "a follower whose task is gone": { type: "realTimeRun", has: ["beginDrain: gone", "completed"] },
 };
 
-/** Activities that only runs of earlier releases ask for. */
+/** Activities that only runs of earlier releases request. */
 export const RETIRED = ["planHosted", "failBatch"];

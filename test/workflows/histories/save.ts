@@ -9,19 +9,19 @@ import type { SavedHistory } from "./releases.ts";
 import { shapeOf } from "./shape.ts";
 
 /**
- * Where histories of a release are saved. Refuses a folder that has some, unless `again`: then a name's old ones go
- * when its new ones come.
+ * Opens the folder for the histories of a release. Refuses a folder with histories, unless `again`: then the old
+ * histories of a name are deleted when its new ones are saved.
  */
 export function createFolder(release: string, { again }: { again: boolean }) {
   const folder = join(import.meta.dirname, release);
   if (!again && existsSync(folder) && readdirSync(folder).length > 0) {
     throw new Error(
-      `${folder} has histories. Name the next release in releases.ts, or say --again to record this one anew.`,
+      `${folder} has histories: name the next release in releases.ts, or use --again to record this one anew.`,
     );
   }
   mkdirSync(folder, { recursive: true });
 
-  /** One file for each shape among the histories of a workflow, its children, and the runs they went on as. */
+  /** Writes one file for each shape among the histories of a workflow, its children, and their continued runs. */
   function write(name: string, histories: readonly SavedHistory["history"][]): void {
     for (const file of readdirSync(folder)) if (file.startsWith(`${name}.`)) rmSync(join(folder, file));
     const numbers = new Map<string, number>();
@@ -38,7 +38,7 @@ export function createFolder(release: string, { again }: { again: boolean }) {
   }
 
   /**
-   * Saves what there is of a workflow when it has ended: its newest run and those that led to it, or the named one and
+   * Saves the histories of a workflow when it has ended: its newest run and those that led to it, or the named run and
    * those after it.
    */
   async function save(
@@ -59,7 +59,7 @@ export function createFolder(release: string, { again }: { again: boolean }) {
   return { save };
 }
 
-/** Without what names this machine, and what replay does not look at. */
+/** Serialises a history without the names of this machine, and without fields that replay ignores. */
 function plain(history: SavedHistory["history"]): string {
   const text = JSON.stringify(history, (key, value: unknown) =>
     key === "identity" ? "recorder" : key === "stackTrace" ? "" : value,

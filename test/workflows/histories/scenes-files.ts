@@ -6,7 +6,7 @@ import { closed, createGate, type TaskDraft, unique } from "../../rigs/runs/run-
 import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
-/** So many pairs that a cluster gets one child for all objects, and so many clusters that a page of them is not all. */
+/** Enough pairs that a cluster gets one child for all objects, and enough clusters that they need several pages. */
 const [OBJECTS, CLUSTERS] = [8, 40];
 const MANY = 20_000;
 const DAY = 86_400_000;
@@ -39,7 +39,7 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
     setting: { executionStrategy: "CRON_EXPRESSION", executionPlan: { executeImmediately: false, cronExpression } },
   });
 
-  /** A firing as a schedule starts it, at a time of our choice. */
+  /** Starts a run as a schedule would, with a due time of our choice. */
   async function fire(name: string, key: string, due: number, schedule: string): Promise<void> {
     const task = await product.task(key);
     const [{ workflowId: earlier = "" } = {}] = await product.records(await send([unique("earlier-")]));
@@ -64,7 +64,7 @@ export function createFileScenes({ files, client, save }: Stage): Scenes {
     "files-two-by-two": async () =>
       saveRun("files-two-by-two", await send(["one", "two"], { clusters: [cluster, ...(await partners(1))] })),
     "files-anew": async () => {
-      // So many batches that the window is filled again and again.
+      // Enough batches that the window is filled again and again.
       await hosted(
         { first: files.center, product },
         "many",

@@ -21,7 +21,7 @@ export type Stage = {
 };
 export type Scenes = Record<string, () => Promise<void>>;
 
-/** Longest that a scene waits for what it needs. */
+/** Longest time (ms) that a scene waits for a condition. */
 export const PATIENCE_MS = 600_000;
 const MANY = 40;
 /** PendingActivityState (temporal.api.enums.v1). */
@@ -63,7 +63,7 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
   const breakTarget = (fault: (request: { method: string; path: string }) => Fault | null) => {
     images.target.proxy.fault = fault;
   };
-  /** A run of which a manifest waits at the target, once it does. */
+  /** Starts a run and returns it once one of its manifests is held at the target. */
   async function held(to: string): Promise<{ key: string; record: RecordInfo; letGo: () => void }> {
     const { until, letGo } = createGate();
     breakTarget(({ method, path }) =>
@@ -133,7 +133,7 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     "images-batch-lost": async () => {
       const { key, record, letGo } = await held("lost");
       const target = `${record.workflowId}/target/images`;
-      // Two workers, and the process that it has for itself.
+      // The deaths of two workers, and of the process for this batch alone.
       for (let deaths = 0; deaths < 3; deaths += 1) await failPending(target, "transferBatch");
       letGo();
       await saveRun("images-batch-lost", key);
@@ -159,13 +159,13 @@ export function createImageScenes({ images, files, client, save }: Stage): Scene
     },
   };
 
-  /** As if no worker could do it. */
+  /** Fails a pending activity, as if its worker had died. */
   async function failPending(workflowId: string, type: string): Promise<void> {
     for (let failed = 0; failed === 0; await sleep(100)) {
       const { raw } = await client.workflow.getHandle(workflowId).describe();
       for (const { activityId, activityType, state } of raw.pendingActivities ?? []) {
         if (activityType?.name !== type || state !== STARTED) continue;
-        // One that has ended meanwhile has a successor.
+        // An activity that has ended meanwhile has a successor.
         const isFailed = client.activity
           .fail({ workflowId, activityId: activityId ?? "" }, ApplicationFailure.nonRetryable("its worker died"))
           .then(

@@ -7,7 +7,7 @@ import { type History, readHistories } from "../../rigs/runs/run-histories.ts";
 import { fillRepository } from "../../rigs/runs/run-sources.ts";
 import { PATIENCE_MS, type Scenes, type Stage } from "./scenes-images.ts";
 
-/** Uploads that are followed. */
+/** Scenes of REAL_TIME tasks that follow uploads. */
 export function createUploadScenes({ files, client, address, save }: Stage): {
   scenes: Scenes;
   beginSilence: () => Promise<() => Promise<void>>;
@@ -27,7 +27,7 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
       replicaType: "REAL_TIME",
     });
   }
-  /** The follower ends when its task is gone. */
+  /** Removes the task, which ends its follower, and saves the histories. */
   async function end(name: string, key: string): Promise<void> {
     await product.remove(key);
     await save(name, idOf(key));
@@ -35,7 +35,7 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
   const records = async (key: string) => (await product.records(key)).length;
   async function until(what: () => Promise<boolean>): Promise<void> {
     for (const last = Date.now() + PATIENCE_MS; !(await what()); await sleep(100))
-      if (Date.now() > last) throw new Error("it did not come to that");
+      if (Date.now() > last) throw new Error("the condition was not met in time");
   }
   const has = async (key: string, event: "signal" | "growDrain") => {
     const histories = await readHistories(address, idOf(key)).catch(() => new Map<string, History>());
@@ -95,7 +95,7 @@ export function createUploadScenes({ files, client, address, save }: Stage): {
         await until(async () => (await records(key)) > 0);
         await sent(key, 1);
         const before = await records(key);
-        // As if more had happened meanwhile than is kept.
+        // Pretends that more changes happened than are kept.
         const db = new Database(join(files.center.dataDir, "replication.db"), { timeout: 10_000 });
         db.prepare("UPDATE event_cursor SET catch_up = 1 WHERE task_key = ?").run(key);
         db.close();

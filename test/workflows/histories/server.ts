@@ -9,7 +9,7 @@ import { findBinary } from "../../../temporal/binary.ts";
 import { clientConnection, untilItAnswers } from "../../../temporal/connect.ts";
 import { freePort } from "../../rigs/servers/process.ts";
 
-/** A Temporal server that suggests to continue as new after `events` events already. */
+/** Starts a Temporal server that suggests continuing as new after only `events` events. */
 export async function startImpatientServer(events: number): Promise<{ address: string; stop: () => Promise<void> }> {
   const { cacheDir, temporalCliPath } = loadConfig(process.env);
   const binary = await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: {}, log: pino({ level: "info" }) });

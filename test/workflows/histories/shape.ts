@@ -2,7 +2,7 @@ import type { SavedEvent, SavedHistory } from "./releases.ts";
 
 type Payloads = { payloads?: { data?: string }[] };
 type Named = { name?: string };
-/** Of the attributes of all kinds of events, what a shape is made of. */
+/** The attributes of all kinds of events that determine a shape. */
 type Attributes = {
   workflowType?: Named;
   activityType?: Named;
@@ -15,9 +15,7 @@ type Attributes = {
 type Input = { recordId?: string | null; files?: true; sent?: object; object?: number; objectsEnd?: number };
 type Result = { kind?: string; again?: number; total?: number; failed?: number; linked?: number };
 
-/**
- * What one run can differ by from another for whoever replays it: the type of the workflow, and features, each once.
- */
+/** The differences between runs that matter to a replay: the type of the workflow, and features, each once. */
 export type Shape = { type: string; features: Set<string> };
 
 const valuesOf = (payloads?: Payloads): unknown[] =>
@@ -30,7 +28,7 @@ function attributesOf(event: SavedEvent): Attributes {
   return (key ? event[key] : {}) as Attributes;
 }
 
-/** Events whose kind alone is a feature. */
+/** Features by kind of event, where the kind alone counts. */
 const KINDS: Record<string, string> = {
   TIMER_STARTED: "timer",
   TIMER_CANCELED: "timer cancelled",

@@ -1,0 +1,84 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { extname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Config, ReadyMessage } from "./config.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { Started } from "./temporal/keep.ts";
+import { reachable } from "./temporal/ports.ts";
+
+/** The processes that the supervisor forks, and the settings that each one gets. */
+
+const ENTRIES = { control: "api/start", orchestrator: "workflows/start", worker: "activities/start" };
+/**
+ * Without limits V8 collects garbage later the more memory the machine has, and takes twice what a process needs. The
+ * limits cost no speed.
+ */
+const HEAP = [
+  "--max-semi-space-size=4",
+  "--max-old-space-size=256",
+  // Without it the short-lived buffers of an upload start a full collection every 30 MiB.
+  "--initial-old-space-size=64",
+];
+
+export function startControl(supervisor: Supervisor): Started {
+  const { config, instance, apiUrl } = supervisor;
+  const { child, ready } = forkChild("control", {
+    ...childEnvironment(supervisor),
+    ADMIN_PASSWORD: instance.adminPassword,
+    SECRET_KEY: instance.secretKey,
+    METRICS_TOKEN: config.metricsToken,
+    PORT: apiUrl === undefined ? String(config.port) : new URL(apiUrl).port,
+  });
+  return {
+    child,
+    ready: ready.then(({ url = "" }) => {
+      const { protocol, hostname, port } = new URL(url);
+      supervisor.apiUrl = `${protocol}//${reachable(hostname)}:${port}`;
+    }),
+  };
+}
+
+export const startOrchestrator = (supervisor: Supervisor): Started =>
+  forkChild("orchestrator", childEnvironment(supervisor));
+
+export function startWorker(supervisor: Supervisor): Started {
+  return forkChild("worker", {
+    ...childEnvironment(supervisor),
+    SECRET_KEY: supervisor.instance.secretKey,
+    API_URL: supervisor.apiUrl,
+  });
+}
+
+/** Environment of every child. */
+function childEnvironment({ config, instance, temporal }: Supervisor): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    DATA_DIR: config.dataDir,
+    CACHE_DIR: config.cacheDir,
+    INSTANCE_ID: instance.id,
+    TEMPORAL_ADDRESS: temporal.address,
+    HEARTBEAT_INTERVAL: `${(config.heartbeatInterval ?? heartbeatOf(config)) / 1_000}s`,
+    // The embedded server has neither TLS nor an API key, even if they are set for another one.
+    ...(config.temporalAddress === undefined && { TEMPORAL_TLS: "false", TEMPORAL_API_KEY: "" }),
+  };
+}
+
+/** Heartbeats are free with an embedded server; a hosted server may charge for them. */
+const heartbeatOf = ({ temporalAddress }: Config) => (temporalAddress === undefined ? 2_000 : 10_000);
+
+function forkChild(kind: keyof typeof ENTRIES, env: NodeJS.ProcessEnv) {
+  const entry = fileURLToPath(new URL(`${ENTRIES[kind]}${extname(import.meta.url)}`, import.meta.url));
+  const child = fork(entry, {
+    env,
+    execArgv: [...HEAP, ...process.execArgv],
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  return { child, ready: readyMessage(child) };
+}
+
+const readyMessage = (child: ChildProcess) =>
+  new Promise<ReadyMessage>((resolve) => {
+    child.on("message", (message: ReadyMessage) => {
+      if (message.type === "ready") resolve(message);
+    });
+  });

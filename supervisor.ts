@@ -1,0 +1,116 @@
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { Instance } from "./activities/secrets/instance.ts";
+import type { Config, ProcessesMessage, ReadyMessage } from "./config.ts";
+import { keepRunning, type Kept, type Started } from "./temporal/keep.ts";
+import type { Ledger } from "./temporal/process.ts";
+
+/** What the supervisor knows of its processes, and what it reports when that changes. */
+
+export type Kind = "worker" | "orchestrator" | "control" | "temporal";
+
+export type Supervisor = {
+  config: Config;
+  log: Logger;
+  instance: Instance;
+  ledger: Ledger;
+  stopping: AbortSignal;
+  kept: Record<Kind, Kept[]>;
+  /** Port of the metrics of each process, by the process's name. */
+  metrics: Map<string, number>;
+  /** State of Temporal, embedded or not. */
+  temporal: { address: string; ui: string | null; searchAttributes: boolean; isUp: () => boolean };
+  /** Address of the control plane since it was first up; a restart keeps the port. */
+  apiUrl: string | undefined;
+  announced: boolean;
+};
+
+/** Keeps a process running, and notes it in the ledger, so that a later start can find it. */
+export function keep(supervisor: Supervisor, kind: Kind, begin: () => Started, name: string = kind): Kept {
+  const one = keepRunning({
+    name,
+    log: supervisor.log,
+    until: supervisor.stopping,
+    onChange: () => changed(supervisor),
+    start: () => {
+      const started = begin();
+      if (started.child.pid !== undefined) supervisor.ledger.note(name, started.child.pid);
+      started.child.on(
+        "message",
+        ({ metrics }: ReadyMessage) => void (metrics === undefined || supervisor.metrics.set(name, metrics)),
+      );
+      return started;
+    },
+  });
+  supervisor.kept[kind].push(one);
+  return one;
+}
+
+/**
+ * Called after every change: reports it to the control plane, and writes addresses and pids anew once all processes
+ * have been up.
+ */
+export function changed(supervisor: Supervisor): void {
+  const { kept, temporal, stopping } = supervisor;
+  const [control] = kept.control;
+  const [orchestrator] = kept.orchestrator;
+  if (stopping.aborted || !control || !orchestrator) return;
+  const message: ProcessesMessage = {
+    type: "processes",
+    temporal: temporal.isUp(),
+    searchAttributes: temporal.searchAttributes,
+    orchestrator: orchestrator.isUp(),
+    workers: kept.worker.filter((one) => one.isUp()).length,
+    metrics: [...kept.orchestrator, ...kept.worker].flatMap((one) => {
+      const port = one.isUp() ? supervisor.metrics.get(one.name) : undefined;
+      return port === undefined ? [] : [{ process: one.name, port }];
+    }),
+  };
+  control.send(message);
+  const allUp =
+    temporal.isUp() &&
+    Object.values(kept)
+      .flat()
+      .every((one) => one.isUp());
+  if (!supervisor.announced && !allUp) return;
+  writeEndpoints(supervisor);
+  if (!supervisor.announced) announce(supervisor);
+  supervisor.announced = true;
+}
+
+const endpointsFile = ({ dataDir }: Config) => join(dataDir, "endpoints.json");
+
+export const removeEndpoints = (config: Config): void => rmSync(endpointsFile(config), { force: true });
+
+function writeEndpoints({ config, kept, temporal, apiUrl }: Supervisor): void {
+  const endpoints = {
+    api: apiUrl,
+    docs: `${apiUrl}/docs`,
+    temporal: temporal.address,
+    temporalUi: temporal.ui,
+    pids: {
+      supervisor: process.pid,
+      control: kept.control[0]?.pid() ?? null,
+      orchestrator: kept.orchestrator[0]?.pid() ?? null,
+      workers: kept.worker.map((one) => one.pid() ?? null),
+      temporal: kept.temporal[0]?.pid() ?? null,
+    },
+  };
+  const file = endpointsFile(config);
+  writeFileSync(`${file}.new`, `${JSON.stringify(endpoints, undefined, 2)}\n`);
+  renameSync(`${file}.new`, file);
+}
+
+function announce({ config, instance, temporal, apiUrl }: Supervisor): void {
+  const password = instance.adminPasswordFile ? `password in ${instance.adminPasswordFile}` : "password as given";
+  const lines = [
+    "Artifact replication is ready.",
+    `  API          ${apiUrl}`,
+    `  API docs     ${apiUrl}/docs`,
+    `  Temporal     ${temporal.ui ?? temporal.address}`,
+    `  Login        ${config.adminUsername}, ${password}`,
+    "Ctrl-C ends it.",
+  ];
+  process.stdout.write(`\n${lines.join("\n")}\n\n`);
+}
