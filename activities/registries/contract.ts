@@ -89,7 +89,7 @@ export type Source = {
 };
 
 /** A body for a request; `size`: of the part, null where its source does not tell it. */
-export type Body = { size: number | null; bytes: AsyncIterable<Uint8Array> };
+type Body = { size: number | null; bytes: AsyncIterable<Uint8Array> };
 
 /**
  * What a target writes from. Bodies are verified against what the source tells, limited to the rate of the run and
@@ -157,7 +157,7 @@ export type Settling = {
 export type SettlingArtifact = { artifact: Artifact; mayHaveSent: boolean; uploads: UploadState[] };
 
 /** `digest`: as the plan knows it. */
-export type CopyRequest = ArtifactKey & {
+type CopyRequest = ArtifactKey & {
   digest: string | null;
   targetVersions: readonly string[] | undefined;
   rules: CopyRules;

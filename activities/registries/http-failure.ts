@@ -3,13 +3,15 @@ import { TransferError, type FailureKind } from "../../domain/failure.ts";
 
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const LONGEST_EXCERPT = 300;
+const MOST_CODES = 20;
+const LONGEST_CODE = 64;
 
 /** A URL fit for messages and logs: no credentials, no query (signed storage links carry keys there). */
 export function redactUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-export function statusKind(status: number): FailureKind {
+function statusKind(status: number): FailureKind {
   if (status === 401 || status === 403 || status === 407) return "auth";
   if (status === 404) return "notFound";
   if (status === 408) return "timeout";
@@ -63,6 +65,12 @@ export function excerpt(text: string, secrets: readonly string[]): string {
   let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
   for (const secret of secrets.flatMap(formsOf)) if (secret !== "") line = line.replaceAll(secret, "***");
   return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
+}
+
+/** Foreign error codes as a failure may carry them: each once, few, short, without `secrets`; undefined for none. */
+export function bounded(codes: readonly string[], secrets: readonly string[]): readonly string[] | undefined {
+  const distinct = [...new Set(codes)].slice(0, MOST_CODES);
+  return distinct.length === 0 ? undefined : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
 }
 
 /** A secret by itself, in an address and in JSON. What is no Unicode has no form in addresses. */

@@ -1,4 +1,4 @@
-export type Login = {
+type Login = {
   username?: string | null | undefined;
   password?: string | null | undefined;
   token?: string | null | undefined;

@@ -1,7 +1,7 @@
 import { TransferError } from "../../domain/failure.ts";
 import type { Opened } from "./contract.ts";
 import { redactUrl } from "./http-failure.ts";
-import type { HttpResponse } from "./http.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 /**
  * The body of an answer from `offset` on: servers may ignore a Range and answer with the whole, or with another range

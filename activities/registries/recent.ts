@@ -1,7 +1,7 @@
 /** How long and of how many keys answers are remembered. */
 type Bounds = { lifeMs: number; most: number };
 
-export type Recent<T> = {
+type Recent<T> = {
   /**
    * The answer that is remembered, else that of `load`; callers at the same time share one. `fresh`: it must have been
    * asked for after this call.

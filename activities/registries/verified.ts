@@ -13,7 +13,7 @@ export function digestOf(bytes: Uint8Array, like: "sha256" | "sha512" = "sha256"
  * What is expected of a stream. `told`: the length that its sender tells; `misstated`: the error where only the
  * expected size is wrong.
  */
-export type Expected = {
+type Expected = {
   digest: Digest;
   size: number;
   told?: number | null;

@@ -17,7 +17,7 @@ const CASES = {
   ...LIE_CASES,
   ...MEMORY_CASES,
 };
-export type CaseName = keyof typeof CASES;
+type CaseName = keyof typeof CASES;
 
 /** `reason`: why the case can say nothing of this connector, in a sentence that is shown with it. */
 export type Skipped = { case: CaseName; reason: string };

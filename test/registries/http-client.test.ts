@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import { once } from "node:events";
 import { afterEach, describe, expect, test } from "vitest";
-import { createHttpClient, type HttpOptions, type HttpRequest } from "../../activities/registries/http.ts";
+import { createHttpClient, type HttpOptions } from "../../activities/registries/http.ts";
+import type { HttpRequest } from "../../activities/registries/http-message.ts";
 import { retryAfterTime } from "../../activities/registries/http-failure.ts";
 
 const servers: Server[] = [];

@@ -78,7 +78,7 @@ function realEnd(instance: Instance, proxy: FaultProxy): RealEnd {
 }
 
 /** A file, whose path is its name. */
-export function sample({ size = 1_000, instead }: Wanted = {}): Sample {
+function sample({ size = 1_000, instead }: Wanted = {}): Sample {
   const name = instead?.artifact.name ?? `/conformance/sample ${randomBytes(6).toString("hex")}.bin`;
   const bytes = randomBytes(size);
   const digests = { sha256: sha256(bytes), md5: md5(bytes) };

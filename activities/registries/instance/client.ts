@@ -29,7 +29,7 @@ export type InstanceOptions = HttpOptions & {
 };
 
 /** `isInstance` null: could not be told. `reason` null: all is well. */
-export type InstanceCheck = {
+type InstanceCheck = {
   reachable: boolean;
   authenticated: boolean;
   isInstance: boolean | null;

@@ -1,7 +1,8 @@
 import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
 import { excerpt } from "../http-failure.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
+import type { HttpClient } from "../http.ts";
+import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
 const LONGEST_ANSWER = 16 * 1024 * 1024;
 /** Statuses whose meaning only the envelope tells; from another product they come without one. */
@@ -27,7 +28,7 @@ export type Wire = {
 
 export type Shown = (text: string) => string;
 
-export type Envelope = { code: number; message: string | null; data: unknown };
+type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
  * An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the
@@ -65,6 +66,7 @@ export function createWire(
       headers: { accept: "application/json", ...(authorization === null ? {} : { authorization }), ...headers },
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
       describe: (body) => parseEnvelope(body)?.message ?? "",
+      errorCodes: (body) => codesOf(parseEnvelope(body)),
     });
     return readAnswer(response, { what: rest.what, base, meaning, shown });
   }
@@ -86,9 +88,13 @@ async function readAnswer(response: HttpResponse, { what, base, meaning, shown }
   if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
   const said = `${what}: ${base.host} says: ${shown(envelope.message ?? `code ${envelope.code}`)}`;
-  if (envelope.code === DIGEST_MISMATCH) throw new TransferError("digestMismatch", said);
-  if (response.status === 404) throw new TransferError(meaning[404] ?? "notFound", said);
-  throw new TransferError(response.status === 409 ? (meaning[409] ?? "invalid") : "invalid", said);
+  throw new TransferError(kindOf(response.status, envelope.code, meaning), said, { codes: [String(envelope.code)] });
+}
+
+function kindOf(status: number, code: number, meaning: Asked["meaning"]): FailureKind {
+  if (code === DIGEST_MISMATCH) return "digestMismatch";
+  if (status === 404) return meaning[404] ?? "notFound";
+  return status === 409 ? (meaning[409] ?? "invalid") : "invalid";
 }
 
 /** `status`: of an answer that is none of this product. */
@@ -99,6 +105,8 @@ export function otherProduct(what: string, base: URL, status?: number): Transfer
     `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
   );
 }
+
+const codesOf = (envelope: Envelope | null): string[] => (envelope === null ? [] : [String(envelope.code)]);
 
 function parseEnvelope(text: string): Envelope | null {
   try {

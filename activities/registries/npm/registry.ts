@@ -2,7 +2,8 @@ import type { Digests } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { record, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
-import { createHttpClient, type HttpRequest, type HttpResponse } from "../http.ts";
+import { createHttpClient } from "../http.ts";
+import type { HttpRequest, HttpResponse } from "../http-message.ts";
 import { authorizationOf, secretsOf } from "../login.ts";
 import { createRecent } from "../recent.ts";
 
@@ -48,6 +49,7 @@ export function openNpmRegistry(end: End) {
       url: new URL(`${base}/${path}`),
       headers: { accept: "application/json", ...login, ...headers },
       describe: saidBy,
+      errorCodes,
     });
   }
 
@@ -118,6 +120,16 @@ function saidBy(body: string): string {
     return [error, reason, message].filter((text) => typeof text === "string").join(": ");
   } catch {
     return body;
+  }
+}
+
+/** The code in an error body; npm's own registry gives one (`E404`) beside the text, most others give none. */
+function errorCodes(body: string): string[] {
+  try {
+    const { code } = record(JSON.parse(body));
+    return typeof code === "string" ? [code] : [];
+  } catch {
+    return [];
   }
 }
 

@@ -1,13 +1,10 @@
 import { toTransferError, type TransferError } from "../../../domain/failure.ts";
+import type { Answer, Check } from "../contract.ts";
 import type { HttpClient } from "../http.ts";
 import { digestOf } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
-
-/** `ok` null: it could not be found out. */
-export type Answer = { ok: boolean | null; message: string };
-export type RegistryCheck = { reachable: Answer; authenticated: Answer; allowed: Answer };
 
 /** What to try: listing the catalog (no name), pulling from a name, or pushing to it. */
 export type CheckScope = { name: string | null; push: boolean };
@@ -22,7 +19,7 @@ export async function checkRegistry(
   uploads: Uploads,
   scope: CheckScope,
   signal?: AbortSignal,
-): Promise<RegistryCheck> {
+): Promise<Check> {
   const { host } = client.origin;
   const probe = await attempt(async () => {
     const url = new URL("/v2/", client.origin);

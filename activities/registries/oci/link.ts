@@ -1,4 +1,4 @@
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 
 /** The query of `Link: <…>; rel="next"`; its path is the one that was asked, whatever host a proxy wrote into it. */
 export function linkQuery(response: HttpResponse): string | null {

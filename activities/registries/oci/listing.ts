@@ -1,6 +1,6 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { isImageName, isTag, type RegistryAddress } from "../../../domain/reference.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import { linkQuery } from "./link.ts";

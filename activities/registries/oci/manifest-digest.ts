@@ -1,6 +1,6 @@
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { digestOf } from "../verified.ts";
 
 export const MANIFEST_LIMIT = 8 * 1024 * 1024;

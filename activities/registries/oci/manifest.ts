@@ -8,7 +8,7 @@ import {
   parseObject,
   readContent,
 } from "../../../domain/image/manifest.ts";
-import { MANIFEST_TYPES, INDEX_TYPES, isIndexType } from "../../../domain/image/media-types.ts";
+import { MANIFEST_TYPES, INDEX_TYPES, isIndexType, SCHEMA_1_MANIFEST } from "../../../domain/image/media-types.ts";
 
 /** Sent with every manifest request: without it a registry may deny a manifest that exists (404). */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
@@ -62,5 +62,5 @@ function mediaTypeOf(json: Json, contentType: string | undefined): string {
   const named = contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (named.startsWith("application/vnd.")) return named;
   if (typeof json["mediaType"] === "string") return json["mediaType"];
-  return json["schemaVersion"] === 1 ? "application/vnd.docker.distribution.manifest.v1+json" : guessedType(json);
+  return json["schemaVersion"] === 1 ? SCHEMA_1_MANIFEST : guessedType(json);
 }

@@ -1,6 +1,6 @@
 import { isDigest, type Digest } from "../../../domain/digest.ts";
 import { toTransferError } from "../../../domain/failure.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import type { Listing, Page } from "./listing.ts";
 import { parseManifest } from "./manifest.ts";

@@ -1,7 +1,7 @@
 import type { Digest } from "../../../domain/digest.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { linkQuery } from "./link.ts";

@@ -1,10 +1,12 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
+import type { Check } from "../contract.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
 import { createBlobs, type Blobs } from "./blobs.ts";
-import { checkRegistry, type CheckScope, type RegistryCheck } from "./check.ts";
-import { createRegistryClient, type Credentials } from "./client.ts";
+import { checkRegistry, type CheckScope } from "./check.ts";
+import type { Credentials } from "./authorization.ts";
+import { createRegistryClient } from "./client.ts";
 import { createListing, type Listing } from "./listing.ts";
 import { createManifests, type Manifests } from "./manifests.ts";
 import { createReferrers, type Referrers } from "./referrers.ts";
@@ -31,7 +33,7 @@ export type OciRegistry = Manifests &
   SmallBlobs &
   Listing & {
     readonly host: string;
-    check: (scope: CheckScope, signal?: AbortSignal) => Promise<RegistryCheck>;
+    check: (scope: CheckScope, signal?: AbortSignal) => Promise<Check>;
     close: () => Promise<void>;
   };
 

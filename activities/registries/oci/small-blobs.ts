@@ -12,7 +12,7 @@ export type SmallBlobs = {
   ) => Promise<"found" | "sent">;
 };
 
-export type SmallBlob = { digest: Digest; size: number };
+type SmallBlob = { digest: Digest; size: number };
 
 /**
  * Asking for a blob and beginning its upload is one request where the registry takes a mount from the name itself:

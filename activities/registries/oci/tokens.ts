@@ -6,7 +6,7 @@ const DEFAULT_LIFE_S = 60;
 const LONGEST_MARGIN_MS = 10_000;
 const TOKEN_ANSWER_LIMIT = 1024 * 1024;
 
-export type TokenStore = {
+type TokenStore = {
   /**
    * The Authorization value for these scopes, fetched when there is none that lasts; concurrent callers share one
    * fetch.

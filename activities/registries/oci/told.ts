@@ -6,7 +6,7 @@ import { TransferError } from "../../../domain/failure.ts";
  * read. `refusal`: the last of them.
  */
 export type Told<T> = { kind: "there"; value: T } | { kind: "absent" } | Untold;
-export type Untold = { kind: "untold"; refusal: TransferError };
+type Untold = { kind: "untold"; refusal: TransferError };
 
 /** Statuses of refusals: what passes (408, 429, 5xx) and what a proxy wants for itself (407) are left out. */
 export const REFUSALS: readonly number[] = [
@@ -20,7 +20,7 @@ const MOST_REFUSALS = 3;
 const MOST_LISTS = 200;
 
 /** `listed`: of a tag that is known to be there, so that only a registry that never says more refuses it. */
-export type Question =
+type Question =
   | "HEAD manifest"
   | "GET manifest"
   | "HEAD listed"

@@ -1,6 +1,6 @@
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
-import type { HttpBody, HttpResponse } from "../http.ts";
+import type { HttpBody, HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import { blobLabel } from "./blobs.ts";
 import type { RegistryClient } from "./client.ts";
@@ -46,7 +46,7 @@ export type Uploads = {
   cancelUpload: (name: string, session: UploadSession) => Promise<void>;
 };
 
-export type UploadRest = { body: HttpBody; length: number };
+type UploadRest = { body: HttpBody; length: number };
 
 const OCTETS = "application/octet-stream";
 

@@ -138,7 +138,7 @@ class Told extends Error {
   }
 }
 
-export type Tried = { trouble: Trouble } | { answer: unknown };
+type Tried = { trouble: Trouble } | { answer: unknown };
 
 /** What the operation answers under these faults, or its trouble. */
 export async function trying(operation: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {

@@ -20,7 +20,7 @@ export async function using<T extends Closing, R>(end: T | undefined, work: (end
   }
 }
 
-export type Listing = Pick<ListedPage, "found" | "missing">;
+type Listing = Pick<ListedPage, "found" | "missing">;
 
 /** All pages of a listing; fails when they do not end. */
 export async function listAll(lister: Lister, wanted: Selection, signal = never()): Promise<Listing> {
@@ -87,7 +87,7 @@ export async function readPart(
 }
 
 /** What the engine finds out by the facts that an end tells. */
-export class Refused extends Error {}
+class Refused extends Error {}
 
 /** Describes and reads everything of an artifact, as a run does. */
 export function readAll(

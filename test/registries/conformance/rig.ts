@@ -76,7 +76,7 @@ export const ABILITIES = {
   write: ({ connector: { target, copier } }) => target !== undefined || copier !== undefined,
   wire: ({ from, to }) => from.proxy !== null && to.proxy !== null,
 } satisfies Record<string, (rig: Rig) => boolean>;
-export type Ability = keyof typeof ABILITIES;
+type Ability = keyof typeof ABILITIES;
 
 /** Why a case says nothing of a connector without that ability. */
 export const LACKING = {

@@ -26,7 +26,7 @@ export type Delivery =
       failure: TransferError | null;
     };
 
-export type Delivering = {
+type Delivering = {
   changes?: Partial<End>;
   signal?: AbortSignal;
   uploads?: readonly UploadState[];

@@ -59,7 +59,7 @@ async function readWhole(copy: Copy, { artifact }: Item, part: KnownPart): Promi
  * The content of a part of which too little is known, as far as it was read: all of it, or its beginning with the
  * reader that goes on.
  */
-export type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
+type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
 /** Reads a part that may turn out to be small. */
 export async function readBeginning(copy: Copy, item: Item, part: Part): Promise<Beginning> {

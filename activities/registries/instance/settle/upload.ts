@@ -15,7 +15,7 @@ const UNSIZED_BYTES = 4 * 1024 * 1024;
 type Upload = { copy: Copy; item: Item; part: Part; digest: string | null; size: number | null };
 
 /** What was read of the content already, from its start. */
-export type Begun = { reader: Reader; size: number | null };
+type Begun = { reader: Reader; size: number | null };
 
 /**
  * Uploads one content; `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker,

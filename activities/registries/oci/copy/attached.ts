@@ -15,7 +15,7 @@ const COSIGN_SUFFIXES = ["sig", "att", "sbom"];
 const SUBJECTS_AT_ONCE = 4;
 
 /** What is attached to one manifest at the source. */
-export type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
+type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
 
 /**
  * Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only where

@@ -23,7 +23,7 @@ export type ImageCopy = {
 };
 
 /** Counts each part of an image once, however many of its manifests name it. */
-export type Tally = {
+type Tally = {
   readonly parts: Parts;
   bytesSent: number;
   /** Digests whose upload has begun here, for the states an `again` hands on. */

@@ -12,7 +12,7 @@ import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
 /** Writers that know nothing of each other may update one list at once; each looks again after writing. */
 const ROUNDS = 4;
 
-export type Listed = { descriptors: Descriptor[]; fromApi: boolean };
+type Listed = { descriptors: Descriptor[]; fromApi: boolean };
 
 /**
  * What `end` lists as attached to `subject`: by the referrers API and, where `fallback` says it may be there, by the

@@ -26,7 +26,7 @@ export type ImageListing = {
  * `missing` = named images that the registry does not have, or that have no tags. `attached` = tags that are no images
  * of their own: they go with what they are attached to. A page may be empty and not the last.
  */
-export type ImagePage = {
+type ImagePage = {
   artifacts: ImageArtifact[];
   missing: string[];
   attached: ImageArtifact[];
