@@ -13,7 +13,7 @@ export type DispatcherOptions = {
   connectTimeoutMs?: number | undefined;
 };
 
-/** Opens the pool of connections. `lookup` resolves names, `idleMs` is how long an open request may be silent. */
+/** Opens a pool of connections. `lookup` resolves names; `idleMs`: how long an open request may be silent. */
 export function createDispatcher(
   options: DispatcherOptions,
   lookup: AddressGuard["lookup"],

@@ -2,7 +2,7 @@ import type { TransferError } from "../../domain/failure.ts";
 
 export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
 
-/** Such a body can be sent once. */
+/** Whether a body is a stream, which can be sent only once. */
 export function isStreamed(body: HttpBody | undefined): body is AsyncIterable<Uint8Array> {
   return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
 }
@@ -22,17 +22,22 @@ export type HttpRequest = {
     | "MOVE"
     | "COPY";
   url: URL;
-  /** Begins every message about this request: the thing it is about. */
+  /** The subject of the request; every message about it begins with this text. */
   what: string;
   headers?: Record<string, string> | undefined;
-  /** A stream needs a content-length header where the server wants one; it cannot follow a redirect. */
+  /**
+   * A stream needs a content-length header if the server requires one; a request with a stream cannot follow a
+   * redirect.
+   */
   body?: HttpBody | undefined;
   signal?: AbortSignal | undefined;
-  /** Statuses besides 2xx that are answers to the caller and no errors. */
+  /** Statuses besides 2xx that the caller handles and that are not errors. */
   accept?: readonly number[] | undefined;
-  /** So many bytes the server may have to hash and store before it answers: it may be silent for longer. */
+  /**
+   * Number of bytes that the server may have to hash and store before it answers; a longer silence is then tolerated.
+   */
   storedBytes?: number | undefined;
-  /** Says in one line what an error body means; the default is its beginning. */
+  /** Describes an error body in one line; by default the beginning of the body is used. */
   describe?: ((body: string) => string) | undefined;
   /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
   errorCodes?: ((body: string) => readonly string[]) | undefined;
@@ -40,21 +45,21 @@ export type HttpRequest = {
 
 export type HttpResponse = {
   status: number;
-  /** Where the answer came from, after redirects. */
+  /** The URL that answered, after redirects. */
   url: URL;
   header: (name: string) => string | undefined;
-  /** All fields of that name as the one list that they are (RFC 9110 §5.3). */
+  /** Joins all fields of that name to the one list that they form (RFC 9110 §5.3). */
   list: (name: string) => string | undefined;
   /**
-   * How the body is coded where the server codes it although nobody asked for that ("gzip"); null = as it is. It is
-   * read decoded.
+   * The coding of the body when the server applies one without a request for it ("gzip"); null: none. `stream` and
+   * `bytes` decode it.
    */
   coding: string | null;
-  /** The whole body, at most `limit` bytes once it is decoded. */
+  /** Reads the whole body; throws when it has more than `limit` bytes after decoding. */
   bytes: (limit: number) => Promise<Buffer>;
-  /** The error this answer would have been, had its status not been accepted; reads the body. */
+  /** Makes the error that this answer would be if its status were not accepted; reads the body. */
   failure: () => Promise<TransferError>;
-  /** The body as it comes, decoded unless `raw`; errors are TransferErrors. Read it to its end or call `discard`. */
+  /** Streams the body, decoded unless `raw`; errors are TransferErrors. Read it to its end or call `discard`. */
   stream: (options?: { raw?: boolean }) => AsyncGenerator<Buffer, void, undefined>;
   discard: () => Promise<void>;
 };

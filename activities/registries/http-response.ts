@@ -21,7 +21,7 @@ export function toResponse(
   async function* received(): AsyncGenerator<Buffer, void, undefined> {
     try {
       for await (const chunk of answer.body) yield chunk as Buffer;
-      // Until then a signal that fires would still close the connection.
+      // Until the body is closed, a signal that fires would still close the connection.
       if (!answer.body.closed) await once(answer.body, "close");
     } catch (error) {
       throw fail(error);
@@ -60,7 +60,7 @@ export function toResponse(
       return Buffer.concat(chunks);
     },
     async discard() {
-      // dump() goes by the length that is told, which a HEAD's answer does not have.
+      // dump() relies on the stated length, but the answer to a HEAD states one without having a body.
       const read = request.method === "HEAD" ? answer.body.bytes() : answer.body.dump({ limit: ERROR_BODY_LIMIT });
       await read.catch(() => undefined);
     },
@@ -77,7 +77,7 @@ async function beginning(stream: AsyncIterable<Buffer>): Promise<string> {
       if (length >= ERROR_BODY_LIMIT) break;
     }
   } catch {
-    // The status tells enough; what came of the body is used.
+    // The status is enough for an error; the part of the body that arrived is used.
   }
   return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT).toString("utf8");
 }

@@ -11,7 +11,7 @@ import { type Pace, thenSent } from "./pace.ts";
 import { redirectTarget, withoutCredentials } from "./redirect.ts";
 
 const IDLE_TIMEOUT_MS = 60_000;
-/** How fast a server is believed to hash and store what it got. */
+/** The assumed speed at which a server hashes and stores a request body. */
 const STORING_BYTES_PER_MS = 20_000;
 const MOST_REDIRECTS = 5;
 const READ_AHEAD = 256 * 1024;
@@ -32,8 +32,8 @@ export type HttpClient = {
 };
 
 /**
- * The one way to the network for every protocol: pooled, timed, guarded against metadata addresses, errors with a
- * verdict.
+ * Creates the HTTP client of every protocol: it pools connections, limits waiting, refuses metadata addresses and turns
+ * every error into a TransferError.
  */
 export function createHttpClient(options: HttpOptions = {}): HttpClient {
   const guard = createAddressGuard(options.allowedAddresses ?? []);
@@ -43,7 +43,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
 
   async function send(request: HttpRequest, url: URL, headers: Record<string, string>): Promise<HttpResponse> {
     const silence = idleMs + Math.ceil((request.storedBytes ?? 0) / STORING_BYTES_PER_MS);
-    // A request that is given longer waits for work that it asked for.
+    // A request with extra time waits for work that it caused; its duration says nothing about the pace of the end.
     const measured = request.storedBytes === undefined ? options.pace?.request() : undefined;
     const fail = (error: unknown) => connectionFailure(error, request.what, url, request.signal, silence);
     if (request.signal !== undefined) setMaxListeners(0, request.signal);
@@ -63,7 +63,7 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
         headersTimeout: silence,
         bodyTimeout: silence,
         highWaterMark: READ_AHEAD,
-        // Else undici closes the connection after each HEAD.
+        // By default undici closes the connection after each HEAD.
         ...(request.method === "HEAD" ? { reset: false } : {}),
       });
       return toResponse(answer, url, request, [...secrets, ...loginOf(request)], fail);
@@ -98,13 +98,16 @@ export function createHttpClient(options: HttpOptions = {}): HttpClient {
   return { request, close: () => dispatcher.destroy() };
 }
 
-/** What a request says to be let in, as a token that its registry gave: it must show no more than the login itself. */
+/** The credentials that a request sends, such as a token from its registry; messages must not show them. */
 function loginOf({ headers = {} }: HttpRequest): string[] {
   const sent = headers["authorization"]?.split(" ")[1];
   return sent === undefined || sent === "" ? [] : [sent];
 }
 
-/** What a stream takes to send depends on more than the end that it goes to: only what follows is its own time. */
+/**
+ * Calls `sent` when the body is sent. Sending a stream depends on more than the end that receives it, so only the wait
+ * after it is measured.
+ */
 function followed(body: HttpBody | undefined, sent: () => void): HttpBody | undefined {
   if (isStreamed(body)) return thenSent(body, sent);
   sent();

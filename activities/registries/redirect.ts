@@ -1,6 +1,6 @@
 import { type HttpRequest, type HttpResponse, isStreamed } from "./http-message.ts";
 
-/** Where a redirect leads, or undefined when it must not be followed and counts as the answer. */
+/** Returns the target of a redirect, or undefined when the redirect must not be followed and counts as the answer. */
 export function redirectTarget(request: HttpRequest, response: HttpResponse): URL | undefined {
   const location = response.header("location");
   if (location === undefined || !URL.canParse(location, response.url.href)) return undefined;

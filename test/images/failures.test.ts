@@ -246,8 +246,8 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
       const pair = openEnds(source.url, { url: secure.url, ...options });
       const outcome = await copy({ ...pair, name: "tls" });
       expect(outcome.result.kind).toBe(kind);
-      expect(kind === "failed" ? reasonOf(outcome) : "give the PEM of its CA as certificate").toContain(
-        "give the PEM of its CA as certificate",
+      expect(kind === "failed" ? reasonOf(outcome) : "set `certificate` to the CA's PEM").toContain(
+        "set `certificate` to the CA's PEM",
       );
       await pair.close();
     }
@@ -265,7 +265,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
     expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({
       kind: "again",
-      reason: expect.stringContaining("is sent again"),
+      reason: expect.stringContaining("the missing parts are sent again"),
     });
     expect((await run("forgotten", { tag: "two", seen })).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, "forgotten", two)).toEqual([]);

@@ -117,7 +117,7 @@ describe("the check of a connection", () => {
       reachable: false,
       reason: expect.stringContaining("ALLOWED_ADDRESSES"),
     });
-    expect(() => clientOf("ftp://example.org")).toThrow("is no http(s) URL");
+    expect(() => clientOf("ftp://example.org")).toThrow("is not an http(s) URL");
   });
 });
 

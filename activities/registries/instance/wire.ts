@@ -5,24 +5,27 @@ import type { HttpClient } from "../http.ts";
 import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
 const LONGEST_ANSWER = 16 * 1024 * 1024;
-/** Statuses whose meaning only the envelope tells; from another product they come without one. */
+/** Statuses whose meaning only the envelope states; another product sends them without one. */
 const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
 const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$)/i;
 
 type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "storedBytes"> & {
-  /** Behind the prefix, already encoded: `files/p/r`. */
+  /** The path after the prefix, already encoded: `files/p/r`. */
   path: string;
-  /** What 404 and 409 mean here, where it is not "there is no such thing" and "it cannot be done". */
+  /** The failure kinds of 404 and 409 for this call, where they differ from `notFound` and `invalid`. */
   meaning?: Partial<Record<404 | 409, FailureKind>>;
 };
 
 export type Wire = {
   base: URL;
-  /** The `data` of the answer's envelope. Whatever is not 2xx in the envelope is a TransferError. */
+  /**
+   * Sends a request and returns the `data` of the answer's envelope. Throws TransferError for every envelope that does
+   * not report success.
+   */
   call: (request: WireRequest) => Promise<unknown>;
-  /** A text of the other end as it may stand in a message: short, and without the secrets of the login. */
+  /** Makes a text of the other end safe for a message: short, and without the secrets of the login. */
   shown: Shown;
 };
 
@@ -31,8 +34,8 @@ export type Shown = (text: string) => string;
 type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
- * An instance's URL as users write it: without a scheme it is https (loopback: http); a path is where a proxy keeps the
- * instance.
+ * Parses the URL of an instance as users write it: without a scheme it is https (loopback: http); a path is the one at
+ * which a proxy serves the instance.
  */
 export function instanceUrl(text: string): URL {
   const trimmed = text.trim().replace(/\/+$/, "");
@@ -40,16 +43,22 @@ export function instanceUrl(text: string): URL {
     ? trimmed
     : `${LOOPBACK.test(trimmed) ? "http" : "https"}://${trimmed}`;
   if (!URL.canParse(whole) || !/^https?:$/.test(new URL(whole).protocol)) {
-    throw new TransferError("invalid", "the cluster's url is no http(s) URL: write https://host or https://host:port");
+    throw new TransferError(
+      "invalid",
+      "the cluster's url is not an http(s) URL: write https://host or https://host:port",
+    );
   }
   const url = new URL(whole);
   return new URL(url.origin + url.pathname.replace(/\/+$/, ""));
 }
 
-/** For messages: host, port and path, no credentials. */
+/** Returns host, port and path for messages, without credentials. */
 export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
-/** `secrets`: what must show in no message, should the other end echo it. */
+/**
+ * Creates the caller of an instance's API. `secrets`: texts that no message may contain, in case the other end echoes
+ * them.
+ */
 export function createWire(
   http: HttpClient,
   base: URL,
@@ -97,12 +106,13 @@ function kindOf(status: number, code: number, meaning: Asked["meaning"]): Failur
   return status === 409 ? (meaning[409] ?? "invalid") : "invalid";
 }
 
-/** `status`: of an answer that is none of this product. */
+/** Makes the error for an answer of another product; `status`: its status, when it is known. */
 export function otherProduct(what: string, base: URL, status?: number): TransferError {
   const answered = status === undefined ? "" : ` (it answered ${status})`;
   return new TransferError(
     "unsupported",
-    `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
+    `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old ` +
+      "for replication): check the cluster's url; a registry is a cluster of type REMOTE",
   );
 }
 

@@ -6,7 +6,7 @@ import { createTokenStore } from "./tokens.ts";
 export type Credentials = {
   username?: string | null | undefined;
   password?: string | null | undefined;
-  /** The password, when a username is given. Without a username it is sent as it is, as the registry's Bearer token. */
+  /** The password if a username is given; without a username, a Bearer token of the registry that is sent unchanged. */
   token?: string | null | undefined;
   /** Replaces the other credentials: the value to send with every request for these scopes, without a challenge. */
   authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;

@@ -6,12 +6,12 @@ import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** What to try: listing the catalog (no name), pulling from a name, or pushing to it. */
+/** The operation to try: list the catalog (no name), pull from a name, or push to it. */
 export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 
-/** Three separate answers; never throws but when `signal` says stop. */
+/** Checks a registry and returns three separate answers; throws only when `signal` fires. */
 export async function checkRegistry(
   http: HttpClient,
   client: RegistryClient,
@@ -35,7 +35,7 @@ export async function checkRegistry(
     await response.discard();
   }, signal);
   if (!login.done) return { reachable, authenticated: no(login.error), allowed: NOT_TRIED };
-  const authenticated = yes(probe.value === 200 ? `${host} asks for no login` : `${host} accepts the login`);
+  const authenticated = yes(probe.value === 200 ? `${host} requires no login` : `${host} accepts the login`);
 
   if (scope.push && scope.name === null) return { reachable, authenticated, allowed: NOT_TRIED };
   const allowed = await attempt(() => tryScope(client, access, uploads, scope, signal), signal);

@@ -64,7 +64,10 @@ function withAuthorization(request: HttpRequest, value: string | undefined): Htt
   return value === undefined ? request : { ...request, headers: { ...request.headers, authorization: value } };
 }
 
-/** The error of a 401 within an upload: the login held when the upload began, so its token expired; a retry helps. */
+/**
+ * Makes the error for a 401 within an upload: the login was valid at the start of the upload, so its token expired and
+ * a retry can succeed.
+ */
 function lostLogin(refusal: TransferError): TransferError {
   return new TransferError("server", `${refusal.message} (the login expired during the upload)`, { cause: refusal });
 }

@@ -9,7 +9,10 @@ export function manifestLabel(name: string, reference: string): string {
   return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
 }
 
-/** The digest of a manifest's bytes, which must be the one that was asked for or is told. */
+/**
+ * Computes the digest of a manifest's bytes; throws `digestMismatch` when it differs from the requested digest, or from
+ * the digest in the answer.
+ */
 export function checkedDigest(bytes: Buffer, reference: string, response: HttpResponse, what: string): Digest {
   const said = response.header("docker-content-digest");
   const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;

@@ -66,7 +66,7 @@ export function createManifests(
       const said = response.header("docker-content-digest");
       const told = isDigest(said) ? null : await askManifest(name, reference, signal);
       const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
-      // A registry that never says what it has is believed for its answer to the PUT.
+      // A registry that does not say what it has is trusted for its answer to the PUT.
       if (stored !== manifest.digest && told?.kind !== "untold") {
         const what = `${manifestLabel(name, reference)}: ${client.origin.host}`;
         throw new TransferError(

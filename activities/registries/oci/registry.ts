@@ -16,15 +16,15 @@ import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
   Omit<HttpOptions, "secrets"> & {
-    /** Address of the registry; a path is a namespace that every name is relative to. */
+    /** The address of the registry; its path is the namespace of every name. */
     url: string;
-    /** True for a registry that is written to: tokens are then asked for pull and push at once. */
+    /** True for a registry that is written to: tokens are then requested for pull and push together. */
     pushes?: boolean | undefined;
   };
 
 /**
- * A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token
- * refresh.
+ * A client of a registry that implements distribution-spec 1.1. All functions throw TransferError; none retries, except
+ * once with a new token.
  */
 export type OciRegistry = Manifests &
   Referrers &
@@ -37,7 +37,7 @@ export type OciRegistry = Manifests &
     close: () => Promise<void>;
   };
 
-/** Throws `invalid` when the URL is no registry's address. */
+/** Opens a client; throws `invalid` when the URL is not the address of a registry. */
 export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   const address = parseRegistryUrl(options.url);
   if (address === null)
