@@ -16,7 +16,8 @@ type SmallBlob = { digest: Digest; size: number };
 
 /**
  * A mount from the name itself asks for a blob and begins its upload in one request: "mounted" means that the blob
- * exists. Some registries ignore `mount`, so it is tried once with a blob that certainly exists; until then HEAD is used.
+ * exists. Some registries ignore `mount`, so it is tried once with a blob that certainly exists, and HEAD is used
+ * until then.
  */
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;
