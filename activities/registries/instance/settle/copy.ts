@@ -89,8 +89,9 @@ export async function guarded(
 }
 
 /**
- * Runs `work` on each element, `width` at once. Nothing new begins after a stop, nor when the time of the batch is
- * over; the first `width` elements always run, so every batch progresses. Returns when all running work has ended.
+ * Runs `work` on each element, `width` at once, and returns when all running work has ended. Nothing new begins after a
+ * stop. Once the time of the batch is over, only the first `width` elements still begin, so every batch progresses
+ * however slow an end is.
  */
 export async function together<T>(
   copy: Pick<Copy, "hooks" | "stopped">,
