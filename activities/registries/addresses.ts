@@ -4,8 +4,8 @@ import type { LookupFunction } from "node:net";
 import { TransferError } from "../../domain/failure.ts";
 
 /**
- * Where clouds keep instance metadata and credentials; no registry lives there. Loopback and private ranges are
- * allowed.
+ * Addresses at which clouds serve instance metadata and credentials. No registry has such an address. Loopback and
+ * private ranges are allowed.
  */
 const REFUSED = [
   "169.254.0.0/16",
@@ -20,14 +20,15 @@ const REFUSED = [
 
 export type AddressGuard = {
   /**
-   * Throws when `host` is a literal address that must not be connected to; names pass, `lookup` judges what they mean.
+   * Throws when `host` is a literal address that is refused. Names pass here; `lookup` checks the addresses they
+   * resolve to.
    */
   checkHost: (host: string) => void;
-  /** A `lookup` for sockets: the address judged is the address connected to. */
+  /** A `lookup` for sockets, so that the checked address is the one that is connected to. */
   lookup: LookupFunction;
 };
 
-/** Refuses link-local and metadata addresses but those in `allowed` (CIDR ranges or single addresses). */
+/** Refuses link-local and metadata addresses, except those in `allowed` (CIDR ranges or single addresses). */
 export function createAddressGuard(allowed: readonly string[]): AddressGuard {
   const refusedList = blockList(REFUSED);
   const allowedList = blockList(allowed);
@@ -58,7 +59,8 @@ function refusal(host: string, address: string): TransferError {
   const where = host.replace(/^\[|\]$/g, "") === address ? host : `${host} (${address})`;
   return new TransferError(
     "invalid",
-    `${where} is a link-local or metadata address: connections to it are refused; if it is a registry, add its range to ALLOWED_ADDRESSES`,
+    `${where} is a link-local or metadata address, which is refused: ` +
+      "if it is a registry, add its range to ALLOWED_ADDRESSES",
   );
 }
 

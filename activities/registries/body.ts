@@ -1,12 +1,11 @@
 import { unlessAborted } from "./unless-aborted.ts";
 
-/** A body whose first piece is here; `drop` ends what it is read from, should nobody read it. */
+/** A body whose first piece has arrived. `drop` closes its source; call it when nobody reads the body. */
 export type BegunBody = { pieces: AsyncIterable<Uint8Array>; drop: () => void };
 
 /**
- * Waits for the first piece of a body. A request takes a connection before it asks for its body and sends nothing until
- * there is some; servers end connections that lie idle for seconds, and a body may wait for longer than that (for its
- * source, or for the rate limit).
+ * Waits for the first piece of a body before the request takes a connection. A body may wait long (for its source, or
+ * for the rate limit), and servers close connections that are idle for seconds.
  */
 export async function begun(body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<BegunBody> {
   const rest = body[Symbol.asyncIterator]();
@@ -31,7 +30,7 @@ async function* joined<T>(first: IteratorResult<T>, rest: AsyncIterator<T>): Asy
 }
 
 /**
- * `chunk` in such pieces as `throttle` lets pass: bytes flow steadily, and no connection lies idle while one large
+ * Splits `chunk` into the pieces that `throttle` allows. Bytes flow steadily, so no connection is idle while one large
  * piece waits.
  */
 export async function* paced<T extends Uint8Array>(
@@ -45,7 +44,7 @@ export async function* paced<T extends Uint8Array>(
   }
 }
 
-/** A body on its way to the target: its bytes wait for the rate limit before, and `onSent` counts them after. */
+/** Sends a body at the allowed rate: bytes wait for the rate limit, and `onSent` counts them once they are sent. */
 export async function* metered<T extends Uint8Array>(
   body: Iterable<T> | AsyncIterable<T>,
   throttle: (bytes: number) => Promise<number>,

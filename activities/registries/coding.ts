@@ -9,15 +9,17 @@ const DECODERS: Readonly<Record<string, () => Duplex>> = {
   br: createBrotliDecompress,
 };
 
-/** The codings of a Content-Encoding that change the bytes, in the order in which they were applied; null = none. */
+/**
+ * The codings of a Content-Encoding that change the bytes, in the order of their application; null when there are none.
+ */
 export function codingOf(header: string): string | null {
   const codings = header.split(",").map((coding) => coding.trim().toLowerCase());
   return codings.filter((coding) => coding !== "" && coding !== "identity").join(", ") || null;
 }
 
 /**
- * The bytes before they were coded, a piece at a time. `what` names the body in errors: a coding that is not known is
- * refused by its name, as `shown` lets foreign text be seen.
+ * Decodes a body piece by piece. `what` names the body in errors. An unknown coding is refused by its name; `shown`
+ * makes foreign text safe for a message.
  */
 export async function* decoded(
   body: AsyncIterable<Buffer>,
@@ -31,7 +33,8 @@ export async function* decoded(
     const known = Object.keys(DECODERS).join(", ");
     throw new TransferError(
       "unsupported",
-      `${what} is coded as "${shown(unknown).slice(0, 50)}" (Content-Encoding), which nobody asked for and only ${known} can be read: switch that off at the server`,
+      `${what} has the Content-Encoding "${shown(unknown).slice(0, 50)}", which was not requested; ` +
+        `only ${known} can be decoded: switch it off at the server`,
     );
   }
   const source = Readable.from(body, { objectMode: false });
@@ -41,17 +44,15 @@ export async function* decoded(
     for await (const chunk of stages.at(-1) ?? source) yield chunk as Buffer;
   } catch (error) {
     if (error instanceof TransferError) throw error;
-    throw new TransferError(
-      "server",
-      `${what} says that it is coded as "${coding}" (Content-Encoding), and cannot be read as that`,
-      { cause: error },
-    );
+    throw new TransferError("server", `${what} has the Content-Encoding "${coding}" but cannot be decoded as such`, {
+      cause: error,
+    });
   } finally {
     for (const stage of stages) stage.destroy();
   }
 }
 
-/** Feeds one stage from another; an error of the first is one of the second. */
+/** Feeds one decoding stage from another; an error of `from` becomes an error of `to`. */
 function join(from: Readable, to: Duplex | undefined): Readable {
   if (to === undefined) return from;
   finished(from, (error) => error && to.destroy(error));

@@ -5,8 +5,8 @@ import { npm } from "./npm/connector.ts";
 import { oci } from "./oci/connector.ts";
 
 /**
- * Who speaks a protocol; null: nobody yet. What each can do is said in domain/protocols.ts, too, for those that decide
- * beforehand.
+ * The connector of each protocol; null: not implemented. domain/protocols.ts lists the abilities of each, for code that
+ * decides before a connector is opened.
  */
 export const connectors = {
   OCI: oci,
@@ -21,5 +21,5 @@ export const connectors = {
   DIRECTORY: null,
 } as const satisfies Record<Protocol, Connector | null>;
 
-/** Another instance of this product: a cluster of another type than REMOTE. */
+/** The connector of another instance of this product: any cluster whose type is not REMOTE. */
 export const instance = instanceConnector;

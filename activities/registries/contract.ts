@@ -8,28 +8,28 @@ import type { HttpOptions } from "./http.ts";
 import type { Pace } from "./pace.ts";
 
 /**
- * What a client of a protocol is made of (docs/connectors.md). An end that cannot do something lacks the method. All
- * functions throw TransferError, whose kind says whether a later try makes sense; none retries.
+ * The client of one protocol (docs/connectors.md). An end lacks the method for what it cannot do. All functions throw
+ * TransferError, whose kind says whether a later try makes sense; none retries.
  */
 export type Connector = {
   lister?: Open<Lister>;
   source?: Open<Source>;
   target?: Open<Target>;
-  /** Copies from one end to another by itself, where artifacts are no flat lists of parts (images). */
+  /** Copies from one end to another on its own. For artifacts that are not flat lists of parts (images). */
   copier?: (from: End, to: End) => Copier & Closing;
-  /** Three separate answers; throws only when the signal says so. */
+  /** Returns three separate answers; throws only when the signal fires. */
   check: (end: End, signal: AbortSignal) => Promise<Check>;
 };
 
 export type Closing = { close: () => Promise<void> };
 
-/** Asks nothing of the end; throws for an address that it cannot open. `type`: of the repository that is replicated. */
+/** Sends no request; throws for an address that cannot be opened. `type`: the type of the replicated repository. */
 type Open<T> = (end: End, type: RepositoryType) => T & Closing;
 
 /**
- * One end with its credentials in the clear. `namespace`: what stands before every name there, as in `team/images`; ""
- * for nothing. `instance`: an instance of this product, whose url may be that of a path at which it lives. `authorize`:
- * the Authorization value for scopes of an image registry, in place of a login.
+ * One end with its credentials in plain text. `namespace`: the prefix of every name there, as in `team/images`; "" for
+ * none. `instance`: an instance of this product, whose url may have a path. `authorize` replaces the login: it returns
+ * the Authorization value for scopes of an image registry.
  */
 export type End = Omit<HttpOptions, "secrets"> & {
   url: string;
@@ -42,16 +42,16 @@ export type End = Omit<HttpOptions, "secrets"> & {
   authorize?: (scopes: readonly string[]) => string | undefined;
 };
 
-/** What is wanted of a repository: all where both are empty. */
+/** The wanted packages and paths of a repository; everything when both lists are empty. */
 export type Selection = { packages: readonly PackageConstraint[]; paths: readonly PathConstraint[] };
 
-/** `size` and `digest` (`algorithm:hex`) as far as the listing tells them. */
+/** One artifact of a listing. `size` and `digest` (`algorithm:hex`) are null when the listing does not state them. */
 export type Listed = ArtifactKey & { size: number | null; digest: string | null };
 
 /**
- * `missing`: what was named and is not there (`version` "": nothing of it), with a sentence that says so. `next`: the
- * cursor of the next page; null after the last. `attached`: parts of other artifacts that look like artifacts, and go
- * with those.
+ * `missing`: requested artifacts that do not exist (`version` "": no version exists), each with a sentence as `reason`.
+ * `next`: the cursor of the next page; null after the last. `attached`: entries that look like artifacts but are parts
+ * of others and are copied with those.
  */
 export type ListedPage = {
   found: Listed[];
@@ -62,47 +62,53 @@ export type ListedPage = {
 
 export type Lister = {
   /**
-   * One page of at most 500 artifacts, which may be empty and not the last; half a listing is an error. A version that
-   * is named is listed unseen.
+   * Returns one page of at most 500 artifacts. A page may be empty without being the last; an incomplete listing is an
+   * error. A version that the selection names is listed without a check.
    */
   list: (wanted: Selection, cursor: string | null, signal: AbortSignal) => Promise<ListedPage>;
 };
 
 /**
- * `size`: of the whole part, whatever the offset; null where the end does not tell it. The chunks must be read or
- * returned.
+ * `size`: the size of the whole part, independent of the offset; null when the end does not state it. The chunks must
+ * be read or returned.
  */
 export type Opened = { size: number | null; chunks: AsyncIterable<Uint8Array> };
 
 export type Source = {
   /**
-   * The first of the artifacts, at least one, in the order of the keys; null: it is not there any more; an error: why
-   * it cannot be described.
+   * Describes the first of the artifacts (at least one), in the order of the keys. null: the artifact no longer exists;
+   * an error: why the artifact cannot be described.
    */
   describe: (keys: readonly ArtifactKey[], signal: AbortSignal) => Promise<(Artifact | TransferError | null)[]>;
-  /** Raw bytes from `offset` on. */
+  /** Opens a part and returns its raw bytes from `offset` on. */
   open: (artifact: Artifact, part: Part, offset: number, signal: AbortSignal) => Promise<Opened>;
-  /** Those of the contents, by sha256, that are small and had at once; the others are opened one by one. */
+  /** Returns the small contents that can be read at once, by sha256. The others are opened one by one. */
   openSmall?: (parts: readonly Part[], signal: AbortSignal) => Promise<Map<string, Buffer>>;
-  /** The error of bytes that are not what was told of the part; `found` says what came instead. */
+  /** Makes the error for bytes that do not match the description of the part; `found` says which bytes came instead. */
   damaged: (part: Part, found: string) => TransferError;
 };
 
-/** A body for a request; `size`: of the part, null where its source does not tell it. */
-export type Body = { size: number | null; bytes: AsyncIterable<Uint8Array> };
+/** A request body; `size`: the size of the part, null when its source does not state it. */
+type Body = { size: number | null; bytes: AsyncIterable<Uint8Array> };
 
 /**
- * What a target writes from. Bodies are verified against what the source tells, limited to the rate of the run and
- * counted.
+ * The contents that a target writes. Bodies are verified against the description of the source, limited to the rate of
+ * the run and counted.
  */
 export type Content = {
   signal: AbortSignal;
-  /** The bytes of a part. `encode` makes the body of a request from them, around which the rate is kept. */
+  /**
+   * Opens the bytes of a part. `encode` turns them into the body of a request; the rate limit applies to the encoded
+   * body.
+   */
   open: (
     part: Part,
     options?: { offset?: number; encode?: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array> },
   ) => Promise<Body>;
-  /** Where earlier attempts left uploads, and where this one stands after each chunk that the target confirmed. */
+  /**
+   * `uploads`: where earlier attempts left uploads. `keep` records where this one stands after each chunk that the
+   * target confirmed.
+   */
   uploads: readonly UploadState[];
   keep: (state: UploadState) => void;
 };
@@ -110,32 +116,32 @@ export type Content = {
 export type LabelRules = Pick<CopyRules, "conflictStrategy" | "includeMetadata">;
 
 /**
- * A target that states facts about what it has, and takes an artifact part by part; the engine decides and verifies.
+ * A target that reports facts about its contents and accepts an artifact part by part; the engine decides and verifies.
  */
 export type PartsTarget = {
   nature: TargetNature;
-  /** Facts about each part, in order; null: it is not there. `fresh`: nothing that is remembered is good enough. */
+  /** Returns facts about each part, in order; null: the part does not exist. `fresh`: remembered facts are not used. */
   stat: (artifact: Artifact, fresh: boolean, signal: AbortSignal) => Promise<(Fact | null)[]>;
   /**
-   * Writes the lacking parts; nothing is visible before the last. Throws `immutable` where the target keeps what it
-   * has.
+   * Writes the missing parts; nothing is visible before the last one. Throws `immutable` when the target keeps its
+   * existing content.
    */
   put: (artifact: Artifact, lacking: readonly Part[], content: Content) => Promise<void>;
-  /** Raw bytes from the beginning, to compare or to verify by. */
+  /** Opens the raw bytes of a part from the beginning, for comparison or verification. */
   open?: (artifact: Artifact, part: Part, signal: AbortSignal) => Promise<Opened>;
   /**
-   * Sets what stands beside the content (tags, deprecation) where it differs; answers what could not be kept, as a
-   * sentence.
+   * Sets the labels of an artifact (tags, deprecation) where they differ. Returns a sentence about the labels that the
+   * target cannot keep, or null.
    */
   label?: (artifact: Artifact, rules: LabelRules, signal: AbortSignal) => Promise<string | null>;
 };
 
 /**
- * A target that decides by itself and takes many artifacts at once: another instance. Its images go to the registry
- * that it serves.
+ * A target that decides on its own and accepts many artifacts at once: another instance. Images go to its registry
+ * instead.
  */
 export type SettlingTarget = {
-  /** Called before anything is written. `create`: make the repository where it is missing. */
+  /** Called before anything is written. `create`: create the repository if it is missing. */
   prepare: (options: { create: boolean }, signal: AbortSignal) => Promise<void>;
   settle: (batch: Settling) => Promise<void>;
 };
@@ -148,16 +154,16 @@ export type Settling = {
   source: Omit<Source, "describe">;
   hooks: CopyHooks;
   /**
-   * Called once for each artifact, as soon as its fate is known; not at all for those that a conflict under FAST_FAIL
-   * or an abort left undone.
+   * Called once for each artifact, as soon as its outcome is known. Not called for artifacts that a conflict under
+   * FAST_FAIL or an abort left unfinished.
    */
   report: (at: number, outcome: ArtifactOutcome) => void;
 };
 
 export type SettlingArtifact = { artifact: Artifact; mayHaveSent: boolean; uploads: UploadState[] };
 
-/** `digest`: as the plan knows it. */
-export type CopyRequest = ArtifactKey & {
+/** One image to copy; `digest`: its digest in the plan, null when the plan has none. */
+type CopyRequest = ArtifactKey & {
   digest: string | null;
   targetVersions: readonly string[] | undefined;
   rules: CopyRules;
@@ -166,11 +172,11 @@ export type CopyRequest = ArtifactKey & {
 };
 
 export type Copier = {
-  /** Called before each batch whose source may have changed since the last. */
+  /** Called before each batch whose source may have changed since the previous one. */
   sourceChanged?: () => void;
   copy: (request: CopyRequest) => Promise<ArtifactOutcome>;
 };
 
-/** `ok` null: it could not be found out. */
+/** One answer of a check; `ok` null: it could not be determined. */
 export type Answer = { ok: boolean | null; message: string };
 export type Check = Record<"reachable" | "authenticated" | "allowed", Answer>;

@@ -3,13 +3,17 @@ import { TransferError, type FailureKind } from "../../domain/failure.ts";
 
 const LONGEST_RETRY_AFTER_MS = 10 * 60_000;
 const LONGEST_EXCERPT = 300;
+const MOST_CODES = 20;
+const LONGEST_CODE = 64;
 
-/** A URL fit for messages and logs: no credentials, no query (signed storage links carry keys there). */
+/**
+ * Returns a URL that is safe for messages and logs: no credentials, no query (signed storage links carry keys there).
+ */
 export function redactUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-export function statusKind(status: number): FailureKind {
+function statusKind(status: number): FailureKind {
   if (status === 401 || status === 403 || status === 407) return "auth";
   if (status === 404) return "notFound";
   if (status === 408) return "timeout";
@@ -24,13 +28,13 @@ const ADVICE: Partial<Record<FailureKind, string>> = {
   auth: "check username, password and what this user may do there",
   tooLarge: "raise the limit of the server or of the proxy before it",
   noSpace: "free space there",
-  throttled: "it asks for fewer requests",
+  throttled: "it demands fewer requests",
 };
 
-/** What an answer says of its refusal: its body in one line, its Retry-After, and its protocol's error codes. */
+/** The content of an error answer: its body in one line, its Retry-After, and its protocol's error codes. */
 type Said = { detail: string; retryAfter: string | undefined; codes?: readonly string[] | undefined };
 
-/** The error of an answer that was not wanted. */
+/** Makes the error for an answer whose status is not accepted. */
 export function statusFailure(
   status: number,
   what: string,
@@ -50,7 +54,10 @@ export function statusFailure(
   );
 }
 
-/** Retry-After as epoch milliseconds (RFC 9110 §10.2.3: seconds or a date), at most ten minutes from `now`. */
+/**
+ * Parses Retry-After (RFC 9110 §10.2.3: seconds or a date) into epoch milliseconds, at most ten minutes after `now`;
+ * undefined when the value is invalid or in the past.
+ */
 export function retryAfterTime(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const time = /^\d+$/.test(value.trim()) ? now + Number(value) * 1000 : Date.parse(value);
@@ -58,14 +65,22 @@ export function retryAfterTime(value: string | undefined, now: number): number |
   return Math.min(time, now + LONGEST_RETRY_AFTER_MS);
 }
 
-/** One short line of an error body, without control characters and without `secrets`, which a server may echo. */
+/** Shortens an error body to one line without control characters and without `secrets`, which a server may echo. */
 export function excerpt(text: string, secrets: readonly string[]): string {
   let line = text.replace(/[\p{Cc}\s]+/gu, " ").trim();
   for (const secret of secrets.flatMap(formsOf)) if (secret !== "") line = line.replaceAll(secret, "***");
   return line.length > LONGEST_EXCERPT ? `${line.slice(0, LONGEST_EXCERPT)}…` : line;
 }
 
-/** A secret by itself, in an address and in JSON. What is no Unicode has no form in addresses. */
+/**
+ * Prepares foreign error codes for a failure: each once, few, short, without `secrets`; undefined when there are none.
+ */
+export function bounded(codes: readonly string[], secrets: readonly string[]): readonly string[] | undefined {
+  const distinct = [...new Set(codes)].slice(0, MOST_CODES);
+  return distinct.length === 0 ? undefined : distinct.map((code) => excerpt(code, secrets).slice(0, LONGEST_CODE));
+}
+
+/** A secret as it is, URL-encoded, and JSON-escaped. Lone surrogates cannot be URL-encoded and are dropped. */
 function formsOf(secret: string): string[] {
   return [secret, encodeURIComponent(secret.replace(/\p{Surrogate}/gu, "")), JSON.stringify(secret).slice(1, -1)];
 }
@@ -91,7 +106,10 @@ const CERTIFICATE_CODES = new Set([
   "ERR_TLS_CERT_ALTNAME_INVALID",
 ]);
 
-/** The error of a request or a body that broke off. `url` is where it went, `idleMs` how long silence was borne. */
+/**
+ * Makes the error for a request or a body that was interrupted. `url`: its destination; `idleMs`: the longest silence
+ * that is tolerated.
+ */
 export function connectionFailure(
   error: unknown,
   what: string,
@@ -105,8 +123,9 @@ export function connectionFailure(
   if (signal?.aborted === true) return new TransferError("cancelled", `${what}: stopped`, { cause: error });
   const code = errorCode(error);
   if (CERTIFICATE_CODES.has(code)) {
-    const why = `nobody trusted vouches for the certificate of ${url.host} (${code})`;
-    return new TransferError("certificate", `${what}: ${why}: give the PEM of its CA as certificate`, { cause: error });
+    const why = `certificate of ${url.host} is not signed by a trusted CA (${code})`;
+    const advice = "set `certificate` to the CA's PEM";
+    return new TransferError("certificate", `${what}: ${why}: ${advice}`, { cause: error });
   }
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     return new TransferError(
@@ -137,7 +156,10 @@ function reachMessage(code: string, error: unknown): string {
   return messageOf(error);
 }
 
-/** A body of ours may fail with its own verdict (wrong digest); the request that carried it then reports that. */
+/**
+ * Finds the error of our own request body (such as a wrong digest): the request that carried the body reports that
+ * error.
+ */
 function findTransferError(error: unknown): TransferError | undefined {
   let current = error;
   for (let depth = 0; depth < 5 && current instanceof Error; depth += 1) {
@@ -147,7 +169,7 @@ function findTransferError(error: unknown): TransferError | undefined {
   return undefined;
 }
 
-/** The innermost code: undici and happy-eyeballs wrap the socket's own error. */
+/** Returns the innermost error code: undici and happy-eyeballs wrap the socket's own error. */
 function errorCode(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error instanceof AggregateError && error.errors.length > 0) return errorCode(error.errors[0]);

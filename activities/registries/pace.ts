@@ -1,20 +1,23 @@
-/** How quickly an end answers, as the requests to it find. */
+/** Measures how quickly an end answers requests. */
 export type Pace = {
   /**
-   * Call when a request begins: `sent` when it has said all and waits for its answer, `over` when that has begun or
-   * failed.
+   * Call when a request begins: `sent` when its body is sent and it waits for the answer, `over` when the answer has
+   * begun or failed.
    */
   request: () => { sent: () => void; over: () => void };
   /**
-   * What an answer lately took (ms); one that is waited for counts by half of its time so far. Null while nothing was
-   * asked.
+   * The recent time to an answer (ms); a pending answer counts with half of its time so far. Null before the first
+   * request.
    */
   waitMs: () => number | null;
 };
 
-/** How much the newest answer counts beside those before. */
+/** Weight of the newest answer against all earlier ones. */
 const NEWEST = 0.3;
-/** Requests beyond this many at once may wait for a connection of ours: their time says nothing of the end. */
+/**
+ * Requests beyond this number at once may wait for one of our own connections, so their time says nothing about the
+ * end.
+ */
 const MEASURED_AT_ONCE = 16;
 
 export function createPace(now: () => number = Date.now): Pace {
@@ -42,7 +45,7 @@ export function createPace(now: () => number = Date.now): Pace {
   };
 }
 
-/** `body` as it is; `sent` is called when all of it has gone. */
+/** Passes `body` through; calls `sent` when all of it has gone. */
 export async function* thenSent<T>(body: AsyncIterable<T>, sent: () => void): AsyncGenerator<T, void, undefined> {
   yield* body;
   sent();

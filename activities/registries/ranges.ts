@@ -1,11 +1,11 @@
 import { TransferError } from "../../domain/failure.ts";
 import type { Opened } from "./contract.ts";
 import { redactUrl } from "./http-failure.ts";
-import type { HttpResponse } from "./http.ts";
+import type { HttpResponse } from "./http-message.ts";
 
 /**
- * The body of an answer from `offset` on: servers may ignore a Range and answer with the whole, or with another range
- * (RFC 9110 §14.2, §15.3.7), whose beginning is then left out.
+ * Returns the body of an answer from `offset` on. Servers may ignore a Range and send the whole content, or send a
+ * range that begins earlier (RFC 9110 §14.2, §15.3.7); the bytes before `offset` are then dropped.
  */
 export function openedFrom(answer: HttpResponse, offset: number): Opened {
   const length = Number(answer.header("content-length") ?? Number.NaN);
@@ -14,15 +14,15 @@ export function openedFrom(answer: HttpResponse, offset: number): Opened {
     void answer.discard();
     throw new TransferError(
       "invalid",
-      `${redactUrl(answer.url)} answers with another range than that from byte ${offset} on`,
+      `${redactUrl(answer.url)} sent another range than the requested one from byte ${offset} on`,
     );
   }
-  // The length of a coded answer is that of its code.
+  // The content-length of a coded answer is the length of the code, not of the content.
   const size = Number.isSafeInteger(length) && answer.coding === null ? length + start : null;
   return { size, chunks: start === offset ? answer.stream() : without(answer.stream(), offset - start) };
 }
 
-/** Null: it is no single range of bytes. */
+/** The first byte of a Content-Range; null when the header is not a single range of bytes. */
 function startOf(contentRange: string | undefined): number | null {
   const [, start] = /^bytes (\d+)-/i.exec(contentRange ?? "") ?? [];
   return start === undefined ? null : Number(start);

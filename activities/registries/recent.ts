@@ -1,16 +1,18 @@
-/** How long and of how many keys answers are remembered. */
+/** How long answers are remembered, and for how many keys. */
 type Bounds = { lifeMs: number; most: number };
 
-export type Recent<T> = {
+type Recent<T> = {
   /**
-   * The answer that is remembered, else that of `load`; callers at the same time share one. `fresh`: it must have been
-   * asked for after this call.
+   * Returns the remembered answer, or the result of `load`; concurrent callers share one load. `fresh`: ignore the
+   * remembered answer and load again.
    */
   get: (key: string, load: () => Promise<T>, fresh?: boolean) => Promise<T>;
   forget: (key: string) => void;
 };
 
-/** Remembers answers of an end, of which one serves many questions, for a short while. Failures are not remembered. */
+/**
+ * Remembers answers of an end for a short while, since one answer serves many questions. Failures are not remembered.
+ */
 export function createRecent<T>({ lifeMs, most }: Bounds, now: () => number = () => performance.now()): Recent<T> {
   const known = new Map<string, { answer: Promise<T>; until: number }>();
 

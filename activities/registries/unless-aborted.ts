@@ -5,8 +5,8 @@ export function throwIfStopped(signal: AbortSignal | undefined): void {
 }
 
 /**
- * Waits for work that others may wait for, too, and stops waiting ("cancelled") when the signal says so. The work
- * itself gets no signal: it goes on for the others.
+ * Waits for shared work and stops waiting ("cancelled") when the signal fires. The work itself gets no signal, since it
+ * continues for the other waiters.
  */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work;

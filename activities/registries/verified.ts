@@ -4,16 +4,16 @@ import type { KnownContent } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { digestParts, type Digest } from "../../domain/digest.ts";
 
-/** The digest of `bytes` in the algorithm of `like`. */
+/** Returns the digest of `bytes` in the algorithm `like`. */
 export function digestOf(bytes: Uint8Array, like: "sha256" | "sha512" = "sha256"): Digest {
   return `${like}:${createHash(like).update(bytes).digest("hex")}`;
 }
 
 /**
- * What is expected of a stream. `told`: the length that its sender tells; `misstated`: the error where only the
- * expected size is wrong.
+ * The expected digest and size of a stream. `told`: the length that its sender states; `misstated`: makes the error for
+ * a stream whose digest is right and whose expected size is wrong.
  */
-export type Expected = {
+type Expected = {
   digest: Digest;
   size: number;
   told?: number | null;
@@ -21,10 +21,9 @@ export type Expected = {
 };
 
 /**
- * The same bytes, checked: the last chunk is held back until size and digest are known to be right, so whoever receives
- * a wrong stream never receives all of it, and nothing of one that is told to have another length. Throws
- * `digestMismatch`, or what `misstated` makes of a stream that has the digest, and not the size; `what` names the thing
- * and its source.
+ * Passes a stream through and verifies it. The last chunk is held back until size and digest are right, so a receiver
+ * never gets all of a wrong stream, and nothing when the stated length is wrong. Throws `digestMismatch`, or the
+ * `misstated` error for a stream with the right digest and another size; `what` names the content and its source.
  */
 export async function* verified(
   source: AsyncIterable<Buffer>,
@@ -40,7 +39,7 @@ export async function* verified(
   for await (const chunk of source) {
     size += chunk.length;
     wrong ||= size > expected.size;
-    // Read on only to find out whether content or size is wrong.
+    // The rest is read only to find out whether the content or the stated size is wrong.
     if (wrong && !misstated) throw damagedAt(what, `more than its ${expected.size} bytes`);
     hash.update(chunk);
     if (held !== undefined && !wrong) yield held;
@@ -54,10 +53,10 @@ export async function* verified(
   if (held !== undefined) yield held;
 }
 
-/** What was read of it; `digests` has its sha256, too. */
+/** The size and the digests of a content that was read; `digests` includes its sha256. */
 export type Read = { size: number; digests: Digests };
 
-/** Hashes of one content in several algorithms at once. */
+/** Computes the hashes of one content in several algorithms at once. */
 export function createHashes(algorithms: readonly DigestAlgorithm[]): {
   update: (chunk: Uint8Array) => void;
   digests: () => Digests;
@@ -70,13 +69,16 @@ export function createHashes(algorithms: readonly DigestAlgorithm[]): {
 }
 
 type Checks = {
-  /** The error to throw, by what came instead. */
+  /** Makes the error to throw; `found` says which bytes came instead. */
   damaged: (found: string) => TransferError;
-  /** Hears of the whole content before its last chunk is handed out. */
+  /** Called with the facts of the whole content before its last chunk is passed on. */
   onRead?: (read: Read) => void;
 };
 
-/** As `verified`, by the size and the strongest digest that are known. */
+/**
+ * Passes a stream through and verifies it by the known size and the strongest known digest; holds back the last chunk
+ * until then.
+ */
 export async function* checked<T extends Uint8Array>(
   source: AsyncIterable<T>,
   { size, digests }: KnownContent,
@@ -102,7 +104,7 @@ export async function* checked<T extends Uint8Array>(
   if (held !== undefined) yield held;
 }
 
-/** The error of content that a registry or share tells wrong of. */
+/** Makes the error for content that differs from the description of its registry. */
 export function damagedAt(what: string, found: string): TransferError {
   return new TransferError(
     "digestMismatch",

@@ -2,6 +2,7 @@ import { isDigest, type Digest } from "../digest.ts";
 import {
   ARTIFACT_MANIFEST,
   isCosignType,
+  isForeignType,
   isIndexType,
   isManifestType,
   OCI_INDEX,
@@ -41,9 +42,12 @@ export type ManifestContent = {
   annotations: Json | null;
 };
 
-/** Whether a layer stays where its `urls` point, as docker leaves it: its type says so, and it has such places. */
+/**
+ * A layer is foreign if it has a non-distributable type and at least one URL: the copier then leaves it at its URLs,
+ * and a hosted repository accepts the manifest without it, as distribution does.
+ */
 export function isForeign({ mediaType, urls }: Descriptor): boolean {
-  return urls.length > 0 && /\.foreign\.|nondistributable/.test(mediaType);
+  return urls.length > 0 && isForeignType(mediaType);
 }
 
 /** Whether a manifest contains what cosign attaches to images: signatures, attestations or SBOMs. */

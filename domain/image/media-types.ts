@@ -17,7 +17,21 @@ export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(
 export const isManifestType = (mediaType: string): boolean =>
   mediaType === "" || isIndexType(mediaType) || MANIFEST_TYPES.includes(mediaType);
 
-/** Types of the layers in cosign's `.sig`, `.att` and `.sbom` tags. */
+/** Docker's image format of schema 1, which is not supported. */
+export const SCHEMA_1_MANIFEST = "application/vnd.docker.distribution.manifest.v1+json";
+
+/** Whether a type is that of a schema 1 manifest, signed (`+prettyjws`) or not (`+json`). */
+export const isSchema1Type = (mediaType: string): boolean =>
+  mediaType.startsWith("application/vnd.docker.distribution.manifest.v1+");
+
+/** Types of non-distributable layers (image-spec, "Non-Distributable Layers") and Docker's foreign layers. */
+const FOREIGN_LAYERS =
+  /^application\/vnd\.(?:docker\.image\.rootfs\.foreign\.diff|oci\.image\.layer\.nondistributable\.v1)\.tar(?:[.+]|$)/;
+
+/** Whether a layer of this type may lie elsewhere than in the registry. */
+export const isForeignType = (mediaType: string): boolean => FOREIGN_LAYERS.test(mediaType);
+
+/** Types of the layers that cosign's `.sig`, `.att` and `.sbom` tags have. */
 const COSIGN_LAYERS = [
   /^application\/vnd\.dev\.(?:cosign|sigstore)\./,
   /^application\/vnd\.dsse\.envelope\./,

@@ -10,7 +10,7 @@ import {
   readContent,
   text,
 } from "./manifest.ts";
-import { ARTIFACT_MANIFEST, MANIFEST_TYPES, INDEX_TYPES } from "./media-types.ts";
+import { ARTIFACT_MANIFEST, INDEX_TYPES, isSchema1Type, MANIFEST_TYPES } from "./media-types.ts";
 
 /**
  * A part of a pushed manifest: config or layer, or child of an index (`manifest`). `foreign`: it may be stored
@@ -31,7 +31,6 @@ export type ManifestFacts = {
   parts: ManifestPart[];
 };
 
-const SCHEMA_1 = /^application\/vnd\.docker\.distribution\.manifest\.v1\+/;
 /** Content types that say nothing about a manifest: its own `mediaType` counts. */
 const GENERIC = ["", "application/json", "application/octet-stream", "text/plain"];
 
@@ -61,7 +60,7 @@ export function readManifest(bytes: Uint8Array, contentType: string | undefined)
 
 function mediaTypeOf(json: Json, named: string): string {
   const own = text(json["mediaType"]);
-  if (json["schemaVersion"] === 1 || SCHEMA_1.test(named)) {
+  if (json["schemaVersion"] === 1 || isSchema1Type(named)) {
     throw new ManifestError(
       "Docker's image format of schema 1 is not supported: push the image as OCI or Docker schema 2",
     );

@@ -25,7 +25,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
   const run = (name: string, rules: Partial<CopyRules>, targetTags?: string[]) =>
     copy({ ...ends, seen: createImageMemory(), name, rules, targetTags });
 
-  test("is left under SKIP, and nothing is sent", async () => {
+  test("is kept under SKIP, and nothing is sent", async () => {
     const { here, there, digestNow } = await differing("skip");
     const outcome = await run("skip", { conflictStrategy: "SKIP" });
     expect(outcome).toMatchObject({
@@ -45,7 +45,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect((await readManifest(target.url, "overwrite", there.digest))?.digest).toBe(there.digest);
   });
 
-  test("stops the cluster under FAST_FAIL, and the reason names it", async () => {
+  test("stops the cluster under FAST_FAIL, and the reason names the tag", async () => {
     const { there, digestNow } = await differing("fast-fail");
     const outcome = await run("fast-fail", { conflictStrategy: "FAST_FAIL" });
     expect(outcome.result).toMatchObject({ kind: "failed", conflict: true, stopsCluster: true });
@@ -54,7 +54,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect(await digestNow()).toBe(there.digest);
   });
 
-  test("is a conflict for each target tag alone: the missing ones are written, the others follow the strategy", async () => {
+  test("is a conflict of that target tag only: missing tags are written, the others follow the strategy", async () => {
     const { here, there } = await differing("tags");
     const outcome = await run("tags", { conflictStrategy: "SKIP" }, ["latest", "1.0"]);
     expect(outcome.result.kind).toBe("skipped");
@@ -62,7 +62,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect((await readManifest(target.url, "tags", "1.0"))?.digest).toBe(here.digest);
   });
 
-  test("is no conflict when it is equal; what this run may itself have sent counts as sent", async () => {
+  test("is not a conflict if its content is equal; content that this run may have sent counts as sent", async () => {
     const image = makeImage();
     await pushImage(source.url, "equal", "latest", image);
     await pushImage(target.url, "equal", "latest", image);
@@ -70,7 +70,7 @@ describe.skipIf(!source.available)("a tag that the target has with other content
     expect((await run("equal", { mayHaveSent: true })).result).toEqual({ kind: "sent" });
   });
 
-  test("does not hold back a cosign signature that only grew, but one that differs is left under SKIP", async () => {
+  test("is replaced if it is a cosign signature that gained layers; others are kept under SKIP", async () => {
     const image = makeImage();
     const tag = `${image.digest.replace(":", "-")}.sig`;
     const [one, two, other] = ["one", "two", "other"].map((text) =>

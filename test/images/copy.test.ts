@@ -28,7 +28,7 @@ const PAIRS: [RegistryKind, RegistryKind][] = [
 async function pairOf(source: RegistryKind, target: RegistryKind) {
   return { source, target, rigs: [await startRegistry(source), await startRegistry(target)] as const };
 }
-// Before any test begins: a program that must be built takes longer than a test may.
+// Builds the programs before any test begins: a build takes longer than a test may.
 await Promise.all([CRANE, REGCTL, SKOPEO].map(findTool));
 const pairs = await Promise.all(PAIRS.map(([source, target]) => pairOf(source, target)));
 
@@ -49,7 +49,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
   const run = (name: string, options: Partial<Parameters<typeof copy>[0]> = {}) => copy({ ...ends, name, ...options });
 
   test.each(["oci", "docker"] as const)(
-    "a single %s manifest with config and layers, small, streamed and empty",
+    "a single %s manifest with config and small, streamed and empty layers",
     async (format) => {
       const name = `single/${format}`;
       const image = makeImage({ format, layers: [100, 0, 65_536, 65_537, 3_000_000] });
@@ -93,7 +93,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     expect(await missingParts(target.url, "nested", index)).toEqual([]);
   });
 
-  test("everything attached to it: referrers of the image and of an index's children, attachments of attachments, cosign's tags", async () => {
+  test("its attachments: referrers of image and index children, their own attachments, cosign's tags", async () => {
     const name = "attached";
     const child = makeImage();
     const index = makeIndex([child, makeImage()]);
@@ -119,7 +119,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     expect(again).toMatchObject({ result: { kind: "same" }, bytesSent: 0 });
   });
 
-  test("what was signed later, and what the target lists already stays listed", async () => {
+  test("a later signature, while the attachments that the target already lists stay listed", async () => {
     const name = "signed-later";
     const image = makeImage();
     const first = makeImage({ subject: image, artifactType: "application/x-signature" });
@@ -162,7 +162,7 @@ function copies(source: TestRegistry, target: TestRegistry): void {
     await proxy.stop();
   });
 
-  test("not a foreign layer, which stays where its URL points", async () => {
+  test("except a foreign layer, which stays at its URL", async () => {
     const foreign = {
       ...descriptor(makeBlob(10)),
       mediaType: "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",

@@ -31,7 +31,7 @@ const atTarget = (fault: Fault, when: (request: { method: string; path: string }
   there.fault = (request) => (when(request) ? fault : null);
 };
 
-describe.skipIf(!source.available)("an image copy in bad luck", () => {
+describe.skipIf(!source.available)("an image copy with failures", () => {
   afterEach(() => {
     here.fault = () => null;
     there.fault = () => null;
@@ -41,7 +41,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await Promise.all([here.stop(), there.stop(), source.stop(), target.stop()]);
   });
 
-  test("says which image is not there", async () => {
+  test("names an image that does not exist", async () => {
     await pushImage(source.url, "here", "latest", makeImage());
     for (const [name, tag] of [
       ["here", "deleted"],
@@ -59,7 +59,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
   });
 
   test.each([1_000, 200_000])(
-    "finds out that a blob of %i bytes is corrupt at the source, and shows nothing of it",
+    "detects a blob of %i bytes that is corrupt at the source, and makes nothing of the image visible",
     async (size) => {
       const layer = makeBlob(size);
       const name = `corrupt/${size}`;
@@ -130,7 +130,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     [507, "free space"],
     [400, "answered 400"],
     [403, "what this user may do"],
-  ])("gives up when the target answers %i, and says what to do", async (status, advice) => {
+  ])("fails permanently when the target answers %i, and says what to do", async (status, advice) => {
     const name = `refused/${status}`;
     await pushImage(source.url, name, "latest", makeImage());
     atTarget({ kind: "answer", status }, ({ method, path }) => method === "PUT" && path.includes("/blobs/"));
@@ -141,16 +141,17 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     expect(await visible(name)).toBe(false);
   });
 
-  test("says that the target's disk is full", async () => {
+  test("reports a full disk of the target", async () => {
     await pushImage(source.url, "full", "latest", makeImage());
-    const body = `{"errors":[{"code":"UNKNOWN","message":"unknown error","detail":{"DriverName":"filesystem","Enclosed":{"Op":"write","Path":"/data","Err":28}}}]}`;
+    const detail = { DriverName: "filesystem", Enclosed: { Op: "write", Path: "/data", Err: 28 } };
+    const body = JSON.stringify({ errors: [{ code: "UNKNOWN", message: "unknown error", detail }] });
     atTarget({ kind: "answer", status: 500, body }, ({ method }) => method === "PUT");
     const outcome = await run("full");
     expect(outcome.result.kind).toBe("again");
     expect(reasonOf(outcome)).toContain("no space left on its device");
   });
 
-  test("waits no longer than it must for a registry that never answers", async () => {
+  test("stops waiting for a registry that never answers after the idle time", async () => {
     await pushImage(source.url, "silent", "latest", makeImage());
     atTarget({ kind: "hang" }, ({ path }) => path.includes("/silent/"));
     expect((await run("silent")).result).toMatchObject({
@@ -159,7 +160,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     });
   });
 
-  test("does not wait for the other blobs when one is refused for good", async () => {
+  test("does not wait for the other blobs when one is refused permanently", async () => {
     const [refused, endless] = [makeBlob(100_000), makeBlob(100_001)];
     await pushImage(source.url, "siblings", "latest", makeImage({ layers: [refused, endless] }));
     const patient = openEnds(here.url, there.url);
@@ -176,7 +177,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await patient.close();
   });
 
-  test("tries again when a connection breaks off, on either side", async () => {
+  test("tries again when a connection breaks, at either end", async () => {
     const image = makeImage({ layers: [400_000] });
     await pushImage(source.url, "broken", "latest", image);
     here.fault = ({ path, method }) =>
@@ -206,7 +207,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await direct.close();
   });
 
-  test("stops at once when it is told to, also in the middle of a body", async () => {
+  test("stops at once when its signal fires, even in the middle of a body", async () => {
     await pushImage(source.url, "stopped", "latest", makeImage({ layers: [500_000] }));
     const patient = openEnds(here.url, there.url);
     const controller = new AbortController();
@@ -224,7 +225,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await patient.close();
   });
 
-  test("lets no byte go without asking the rate limit first", async () => {
+  test("sends no byte without a grant of the rate limit", async () => {
     await pushImage(source.url, "limited", "latest", makeImage({ layers: [1_000, 300_000] }));
     const granted: number[] = [];
     const outcome = await run("limited", { throttle: async (bytes) => (granted.push(bytes), bytes) });
@@ -232,7 +233,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     expect(Math.max(...granted)).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  test("refuses a certificate nobody trusts, and takes it when it is given or need not be checked", async () => {
+  test("refuses an untrusted certificate, and accepts it when it is configured or verification is off", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const files = selfSigned(folder);
     const certificate = readFileSync(files.certificate, "utf8");
@@ -246,8 +247,8 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
       const pair = openEnds(source.url, { url: secure.url, ...options });
       const outcome = await copy({ ...pair, name: "tls" });
       expect(outcome.result.kind).toBe(kind);
-      expect(kind === "failed" ? reasonOf(outcome) : "give the PEM of its CA as certificate").toContain(
-        "give the PEM of its CA as certificate",
+      expect(kind === "failed" ? reasonOf(outcome) : "set `certificate` to the CA's PEM").toContain(
+        "set `certificate` to the CA's PEM",
       );
       await pair.close();
     }
@@ -255,7 +256,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("sends again what the target lost behind the memory's back", async () => {
+  test("sends a blob again that the memory knows but the target has lost", async () => {
     const base = makeBlob(3_000);
     await pushImage(source.url, "forgotten", "one", makeImage({ layers: [base] }));
     const two = makeImage({ layers: [base] });
@@ -265,7 +266,7 @@ describe.skipIf(!source.available)("an image copy in bad luck", () => {
     await fetch(`${target.url}/v2/forgotten/blobs/${base.digest}`, { method: "DELETE" });
     expect((await run("forgotten", { tag: "two", seen })).result).toMatchObject({
       kind: "again",
-      reason: expect.stringContaining("is sent again"),
+      reason: expect.stringContaining("the missing parts are sent again"),
     });
     expect((await run("forgotten", { tag: "two", seen })).result).toEqual({ kind: "sent" });
     expect(await missingParts(target.url, "forgotten", two)).toEqual([]);

@@ -9,7 +9,7 @@ const KINDS: RegistryKind[] = ["docker-registry", "distribution", "gcr"];
 const rigs = await Promise.all(KINDS.map(async (kind) => ({ kind, rig: await startRegistry(kind) })));
 
 describe.each(rigs)("a listing of images of $kind", ({ rig }) => {
-  describe.skipIf(!rig.available)("goes page by page and", () => {
+  describe.skipIf(!rig.available)("read page by page", () => {
     listings(rig);
   });
 });
@@ -21,7 +21,7 @@ function listings(rig: TestRegistry): void {
     await rig.stop();
   });
 
-  test("has every tag of every repository once, without what is attached to others, which is named", async () => {
+  test("has every tag of every repository once, and names attached tags separately", async () => {
     const image = makeImage();
     const index = makeIndex([makeImage()]);
     const fallback = makeIndex([makeImage({ subject: index, artifactType: "application/x-test" })]);
@@ -48,7 +48,7 @@ function listings(rig: TestRegistry): void {
     expect(attached.map(({ name, tag }) => `${name}:${tag}`).toSorted()).toEqual(left);
   });
 
-  test("has tags that are only named as if they were attached: by what they are, or because what they name is not there", async () => {
+  test("has tags that are only named like attachments, judged by their manifest and their subject", async () => {
     const own = makeImage();
     const index = makeIndex([makeImage(), makeImage()]);
     const v1 = makeImage();
@@ -72,7 +72,7 @@ function listings(rig: TestRegistry): void {
     expect(attached.filter(({ name }) => name === "named" || name.startsWith("alone/"))).toEqual([]);
   });
 
-  test("has the names and versions asked for, also those that do not exist, and says which names are missing", async () => {
+  test("has all requested versions, even those that do not exist, and reports missing names", async () => {
     const { artifacts, missing } = await readAll({
       registry,
       names: ["d", "no/such", "BAD NAME", "constructor"],
@@ -89,13 +89,13 @@ function listings(rig: TestRegistry): void {
     expect(all.sizes).toEqual([500, 500, 100]);
   });
 
-  test("leaves a repository without tags out", async () => {
+  test("omits a repository without tags", async () => {
     await fetch(`${rig.url}/v2/empty/blobs/uploads/`, { method: "POST" });
     const { artifacts } = await readAll({ registry, names: null });
     expect(artifacts.some(({ name }) => name === "empty")).toBe(false);
   });
 
-  test("says what to do when the registry lists no repositories", async () => {
+  test("says what to do when the registry does not list its repositories", async () => {
     for (const status of [401, 403, 404, 405]) {
       const proxy = await startProxy(rig.url);
       proxy.fault = ({ path }) => (path.includes("_catalog") ? { kind: "answer", status } : null);
@@ -110,7 +110,7 @@ function listings(rig: TestRegistry): void {
     }
   });
 
-  test("never takes half a listing for a whole one", async () => {
+  test("fails when a page fails, instead of counting as complete", async () => {
     const proxy = await startProxy(rig.url);
     proxy.fault = ({ path }) => (/tags\/list/.test(path) ? { kind: "answer", status: 503 } : null);
     const failing = createOciRegistry({ url: proxy.url });

@@ -1,8 +1,5 @@
-import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { createImageMemory } from "../../activities/registries/oci/copy/memory.ts";
-import type { ArtifactOutcome } from "../../domain/outcome.ts";
-import { copy, openEnds, type CopyOptions } from "../rigs/transfer/image-fixture.ts";
+import { copy } from "../rigs/transfer/image-fixture.ts";
 import {
   makeBlob,
   makeImage,
@@ -11,31 +8,16 @@ import {
   missingParts,
   pushBlob,
   pushImage,
-  pushManifest,
   readManifest,
   rewrite,
   type TestManifest,
 } from "../rigs/servers/images.ts";
-import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
-import { startRegistry } from "../rigs/servers/registries.ts";
+import type { FaultProxy } from "../rigs/servers/proxy.ts";
+import { descriptorOf, reasonOf, startProxied } from "./proxied.ts";
 
-const source = await startRegistry("docker-registry");
-const target = await startRegistry("docker-registry");
-const here = await startProxy(source.url);
-const there = await startProxy(target.url);
+const { source, target, here, there, fresh, run, heal, stop } = await startProxied();
 
-const fresh = () => openEnds(here.url, there.url);
-const reasonOf = ({ result }: ArtifactOutcome) => ("reason" in result ? result.reason : "");
-async function run(name: string, options: Partial<CopyOptions> = {}): Promise<ArtifactOutcome> {
-  const ends = fresh();
-  try {
-    return await copy({ ...ends, name, ...options });
-  } finally {
-    await ends.close();
-  }
-}
-
-/** Answers questions of that kind with `status`; a function decides by the path. */
+/** Makes the proxy answer the matching requests with `status`; `when` selects among their paths. */
 function refuse(
   proxy: FaultProxy,
   methods: readonly string[],
@@ -52,14 +34,11 @@ function refuse(
 const STATUSES = [401, 403, 405, 406, 410, 415, 501];
 
 describe.skipIf(!source.available)("the copy of an image", () => {
-  afterEach(() => {
-    here.fault = () => null;
-    there.fault = () => null;
-  });
-  afterAll(() => Promise.all([here.stop(), there.stop(), source.stop(), target.stop()]));
+  afterEach(heal);
+  afterAll(stop);
 
   test.each(STATUSES)(
-    "asks by GET where the target answers HEAD of a manifest with %i, and a second copy finds it equal",
+    "uses GET when the target answers HEAD of a manifest with %i, and a second copy finds the image equal",
     async (status) => {
       const image = makeIndex([makeImage(), makeImage()]);
       const name = `head/${status}`;
@@ -72,7 +51,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each(STATUSES)(
-    "looks into the list of tags where neither HEAD nor GET tells whether an absent tag is there (%i)",
+    "consults the list of tags when HEAD and GET of an absent tag are answered with %i",
     async (status) => {
       const name = `absent/${status}`;
       const image = makeImage();
@@ -85,7 +64,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each(["SKIP", "FAST_FAIL", "OVERWRITE"] as const)(
-    "of what nothing tells of is written under OVERWRITE only (%s)",
+    "writes a tag of unknown existence only under OVERWRITE (%s)",
     async (conflictStrategy) => {
       const name = `untold/${conflictStrategy.toLowerCase().replace("_", "-")}`;
       await pushImage(source.url, name, "latest", makeImage());
@@ -95,14 +74,14 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       expect(outcome.result).toMatchObject(
         writes ? { kind: "sent" } : { kind: "failed", conflict: false, stopsCluster: false },
       );
-      expect(reasonOf(outcome).includes(`cannot tell whether image ${name}:latest is there at ${there.host}`)).toBe(
+      expect(reasonOf(outcome).includes(`cannot tell whether image ${name}:latest exists at ${there.host}`)).toBe(
         !writes,
       );
       expect((await readManifest(target.url, name, "latest")) !== null).toBe(writes);
     },
   );
 
-  test("does not ask in vain for each of many images what a target never answers", async () => {
+  test("stops asking a question that the target has refused for several images", async () => {
     const tags = Array.from({ length: 20 }, (_, at) => `v${at}`);
     for (const tag of tags) await pushImage(source.url, "many", tag, makeImage());
     refuse(there, ["HEAD"], /\/(?:manifests|blobs)\//, 405);
@@ -115,7 +94,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   });
 
   test.each([403, 405])(
-    "sends blobs where HEAD of a blob is answered %i, and finds those that are there by GET",
+    "sends blobs when HEAD of a blob is answered with %i, and finds existing blobs by GET",
     async (status) => {
       const [base, name] = [makeBlob(200_000), `blobs/${status}`];
       await pushBlob(target.url, name, base);
@@ -132,7 +111,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
   );
 
   test.each([...STATUSES, 404])(
-    "takes the fallback tag where the referrers API is answered %i, also at the target",
+    "uses the fallback tag at both ends when the referrers API is answered with %i",
     async (status) => {
       const name = `attached/${status}`;
       const image = makeImage();
@@ -147,7 +126,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     },
   );
 
-  test("goes on where the referrers API redirects to a host that cannot be reached", async () => {
+  test("succeeds when the referrers API redirects to an unreachable host", async () => {
     await pushImage(source.url, "redirected", "latest", makeImage());
     for (const proxy of [here, there]) {
       proxy.fault = ({ path }) =>
@@ -158,7 +137,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     expect((await run("redirected")).result).toEqual({ kind: "sent" });
   });
 
-  test.each(STATUSES)("goes on where the source refuses to list tags (%i)", async (status) => {
+  test.each(STATUSES)("succeeds when the source refuses to list tags with %i", async (status) => {
     const name = `tags/${status}`;
     const image = makeImage();
     const signature = makeSignature();
@@ -169,7 +148,7 @@ describe.skipIf(!source.available)("the copy of an image", () => {
     expect(await missingParts(target.url, name, signature)).toEqual([]);
   });
 
-  test("sends a blob where its mount from another name is refused", async () => {
+  test("sends a blob whose mount from another name is refused", async () => {
     const base = makeBlob(300_000);
     await pushImage(source.url, "mounts/one", "latest", makeImage({ layers: [base] }));
     await pushImage(source.url, "mounts/two", "latest", makeImage({ layers: [base] }));
@@ -179,180 +158,11 @@ describe.skipIf(!source.available)("the copy of an image", () => {
       expect((await copy({ ...ends, name })).result).toEqual({ kind: "sent" });
     await ends.close();
   });
-
-  test("is not bothered by an image, or an index of images, under the tag of a list of attachments", async () => {
-    const [v1, v2] = [makeImage(), makeImage()];
-    const index = makeIndex([makeImage(), makeImage()]);
-    const tags: [string, TestManifest][] = [
-      ["v1", v1],
-      [v1.digest.replace(":", "-"), v1],
-      ["v2", v2],
-      [v2.digest.replace(":", "-"), index],
-    ];
-    for (const [tag, image] of tags) await pushImage(source.url, "named", tag, image);
-    for (const kind of ["sent", "same"] as const) {
-      const seen = createImageMemory();
-      for (const [tag, image] of tags) {
-        expect((await run("named", { tag, seen })).result).toEqual({ kind });
-        expect((await readManifest(target.url, "named", tag))?.bytes.equals(image.bytes)).toBe(true);
-      }
-    }
-  });
-
-  test("says which manifest misstates the size of which blob, after one reading, also where the target has the blob", async () => {
-    for (const [size, stated] of [
-      [3_000, 2_999],
-      [3_000, 3_001],
-      [300_000, 200_000],
-      [300_000, 400_000],
-    ] as const) {
-      const name = `misstated/${size}-${stated}`;
-      const layer = makeBlob(size);
-      const sound = makeImage({ layers: [layer] });
-      const image = rewrite(sound, (json) => ({ ...json, layers: [{ ...descriptorOf(layer), size: stated }] }));
-      await pushImage(source.url, name, "sound", sound);
-      await pushManifest(source.url, name, "latest", image);
-      for (const beforehand of [false, true]) {
-        if (beforehand) await pushBlob(target.url, name, layer);
-        here.clear();
-        const outcome = await run(name);
-        expect(outcome.result).toMatchObject({ kind: "failed", conflict: false });
-        expect(reasonOf(outcome)).toContain(
-          `manifest ${name}@${image.digest} misstates the size of blob ${layer.digest}: says ${stated}, has ${size}`,
-        );
-        expect(here.count("GET", new RegExp(layer.digest))).toBe(1);
-      }
-      expect((await run(name, { tag: "sound" })).result).toEqual({ kind: "sent" });
-    }
-  });
-
-  test("does not make one image suffer for the wrong size that another one's manifest says of their blob", async () => {
-    const layer = makeBlob(200_000);
-    const sound = makeImage({ layers: [layer] });
-    await pushImage(source.url, "both", "sound", sound);
-    await pushManifest(
-      source.url,
-      "both",
-      "wrong",
-      rewrite(sound, (json) => ({ ...json, layers: [{ ...descriptorOf(layer), size: 5 }] })),
-    );
-    for (const order of [
-      ["wrong", "sound"],
-      ["sound", "wrong"],
-    ]) {
-      const seen = createImageMemory();
-      const kinds = await Promise.all(
-        order.map(async (tag) => [tag, (await run("both", { tag, seen, targetName: `both/${order[0]}` })).result.kind]),
-      );
-      expect(Object.fromEntries(kinds)).toEqual({ sound: "sent", wrong: "failed" });
-    }
-  });
-
-  test("finds the size of what is described without one or with -1, and takes null for a list and a config that are not there", async () => {
-    const layers = [makeBlob(1_000), makeBlob(200_000)];
-    const sized = makeImage({ layers });
-    const unsized = layers.map((layer, at) => ({ ...descriptorOf(layer), size: at === 0 ? undefined : -1 }));
-    const images: Record<string, TestManifest> = {
-      unsized: rewrite(sized, (json) => ({ ...json, layers: unsized })),
-      "no-layers": rewrite(sized, (json) => ({ ...json, layers: null })),
-      "no-config": rewrite(sized, (json) => ({ ...json, config: null })),
-      "no-manifests": rewrite(makeIndex([]), (json) => ({ ...json, manifests: null })),
-    };
-    for (const blob of sized.blobs) await pushBlob(source.url, "unsized", blob);
-    for (const [tag, image] of Object.entries(images)) {
-      // The registry refuses some of them, so a proxy shows them.
-      const blobs =
-        tag === "no-manifests"
-          ? []
-          : tag === "no-layers"
-            ? sized.blobs.slice(0, 1)
-            : tag === "no-config"
-              ? sized.blobs.slice(1)
-              : sized.blobs;
-      const put: TestManifest[] = [];
-      here.fault = ({ path, method }) =>
-        method === "GET" && path.endsWith(`/manifests/${tag}`)
-          ? { kind: "answer", status: 200, headers: { "content-type": image.mediaType }, body: image.bytes }
-          : null;
-      there.fault = ({ path, method }) => {
-        if (method !== "PUT" || !path.includes("/manifests/")) return null;
-        put.push(image);
-        return { kind: "answer", status: 201, headers: { "docker-content-digest": image.digest } };
-      };
-      expect([tag, (await run("unsized", { tag })).result]).toEqual([tag, { kind: "sent" }]);
-      expect(put).toHaveLength(1);
-      for (const { digest } of blobs)
-        expect((await fetch(`${target.url}/v2/unsized/blobs/${digest}`)).status).toBe(200);
-    }
-  });
-
-  test("passes over entries of a list of attachments that are none", async () => {
-    const image = makeImage();
-    const signature = makeImage({ subject: image, artifactType: "application/x-signature" });
-    await pushImage(source.url, "nulls", "latest", image);
-    await pushImage(source.url, "nulls", null, signature);
-    const list = Buffer.from(
-      JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [null, 5, descriptorOf(signature), {}] }),
-    );
-    here.fault = ({ path, method }) => {
-      if (path.endsWith("/tags/list?n=500"))
-        return {
-          kind: "answer",
-          status: 200,
-          body: JSON.stringify({ name: "nulls", tags: ["latest", image.digest.replace(":", "-")] }),
-        };
-      return method === "GET" && path.endsWith(image.digest.replace(":", "-"))
-        ? { kind: "answer", status: 200, headers: { "content-type": OCI_INDEX }, body: list }
-        : null;
-    };
-    expect(await run("nulls")).toMatchObject({ result: { kind: "sent" }, parts: { node: { success: 2 } } });
-    expect(await missingParts(target.url, "nulls", signature)).toEqual([]);
-  });
-
-  test.each([
-    ["gzip", gzipSync],
-    ["deflate", deflateSync],
-    ["br", brotliCompressSync],
-  ] as const)("reads what the source answers coded as %s", async (coding, encode) => {
-    const image = makeImage({ layers: [5_000, 200_000] });
-    const name = `coded/${coding}`;
-    await pushImage(source.url, name, "latest", image);
-    here.clear();
-    here.fault = ({ method }) =>
-      method === "GET" ? { kind: "alter", headers: { "content-encoding": coding }, body: encode } : null;
-    expect((await run(name)).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, name, image)).toEqual([]);
-    expect(here.requests.every(({ headers }) => headers["accept-encoding"] === "identity")).toBe(true);
-  });
-
-  test("takes a layer's own compression for no coding, and refuses a coding that it does not know by its name", async () => {
-    const image = makeImage({ layers: [5_000, 200_000] });
-    await pushImage(source.url, "labelled", "latest", image);
-    const label = (coding: string) => {
-      here.fault = ({ method, path }) =>
-        method === "GET" && path.includes("/blobs/")
-          ? { kind: "alter", headers: { "content-encoding": coding } }
-          : null;
-    };
-    label("x-gzip");
-    expect((await run("labelled")).result).toEqual({ kind: "sent" });
-    expect(await missingParts(target.url, "labelled", image)).toEqual([]);
-    here.fault = ({ method }) => (method === "GET" ? { kind: "alter", headers: { "content-encoding": "zstd" } } : null);
-    const outcome = await run("labelled", { tag: "latest", targetName: "labelled/other" });
-    expect(outcome.result.kind).toBe("failed");
-    expect(reasonOf(outcome)).toContain('is coded as "zstd" (Content-Encoding)');
-  });
 });
 
-/** A list of attachments, as a fallback tag names it. */
+/** The list of attachments that a fallback tag names. */
 const listOf = (attached: TestManifest): TestManifest =>
   rewrite(makeIndex([attached]), (json) => ({
     ...json,
     manifests: [{ ...descriptorOf(attached), artifactType: "application/x-test" }],
   }));
-const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
-const descriptorOf = ({ mediaType, digest, bytes }: { mediaType: string; digest: string; bytes: Buffer }) => ({
-  mediaType,
-  digest,
-  size: bytes.length,
-});

@@ -18,7 +18,7 @@ const withReferrers = await rigsOf("gcr", "distribution");
 describe.skipIf(!plain.available)("requests from a registry without the referrers API", () => {
   const { source, here, there, ends } = prepare(plain);
 
-  test("are one HEAD at each end for each tag that is equal, and one list of tags for the name", async () => {
+  test("are one HEAD at each end for each equal tag, and one list of tags for the name", async () => {
     const tags = Array.from({ length: 10 }, (_, index) => `v${index}`);
     for (const tag of tags)
       await pushImage(source.url, "warm", tag, tag === "v0" ? makeIndex([makeImage()]) : makeImage());
@@ -32,7 +32,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     expect(summary(there)).toEqual({ "HEAD manifests": 10 });
   });
 
-  test("ask for a shared layer once, although many images want it at the same time", async () => {
+  test("ask for a shared layer once, even if many images need it at the same time", async () => {
     const base = makeBlob(200_000);
     const names = ["a", "b", "c", "d", "e", "f"];
     for (const tag of names) await pushImage(source.url, "shared", tag, makeImage({ layers: [base, 100] }));
@@ -45,7 +45,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     expect(outcomes.map(({ parts }) => parts.blob.success).toSorted()).toEqual([2, 2, 2, 2, 2, 3]);
   });
 
-  test("mount what another name of the target just got, without sending it again", async () => {
+  test("mount a layer that another name of the target just got, without sending it again", async () => {
     const base = makeBlob(300_000);
     await pushImage(source.url, "mount/one", "latest", makeImage({ layers: [base] }));
     await pushImage(source.url, "mount/two", "latest", makeImage({ layers: [base] }));
@@ -59,7 +59,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     expect(there.count("POST", new RegExp(`mount=${encodeURIComponent(base.digest)}`))).toBe(1);
   });
 
-  test("for a new small image are few: no HEAD at the source, two for each small blob at the target", async () => {
+  test("for a new small image are no HEAD at the source and two for each small blob at the target", async () => {
     await pushImage(source.url, "cold", "one", makeImage({ layers: [100, 200] }));
     await pushImage(source.url, "cold", "two", makeImage({ layers: [100, 200] }));
     const seen = createImageMemory();
@@ -70,7 +70,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
     expect(summary(there)).toEqual({ "HEAD manifests": 1, "POST blobs": 3, "PUT blobs": 3, "PUT manifests": 1 });
   });
 
-  test("ask nothing of the source when planning knew the digest and the target has it", async () => {
+  test("do not read the image at the source when the plan knows the digest and the target has it", async () => {
     const image = makeImage();
     await pushImage(source.url, "planned", "latest", image);
     await copy({ ...ends, seen: createImageMemory(), name: "planned" });
@@ -85,7 +85,7 @@ describe.skipIf(!plain.available)("requests from a registry without the referrer
 describe.skipIf(!withReferrers.available)("requests from a registry with the referrers API", () => {
   const { source, here, there, ends } = prepare(withReferrers);
 
-  test("are one HEAD at each end and one list of referrers for each tag that is equal, and one more for each child of an index", async () => {
+  test("are one HEAD at each end and one list of referrers for each equal tag and each child of an index", async () => {
     const index = makeIndex([makeImage(), makeImage()]);
     await pushImage(source.url, "warm", "single", makeImage());
     await pushImage(source.url, "warm", "index", index);
@@ -116,7 +116,7 @@ function forget(...proxies: FaultProxy[]): void {
   for (const proxy of proxies) proxy.clear();
 }
 
-/** Requests by method and kind; the question which login is wanted comes once for each client and is left out. */
+/** Counts requests by method and kind. Each client's first question, which login is demanded, is left out. */
 function summary(proxy: FaultProxy): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { method, path } of proxy.requests) {

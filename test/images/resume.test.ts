@@ -14,7 +14,7 @@ const MiB = 1024 * 1024;
 const BLOB = 150 * MiB;
 const CHUNK = 64 * MiB;
 
-// Before any test begins: a program that must be built takes longer than a test may.
+// Builds the programs before any test begins: a build takes longer than a test may.
 await Promise.all([DISTRIBUTION, GCR_REGISTRY].map(findTool));
 const source = await startRegistry("docker-registry");
 const image = makeImage({ layers: [makeBlob(BLOB)] });
@@ -28,7 +28,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     { kind: "docker-registry", resumes: false },
     { kind: "gcr", resumes: false },
   ] as const)(
-    "cut in the middle of its second chunk on the way to $kind: goes on there = $resumes",
+    "that is cut in the middle of its second chunk to $kind is resumed there: $resumes",
     async ({ kind, resumes }, context) => {
       const rig = await rigFor(kind, context);
       const newest: UploadState[] = [];
@@ -51,7 +51,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
   );
 
   test.for(["distribution", "docker-registry"] as const)(
-    "goes on after a SIGKILL of %s between two chunks",
+    "is resumed after a SIGKILL of %s between two chunks",
     async (kind, context) => {
       const rig = await rigFor(kind, context);
       rig.there.fault = ({ method }) =>
@@ -68,7 +68,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     },
   );
 
-  test("goes in one request to a registry that refuses a second chunk, and that is remembered", async (context) => {
+  test("is sent in one request to a registry that refused a second chunk once", async (context) => {
     const rig = await rigFor("distribution", context);
     const other = makeImage({ layers: [makeBlob(65 * MiB)] });
     await pushImage(source.url, "other", "latest", other);
@@ -85,7 +85,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("is begun anew when the target forgot the upload or confirms other bytes than were sent", async (context) => {
+  test("is sent from its start when the target lost the upload or confirms a wrong size", async (context) => {
     const rig = await rigFor("docker-registry", context);
     const lost = [
       {
@@ -116,7 +116,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("that is corrupt at the source never gets to its end, and its upload is let go", async (context) => {
+  test("that is corrupt at the source is never completed, and its upload is cancelled", async (context) => {
     const rig = await rigFor("distribution", context);
     const layer = makeBlob(70 * MiB);
     await pushImage(source.url, "corrupt", "latest", makeImage({ layers: [layer] }));
@@ -136,7 +136,7 @@ describe.skipIf(!source.available)("a blob of 150 MiB", () => {
     await rig.end();
   });
 
-  test("keeps to the smallest chunk a registry names", async (context) => {
+  test("is sent in chunks of at least the size that the registry demands", async (context) => {
     const rig = await rigFor("distribution", context);
     const asked: string[] = [];
     rig.there.answerHeaders = { "oci-chunk-min-length": String(100 * MiB) };
@@ -158,7 +158,7 @@ async function rigFor(
   end: () => Promise<void>;
 }> {
   const target = await startRegistry(kind);
-  context.skip(!target.available, `${kind} cannot be had`);
+  context.skip(!target.available, `${kind} is not available`);
   const there = await startProxy(target.url);
   const ends = openEnds(source.url, there.url);
   return {

@@ -174,7 +174,7 @@ describe("copying versions to another instance", () => {
     const built = await store(large, npmVersion("small", "1.0.0"));
     const { kinds, reasons } = await run(built);
     expect(kinds).toEqual(["failed", "sent"]);
-    expect(reasons[0]).toMatch(/large 1\.0\.0: .* has \d+ bytes; .* takes at most 16777216/);
+    expect(reasons[0]).toMatch(/large 1\.0\.0: .* has \d+ bytes; .* accepts at most 16777216/);
   });
 
   it("uploads a content that versions share once", async () => {
@@ -367,7 +367,7 @@ describe("a target that is away, slow or full", () => {
     const { outcomes } = await run(built.slice(0, 1));
     expect(outcomes[0]?.result).toMatchObject({
       kind: "failed",
-      reason: expect.stringContaining("not what the replication protocol says"),
+      reason: expect.stringContaining("does not follow the replication protocol"),
     });
   });
 
@@ -379,7 +379,7 @@ describe("a target that is away, slow or full", () => {
     await fresh.close();
     expect(outcomes[0]?.result).toMatchObject({
       kind: "failed",
-      reason: expect.stringMatching(/takes no NPM repositories: bring it to this release/),
+      reason: expect.stringMatching(/does not support NPM repositories: bring it to this release/),
     });
   });
 

@@ -17,15 +17,15 @@ const CASES = {
   ...LIE_CASES,
   ...MEMORY_CASES,
 };
-export type CaseName = keyof typeof CASES;
+type CaseName = keyof typeof CASES;
 
-/** `reason`: why the case can say nothing of this connector, in a sentence that is shown with it. */
+/** A skipped case; `reason`: a sentence that says why the case does not apply to this connector, shown with it. */
 export type Skipped = { case: CaseName; reason: string };
 
 /**
- * Whether a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open`
- * answers null where that server cannot be had. What a connector cannot do for want of a method is skipped and says so;
- * every other case that is skipped has a reason. The last lines of a run show both.
+ * Tests that a connector keeps its contract (docs/connectors.md), against a real server behind a faulty proxy. `open`
+ * returns null when the server is not available. Cases that need a missing method are skipped and say so; every other
+ * skipped case has a reason. The last lines of a run show both.
  */
 export function describeConnector(
   name: string,
@@ -46,7 +46,7 @@ export function describeConnector(
         continue;
       }
       test(title, async (context) => {
-        if (rig === null) return context.skip("its server cannot be had here");
+        if (rig === null) return context.skip("its server is not available here");
         const current = rig;
         const lacking = needs.find((ability) => !ABILITIES[ability](current));
         if (lacking !== undefined) return context.skip(LACKING[lacking]);

@@ -18,8 +18,8 @@ import { npmRig } from "./npm-rig.ts";
 const KEY = "0123456789abcdef0123456789abcdef";
 
 /**
- * The hosted source of a worker that is not beside the store: the control plane tells of versions and has their
- * content.
+ * Opens the hosted source of a worker on another machine than the store: the control plane describes versions and
+ * serves their content.
  */
 export async function hostedRig(): Promise<Rig> {
   let inside = new Hono();
@@ -51,7 +51,10 @@ export async function hostedRig(): Promise<Rig> {
   });
 }
 
-/** What the control plane's statuses mean to a worker; others than its own it does not tell apart. */
+/**
+ * The failure kinds of the control plane's statuses for a worker, which distinguishes only those that the control plane
+ * itself sends.
+ */
 const MEANINGS = {
   401: "refused",
   403: "invalid",
@@ -73,7 +76,7 @@ function hostedConnector(repositoryId: number): Judged {
   };
 }
 
-/** A batch without files, of this repository: the source reads nothing else of a batch. */
+/** A batch of this repository without files; the source reads nothing else of a batch. */
 function versionsOnly(repositoryId: number): Pick<Batch, "artifacts" | "source"> {
   const nowhere = { url: "", protocol: null, username: null, secret: null, sealedFor: "", certificate: null };
   return { artifacts: [], source: { ...nowhere, insecureSkipVerify: false, repositoryId } };

@@ -3,20 +3,20 @@ import { hostedRig } from "./hosted-rig.ts";
 
 const skip: Skipped[] = [
   {
-    case: "waits as long as Retry-After says, in seconds or until a date",
-    reason: "the control plane never asks its workers to come later",
+    case: "reports the time of Retry-After, in seconds or as a date",
+    reason: "the control plane never sends Retry-After to its workers",
   },
   {
-    case: "gives up an end that is silent",
-    reason: "a worker gives its control plane up after 60 s, which nobody can set",
+    case: "fails with a retryable error when an end is silent",
+    reason: "a worker waits 60 s for its control plane, which is not configurable",
   },
   {
-    case: "keeps secrets out of its messages, also those that the server echoes",
-    reason: "the store has no login: each request is signed by itself",
+    case: "keeps secrets out of its messages, even if the server echoes them",
+    reason: "the store has no login: each request carries its own signature",
   },
   {
-    case: "decodes an answer that came coded unasked, or refuses it by its coding",
-    reason: "what was coded on its way is refused by its digest",
+    case: "decodes an answer with an unrequested content coding, or refuses it by the name of the coding",
+    reason: "an answer that was coded on its way is refused by its digest",
   },
 ];
 

@@ -1,33 +1,10 @@
-import { createServer, type RequestListener, type Server } from "node:http";
 import { once } from "node:events";
+import { createServer } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
-import { createHttpClient, type HttpOptions, type HttpRequest } from "../../activities/registries/http.ts";
-import { retryAfterTime } from "../../activities/registries/http-failure.ts";
+import { createHttpClient } from "../../activities/registries/http.ts";
+import { ask, closeServers, serve, servers } from "./http-rig.ts";
 
-const servers: Server[] = [];
-afterEach(() => servers.splice(0).forEach((server) => server.close().closeAllConnections()));
-
-async function serve(listener: RequestListener, host = "127.0.0.1"): Promise<string> {
-  const server = createServer(listener).listen(0, host);
-  servers.push(server);
-  await once(server, "listening");
-  const address = server.address();
-  return `http://${host}:${typeof address === "object" ? address?.port : 0}`;
-}
-
-async function ask(
-  url: string,
-  request: Partial<HttpRequest> = {},
-  options: HttpOptions = {},
-): Promise<{ status: number; text: string; url: string }> {
-  const client = createHttpClient({ connectTimeoutMs: 2_000, ...options });
-  try {
-    const response = await client.request({ method: "GET", url: new URL(url), what: "the thing", ...request });
-    return { status: response.status, url: response.url.href, text: (await response.bytes(1_000_000)).toString() };
-  } finally {
-    await client.close();
-  }
-}
+afterEach(closeServers);
 
 async function* streamOf(text: string): AsyncGenerator<Buffer> {
   yield Buffer.from(text);
@@ -51,14 +28,14 @@ describe("link-local and metadata addresses", () => {
     });
   });
 
-  test("are refused as the target of a redirect, too", async () => {
+  test("are refused as the target of a redirect", async () => {
     const url = await serve((_request, response) =>
       response.writeHead(302, { location: "http://169.254.169.254/keys" }).end(),
     );
     await expect(ask(url)).rejects.toMatchObject({ message: expect.stringContaining("ALLOWED_ADDRESSES") });
   });
 
-  test("are connected to where the configuration allows it", async () => {
+  test("are allowed by ALLOWED_ADDRESSES", async () => {
     const options = { allowedAddresses: ["169.254.0.0/16"], connectTimeoutMs: 200 };
     await expect(ask("http://169.254.1.1:9/", {}, options)).rejects.not.toMatchObject({ kind: "invalid" });
   });
@@ -70,7 +47,7 @@ describe("a connection", () => {
     ["HEAD", async (read: () => Promise<void>) => read()],
     ["GET", async (read: () => Promise<void>, stop: () => void) => read().then(stop)],
   ] as const)(
-    "serves one %s after the other, also where the answer is long and what waited for it is given up then",
+    "serves one %s after the other, even if answers are long and signals fire after them",
     async (method, use) => {
       const url = new URL(
         await serve((request, response) =>
@@ -91,14 +68,14 @@ describe("a connection", () => {
         await use(read, () => waiting.abort());
       }
       await client.close();
-      // undici lets a connection rest for one turn of the event loop, in which the pool may open a second.
+      // undici lets a connection rest for one turn of the event loop, in which the pool may open a second one.
       expect(sockets.size).toBeLessThanOrEqual(2);
     },
   );
 });
 
 describe("redirects", () => {
-  test("are followed, with credentials only within the origin", async () => {
+  test("are followed; credentials stay within the origin", async () => {
     const seen: string[] = [];
     const other = await serve((request, response) => {
       seen.push(
@@ -117,7 +94,7 @@ describe("redirects", () => {
     expect(seen).toEqual(["first Basic c2VjcmV0", "first Basic c2VjcmV0", "other - - kept"]);
   });
 
-  test("end after five, and lead nowhere but to http and https", async () => {
+  test("are followed at most five times, and only to http and https", async () => {
     const url = await serve((_request, response) => response.writeHead(302, { location: "/again" }).end());
     await expect(ask(url)).rejects.toMatchObject({
       kind: "invalid",
@@ -130,7 +107,7 @@ describe("redirects", () => {
     });
   });
 
-  test("carry a body on only where it can be sent again", async () => {
+  test("are followed with a body only if the body can be sent again", async () => {
     const bodies: string[] = [];
     const url = await serve((request, response) => {
       const chunks: Buffer[] = [];
@@ -146,102 +123,8 @@ describe("redirects", () => {
   });
 });
 
-describe("an error", () => {
-  test.each([
-    [401, "auth", false],
-    [403, "auth", false],
-    [404, "notFound", false],
-    [408, "timeout", true],
-    [409, "invalid", false],
-    [413, "tooLarge", false],
-    [429, "throttled", true],
-    [500, "server", true],
-    [501, "unsupported", false],
-    [503, "server", true],
-    [507, "noSpace", false],
-  ] as const)("of status %i has the verdict %s", async (status, kind, retryable) => {
-    const url = await serve((_request, response) => response.writeHead(status).end("why"));
-    await expect(ask(url)).rejects.toMatchObject({
-      kind,
-      retryable,
-      message: expect.stringMatching(new RegExp(`^the thing: http://.* answered ${status} \\(why\\)`)),
-    });
-  });
-
-  test("shows one short line of the body, no query and no secret", async () => {
-    const url = await serve((request, response) =>
-      response.writeHead(400).end(`bad\n\tlogin ${request.headers.authorization} ${"x".repeat(100_000)}`),
-    );
-    const failure = ask(
-      `${url}/path?token=hidden`,
-      { headers: { authorization: "Basic aGlkZGVu" } },
-      { secrets: ["aGlkZGVu"] },
-    );
-    await expect(failure).rejects.toMatchObject({
-      message: expect.stringContaining("/path answered 400 (bad login Basic *** xxx"),
-    });
-    const message = await failure.then(
-      () => "",
-      (error: Error) => error.message,
-    );
-    expect(message.length).toBeLessThan(500);
-    expect(message).not.toMatch(/hidden|aGlkZGVu/);
-  });
-
-  test("of silence comes after the idle time, in the headers and in the middle of a body", async () => {
-    const silent = await serve(() => undefined);
-    await expect(ask(silent, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({
-      kind: "timeout",
-      message: expect.stringContaining("was silent"),
-    });
-    const half = await serve(
-      (_request, response) => void response.writeHead(200, { "content-length": "100" }).write("half"),
-    );
-    await expect(ask(half, {}, { idleTimeoutMs: 1_000 })).rejects.toMatchObject({ kind: "timeout" });
-  });
-
-  test("of the network says what to look at", async () => {
-    await expect(ask("http://127.0.0.1:9/")).rejects.toMatchObject({
-      kind: "unreachable",
-      message: expect.stringContaining("ECONNREFUSED"),
-    });
-    await expect(ask("http://no-such-host.invalid/")).rejects.toMatchObject({
-      kind: "unreachable",
-      message: expect.stringContaining("cannot be resolved"),
-    });
-    const plain = await serve((_request, response) => response.end());
-    await expect(ask(plain.replace("http:", "https:"))).rejects.toMatchObject({
-      kind: "invalid",
-      message: expect.stringContaining("does not answer in TLS"),
-    });
-  });
-
-  test("of a stopped request is a cancellation", async () => {
-    const silent = await serve(() => undefined);
-    await expect(ask(silent, { signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ kind: "cancelled" });
-  });
-
-  test("of a body longer than was wanted ends the reading", async () => {
-    const url = await serve((_request, response) => response.end("x".repeat(2_000_000)));
-    await expect(ask(url)).rejects.toMatchObject({
-      kind: "invalid",
-      message: expect.stringContaining("more than 1000000 bytes"),
-    });
-  });
-});
-
-test("Retry-After is read as seconds or as a date, and is at most ten minutes away", () => {
-  const now = Date.parse("2026-01-01T00:00:00Z");
-  expect(retryAfterTime("30", now)).toBe(now + 30_000);
-  expect(retryAfterTime("Thu, 01 Jan 2026 00:01:00 GMT", now)).toBe(now + 60_000);
-  expect(retryAfterTime("86400", now)).toBe(now + 600_000);
-  expect(
-    ["0", "soon", "-5", "Wed, 31 Dec 2025 00:00:00 GMT", undefined].map((value) => retryAfterTime(value, now)),
-  ).toEqual(Array(5).fill(undefined));
-});
-
 describe("a proxy", () => {
-  test("carries https requests, but none to hosts that are exempt, and refuses literal metadata addresses all the same", async () => {
+  test("carries https requests except to exempt hosts; literal metadata addresses are still refused", async () => {
     const tunnels: string[] = [];
     const proxy = createServer().listen(0, "127.0.0.1");
     servers.push(proxy);
@@ -262,7 +145,7 @@ describe("a proxy", () => {
   });
 });
 
-test("a streamed body is let go of when its request cannot be sent", async () => {
+test("a streamed body is closed when its request cannot be sent", async () => {
   const closed = await serve(() => undefined);
   servers.pop()?.close();
   let isOpen = true;
@@ -277,7 +160,7 @@ test("a streamed body is let go of when its request cannot be sent", async () =>
   await expect.poll(() => isOpen).toBe(false);
 });
 
-test("a request whose body has not begun ends with its signal", async () => {
+test("a request whose body has not begun ends when its signal fires", async () => {
   const url = await serve((_request, response) => response.end());
   const stop = new AbortController();
   async function* body(): AsyncGenerator<Uint8Array> {

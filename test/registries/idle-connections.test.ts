@@ -19,7 +19,9 @@ import { artifactOf, mavenVersion } from "../rigs/transfer/package-copy-fixture.
 import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
-/** Servers end connections that lie idle. What waits for the rate limit must not lie on one. */
+/**
+ * Servers close idle connections, so a body that waits for the rate limit must not hold one. Each test sends one body.
+ */
 
 const MIB = 1024 * 1024;
 type Ends = ReturnType<typeof openEnds>;
@@ -40,7 +42,7 @@ afterAll(async () => {
   target.remove();
 });
 
-/** The first piece waits until the server has ended what was idle. */
+/** Makes the first piece wait until the server has closed its idle connections. */
 function patient(proxy: FaultProxy): CopyHooks {
   let isFirst = true;
   const throttle = async (bytes: number) => {
@@ -58,9 +60,9 @@ function patient(proxy: FaultProxy): CopyHooks {
 }
 
 test.each([
-  ["a statement with small files", 1_000, /^POST .*\/files\//],
+  ["a declaration with small files", 1_000, /^POST .*\/files\//],
   ["a chunk of a large file", 3 * MIB, /^PATCH .*\/uploads\//],
-])("%s", async (_, size, carries) => {
+])("%s survives that the server closes idle connections", async (_, size, carries) => {
   const files = await source.addAll([{ fullPath: `/of-${size}`, bytes: randomBytes(size) }]);
   const client = clientOf(instance.url);
   await client.ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
@@ -72,7 +74,7 @@ test.each([
   await client.close();
 });
 
-test("a statement with versions of packages", async () => {
+test("a declaration with package versions survives that the server closes idle connections", async () => {
   const built = mavenVersion("com.acme:a", "1", { ".jar": randomBytes(50_000) });
   const contents = [...built.bytes.values()].map((content) => ({ content }));
   await source.store.putAll(contents, (blobs) => putBlobs(source.db, blobs, Date.now()));
@@ -86,7 +88,7 @@ test("a statement with versions of packages", async () => {
   await client.close();
 });
 
-describe.skipIf(!registry.available)("of an image", () => {
+describe.skipIf(!registry.available)("while the server closes idle connections", () => {
   const content = randomBytes(MIB);
   const blob = { digest: `sha256:${sha256(content)}` as const, size: content.length };
   async function* body(): AsyncGenerator<Uint8Array> {
@@ -106,11 +108,11 @@ describe.skipIf(!registry.available)("of an image", () => {
         await ends.to.finishUpload(name, session, blob, null);
       },
     ],
-  ])("%s", async (what, send) => {
+  ])("%s of an image arrives", async (what, send) => {
     const name = what.replaceAll(" ", "-");
     const ends = openEnds(registry.url, images.url);
     const session = await ends.to.startUpload(name, blob.digest, null);
-    if (session === "mounted") throw new Error("it was there before");
+    if (session === "mounted") throw new Error("the blob was there before");
     await send(ends, name, session);
     expect(await ends.to.hasBlob(name, blob)).toBe(true);
     await ends.close();

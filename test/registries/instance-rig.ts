@@ -10,9 +10,9 @@ import { LOGIN } from "../rigs/api/socket-fixture.ts";
 import type { RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts";
 import { plainEnd } from "./conformance/writing.ts";
 
-/** How an instance says something itself, by its envelope: as its refusal, and where it shows what it is told. */
+/** How an instance sends a text: in the envelope of a refusal, and wherever it repeats a text that it received. */
 export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
-  // Whoever answers so without an envelope is another product.
+  // A server that sends these statuses without an envelope is another product.
   bare: { 400: "unsupported", 404: "unsupported", 409: "unsupported" },
   sayings(message) {
     const refused = [{ result: "refused", code: 251_000, message }];
@@ -24,7 +24,7 @@ export const INSTANCE_WORDS: Pick<Rig, "bare" | "sayings"> = {
   },
 };
 
-/** Another instance whose GENERIC repository is filled and read by plain HTTP. */
+/** Starts another instance; its GENERIC repository is filled and read by plain HTTP. */
 export async function instanceRig(connector: Connector): Promise<Rig> {
   const instance = await startInstance();
   const proxy = await startProxy(instance.url);
@@ -34,7 +34,7 @@ export async function instanceRig(connector: Connector): Promise<Rig> {
     body: { name: projectId, displayName: "Copies" },
   });
   await instance.api.call("POST", "/repository/api/repo/create", { body: { projectId, name, type: "GENERIC" } });
-  // A repository that has nothing is spoken to in fewer requests.
+  // An empty repository would need fewer requests.
   await real.fill(sample());
   return {
     connector,
@@ -77,8 +77,8 @@ function realEnd(instance: Instance, proxy: FaultProxy): RealEnd {
   };
 }
 
-/** A file, whose path is its name. */
-export function sample({ size = 1_000, instead }: Wanted = {}): Sample {
+/** Makes a file; its path is its name. */
+function sample({ size = 1_000, instead }: Wanted = {}): Sample {
   const name = instead?.artifact.name ?? `/conformance/sample ${randomBytes(6).toString("hex")}.bin`;
   const bytes = randomBytes(size);
   const digests = { sha256: sha256(bytes), md5: md5(bytes) };

@@ -7,7 +7,7 @@ import { npmRig } from "./npm-rig.ts";
 
 describeConnector("another instance, for files", () => instanceRig(instance));
 
-// Of these the source tells a sha512 and no sha256, as registries do.
+// The source states a sha512 of these contents but no sha256, as registries do.
 describeConnector("another instance, for versions of packages", async () => {
   const { registry, close } = await startNpm();
   return npmRig(instance, registry, ADMIN, close, { namespace: "demo/packages", ...INSTANCE_WORDS });

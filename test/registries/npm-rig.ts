@@ -8,13 +8,13 @@ import type { Judged, RealEnd, Rig, Sample, Wanted } from "./conformance/rig.ts"
 import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
-/** `namespace`: of an end whose address is the server's own. */
+/** What differs from an npm registry. `namespace`: the namespace of an end whose address is that of the server. */
 type Place = Partial<Rig> & { namespace?: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
 
 /**
- * The npm registry at `registry`, which `npm` fills and reads; `connector` is what is judged. `stop` ends the registry.
- * `place`: what differs for who does not speak npm's protocol.
+ * Opens the npm registry at `registry`, which `npm` fills and reads. `connector` is under test, `stop` ends the
+ * registry; `place` has what differs for a connector of another protocol.
  */
 export async function npmRig(
   connector: Judged,
@@ -61,7 +61,7 @@ export async function npmRig(
   };
 }
 
-/** Every second name is scoped. */
+/** Makes a new name; every second one is scoped. */
 let names = 0;
 const freshName = (): string => `${names++ % 2 === 0 ? "" : "@conformance/"}sample-${randomBytes(6).toString("hex")}`;
 
@@ -102,14 +102,14 @@ function artifactOf(
   return { name, version, parts: [{ path, size, digests }], digest: null, document, tags: [], origin: ORIGIN };
 }
 
-/** In what a registry tells of packages, not in their tarballs. */
+/** Rewrites a registry's documents of packages, but not their tarballs. */
 const told = (from: RegExp, to: string) => (): Rule => on({ does: "get", path: /^(?!.*\.tgz$)/ }, rewritten(from, to));
 const OTHER = `sha512-${createHash("sha512").update("something else").digest("base64")}`;
 
 const LIES = [
   { lie: "the integrity of another tarball", rule: told(/sha512-[A-Za-z0-9+/=]+/g, OTHER) },
   { lie: "another shasum", rule: told(/"shasum":"[0-9a-f]+"/g, `"shasum":"${"0".repeat(40)}"`) },
-  { lie: "an integrity that is none", rule: told(/sha512-[A-Za-z0-9+/=]+/g, "sha512-!!!") },
+  { lie: "an invalid integrity", rule: told(/sha512-[A-Za-z0-9+/=]+/g, "sha512-!!!") },
   { lie: "neither integrity nor shasum", rule: told(/"(integrity|shasum)":/g, '"_$1":') },
   { lie: "a tarball where nobody listens", rule: told(/"tarball":"[^"]+"/g, '"tarball":"http://127.0.0.1:9/x.tgz"') },
   { lie: "a tarball without an address", rule: told(/"tarball":"[^"]+"/g, '"tarball":"::"') },

@@ -15,9 +15,10 @@ import { startRegistry, type RegistryKind } from "../rigs/servers/registries.ts"
 const basic = `Basic ${Buffer.from(`${USER.username}:${USER.password}`).toString("base64")}`;
 
 describe("a challenge", () => {
-  test("is read whole, however many ways a header offers", () => {
+  test("is parsed completely from a header with several login methods", () => {
     const header =
-      'Negotiate, Basic realm="a \\"b\\", c=d", Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
+      'Negotiate, Basic realm="a \\"b\\", c=d", ' +
+      'Bearer realm="https://auth.example/token",service=reg , scope="repository:x:pull,push"';
     const read = parseChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]);
     expect(read).toEqual([
       ["negotiate", {}],
@@ -30,7 +31,7 @@ describe("a challenge", () => {
     );
   });
 
-  test("is Bearer or Basic in whatever field and behind whatever else it stands, and Basic where Bearer names no realm", () => {
+  test("is Bearer in any position, else Basic; a Bearer without a realm does not count", () => {
     const bearer = 'Bearer realm="https://auth.example/token",scope=,service="reg"';
     for (const before of [
       "Negotiate",
@@ -50,7 +51,7 @@ describe("a challenge", () => {
     expect(preferredChallenge('Bearer, Basic realm="x"')?.scheme).toBe("basic");
   });
 
-  test.each(["Negotiate", "NTLM"])("is found in the second field where %s is in the first", async (first) => {
+  test.each(["Negotiate", "NTLM"])("is found in the second field when the first one is %s", async (first) => {
     const server = createServer((request, response) => {
       const isIn = request.headers.authorization === basic;
       response.writeHead(isIn ? 404 : 401, isIn ? {} : { "www-authenticate": [first, 'Basic realm="x"'] }).end();
@@ -66,7 +67,7 @@ describe("a challenge", () => {
     server.close().closeAllConnections();
   });
 
-  test("that wants the password without TLS is refused by a registry that has it", async () => {
+  test("that demands the password without TLS is refused if the registry has TLS", async () => {
     const folder = mkdtempSync(join(tmpdir(), "challenge-"));
     const files = selfSigned(folder);
     const proxy = await startProxy("http://127.0.0.1:9", {
@@ -100,7 +101,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
   });
 
   describe.skipIf(!plain.available)("of a client", () => {
-    test("by Basic lets an image in and out", async () => {
+    test("by Basic copies an image into and out of the registry", async () => {
       const image = makeImage({ layers: [100, 100_000] });
       await pushImage(plain.url, "in", "latest", image);
       const into = openEnds(plain.url, { url: withBasic.url, ...USER });
@@ -111,7 +112,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       await Promise.all([into.close(), out.close()]);
     });
 
-    test("by token asks once for each name, with the scope it needs, and again when the token runs out", async () => {
+    test("by token requests one token for each name with the needed scope, and another after its expiry", async () => {
       const names = ["one", "two"];
       for (const name of names) await pushImage(plain.url, name, "latest", makeImage({ layers: [100, 200, 100_000] }));
       const ends = openEnds(plain.url, { url: withTokens.url, ...USER });
@@ -138,7 +139,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       await ends.close();
     });
 
-    test("by token asks for the right to read where a mount comes from", async () => {
+    test("by token requests the right to read the source of a mount", async () => {
       const base = makeBlob(100_000);
       for (const name of ["mount/a", "mount/b"])
         await pushImage(plain.url, name, "latest", makeImage({ layers: [base] }));
@@ -153,7 +154,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       await ends.close();
     });
 
-    test("that is wrong is a permanent failure that names the registry and tells no secret", async () => {
+    test("with a wrong password fails permanently, and the reason has an advice and no secret", async () => {
       await pushImage(plain.url, "refused", "latest", makeImage());
       for (const rig of [withBasic, withTokens]) {
         const wrong = "not-the-password";
@@ -172,7 +173,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       await anonymous.close();
     });
 
-    test("holds: the three answers of a check tell listing, pulling and pushing apart", async () => {
+    test("is checked with separate answers for reachability, login and permission", async () => {
       const registry = createOciRegistry({ url: withTokens.url, ...USER, pushes: true });
       const push = await registry.check({ name: "checked", push: true });
       expect([push.reachable.ok, push.authenticated.ok, push.allowed.ok]).toEqual([true, true, true]);
@@ -180,7 +181,7 @@ describe.each(["docker-registry", "distribution"] as RegistryKind[])("%s and the
       await registry.close();
     });
 
-    test("does not follow a redirect to another host, nor a location there", async () => {
+    test("is not sent to another host that a redirect names", async () => {
       const seen: (string | undefined)[] = [];
       const image = makeImage({ layers: [200_000] });
       await pushImage(withBasic.url, "moved", "latest", image, { authorization: basic });

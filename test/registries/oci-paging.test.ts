@@ -10,14 +10,16 @@ afterEach(async () => {
   for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve).closeAllConnections());
 });
 
-/** A registry whose pages have what `pageAt` says, and always a next one; `asked` counts them. */
+/**
+ * Starts a registry whose pages have the items of `pageAt` and always a next page; `asked` counts the requested pages.
+ */
 async function endlessRegistry(pageAt: (at: number) => string[]) {
   const state = { asked: 0 };
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? "", "http://registry");
     const field = pathname.endsWith("/tags/list") ? "tags" : "repositories";
     const list = pageAt(state.asked);
-    // Asked for the login first.
+    // The first request asks for the login.
     if (pathname !== "/v2/") state.asked += 1;
     response.setHeader("link", `<${pathname}?page=${state.asked}>; rel="next"`).end(JSON.stringify({ [field]: list }));
   }).listen(0, "127.0.0.1");
@@ -47,7 +49,7 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
     { pages: "empty", pageAt: () => [], most: 100 },
     { pages: "all the same", pageAt: () => ["a", "b"], most: 2 },
     { pages: "new without end", pageAt: (page: number) => THOUSAND.map((at) => `t${page}-${at}`), most: 1_000 },
-  ])("is an error that says what to do where pages are $pages", async ({ pageAt, most }) => {
+  ])("fails and says what to do when its pages are $pages", async ({ pageAt, most }) => {
     const { state, registry } = await endlessRegistry(pageAt);
     const message = expect.stringMatching(`never ends its pages.*name the ${listing.what} to replicate`);
     await expect(listAll(registry, listing)).rejects.toMatchObject({ kind: "invalid", retryable: false, message });
@@ -55,7 +57,7 @@ describe.each(LISTINGS)("a listing of $what", (listing) => {
     await registry.close();
   });
 
-  test("goes on where an older release left off", async () => {
+  test("continues from a cursor of an older release", async () => {
     const { registry } = await endlessRegistry((page) => [`t${page}`]);
     const page = { items: ["t0"], next: expect.stringContaining("link:?page=1") };
     expect(await listing.list(registry, "link:?n=500&last=x")).toMatchObject(page);

@@ -50,7 +50,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await rig.stop();
   });
 
-  test("checks that it is reachable, that the login holds, and what is allowed", async () => {
+  test("checks that it is reachable, that the login is valid, and what is allowed", async () => {
     await pushImage(rig.url, "check/image", "1", makeImage());
     const listing = await registry.check({ name: null, push: false });
     expect([listing.reachable.ok, listing.authenticated.ok, listing.allowed.ok]).toEqual([true, true, true]);
@@ -63,7 +63,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await nowhere.close();
   });
 
-  test("tells manifests of every media type by their digest, and absence by null", async () => {
+  test("returns manifests of every media type with their digest, and null for missing ones", async () => {
     for (const image of [
       makeImage(),
       makeImage({ format: "docker" }),
@@ -109,7 +109,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
   });
 
   test.each([null, 400, 404])(
-    "asks for small blobs in as few requests as it can where a mount from the name itself is answered %s",
+    "writes small blobs in as few requests as possible when a mount from the name itself is answered with %s",
     async (status) => {
       const name = `own-mounts/${status}`;
       const blobs = [makeBlob(1_000), makeBlob(20_000), makeBlob(50_000)];
@@ -132,7 +132,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     },
   );
 
-  test("reads from an offset where the server ignores Range", async () => {
+  test("reads from an offset when the server ignores Range", async () => {
     const blob = makeBlob(200_000);
     await pushBlob(rig.url, "ignoring", blob);
     proxy.fault = ({ path }) => (path.includes("/blobs/") ? { kind: "answer", status: 200, body: blob.bytes } : null);
@@ -143,7 +143,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(read.equals(blob.bytes.subarray(123_456))).toBe(true);
   });
 
-  test("uploads in chunks and asks where an upload stands", async () => {
+  test("uploads in chunks and reads the state of an upload", async () => {
     const blob = makeBlob(300_000);
     const digest = asDigest(blob.digest);
     let session = await registry.startUpload("chunks", digest, null);
@@ -162,7 +162,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(digestOf(await collect(await registry.openBlob("chunks", { digest, size: 300_000 }, 0)))).toBe(digest);
   });
 
-  test("calls a wrong digest at the closing request a digest mismatch, and lets an upload go", async () => {
+  test("reports a wrong digest at the closing request as a digest mismatch, and cancels an upload", async () => {
     const digest = asDigest(makeBlob(10).digest);
     const session = await registry.startUpload("wrong", digest, null);
     if (session === "mounted") throw new Error("mounted without asking");
@@ -229,7 +229,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     await inside.close();
   });
 
-  test("lists what is attached to an image where the registry can", async () => {
+  test("lists what is attached to an image if the registry supports it", async () => {
     const image = makeImage();
     const signature = makeImage({ subject: image, artifactType: "application/x-signature" });
     await pushImage(rig.url, "attached", "1", image);
@@ -239,7 +239,7 @@ function conformance(kind: RegistryKind, rig: TestRegistry): void {
     expect(await missingParts(rig.url, "attached", signature)).toEqual([]);
   });
 
-  test("asks nothing of a registry for what can be no name, tag or digest", async () => {
+  test("sends no request for an invalid name, tag or digest", async () => {
     proxy.clear();
     for (const name of ["../_catalog", "UPPER", "a//b", "a/../b", "", "a".repeat(300), "a?b"]) {
       expect(await failureOf(proxied.headManifest(name, "latest"))).toMatchObject({ kind: "invalid" });
@@ -265,6 +265,6 @@ async function failureOf(work: Promise<unknown>): Promise<TransferError> {
 }
 
 function asDigest(text: string): Digest {
-  if (!isDigest(text)) throw new Error(`${text} is no digest`);
+  if (!isDigest(text)) throw new Error(`${text} is not a digest`);
   return text;
 }

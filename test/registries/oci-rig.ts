@@ -9,10 +9,10 @@ import { plainEnd } from "./conformance/writing.ts";
 
 type Login = { username: string; password: string };
 const ORIGIN = { createdBy: "tester", createdDate: 0, lastModifiedBy: "tester", lastModifiedDate: 0 };
-/** What a sample is made of. */
+/** The images of the samples. */
 const images = new WeakMap<Sample, TestManifest>();
 
-/** Two registries of images, which are filled and read by plain HTTP; `login`: what those that ask for one accept. */
+/** Opens two image registries, which are filled and read by plain HTTP. `login`: the login that is accepted. */
 export async function ociRig(
   connector: Connector,
   source: TestRegistry,
@@ -38,7 +38,7 @@ export async function ociRig(
   };
 }
 
-/** Each page of tags names a next one. */
+/** Adds a next page to each page of tags. */
 const pages = (query: (count: number) => string): Rule =>
   on({ path: /\/tags\/list/ }, (count, { path }) =>
     header("link", `<${path.replace(/\?.*$/, "")}?${query(count)}>; rel="next"`),
@@ -80,7 +80,10 @@ async function realEnd(registry: TestRegistry, login: Login): Promise<RealEnd & 
   };
 }
 
-/** Basic, or a token for all that may be done with an image (the distribution token specification). */
+/**
+ * Returns the Authorization value: Basic, or a token with all rights to an image (the distribution token
+ * specification).
+ */
 async function authorizationFor(
   { tokens }: TestRegistry,
   { username, password }: Login,
@@ -114,6 +117,6 @@ function sample({ size = 1_000, beside, instead }: Wanted = {}): Sample {
 
 function imageOf(each: Sample): TestManifest {
   const image = images.get(each);
-  if (image === undefined) throw new Error("a sample of another rig");
+  if (image === undefined) throw new Error("the sample belongs to another rig");
   return image;
 }

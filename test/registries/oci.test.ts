@@ -7,6 +7,6 @@ import { ociRig } from "./oci-rig.ts";
 const source = await startRegistry("docker-registry", { auth: "token" });
 const target = await startRegistry("docker-registry", { auth: "htpasswd" });
 
-describeConnector("OCI at docker-registry, from one that wants a token to one that wants a password", async () =>
+describeConnector("OCI at docker-registry, from a registry with token login to one with Basic login", async () =>
   source.available ? ociRig(oci, source, target, USER) : null,
 );

@@ -193,7 +193,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     rmSync(folder, { recursive: true });
     expect(status).toBe("FAILED");
     for (const reason of reasons)
-      expect(reason).toMatch(/nobody trusted vouches for the certificate of .*: give the PEM of its CA as certificate/);
+      expect(reason).toMatch(/certificate of .* is not signed by a trusted CA .*: set `certificate` to the CA's PEM/);
   });
 
   test("an instance that is not there fails the files after the retry window, with the last reason", async () => {

@@ -15,8 +15,8 @@ import { isRecord, type Shown } from "./wire.ts";
 const SHA256 = /^[0-9a-f]{64}$/;
 
 /**
- * Null when this is no such answer. Texts that messages repeat go through `shown`. Limits are never above our own: a
- * peer cannot make us buffer more than we would.
+ * Parses the capabilities of an instance; null when the answer is not one. Texts for messages go through `shown`.
+ * Limits never exceed our own, so a peer cannot make us buffer more than we would.
  */
 export function readCapabilities(data: unknown, shown: Shown): Capabilities | null {
   if (!isRecord(data) || typeof data["product"] !== "string" || typeof data["version"] !== "number") return null;
@@ -99,6 +99,6 @@ export const isCount = (value: unknown): value is number => Number.isSafeInteger
 export function malformed(what: string): TransferError {
   return new TransferError(
     "invalid",
-    `${what}: the answer is not what the replication protocol says: is there a proxy that changes answers?`,
+    `${what}: the answer does not follow the replication protocol: check for a proxy that changes answers`,
   );
 }

@@ -24,12 +24,12 @@ export type InstanceOptions = HttpOptions & {
   url: string;
   username?: string | null | undefined;
   password?: string | null | undefined;
-  /** Instead of name and password. */
+  /** Replaces username and password. */
   token?: string | null | undefined;
 };
 
-/** `isInstance` null: could not be told. `reason` null: all is well. */
-export type InstanceCheck = {
+/** `isInstance` null: it could not be determined. `reason` null: no problem was found. */
+type InstanceCheck = {
   reachable: boolean;
   authenticated: boolean;
   isInstance: boolean | null;
@@ -38,23 +38,23 @@ export type InstanceCheck = {
 };
 
 /**
- * Client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is retried
- * here.
+ * A client of another instance of this product (docs/instance-protocol.md). Errors are TransferErrors; nothing is
+ * retried here.
  */
 export type InstanceClient = Uploads & {
-  /** Without credentials; for messages. */
+  /** The address for messages, without credentials. */
   url: string;
-  /** Throws only when the signal says so. */
+  /** Checks the instance and its login; throws only when the signal fires. */
   check: (signal?: AbortSignal) => Promise<InstanceCheck>;
-  /** Asked once for the life of the client. */
+  /** Returns the capabilities of the instance, which are requested once in the life of the client. */
   capabilities: (signal?: AbortSignal) => Promise<Capabilities>;
-  /** The calls of a feature; null when that instance does not have it and is to be spoken to in the older way. */
+  /** Returns the calls of a feature; null when the instance lacks the feature and the older calls must be used. */
   feature: <F extends SyncFeature>(name: F, signal?: AbortSignal) => Promise<FeatureCalls[F] | null>;
-  /** Makes project and repository where missing; `invalid` when there is one of another kind. */
+  /** Creates project and repository if they are missing; `invalid` when a repository of another type has that name. */
   ensureRepository: (remote: RemoteRepository, type: RepositoryType, signal?: AbortSignal) => Promise<EnsureAnswer>;
   /**
-   * States files; `contents` are the bytes of those marked `attached`, in their order. Answers in the order of the
-   * files.
+   * Declares files; `contents` are the bytes of the files marked `attached`, in their order. Returns one answer for
+   * each file, in the order of the files.
    */
   sendFiles: (
     remote: RemoteRepository,
@@ -63,8 +63,8 @@ export type InstanceClient = Uploads & {
     hooks: SendHooks,
   ) => Promise<FileAnswer[]>;
   /**
-   * States package versions; `contents` are the bytes of those that the statement names, in their order. Answers in the
-   * order of the versions.
+   * Declares package versions; `contents` are the bytes of the contents that the declaration lists, in their order.
+   * Returns one answer for each version, in the order of the versions.
    */
   sendVersions: (
     remote: RemoteRepository,
@@ -130,7 +130,8 @@ async function askCapabilities(wire: Wire, signal: AbortSignal | undefined): Pro
   if (capabilities.version !== SYNC_VERSION) {
     throw new TransferError(
       "unsupported",
-      `${what}: it speaks version ${capabilities.version} of the replication protocol, this instance version ${SYNC_VERSION}: bring both to the same release`,
+      `${what}: it uses version ${capabilities.version} of the replication protocol, this instance uses version ` +
+        `${SYNC_VERSION}: bring both to the same release`,
     );
   }
   return capabilities;

@@ -5,14 +5,15 @@ import type { RemoteRepository } from "./send.ts";
 import { settleBatch } from "./settle/settle.ts";
 
 /**
- * Another instance of this product (docs/instance-protocol.md). Its images are pushed to the registry that it serves.
+ * The connector of another instance of this product (docs/instance-protocol.md). Images are pushed to the registry of
+ * that instance instead.
  */
 export const instance = { target: openTarget, check } as const satisfies Connector;
 
 function openTarget(end: End, type: RepositoryType): SettlingTarget & Closing {
   const client = createInstanceClient(end);
   const remote = repositoryOf(end);
-  /** Whether the repository had no file when it was first seen; undefined: it was not. */
+  /** Whether the repository had no file when `prepare` first saw it; undefined before that. */
   let empty: boolean | undefined;
   return {
     async prepare({ create }, signal) {
@@ -38,7 +39,7 @@ async function check(end: End, signal: AbortSignal): Promise<Check> {
     return {
       reachable: { ok: reachable, message: because },
       authenticated: reachable ? { ok: authenticated, message: because } : untried,
-      allowed: authenticated ? { ok: true, message: `${name} takes what is replicated to it` } : untried,
+      allowed: authenticated ? { ok: true, message: `${name} accepts replication` } : untried,
     };
   } finally {
     await client.close();

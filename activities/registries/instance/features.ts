@@ -5,7 +5,7 @@ import { createUploadsWithoutDigest, type UploadsWithoutDigest } from "./uploads
 import { sendVersions } from "./versions.ts";
 import type { Wire } from "./wire.ts";
 
-/** What can be stated of contents that the source has not read. */
+/** Declarations of contents that the source has not read, so that their sha256 or size may be missing. */
 export type ByOtherDigests = {
   sendFiles: (
     remote: RemoteRepository,
@@ -22,7 +22,7 @@ export type ByOtherDigests = {
 };
 
 /**
- * The calls that only instances with a feature understand; a client hands them out after it has asked
+ * The calls that only instances with a feature understand; a client returns them after it has read the capabilities
  * (`InstanceClient.feature`).
  */
 export type FeatureCalls = { uploadsWithoutDigest: UploadsWithoutDigest; versionsByOtherDigests: ByOtherDigests };

@@ -20,7 +20,7 @@ export type SendHooks = Pick<CopyHooks, "signal" | "throttle" | "onBytes">;
 export const repositoryPath = ({ projectId, repoName }: RemoteRepository): string =>
   `${encodeURIComponent(projectId)}/${encodeURIComponent(repoName)}`;
 
-/** Files without a sha256 or a size are for targets with the feature `versionsByOtherDigests`. */
+/** Declares files. Files without a sha256 or a size require the feature `versionsByOtherDigests` at the target. */
 export async function sendFiles(
   wire: Wire,
   remote: RemoteRepository,
@@ -35,7 +35,9 @@ export async function sendFiles(
   return readFileAnswers(data, statement.files.length, what, wire.shown);
 }
 
-/** Bytes that the target may have to read before it can compare files; undefined: it decides by what it knows. */
+/**
+ * Returns the bytes that the target may have to read before it can compare files; undefined when it needs to read none.
+ */
 export function comparedBytes(files: readonly DescribedFile[]): number | undefined {
   const unread = files.filter(({ sha256 }) => sha256 === null);
   return unread.length === 0 ? undefined : unread.reduce((sum, { size }) => sum + (size ?? 0), 0);
@@ -43,7 +45,7 @@ export function comparedBytes(files: readonly DescribedFile[]): number | undefin
 
 type Post = { what: string; path: string; mediaType: string; storedBytes: number | undefined };
 
-/** Sends a statement (`head`) and the contents behind it. */
+/** Sends a declaration (`head`), followed by the contents that it attaches. */
 export async function postStatement(
   wire: Wire,
   { what, path, mediaType, storedBytes }: Post,
@@ -64,7 +66,7 @@ export async function postStatement(
   });
 }
 
-/** Few large writes instead of many small ones: small neighbours are joined; what is large already is not copied. */
+/** Joins small neighbours into a few large writes; large parts are not copied. */
 function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   const slices: Uint8Array[] = [];
   let group: Uint8Array[] = [];
@@ -84,7 +86,7 @@ function joinSlices(parts: Uint8Array[]): Uint8Array[] {
   return slices;
 }
 
-/** All body bytes count for the rate limit, those of the files alone as bytes moved. */
+/** Applies the rate limit to all body bytes, and reports only the bytes after the first `head` as transferred. */
 export function throttled(
   slices: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   hooks: SendHooks,

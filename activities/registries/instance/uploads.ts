@@ -12,32 +12,37 @@ import { json, type Wire } from "./wire.ts";
 
 export type Uploads = {
   startUpload: (content: UploadRequest, signal: AbortSignal) => Promise<UploadSession>;
-  /** Null when the target has no such session any more. */
+  /** Returns the state of an upload session; null when the target no longer has it. */
   uploadSession: (id: string, signal: AbortSignal) => Promise<UploadSession | null>;
-  /** Sends `length` bytes; answers what the target has after them. Slices of `bytes` should not exceed 1 MiB. */
+  /**
+   * Sends `length` bytes and returns the state of the session after them. Slices of `bytes` should not exceed 1 MiB.
+   */
   appendUpload: (
     session: UploadSession,
     length: number,
     bytes: AsyncIterable<Uint8Array>,
     hooks: SendHooks,
   ) => Promise<UploadSession>;
-  /** `digestMismatch` when the bytes are not what was said; the target has dropped them then. */
+  /** Ends an upload. Throws `digestMismatch` when the bytes differ from `content`; the target has dropped them then. */
   finishUpload: (id: string, content: UploadRequest, signal: AbortSignal) => Promise<void>;
   dropUpload: (id: string, signal: AbortSignal) => Promise<void>;
 };
 
-/** Uploads of contents whose sha256 or size the source does not tell; they are appended to and dropped like others. */
+/**
+ * Uploads of contents whose sha256 or size the source does not state. Appending to them and dropping them needs no
+ * calls of its own.
+ */
 export type UploadsWithoutDigest = {
-  /** `done` where a sha256 is given and the target has that content. */
+  /** Begins an upload; the result is `done` when a sha256 is given and the target has that content. */
   startUpload: (known: UploadClaim, signal: AbortSignal) => Promise<UploadSession>;
   /**
-   * Ends the upload of `sent` bytes and answers what the content is. `digestMismatch` when it is not what is expected;
-   * the target has dropped it then.
+   * Ends the upload of `sent` bytes and returns size and sha256 of the content. Throws `digestMismatch` when the
+   * content differs from `expected`; the target has dropped it then.
    */
   finishUpload: (id: string, expected: UploadClaim, sent: number, signal: AbortSignal) => Promise<UploadedContent>;
 };
 
-/** A session that is gone, or that another writer holds, is no fault of the content: it is begun or joined later. */
+/** Retryable: a session that is gone, or that another writer holds, says nothing about the content. */
 const LATER = { 404: "server", 409: "server" } as const;
 
 const pathOf = (id: string) => `uploads/${encodeURIComponent(id)}`;

@@ -11,7 +11,10 @@ import { isCount, malformed } from "./answers.ts";
 import { comparedBytes, postStatement, repositoryPath, type RemoteRepository, type SendHooks } from "./send.ts";
 import { isRecord, type Shown, type Wire } from "./wire.ts";
 
-/** Files without a sha256 or a size are for targets with the feature `versionsByOtherDigests`. */
+/**
+ * Declares package versions. Files without a sha256 or a size require the feature `versionsByOtherDigests` at the
+ * target.
+ */
 export async function sendVersions(
   wire: Wire,
   remote: RemoteRepository,
@@ -45,7 +48,7 @@ function readAnswers(
   return answers.length === versions.length ? { versions: answers, damaged } : null;
 }
 
-/** `files`: the version's own; it can need no other contents. */
+/** Parses the answer for one version; `files`: the files of that version, the only contents that it may need. */
 function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): VersionAnswer | null {
   if (!isRecord(data)) return null;
   const { result, written, path, files: needed, paths = [], code, message } = data;
@@ -71,7 +74,10 @@ function readAnswer(data: unknown, files: DescribedFile[], shown: Shown): Versio
   }
 }
 
-/** Something is needed, by its sha256 where that was stated, else by its path. */
+/**
+ * Whether an answer needs at least one file and only files of this version: by sha256 if one was declared, else by
+ * path.
+ */
 function isOwn(needed: string[], paths: string[], files: DescribedFile[]): boolean {
   if (needed.length + paths.length === 0) return false;
   const digests = new Set(files.map(({ sha256 }) => sha256));

@@ -3,32 +3,36 @@ import { TransferError, type FailureKind } from "../../../domain/failure.ts";
 import { isHttp, readUrl } from "../../../domain/http-url.ts";
 import { SYNC_PREFIX } from "../../../domain/sync.ts";
 import { excerpt } from "../http-failure.ts";
-import type { HttpClient, HttpRequest, HttpResponse } from "../http.ts";
+import type { HttpClient } from "../http.ts";
+import type { HttpRequest, HttpResponse } from "../http-message.ts";
 
 const LONGEST_ANSWER = 16 * 1024 * 1024;
-/** Statuses whose meaning only the envelope tells; from another product they come without one. */
+/** Statuses whose meaning only the envelope states; another product sends them without one. */
 const TOLD_BY_ENVELOPE = [400, 404, 405, 409];
 const DISK_FULL = 507;
 const DIGEST_MISMATCH = 251003;
 
 type WireRequest = Pick<HttpRequest, "method" | "what" | "headers" | "body" | "signal" | "storedBytes"> & {
-  /** Behind the prefix, already encoded: `files/p/r`. */
+  /** The path after the prefix, already encoded: `files/p/r`. */
   path: string;
-  /** What 404 and 409 mean here, where it is not "there is no such thing" and "it cannot be done". */
+  /** The failure kinds of 404 and 409 for this call, where they differ from `notFound` and `invalid`. */
   meaning?: Partial<Record<404 | 409, FailureKind>>;
 };
 
 export type Wire = {
   base: URL;
-  /** The `data` of the answer's envelope. Whatever is not 2xx in the envelope is a TransferError. */
+  /**
+   * Sends a request and returns the `data` of the answer's envelope. Throws TransferError for every envelope that does
+   * not report success.
+   */
   call: (request: WireRequest) => Promise<unknown>;
-  /** A text of the other end as it may stand in a message: short, and without the secrets of the login. */
+  /** Makes a text of the other end safe for a message: short, and without the secrets of the login. */
   shown: Shown;
 };
 
 export type Shown = (text: string) => string;
 
-export type Envelope = { code: number; message: string | null; data: unknown };
+type Envelope = { code: number; message: string | null; data: unknown };
 
 /**
  * Reads an instance's URL as users write it: without a scheme it is https (loopback: http); the path is where a proxy
@@ -45,10 +49,13 @@ export function instanceUrl(text: string): URL {
   return new URL(endpointText(url));
 }
 
-/** For messages: host, port and path, no credentials. */
+/** Returns host, port and path for messages, without credentials. */
 export const addressOf = (base: URL): string => `${base.host}${base.pathname.replace(/\/$/, "")}`;
 
-/** `secrets`: what must show in no message, should the other end echo it. */
+/**
+ * Creates the caller of an instance's API. `secrets`: texts that no message may contain, in case the other end echoes
+ * them.
+ */
 export function createWire(
   http: HttpClient,
   base: URL,
@@ -65,6 +72,7 @@ export function createWire(
       headers: { accept: "application/json", ...(authorization === null ? {} : { authorization }), ...headers },
       accept: [...TOLD_BY_ENVELOPE, DISK_FULL],
       describe: (body) => parseEnvelope(body)?.message ?? "",
+      errorCodes: (body) => codesOf(parseEnvelope(body)),
     });
     return readAnswer(response, { what: rest.what, base, meaning, shown });
   }
@@ -86,19 +94,26 @@ async function readAnswer(response: HttpResponse, { what, base, meaning, shown }
   if (envelope === null) throw otherProduct(what, base, response.status);
   if (response.status < 300) return envelope.data;
   const said = `${what}: ${base.host} says: ${shown(envelope.message ?? `code ${envelope.code}`)}`;
-  if (envelope.code === DIGEST_MISMATCH) throw new TransferError("digestMismatch", said);
-  if (response.status === 404) throw new TransferError(meaning[404] ?? "notFound", said);
-  throw new TransferError(response.status === 409 ? (meaning[409] ?? "invalid") : "invalid", said);
+  throw new TransferError(kindOf(response.status, envelope.code, meaning), said, { codes: [String(envelope.code)] });
 }
 
-/** `status`: of an answer that is none of this product. */
+function kindOf(status: number, code: number, meaning: Asked["meaning"]): FailureKind {
+  if (code === DIGEST_MISMATCH) return "digestMismatch";
+  if (status === 404) return meaning[404] ?? "notFound";
+  return status === 409 ? (meaning[409] ?? "invalid") : "invalid";
+}
+
+/** Makes the error for an answer of another product; `status`: its status, when it is known. */
 export function otherProduct(what: string, base: URL, status?: number): TransferError {
   const answered = status === undefined ? "" : ` (it answered ${status})`;
   return new TransferError(
     "unsupported",
-    `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old for replication): check the cluster's url; a registry is a cluster of type REMOTE`,
+    `${what}: the server at ${addressOf(base)}${answered} is not an instance of this product (or a version too old ` +
+      "for replication): check the cluster's url; a registry is a cluster of type REMOTE",
   );
 }
+
+const codesOf = (envelope: Envelope | null): string[] => (envelope === null ? [] : [String(envelope.code)]);
 
 function parseEnvelope(text: string): Envelope | null {
   try {

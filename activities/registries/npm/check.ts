@@ -4,10 +4,10 @@ import { authorizationOf } from "../login.ts";
 import { jsonOf, type NpmRegistry, openNpmRegistry } from "./registry.ts";
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
-/** Registries answer a ping, or at least that they have none. */
+/** Statuses of registries that do not support a ping; any of them proves that the registry is reachable. */
 const ANY_ANSWER = [400, 401, 403, 404, 405, 501];
 
-/** Whether the registry answers, and takes the login. What may be published shows only when it is. */
+/** Checks whether the registry answers and accepts the login. Only a publication shows what may be published. */
 export async function check(end: End, signal: AbortSignal): Promise<Check> {
   const registry = openNpmRegistry(end);
   try {
@@ -15,7 +15,7 @@ export async function check(end: End, signal: AbortSignal): Promise<Check> {
     if (reached?.kind === "cancelled") throw reached;
     if (reached) return { reachable: no(reached), authenticated: NOT_TRIED, allowed: NOT_TRIED };
     const reachable: Answer = { ok: true, message: `${registry.host} answers` };
-    const allowed: Answer = { ok: null, message: "what may be read or published shows when it is" };
+    const allowed: Answer = { ok: null, message: "permissions show only when a package is read or published" };
     return { reachable, authenticated: await logIn(registry, authorizationOf(end) !== null, signal), allowed };
   } finally {
     await registry.close();
@@ -38,7 +38,7 @@ async function logIn(registry: NpmRegistry, hasLogin: boolean, signal: AbortSign
     const { username } = await jsonOf(answer, what);
     return typeof username === "string" && username !== ""
       ? { ok: true, message: `${registry.host} knows the login as ${username}` }
-      : { ok: false, message: `${what}: it is not known there` };
+      : { ok: false, message: `${what}: the registry does not know it` };
   } catch (error) {
     const failure = toTransferError(error);
     if (failure.kind === "cancelled") throw failure;

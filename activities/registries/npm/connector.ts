@@ -4,5 +4,5 @@ import { openLister } from "./lister.ts";
 import { openSource } from "./source.ts";
 import { openTarget } from "./target.ts";
 
-/** npm registries: packuments, tarballs, publications, dist-tags (npm's registry API). */
+/** The connector of npm registries: packuments, tarballs, publications, dist-tags (npm's registry API). */
 export const npm = { lister: openLister, source: openSource, target: openTarget, check } as const satisfies Connector;

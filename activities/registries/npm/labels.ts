@@ -4,7 +4,7 @@ import { decideTags } from "../../../domain/npm/tags.ts";
 import type { LabelRules } from "../contract.ts";
 import { encodeName, jsonOf, type NpmRegistry, type Package } from "./registry.ts";
 
-/** Sets dist-tags and deprecation of a version that is there; both can always be kept. */
+/** Sets dist-tags and deprecation of an existing version. Returns null, since a registry can keep both. */
 export async function setLabels(
   registry: NpmRegistry,
   artifact: Artifact,
@@ -48,7 +48,10 @@ async function setTags(
   return moved.size > 0;
 }
 
-/** As `npm deprecate` does it: the package's document, with another deprecation of this version. */
+/**
+ * Changes the deprecation as `npm deprecate` does: writes the package's document with the new deprecation of this
+ * version.
+ */
 async function setDeprecation(
   registry: NpmRegistry,
   { name, version, document }: Artifact,

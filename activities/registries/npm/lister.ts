@@ -9,16 +9,16 @@ import { digestsOf, jsonOf, type NpmRegistry, openNpmRegistry } from "./registry
 
 const PAGE = 500;
 const SEARCHED_AT_ONCE = 250;
-/** Packages that one page goes through, and how many of them at once. */
+/** Packages that one page covers; `limit` bounds how many of them are requested concurrently. */
 const PACKAGES_A_PAGE = 100;
 const limit = pLimit(8);
 
-/** The next package, and the next version of it. */
+/** The index of the next package (`at`) and of its next version (`from`). */
 type Position = { at: number; from: number };
 
 /**
- * Lists versions of packages: of those that are named; of all where the registry lists its packages (`/-/all`, else a
- * search for everything).
+ * Lists versions of the named packages, or of all packages if the registry lists them (`/-/all`, else a search for
+ * everything).
  */
 export function openLister(end: End): Lister & Closing {
   const registry = openNpmRegistry(end);
@@ -55,7 +55,7 @@ async function listPage(
   return { ...page, next: next < packages.length ? JSON.stringify({ at: next, from: 0 }) : null };
 }
 
-/** The versions that are wanted of a package, in the order of their publication as far as the registry keeps it. */
+/** Returns the wanted versions of a package, in the order of their publication as far as the registry keeps it. */
 async function versionsOf(
   registry: NpmRegistry,
   { packageKey, versions }: PackageConstraint,
@@ -80,19 +80,19 @@ function missingReason({ base }: NpmRegistry, name: string, version: string): st
     : `${name}@${version} is not in the registry ${base}: check the version`;
 }
 
-/** The names of all packages. What cannot be listed completely is an error. */
+/** Returns the names of all packages; an incomplete list is an error. */
 async function listNames(registry: NpmRegistry, signal: AbortSignal): Promise<readonly PackageConstraint[]> {
   const names = (await namesOfAll(registry, signal)) ?? (await namesBySearch(registry, signal));
   if (names === null || names.length === 0) {
     throw new TransferError(
       "unsupported",
-      `the registry ${registry.base} lists no packages: name them with packageConstraints`,
+      `the registry ${registry.base} does not list its packages: name them with packageConstraints`,
     );
   }
   return [...new Set(names)].sort().map((name) => ({ packageKey: `npm://${name}`, versions: null }));
 }
 
-/** Null: the registry has no such list. */
+/** Returns the names of all packages; null when the registry has no such list. */
 async function namesOfAll(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
   const what = "list of packages";
   const answer = await registry.ask("-/all", { method: "GET", what, accept: NOT_OFFERED, signal });
@@ -102,7 +102,10 @@ async function namesOfAll(registry: NpmRegistry, signal: AbortSignal): Promise<s
   return names.length > 0 ? names : null;
 }
 
-/** Null: the registry offers no search, or does not answer one for everything. */
+/**
+ * Returns the names of all packages by search; null when the registry does not support search, or a search for
+ * everything.
+ */
 async function namesBySearch(registry: NpmRegistry, signal: AbortSignal): Promise<string[] | null> {
   const names: string[] = [];
   for (;;) {
@@ -124,7 +127,8 @@ async function namesBySearch(registry: NpmRegistry, signal: AbortSignal): Promis
     if (found.length === 0)
       throw new TransferError(
         "invalid",
-        `${what}: ${registry.host} tells of ${total} packages and names ${names.length}: name them with packageConstraints`,
+        `${what}: ${registry.host} reports ${total} packages but lists ${names.length}: ` +
+          "name them with packageConstraints",
       );
   }
 }

@@ -4,13 +4,12 @@ import { tarballFile } from "../../../domain/npm/package.ts";
 import type { Content } from "../contract.ts";
 import { encodeName, type NpmRegistry, tarballAddress } from "./registry.ts";
 
-/** Bytes that make whole groups of base64. */
+/** Number of bytes that base64 encodes without padding. */
 const GROUP = 3;
 
 /**
- * Publishes one version (libnpmpublish's request): the document and the tarball in base64, streamed, without any
- * dist-tag, since a publication moves the tags that it names. Throws `immutable` where that version is published
- * already.
+ * Publishes one version with libnpmpublish's request: the document and the tarball in base64, streamed. It names no
+ * dist-tag, since a publication moves the tags that it names. Throws `immutable` when the version is already published.
  */
 export async function publish(
   registry: NpmRegistry,
@@ -36,7 +35,9 @@ export async function publish(
   await answer.discard();
 }
 
-/** The body of a publication before the tarball, and behind it, which has its length. */
+/**
+ * Builds the body of a publication before the tarball and after it; the part after it contains the tarball's length.
+ */
 function bodyAround(
   { base }: NpmRegistry,
   { name, version, document }: Artifact,
@@ -45,7 +46,8 @@ function bodyAround(
   const dist = { ...(document?.["dist"] as object | undefined), tarball: `${base}/${tarballAddress(name, version)}` };
   const published = { ...document, name, version, _id: `${name}@${version}`, dist };
   const about = { _id: name, name, "dist-tags": {}, versions: { [version]: published }, access: null };
-  const opening = `${JSON.stringify(about).slice(0, -1)},"_attachments":{${JSON.stringify(file)}:{"content_type":"application/octet-stream","data":"`;
+  const attachment = `${JSON.stringify(file)}:{"content_type":"application/octet-stream","data":"`;
+  const opening = `${JSON.stringify(about).slice(0, -1)},"_attachments":{${attachment}`;
   return [Buffer.from(opening), (length) => Buffer.from(`","length":${length}}}}`)];
 }
 

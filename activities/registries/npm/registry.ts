@@ -2,23 +2,24 @@ import type { Digests } from "../../../domain/artifact.ts";
 import { TransferError } from "../../../domain/failure.ts";
 import { record, tarballFile, tarballPath } from "../../../domain/npm/package.ts";
 import type { End } from "../contract.ts";
-import { createHttpClient, type HttpRequest, type HttpResponse } from "../http.ts";
+import { createHttpClient } from "../http.ts";
+import type { HttpRequest, HttpResponse } from "../http-message.ts";
 import { authorizationOf, secretsOf } from "../login.ts";
 import { createRecent } from "../recent.ts";
 
 /**
- * What is needed of a package to list, compare and install it; several times smaller than the whole document (npm's
- * package-metadata).
+ * The abbreviated document of a package, enough to list, compare and install it and several times smaller than the full
+ * document (npm's package-metadata).
  */
 const ABBREVIATED = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8";
-/** The abbreviated documents of packages with ten thousand versions have a few MiB. */
+/** Limit of a document in bytes; abbreviated documents of packages with ten thousand versions have a few MiB. */
 const MOST_OF_A_DOCUMENT = 32 * 1024 * 1024;
-/** One document answers for all versions of its package. */
+/** One document is remembered for all versions of its package. */
 const REMEMBERED = { lifeMs: 30_000, most: 50 };
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** A package as a registry tells of it; `versions` by their names. */
+/** A package as its registry describes it; `versions` maps names to documents. */
 export type Package = {
   name: string;
   tags: ReadonlyMap<string, string>;
@@ -28,10 +29,7 @@ export type Package = {
 
 export type NpmRegistry = ReturnType<typeof openNpmRegistry>;
 
-/**
- * A client of npm's registry API. Names are those of packages; the namespace is a path between the registry's url and
- * them.
- */
+/** A client of npm's registry API. The namespace is a path between the registry's url and the package names. */
 export function openNpmRegistry(end: End) {
   const http = createHttpClient({ ...end, secrets: secretsOf(end) });
   const base = [end.url.replace(/\/+$/, ""), ...end.namespace.split("/").filter(Boolean).map(encodeURIComponent)].join(
@@ -41,13 +39,14 @@ export function openNpmRegistry(end: End) {
   const login = authorization === null ? {} : { authorization };
   const packages = createRecent<Package | null>(REMEMBERED);
 
-  /** `path` behind the registry's address, already encoded. */
+  /** Sends a request; `path` follows the registry's address and is already encoded. */
   function ask(path: string, { headers, ...request }: Omit<HttpRequest, "url">): Promise<HttpResponse> {
     return http.request({
       ...request,
       url: new URL(`${base}/${path}`),
       headers: { accept: "application/json", ...login, ...headers },
       describe: saidBy,
+      errorCodes,
     });
   }
 
@@ -70,16 +69,16 @@ export function openNpmRegistry(end: End) {
     ask,
     http,
     login,
-    /** Null: there is no such package. `fresh`: as it is now. */
+    /** Returns a package; null when it does not exist. `fresh`: ignore the remembered document. */
     package: (name: string, fresh: boolean, signal: AbortSignal): Promise<Package | null> =>
       packages.get(name, () => readPackage(name, signal), fresh),
-    /** It was changed. */
+    /** Forgets a package that was changed. */
     forget: packages.forget,
     close: http.close,
   };
 }
 
-/** Scopes and names are one segment of a path. */
+/** Encodes a name for a path: scope and name form one segment. */
 export const encodeName = (name: string): string => encodeURIComponent(name).replace(/^%40/, "@");
 
 export async function jsonOf(answer: HttpResponse, what: string): Promise<Record<string, unknown>> {
@@ -90,13 +89,13 @@ export async function jsonOf(answer: HttpResponse, what: string): Promise<Record
   } catch (error) {
     throw new TransferError(
       "invalid",
-      `${what}: ${answer.url.host} answers with something else than JSON: is it an npm registry?`,
+      `${what}: the answer of ${answer.url.host} is not JSON: is it an npm registry?`,
       { cause: error },
     );
   }
   throw new TransferError(
     "invalid",
-    `${what}: ${answer.url.host} answers with something else than a JSON object: is it an npm registry?`,
+    `${what}: the answer of ${answer.url.host} is not a JSON object: is it an npm registry?`,
   );
 }
 
@@ -111,7 +110,7 @@ function toPackage(name: string, document: Record<string, unknown>): Package {
   return { name, tags: new Map(tags), versions: new Map(versions), modified: Number.isNaN(modified) ? null : modified };
 }
 
-/** What an error's body says, in one line; registries answer `{"error": …}`. */
+/** Describes an error body in one line; registries send `{"error": …}`. */
 function saidBy(body: string): string {
   try {
     const { error, message, reason } = record(JSON.parse(body));
@@ -121,7 +120,17 @@ function saidBy(body: string): string {
   }
 }
 
-/** The digests of a version's tarball, as its `dist` tells them (SRI in `integrity`, sha1 in hex in `shasum`). */
+/** Reads the code of an error body, which npm's own registry sends (`E404`) and most others do not. */
+function errorCodes(body: string): string[] {
+  try {
+    const { code } = record(JSON.parse(body));
+    return typeof code === "string" ? [code] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Returns the digests of a version's tarball in its `dist` (SRI in `integrity`, hex sha1 in `shasum`). */
 export function digestsOf(document: Json): Digests {
   const { integrity, shasum } = record(document["dist"]);
   const told = String(integrity ?? "")
@@ -137,9 +146,9 @@ function digestOfSri(text: string): (readonly [string, string])[] {
   return algorithm && base64 ? [[algorithm, Buffer.from(base64, "base64").toString("hex")]] : [];
 }
 
-/** The usual address of a version's tarball, behind the registry's. */
+/** The usual address of a version's tarball, relative to the registry's. */
 export const tarballAddress = (name: string, version: string): string =>
   `${encodeName(name)}/-/${encodeURIComponent(tarballFile(name, version))}`;
 
-/** Where a hosted repository keeps a version's tarball: its only part. */
+/** The path at which a hosted repository keeps a version's tarball, its only part. */
 export const partPath = (name: string, version: string): string => tarballPath(name, tarballFile(name, version));

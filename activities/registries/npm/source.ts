@@ -20,7 +20,7 @@ import {
 const ASKED_AT_ONCE = 8;
 const DESCRIBED_AT_ONCE = 100;
 
-/** Versions of packages at a registry: each is its document and a tarball. */
+/** Opens a registry as a source of versions; each consists of its document and a tarball. */
 export function openSource(end: End): Source & Closing {
   const registry = openNpmRegistry(end);
   return {
@@ -36,7 +36,7 @@ export function openSource(end: End): Source & Closing {
   };
 }
 
-/** What is wrong with one version is no failure of the others. */
+/** Describes one version; its failure is returned, so that it does not affect the other versions. */
 async function describeOrFail(
   registry: NpmRegistry,
   key: ArtifactKey,
@@ -66,14 +66,14 @@ async function describe(
     digests: { ...digestsOf(short), ...digestsOf(document) },
   };
   const tags = [...found.tags].flatMap(([tag, tagged]) => (tagged === version ? [tag] : []));
-  // They decide whether `latest` may move at the target.
+  // The sibling versions decide whether `latest` may move at the target.
   const siblings = tags.includes("latest") ? { siblings: [...found.versions.keys()] } : {};
   return { name, version, parts: [part], digest: null, document, tags, ...siblings, origin: originOf(document, found) };
 }
 
 /**
- * The version's whole document: by itself, or out of the package's where the registry does not answer for single
- * versions.
+ * Reads the full document of a version: on its own, or from the package's document if the registry does not serve
+ * single versions.
  */
 async function readDocument(registry: NpmRegistry, name: string, version: string, signal: AbortSignal): Promise<Json> {
   const what = `${name}@${version}`;
@@ -87,11 +87,14 @@ async function readDocument(registry: NpmRegistry, name: string, version: string
   await answer.discard();
   const whole = await jsonOf(await registry.ask(encodeName(name), { method: "GET", what, signal }), what);
   const document = record(whole["versions"])[version];
-  if (document === undefined) throw new TransferError("notFound", `${what} is not at ${registry.host} any more`);
+  if (document === undefined) throw new TransferError("notFound", `${what} is no longer at ${registry.host}`);
   return record(document);
 }
 
-/** Registries tell who published a version, and when their document of the package changed last. */
+/**
+ * Builds the origin from the publisher of the version and the last change of the package, as far as the registry states
+ * them.
+ */
 function originOf(document: Json, { modified }: Package): Origin {
   const publisher = record(document["_npmUser"])["name"];
   const by = typeof publisher === "string" && publisher !== "" ? publisher : "system";
@@ -100,8 +103,8 @@ function originOf(document: Json, { modified }: Package): Origin {
 }
 
 /**
- * A tarball's address is what the document says where that is the registry's own. Behind proxies it often is another
- * host's: then the usual path at the registry comes first, and the other host gets no credentials.
+ * Opens a tarball at the address in its document if that is the registry's own. Behind proxies it often names another
+ * host: then the usual path at the registry comes first, and the other host gets no credentials.
  */
 async function openTarball(
   registry: NpmRegistry,

@@ -6,10 +6,12 @@ import { setLabels } from "./labels.ts";
 import { publish } from "./publish.ts";
 import { digestsOf, openNpmRegistry, tarballAddress } from "./registry.ts";
 
-/** Versions of packages published at a registry, which takes them whole or not at all, and keeps what it has. */
+/**
+ * Opens a registry as a target of versions. It accepts a version whole or not at all and never changes an existing one.
+ */
 export function openTarget(end: End): PartsTarget & Closing {
   const registry = openNpmRegistry(end);
-  // A registry changes the one document of a package with each publication, and two at a time may lose one.
+  // A publication changes the one document of its package; two at a time may lose one.
   const inTurn = createTurns();
   return {
     nature: { atomic: true, immutable: true },

@@ -1,18 +1,18 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { fullName, isImageName, type RegistryAddress } from "../../../domain/reference.ts";
 
-/** How names are written in paths and in token scopes of one registry; throws `invalid` for what is no name. */
+/** Writes names for the paths and token scopes of one registry; throws `invalid` for an invalid name. */
 export type Access = {
   path: (name: string) => string;
   pull: (name: string) => string[];
   push: (name: string) => string[];
-  /** Pushing to `name` with the right to read `from`, for a mount. */
+  /** The scopes for a push to `name` that mounts a blob from `from`. */
   mount: (name: string, from: string) => string[];
 };
 
 /**
- * A client that will push asks for that at once: one token for each name, and none for a name that does not exist yet
- * is refused.
+ * Creates the scopes of a client. A client that pushes requests push for every name from the start: it then needs one
+ * token for each name, and registries refuse a pull-only token for a name that does not exist yet.
  */
 export function createAccess(address: RegistryAddress, pushes: boolean): Access {
   const path = (name: string) => {
@@ -20,7 +20,7 @@ export function createAccess(address: RegistryAddress, pushes: boolean): Access 
     if (!isImageName(full))
       throw new TransferError(
         "invalid",
-        `"${full.slice(0, 300)}" is no image name: lower-case letters, digits and . _ - / are allowed`,
+        `"${full.slice(0, 300)}" is not a valid image name: use lower-case letters, digits and . _ - /`,
       );
     return full;
   };

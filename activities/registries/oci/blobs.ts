@@ -1,29 +1,29 @@
 import { TransferError } from "../../../domain/failure.ts";
 import type { Digest } from "../../../domain/digest.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { verified } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import { type Manners, orRefused, REFUSALS, type Told } from "./told.ts";
 
 export type Blobs = {
-  /** Whether the registry has the blob under this name; `size` is null where it does not say it. */
+  /** Asks whether the registry has the blob under this name; `size` is null when the registry does not say it. */
   askBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<Told<{ size: number | null }>>;
   /**
-   * The blob's size, or null when the registry does not have it under this name; throws where it does not tell. `size`
-   * is null where it does not say it.
+   * Returns the blob's size (null when the registry does not say it), or null when the registry does not have the blob
+   * under this name. Throws when the registry does not say whether it has the blob.
    */
   headBlob: (name: string, digest: Digest, signal?: AbortSignal) => Promise<{ size: number | null } | null>;
-  /** Whether the registry has the whole blob under this name, as far as it tells. */
+  /** Whether the registry says that it has the blob under this name, with the expected size where both are known. */
   hasBlob: (name: string, blob: WantedBlob, signal?: AbortSignal) => Promise<boolean>;
-  /** The blob, checked; `misstated`: the error where its size is another than was said. */
+  /** Reads and verifies the blob; `misstated` makes the error for content whose size differs from the expected one. */
   readBlob: (
     name: string,
     blob: WantedBlob & { size: number },
     misstated: (actual: number) => TransferError,
     signal?: AbortSignal,
   ) => AsyncGenerator<Buffer, void, undefined>;
-  /** The blob from `offset` on, also where the server ignores Range. Throws `notFound` when it is missing. */
+  /** Opens the blob from `offset` on, even if the server ignores Range. Throws `notFound` when the blob is missing. */
   openBlob: (
     name: string,
     blob: WantedBlob,
@@ -32,86 +32,18 @@ export type Blobs = {
   ) => Promise<AsyncGenerator<Buffer, void, undefined>>;
 };
 
-/** `size` null: not known, which only a blob that is read from its beginning may be. */
-export type WantedBlob = { digest: Digest; size: number | null };
+/** `size` null: not known, which is allowed only for a blob that is read from its beginning. */
+type WantedBlob = { digest: Digest; size: number | null };
+
+type Wire = { client: RegistryClient; access: Access };
+type Request = { method: "GET" | "HEAD"; headers?: Record<string, string>; accept: readonly number[] };
 
 export function createBlobs(client: RegistryClient, access: Access, manners: Manners): Blobs {
-  const request = (
-    method: "GET" | "HEAD",
-    name: string,
-    digest: Digest,
-    headers: Record<string, string>,
-    accept: readonly number[],
-    signal: AbortSignal | undefined,
-  ) =>
-    client.request({
-      method,
-      to: `${access.path(name)}/blobs/${digest}`,
-      what: blobLabel(name, digest),
-      scopes: access.pull(name),
-      headers,
-      accept,
-      signal,
-    });
-  const get = (name: string, digest: Digest, headers: Record<string, string>, signal: AbortSignal | undefined) =>
-    request("GET", name, digest, headers, [404, 416], signal);
-
-  async function askBy(
-    method: "GET" | "HEAD",
-    name: string,
-    digest: Digest,
-    signal: AbortSignal | undefined,
-  ): Promise<Told<{ size: number | null }>> {
-    const response = await request(
-      method,
-      name,
-      digest,
-      method === "GET" ? { range: "bytes=0-0" } : {},
-      REFUSALS,
-      signal,
-    );
-    const refused = response.status >= 400 && response.status !== 404 && response.status !== 416;
-    if (refused) return { kind: "untold", refusal: await response.failure() };
-    await response.discard();
-    return response.status === 404 ? { kind: "absent" } : { kind: "there", value: { size: sizeOf(response) } };
-  }
+  const wire: Wire = { client, access };
 
   async function askBlob(name: string, digest: Digest, signal?: AbortSignal): Promise<Told<{ size: number | null }>> {
-    const head = await manners.ask("HEAD blob", () => askBy("HEAD", name, digest, signal));
-    return head.kind === "untold" ? manners.ask("GET blob", () => askBy("GET", name, digest, signal)) : head;
-  }
-
-  /** `told`: the length of what comes, as far as that is told. */
-  async function open(name: string, { digest, size }: WantedBlob, offset: number, signal?: AbortSignal) {
-    // go-containerregistry's server knows no open end, and others no Range at all.
-    const ranged = await get(
-      name,
-      digest,
-      offset > 0 && size !== null ? { range: `bytes=${offset}-${size - 1}` } : {},
-      signal,
-    );
-    // A part of a coded body cannot be decoded.
-    const whole = ranged.status === 416 || (ranged.status === 206 && ranged.coding !== null);
-    if (whole) await ranged.discard();
-    const response = whole ? await get(name, digest, {}, signal) : ranged;
-    if (response.status === 404) {
-      await response.discard();
-      throw new TransferError(
-        "notFound",
-        `${blobLabel(name, digest)} is missing in the registry ${client.origin.host}: push the image there again`,
-      );
-    }
-    const start =
-      response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1] ?? offset) : 0;
-    if (start > offset)
-      throw new TransferError(
-        "invalid",
-        `${blobLabel(name, digest)}: ${client.origin.host} answered another range than was asked`,
-      );
-    // A server that takes a layer's own compression for a coding sends just the layer.
-    const isLayersOwn = response.coding !== null && Number(response.header("content-length")) === size;
-    const told = isLayersOwn ? size : response.coding === null && offset === 0 ? lengthOf(response) : null;
-    return { stream: skip(response.stream({ raw: isLayersOwn }), offset - start), told };
+    const head = await manners.ask("HEAD blob", () => askBy(wire, "HEAD", name, digest, signal));
+    return head.kind === "untold" ? manners.ask("GET blob", () => askBy(wire, "GET", name, digest, signal)) : head;
   }
 
   return {
@@ -122,11 +54,92 @@ export function createBlobs(client: RegistryClient, access: Access, manners: Man
       return told.kind === "there" && (told.value.size === null || size === null || told.value.size === size);
     },
     async *readBlob(name, { digest, size }, misstated, signal) {
-      const { stream, told } = await open(name, { digest, size }, 0, signal);
+      const { stream, told } = await open(wire, name, { digest, size }, 0, signal);
       yield* verified(stream, { digest, size, told, misstated }, `${blobLabel(name, digest)} of ${client.origin.host}`);
     },
-    openBlob: async (name, blob, offset, signal) => (await open(name, blob, offset, signal)).stream,
+    openBlob: async (name, blob, offset, signal) => (await open(wire, name, blob, offset, signal)).stream,
   };
+}
+
+async function send(
+  { client, access }: Wire,
+  name: string,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+  request: Request,
+): Promise<HttpResponse> {
+  const to = `${access.path(name)}/blobs/${digest}`;
+  return client.request({ ...request, to, what: blobLabel(name, digest), scopes: access.pull(name), signal });
+}
+
+async function askBy(
+  wire: Wire,
+  method: "GET" | "HEAD",
+  name: string,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Told<{ size: number | null }>> {
+  const headers: Record<string, string> = method === "GET" ? { range: "bytes=0-0" } : {};
+  const response = await send(wire, name, digest, signal, { method, headers, accept: REFUSALS });
+  const refused = response.status >= 400 && response.status !== 404 && response.status !== 416;
+  if (refused) return { kind: "untold", refusal: await response.failure() };
+  await response.discard();
+  return response.status === 404 ? { kind: "absent" } : { kind: "there", value: { size: sizeOf(response) } };
+}
+
+/** The blob's bytes from an offset on; `told`: the length of the whole blob in the answer, null when unknown. */
+type OpenedBlob = { stream: AsyncGenerator<Buffer, void, undefined>; told: number | null };
+
+async function open(
+  wire: Wire,
+  name: string,
+  { digest, size }: WantedBlob,
+  offset: number,
+  signal: AbortSignal | undefined,
+): Promise<OpenedBlob> {
+  const { host } = wire.client.origin;
+  const response = await getFrom(wire, name, { digest, size }, offset, signal);
+  if (response.status === 404) {
+    await response.discard();
+    throw new TransferError(
+      "notFound",
+      `${blobLabel(name, digest)} is missing in the registry ${host}: push the image there again`,
+    );
+  }
+  const start = startOf(response) ?? offset;
+  if (start > offset)
+    throw new TransferError("invalid", `${blobLabel(name, digest)}: ${host} sent another range than requested`);
+  // A server that takes the layer's own compression for a content coding still sends the layer itself.
+  const isLayersOwn = response.coding !== null && Number(response.header("content-length")) === size;
+  const told = isLayersOwn ? size : response.coding === null && offset === 0 ? lengthOf(response) : null;
+  return { stream: skip(response.stream({ raw: isLayersOwn }), offset - start), told };
+}
+
+/** Requests a range of the blob, or the whole blob when the registry does not support the range. */
+async function getFrom(
+  wire: Wire,
+  name: string,
+  { digest, size }: WantedBlob,
+  offset: number,
+  signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  const whole: Request = { method: "GET", accept: [404, 416] };
+  // go-containerregistry's server does not support open-ended ranges; some servers do not support Range at all.
+  const ranged: Request =
+    offset > 0 && size !== null ? { ...whole, headers: { range: `bytes=${offset}-${size - 1}` } } : whole;
+  const response = await send(wire, name, digest, signal, ranged);
+  // A part of a coded body cannot be decoded.
+  const isUseless = response.status === 416 || (response.status === 206 && response.coding !== null);
+  if (!isUseless) return response;
+  await response.discard();
+  return send(wire, name, digest, signal, whole);
+}
+
+/** The offset at which the body of an answer begins; null when a partial answer does not say it. */
+function startOf(response: HttpResponse): number | null {
+  if (response.status !== 206) return 0;
+  const start = /^bytes (\d+)-/.exec(response.header("content-range") ?? "")?.[1];
+  return start === undefined ? null : Number(start);
 }
 
 function lengthOf(response: HttpResponse): number | null {
@@ -134,7 +147,7 @@ function lengthOf(response: HttpResponse): number | null {
   return length === undefined ? null : Number(length);
 }
 
-/** The blob's size as an answer says it: that of a coded body is none of the blob's. */
+/** The blob's size as an answer states it; null for a coded body, whose length is not the blob's. */
 function sizeOf(response: HttpResponse): number | null {
   if (response.coding !== null) return null;
   if (response.status !== 206) return response.status === 416 ? null : lengthOf(response);

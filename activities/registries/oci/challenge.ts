@@ -1,10 +1,10 @@
-/** One way to log in that WWW-Authenticate offers (RFC 9110 §11.6.1); names in lower case. */
+/** One login method of WWW-Authenticate (RFC 9110 §11.6.1); names in lower case. */
 export type Challenge = { scheme: string; parameters: ReadonlyMap<string, string> };
 
-/** A parameter with its value, or a word: a scheme, or the token68 behind one. */
+/** Matches a parameter with its value, or a word: a scheme, or the token68 after a scheme. */
 const PART = /[\s,]*(?:([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"=]+))|([^\s,"=]+)(=*)|[="])/y;
 
-/** All fields together are one list of challenges; a word without a value begins one. */
+/** Parses WWW-Authenticate; all its fields form one list of challenges. A word without a value begins a challenge. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = [];
   PART.lastIndex = 0;
@@ -19,8 +19,8 @@ export function parseChallenges(header: string): Challenge[] {
 }
 
 /**
- * Bearer before Basic, wherever they stand among others; undefined when neither is offered. A Bearer without a realm is
- * of no use.
+ * Selects Bearer before Basic, in any order among others; undefined when the server offers neither. A Bearer challenge
+ * without a realm is unusable.
  */
 export function preferredChallenge(header: string | undefined): Challenge | undefined {
   const challenges = header === undefined ? [] : parseChallenges(header);

@@ -1,20 +1,17 @@
 import { toTransferError, type TransferError } from "../../../domain/failure.ts";
+import type { Answer, Check } from "../contract.ts";
 import type { HttpClient } from "../http.ts";
 import { digestOf } from "../verified.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Uploads } from "./uploads.ts";
 
-/** `ok` null: it could not be found out. */
-export type Answer = { ok: boolean | null; message: string };
-export type RegistryCheck = { reachable: Answer; authenticated: Answer; allowed: Answer };
-
-/** What to try: listing the catalog (no name), pulling from a name, or pushing to it. */
+/** The operation to try: list the catalog (no name), pull from a name, or push to it. */
 export type CheckScope = { name: string | null; push: boolean };
 
 const NOT_TRIED: Answer = { ok: null, message: "not tried" };
 
-/** Three separate answers; never throws but when `signal` says stop. */
+/** Checks a registry and returns three separate answers; throws only when `signal` fires. */
 export async function checkRegistry(
   http: HttpClient,
   client: RegistryClient,
@@ -22,7 +19,7 @@ export async function checkRegistry(
   uploads: Uploads,
   scope: CheckScope,
   signal?: AbortSignal,
-): Promise<RegistryCheck> {
+): Promise<Check> {
   const { host } = client.origin;
   const probe = await attempt(async () => {
     const url = new URL("/v2/", client.origin);
@@ -38,7 +35,7 @@ export async function checkRegistry(
     await response.discard();
   }, signal);
   if (!login.done) return { reachable, authenticated: no(login.error), allowed: NOT_TRIED };
-  const authenticated = yes(probe.value === 200 ? `${host} asks for no login` : `${host} accepts the login`);
+  const authenticated = yes(probe.value === 200 ? `${host} requires no login` : `${host} accepts the login`);
 
   if (scope.push && scope.name === null) return { reachable, authenticated, allowed: NOT_TRIED };
   const allowed = await attempt(() => tryScope(client, access, uploads, scope, signal), signal);

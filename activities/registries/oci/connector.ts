@@ -8,8 +8,8 @@ import { createImageMemory } from "./copy/memory.ts";
 import { createOciRegistry, createOciRegistryAt, type OciRegistry } from "./registry.ts";
 
 /**
- * Registries of images (distribution-spec 1.1). An image is a graph with mounts and referrers, no flat list: it has a
- * copier of its own.
+ * The connector of image registries (distribution-spec 1.1). An image is a graph with mounts and referrers instead of a
+ * flat list of parts, so it has a copier of its own.
  */
 export const oci = { lister: openLister, copier: openCopier, check } as const satisfies Connector;
 
@@ -35,7 +35,7 @@ function openLister(end: End): Lister & Closing {
   };
 }
 
-/** What it learns of the target serves all images that it copies. */
+/** Opens a copier whose memory of the target is shared by all images that it copies. */
 function openCopier(from: End, to: End): Copier & Closing {
   const [source, target] = [openRegistry(from, false), openRegistry(to, true)];
   const seen = createImageMemory();
@@ -60,8 +60,8 @@ function openCopier(from: End, to: End): Copier & Closing {
 const nameAt = ({ namespace }: End, name: string): string => (namespace === "" ? name : `${namespace}/${name}`);
 
 /**
- * The path of a registry's url is a namespace of its names; an instance may live below a path, and its registry does,
- * too.
+ * Opens a registry. The path of a registry's url is the namespace of its names; an instance may be served below a path,
+ * and its registry is then below the same path.
  */
 function openRegistry(end: End, pushes: boolean): OciRegistry {
   if (end.instance !== true) return createOciRegistry({ ...end, pushes });

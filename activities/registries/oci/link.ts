@@ -1,6 +1,9 @@
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 
-/** The query of `Link: <…>; rel="next"`; its path is the one that was asked, whatever host a proxy wrote into it. */
+/**
+ * Returns the query of `Link: <…>; rel="next"`. Its host and path are ignored: the next page has the path of this one,
+ * and a proxy may have written another host.
+ */
 export function linkQuery(response: HttpResponse): string | null {
   const target = /<([^>]*)>\s*;[^,]*\brel="?next"?/i.exec(response.list("link") ?? "")?.[1];
   if (target === undefined || !URL.canParse(target, response.url.href)) return null;

@@ -1,6 +1,6 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { isImageName, isTag, type RegistryAddress } from "../../../domain/reference.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import { linkQuery } from "./link.ts";
@@ -13,15 +13,18 @@ const NAME_PACKAGES = "name the packages to replicate with packageConstraints";
 const NAME_VERSIONS = "name the versions to replicate with packageConstraints";
 
 /**
- * `next` is an opaque cursor, null at the end. A page may be empty and not the last, but pages that never end are an
- * error.
+ * One page of a listing; `next` is an opaque cursor, null after the last page. A page may be empty without being the
+ * last; a listing that never ends is an error.
  */
 export type Page = { items: string[]; next: string | null };
 
 export type Listing = {
-  /** Repositories under the registry's namespace, relative to it. Throws `unsupported` when the registry lists none. */
+  /**
+   * Lists repositories under the registry's namespace, relative to it. Throws `unsupported` when the registry does not
+   * list its repositories.
+   */
   listRepositories: (cursor: string | null, signal?: AbortSignal) => Promise<Page>;
-  /** Tags of a repository; null when there is no such repository. */
+  /** Lists tags of a repository; null when the repository does not exist. */
   listTags: (name: string, cursor: string | null, signal?: AbortSignal) => Promise<Page | null>;
 };
 
@@ -37,7 +40,8 @@ export function createListing(client: RegistryClient, access: Access, address: R
       if (page === null) {
         throw new TransferError(
           "unsupported",
-          `the registry ${host} does not list its repositories to this user (_catalog): check the login, or ${NAME_PACKAGES}`,
+          `the registry ${host} does not list its repositories to this user (_catalog): ` +
+            `check the login, or ${NAME_PACKAGES}`,
         );
       }
       const prefix = address.namespace === "" ? "" : `${address.namespace}/`;
@@ -67,7 +71,7 @@ type Field = "tags" | "repositories";
 type Ask = (query: string, accept: number[]) => Promise<HttpResponse>;
 type Answer = { items: string[]; link: string | null };
 
-/** One page of a listing, as long as its pages bring something. */
+/** Reads one page of a listing; throws when the pages no longer bring new items. */
 async function listPage(cursor: string | null, field: Field, subject: Subject, ask: Ask): Promise<Page | null> {
   const { progress, page: position } = readCursor(cursor);
   const page = await pageAt(position, field, subject.what, ask);
@@ -77,9 +81,11 @@ async function listPage(cursor: string | null, field: Field, subject: Subject, a
 }
 
 /**
- * One page of a listing, whatever paging the server knows. The cursor says how the last page was had:
- * `link:` a Link's query; `after:` the last item of a server that gives full pages without Link;
- * `whole:` the last item of a server that ignores `n` or `last`: everything is asked again, sorted and cut here.
+ * Reads one page of a listing with the paging that the server supports. The cursor says how the previous page was read:
+ * `link:` by the query of a Link header;
+ * `after:` by the last item, for a server that sends full pages without Link;
+ * `whole:` by the last item, for a server that ignores `n` or `last`: the whole list is read again, sorted and cut
+ * here.
  */
 async function pageAt(cursor: string | null, field: Field, what: string, ask: Ask): Promise<Page | null> {
   const list = async (query: string) => readList(await ask(query, refusals(field)), field, what);
@@ -98,7 +104,7 @@ async function pageAt(cursor: string | null, field: Field, what: string, ask: As
   return honoursLast ? { items, next: `after:${last}` } : cut((await list(""))?.items ?? [], "");
 }
 
-/** A catalog may be forbidden or absent; a repository without tags is unknown. */
+/** The statuses that mean "no listing": a catalog may be forbidden or absent, a repository without tags is unknown. */
 function refusals(field: Field): number[] {
   return field === "tags" ? [404] : [401, 403, 404, 405, 501];
 }
@@ -134,7 +140,7 @@ function splitCursor(cursor: string | null): ["start" | "link" | "after" | "whol
   return mode === undefined ? ["start", ""] : [mode, (cursor ?? "").slice(mode.length + 1)];
 }
 
-/** Half a listing must never pass for a whole one. */
+/** Throws, since an incomplete listing must never count as a complete one. */
 function gone(what: string): never {
-  throw new TransferError("server", `${what}: the registry does not go on with the listing it began`);
+  throw new TransferError("server", `${what}: the registry does not continue the listing that it began`);
 }

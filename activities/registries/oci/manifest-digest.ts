@@ -1,6 +1,6 @@
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { digestOf } from "../verified.ts";
 
 export const MANIFEST_LIMIT = 8 * 1024 * 1024;
@@ -9,7 +9,10 @@ export function manifestLabel(name: string, reference: string): string {
   return isDigest(reference) ? `manifest ${name}@${reference}` : `image ${name}:${reference}`;
 }
 
-/** The digest of a manifest's bytes, which must be the one that was asked for or is told. */
+/**
+ * Computes the digest of a manifest's bytes; throws `digestMismatch` when it differs from the requested digest, or from
+ * the digest in the answer.
+ */
 export function checkedDigest(bytes: Buffer, reference: string, response: HttpResponse, what: string): Digest {
   const said = response.header("docker-content-digest");
   const expected = isDigest(reference) ? reference : isDigest(said) ? said : undefined;

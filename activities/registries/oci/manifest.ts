@@ -8,21 +8,21 @@ import {
   parseObject,
   readContent,
 } from "../../../domain/image/manifest.ts";
-import { MANIFEST_TYPES, INDEX_TYPES, isIndexType } from "../../../domain/image/media-types.ts";
+import { MANIFEST_TYPES, INDEX_TYPES, isIndexType, SCHEMA_1_MANIFEST } from "../../../domain/image/media-types.ts";
 
-/** Sent with every manifest request: without it a registry may deny a manifest that exists (404). */
+/** The Accept header of every manifest request: without it a registry may answer 404 for a manifest that exists. */
 export const ACCEPT_MANIFESTS = [...MANIFEST_TYPES, ...INDEX_TYPES].join(", ");
 
-/** What the copy of an image needs to know of a manifest; `bytes` are exactly what the digest is of. */
+/** The facts of a manifest that the copier needs; `bytes` are exactly the bytes of the digest. */
 export type Manifest = Pick<ManifestContent, "blobs" | "children" | "subject"> & {
   digest: Digest;
   mediaType: string;
   bytes: Buffer;
-  /** How a list of attachments describes it. */
+  /** The descriptor of this manifest in a list of attachments. */
   description: Json;
 };
 
-/** Reads a manifest or index. `contentType` decides what it is: helm's manifests carry no mediaType. */
+/** Parses a manifest or index. `contentType` decides the media type, since helm's manifests carry no mediaType. */
 export function parseManifest(bytes: Buffer, digest: Digest, contentType: string | undefined, what: string): Manifest {
   try {
     const json = parseObject(bytes);
@@ -30,7 +30,8 @@ export function parseManifest(bytes: Buffer, digest: Digest, contentType: string
     if (!isIndexType(mediaType) && !MANIFEST_TYPES.includes(mediaType)) {
       throw new TransferError(
         "unsupported",
-        `${what}: its media type ${mediaType.slice(0, 100)} is not supported; push it again as an OCI or Docker v2 image`,
+        `${what}: its media type ${mediaType.slice(0, 100)} is not supported; ` +
+          "push it again as an OCI or Docker v2 image",
       );
     }
     const { blobs, children, subject, artifactType, annotations } = readContent(json, mediaType);
@@ -49,7 +50,7 @@ export function parseManifest(bytes: Buffer, digest: Digest, contentType: string
   }
 }
 
-/** The media type of a manifest of which nothing else is known to be right; empty where it does not say one. */
+/** Reads the media type of a document that may not be a valid manifest; empty when the document has none. */
 export function readMediaType(bytes: Buffer, contentType: string | undefined): string {
   try {
     return mediaTypeOf(parseObject(bytes), contentType);
@@ -62,5 +63,5 @@ function mediaTypeOf(json: Json, contentType: string | undefined): string {
   const named = contentType?.split(";")[0]?.trim().toLowerCase() ?? "";
   if (named.startsWith("application/vnd.")) return named;
   if (typeof json["mediaType"] === "string") return json["mediaType"];
-  return json["schemaVersion"] === 1 ? "application/vnd.docker.distribution.manifest.v1+json" : guessedType(json);
+  return json["schemaVersion"] === 1 ? SCHEMA_1_MANIFEST : guessedType(json);
 }

@@ -1,6 +1,7 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { isDigest, type Digest } from "../../../domain/digest.ts";
 import { isTag } from "../../../domain/reference.ts";
+import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient } from "./client.ts";
 import type { Listing } from "./listing.ts";
@@ -10,17 +11,17 @@ import { createQuestion, type ManifestHead } from "./question.ts";
 import { type Manners, orRefused, type Told } from "./told.ts";
 
 export type Manifests = {
-  /** Whether there is such a tag or digest; asked in every way that the registry has. */
+  /** Asks whether a tag or digest exists, in every way that the registry supports. */
   askManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Told<ManifestHead>>;
-  /** Null when there is no such tag or digest; throws where the registry does not tell. */
+  /** Null when the tag or digest does not exist; throws when the registry does not say whether it does. */
   headManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestHead | null>;
-  /** Throws `notFound` when there is none; the bytes have the digest that is answered. */
+  /** Throws `notFound` when the tag or digest does not exist; the bytes match the returned digest. */
   getManifest: (name: string, reference: string, signal?: AbortSignal) => Promise<Manifest>;
-  /** The same without a look at what it names, for lists that may name anything. */
+  /** Reads a manifest without parsing what it names, for indexes that may name anything. Throws like `getManifest`. */
   getDocument: (name: string, reference: string, signal?: AbortSignal) => Promise<ManifestDocument>;
   /**
-   * Verified: the registry says the digest, or is asked for it. `indexesSubject` = it keeps the list of what is
-   * attached.
+   * Writes a manifest and verifies the digest that the registry stored. `indexesSubject`: the registry maintains the
+   * list of what is attached to the subject.
    */
   putManifest: (
     name: string,
@@ -32,93 +33,112 @@ export type Manifests = {
 
 export type ManifestDocument = Pick<Manifest, "digest" | "mediaType" | "bytes">;
 
+type Wire = { client: RegistryClient; access: Access };
+type Stored = { bytes: Buffer; digest: Digest; contentType: string | undefined };
+
 export function createManifests(
   client: RegistryClient,
   access: Access,
   { listTags }: Pick<Listing, "listTags">,
   manners: Manners,
 ): Manifests {
-  const { host } = client.origin;
-  const pathOf = (name: string, reference: string) => {
-    if (!isTag(reference) && !isDigest(reference))
-      throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
-    return `${access.path(name)}/manifests/${reference}`;
+  const wire: Wire = { client, access };
+  const askManifest = createQuestion({
+    read: (method, name, reference, signal, accept) => read(wire, method, name, reference, signal, accept),
+    listTags,
+    manners,
+    host: client.origin.host,
+  });
+
+  return {
+    askManifest,
+    headManifest: async (name, reference, signal) => orRefused(await askManifest(name, reference, signal)),
+    async getManifest(name, reference, signal) {
+      const { bytes, digest, contentType } = await fetchBytes(wire, name, reference, signal);
+      return parseManifest(bytes, digest, contentType, manifestLabel(name, reference));
+    },
+    async getDocument(name, reference, signal) {
+      const { bytes, digest, contentType } = await fetchBytes(wire, name, reference, signal);
+      return { bytes, digest, mediaType: readMediaType(bytes, contentType) };
+    },
+    async putManifest(name, reference, manifest, signal) {
+      const response = await write(wire, name, reference, manifest, signal);
+      const said = response.header("docker-content-digest");
+      const told = isDigest(said) ? null : await askManifest(name, reference, signal);
+      const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
+      // A registry that does not say what it has is trusted for its answer to the PUT.
+      if (stored !== manifest.digest && told?.kind !== "untold") {
+        const what = `${manifestLabel(name, reference)}: ${client.origin.host}`;
+        throw new TransferError(
+          "digestMismatch",
+          `${what} stored it as ${stored ?? "nothing"} instead of ${manifest.digest}`,
+        );
+      }
+      if (isTag(reference)) manners.wrote(name, reference);
+      return { indexesSubject: response.header("oci-subject") !== undefined };
+    },
   };
-  const read = (
-    method: "GET" | "HEAD",
-    name: string,
-    reference: string,
-    signal: AbortSignal | undefined,
-    accept: readonly number[],
-  ) =>
-    client.request({
-      method,
-      to: pathOf(name, reference),
-      what: manifestLabel(name, reference),
-      scopes: access.pull(name),
-      headers: { accept: ACCEPT_MANIFESTS },
-      accept,
-      signal,
-    });
+}
 
-  const askManifest = createQuestion({ read, listTags, manners, host });
-  const headManifest = async (name: string, reference: string, signal?: AbortSignal) =>
-    orRefused(await askManifest(name, reference, signal));
+function pathOf({ access }: Wire, name: string, reference: string): string {
+  if (!isTag(reference) && !isDigest(reference))
+    throw new TransferError("invalid", `"${reference.slice(0, 300)}" is neither a tag nor a digest`);
+  return `${access.path(name)}/manifests/${reference}`;
+}
 
-  async function fetchBytes(
-    name: string,
-    reference: string,
-    signal: AbortSignal | undefined,
-  ): Promise<{ bytes: Buffer; digest: Digest; contentType: string | undefined }> {
-    const what = manifestLabel(name, reference);
-    const response = await read("GET", name, reference, signal, [404]);
-    if (response.status === 404) {
-      await response.discard();
-      throw new TransferError(
-        "notFound",
-        `${what} is not in the registry ${host}: it was deleted, or its name is wrong`,
-      );
-    }
-    const bytes = await response.bytes(MANIFEST_LIMIT);
-    const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
-    return { bytes, digest, contentType: response.header("content-type") };
-  }
+async function read(
+  wire: Wire,
+  method: "GET" | "HEAD",
+  name: string,
+  reference: string,
+  signal: AbortSignal | undefined,
+  accept: readonly number[],
+): Promise<HttpResponse> {
+  return wire.client.request({
+    method,
+    to: pathOf(wire, name, reference),
+    what: manifestLabel(name, reference),
+    scopes: wire.access.pull(name),
+    headers: { accept: ACCEPT_MANIFESTS },
+    accept,
+    signal,
+  });
+}
 
-  async function getManifest(name: string, reference: string, signal?: AbortSignal): Promise<Manifest> {
-    const { bytes, digest, contentType } = await fetchBytes(name, reference, signal);
-    return parseManifest(bytes, digest, contentType, manifestLabel(name, reference));
-  }
-
-  async function getDocument(name: string, reference: string, signal?: AbortSignal): Promise<ManifestDocument> {
-    const { bytes, digest, contentType } = await fetchBytes(name, reference, signal);
-    return { bytes, digest, mediaType: readMediaType(bytes, contentType) };
-  }
-
-  async function putManifest(name: string, reference: string, manifest: ManifestDocument, signal?: AbortSignal) {
-    const what = manifestLabel(name, reference);
-    const response = await client.request({
-      method: "PUT",
-      to: pathOf(name, reference),
-      what,
-      scopes: access.push(name),
-      headers: { "content-type": manifest.mediaType },
-      body: manifest.bytes,
-      signal,
-    });
+async function fetchBytes(
+  wire: Wire,
+  name: string,
+  reference: string,
+  signal: AbortSignal | undefined,
+): Promise<Stored> {
+  const { host } = wire.client.origin;
+  const what = manifestLabel(name, reference);
+  const response = await read(wire, "GET", name, reference, signal, [404]);
+  if (response.status === 404) {
     await response.discard();
-    const said = response.header("docker-content-digest");
-    const told = isDigest(said) ? null : await askManifest(name, reference, signal);
-    const stored = isDigest(said) ? said : told?.kind === "there" ? told.value.digest : undefined;
-    // Where it says nothing at all its answer to the writing counts.
-    if (stored !== manifest.digest && told?.kind !== "untold") {
-      throw new TransferError(
-        "digestMismatch",
-        `${what}: ${host} stored it as ${stored ?? "nothing"} instead of ${manifest.digest}`,
-      );
-    }
-    if (isTag(reference)) manners.wrote(name, reference);
-    return { indexesSubject: response.header("oci-subject") !== undefined };
+    throw new TransferError("notFound", `${what} is not in the registry ${host}: it was deleted, or its name is wrong`);
   }
+  const bytes = await response.bytes(MANIFEST_LIMIT);
+  const digest = checkedDigest(bytes, reference, response, `${what} of ${host}`);
+  return { bytes, digest, contentType: response.header("content-type") };
+}
 
-  return { askManifest, headManifest, getManifest, getDocument, putManifest };
+async function write(
+  wire: Wire,
+  name: string,
+  reference: string,
+  manifest: ManifestDocument,
+  signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  const response = await wire.client.request({
+    method: "PUT",
+    to: pathOf(wire, name, reference),
+    what: manifestLabel(name, reference),
+    scopes: wire.access.push(name),
+    headers: { "content-type": manifest.mediaType },
+    body: manifest.bytes,
+    signal,
+  });
+  await response.discard();
+  return response;
 }

@@ -1,6 +1,6 @@
 import { isDigest, type Digest } from "../../../domain/digest.ts";
 import { toTransferError } from "../../../domain/failure.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import type { Listing, Page } from "./listing.ts";
 import { parseManifest } from "./manifest.ts";
@@ -23,8 +23,8 @@ type Means = {
 };
 
 /**
- * The question whether a manifest is there: by HEAD, where that is refused by GET, and where that is refused by the
- * list of tags.
+ * Creates the question whether a manifest exists: by HEAD; if that is refused, by GET; if that is refused, by the list
+ * of tags.
  */
 export function createQuestion({ read, listTags, manners, host }: Means) {
   async function askBy(
@@ -54,7 +54,10 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
     return { digest, mediaType, size: bytes.length };
   }
 
-  /** Whether the list of tags has a tag; null = it does not tell, or a digest is meant, which is in no list. */
+  /**
+   * Whether the list of tags contains a tag; null when the registry does not list its tags, or for a digest, which no
+   * list contains.
+   */
   async function isListed(name: string, reference: string, signal: AbortSignal | undefined): Promise<boolean | null> {
     if (isDigest(reference)) return null;
     const list = async () => {
@@ -83,7 +86,7 @@ export function createQuestion({ read, listTags, manners, host }: Means) {
 
 const typeOf = (response: HttpResponse): string => response.header("content-type")?.split(";")[0]?.trim() ?? "";
 
-/** All tags of a name; a registry that refuses to list them does not tell. */
+/** Lists all tags of a name; `untold` when the registry refuses to list them. */
 async function allTags(name: string, listTags: Listing["listTags"]): Promise<Told<string[]>> {
   const tags: string[] = [];
   try {

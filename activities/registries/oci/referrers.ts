@@ -1,7 +1,7 @@
 import type { Digest } from "../../../domain/digest.ts";
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { type Descriptor, readReferrers } from "../../../domain/image/manifest.ts";
-import type { HttpResponse } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import type { RegistryClient, RegistryRequest } from "./client.ts";
 import { linkQuery } from "./link.ts";
@@ -11,14 +11,15 @@ import { type Manners, REFUSALS, type Told } from "./told.ts";
 const MOST_PAGES = 100;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 /**
- * How registries say that they have no referrers API; one that has it never answers 404 (distribution-spec, "Listing
+ * Statuses of registries without the referrers API; a registry with it never answers 404 (distribution-spec, "Listing
  * Referrers").
  */
 const UNSUPPORTED: readonly number[] = [400, 404, 405, 501];
 
 export type Referrers = {
   /**
-   * What the referrers API lists for `subject`; null when the registry does not tell it so, which is then remembered.
+   * Lists what is attached to `subject`; null when the registry does not support the referrers API, which is then
+   * remembered.
    */
   listReferrers: (name: string, subject: Digest, signal?: AbortSignal) => Promise<Descriptor[] | null>;
 };
@@ -55,7 +56,10 @@ export function createReferrers(client: RegistryClient, access: Access, manners:
   };
 }
 
-/** Answers the failure where a redirect leads to nobody who answers; what the registry itself fails with is thrown. */
+/**
+ * Sends a request. Returns the failure of a followed redirect, whose target may be unreachable; throws the failures of
+ * the registry itself.
+ */
 async function ask(client: RegistryClient, request: RegistryRequest): Promise<HttpResponse | TransferError> {
   const response = await client.request({ ...request, accept: [...REFUSALS, ...REDIRECTS] });
   if (!REDIRECTS.includes(response.status)) return response;

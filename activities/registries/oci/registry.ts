@@ -1,10 +1,12 @@
 import { TransferError } from "../../../domain/failure.ts";
 import { parseRegistryUrl, type RegistryAddress } from "../../../domain/reference.ts";
+import type { Check } from "../contract.ts";
 import { createHttpClient, type HttpOptions } from "../http.ts";
 import { createAccess } from "./access.ts";
 import { createBlobs, type Blobs } from "./blobs.ts";
-import { checkRegistry, type CheckScope, type RegistryCheck } from "./check.ts";
-import { createRegistryClient, type Credentials } from "./client.ts";
+import { checkRegistry, type CheckScope } from "./check.ts";
+import type { Credentials } from "./authorization.ts";
+import { createRegistryClient } from "./client.ts";
 import { createListing, type Listing } from "./listing.ts";
 import { createManifests, type Manifests } from "./manifests.ts";
 import { createReferrers, type Referrers } from "./referrers.ts";
@@ -14,15 +16,15 @@ import { createUploads, type Uploads } from "./uploads.ts";
 
 export type OciRegistryOptions = Credentials &
   Omit<HttpOptions, "secrets"> & {
-    /** Address of the registry; a path is a namespace that every name is relative to. */
+    /** The address of the registry; its path is the namespace of every name. */
     url: string;
-    /** True for a registry that is written to: tokens are then asked for pull and push at once. */
+    /** True for a registry that is written to: tokens are then requested for pull and push together. */
     pushes?: boolean | undefined;
   };
 
 /**
- * A registry that speaks distribution-spec 1.1. All functions throw TransferError; none retries, but for one token
- * refresh.
+ * A client of a registry that implements distribution-spec 1.1. All functions throw TransferError; none retries, except
+ * once with a new token.
  */
 export type OciRegistry = Manifests &
   Referrers &
@@ -31,11 +33,11 @@ export type OciRegistry = Manifests &
   SmallBlobs &
   Listing & {
     readonly host: string;
-    check: (scope: CheckScope, signal?: AbortSignal) => Promise<RegistryCheck>;
+    check: (scope: CheckScope, signal?: AbortSignal) => Promise<Check>;
     close: () => Promise<void>;
   };
 
-/** Throws `invalid` when the URL is no registry's address. */
+/** Opens a client; throws `invalid` when the URL is not the address of a registry. */
 export function createOciRegistry(options: OciRegistryOptions): OciRegistry {
   const address = parseRegistryUrl(options.url);
   if (address === null)

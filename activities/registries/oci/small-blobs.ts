@@ -3,7 +3,7 @@ import type { Blobs } from "./blobs.ts";
 import type { Uploads, UploadSession } from "./uploads.ts";
 
 export type SmallBlobs = {
-  /** Puts a blob that fits in memory where it is not there already; `read` is asked for it only then. */
+  /** Writes a blob that fits in memory unless the registry has it; calls `read` only if the bytes are needed. */
   putSmallBlob: (
     name: string,
     blob: SmallBlob,
@@ -12,12 +12,12 @@ export type SmallBlobs = {
   ) => Promise<"found" | "sent">;
 };
 
-export type SmallBlob = { digest: Digest; size: number };
+type SmallBlob = { digest: Digest; size: number };
 
 /**
- * Asking for a blob and beginning its upload is one request where the registry takes a mount from the name itself:
- * "mounted" says that the blob is there. Some ignore `mount`, so it is tried once with a blob that is there for
- * certain, and until then they are asked by HEAD.
+ * A mount from the name itself asks for a blob and begins its upload in one request: "mounted" means that the blob
+ * exists. Some registries ignore `mount`, so it is tried once with a blob that certainly exists, and HEAD is used
+ * until then.
  */
 export function createSmallBlobs(registry: Blobs & Uploads): SmallBlobs {
   let mountsTell: boolean | null = null;

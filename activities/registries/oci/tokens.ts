@@ -6,25 +6,28 @@ const DEFAULT_LIFE_S = 60;
 const LONGEST_MARGIN_MS = 10_000;
 const TOKEN_ANSWER_LIMIT = 1024 * 1024;
 
-export type TokenStore = {
+type TokenStore = {
   /**
-   * The Authorization value for these scopes, fetched when there is none that lasts; concurrent callers share one
+   * Returns the Authorization value for these scopes. Fetches a token when none is valid; concurrent callers share one
    * fetch.
    */
   get: (challenge: Challenge, scopes: readonly string[]) => Promise<string>;
-  /** Forgets a token the registry refused; the scope it asked for instead, if it named one, is used from then on. */
+  /**
+   * Forgets a token that the registry refused. `wanted`: the scope that the registry demanded instead, which is used
+   * from then on.
+   */
   drop: (scopes: readonly string[], refused: string, wanted: string | undefined) => void;
 };
 
-/** A registry may have many more names, each with a token of its own. */
+/** Limit of the kept tokens; each name has its own, and a registry may have many more names. */
 const MOST_TOKENS = 1_000;
 
 type Token = { header: string; expires: number };
 type Entry = { fetch: Promise<Token>; header?: string };
 
 /**
- * Tokens as the distribution token specification has them. Credentials go to the realm the registry names, and
- * nowhere else: trusting the registry's address is trusting its choice of realm.
+ * Fetches tokens as the distribution token specification defines. Credentials go only to the realm that the registry
+ * names: whoever trusts the registry's address trusts its choice of realm.
  */
 export function createTokenStore(http: HttpClient, registry: URL, basic: string | undefined): TokenStore {
   const entries = new Map<string, Entry>();
@@ -76,13 +79,13 @@ function keepNewest<V>(map: Map<string, V>, key: string, value: V): void {
 function realmUrl(challenge: Challenge, registry: URL, withCredentials: boolean): URL {
   const realm = challenge.parameters.get("realm") ?? "";
   if (!URL.canParse(realm))
-    throw new TransferError("invalid", `${registry.host} asks for a token but names no valid realm to fetch it from`);
+    throw new TransferError("invalid", `${registry.host} demands a token but names no valid realm to fetch it from`);
   const url = new URL(realm);
   const insecure = url.protocol === "http:" && registry.protocol === "https:" && withCredentials;
   if (insecure || (url.protocol !== "https:" && url.protocol !== "http:")) {
     throw new TransferError(
       "invalid",
-      `${registry.host} wants the password sent to ${url.protocol}//${url.host}, without TLS: refused`,
+      `${registry.host} demands the password at ${url.protocol}//${url.host}, without TLS: refused`,
     );
   }
   return url;
@@ -92,7 +95,7 @@ function readToken(bytes: Buffer, what: string): Token {
   const answer = parseAnswer(bytes);
   const token = [answer.token, answer.access_token].find((value) => typeof value === "string" && value !== "");
   if (typeof token !== "string" || /[^\x21-\x7e]/.test(token))
-    throw new TransferError("invalid", `${what}: the token server answers without a token`);
+    throw new TransferError("invalid", `${what}: the answer of the token server has no token`);
   const seconds = typeof answer.expires_in === "number" && answer.expires_in > 0 ? answer.expires_in : DEFAULT_LIFE_S;
   const life = seconds * 1000;
   return { header: `Bearer ${token}`, expires: Date.now() + life - Math.min(LONGEST_MARGIN_MS, life / 5) };

@@ -1,26 +1,29 @@
 import { TransferError } from "../../../domain/failure.ts";
 
 /**
- * What a registry says to "is it there?": 200 is yes, 404 is no. Every other refusal that would be the same at the next
- * try says neither: some answer 401 or 403 for what is not there, some know no HEAD, some let a user write who may not
- * read. `refusal`: the last of them.
+ * A registry's answer to "does it exist?": 200 is yes, 404 is no. Any other permanent refusal says neither: some
+ * registries answer 401 or 403 for missing content, some do not support HEAD, some let a user write who may not read.
+ * `refusal`: the last of them.
  */
 export type Told<T> = { kind: "there"; value: T } | { kind: "absent" } | Untold;
-export type Untold = { kind: "untold"; refusal: TransferError };
+type Untold = { kind: "untold"; refusal: TransferError };
 
-/** Statuses of refusals: what passes (408, 429, 5xx) and what a proxy wants for itself (407) are left out. */
+/** Statuses of permanent refusals. Temporary ones (408, 429, 5xx) and the proxy's own (407) are left out. */
 export const REFUSALS: readonly number[] = [
   ...Array.from({ length: 100 }, (_, at) => 400 + at).filter((status) => ![407, 408, 429].includes(status)),
   501,
 ];
 
-/** After so many refusals in a row, with no answer among them, a question is not asked any more. */
+/** A question is no longer asked after this number of refusals in a row. */
 const MOST_REFUSALS = 3;
-/** Names whose lists of tags are kept. */
+/** Limit of the names whose lists of tags are kept. */
 const MOST_LISTS = 200;
 
-/** `listed`: of a tag that is known to be there, so that only a registry that never says more refuses it. */
-export type Question =
+/**
+ * The kinds of question. `listed`: about a tag that the list of tags contains, so only a registry that never answers
+ * refuses it.
+ */
+type Question =
   | "HEAD manifest"
   | "GET manifest"
   | "HEAD listed"
@@ -32,17 +35,17 @@ export type Question =
   | "mount";
 
 /**
- * What one registry has refused so far, so that a thousand images do not each ask in vain. To lose it costs requests,
- * nothing else.
+ * The refusals of one registry so far, so that a thousand images do not each ask in vain. Losing them only costs
+ * requests.
  */
 export type Manners = {
-  /** Asks unless that is in vain. */
+  /** Asks, unless the registry has refused this question too often. */
   ask: <T>(question: Question, ask: () => Promise<Told<T>>) => Promise<Told<T>>;
-  /** A registry that has ever refused to say whether a manifest is there is first asked for the list of tags. */
+  /** Whether the registry ever refused to say if a manifest exists; the list of tags is then asked first. */
   refusesManifests: () => boolean;
-  /** The tags of a name, listed once; null = they are not told. */
+  /** Returns the tags of a name, listed once; null when the registry does not list them. */
   tags: (name: string, list: () => Promise<Set<string> | null>) => Promise<ReadonlySet<string> | null>;
-  /** A tag was written, and is there from now on. */
+  /** Records that a tag was written and exists from now on. */
   wrote: (name: string, tag: string) => void;
 };
 
@@ -79,28 +82,28 @@ export function createManners(): Manners {
   };
 }
 
-/** The refusal of others for something that was not asked for any more. */
+/** Makes the refusal of a question that is no longer asked, from earlier refusals. */
 function silent({ refusal }: Untold): Untold {
   const { kind, message } = refusal;
   return {
     kind: "untold",
-    refusal: new TransferError(kind, `it refused to say so of ${MOST_REFUSALS} others, the last time for ${message}`, {
+    refusal: new TransferError(kind, `it refused to say so for ${MOST_REFUSALS} others, most recently for ${message}`, {
       cause: refusal,
     }),
   };
 }
 
-/** What is told or nothing; throws the refusal where it is not told. */
+/** Returns the value, or null when it does not exist; throws the refusal of a registry that says neither. */
 export function orRefused<T>(told: Told<T>): T | null {
   if (told.kind === "untold") throw told.refusal;
   return told.kind === "there" ? told.value : null;
 }
 
-/** Fails what must not be written on a guess. `what` is the thing that may be there at `host`. */
+/** Makes the error for a write that would be a guess. `what`: the thing that may exist at `host`. */
 export function cannotTell(what: string, host: string, { refusal }: Untold): TransferError {
   return new TransferError(
     "invalid",
-    `cannot tell whether ${what} is there at ${host}, so it is not written but under OVERWRITE: ${refusal.message}`,
+    `cannot tell whether ${what} exists at ${host}, so only OVERWRITE writes it: ${refusal.message}`,
     { cause: refusal },
   );
 }

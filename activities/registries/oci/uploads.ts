@@ -1,29 +1,27 @@
 import { TransferError, toTransferError } from "../../../domain/failure.ts";
 import { digestParts, isDigest, type Digest } from "../../../domain/digest.ts";
-import type { HttpBody, HttpResponse } from "../http.ts";
+import type { HttpBody, HttpResponse } from "../http-message.ts";
 import type { Access } from "./access.ts";
 import { blobLabel } from "./blobs.ts";
 import type { RegistryClient } from "./client.ts";
 import { type Manners, REFUSALS } from "./told.ts";
 
-/** An upload under way. `location` is the newest the registry gave; older ones may be dead. */
+/** An open upload. `location` is the newest one from the registry; older ones may be invalid. */
 export type UploadSession = { location: string; offset: number; minChunk: number };
 
 export type Uploads = {
-  /**
-   * Begins an upload; with `mount`, the blob may be there at once (`mounted`), taken over from another name of the
-   * registry.
-   */
+  /** Begins an upload. With `mountFrom`, the registry may take the blob from that name instead (`mounted`). */
   startUpload: (
     name: string,
     digest: Digest,
     mountFrom: string | null,
     signal?: AbortSignal,
   ) => Promise<UploadSession | "mounted">;
-  /** Where the registry says an upload stands, or null when it has forgotten it. */
+  /** Returns the state of an upload at the registry; null when the registry no longer knows the upload. */
   uploadStatus: (name: string, location: string, signal?: AbortSignal) => Promise<UploadSession | null>;
   /**
-   * Sends `length` bytes at the session's offset; the answer holds the offset the registry confirms, which may differ.
+   * Sends `length` bytes at the session's offset. Returns the session with the offset that the registry confirms, which
+   * may differ.
    */
   appendChunk: (
     name: string,
@@ -33,7 +31,8 @@ export type Uploads = {
     signal?: AbortSignal,
   ) => Promise<UploadSession>;
   /**
-   * Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the whole blob's.
+   * Closes an upload, with the rest of the blob if given; the registry verifies the digest. `size` is the size of the
+   * whole blob.
    */
   finishUpload: (
     name: string,
@@ -42,11 +41,11 @@ export type Uploads = {
     rest: UploadRest | null,
     signal?: AbortSignal,
   ) => Promise<void>;
-  /** Lets go of an upload that will not be finished; best effort, never throws. */
+  /** Cancels an upload that will not be finished; best effort, never throws. */
   cancelUpload: (name: string, session: UploadSession) => Promise<void>;
 };
 
-export type UploadRest = { body: HttpBody; length: number };
+type UploadRest = { body: HttpBody; length: number };
 
 const OCTETS = "application/octet-stream";
 
@@ -63,7 +62,7 @@ export function createUploads(client: RegistryClient, access: Access, manners: M
   };
 }
 
-/** A mount is a question: where another name's blob is refused, the upload is begun without it. */
+/** Begins an upload, by a mount if possible; when the registry refuses the mount, the upload begins without it. */
 async function startUpload(
   wire: Wire,
   name: string,
@@ -199,7 +198,7 @@ async function finishUpload(
 function sessionOf(client: RegistryClient, response: HttpResponse, offset: number, minChunk: number): UploadSession {
   const location = response.header("location");
   if (location === undefined)
-    throw new TransferError("invalid", `${client.origin.host} answers an upload without Location`);
+    throw new TransferError("invalid", `the answer of ${client.origin.host} to an upload has no Location`);
   const least = Number(response.header("oci-chunk-min-length") ?? minChunk);
   return {
     location: client.resolve(location, response.url).href,
@@ -208,7 +207,10 @@ function sessionOf(client: RegistryClient, response: HttpResponse, offset: numbe
   };
 }
 
-/** `Range: 0-N` (some write `bytes=0-N`) as the number of bytes held. A fresh upload says `0-0`, which means none. */
+/**
+ * Parses `Range: 0-N` (some write `bytes=0-N`) to the number of bytes that the registry holds. A fresh upload has
+ * `0-0`, which means none.
+ */
 function confirmedOffset(response: HttpResponse): number | undefined {
   const end = /^(?:bytes=)?0-(\d+)$/.exec(response.header("range")?.trim() ?? "")?.[1];
   if (end === undefined) return undefined;

@@ -21,7 +21,7 @@ export const CHECK_CASES = {
       }
     },
   },
-  "tells a login that is not accepted from an end that cannot be reached": {
+  "distinguishes a refused login from an unreachable end": {
     needs: ["check", "wire"],
     async run({ connector, to }) {
       const refused = await check(
@@ -41,7 +41,7 @@ export const CHECK_CASES = {
       });
     },
   },
-  "says of an end in trouble what is wrong, and throws nothing": {
+  "reports the problem of a faulty end without throwing": {
     needs: ["check", "wire"],
     async run({ connector, to }) {
       for (const fault of [status(429), status(500), status(503), silence]) {
@@ -60,7 +60,7 @@ export const CHECK_CASES = {
       }
     },
   },
-  "stops its check when it is told to": {
+  "stops its check when the signal fires": {
     needs: ["check"],
     async run({ connector, to }) {
       await expect(check(connector, to.end(), AbortSignal.abort())).rejects.toMatchObject({ kind: "cancelled" });

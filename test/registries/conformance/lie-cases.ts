@@ -27,14 +27,14 @@ const honest = onceFor(async (rig) => {
   return sample;
 });
 
-/** What a read of everything answers under the rule, from the descriptions on, is the truth or an error. */
+/** Under the rule, a complete read, descriptions included, returns the right content or fails. */
 async function neverBelieves(rig: Rig, rule: Rule, what: string): Promise<void> {
   const sample = await honest(rig);
   const { answer } = await during(wire(rig.from), rule, () => orFailure(readAll(rig, sample)));
   if (!(answer instanceof Error)) expect(shown(answer), what).toEqual(shown(sample.contents));
 }
 
-/** Only the content's answer lies: it must be found out. */
+/** Only the answer with the content is wrong: the read must fail. */
 async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   const sample = await honest(rig);
   await using(rig.connector.source?.(rig.from.end(), rig.type), async (source) => {
@@ -48,7 +48,7 @@ async function findsOut(rig: Rig, fault: Fault, what: string): Promise<void> {
   });
 }
 
-/** Codes whatever it answers, whether it was asked to or not. */
+/** Codes every answer, requested or not. */
 const coded = (encoding: string): Fault => ({
   kind: "alter",
   headers: { "content-encoding": encoding },
@@ -56,11 +56,11 @@ const coded = (encoding: string): Fault => ({
 });
 
 export const LIE_CASES = {
-  "refuses content whose length is not what the answer says": {
+  "refuses content whose length differs from the stated one": {
     needs: ["read", "wire"],
     async run(rig) {
-      await findsOut(rig, lyingLength(10), "10 bytes fewer than told");
-      await findsOut(rig, lyingLength(-10), "10 bytes more than told");
+      await findsOut(rig, lyingLength(10), "10 bytes fewer than stated");
+      await findsOut(rig, lyingLength(-10), "10 bytes more than stated");
       await findsOut(rig, half, "half of its bytes");
       await findsOut(
         rig,
@@ -73,11 +73,11 @@ export const LIE_CASES = {
     needs: ["read", "wire"],
     run: (rig) => findsOut(rig, flipped, "one bit changed"),
   },
-  "refuses a page for people in place of content": {
+  "refuses an HTML page in place of content": {
     needs: ["read", "wire"],
-    run: (rig) => findsOut(rig, portal, "a page for people"),
+    run: (rig) => findsOut(rig, portal, "an HTML page"),
   },
-  "refuses a range that was not asked for": {
+  "refuses a range that was not requested": {
     needs: ["read", "wire"],
     async run(rig) {
       const sample = await honest(rig);
@@ -97,7 +97,7 @@ export const LIE_CASES = {
       });
     },
   },
-  "never believes an answer with a wrong length, type or digest": {
+  "never accepts an answer with a wrong length, type or digest": {
     needs: ["read", "wire"],
     async run(rig) {
       for (const by of [10, -10]) await neverBelieves(rig, asking(lyingLength(by)), `lengths that are wrong by ${by}`);
@@ -106,7 +106,7 @@ export const LIE_CASES = {
       for (const { lie, rule } of rig.lies) await neverBelieves(rig, rule(), lie);
     },
   },
-  "decodes an answer that came coded unasked, or refuses it by its coding": {
+  "decodes an answer with an unrequested content coding, or refuses it by the name of the coding": {
     needs: ["read", "wire"],
     async run(rig) {
       await neverBelieves(rig, asking(zipped), "answers that are coded");
@@ -117,7 +117,7 @@ export const LIE_CASES = {
         if ("trouble" in gzip) expect(gzip.trouble.message, operation.name).toContain("gzip");
         else expect(gzip, operation.name).toEqual(plain);
         const { answer: unknown } = await during(wire(operation), operation.breaks(coded("x-of-tests")), work);
-        expect(unknown, `${operation.name} is answered in a coding that nobody knows`).toMatchObject({
+        expect(unknown, `${operation.name} is answered in an unknown coding`).toMatchObject({
           trouble: { message: expect.stringContaining("x-of-tests") },
         });
       }

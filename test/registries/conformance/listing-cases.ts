@@ -4,13 +4,13 @@ import { cutAnswer, during, watching, half, nth, portal, status, type Rule } fro
 import type { Fault } from "../../rigs/servers/proxy.ts";
 import { wire, type Case, type Rig } from "./rig.ts";
 
-/** For a listing of some artifacts. */
+/** Limit of the requests for a listing of a few artifacts. */
 const MOST_REQUESTS = 1_000;
 
 const keyOf = ({ name, version }: { name: string; version: string }): string => `${name} ${version}`;
 const sortedKeys = (all: readonly { name: string; version: string }[]): string[] => all.map(keyOf).toSorted();
 
-/** What stands in a listing of three artifacts, two of them with one name where there are versions. */
+/** The expected listing of three artifacts, two of them with one name where versions exist. */
 const three = onceFor(async (rig) => {
   const first = rig.sample();
   const samples = [first, rig.sample({ beside: first }), rig.sample()];
@@ -23,7 +23,7 @@ const PAGE_FAULTS: Record<string, Fault> = {
   "the server's error": status(500),
   "half of its answer": half,
   "the first bytes of its answer": cutAnswer(20),
-  "a page for people": portal,
+  "an HTML page": portal,
   nothing: { kind: "alter", body: () => Buffer.alloc(0) },
 };
 
@@ -47,7 +47,7 @@ export const LISTING_CASES = {
       expect(listed).toEqual([...new Set(listed)]);
     },
   },
-  "never answers half a listing when a page breaks": {
+  "never returns an incomplete listing when a page fails": {
     needs: ["list", "wire"],
     async run(rig) {
       const { names } = await three(rig);
@@ -65,11 +65,11 @@ export const LISTING_CASES = {
     needs: ["list", "wire"],
     run: (rig) => ends(rig, rig.pages?.endless()),
   },
-  "ends on a page that names itself as the next": {
+  "ends on a page that names itself as the next page": {
     needs: ["list", "wire"],
     run: (rig) => ends(rig, rig.pages?.repeating()),
   },
-  "names what is wanted and not there": {
+  "reports requested artifacts that do not exist": {
     needs: ["list"],
     async run(rig) {
       const { names, keys } = await three(rig);
@@ -96,7 +96,7 @@ export const LISTING_CASES = {
   },
 } satisfies Record<string, Case>;
 
-/** With an error or an answer, as long as it ends. */
+/** Expects the listing to end, with an error or with an answer. */
 async function ends(rig: Rig, rule: Rule | undefined): Promise<void> {
   if (rule === undefined)
     throw new Error("the rig does not say how its protocol's pages follow each other: skip this case with a reason");

@@ -9,7 +9,7 @@ import { contentOf, withParts } from "./writing.ts";
 
 const SIZE = 1024 ** 3;
 const EVERY = 32 * 1024 ** 2;
-/** Of the process of the tests, in which the proxy's buffers lie, too. */
+/** Limit for the test process, whose memory includes the proxy's buffers. */
 const MOST_GROWTH = 200 * 1024 ** 2;
 
 export const MEMORY_CASES = {
@@ -46,7 +46,7 @@ export const MEMORY_CASES = {
   },
 } satisfies Record<string, Case>;
 
-/** How much more memory the process has at most while bytes pass. */
+/** Measures how much the memory of the process grows while bytes pass. */
 function watched() {
   setFlagsFromString("--expose-gc");
   (runInNewContext("gc") as () => void)();

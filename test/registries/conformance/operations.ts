@@ -7,23 +7,23 @@ import { describeOne, listAll, onceFor, using } from "./reading.ts";
 import { ABILITIES, type Rig, type Sample, wire } from "./rig.ts";
 import { contentOf, deliver, pieces, withParts } from "./writing.ts";
 
-/** One thing that connectors do, as the cases about bad luck ask for it. */
+/** One operation of a connector, for the cases about failures. */
 export type Operation = {
   kind: "list" | "describe" | "open" | "stat" | "put" | "write";
-  /** For messages. */
+  /** The name for messages. */
   name: string;
   proxy: FaultProxy | null;
-  /** The requests that it is made of. */
+  /** Applies faults to the requests of the operation. */
   breaks: (faults: Faults) => Rule;
   run: (changes: Partial<End>, signal: AbortSignal) => Promise<unknown>;
 };
 
 const named = <K extends Operation["kind"]>(kind: K) => ({ kind, name: kind });
 
-/** Bytes of artifacts that go in few requests, and in several. */
+/** Sizes in bytes of artifacts that are written in few requests, and in several. */
 export const [SMALL, LARGE] = [1_000, 1.5 * 1024 * 1024] as const;
 
-/** An error in the words of its end. `kind` null: only the outcome is known. */
+/** A failure as its end reports it. `kind` null: only the outcome is known. */
 export type Trouble = {
   kind: FailureKind | null;
   retryable: boolean;
@@ -32,7 +32,7 @@ export type Trouble = {
   error: unknown;
 };
 
-/** All that the connector can do, about an artifact that is there at both ends and one that is not there yet. */
+/** All operations of the connector, on an artifact that exists at both ends and on new ones. */
 export const operations = onceFor(async (rig): Promise<Operation[]> => {
   const { connector, from, to } = rig;
   const there = rig.sample();
@@ -83,7 +83,7 @@ async function readingOf(rig: Rig, there: Sample): Promise<Pick<Operation, "kind
   ];
 }
 
-/** Of an artifact that is not there yet, each time. */
+/** Writes a new artifact each time. */
 const putting =
   (rig: Rig): Operation["run"] =>
   (changes, signal) => {
@@ -92,11 +92,12 @@ const putting =
     return withParts(rig, changes, (target) => target.put(artifact, artifact.parts, content));
   };
 
-/** One request of a write of so many bytes; those before it go through. */
+/** One request of a write of `size` bytes; the requests before it succeed. */
 export type Step = { size: number; step: number };
 
 /**
- * The requests of the write of a small artifact and of a large one that change something; what both begin with, once.
+ * The changing requests in the writes of a small and of a large artifact; requests that both begin with are listed
+ * once.
  */
 export const stepsOf = onceFor(async (rig): Promise<Step[]> => {
   const few = await countWrites(rig, SMALL);
@@ -110,7 +111,7 @@ async function countWrites(rig: Rig, size: number): Promise<number> {
   return requests.filter(({ method }) => !SAFE.includes(method)).length;
 }
 
-/** Each step of a write breaks with all that follow. */
+/** One operation for each step of a write; that step and all later ones fail. */
 const settlingOf = async (rig: Rig): Promise<Operation[]> =>
   (await stepsOf(rig)).map(({ size, step }) => ({
     kind: "write",
@@ -129,7 +130,7 @@ const delivering =
     throw new Told({ kind: failure?.kind ?? null, retryable: kind === "again", notBefore, message, error: delivery });
   };
 
-/** Trouble that came as an outcome. */
+/** A failure that arrived as an outcome. */
 class Told extends Error {
   readonly trouble: Trouble;
   constructor(trouble: Trouble) {
@@ -138,9 +139,9 @@ class Told extends Error {
   }
 }
 
-export type Tried = { trouble: Trouble } | { answer: unknown };
+type Tried = { trouble: Trouble } | { answer: unknown };
 
-/** What the operation answers under these faults, or its trouble. */
+/** Runs the operation under these faults and returns its answer or its failure. */
 export async function trying(operation: Operation, faults: Faults, changes: Partial<End> = {}): Promise<Tried> {
   const { breaks, run } = operation;
   return troubleOf(

@@ -20,9 +20,9 @@ export async function using<T extends Closing, R>(end: T | undefined, work: (end
   }
 }
 
-export type Listing = Pick<ListedPage, "found" | "missing">;
+type Listing = Pick<ListedPage, "found" | "missing">;
 
-/** All pages of a listing; fails when they do not end. */
+/** Reads all pages of a listing; fails when they do not end. */
 export async function listAll(lister: Lister, wanted: Selection, signal = never()): Promise<Listing> {
   const all: Listing = { found: [], missing: [] };
   let cursor: string | null = null;
@@ -40,7 +40,7 @@ export async function listAll(lister: Lister, wanted: Selection, signal = never(
 export const list = (rig: Rig, wanted: Selection, changes: Partial<End> = {}, signal = never()): Promise<Listing> =>
   using(rig.connector.lister?.(rig.from.end(changes), rig.type), (lister) => listAll(lister, wanted, signal));
 
-/** The artifact as the source describes it; throws what the source gives as its error. */
+/** Describes one artifact; throws the error that the source returns for it. */
 export async function describeOne(
   source: Source,
   { artifact: { name, version } }: Sample,
@@ -52,7 +52,7 @@ export async function describeOne(
   return described ?? null;
 }
 
-/** Of each key, asked again for those that an answer left out. */
+/** Describes all samples; asks again for the keys that an answer left out. */
 export async function describeAll(
   source: Source,
   samples: readonly Sample[],
@@ -67,7 +67,7 @@ export async function describeAll(
   return all;
 }
 
-/** All bytes of a part, judged by what its source says of it: throws where they are not that. */
+/** Reads all bytes of a part; throws when they differ from the source's description. */
 export async function readPart(
   source: Pick<Source, "open">,
   artifact: Artifact,
@@ -86,8 +86,8 @@ export async function readPart(
   return bytes;
 }
 
-/** What the engine finds out by the facts that an end tells. */
-export class Refused extends Error {}
+/** A mismatch that the engine detects by the facts that an end reports. */
+class Refused extends Error {}
 
 /** Describes and reads everything of an artifact, as a run does. */
 export function readAll(
@@ -115,14 +115,16 @@ export const shown = (contents: ReadonlyMap<string, Uint8Array> | null): Record<
         ]),
       );
 
-/** What comes of it, or its error: a TransferError, or the engine's own finding. Any other error is a fault. */
+/**
+ * Returns the result or the failure: a TransferError, or a mismatch that the engine detects. Other errors are thrown.
+ */
 export const orFailure = <T>(work: Promise<T>): Promise<T | TransferError | Refused> =>
   work.catch((error: unknown) => {
     if (error instanceof TransferError || error instanceof Refused) return error;
     throw error;
   });
 
-/** Prepares something at the servers of a rig once for all cases that only look at it. */
+/** Prepares the servers of a rig once for all cases that only read. */
 export function onceFor<T>(prepare: (rig: Rig) => Promise<T>): (rig: Rig) => Promise<T> {
   const prepared = new WeakMap<Rig, Promise<T>>();
   return (rig) => {

@@ -8,65 +8,62 @@ import type { FaultProxy } from "../../rigs/servers/proxy.ts";
 /** An artifact made for tests, with the contents of its parts by their path. */
 export type Sample = { artifact: Artifact; contents: ReadonlyMap<string, Buffer> };
 
-/** A real server behind the faulty proxy, and what is done there by something that is not our code: its own client. */
+/** A real server behind the faulty proxy, with operations of its own client, which is not our code. */
 export type RealEnd = {
-  /** null: no network leads there, such as to a folder, and nothing breaks on the way. */
+  /** null: the end is not reached over a network (a folder), so nothing can fail on the way. */
   proxy: FaultProxy | null;
-  /** At the proxy's address, with a login that may do everything, or so changed. */
+  /** The end at the proxy's address, with a login that may do everything; `changes` replace parts of it. */
   end: (changes?: Partial<End>) => End;
-  /** Puts an artifact there. */
+  /** Puts an artifact at the server. */
   fill: (sample: Sample) => Promise<void>;
-  /** The contents that are there by the parts' path; null where nothing of the artifact is. */
+  /** Reads the server's contents by the path of their part; null when the artifact does not exist. */
   read: (sample: Sample) => Promise<ReadonlyMap<string, Buffer> | null>;
-  /** Deletes an artifact that was filled in. */
+  /** Deletes an artifact that `fill` put there. */
   remove: (sample: Sample) => Promise<void>;
 };
 
 /**
- * What to make: of about `size` bytes; `beside`: another version of that one's name, where there are versions;
- * `instead`: other content in its place.
+ * The wanted sample: about `size` bytes; `beside`: another version of that sample's name, if versions exist; `instead`:
+ * other content in that sample's place.
  */
 export type Wanted = { size?: number; beside?: Sample; instead?: Sample };
 
-/** The connector that is judged. The product's own store has no check, because nobody configures it. */
+/** The connector under test. The product's own store has no check, because nobody configures it. */
 export type Judged = Omit<Connector, "check"> & Partial<Pick<Connector, "check">>;
 
 export type Rig = {
   connector: Judged;
   type: RepositoryType;
-  /** What is read from and what is written to; they may be the same. */
+  /** The end to read from and the end to write to; they may be the same. */
   from: RealEnd;
   to: RealEnd;
-  /** An artifact that no server has seen, but for what `Wanted` says. */
+  /** Makes an artifact that is new to every server, apart from what `Wanted` names. */
   sample: (wanted?: Wanted) => Sample;
-  /** Wants just the artifacts with these names. */
+  /** Selects the artifacts with these names only. */
   named: (names: readonly string[]) => Selection;
   /**
-   * Pages that never end, and a page that names itself as the next one; made anew for each use. Absent: a listing is
-   * one page.
+   * Pages that never end, and a page that names itself as the next one; created for each use. Absent: a listing has one
+   * page.
    */
   pages?: { endless: () => Rule; repeating: () => Rule };
-  /** What a server of this protocol can say that is not so, beside what every HTTP server can. */
+  /** False statements that a server of this protocol can make, besides those of every HTTP server. */
   lies: readonly { lie: string; rule: () => Rule }[];
-  /**
-   * What a status means that comes without an answer in the protocol's own words, where that is not what it means
-   * everywhere.
-   */
+  /** The failure kinds of statuses without a body of the protocol, where they differ from the usual kinds. */
   bare?: Partial<Record<number, FailureKind>>;
-  /** Bodies in the protocol's own words that say `message`, as refusals or wherever else it shows what it is told. */
+  /** Bodies of the protocol that contain `message`, in a refusal or wherever else a server may show it. */
   sayings?: (message: string) => string[];
-  /** An artifact whose one part has so many bytes, as its source describes it; nobody looks at their digest. */
+  /** Makes an artifact with one part of `size` bytes, as its source describes it; its digest is not checked. */
   large: (size: number) => Artifact;
-  /** Headers of an answer that has content, beside those that every HTTP server gives. */
+  /** Headers of an answer with content, besides those that every HTTP server sends. */
   gives?: Record<string, string>;
-  /** What waits until its end is well again instead of failing. */
+  /** Operations that wait until their end recovers, instead of failing. */
   waits?: readonly ("describe" | "list")[];
-  /** How the server answers to a write that it takes; asked for the large artifact, which the server does not get. */
+  /** The server's answer to a successful write, used for the large artifact, which never reaches the server. */
   takes: { status: number; body: string };
   close: () => Promise<void>;
 };
 
-/** What a case needs of a connector: a missing ability is a missing method. */
+/** The abilities that cases need. A connector lacks an ability if it lacks the method. */
 export const ABILITIES = {
   check: ({ connector }) => connector.check !== undefined,
   list: ({ connector }) => connector.lister !== undefined,
@@ -76,17 +73,17 @@ export const ABILITIES = {
   write: ({ connector: { target, copier } }) => target !== undefined || copier !== undefined,
   wire: ({ from, to }) => from.proxy !== null && to.proxy !== null,
 } satisfies Record<string, (rig: Rig) => boolean>;
-export type Ability = keyof typeof ABILITIES;
+type Ability = keyof typeof ABILITIES;
 
-/** Why a case says nothing of a connector without that ability. */
+/** The reason why a case does not apply to a connector without the ability. */
 export const LACKING = {
-  check: "nothing checks it",
-  list: "it lists nothing",
-  read: "it reads nothing",
-  put: "it takes no parts one by one",
-  reread: "what it wrote cannot be read back",
-  write: "it writes nothing",
-  wire: "no network leads to it that could break",
+  check: "it has no check",
+  list: "it does not list artifacts",
+  read: "it does not read artifacts",
+  put: "it does not accept single parts",
+  reread: "its target cannot be read back",
+  write: "it does not write artifacts",
+  wire: "it is not reached over a network",
 } satisfies Record<Ability, string>;
 
 function targetOf({ connector, type, to }: Rig): object {
@@ -95,7 +92,7 @@ function targetOf({ connector, type, to }: Rig): object {
   return target ?? {};
 }
 
-/** What breaks the way to an end, for cases that need it. */
+/** Returns the faulty proxy before an end, for cases that need it. */
 export function wire({ proxy }: Pick<RealEnd, "proxy">): FaultProxy {
   if (proxy === null) throw new Error('the case breaks the way to its end: it needs "wire"');
   return proxy;

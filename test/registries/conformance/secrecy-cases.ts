@@ -19,9 +19,9 @@ import { wire, type Case, type Rig } from "./rig.ts";
 
 const PASSWORD = 'pass"word\\of/mallory+%?';
 const TOKEN = "token-of-mallory-0123456789abcdef";
-/** So much of a long secret tells too much: messages are cut. */
+/** Number of characters of a secret that must not appear: messages are cut, so a part may remain. */
 const TELLING = 40;
-/** In each form in which a server may say them again. */
+/** A secret in each form in which a server may echo it. */
 const formsOf = (secret: string): string[] => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];
 
 type Login = { login: Partial<End>; secrets: string[] };
@@ -34,7 +34,7 @@ const LOGINS: Login[] = [
 const JSON_TYPE = { "content-type": "application/json" };
 const told = (secrets: readonly string[]): string => `you sent ${secrets.join(" and ")}`;
 
-/** What servers could make of what they were sent, which was `secrets`. */
+/** Answers that echo `secrets` in every way a server may choose. */
 function echoesOf(secrets: readonly string[]): Fault[] {
   const text = told(secrets);
   const json = JSON.stringify({
@@ -58,18 +58,18 @@ function echoesOf(secrets: readonly string[]): Fault[] {
   ];
 }
 
-/** Where nothing is answered, a message can have only what we know; that takes a second each time. */
+/** Faults without an answer: only our own texts can then leak. Each takes a second. */
 const NO_ANSWERS: Fault[] = [silence, { kind: "reset" }];
 const answersTo = (login: Login, secrets: readonly string[]): Fault[] => [
   ...echoesOf(secrets),
   ...(login === LOGINS[0] ? NO_ANSWERS : []),
 ];
 
-/** The same in the protocol's own words, where the rig knows any. */
+/** Answers that echo `secrets` in bodies of the protocol, if the rig has any. */
 const sayingsOf = (secrets: readonly string[], sayings: Rig["sayings"] = () => []): Fault[] =>
   sayings(told(secrets)).flatMap((body) => [200, 400].map((code) => status(code, { body, headers: JSON_TYPE })));
 
-/** What talks to an end, and which of its requests are answered by echoes. */
+/** An operation with an end, and the rule that answers its requests by echoes. */
 type Talk = {
   name: string;
   proxy: FaultProxy;
@@ -78,7 +78,9 @@ type Talk = {
 };
 type Echoes = (secrets: readonly string[]) => Fault[];
 
-/** Requests are answered by each echo of the login and of what their own header said; nothing of them may come back. */
+/**
+ * Answers requests by each echo of the login and of their own header, and expects that no message contains a secret.
+ */
 async function expectSilent(
   { name, proxy, breaks, run }: Talk,
   { login, secrets }: Login,
@@ -102,13 +104,13 @@ async function expectSilent(
   }
 }
 
-/** Only the last request breaks, before which a login may have become a token. */
+/** Breaks only the last request; before it, a login may have become a token. */
 async function lastOf({ proxy, run }: Talk): Promise<Talk["breaks"]> {
   const { requests } = await watching(proxy, () => run({}));
   return (faults) => on({}, (at, asked) => (at < requests.length - 1 ? null : faultOf(faults, at, asked)));
 }
 
-/** The login that everything goes through with. */
+/** The login that the server accepts. */
 function ownLogin({ from, to }: Rig, proxy: FaultProxy): Login | null {
   const { password, token } = (proxy === to.proxy ? to : from).end();
   const secret = token ?? password;
@@ -116,7 +118,7 @@ function ownLogin({ from, to }: Rig, proxy: FaultProxy): Login | null {
 }
 
 export const SECRECY_CASES = {
-  "keeps secrets out of its messages, also those that the server echoes": {
+  "keeps secrets out of its messages, even if the server echoes them": {
     needs: ["wire"],
     async run(rig) {
       const all = await operations(rig);
@@ -132,14 +134,14 @@ export const SECRECY_CASES = {
           await expectSilent(talk, own, echoes);
           await expectSilent({ ...talk, breaks: await lastOf(talk) }, own, echoes);
         }
-        // A login that is not known gets no further than to the first request.
+        // An unknown login does not get beyond the first request.
         if (all.find(({ kind }) => kind === operation.kind) !== operation) continue;
         for (const each of LOGINS)
           await expectSilent({ ...talk, breaks: every }, each, (sent) => answersTo(each, sent));
       }
     },
   },
-  "keeps secrets out of what its check says": {
+  "keeps secrets out of the answers of its check": {
     needs: ["check", "wire"],
     async run({ connector, to, sayings }) {
       const run: Talk["run"] = async (changes) => connector.check?.(to.end(changes), never());

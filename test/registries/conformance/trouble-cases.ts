@@ -6,7 +6,7 @@ import { during, watching, drip, listening, silence, stall, status } from "../..
 import { operations, trying, troubleOf, type Operation, type Trouble } from "./operations.ts";
 import { wire, type Case } from "./rig.ts";
 
-/** What each status means; where a protocol may say more, all that it can mean. */
+/** The failure kinds of each status; several where a protocol may be more specific. */
 const KINDS: Record<number, FailureKind[]> = {
   400: ["invalid"],
   401: ["auth"],
@@ -22,10 +22,10 @@ const KINDS: Record<number, FailureKind[]> = {
   507: ["noSpace"],
 };
 const RETRIED: ReadonlySet<FailureKind> = new Set(["timeout", "throttled", "server"]);
-/** Longer than any machine takes to answer; nothing waits for it. */
+/** Longer than any machine takes to answer; no test waits that long. */
 const WAIT_S = 120;
 
-/** To whom 404 is an answer: what is asked for is not there. */
+/** Results of the operations for which 404 is an answer: the artifact does not exist. */
 const ABSENT: Partial<Record<Operation["kind"], unknown>> = {
   list: { found: [], missing: [expect.anything()] },
   describe: null,
@@ -63,7 +63,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "waits as long as Retry-After says, in seconds or until a date": {
+  "reports the time of Retry-After, in seconds or as a date": {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
@@ -73,7 +73,7 @@ export const TROUBLE_CASES = {
             const said = inSeconds ? String(WAIT_S) : new Date(before + WAIT_S * 1000).toUTCString();
             const { notBefore } = await troubleAt(operation, status(code, { headers: { "retry-after": said } }));
             const what = `${operation.name} is answered ${code} with Retry-After: ${said}`;
-            // A date has whole seconds, and is not renewed.
+            // A date has whole seconds and stays fixed.
             expect(notBefore ?? 0, what).toBeGreaterThanOrEqual(inSeconds ? before + WAIT_S * 1000 : Date.parse(said));
             expect(notBefore ?? Infinity, what).toBeLessThanOrEqual(Date.now() + WAIT_S * 1000);
           }
@@ -81,7 +81,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "gives up an end that is silent": {
+  "fails with a retryable error when an end is silent": {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
@@ -95,7 +95,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "has patience with an end that is slow": {
+  "waits for an end that is slow but not silent": {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
@@ -106,7 +106,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "says that nobody listens": {
+  "names the address of an end at which nobody listens": {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
@@ -117,7 +117,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "lets go of the socket when it is stopped": {
+  "closes its socket when it is stopped": {
     needs: ["wire"],
     async run(rig) {
       for (const operation of await operations(rig)) {
@@ -126,7 +126,7 @@ export const TROUBLE_CASES = {
       }
     },
   },
-  "asks nothing once it is stopped": {
+  "sends no request once it is stopped": {
     needs: [],
     async run(rig) {
       for (const { name, proxy, run } of await operations(rig)) {

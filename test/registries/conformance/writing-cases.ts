@@ -9,7 +9,7 @@ import { describeOne, never, onceFor, readAll, shown, using } from "./reading.ts
 import { ABILITIES, type Case, type Rig, type Sample, wire } from "./rig.ts";
 import { comparisons, contentOf, deliver, pieces, withParts, type Delivery } from "./writing.ts";
 
-/** What the server's own client finds is the sample, and nothing else. */
+/** Expects that the server's own client finds the sample and nothing else. */
 async function expectThere(rig: Rig, sample: Sample): Promise<void> {
   expect(shown(await rig.to.read(sample)), "what its own client reads back").toEqual(shown(sample.contents));
 }
@@ -20,7 +20,7 @@ const written = onceFor(async (rig) => {
   return sample;
 });
 
-/** The bytes of the largest request of a write of so many bytes. */
+/** The bytes of the largest request in the write of a large artifact. */
 const bytesOfAWrite = onceFor(async (rig) => {
   const { requests } = await watching(rig.to.proxy, () => deliver(rig, rig.sample({ size: LARGE })));
   return Math.max(...requests.map(({ bytes }) => bytes));
@@ -35,7 +35,7 @@ export const WRITING_CASES = {
       expect(shown(await readAll(rig, sample))).toEqual(shown(sample.contents));
     },
   },
-  "reads on from any offset": {
+  "reads from any offset to the end": {
     needs: ["read"],
     async run(rig) {
       const sample = rig.sample({ size: 200_000 });
@@ -53,11 +53,11 @@ export const WRITING_CASES = {
       });
     },
   },
-  "writes what its own client reads back byte for byte": {
+  "writes content that the server's own client reads back byte for byte": {
     needs: ["write"],
     run: async (rig) => expectThere(rig, await written(rig)),
   },
-  "finds what it wrote equal, and writes nothing again": {
+  "finds its own writes equal, and does not write them again": {
     needs: ["write"],
     async run(rig) {
       const sample = await written(rig);
@@ -66,7 +66,7 @@ export const WRITING_CASES = {
       expect(requests.filter(({ bytes }) => bytes >= smallest(sample))).toEqual([]);
     },
   },
-  "finds what another client wrote equal": {
+  "finds equal content of another client equal": {
     needs: ["write"],
     async run(rig) {
       const sample = rig.sample();
@@ -74,7 +74,7 @@ export const WRITING_CASES = {
       expect(await deliver(rig, sample)).toEqual({ kind: "same" });
     },
   },
-  "finds other content different, and leaves it": {
+  "finds other content different, and keeps it": {
     needs: ["write"],
     async run(rig) {
       const sample = await written(rig);
@@ -82,14 +82,14 @@ export const WRITING_CASES = {
       await expectThere(rig, sample);
     },
   },
-  "never takes for equal what a cut left, and completes it": {
+  "never finds the rest of a cut write equal, and completes it": {
     needs: ["write", "wire"],
     async run(rig) {
       const most = await bytesOfAWrite(rig);
       for (const at of [1_000, Math.floor(most / 2), most - 1_000]) await cutAndCompleted(rig, at);
     },
   },
-  "fails with the reason of a source that broke off, never takes for equal what that left, and completes it": {
+  "fails with the error of a broken source, never finds the rest of that write equal, and completes it": {
     needs: ["put"],
     async run(rig) {
       const sample = rig.sample({ size: LARGE });
@@ -102,7 +102,7 @@ export const WRITING_CASES = {
       await expectThere(rig, sample);
     },
   },
-  "finds out that a write succeeded whose answer was lost": {
+  "detects that a write succeeded whose answer was lost": {
     needs: ["write", "wire"],
     async run(rig) {
       const { answer: blind } = await during(wire(rig.to), writing(lost), () => deliver(rig, rig.sample()));
@@ -110,7 +110,7 @@ export const WRITING_CASES = {
       for (const each of await stepsOf(rig)) await lostAndFound(rig, each);
     },
   },
-  "reads back what it wrote by itself": {
+  "reads its own writes back": {
     needs: ["put", "reread"],
     async run(rig) {
       const sample = await written(rig);
@@ -129,7 +129,7 @@ async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
   const what = `${size} bytes without the answer to request ${step}`;
   const sample = rig.sample({ size });
   const { answer: first } = await during(wire(rig.to), nth(step, lost, { does: "write" }), () => deliver(rig, sample));
-  // Not every answer must be had.
+  // The write may succeed without this answer.
   expect(["again", "sent"], what).toContain(first.kind);
   const { kind } = await deliver(rig, sample, { again: true, uploads: uploadsOf(first) });
   expect(["sent", "same"], what).toContain(kind);
@@ -138,7 +138,7 @@ async function lostAndFound(rig: Rig, { size, step }: Step): Promise<void> {
 
 const BROKEN_OFF = "the source broke off";
 
-/** Half of the pieces, and then the error of their source. */
+/** Yields half of the pieces, then fails with the error of their source. */
 async function* brokenOff(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   const all: Buffer[] = [];
   for await (const piece of source) all.push(piece);

@@ -15,7 +15,7 @@ import { readWhole } from "../../rigs/servers/faulty-bodies.ts";
 import { never, using } from "./reading.ts";
 import type { Rig, Sample } from "./rig.ts";
 
-/** What became of a write. `failure`: as thrown, or as the outcome tells it. */
+/** The result of a write. `failure`: the thrown error; null when the failure arrived as an outcome. */
 export type Delivery =
   | { kind: "sent" | "same" | "different" }
   | {
@@ -26,15 +26,15 @@ export type Delivery =
       failure: TransferError | null;
     };
 
-export type Delivering = {
+type Delivering = {
   changes?: Partial<End>;
   signal?: AbortSignal;
   uploads?: readonly UploadState[];
-  /** An earlier write of the same artifact may have left something. */
+  /** An earlier write of this artifact may have left something. */
   again?: boolean;
 };
 
-/** Writes a sample in the way that the connector has; what the signal stops is thrown. */
+/** Writes a sample through the connector's copier or target; throws when the signal fires. */
 export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}): Promise<Delivery> {
   const { connector, from, to } = rig;
   if (connector.copier !== undefined) {
@@ -46,14 +46,14 @@ export async function deliver(rig: Rig, sample: Sample, options: Delivering = {}
   );
 }
 
-/** Of a target that takes parts. */
+/** Opens a target that accepts parts for one piece of work. */
 export const withParts = <R>(rig: Rig, changes: Partial<End>, work: (target: PartsTarget) => Promise<R>): Promise<R> =>
   using(rig.connector.target?.(rig.to.end(changes), rig.type), (target) => {
     if ("settle" in target) throw new Error("the target takes no parts");
     return work(target);
   });
 
-/** How each part compares with what the target has, read where nothing else can tell. */
+/** Compares each part with the target's content; reads it when nothing else decides. */
 export async function comparisons(
   target: PartsTarget,
   { artifact, contents }: Sample,
@@ -70,7 +70,7 @@ export async function comparisons(
   );
 }
 
-/** The bytes of a sample for a target. */
+/** Makes the content of a sample for a target. */
 export function contentOf(
   stream: (part: Part, offset: number) => AsyncIterable<Uint8Array>,
   { signal = never(), uploads = [] }: Delivering = {},
@@ -87,7 +87,7 @@ export function contentOf(
   return { content, kept };
 }
 
-/** Pieces as a source reads them. */
+/** Yields the bytes of a part in the pieces of a source. */
 export async function* pieces(
   contents: Sample["contents"],
   { path }: Part,
@@ -116,7 +116,7 @@ async function put(target: PartsTarget, sample: Sample, options: Delivering): Pr
   }
 }
 
-/** What is no TransferError is a fault of the connector, and thrown as it is. */
+/** Turns a TransferError into a delivery. Any other error is a fault of the connector and is thrown. */
 function failed(failure: unknown, uploads: UploadState[]): Delivery {
   if (!(failure instanceof TransferError) || failure.kind === "cancelled") throw failure;
   const { message: reason, notBefore = null } = failure;
@@ -139,7 +139,7 @@ async function copied(copier: Copier, { artifact: { name, version } }: Sample, o
   );
 }
 
-/** As the engine does: a failure before anything is settled is the outcome of the artifact. */
+/** Writes to a settling target as the engine does: a failure of `prepare` is the outcome of the artifact. */
 async function settled(target: SettlingTarget, sample: Sample, options: Delivering): Promise<Delivery> {
   try {
     await target.prepare({ create: true }, options.signal ?? never());
@@ -196,7 +196,7 @@ const hooksFor = (signal: AbortSignal): CopyHooks => ({
   onBytes: () => undefined,
 });
 
-/** An end without what only some protocols have. */
+/** An end without the fields that only some protocols need. */
 export const plainEnd = (url: string, changes: Partial<End>): End => ({
   url,
   namespace: "",

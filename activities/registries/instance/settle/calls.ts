@@ -7,7 +7,10 @@ import type { InstanceClient } from "../client.ts";
 import type { ByOtherDigests } from "../features.ts";
 import type { UploadsWithoutDigest } from "../uploads.ts";
 
-/** How contents are spoken of to an instance. `takesUnread`: also of those whose sha256 and size nobody knows yet. */
+/**
+ * The calls for contents at an instance. `takesUnread`: the instance also accepts contents whose sha256 and size are
+ * not known yet.
+ */
 export type Calls = ByOtherDigests & UploadsWithoutDigest & { takesUnread: boolean };
 
 export async function callsOf(client: InstanceClient, signal: AbortSignal): Promise<Calls> {
@@ -16,7 +19,10 @@ export async function callsOf(client: InstanceClient, signal: AbortSignal): Prom
   return uploads && statements ? { ...uploads, ...statements, takesUnread: true } : callsOfOlder(client);
 }
 
-/** An instance of an older release is told the sha256 and the size of each content, and the digest of each version. */
+/**
+ * The calls for an instance of an older release, which requires the sha256 and the size of each content and the digest
+ * of each version.
+ */
 function callsOfOlder(client: InstanceClient): Calls {
   return {
     takesUnread: false,
@@ -44,7 +50,7 @@ function statedVersion(type: StatedType, version: DescribedVersion): StatedVersi
   return { ...version, digest: version.digest ?? VERSION_DIGESTS[type](files), files };
 }
 
-/** The digest of a whole version, as an instance works it out of the files. */
+/** The digest of a whole version, as an instance computes it from the files. */
 const VERSION_DIGESTS = {
   MAVEN: (files) => versionDigest(files, (text) => hash("sha256", text)),
   NPM: (files) => files.map(({ sha256 }) => `sha256:${sha256}`).join(),

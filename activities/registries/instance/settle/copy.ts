@@ -11,28 +11,28 @@ import type { InstanceClient } from "../client.ts";
 import type { RemoteRepository } from "../send.ts";
 import type { Calls } from "./calls.ts";
 
-/** A part whose content was read, or is told of by its sha256 and size. */
+/** A part whose sha256 and size are known, from its source or because it was read. */
 export type KnownPart = Part & { size: number; digests: { sha256: string } };
 
-/** One artifact on its way. */
+/** One artifact that is being settled. */
 export type Item = SettlingArtifact & {
   index: number;
   settled: boolean;
-  /** What its source tells of its parts, and what was learned when they were read. */
+  /** The parts as its source describes them, with the facts that were learned when they were read. */
   parts: Part[];
-  /** Bytes of its JSON in a statement, rather too many than too few. */
+  /** Size of its JSON in a declaration in bytes, estimated too high rather than too low. */
   length: number;
-  /** The parts whose content the target lacks. */
+  /** The parts whose content the target needs. */
   needs: Part[];
-  /** Content bytes handed to the target for it. */
+  /** Content bytes sent to the target for this artifact. */
   sent: number;
-  /** Its content went to the target with it, now or in an earlier attempt. */
+  /** Content was sent to the target for this artifact, now or in an earlier attempt. */
   carried: boolean;
 };
 
 /**
- * `stopped`: a conflict under FAST_FAIL was met; nothing is begun any more. `uploading`: big contents (sha256) on their
- * way, or there.
+ * The state of one batch. `stopped`: a conflict under FAST_FAIL occurred, so nothing new begins. `uploading`: large
+ * contents (sha256) whose upload is running or done.
  */
 export type Copy = Settling & {
   client: InstanceClient;
@@ -53,10 +53,10 @@ export function toItem(entry: SettlingArtifact, index: number): Item {
   return { ...entry, index, settled: false, parts: [...artifact.parts], length: 0, needs: [], sent: 0, carried: false };
 }
 
-/** The artifact with what was learned of its parts. */
+/** Returns the artifact with the learned facts of its parts. */
 export const learned = ({ artifact, parts }: Item) => ({ ...artifact, parts });
 
-/** What of a part its new knowledge stands for. */
+/** Replaces a part of the item by the same part with its size and sha256. */
 export function learn(item: Item, part: Part, known: KnownPart): void {
   item.parts = item.parts.map((each) => (each.path === part.path ? known : each));
   item.needs = item.needs.map((each) => (each.path === part.path ? known : each));
@@ -74,7 +74,7 @@ export function settleFailure(copy: Pick<Copy, "report">, item: Item, error: Tra
 
 export const labelOf = (item: Item): string => subjectOf(item.artifact);
 
-/** Work whose failure ends those of `items` that have not ended; an abort goes through. */
+/** Runs `work`; its failure becomes the outcome of all `items` without one. An abort is thrown. */
 export async function guarded(
   copy: Pick<Copy, "hooks" | "report">,
   items: readonly Item[],
@@ -89,8 +89,9 @@ export async function guarded(
 }
 
 /**
- * Runs `work` on each, some at once, and begins nothing more once the copy was stopped, or its time is over but for the
- * first: however slow an end is, every batch gets on. Returns when none runs any more.
+ * Runs `work` on each element, `width` at once, and returns when all running work has ended. Nothing new begins after a
+ * stop. Once the time of the batch is over, only the first `width` elements still begin, so every batch progresses
+ * however slow an end is.
  */
 export async function together<T>(
   copy: Pick<Copy, "hooks" | "stopped">,
@@ -108,7 +109,10 @@ export async function together<T>(
   for (const end of ended) if (end.status === "rejected") throw end.reason;
 }
 
-/** In their order, as many together as keep to all of the limits; what is beyond one by itself is alone. */
+/**
+ * Packs things in their order into groups whose sums stay within all limits; a thing that exceeds a limit on its own
+ * forms its own group.
+ */
 export function pack<T>(things: readonly T[], weigh: (thing: T) => number[], limits: number[]): T[][] {
   const packs: T[][] = [];
   let sums: number[] = [];

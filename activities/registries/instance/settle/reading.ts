@@ -6,17 +6,19 @@ import { checked } from "../../verified.ts";
 import { type Copy, type Item, isKnown, type KnownPart, settleFailure } from "./copy.ts";
 import type { Contents } from "./statement.ts";
 
-/** Contents up to this size travel behind a statement, bigger ones through an upload session. */
+/** Contents up to this size are attached to a declaration, larger ones use an upload session. */
 export const SMALL_BYTES = 1024 * 1024;
 /** Contents up to this size are read many at once. */
 export const TINY_BYTES = 16 * 1024;
 
-/** Slices wait for the rate limit one by one, so none may hold more than a lease gives. */
+/** Slices wait for the rate limit one by one, so none may be larger than one grant. */
 export const SLICE_BYTES = 1024 * 1024;
 
 export type Wanted = { item: Item; part: KnownPart };
 
-/** Verified contents by sha256. Items whose content cannot be had are settled. */
+/**
+ * Reads and verifies contents and returns them by sha256. An item whose content cannot be read is settled as failed.
+ */
 export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promise<Contents> {
   const contents = await readTiny(
     copy,
@@ -37,7 +39,7 @@ export async function readContents(copy: Copy, wanted: readonly Wanted[]): Promi
   return contents;
 }
 
-/** Those of the contents that are tiny, had at once and what they should be; the others are read one by one. */
+/** Reads the tiny contents that the source has at once and whose sha256 is right; the others are read one by one. */
 async function readTiny({ source, hooks }: Copy, parts: readonly KnownPart[]): Promise<Contents> {
   const tiny = new Map(parts.filter(({ size }) => size <= TINY_BYTES).map((part) => [part.digests.sha256, part]));
   const read =
@@ -56,12 +58,12 @@ async function readWhole(copy: Copy, { artifact }: Item, part: KnownPart): Promi
 }
 
 /**
- * The content of a part of which too little is known, as far as it was read: all of it, or its beginning with the
- * reader that goes on.
+ * The content of a part whose sha256 or size is unknown, as far as it was read: all of it, or a reader that begins at
+ * its start.
  */
-export type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
+type Beginning = { known: KnownPart; content: Buffer } | { reader: Reader; size: number | null };
 
-/** Reads a part that may turn out to be small. */
+/** Reads the beginning of a part that may be small. */
 export async function readBeginning(copy: Copy, item: Item, part: Part): Promise<Beginning> {
   const { reader, size, known } = await openReader(copy, item, part, 0);
   try {
@@ -75,7 +77,10 @@ export async function readBeginning(copy: Copy, item: Item, part: Part): Promise
   }
 }
 
-/** Hands out a content in portions. `known`: what was learned of it, once it was read from its start to its end. */
+/**
+ * Opens a content for reading in portions. `known` returns the learned facts, once the content was read from start to
+ * end.
+ */
 export async function openReader(
   copy: Copy,
   { artifact }: Item,
@@ -102,7 +107,7 @@ export async function openReader(
   return { reader: createReader(chunks), size, known };
 }
 
-/** The target's own check of the digest is the verification of a content that was not read from its start. */
+/** Checks the length of a content that is not read from its start; the target verifies its digest. */
 async function* rest(
   chunks: AsyncIterable<Uint8Array>,
   offset: number,
@@ -144,7 +149,7 @@ function createReader(chunks: AsyncIterable<Uint8Array>) {
 
   return {
     take,
-    /** At most so many bytes; fewer at the end. */
+    /** Reads at most `most` bytes; fewer at the end. */
     async gather(most: number): Promise<Buffer> {
       const slices: Uint8Array[] = [];
       for await (const slice of take(most)) slices.push(slice);

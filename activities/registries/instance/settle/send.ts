@@ -16,19 +16,22 @@ import { type Contents, type Form, sendVersions } from "./statement.ts";
 import { uploadContent } from "./upload.ts";
 import { state } from "./verdict.ts";
 
-/** Contents of one request: a cut connection costs little, and a worker has some of them in memory for each batch. */
+/**
+ * Content bytes in one request. A broken connection then costs little; a worker holds several requests of each batch in
+ * memory.
+ */
 const REQUEST_BYTES = 2 * 1024 * 1024;
 const SENDS_AT_ONCE = 3;
-/** Of one content; more artifacts that share it are stated with it again. */
+/** Artifacts that share one content in one request; further ones are sent with the content again. */
 const SHARING_AT_ONCE = 100;
-/** Artifacts whose contents are read at once to learn what they are. */
+/** Artifacts whose contents are read concurrently to learn their sha256 and size. */
 const READ_AT_ONCE = 4;
 
 type Group = [Item, ...Item[]];
 
 /**
- * Sends artifacts with the contents that they need: several whole ones in a request, those that are too large for that
- * one by one.
+ * Sends artifacts with the contents that they need: several complete ones in a request, and one by one those that are
+ * too large for that.
  */
 export async function sendNeeded(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const most = form.limits(copy);
@@ -55,12 +58,12 @@ const isSmall = ({ capabilities: { limits } }: Copy, { size }: KnownPart) =>
 const bytesOf = (contents: KnownPart[]) => contents.reduce((sum, { size }) => sum + size, 0);
 const lengthOf = (items: Item[]) => items.reduce((sum, { length }) => sum + length, 0);
 
-/** What an artifact needs, each content once. */
+/** Returns the needed contents of an artifact, each once. */
 function contentsOf({ needs }: Item): KnownPart[] {
   return [...new Map(needs.filter(isKnown).map((part) => [part.digests.sha256, part])).values()];
 }
 
-/** Artifacts that need the same together: it is sent once. */
+/** Groups artifacts that need the same contents, so that each content is sent once. */
 function byContent(items: Item[]): Group[] {
   const open = new Map<string, Group>();
   const whole: Group[] = [];
@@ -90,7 +93,7 @@ async function sendTogether(copy: Copy, form: Form, items: Item[]): Promise<void
   await finishWith(copy, form, items, await readContents(copy, wanted));
 }
 
-/** Reads contents to learn what they are; those that turn out to be small go together, the others by uploads. */
+/** Reads contents to learn their sha256 and size; small ones are sent together, large ones through uploads. */
 async function sendUnknown(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const contents: Contents = new Map();
   await Promise.all(items.map((item) => guarded(copy, [item], () => readNeeds(copy, item, contents))));
@@ -118,7 +121,10 @@ async function readNeeds(copy: Copy, item: Item, contents: Contents): Promise<vo
   }
 }
 
-/** Of artifacts that need the same: big contents by uploads and small ones ahead of the artifact, then the artifact. */
+/**
+ * Sends artifacts that need the same contents: large contents through uploads, small ones ahead of the artifacts, then
+ * the artifacts.
+ */
 async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void> {
   const [first] = items;
   if (!first) return;
@@ -134,7 +140,7 @@ async function sendInPieces(copy: Copy, form: Form, items: Item[]): Promise<void
   await finish(copy, form, items, new Map());
 }
 
-/** Artifacts with the contents, of all that were read, that they need. */
+/** Declares the unsettled artifacts with those of the contents that they need. */
 async function finishWith(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<void> {
   const readable = items.filter(({ settled }) => !settled);
   if (readable.length === 0) return;
@@ -154,7 +160,7 @@ async function finish(copy: Copy, form: Form, items: Item[], contents: Contents)
   }
 }
 
-/** Artifacts that share a content share its upload. */
+/** Uploads a content once for all artifacts that share it. */
 async function uploadOnce(copy: Copy, item: Item, part: KnownPart): Promise<void> {
   const { sha256 } = part.digests;
   const known = copy.uploading.get(sha256);

@@ -8,19 +8,19 @@ import { FILES, type Form, VERSIONS } from "./statement.ts";
 import { state } from "./verdict.ts";
 
 const STATEMENTS_AT_ONCE = 4;
-/** What a statement has around its versions. */
+/** Bytes of a declaration besides its versions. */
 const STATEMENT_RESERVE = 1024;
 
 /**
- * `isEmpty`: the repository had no file when this run began with it: tiny contents are sent without asking first
- * whether they are there.
+ * `isEmpty`: the repository had no file when this run first saw it, so tiny contents are sent without asking whether
+ * they exist.
  */
 type Place = Pick<Copy, "client" | "remote" | "type"> & { isEmpty: boolean };
 
 /**
- * Copies files and versions to a repository of another instance: one question for many, small contents many at once,
- * big ones through resumable uploads. A failure of one artifact or one request is an outcome of the artifacts it
- * touches. Rejects only when the signal fires.
+ * Copies files and versions to a repository of another instance: one question for many, small contents together, large
+ * ones through resumable uploads. A failure of one artifact or request is the outcome of the affected artifacts only.
+ * Rejects only when the signal fires.
  */
 export async function settleBatch(batch: Settling, place: Place): Promise<void> {
   const items = batch.artifacts.map(toItem);
@@ -29,7 +29,8 @@ export async function settleBatch(batch: Settling, place: Place): Promise<void> 
     if (!capabilities.repositoryTypes.includes(place.type)) {
       throw new TransferError(
         "unsupported",
-        `the instance ${capabilities.name} at ${place.client.url} takes no ${place.type} repositories: bring it to this release`,
+        `the instance ${capabilities.name} at ${place.client.url} does not support ${place.type} repositories: ` +
+          "bring it to this release",
       );
     }
     const calls = await callsOf(place.client, batch.hooks.signal);
@@ -64,17 +65,16 @@ function fits(copy: Copy, item: Item, mostBytes: number): boolean {
   const { versionFiles } = copy.capabilities.limits;
   const problem =
     item.parts.length > versionFiles
-      ? `it has ${item.parts.length} files; ${copy.client.url} takes at most ${versionFiles} of one version`
+      ? `it has ${item.parts.length} files; ${copy.client.url} accepts at most ${versionFiles} for one version`
       : item.length > mostBytes - STATEMENT_RESERVE
-        ? `what is to be told of its files and its document has ${item.length} bytes; ${copy.client.url} takes at most ${mostBytes}`
+        ? `the description of its files and its document has ${item.length} bytes; ` +
+          `${copy.client.url} accepts at most ${mostBytes}`
         : null;
   if (problem !== null) settleFailure(copy, item, new TransferError("tooLarge", problem));
   return problem === null;
 }
 
-/**
- * An older instance must be told the sha256 and the size of each content: what the source does not tell is read for it.
- */
+/** Reads contents whose sha256 or size the source does not state, for an older instance that requires both. */
 async function learnUnknown(copy: Copy, items: Item[]): Promise<void> {
   if (copy.calls.takesUnread) return;
   const unknown = items.filter(({ parts }) => !parts.every(isKnown));

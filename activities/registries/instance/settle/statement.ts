@@ -3,20 +3,20 @@ import type { DescribedEntry, DescribedFile, FileAnswer } from "../../../../doma
 import type { DescribedVersion, StatedType, VersionAnswer } from "../../../../domain/sync-versions.ts";
 import type { Copy, Item, KnownPart } from "./copy.ts";
 
-/** Contents that lie behind a statement, by sha256. */
+/** Contents attached to a declaration, by sha256. */
 export type Contents = Map<string, Buffer>;
 
-/** What the target says of an artifact; `paths`: the files whose content it needs. */
+/** The target's decision on an artifact; `paths`: the files whose content it needs. */
 export type Verdict = Exclude<VersionAnswer, { result: "need" }> | { result: "need"; paths: string[] };
 
-/** How artifacts of a kind are stated: single files or whole versions. */
+/** How one kind of artifact is declared: single files or whole versions. */
 export type Form = {
-  /**
-   * States artifacts with these contents, and answers in their order. `kept`: whether a content of these arrived with
-   * that item.
-   */
+  /** Declares artifacts with these contents and returns the verdicts in their order. */
   state: (copy: Copy, items: Item[], contents: Contents) => Promise<Verdict[]>;
-  /** Bytes that an artifact takes of a statement, and how many of them one statement may have. */
+  /**
+   * `lengthOf`: the bytes that an artifact takes in a declaration. `limits`: how many artifacts and bytes one
+   * declaration may have, and how many bytes one artifact.
+   */
   lengthOf: (artifact: Artifact) => number;
   limits: (copy: Pick<Copy, "capabilities">) => { artifacts: number; bytes: number; mostBytes: number };
 };
@@ -24,7 +24,9 @@ export type Form = {
 const STATEMENT_LENGTH = 1024 * 1024;
 const FILES_AT_ONCE = 500;
 const VERSIONS_AT_ONCE = 100;
-/** What a statement says of a file besides path and metadata, at most: names of 256 letters, digests, dates. */
+/**
+ * Upper bound for the bytes of a file in a declaration besides path and metadata: names of 256 letters, digests, dates.
+ */
 const OTHER_FACTS_BYTES = 4_000;
 
 export const FILES: Form = {
@@ -85,7 +87,7 @@ export const VERSIONS: Form = {
   }),
 };
 
-/** Also without any version: contents may go ahead of the version that needs them. */
+/** Declares versions with contents. `items` may be empty: contents may be sent ahead of the version that needs them. */
 export async function sendVersions({ calls, remote, type, rules, hooks }: Copy, items: Item[], contents: Contents) {
   const versions = items.map(({ artifact, parts }) => describedVersion(artifact, parts, rules.includeMetadata));
   const attached = [...contents].map(([sha256, { length: size }]) => ({ sha256, size }));
@@ -105,7 +107,7 @@ function verdictOfVersion(answer: VersionAnswer, parts: readonly Part[]): Verdic
   return { result: "need", paths: [...paths, ...(answer.paths ?? [])] };
 }
 
-/** A content that several versions share went with the first of them. */
+/** Counts the sent bytes; a content that several versions share counts for the first of them. */
 function countSent(items: Item[], contents: Contents): void {
   const counted = new Set<string>();
   for (const item of items) {

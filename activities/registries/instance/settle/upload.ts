@@ -5,21 +5,21 @@ import type { UploadClaim, UploadSession } from "../../../../domain/sync.ts";
 import { type Copy, type Item, isKnown, learn } from "./copy.ts";
 import { openReader, type Reader, SLICE_BYTES } from "./reading.ts";
 
-/** Of a content whose size nobody tells, so much is held in memory to be sent at a time. */
+/** Bytes of a chunk in memory for a content of unknown size. */
 const UNSIZED_BYTES = 4 * 1024 * 1024;
 
 /**
- * A content on its way. `digest`: what tells its upload from others, null where nothing does; `size` null: unknown
- * until its end.
+ * A content that is being uploaded. `digest` identifies its upload, null when the source states no digest; `size` null:
+ * unknown until the end.
  */
 type Upload = { copy: Copy; item: Item; part: Part; digest: string | null; size: number | null };
 
-/** What was read of the content already, from its start. */
-export type Begun = { reader: Reader; size: number | null };
+/** A reader that is open at the start of the content. */
+type Begun = { reader: Reader; size: number | null };
 
 /**
- * Uploads one content; `item.uploads` follows what the target has confirmed, so that a later attempt, on any worker,
- * goes on from there. What was not known of the content is learned at its end.
+ * Uploads one content. `item.uploads` records what the target has confirmed, so a later attempt on any worker continues
+ * there. Facts that were unknown are learned at the end.
  */
 export async function uploadContent(copy: Copy, item: Item, part: Part, begun: Begun | null): Promise<void> {
   const upload: Upload = { copy, item, part, digest: strongest(part.digests), size: part.size ?? begun?.size ?? null };
@@ -54,14 +54,14 @@ function claimOf({ part: { digests }, size }: Upload): UploadClaim {
   return { ...digests, ...(size === null ? {} : { size }) };
 }
 
-/** What no later attempt can use is not left lying at the target. */
+/** Drops an upload that no later attempt can use. */
 async function letGo(upload: Upload, id: string, error: unknown): Promise<void> {
   const { client, hooks } = upload.copy;
   if (hooks.signal.aborted) return;
   const { keepsUpload, retryable } = toTransferError(error);
   if (keepsUpload && upload.digest !== null) return;
   forget(upload);
-  // The target itself ends a session whose digest is wrong.
+  // The target itself ends a session whose digest is wrong, so only other failures need the call.
   if (!retryable || keepsUpload) await client.dropUpload(id, hooks.signal).catch(() => undefined);
 }
 

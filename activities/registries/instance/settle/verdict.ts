@@ -4,7 +4,7 @@ import type { ArtifactResult } from "../../../../domain/outcome.ts";
 import { type Copy, type Item, labelOf, learned, settle, settleFailure } from "./copy.ts";
 import type { Form, Contents, Verdict } from "./statement.ts";
 
-/** States artifacts at the target and settles what it decided. Returns those whose content it needs. */
+/** Declares artifacts at the target and settles those that it decides. Returns those whose content it needs. */
 export async function state(copy: Copy, form: Form, items: Item[], contents: Contents): Promise<Item[]> {
   const verdicts = await form.state(copy, items, contents);
   const needing: Item[] = [];
@@ -28,7 +28,7 @@ function settleVerdict(copy: Copy, item: Item, verdict: Exclude<Verdict, { resul
     case "replaced":
       return end(copy, item, { kind: "replaced" }, { success: verdict.written, skip: parts - verdict.written }, blob);
     case "same":
-      // The target verified it when it came: equal content found is what this execution sent, read back.
+      // The target verified the content on arrival: equal content is what an earlier attempt of this execution sent.
       return item.mayHaveSent
         ? end(copy, item, { kind: "sent" }, { success: parts })
         : end(copy, item, { kind: "same" }, { skip: parts });
@@ -51,7 +51,9 @@ function settleConflict(copy: Copy, item: Item, { path, existing }: Verdict & { 
   if (copy.rules.conflictStrategy === "SKIP") return end(copy, item, { kind: "skipped" }, { skip: item.parts.length });
   copy.stopped = true;
   const there = item.artifact.version === "" ? existing : `${path}; ${existing}`;
-  const reason = `${labelOf(item)}: ${copy.client.url} has other content there (${there}) and the conflict strategy is FAST_FAIL`;
+  const reason =
+    `${labelOf(item)}: ${copy.client.url} has other content there (${there}) ` +
+    "and the conflict strategy is FAST_FAIL";
   end(copy, item, { kind: "failed", reason, conflict: true, stopsCluster: true }, { failed: item.parts.length });
 }
 

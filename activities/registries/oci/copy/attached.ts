@@ -14,12 +14,12 @@ import { putManifest, sendBelow } from "./manifests.ts";
 const COSIGN_SUFFIXES = ["sig", "att", "sbom"];
 const SUBJECTS_AT_ONCE = 4;
 
-/** What is attached to one manifest at the source. */
-export type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
+/** The attachments of one manifest at the source. */
+type Attachments = { subject: Digest; referrers: Descriptor[]; tags: string[] };
 
 /**
- * Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only where
- * children matter.
+ * Finds what is attached to an image and, for an index, to each of its children. `manifest` is called only if the
+ * children are needed.
  */
 export async function findAttached(
   copy: ImageCopy,
@@ -38,7 +38,7 @@ export async function findAttached(
   return found.filter(({ referrers, tags: names }) => referrers.length > 0 || names.length > 0);
 }
 
-/** Sends what is attached and missing at the target; what is attached to attachments goes with them. */
+/** Sends the attachments that the target lacks, and the attachments of those attachments. */
 export async function sendAttached(copy: ImageCopy, found: readonly Attachments[]): Promise<void> {
   const tags = await attachedTags(copy);
   const queue = [...found];
@@ -67,8 +67,8 @@ async function attachedToOne(
 }
 
 /**
- * The source's tags that are attached to something, listed once for each name; null = it lists none, so each must be
- * asked for.
+ * Returns the source's tags that are attached to something, listed once for each name; null when the source does not
+ * list tags, so that each must be requested.
  */
 async function attachedTags({ source, seen, signal }: ImageCopy): Promise<ReadonlySet<string> | null> {
   const listed = seen.attachedTags(source.name, async () => {
@@ -91,7 +91,7 @@ async function attachedTags({ source, seen, signal }: ImageCopy): Promise<Readon
   return unlessAborted(listed, signal);
 }
 
-/** A tagged manifest may itself be attached to another: the target must list it there. */
+/** Lists a tagged manifest at the target as an attachment, if it is attached to another manifest. */
 export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promise<void> {
   const { subject, description, digest, mediaType, bytes } = manifest;
   if (subject === null) return;
@@ -100,7 +100,7 @@ export async function listAsAttached(copy: ImageCopy, manifest: Manifest): Promi
   await addToFallback(copy, subject, [{ mediaType, digest, size: bytes.length, urls: [], json: description }]);
 }
 
-/** Sends the referrers of one subject that the target does not list, and sees to it that the target lists them. */
+/** Sends the referrers of one subject that the target does not list, and ensures that the target lists them. */
 async function sendReferrers(copy: ImageCopy, { subject, referrers }: Attachments): Promise<void> {
   const { target, tally } = copy;
   const there = await listAttached(copy, target, subject, true);
@@ -117,7 +117,10 @@ async function sendReferrers(copy: ImageCopy, { subject, referrers }: Attachment
   if (!there.fromApi && unlisted.length > 0) await addToFallback(copy, subject, unlisted);
 }
 
-/** Null when the source only lists it: it was deleted there, or is attached to nothing, or to something else. */
+/**
+ * Sends one referrer. Returns null when the source lists it wrongly: it was deleted, or is attached to nothing or to
+ * another subject.
+ */
 async function sendReferrer(
   copy: ImageCopy,
   subject: Digest,
@@ -135,7 +138,9 @@ async function sendReferrer(
   return stored;
 }
 
-/** A tag of cosign's. One that differs at the target is replaced when it only grew, or when the rules say overwrite. */
+/**
+ * Sends one of cosign's tags. A different tag at the target is replaced if it only gained layers, or under OVERWRITE.
+ */
 async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
   const { source, target, rules, signal, tally } = copy;
   const told = await source.registry.askManifest(source.name, tag, signal);
@@ -153,7 +158,9 @@ async function sendAttachedTag(copy: ImageCopy, tag: string): Promise<void> {
   tally.count("node", "success", manifest.digest, manifest.bytes.length);
 }
 
-/** Signatures are layers: another one is one layer more (and another config, which is derived from them). */
+/**
+ * Whether `manifest` contains all signatures of `old`. Each signature is a layer; the config derives from the layers.
+ */
 function holdsAll(manifest: Manifest, old: Manifest): boolean {
   if (!isCosigns(manifest) || !isCosigns(old)) return false;
   const layers = new Set(manifest.blobs.map(({ digest }) => digest));

@@ -8,9 +8,9 @@ import type { ManifestDocument } from "../manifests.ts";
 import type { ImageEnd } from "./copy.ts";
 
 /**
- * Whether a tag whose name says that it is attached to something is that by its manifest, too: the list of what is
- * attached to a digest, or what cosign writes; and whether that digest is there. Else the tag is an image of its own,
- * and so it is where the registry does not tell.
+ * Whether a tag that is named like an attachment is one: its manifest is the list of attachments of a digest, or an
+ * artifact of cosign, and that digest exists. Otherwise, or when the registry does not say, the tag is an image of its
+ * own.
  */
 export async function isAttachment(end: ImageEnd, tag: string, signal: AbortSignal | undefined): Promise<boolean> {
   const named = attachedTo(tag);
@@ -25,8 +25,8 @@ export async function isAttachment(end: ImageEnd, tag: string, signal: AbortSign
 }
 
 /**
- * Whether a manifest is the list of what is attached to `subject`: an index whose entries are. One whose entries are
- * all gone is such a list, too.
+ * Whether a manifest is the list of attachments of `subject`: an index whose entries are attached to it. An index whose
+ * entries are all gone counts as such a list.
  */
 export async function listsReferrers(
   end: ImageEnd,
@@ -50,7 +50,7 @@ function holdsCosigns({ bytes, digest, mediaType }: ManifestDocument): boolean {
   }
 }
 
-/** Null where there is none, or none that can be read. */
+/** Returns null when the document does not exist or cannot be read. */
 async function orNone<T>(reading: Promise<T>): Promise<T | null> {
   return reading.catch((error: unknown) => {
     const failure = toTransferError(error);

@@ -10,13 +10,10 @@ import { keep, type Placed } from "./memory.ts";
 import { isMisstatement, misstatedSize } from "./misstated.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
 
-/** Up to this size a blob is held in memory: one buffer and as few requests as the target allows. */
+/** A blob up to this size is held in memory: one buffer and as few requests as the target allows. */
 const SMALL_BYTES = 64 * 1024;
 
-/**
- * Puts one blob of a manifest at the target unless it is there; foreign layers stay where their URLs point, as docker
- * leaves them.
- */
+/** Copies one blob of a manifest to the target unless the target has it. Foreign layers stay at their URLs. */
 export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descriptor): Promise<void> {
   const { seen, signal, source, tally } = copy;
   if (isForeign(blob)) return tally.count("blob", "skip", blob.digest, 0);
@@ -44,7 +41,7 @@ export async function copyBlob(copy: ImageCopy, manifest: Manifest, blob: Descri
   }
 }
 
-/** The size of a blob whose manifest does not say it. */
+/** Finds the size of a blob whose manifest does not state it. */
 async function findSize({ seen, source, signal }: ImageCopy, digest: Digest): Promise<number> {
   const { registry, name } = source;
   const known =
@@ -70,7 +67,7 @@ async function placeSmall(copy: ImageCopy, blob: SizedBlob): Promise<Placed> {
   return target.registry.putSmallBlob(target.name, blob, () => readSmall(copy, blob), signal);
 }
 
-/** `home`: a name that has the blob, if it is another than the target's. */
+/** Copies a blob. `home`: a name at the target that has the blob, or the target's own name. */
 async function placeFrom(copy: ImageCopy, blob: SizedBlob, home: string): Promise<Placed> {
   const { registry, name } = copy.target;
   if (await registry.hasBlob(name, blob, copy.signal)) return "found";
@@ -100,7 +97,7 @@ async function readSmall(copy: ImageCopy, blob: SizedBlob): Promise<Buffer> {
   return bytes;
 }
 
-/** One stream through one request: for blobs up to a chunk, and for registries that take no chunks. */
+/** Sends a blob as one stream in one request: for blobs up to one chunk, and for registries that refuse chunks. */
 async function sendWhole(copy: ImageCopy, blob: SizedBlob, begun: UploadSession | null): Promise<void> {
   const { target, signal } = copy;
   const { registry, name } = target;

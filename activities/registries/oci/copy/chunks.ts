@@ -5,18 +5,18 @@ import { linkedAbort, metered, partKey, type ImageCopy } from "./copy.ts";
 import { readSource, type SizedBlob } from "./sized.ts";
 import { yieldTime } from "../../../../domain/slice.ts";
 
-/** What a registry confirms at a time; the most that a cut connection costs. */
+/** Bytes that a registry confirms at a time; a broken connection costs at most this much. */
 export const CHUNK_BYTES = 64 * 1024 * 1024;
 
-/** How a registry says that it wants no further chunk, or has lost what came before. */
+/** Failure kinds of a registry that accepts no further chunk, or has lost the earlier ones. */
 const REFUSALS: ReadonlySet<FailureKind> = new Set(["invalid", "notFound", "unsupported"]);
 
-/** An upload as it goes on: the newest session, and whether it was the source that failed. */
+/** The state of a running upload: the newest session, and whether the source failed. */
 type Progress = { session: UploadSession; readonly resumed: boolean; sourceFailed: boolean };
 
 /**
- * Sends a large blob in chunks, going on where an earlier attempt was confirmed. False when the registry takes no
- * further chunk: that is remembered, and the blob must go in one request.
+ * Sends a large blob in chunks and continues where an earlier attempt was confirmed. Returns false when the registry
+ * accepts no further chunk: that is remembered, and the blob must be sent in one request.
  */
 export async function sendInChunks(copy: ImageCopy, blob: SizedBlob, begun: UploadSession | null): Promise<boolean> {
   const { registry, name } = copy.target;
@@ -37,7 +37,10 @@ export async function sendInChunks(copy: ImageCopy, blob: SizedBlob, begun: Uplo
   }
 }
 
-/** Where the target says an earlier attempt stands; null when there was none or the target has forgotten it. */
+/**
+ * Returns the upload of an earlier attempt as the target reports it; null when none exists or the target no longer
+ * knows it.
+ */
 async function earlierUpload(copy: ImageCopy, blob: SizedBlob): Promise<UploadSession | null> {
   const key = partKey(copy, blob.digest);
   const state = copy.seen.uploads.get(key);
@@ -61,7 +64,7 @@ async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, re
       length,
       copy.signal,
     );
-    // docker-registry 2 appends whatever comes wherever it stands, so only this comparison notices a gap.
+    // docker-registry 2 appends every chunk at its current end, so only this comparison detects a gap.
     if (progress.session.offset !== offset + length) {
       await abandon(copy, blob, progress.session);
       const counts = `${progress.session.offset} bytes where ${offset + length} were sent`;
@@ -75,8 +78,8 @@ async function sendRest(copy: ImageCopy, blob: SizedBlob, progress: Progress, re
 }
 
 /**
- * From its start the content is verified here; after a resume the target's check at the closing request is the
- * verification.
+ * Opens the blob at the source. Content from its start is verified here; a resumed upload is verified by the target at
+ * the closing request.
  */
 async function* openFrom(
   copy: ImageCopy,
@@ -94,7 +97,7 @@ async function* openFrom(
   );
 }
 
-/** Cuts a stream into bodies of given lengths. */
+/** Cuts a stream into bodies of the requested lengths. */
 function cutter(
   source: AsyncGenerator<Buffer, void, undefined>,
   onFailure: () => void,
@@ -119,14 +122,15 @@ function cutter(
 }
 
 /**
- * Throws unless the target merely refuses chunks. What can go on later keeps its session; everything else is let go of.
+ * Throws, unless the target merely refuses chunks. An upload that can continue later keeps its session; any other is
+ * cancelled.
  */
 async function judge(copy: ImageCopy, blob: SizedBlob, progress: Progress, error: unknown): Promise<void> {
   const { kind, keepsUpload, message } = toTransferError(error);
   if (keepsUpload) throw error;
   await abandon(copy, blob, progress.session);
   if (progress.sourceFailed || !REFUSALS.has(kind)) throw error;
-  if (progress.resumed) throw new TransferError("server", `${message}; the upload is begun anew`, { cause: error });
+  if (progress.resumed) throw new TransferError("server", `${message}; the upload begins again`, { cause: error });
   copy.seen.wholeBlobs = true;
 }
 

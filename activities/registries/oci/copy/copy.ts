@@ -8,28 +8,28 @@ import type { ImageMemory } from "./memory.ts";
 /** One end of a copy: a registry and the image's name in it, relative to the registry's namespace. */
 export type ImageEnd = { registry: OciRegistry; name: string };
 
-/** The copy of one image, as its parts see it. */
+/** The shared state of one image's copy. */
 export type ImageCopy = {
   source: ImageEnd;
   target: ImageEnd;
   rules: CopyRules;
   hooks: CopyHooks;
-  /** Ends when the caller says so, or when a part failed for good and the rest is in vain. */
+  /** Fires when the caller stops the copy, or when a part failed permanently and the rest is in vain. */
   signal: AbortSignal;
-  /** Ends the other parts' work: one failed for good. */
+  /** Stops the work on the other parts after a permanent failure. */
   giveUp: () => void;
   seen: ImageMemory;
   tally: Tally;
 };
 
-/** Counts each part of an image once, however many of its manifests name it. */
-export type Tally = {
+/** Counts each part of an image once, even if several of its manifests name it. */
+type Tally = {
   readonly parts: Parts;
   bytesSent: number;
-  /** Digests whose upload has begun here, for the states an `again` hands on. */
+  /** Digests whose upload began here, for the upload states of an `again` outcome. */
   readonly blobs: Set<Digest>;
   count: (kind: keyof Parts, how: keyof PartCounts, digest: Digest, size: number) => void;
-  /** A part was found whole at the target, so what lies below it was not looked at. */
+  /** The target has a part completely, so the parts below it are not counted. */
   sizeUnknown: () => void;
   size: () => number | null;
 };
@@ -59,7 +59,7 @@ export function partKey(copy: ImageCopy, digest: Digest): string {
   return `${copy.target.name}@${digest}`;
 }
 
-/** Body bytes on their way to the target: they wait for the rate limit before, and are counted after. */
+/** Sends body bytes at the allowed rate: they wait for the rate limit, and are counted once they are sent. */
 export function metered(copy: ImageCopy, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
   return meteredBody(source, copy.hooks.throttle, (bytes) => sent(copy, bytes));
 }
@@ -70,8 +70,8 @@ export function sent(copy: ImageCopy, bytes: number): void {
 }
 
 /**
- * Works on `items`, a few at a time. After a failure nothing more is begun; what is under way ends before the failure
- * is thrown.
+ * Runs `work` on `items`, a few at a time. After a failure nothing new begins; the failure is thrown once all running
+ * work has ended.
  */
 export async function together<T>(
   items: readonly T[],
@@ -87,12 +87,15 @@ export async function together<T>(
     }
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, lane));
-  // A part that was stopped because of another says nothing; the reason is the other's.
+  // A part that was stopped because of another one has no reason of its own; the other part has it.
   const telling = failures.find((failure) => toTransferError(failure).kind !== "cancelled");
   if (failures.length > 0) throw telling ?? failures[0];
 }
 
-/** A signal that follows `outer` and can be ended before it: the read that feeds a write must not outlive it. */
+/**
+ * Returns a signal that follows `outer` and can be fired before it: a read that feeds a write must not outlive the
+ * write.
+ */
 export function linkedAbort(outer: AbortSignal): { signal: AbortSignal; end: () => void } {
   const inner = new AbortController();
   const follow = () => inner.abort(outer.reason);

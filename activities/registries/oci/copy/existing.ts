@@ -4,8 +4,8 @@ import { cannotTell } from "../told.ts";
 import type { ImageCopy } from "./copy.ts";
 
 /**
- * What the target has under a tag that is to be written; null also where it does not tell and writing is right in any
- * case.
+ * Returns the target's manifest under a tag that is to be written; null when the tag does not exist, or when the
+ * registry does not say and OVERWRITE writes it in any case.
  */
 export async function existing({ target, rules, signal }: ImageCopy, tag: string): Promise<ManifestHead | null> {
   const told = await target.registry.askManifest(target.name, tag, signal);

@@ -9,13 +9,13 @@ import { cannotTell } from "../told.ts";
 import { listsReferrers } from "./attachment.ts";
 import { sent, type ImageCopy, type ImageEnd } from "./copy.ts";
 
-/** Writers that know nothing of each other may update one list at once; each looks again after writing. */
+/** Attempts to update a list: independent writers may update it concurrently, so each reads it again after writing. */
 const ROUNDS = 4;
 
-export type Listed = { descriptors: Descriptor[]; fromApi: boolean };
+type Listed = { descriptors: Descriptor[]; fromApi: boolean };
 
 /**
- * What `end` lists as attached to `subject`: by the referrers API and, where `fallback` says it may be there, by the
+ * Lists what is attached to `subject` at `end`: by the referrers API and, if `fallback` says that it may exist, by the
  * fallback tag.
  */
 export async function listAttached(
@@ -32,13 +32,16 @@ export async function listAttached(
   return { descriptors: [...new Map(all.map((item) => [item.digest, item])).values()], fromApi: listed !== null };
 }
 
-/** What an index lists; nothing where the tag names an image of its own. Platforms are images', and never attached. */
+/**
+ * Returns the entries of a list of attachments; none when the tag names an image of its own. Entries with a platform
+ * belong to images and are never attachments.
+ */
 function entriesOf({ mediaType, digest, bytes }: ManifestDocument, subject: Digest): Descriptor[] {
   if (!isIndexType(mediaType) || digest === subject) return [];
   return (readReferrers(bytes) ?? []).filter(({ json }) => json["platform"] === undefined);
 }
 
-/** Adds descriptors to the target's fallback index; what others listed there stays. */
+/** Adds descriptors to the target's fallback index and keeps the entries of others. */
 export async function addToFallback(copy: ImageCopy, subject: Digest, added: readonly Descriptor[]): Promise<void> {
   const { target, seen, hooks, signal } = copy;
   const tag = fallbackTag(subject);
@@ -62,7 +65,8 @@ export async function addToFallback(copy: ImageCopy, subject: Digest, added: rea
     }
     throw new TransferError(
       "server",
-      `the list of what is attached to ${target.name}@${subject} (tag ${tag}) changes all the time at ${target.registry.host}`,
+      `the list of what is attached to ${target.name}@${subject} (tag ${tag}) ` +
+        `changes all the time at ${target.registry.host}`,
     );
   });
 }
@@ -72,20 +76,20 @@ function takenTag({ registry, name }: ImageEnd, tag: string, subject: Digest): T
   return new TransferError("invalid", `${place}, and has an image of its own there: give that image another tag`);
 }
 
-/** The manifest that the fallback tag names; null when there is none. */
+/** Reads the manifest of the fallback tag; null when the tag does not exist. */
 async function fallbackManifest(copy: ImageCopy, end: ImageEnd, subject: Digest): Promise<ManifestDocument | null> {
   const tag = fallbackTag(subject);
   return end.registry.getDocument(end.name, tag, copy.signal).catch((error: unknown) => {
     const refusal = toTransferError(error);
     if (refusal.kind === "notFound") return null;
     if (refusal.retryable || refusal.isPutOff) throw refusal;
-    // What the source does not show is not ours to copy.
+    // Attachments that the source does not show cannot be copied.
     if (end === copy.source || copy.rules.conflictStrategy === "OVERWRITE") return null;
     throw cannotTell(`the list of attachments ${end.name}:${tag}`, end.registry.host, { kind: "untold", refusal });
   });
 }
 
-/** The index document with more entries; its other fields are kept as they are. */
+/** Returns the index document with additional entries; its other fields are unchanged. */
 function withDescriptors(old: ManifestDocument | null, added: readonly Descriptor[]): Buffer {
   const index = old === null ? {} : (JSON.parse(old.bytes.toString("utf8")) as { manifests?: unknown[] | null });
   const manifests = [...(index.manifests ?? []).filter((entry) => entry !== null), ...added.map(({ json }) => json)];

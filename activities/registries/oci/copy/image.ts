@@ -15,20 +15,20 @@ export type CopyImage = {
   source: ImageEnd;
   target: ImageEnd;
   tag: string;
-  /** Tags at the target, all given the same manifest; without it the tag keeps its name. */
+  /** Tags at the target, which all get the same manifest; undefined: the source's tag. */
   targetTags?: readonly string[] | undefined;
-  /** The tag's digest where planning knows it; that content is then copied, wherever the tag points by now. */
+  /** The tag's digest if the plan knows it; that content is copied even if the tag has moved since. */
   sourceDigest?: string | null | undefined;
   rules: CopyRules;
   hooks: CopyHooks;
-  /** Where an earlier attempt left the uploads of large blobs. */
+  /** The uploads of large blobs that an earlier attempt left. */
   resume: readonly UploadState[];
   seen: ImageMemory;
 };
 
 /**
- * Copies one tag completely: blobs before manifests, children before indexes, what is attached before the tag, the tag
- * last, so that nothing half-written is visible. Every trouble is an outcome; throws only when `hooks.signal` fires (a
+ * Copies one tag completely: blobs before manifests, children before indexes, attachments before the tag, the tag last,
+ * so that nothing incomplete is visible. Every failure is an outcome; throws only when `hooks.signal` fires (a
  * TransferError "cancelled").
  */
 export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
@@ -37,7 +37,7 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   const copy: ImageCopy = { source, target, rules, hooks, seen, signal, giveUp: end, tally: createTally() };
   for (const state of input.resume) {
     const key = `${target.name}@${state.digest}`;
-    // Another worker may have got further than this one remembers.
+    // Another worker may have progressed further than this one remembers.
     if (state.offset >= (seen.uploads.get(key)?.offset ?? 0)) seen.uploads.set(key, state);
   }
   const learnt: Learnt = { digest: isDigest(input.sourceDigest) ? input.sourceDigest : null };
@@ -51,10 +51,10 @@ export async function copyImage(input: CopyImage): Promise<ArtifactOutcome> {
   }
 }
 
-/** What an outcome tells even of an image that failed. */
+/** Facts for the outcome, even of an image that failed. */
 type Learnt = { digest: Digest | null };
 
-/** The image at the source; its manifest is read when it is needed. */
+/** The image at the source; its manifest is read on demand. */
 type SourceImage = { digest: Digest; mediaType: string; load: () => Promise<Manifest> };
 
 async function decide(copy: ImageCopy, input: CopyImage, learnt: Learnt): Promise<ArtifactResult> {
@@ -71,7 +71,10 @@ async function decide(copy: ImageCopy, input: CopyImage, learnt: Learnt): Promis
   return { kind: writes.length > 0 || mayHaveSent ? "sent" : "same" };
 }
 
-/** Asks the source as little as possible: nothing at the target means that the manifest is needed anyway. */
+/**
+ * Finds the image with as few requests to the source as possible: if the target has no such tag, the manifest is needed
+ * anyway and read at once.
+ */
 async function findImage(
   copy: ImageCopy,
   { tag, sourceDigest }: CopyImage,
@@ -89,7 +92,7 @@ async function findImage(
   return { digest: manifest.digest, mediaType: manifest.mediaType, load: () => Promise.resolve(manifest) };
 }
 
-/** A digest from planning that the target has needs no question at all. */
+/** Reads the head of the source's manifest; a digest from the plan that the target already has needs no request. */
 async function headSource(
   { source, signal }: ImageCopy,
   reference: string,
@@ -112,7 +115,7 @@ async function send(copy: ImageCopy, image: SourceImage, tags: readonly string[]
   await listAsAttached(copy, manifest);
 }
 
-/** Nothing to write. Equal content may still have got attachments since: signed later. */
+/** Handles an image with nothing to write. Equal content may have new attachments since: signed later. */
 async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promise<void> {
   copy.tally.sizeUnknown();
   copy.tally.count("node", "skip", image.digest, 0);
@@ -121,7 +124,8 @@ async function leave(copy: ImageCopy, image: SourceImage, equal: boolean): Promi
 }
 
 function conflict({ target }: ImageCopy, tags: readonly string[]): ArtifactResult {
-  const reason = `${target.registry.host} has other content under ${tags.map((tag) => `${target.name}:${tag}`).join(", ")}, and the conflict strategy is FAST_FAIL`;
+  const names = tags.map((tag) => `${target.name}:${tag}`).join(", ");
+  const reason = `${target.registry.host} has other content under ${names}, and the conflict strategy is FAST_FAIL`;
   return { kind: "failed", reason, conflict: true, stopsCluster: true };
 }
 
@@ -144,8 +148,8 @@ async function troubleOf(copy: ImageCopy, input: CopyImage, failure: TransferErr
 }
 
 /**
- * Whether the tag of a digest from planning was deleted or moved since, and its parts with it: what there is now is
- * looked at again.
+ * Whether the tag of a digest from the plan was deleted or moved since, perhaps with its parts: a later try then looks
+ * at the current state.
  */
 async function isOutdated({ source, tag, sourceDigest, hooks }: CopyImage): Promise<boolean> {
   if (!isDigest(sourceDigest)) return false;

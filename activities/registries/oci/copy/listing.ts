@@ -4,18 +4,18 @@ import { isAttachment } from "./attachment.ts";
 import { type ImageEnd, together } from "./copy.ts";
 
 const PAGE = 500;
-/** Names whose first tags are asked for at once. */
+/** Names whose first tags are requested concurrently. */
 const NAMES_AT_ONCE = 8;
-/** Tags that are looked at together, where their names alone do not tell what they are. */
+/** Tags whose manifests are inspected concurrently, where the names alone do not decide what they are. */
 const TAGS_AT_ONCE = 8;
-/** Names that one call goes through before it hands over what it has: a catalog may be long and empty. */
+/** Names that one call covers before it returns a page: a catalog may be long and empty. */
 const NAMES_A_CALL = 200;
 
 export type ImageListing = {
   registry: OciRegistry;
-  /** Images to list; null = every repository the registry lists under its namespace. */
+  /** Images to list; null: all repositories that the registry lists under its namespace. */
   names: readonly string[] | null;
-  /** Tags asked for, by name; a name that is absent or has none listed means all its tags. */
+  /** Requested tags by name; for a name without an entry or with an empty one, all tags are listed. */
   versions?: Readonly<Record<string, readonly string[]>> | undefined;
   /** Null for the first page. */
   cursor: string | null;
@@ -23,10 +23,11 @@ export type ImageListing = {
 };
 
 /**
- * `missing` = named images that the registry does not have, or that have no tags. `attached` = tags that are no images
- * of their own: they go with what they are attached to. A page may be empty and not the last.
+ * One page of images. `missing`: named images that the registry does not have, or that have no tags. `attached`: tags
+ * that are not images of their own and are copied with the image that they are attached to. A page may be empty without
+ * being the last.
  */
-export type ImagePage = {
+type ImagePage = {
   artifacts: ImageArtifact[];
   missing: string[];
   attached: ImageArtifact[];
@@ -34,16 +35,16 @@ export type ImagePage = {
 };
 export type ImageArtifact = { name: string; tag: string };
 
-/** Where a listing stands: the catalog's page, the name in it that comes next, and the page of its tags. */
+/** The position of a listing: the catalog's page, the next name in it, and the page of its tags. */
 type Position = { catalog: string | null; name: string | null; tags: string | null };
 
-/** One name's next tags, and which of them are attached to others; null when there is no such repository. */
+/** A page of one name's tags, with those that are attached to others; null when the repository does not exist. */
 type Tags = { items: string[]; attached: string[]; next: string | null } | null;
 
 /**
- * One page of at most 500 images. Tags that are attached to other images of their repository (referrers' fallback tags,
- * cosign's) are parts of those and left out; a name alone makes no tag such a one. A tag asked for by `versions` is
- * answered whether it exists or not. Throws TransferError.
+ * Lists one page of at most 500 images. Tags that are attached to other images of their repository (referrers' fallback
+ * tags, cosign's) are left out as parts of those; the manifest decides, not the name alone. A tag in `versions` is
+ * listed without a check. Throws TransferError.
  */
 export async function listImagePage({
   registry,
@@ -78,7 +79,7 @@ export async function listImagePage({
   return page;
 }
 
-/** Adds a name's tags to the page until it is full; `from` is then where to go on. */
+/** Adds a name's tags to the page until the page is full; `from` is then the page of tags to continue with. */
 async function addName(
   page: ImagePage,
   name: string,
@@ -118,7 +119,7 @@ async function imageTags(
   return { items: page.items.filter((tag) => !attached.has(tag)), attached: [...attached], next: page.next };
 }
 
-/** Those of the tags that are attached to others. Only what is named so is looked at. */
+/** Returns the tags that are attached to others; only tags that are named so are inspected. */
 async function attachedTags(
   end: ImageEnd,
   tags: readonly string[],

@@ -8,23 +8,23 @@ import type { Placed } from "./memory.ts";
 
 const BLOBS_AT_ONCE = 6;
 const CHILDREN_AT_ONCE = 4;
-/** How registries say that a manifest names what they do not have. */
+/** Error codes of registries that lack a part of a manifest. */
 const LACKING: ReadonlySet<string> = new Set(["BLOB_UNKNOWN", "MANIFEST_BLOB_UNKNOWN", "MANIFEST_UNKNOWN"]);
 
-/** Sends everything a manifest needs but the manifest itself: children with all of theirs, then blobs. */
+/** Sends everything that a manifest needs, except the manifest itself: children with their parts, then blobs. */
 export async function sendBelow(copy: ImageCopy, manifest: Manifest): Promise<void> {
   await together(manifest.children, CHILDREN_AT_ONCE, (child) => sendChild(copy, manifest, child));
   await together(manifest.blobs, BLOBS_AT_ONCE, (blob) => copyBlob(copy, manifest, blob));
 }
 
 /**
- * A manifest of an index, by digest; one that is at the target is there with all it needs, or the target would not have
- * taken it.
+ * Sends a manifest of an index by digest. A manifest that the target has is complete there, since the target would have
+ * refused it otherwise.
  */
 async function sendChild(copy: ImageCopy, parent: Manifest, child: Descriptor): Promise<void> {
   const { source, target, seen, signal, tally } = copy;
   const placed = await seen.once(partKey(copy, child.digest), signal, async (): Promise<Placed> => {
-    // Where the target does not tell it is written: by its digest it can be no other.
+    // If the target does not say, the manifest is written: under its digest it cannot replace another one.
     if ((await target.registry.askManifest(target.name, child.digest, signal)).kind === "there") return "found";
     const manifest = await source.registry.getManifest(source.name, child.digest, signal).catch((error: unknown) => {
       throw missingChild(copy, parent, child, error);
@@ -39,7 +39,9 @@ async function sendChild(copy: ImageCopy, parent: Manifest, child: Descriptor): 
 
 function missingChild({ source }: ImageCopy, parent: Manifest, child: Descriptor, error: unknown): unknown {
   if (toTransferError(error).kind !== "notFound") return error;
-  const message = `index ${source.name}@${parent.digest} names ${child.digest}, which the registry ${source.registry.host} does not have: push the index there again, whole`;
+  const index = `index ${source.name}@${parent.digest}`;
+  const lack = `names ${child.digest}, which the registry ${source.registry.host} does not have`;
+  const message = `${index} ${lack}: push the complete index there again`;
   return new TransferError("notFound", message, { cause: error });
 }
 
@@ -59,15 +61,15 @@ export async function putManifest(
 }
 
 /**
- * A part that was there and is not any more (cleaned up at the target): what is remembered of it is wrong, and another
- * try is right.
+ * Handles parts that the target has removed since (garbage collection): forgets them in the memory, and makes the
+ * failure retryable.
  */
 function lostParts({ target, seen, ...copy }: ImageCopy, manifest: Manifest, error: unknown): unknown {
   if (!toTransferError(error).codes?.some((code) => LACKING.has(code))) return error;
   seen.forget(
     [...manifest.blobs, ...manifest.children].map(({ digest }) => partKey({ target, seen, ...copy }, digest)),
   );
-  return new TransferError("server", `${toTransferError(error).message}; what it lacks is sent again`, {
+  return new TransferError("server", `${toTransferError(error).message}; the missing parts are sent again`, {
     cause: error,
   });
 }

@@ -5,36 +5,36 @@ import type { UploadState } from "../../../../domain/outcome.ts";
 import { createTurns, type Turns } from "../../../../domain/turns.ts";
 import { isMisstatement } from "./misstated.ts";
 
-/** Streams of large blobs at once; small ones are bounded by the images at once. */
+/** Concurrent streams of large blobs; small blobs are bounded by the number of concurrent images. */
 const STREAMS = 8;
 const MOST_KEPT = 50_000;
 
 export type Placed = "sent" | "found";
 
 /**
- * What the copies from one source to one target know together: make one for a batch, or for all batches of a run to
- * that target. It is only a memory: losing it costs requests, nothing else.
+ * The shared memory of all copies from one source to one target: one for a batch, or for all batches of a run to that
+ * target. Losing it only costs requests.
  */
 export type ImageMemory = {
   /**
-   * Does `work` once for a part (blob or manifest of a target name) however many images want it; "found" for all but
-   * the first.
+   * Runs `work` once for a part (blob or manifest of a target name), even if many images need it; returns "found" to
+   * all callers but the first.
    */
   once: (key: string, signal: AbortSignal, work: () => Promise<Placed>) => Promise<Placed>;
   forget: (keys: readonly string[]) => void;
-  /** One after the other for the same key. */
+  /** Runs work for the same key one after the other. */
   alone: Turns;
-  /** Sizes of blobs, as they were found by reading them. */
+  /** Sizes of blobs that were found by reading them. */
   sizes: Map<Digest, number>;
   /** A name at the target that has this blob. */
   homes: Map<Digest, string>;
-  /** Uploads under way, by the part's key. */
+  /** Open uploads, by the part's key. */
   uploads: Map<string, UploadState>;
-  /** Tags are listed anew from now on: the source changes while a run goes on. */
+  /** Forgets the listed tags, since the source changes during a run. */
   forgetTags: () => void;
-  /** Tags of a source name that are attached to others; null where the registry does not list tags. */
+  /** Returns the tags of a source name that are attached to others; null when the registry does not list tags. */
   attachedTags: (name: string, list: () => Promise<ReadonlySet<string> | null>) => Promise<ReadonlySet<string> | null>;
-  /** The target refused a further chunk: large blobs go in one request. */
+  /** The target refused a further chunk, so large blobs go in one request. */
   wholeBlobs: boolean;
   streams: LimitFunction;
 };
@@ -44,8 +44,8 @@ export function createImageMemory(): ImageMemory {
   const tags = new Map<string, Promise<ReadonlySet<string> | null>>();
 
   /**
-   * Waiting for another image's work; undefined when that was stopped, put off or its own manifest's fault, and this
-   * one goes on by itself.
+   * Waits for another image's work on a part. Returns undefined when that was stopped, put off or failed by its own
+   * manifest's fault, so that the waiting image does the work on its own.
    */
   async function joined(known: Promise<Placed>, signal: AbortSignal): Promise<Placed | undefined> {
     try {
@@ -72,7 +72,7 @@ export function createImageMemory(): ImageMemory {
         return await mine;
       } catch (error) {
         const failure = toTransferError(error);
-        // What the source lacks may be pushed while a run goes on.
+        // A part that the source lacks may be pushed during the run.
         const passes = failure.retryable || failure.isPutOff || failure.kind === "notFound" || isMisstatement(failure);
         if (passes && placed.get(key) === mine) placed.delete(key);
         throw error;
@@ -99,7 +99,7 @@ export function createImageMemory(): ImageMemory {
   };
 }
 
-/** Keeps a memory of a long run within bounds: the oldest goes. */
+/** Adds an entry and drops the oldest one beyond the limit, so that the memory of a long run stays bounded. */
 export function keep<K, V>(map: Map<K, V>, key: K, value: V): void {
   map.set(key, value);
   if (map.size <= MOST_KEPT) return;

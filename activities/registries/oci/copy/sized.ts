@@ -3,10 +3,10 @@ import type { TransferError } from "../../../../domain/failure.ts";
 import { type ImageCopy } from "./copy.ts";
 import { keep } from "./memory.ts";
 
-/** A blob as it is sent. `misstated`: the error where its manifest says another size than it has. */
+/** A blob to send. `misstated` makes the error for a blob whose size differs from the one in its manifest. */
 export type SizedBlob = { digest: Digest; size: number; misstated: (actual: number) => TransferError };
 
-/** The source's bytes of a blob, checked; what they prove of its size is kept. */
+/** Reads and verifies a blob of the source; its proven size is remembered. */
 export async function* readSource(
   { source, seen }: ImageCopy,
   blob: SizedBlob,

@@ -1,0 +1,65 @@
+import type { TransferError } from "../../domain/failure.ts";
+
+export type HttpBody = string | Uint8Array | AsyncIterable<Uint8Array>;
+
+/** Whether a body is a stream, which can be sent only once. */
+export function isStreamed(body: HttpBody | undefined): body is AsyncIterable<Uint8Array> {
+  return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
+}
+
+export type HttpRequest = {
+  method:
+    | "GET"
+    | "HEAD"
+    | "POST"
+    | "PUT"
+    | "PATCH"
+    | "DELETE"
+    | "OPTIONS"
+    | "PROPFIND"
+    | "PROPPATCH"
+    | "MKCOL"
+    | "MOVE"
+    | "COPY";
+  url: URL;
+  /** The subject of the request; every message about it begins with this text. */
+  what: string;
+  headers?: Record<string, string> | undefined;
+  /**
+   * A stream needs a content-length header if the server requires one; a request with a stream cannot follow a
+   * redirect.
+   */
+  body?: HttpBody | undefined;
+  signal?: AbortSignal | undefined;
+  /** Statuses besides 2xx that the caller handles and that are not errors. */
+  accept?: readonly number[] | undefined;
+  /**
+   * Number of bytes that the server may have to hash and store before it answers; a longer silence is then tolerated.
+   */
+  storedBytes?: number | undefined;
+  /** Describes an error body in one line; by default the beginning of the body is used. */
+  describe?: ((body: string) => string) | undefined;
+  /** Reads the protocol's error codes from an error body, for `codes` of the failure. */
+  errorCodes?: ((body: string) => readonly string[]) | undefined;
+};
+
+export type HttpResponse = {
+  status: number;
+  /** The URL that answered, after redirects. */
+  url: URL;
+  header: (name: string) => string | undefined;
+  /** Joins all fields of that name to the one list that they form (RFC 9110 §5.3). */
+  list: (name: string) => string | undefined;
+  /**
+   * The coding of the body when the server applies one without a request for it ("gzip"); null: none. `stream` and
+   * `bytes` decode it.
+   */
+  coding: string | null;
+  /** Reads the whole body; throws when it has more than `limit` bytes after decoding. */
+  bytes: (limit: number) => Promise<Buffer>;
+  /** Makes the error that this answer would be if its status were not accepted; reads the body. */
+  failure: () => Promise<TransferError>;
+  /** Streams the body, decoded unless `raw`; errors are TransferErrors. Read it to its end or call `discard`. */
+  stream: (options?: { raw?: boolean }) => AsyncGenerator<Buffer, void, undefined>;
+  discard: () => Promise<void>;
+};

@@ -1,0 +1,75 @@
+import type { HttpClient } from "../http.ts";
+import type { HttpResponse } from "../http-message.ts";
+import { preferredChallenge, type Challenge } from "./challenge.ts";
+import { createTokenStore } from "./tokens.ts";
+
+export type Credentials = {
+  username?: string | null | undefined;
+  password?: string | null | undefined;
+  /** The password if a username is given; without a username, a Bearer token of the registry that is sent unchanged. */
+  token?: string | null | undefined;
+  /** Replaces the other credentials: the value to send with every request for these scopes, without a challenge. */
+  authorization?: ((scopes: readonly string[]) => string | undefined) | undefined;
+};
+
+type Authorization = {
+  /** The Authorization value for these scopes; undefined when the request goes without a login. */
+  valueFor: (scopes: readonly string[]) => Promise<string | undefined>;
+  /**
+   * Records the challenge of a 401 whose request carried `sent`. Returns true when a second try can succeed: another
+   * token, or a login that was not tried yet.
+   */
+  learn: (response: HttpResponse, sent: string | undefined, scopes: readonly string[]) => boolean;
+};
+
+/** Logs in to one registry in the way that its challenge demands (RFC 9110 §11.6.1). */
+export function createAuthorization(http: HttpClient, origin: URL, credentials: Credentials): Authorization {
+  const basic = basicHeader(credentials);
+  const token = basic === undefined && credentials.token ? `Bearer ${credentials.token}` : undefined;
+  const fixed = credentials.authorization ?? (token === undefined ? undefined : () => token);
+  const tokens = createTokenStore(http, origin, basic);
+  let challenge: Promise<Challenge | undefined> | undefined;
+
+  /** Requests the challenge once. A registry that sends none gets no login until it sends one. */
+  function firstChallenge(): Promise<Challenge | undefined> {
+    challenge ??= askChallenge(http, origin).catch((error: unknown) => {
+      challenge = undefined;
+      throw error;
+    });
+    return challenge;
+  }
+
+  return {
+    async valueFor(scopes) {
+      if (fixed !== undefined) return fixed(scopes);
+      const wanted = await firstChallenge();
+      if (wanted?.scheme === "bearer") return tokens.get(wanted, scopes);
+      return wanted?.scheme === "basic" ? basic : undefined;
+    },
+    learn(response, sent, scopes) {
+      const wanted = preferredChallenge(response.list("www-authenticate"));
+      if (wanted === undefined || fixed !== undefined) return false;
+      challenge = Promise.resolve(wanted);
+      if (wanted.scheme === "basic") return basic !== undefined && sent !== basic;
+      tokens.drop(scopes, sent ?? "", wanted.parameters.get("scope"));
+      return true;
+    },
+  };
+}
+
+async function askChallenge(http: HttpClient, origin: URL): Promise<Challenge | undefined> {
+  const url = new URL("/v2/", origin);
+  const response = await http.request({
+    method: "GET",
+    url,
+    what: `registry ${origin.host}`,
+    accept: [401, 403, 404, 405],
+  });
+  await response.discard();
+  return preferredChallenge(response.list("www-authenticate"));
+}
+
+function basicHeader({ username, password, token }: Credentials): string | undefined {
+  if (!username) return undefined;
+  return `Basic ${Buffer.from(`${username}:${password ?? token ?? ""}`).toString("base64")}`;
+}

@@ -1,0 +1,45 @@
+import { brotliCompressSync, deflateSync, gzipSync } from "node:zlib";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { makeImage, missingParts, pushImage } from "../rigs/servers/images.ts";
+import { reasonOf, startProxied } from "./proxied.ts";
+
+const { source, target, here, run, heal, stop } = await startProxied();
+
+describe.skipIf(!source.available)("the copy of an image", () => {
+  afterEach(heal);
+  afterAll(stop);
+
+  test.each([
+    ["gzip", gzipSync],
+    ["deflate", deflateSync],
+    ["br", brotliCompressSync],
+  ] as const)("decodes answers of the source with the content coding %s", async (coding, encode) => {
+    const image = makeImage({ layers: [5_000, 200_000] });
+    const name = `coded/${coding}`;
+    await pushImage(source.url, name, "latest", image);
+    here.clear();
+    here.fault = ({ method }) =>
+      method === "GET" ? { kind: "alter", headers: { "content-encoding": coding }, body: encode } : null;
+    expect((await run(name)).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, name, image)).toEqual([]);
+    expect(here.requests.every(({ headers }) => headers["accept-encoding"] === "identity")).toBe(true);
+  });
+
+  test("does not decode a layer's own compression, and refuses an unknown content coding by name", async () => {
+    const image = makeImage({ layers: [5_000, 200_000] });
+    await pushImage(source.url, "labelled", "latest", image);
+    const label = (coding: string) => {
+      here.fault = ({ method, path }) =>
+        method === "GET" && path.includes("/blobs/")
+          ? { kind: "alter", headers: { "content-encoding": coding } }
+          : null;
+    };
+    label("x-gzip");
+    expect((await run("labelled")).result).toEqual({ kind: "sent" });
+    expect(await missingParts(target.url, "labelled", image)).toEqual([]);
+    here.fault = ({ method }) => (method === "GET" ? { kind: "alter", headers: { "content-encoding": "zstd" } } : null);
+    const outcome = await run("labelled", { tag: "latest", targetName: "labelled/other" });
+    expect(outcome.result.kind).toBe("failed");
+    expect(reasonOf(outcome)).toContain('has the Content-Encoding "zstd"');
+  });
+});
