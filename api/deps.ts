@@ -6,7 +6,7 @@ import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
 import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
 import type { ApiError } from "./http/errors.ts";
-import type { Watch } from "./metrics/watch.ts";
+import type { Watch } from "./metrics/contract.ts";
 
 /** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
 export type Env = {

@@ -40,7 +40,7 @@ import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./runs/reconcile.ts";
 import { listen } from "./http/listen.ts";
-import { repeat } from "./upkeep/repeat.ts";
+import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";

@@ -4,6 +4,7 @@ import { findCenter, findCluster, findClusterByName, listClusters, pageClusters 
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import { answers, bodyAnswers, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
@@ -129,7 +130,7 @@ const pages = createRoute({
 });
 
 export function clusterRoutes(deps: ApiDeps) {
-  const { db, zone, now, localClusterName } = deps;
+  const { db, zone, localClusterName } = deps;
   const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
   const local = (c: Context<Env>) => localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
 
@@ -142,12 +143,10 @@ export function clusterRoutes(deps: ApiDeps) {
 
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
-      await createCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      await createCluster(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
-    .openapi(update, async (c) =>
-      ok(c, write(await changeCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() }))),
-    )
+    .openapi(update, async (c) => ok(c, write(await changeCluster(deps, c.req.valid("json"), by(c, deps)))))
     .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
     .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
     .openapi(remove, (c) => {

@@ -1,16 +1,17 @@
 import { findCluster, findClusterByName, insertCluster, updateCluster } from "../../db/clusters.ts";
 import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../../db/distributions.ts";
 import { write } from "../../db/open.ts";
-import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "../../db/tasks.ts";
+import { type By, insertTask, type TaskRow, updateTask } from "../../db/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import { nextExecution } from "../../domain/task-rules.ts";
 import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
-import type { ReplicaObjectType, ReplicaType, RepositoryType } from "../../domain/vocabulary.ts";
+import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
+import { type Named, repositoryOf } from "../http/repository.ts";
 import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
 import { toSetting } from "../tasks/shapes.ts";
 import { checkDraft } from "../tasks/saving.ts";
@@ -19,20 +20,12 @@ import { checkDraft } from "../tasks/saving.ts";
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
-export type Place = { projectId: string; repoName: string };
-
-export const taskNameOf = ({ projectId, repoName }: Place, name: string): string => `${projectId}/${repoName}/${name}`;
-
-/** The type of a local repository; 251004 and 251006 where there is none. */
-export function repositoryType({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Place): RepositoryType {
-  const local = readLocalSide(db, projectId, [repoName]) ?? fail(251004, projectId);
-  return (local.get(repoName) ?? fail(251006, `${projectId}/${repoName}`)).type;
-}
+export const taskNameOf = ({ projectId, repoName }: Named, name: string): string => `${projectId}/${repoName}/${name}`;
 
 /** Saves all configurations or none; the name of one that is there already means a change of it. */
 export async function createDistributions(
   deps: ApiDeps,
-  place: Place,
+  place: Named,
   configs: readonly Distribution[],
   by: By,
 ): Promise<void> {
@@ -47,8 +40,8 @@ export async function createDistributions(
 }
 
 /** Changes a configuration that is there. */
-export async function updateDistribution(deps: ApiDeps, place: Place, config: Distribution, by: By): Promise<void> {
-  repositoryType(deps, place);
+export async function updateDistribution(deps: ApiDeps, place: Named, config: Distribution, by: By): Promise<void> {
+  repositoryOf(deps.db, place);
   if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config") fail(250310, config.name);
   const wanted = toWanted(deps, place, config, "config");
   const key = write(deps.db, () => saveDistribution(deps, wanted, by));
@@ -56,8 +49,8 @@ export async function updateDistribution(deps: ApiDeps, place: Place, config: Di
 }
 
 /** Saves a run-once task, which waits to be executed. */
-export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, by: By): void {
-  const type = repositoryType(deps, place);
+export function createRunOnce(deps: ApiDeps, place: Named, body: RunOnceCreate, by: By): void {
+  const { type } = repositoryOf(deps.db, place);
   const { packageName, versions, targetVersions, pathConstraints } = body;
   const byPath = (pathConstraints ?? []).length > 0;
   if (!byPath && !packageName?.trim())
@@ -116,7 +109,7 @@ type Wanted = {
   description: string | null;
 };
 
-function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wanted["kind"]): Wanted {
+function toWanted(deps: ApiDeps, place: Named, config: Distribution, kind: Wanted["kind"]): Wanted {
   if (!NAME.test(config.name))
     fail(
       250105,
@@ -130,7 +123,7 @@ function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wante
     projectId: place.projectId,
     object: {
       localRepoName: place.repoName,
-      repoType: repositoryType(deps, place),
+      repoType: repositoryOf(deps.db, place).type,
       remoteProjectId,
       remoteRepoName,
       packageConstraints,

@@ -6,10 +6,9 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { answers, flag, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { refuseInvalid } from "../http/invalid.ts";
-import { repositoryOf } from "../repositories/actions.ts";
 import { requestPath } from "../http/request-path.ts";
 import { NodeInfo, rootInfo, toNodeInfo } from "./shapes.ts";
-import { hostedRepository } from "../repositories/ensure.ts";
+import { hostedRepository } from "../http/repository.ts";
 import { FILES } from "../hosted/index.ts";
 import { writable } from "../hosted/writable.ts";
 
@@ -58,7 +57,7 @@ export function nodeRoutes(deps: ApiDeps) {
     })
     .delete("/delete/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       await FILES[repository.type].remove(deps, repository, path, c.get("user"));
       return ok(c, null);
     });

@@ -1,5 +1,5 @@
 import type { HostedType } from "../../domain/repository-types.ts";
-import { errorAnswer } from "../http/errors.ts";
+import { errorAnswer } from "../http/error-answer.ts";
 import { receiveFile } from "../http/receive-file.ts";
 import type { FileEndpoints, HostedEndpoint, VersionEndpoints } from "./endpoint.ts";
 import { removeFiles } from "./generic/remove.ts";

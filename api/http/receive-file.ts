@@ -11,7 +11,7 @@ import { ApiError, fail, failWith } from "./errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
 import type { Code } from "./messages.ts";
-import { repositoryOf } from "../repositories/actions.ts";
+import { repositoryOf } from "./repository.ts";
 import { bodyOf } from "./body.ts";
 
 const DAY = 86_400_000;
@@ -63,7 +63,7 @@ function makeFile(
   user: string,
 ): NodeRow {
   const { db, now } = deps;
-  const repository = repositoryOf(deps, { projectId, repoName: name });
+  const repository = repositoryOf(db, { projectId, repoName: name });
   const at = now();
   const expireDate = wishes.expires === 0 ? null : at + wishes.expires * DAY;
   const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], {

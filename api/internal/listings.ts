@@ -1,20 +1,31 @@
 import { Hono } from "hono";
+import type { Db } from "../../db/open.ts";
 import { listingRequest, takeListingFailure, takePage } from "../../db/runs/plan-listed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
-import type { InternalDeps } from "./routes.ts";
+
+/** What is known of how quickly ends answer (ms). */
+export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
+/** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
+export type Listings = {
+  begin: (source: string, key: string) => number | null;
+  alive: (key: string) => void;
+  end: (key: string) => void;
+};
+
+export type ListingDeps = {
+  db: Db;
+  retryWindow: number;
+  now: () => number;
+  paces: Pacing;
+  listings: Listings;
+};
 
 type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 
 /** What workers ask and tell of the listing of linked repositories; mounted at /internal/v1/listings. */
-export function listingRoutes({
-  db,
-  retryWindow,
-  now,
-  paces,
-  listings,
-}: Pick<InternalDeps, "db" | "retryWindow" | "now" | "paces" | "listings">): Hono {
+export function listingRoutes({ db, retryWindow, now, paces, listings }: ListingDeps): Hono {
   return new Hono()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();

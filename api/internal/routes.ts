@@ -14,7 +14,7 @@ import type { Store } from "../../activities/store/store.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
-import { listingRoutes } from "./listings.ts";
+import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
 
@@ -33,15 +33,6 @@ export type InternalDeps = {
   freed: () => void;
   /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
   tellMetrics: (worker: string, text: string) => boolean;
-};
-
-/** What is known of how quickly ends answer (ms). */
-export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
-/** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
-export type Listings = {
-  begin: (source: string, key: string) => number | null;
-  alive: (key: string) => void;
-  end: (key: string) => void;
 };
 
 /** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */

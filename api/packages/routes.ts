@@ -7,7 +7,7 @@ import { answers, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http
 import { fail } from "../http/errors.ts";
 import { deletePackage, deleteVersion } from "./actions.ts";
 import { PackageInfo, toPackageInfo, toVersionInfo, VersionInfo } from "./shapes.ts";
-import { hostedRepository } from "../repositories/ensure.ts";
+import { hostedRepository } from "../http/repository.ts";
 
 const tags = ["packages"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });

@@ -5,7 +5,6 @@ import { dropPackages, hasPackages } from "../../db/packages/drop-all.ts";
 import { findProject } from "../../db/projects.ts";
 import {
   deleteRepositoryRow,
-  findRepository,
   insertRepository,
   type RepositoryRow,
   tasksOfRepository,
@@ -14,7 +13,9 @@ import {
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType, OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import type { ApiDeps } from "../deps.ts";
-import { ApiError, fail } from "../http/errors.ts";
+import type { By } from "../http/by.ts";
+import { fail } from "../http/errors.ts";
+import { type Named, repositoryOf } from "../http/repository.ts";
 import { linkOf, UNLINKED } from "./linked.ts";
 import type { Configuration, RepositoryCreate, RepositoryUpdate } from "./shapes.ts";
 
@@ -22,21 +23,9 @@ const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
 const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
 const NAMED_TASKS = 20;
 
-type By = { user: string; now: number };
-export type Named = { projectId: string; repoName: string };
-
 export function checkProjectName(name: string): void {
   if (!PROJECT_NAME.test(name))
     fail(250105, "name", "write 2 to 100 letters, digits, - or _, of which the first is a letter or _");
-}
-
-/** The repository, or why there is none. */
-export function repositoryOf({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Named): RepositoryRow {
-  const found = findRepository(db, projectId, repoName);
-  if (found) return found;
-  throw findProject(db, projectId)
-    ? new ApiError(251006, [`${projectId}/${repoName}`])
-    : new ApiError(251004, [projectId]);
 }
 
 export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By): RepositoryRow {
@@ -70,11 +59,11 @@ export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By):
     ...settingsOf({ type, category }, configuration),
   };
   if (!insertRepository(db, values, by)) fail(251007, `${projectId}/${name}`);
-  return repositoryOf(deps, { projectId, repoName: name });
+  return repositoryOf(db, { projectId, repoName: name });
 }
 
 export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUpdate, by: By): void {
-  const row = repositoryOf(deps, named);
+  const row = repositoryOf(deps.db, named);
   const { configuration, description, displayName } = body;
   const wanted = row.category === "LOCAL" ? "local" : "remote";
   if (configuration && configuration.type !== wanted)
@@ -118,7 +107,7 @@ function settingsOf(
 /** With all its packages and files when `forced`; never while tasks use it. */
 export async function removeRepository(deps: ApiDeps, named: Named, forced: boolean): Promise<void> {
   const { db, now } = deps;
-  const row = repositoryOf(deps, named);
+  const row = repositoryOf(deps.db, named);
   mustBeUnused(deps, row);
   do {
     const isEmpty = !hasFiles(db, row.id) && !hasPackages(db, row.id);

@@ -1,23 +1,18 @@
-import { type Db, type DbOrTx, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { hasFiles } from "../../db/nodes.ts";
-import { findProject, insertProject } from "../../db/projects.ts";
+import { insertProject } from "../../db/projects.ts";
 import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
 import { isImageName } from "../../domain/reference.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { ApiError, fail, failWith } from "../http/errors.ts";
+import { fail, failWith } from "../http/errors.ts";
+import type { By } from "../http/by.ts";
+import type { Named } from "../http/repository.ts";
 import { UNLINKED } from "./linked.ts";
 
-export type Named = { projectId: string; repoName: string };
-
 /** Makes project and repository where they are missing; one of another kind under that name is in the way. */
-export function ensureRepository(
-  db: Db,
-  { projectId, repoName }: Named,
-  type: RepositoryType,
-  by: { user: string; now: number },
-): EnsureAnswer {
+export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: By): EnsureAnswer {
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
     if (found) {
@@ -62,14 +57,4 @@ function checkKind({ projectId, name, category, type: existing }: RepositoryRow,
     `${projectId}/${name}`,
     `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`,
   );
-}
-
-/** The hosted repository that files are stated for. */
-export function hostedRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
-  const found = findRepository(db, projectId, repoName);
-  if (found?.category === "LOCAL") return found;
-  if (found) return fail(250112, `${projectId}/${repoName} is linked: its files are at another registry`);
-  throw findProject(db, projectId)
-    ? new ApiError(251006, [`${projectId}/${repoName}`])
-    : new ApiError(251004, [projectId]);
 }

@@ -3,6 +3,7 @@ import { findProject } from "../../db/projects.ts";
 import { findRepository, listRepositories, pageRepositories, type RepositoryRow } from "../../db/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import {
   answers,
   bodyAnswers,
@@ -17,8 +18,9 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
-import { changeRepository, createRepository, removeRepository, repositoryOf } from "./actions.ts";
+import { changeRepository, createRepository, removeRepository } from "./actions.ts";
 import { LinkedCheck, RepositoryCreate, RepositoryInfo, RepositoryUpdate, toRepositoryInfo } from "./shapes.ts";
 
 const tags = ["repositories"];
@@ -117,24 +119,23 @@ const tryConnect = createRoute({
 });
 
 export function repositoryRoutes(deps: ApiDeps) {
-  const { db, zone, now } = deps;
+  const { db, zone } = deps;
   const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
-  const by = (user: string) => ({ user, now: now() });
 
   return new OpenAPIHono<Env>()
-    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c.get("user"))))))
+    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c, deps)))))
     .openapi(update, (c) => {
-      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c.get("user")));
+      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(remove, async (c) => {
       await removeRepository(deps, c.req.valid("param"), c.req.valid("query").forced);
       return ok(c, null);
     })
-    .openapi(info, (c) => ok(c, write(repositoryOf(deps, c.req.valid("param")))))
+    .openapi(info, (c) => ok(c, write(repositoryOf(db, c.req.valid("param")))))
     .openapi(typedInfo, (c) => {
       const { type, ...name } = c.req.valid("param");
-      const row = repositoryOf(deps, name);
+      const row = repositoryOf(db, name);
       return row.type === type
         ? ok(c, write(row))
         : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
@@ -160,7 +161,7 @@ export function repositoryRoutes(deps: ApiDeps) {
       return ok(c, toPage(at, total, repositories.map(write)));
     })
     .openapi(tryConnect, async (c) => {
-      const row = repositoryOf(deps, c.req.valid("param"));
+      const row = repositoryOf(db, c.req.valid("param"));
       return ok(c, await deps.checkLinked(linkedAccess(deps.sealer, row)));
     });
 }

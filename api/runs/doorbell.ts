@@ -14,7 +14,7 @@ import { write } from "../../db/open.ts";
 import { inPages } from "../../db/pages.ts";
 import { findTask } from "../../db/tasks.ts";
 import type { Logger } from "../deps.ts";
-import { repeat } from "../upkeep/repeat.ts";
+import { repeat } from "./repeat.ts";
 import { ring, type RingDeps, ringRunning } from "./ring.ts";
 
 export type DoorbellDeps = RingDeps & { now: () => number; temporalUp: () => boolean; logger: Pick<Logger, "warn"> };

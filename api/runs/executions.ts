@@ -1,10 +1,9 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
-import { and, eq } from "drizzle-orm";
 import pLimit from "p-limit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../../db/runs/close.ts";
 import { openRecord } from "../../db/runs/open.ts";
-import { record, task } from "../../db/schema/replication.ts";
+import { runningRecordsOf } from "../../db/runs/problems.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask } from "../../db/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
@@ -54,7 +53,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   }
 
   async function stop(taskKey: string, reason: string): Promise<boolean> {
-    const running = runningRecords(db, taskKey);
+    const running = runningRecordsOf(db, taskKey);
     for (const { id, workflowId } of running) {
       requestStop(db, id, reason);
       const cancel = () => client.workflow.getHandle(workflowId).cancel();
@@ -89,8 +88,8 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     stop,
     async cancelAndWait(taskKey, ms) {
       await stop(taskKey, "stopped: the task was deleted");
-      for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end;) await sleep(50);
-      await Promise.all(runningRecords(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
+      for (const end = now() + ms; runningRecordsOf(db, taskKey).length > 0 && now() < end;) await sleep(50);
+      await Promise.all(runningRecordsOf(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
@@ -114,11 +113,7 @@ export type StartDeps = Pick<ExecutionDeps, "db" | "client" | "queues" | "search
 
 /** Starts a run for a record that is RUNNING; a run that is there already is left as it is. */
 export async function startRun(deps: StartDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
-  const row = deps.db
-    .select({ name: task.name, projectId: task.projectId })
-    .from(task)
-    .where(eq(task.key, taskKey))
-    .get();
+  const row = findTask(deps.db, taskKey);
   if (!row) return;
   const searchAttributes = deps.searchAttributes();
   const input: TaskRunInput = {
@@ -146,12 +141,4 @@ export async function startRun(deps: StartDeps, taskKey: string, recordId: strin
     if (error instanceof WorkflowExecutionAlreadyStartedError) return;
     deps.logger.warn({ err: error, workflowId }, "Temporal did not take the run; it starts when Temporal is back");
   }
-}
-
-function runningRecords(db: Db, taskKey: string): { id: string; workflowId: string }[] {
-  return db
-    .select({ id: record.id, workflowId: record.workflowId })
-    .from(record)
-    .where(and(eq(record.taskKey, taskKey), eq(record.status, "RUNNING")))
-    .all();
 }

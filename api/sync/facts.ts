@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../activities/store/store.ts";
 import { blobFacts } from "../../db/blobs.ts";
 import { statPaths } from "../../db/nodes.ts";
@@ -7,13 +6,8 @@ import type { Facts } from "../../db/packages/stated-applying.ts";
 import { turn } from "../../db/turns.ts";
 import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../domain/content-digests.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
-import { ApiError } from "../http/errors.ts";
+import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
-/**
- * How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again.
- */
-const MOST_WAIT_MS = 20_000;
-const COME_AGAIN_S = 1;
 /** Files that are looked up before others get their turn. */
 const STEP = 200;
 
@@ -71,26 +65,11 @@ async function learn(
   { store }: Deps,
   facts: Map<string, ContentFacts>,
   { sha256, algorithm }: Wanted,
-  until: Until,
+  until: Patience["until"],
 ): Promise<void> {
   const known = facts.get(sha256);
   if (!known || known[algorithm] !== undefined) return;
   // Without its content nothing is told of it, and the file is asked for.
   const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
   if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
-}
-
-type Until = <T>(work: Promise<T>) => Promise<T>;
-
-/** Waits for one work after the other, for MOST_WAIT_MS in all; the work that is late goes on by itself. */
-export function waitAtMost(): { until: Until; over: () => void } {
-  const ended = new AbortController();
-  const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new ApiError(250102, ["contents are still being read to compare them: state them again"], {
-      status: 503,
-      headers: { "retry-after": String(COME_AGAIN_S) },
-    });
-  });
-  late.catch(() => undefined);
-  return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };
 }

@@ -9,7 +9,7 @@ import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-typ
 import type { DescribedEntry, FileAnswer } from "../../domain/sync.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../repositories/ensure.ts";
+import { hostedRepository, type Named } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
 import { parseStatedFiles } from "./statement.ts";
 

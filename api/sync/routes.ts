@@ -10,6 +10,7 @@ import {
 import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import {
@@ -25,7 +26,8 @@ import {
   SyncVersionsStatement,
 } from "./shapes.ts";
 import { bodyOf, wholeBody } from "../http/body.ts";
-import { ensureRepository, hostedRepository } from "../repositories/ensure.ts";
+import { hostedRepository } from "../http/repository.ts";
+import { ensureRepository } from "../repositories/ensure.ts";
 import { inApiTerms } from "./failures.ts";
 import { receiveFiles } from "./receive.ts";
 import { LONGEST_BODY } from "./statement.ts";
@@ -171,7 +173,7 @@ const drop = createRoute({
 
 /** The receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
 export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">) {
-  const { db, store, now } = deps;
+  const { db, store } = deps;
   return new OpenAPIHono<Env>()
     .openapi(capabilities, (c) => {
       const spoken = {
@@ -186,7 +188,7 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       const { type } = c.req.valid("json");
       if (!isHostedType(type))
         fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
-      return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
+      return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })
     .openapi(files, async (c) => {
       const mediaType = c.req.header("content-type") ?? "none";

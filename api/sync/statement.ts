@@ -3,6 +3,7 @@ import { OTHER_ALGORITHMS, type OtherAlgorithm, type OtherDigests } from "../../
 import { SYNC_LIMITS, type DescribedEntry, type DescribedFile, type Statement } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { fail, failWith } from "../http/errors.ts";
+import { isRecord } from "../http/is-record.ts";
 
 export const LENGTH_BYTES = 4;
 export const LONGEST_BODY = LENGTH_BYTES + SYNC_LIMITS.statementBytes + SYNC_LIMITS.contentBytes;
@@ -112,10 +113,6 @@ export function parseAudit(value: Record<string, unknown>, at: string): Audit {
   if (!isDate(createdDate)) return wrong("createdDate", "epoch milliseconds");
   if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", "epoch milliseconds");
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;

@@ -8,7 +8,8 @@ import {
   type StatedContent,
   type VersionsStatement,
 } from "../../domain/sync-versions.ts";
-import { isCount, isRecord, LENGTH_BYTES, parseAudit, parseFacts, parseHead, parseRules, refuse } from "./statement.ts";
+import { isRecord } from "../http/is-record.ts";
+import { isCount, LENGTH_BYTES, parseAudit, parseFacts, parseHead, parseRules, refuse } from "./statement.ts";
 
 export const LONGEST_VERSIONS_BODY = LENGTH_BYTES + SYNC_LIMITS.versionBytes + SYNC_LIMITS.contentBytes;
 const LONGEST_NAME = 1024;

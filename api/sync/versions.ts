@@ -16,7 +16,7 @@ import {
 } from "../../domain/sync-versions.ts";
 import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../repositories/ensure.ts";
+import { hostedRepository, type Named } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
 import { judgeVersion } from "./versions-judge.ts";

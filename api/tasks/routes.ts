@@ -3,6 +3,7 @@ import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import {
   answers,
   bodyAnswers,
@@ -169,17 +170,17 @@ const stop = createRoute({
 });
 
 export function taskRoutes(deps: ApiDeps) {
-  const { db, zone, now } = deps;
+  const { db, zone } = deps;
   const find = (key: string) => readTask(db, key) ?? fail(250310, key);
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
-      const key = await createTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      const key = await createTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, toTaskInfo(find(key), zone));
     })
     .openapi(createOlder, async (c) => {
       const body = c.req.valid("json");
       const replicaObjectType = body.replicaObjectType ?? inferObjectType(body.replicaTaskObjects);
-      await createTask(deps, { ...body, replicaObjectType }, { user: c.get("user"), now: now() });
+      await createTask(deps, { ...body, replicaObjectType }, by(c, deps));
       return ok(c, null);
     })
     .openapi(info, (c) => ok(c, toTaskInfo(find(c.req.valid("param").key), zone)))
@@ -208,19 +209,19 @@ export function taskRoutes(deps: ApiDeps) {
       );
     })
     .openapi(remove, async (c) => {
-      await deleteTaskWholly(deps, c.req.valid("param").key, { user: c.get("user"), now: now() });
+      await deleteTaskWholly(deps, c.req.valid("param").key, by(c, deps));
       return ok(c, null);
     })
     .openapi(toggle, async (c) => {
-      await toggleTask(deps, c.req.valid("param").key, { user: c.get("user"), now: now() });
+      await toggleTask(deps, c.req.valid("param").key, by(c, deps));
       return ok(c, null);
     })
     .openapi(copy, (c) => {
-      copyTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      copyTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(update, async (c) => {
-      await updateTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      await updateTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(execute, async (c) => {

@@ -1,7 +1,7 @@
 import type { Db } from "../../db/open.ts";
 import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/upkeep.ts";
 import type { Executions, Logger } from "../deps.ts";
-import { repeat } from "./repeat.ts";
+import { repeat } from "../runs/repeat.ts";
 import type { Schedules } from "../runs/schedules.ts";
 
 export type UpkeepDeps = {

@@ -3,11 +3,10 @@ import { getNode } from "../../../db/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { answers, failure, nothing, ok } from "../../http/envelope.ts";
 import { fail } from "../../http/errors.ts";
-import { repositoryOf } from "../../repositories/actions.ts";
 import { requestPath } from "../../http/request-path.ts";
 import { sendFile } from "../../http/send-file.ts";
 import { NodeInfo, toNodeInfo } from "../../files/shapes.ts";
-import { hostedRepository } from "../../repositories/ensure.ts";
+import { hostedRepository } from "../../http/repository.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
 
@@ -21,7 +20,7 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
   app
     .put("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED);
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       const file = await files[repository.type].receive(c, deps, repository, path);
       if (!file) return ok(c, null);
       c.header("X-Checksum-Sha256", file.sha256 ?? "");
@@ -39,7 +38,7 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       await files[repository.type].remove(deps, repository, path, c.get("user"));
       return ok(c, null);
     });

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { Env } from "../../deps.ts";
-import { toApiError } from "../../http/errors.ts";
+import { toApiError } from "../../http/error-answer.ts";
 import { languageOf, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;

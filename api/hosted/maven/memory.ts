@@ -1,6 +1,6 @@
 import type { Store } from "../../../activities/store/store.ts";
 import { createChecksums, createExpectations } from "./checksums.ts";
-import { createLine } from "./line.ts";
+import { createSerial } from "./serial.ts";
 
 /** What is remembered between requests for hosted Maven repositories. */
 export type MavenMemory = ReturnType<typeof createMemory>;
@@ -8,7 +8,7 @@ export type MavenMemory = ReturnType<typeof createMemory>;
 const createMemory = (store: Store) => ({
   checksumOf: createChecksums(store),
   expectations: createExpectations(),
-  merging: createLine(),
+  merging: createSerial(),
 });
 
 const memories = new WeakMap<Store, MavenMemory>();

@@ -65,7 +65,8 @@ async function mergePlugins(
     write(db, (tx) => {
       putBlobs(tx, blobs, now());
       const entries = blobs.map(({ sha256 }) => ({ fullPath: path, sha256, metadata: null, partOfVersion: true }));
-      for (const result of putNodes(db, hostedMaven(db, repository), entries, { overwrite: true, user, now: now() }))
+      const there = hostedMaven(db, { projectId: repository.projectId, repoName: repository.name });
+      for (const result of putNodes(db, there, entries, { overwrite: true, user, now: now() }))
         mustBeMade(path, result);
     }),
   );

@@ -141,10 +141,10 @@ type FileToBe = { path: string; sha256: string; wishes: UploadWishes; packagings
  */
 function makeFile(
   { db, now }: ApiDeps,
-  named: RepositoryRow,
+  { projectId, name }: RepositoryRow,
   { path, sha256, wishes, packagings, user }: FileToBe,
 ): Received {
-  const repository = hostedMaven(db, named);
+  const repository = hostedMaven(db, { projectId, repoName: name });
   const at = now();
   const existing = getNode(db, repository.id, path, at);
   if (existing?.sha256 && existing.sha256 !== sha256 && !mayChange(repository, path)) fail(251012, path, RELEASED);

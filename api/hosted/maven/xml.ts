@@ -1,4 +1,5 @@
 import { XMLParser } from "fast-xml-parser";
+import { isRecord } from "../../http/is-record.ts";
 
 /** Longest XML that is read, in bytes: POMs of the biggest projects have some hundred KiB. */
 export const LONGEST_XML = 1024 * 1024;
@@ -24,8 +25,7 @@ export function readXml(content: Uint8Array, root: string): Element | null {
   }
 }
 
-const elementOf = (value: unknown): Element | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Element) : null;
+const elementOf = (value: unknown): Element | null => (isRecord(value) ? value : null);
 
 /** All elements of that name below `parent`, however many. */
 export function childrenOf(parent: Element | null, name: string): Element[] {

@@ -5,12 +5,14 @@ import { deleteNpmPackage, deleteNpmVersions } from "../../../db/packages/npm/de
 import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../../db/packages/npm/find.ts";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
+import { by } from "../../http/by.ts";
 import { deprecationOf, record } from "../../../domain/npm/package.ts";
+import { isRecord } from "../../http/is-record.ts";
 import { NpmError } from "./errors.ts";
 import { parse, readPublication } from "./publication.ts";
 import { checkDistTag, publish } from "./publish.ts";
 import { filePath } from "./read.ts";
-import { byOf, type NpmRequest, packageOf } from "./request.ts";
+import { type NpmRequest, packageOf } from "./request.ts";
 
 /** A publication where a tarball came with it; else the package's document as a client changed it. */
 export async function putPackage(request: NpmRequest, name: string): Promise<Response> {
@@ -49,7 +51,13 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   for (let at = 0; at < changed.length; at += STEP) {
     await turn("answer");
     write(deps.db, (tx) =>
-      setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)),
+      setDeprecations(
+        tx,
+        repository,
+        packageOf(request, name),
+        changed.slice(at, at + STEP),
+        by(request.c, request.deps),
+      ),
     );
   }
   await durable(deps.db);
@@ -57,7 +65,7 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
 }
 
 function versionsOf({ versions }: Record<string, unknown>): Record<string, unknown> {
-  if (typeof versions === "object" && versions !== null && !Array.isArray(versions)) return record(versions);
+  if (isRecord(versions)) return versions;
   throw new NpmError(403, "owners and stars of packages are not kept here: everything is the administrator's");
 }
 
@@ -90,7 +98,7 @@ export async function putRevision(request: NpmRequest, name: string, rev: string
     );
     for (const tag of before.keys())
       if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
-    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, byOf(request)));
+    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, by(request.c, request.deps)));
   }
   await durable(deps.db);
   return done(request, name, 200);

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../../../domain/failure.ts";
 import type { Env } from "../../deps.ts";
-import { toApiError } from "../../http/errors.ts";
+import { toApiError } from "../../http/error-answer.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../../http/failure-status.ts";
 
 /** An answer other than success, as npm reads it: `message` becomes `error`. */

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Staged } from "../../../activities/store/stage.ts";
-import { record } from "../../../domain/npm/package.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { bodyOf } from "../../http/body.ts";
+import { isRecord } from "../../http/is-record.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 
@@ -108,7 +108,7 @@ const notBase64 = () => new NpmError(400, "the attached tarball is no base64");
 export function parse(text: string): Record<string, unknown> {
   try {
     const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && !Array.isArray(body)) return record(body);
+    if (isRecord(body)) return body;
   } catch (error) {
     throw new NpmError(400, "the body is no JSON", { cause: error });
   }

@@ -28,5 +28,3 @@ export function packageOf({ deps, repository }: Pick<NpmRequest, "deps" | "repos
   if (found) return found;
   throw new NpmError(404, `there is no package ${name} in ${repository.projectId}/${repository.name}`);
 }
-
-export const byOf = ({ c, deps }: Pick<NpmRequest, "c" | "deps">) => ({ user: c.get("user"), now: deps.now() });

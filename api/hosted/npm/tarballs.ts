@@ -7,7 +7,7 @@ import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import { announcesTarball, integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
-import { waitAtMost } from "../../sync/facts.ts";
+import { waitAtMost } from "../../http/wait-at-most.ts";
 
 /** Versions that are looked up before others get their turn. */
 const STEP = 50;

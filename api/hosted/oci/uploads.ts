@@ -6,6 +6,7 @@ import { write } from "../../../db/open.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { type Digest, digestParts } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
+import { by } from "../../http/by.ts";
 import { bodyOf } from "../../http/body.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
@@ -126,12 +127,7 @@ async function keep(request: ImageRequest, staged: Staged, digest: string): Prom
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(
-        db,
-        repository,
-        { image, digest, sha256: blob.sha256 },
-        { user: c.get("user"), now: now() },
-      );
+      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, by(c, deps));
       if (kind === "blocked") throw blockedName(place.name);
     }),
   );
