@@ -7,7 +7,7 @@ import { answers, flag, nothing, offsetOf, ok, page, pageQuery, toPage } from ".
 import { fail } from "../http/errors.ts";
 import { refuseInvalid } from "../http/invalid.ts";
 import { requestPath } from "../http/request-path.ts";
-import { NodeInfo, rootInfo, toNodeInfo } from "./shapes.ts";
+import { NodeInfo, rootInfo, toNodeInfo } from "../hosted/node-shapes.ts";
 import { hostedRepository } from "../http/repository.ts";
 import { FILES } from "../hosted/index.ts";
 import { writable } from "../hosted/writable.ts";

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
 import type { Env } from "../deps.ts";
+import { jsonAnswer } from "./documented.ts";
 import { MESSAGES, type Code } from "./messages.ts";
 
 export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
@@ -69,6 +70,9 @@ export const failure = z
     },
   });
 
+/** Documents a refusal. */
+export const because = jsonAnswer(failure);
+
 const CAUSES = {
   400: "The request cannot be carried out",
   401: "No credentials, or wrong ones",
@@ -85,14 +89,14 @@ const ALWAYS: readonly Code[] = [250114, 250124, 250102];
 /** The failures of a status, with their codes as `docs` lists them. */
 function failed(status: Cause, codes: readonly Code[]) {
   const texts = codes.filter((code) => MESSAGES[code].status === status).map((code) => `${code} ${MESSAGES[code].en}`);
-  return { description: [CAUSES[status], ...texts].join("\n- "), content: { "application/json": { schema: failure } } };
+  return because([CAUSES[status], ...texts].join("\n- "));
 }
 
 /** The answers of a route: `data` on success, and what goes wrong with such a route, `codes` among it. */
 export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description = "Done") {
   const all = [...ALWAYS, 250131 as const, ...codes];
   return {
-    200: { description, content: { "application/json": { schema: envelope(data) } } },
+    200: jsonAnswer(envelope(data))(description),
     400: failed(400, all),
     401: failed(401, all),
     404: failed(404, all),

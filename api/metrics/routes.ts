@@ -1,12 +1,12 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { sameSecret } from "../../activities/secrets/seal.ts";
 import { basicCredentials, CHALLENGE, type Login } from "../http/auth.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { textAnswer } from "../http/documented.ts";
 import { ApiError } from "../http/errors.ts";
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const text = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
 
 const scrape = createRoute({
   method: "get",
@@ -14,7 +14,7 @@ const scrape = createRoute({
   tags: ["system"],
   summary: "The numbers, for Prometheus",
   description: "In Prometheus' text format. With `METRICS_TOKEN` as Bearer, or the admin's login.",
-  responses: { 200: text("The numbers, at most a second old"), 401: text("No credentials, or wrong ones") },
+  responses: { 200: textAnswer("The numbers, at most a second old"), 401: textAnswer("No credentials, or wrong ones") },
 });
 
 type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };

@@ -17,10 +17,14 @@ import type { By } from "../http/by.ts";
 import { fail } from "../http/errors.ts";
 import { type Named, repositoryOf } from "../http/repository.ts";
 import { linkOf, UNLINKED } from "./linked.ts";
-import type { Configuration, RepositoryCreate, RepositoryUpdate } from "./shapes.ts";
+import {
+  type Configuration,
+  PROJECT_NAME,
+  REPOSITORY_NAME,
+  type RepositoryCreate,
+  type RepositoryUpdate,
+} from "./shapes.ts";
 
-const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
-const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
 const NAMED_TASKS = 20;
 
 export function checkProjectName(name: string): void {

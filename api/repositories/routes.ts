@@ -6,8 +6,8 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
 import {
   answers,
+  because,
   bodyAnswers,
-  failure,
   flag,
   jsonBody,
   nothing,
@@ -39,7 +39,7 @@ const create = createRoute({
   request: { body: jsonBody(RepositoryCreate) },
   responses: {
     ...bodyAnswers(RepositoryInfo, [250103, 250104, 250105, 251004], "The repository"),
-    409: { description: "251007: the name is taken", content: { "application/json": { schema: failure } } },
+    409: because("251007: the name is taken"),
   },
 });
 

@@ -8,6 +8,9 @@ import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fiel
 
 const MOST_TEXT = 1024;
 
+export const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
+export const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
+
 export const projectName = z
   .string()
   .openapi({ description: "2 to 100 letters, digits, - or _; the first one a letter or _", example: "demo" });

@@ -11,7 +11,8 @@ import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
 import { by } from "../http/by.ts";
-import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../http/envelope.ts";
+import { BYTES } from "../http/documented.ts";
+import { answers, because, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import {
   SyncCapabilities,
@@ -28,6 +29,7 @@ import {
 import { bodyOf, wholeBody } from "../http/body.ts";
 import { hostedRepository } from "../http/repository.ts";
 import { ensureRepository } from "../repositories/ensure.ts";
+import { PROJECT_NAME, REPOSITORY_NAME } from "../repositories/shapes.ts";
 import { inApiTerms } from "./failures.ts";
 import { receiveFiles } from "./receive.ts";
 import { LONGEST_BODY } from "./statement.ts";
@@ -37,15 +39,12 @@ import { LONGEST_VERSIONS_BODY } from "./versions-statement.ts";
 
 const tags = ["between instances"];
 
-const projectName = z
-  .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
+const projectName = z.string().regex(PROJECT_NAME, "must be 2 to 100 letters, digits, - or _, no digit or - first");
 const repositoryName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
+  .regex(REPOSITORY_NAME, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
 const named = z.object({ projectId: projectName, repoName: repositoryName });
 const session = z.object({ id: z.string() });
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
 const tooLarge = { 413: because("The body is larger than the limits that capabilities tell") };
 const full = { 507: because("The disk is full") };
 const noSession = { 404: because("There is no such upload (any more): begin a new one") };
@@ -141,7 +140,7 @@ const append = createRoute({
     }),
     body: {
       required: true,
-      content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+      content: BYTES,
     },
   },
   responses: {

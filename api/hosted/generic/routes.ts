@@ -1,11 +1,12 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { getNode } from "../../../db/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { answers, failure, nothing, ok } from "../../http/envelope.ts";
+import { BYTES, optionalText, READ_HEADERS, readAnswers, readSummary } from "../../http/documented.ts";
+import { answers, because, nothing, ok } from "../../http/envelope.ts";
 import { fail } from "../../http/errors.ts";
 import { requestPath } from "../../http/request-path.ts";
 import { sendFile } from "../../http/send-file.ts";
-import { NodeInfo, toNodeInfo } from "../../files/shapes.ts";
+import { NodeInfo, toNodeInfo } from "../node-shapes.ts";
 import { hostedRepository } from "../../http/repository.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
@@ -52,9 +53,6 @@ const params = z.object({
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["files"];
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
-const optionalText = (description: string) => z.string().optional().openapi({ description });
 
 const uploadHeaders = z.object({
   "X-BKREPO-SHA256": optionalText("Checked: on a mismatch (251003) nothing is kept"),
@@ -68,11 +66,6 @@ const uploadHeaders = z.object({
     "Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case",
   ),
 });
-const downloadHeaders = z.object({
-  range: optionalText("One range, bytes=first-last"),
-  "if-range": optionalText("ETag or Last-Modified for which the range holds"),
-  "if-none-match": optionalText("ETag that the client has"),
-});
 const download = z.object({
   download: z.enum(["true", "false"]).optional().openapi({ description: "true: as an attachment" }),
 });
@@ -84,7 +77,7 @@ export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>)
     path,
     tags,
     summary: "Upload a file",
-    request: { params, headers: uploadHeaders, body: { required: true, content: bytes } },
+    request: { params, headers: uploadHeaders, body: { required: true, content: BYTES } },
     responses: {
       ...answers(NodeInfo, [250105, 250106, 250112, 251003, 251004, 251006, 251011, 251012], "The file"),
       413: because("The file is larger than MAX_UPLOAD"),
@@ -96,14 +89,11 @@ export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>)
       method,
       path,
       tags,
-      summary: method === "get" ? "Download a file" : "Size, digests and dates of a file",
-      request: { params, headers: downloadHeaders, query: download },
+      summary: readSummary(method, "Download a file"),
+      request: { params, headers: READ_HEADERS, query: download },
       responses: {
         ...answers(nothing, [250112, 251004, 251006, 251010, 251011]),
-        200: { description: "The file; its sha256 is its ETag", content: bytes },
-        206: { description: "The part of the file that Range names", content: bytes },
-        304: { description: "The client has it" },
-        416: because("The file has no such bytes"),
+        ...readAnswers(because),
       },
     });
   }

@@ -1,5 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { BYTES, READ_HEADERS, readAnswers, readSummary, textAnswer } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const params = z.object({
@@ -12,16 +13,12 @@ const params = z.object({
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["maven"];
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const because = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
 const refused = (method: NativeMethod) => ({
-  ...Object.fromEntries(Object.entries(REFUSED[method]).map(([status, description]) => [status, because(description)])),
-  400: because("The path or the body is invalid, or a checksum is not that of its file"),
-  404: because("No such project, hosted MAVEN repository or file"),
-});
-const readHeaders = z.object({
-  range: z.string().optional().openapi({ description: "One range of a file, bytes=first-last" }),
-  "if-none-match": z.string().optional().openapi({ description: "ETag that the client has" }),
+  ...Object.fromEntries(
+    Object.entries(REFUSED[method]).map(([status, description]) => [status, textAnswer(description)]),
+  ),
+  400: textAnswer("The path or the body is invalid, or a checksum is not that of its file"),
+  404: textAnswer("No such project, hosted MAVEN repository or file"),
 });
 
 /** What Maven's clients ask, in OpenAPI. */
@@ -33,16 +30,16 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
     summary: "Deploy a file, or say its checksum",
     description:
       "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Of maven-metadata.xml only the plugins of a group are kept: the server makes the rest.",
-    request: { params, body: { required: true, content: bytes } },
+    request: { params, body: { required: true, content: BYTES } },
     responses: {
       ...refused("put"),
       200: { description: "The file was there: it has the same content, or was replaced" },
       201: { description: "It is there now" },
-      409: because(
+      409: textAnswer(
         "A released file must not change, unless configuration.settings.allowOverwrite of the repository is true",
       ),
-      413: because("The file is larger than MAX_UPLOAD"),
-      507: because("The disk is full"),
+      413: textAnswer("The file is larger than MAX_UPLOAD"),
+      507: textAnswer("The disk is full"),
     },
   });
   for (const method of ["get", "head"] as const) {
@@ -50,14 +47,11 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
       method,
       path,
       tags,
-      summary: method === "get" ? "Read a file, a checksum or metadata" : "Size, digests and dates of a file",
-      request: { params, headers: readHeaders },
+      summary: readSummary(method, "Read a file, a checksum or metadata"),
+      request: { params, headers: READ_HEADERS },
       responses: {
         ...refused(method),
-        200: { description: "The file; its sha256 is its ETag", content: bytes },
-        206: { description: "The part of the file that Range names", content: bytes },
-        304: { description: "The client has it" },
-        416: because("The file has no such bytes"),
+        ...readAnswers(textAnswer),
       },
     });
   }

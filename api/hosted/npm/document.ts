@@ -1,12 +1,12 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { jsonAnswer, optionalText } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const tags = ["npm"];
 const failure = z.object({ error: z.string(), reason: z.string() }).openapi("NpmError");
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
+const because = jsonAnswer(failure);
 const anything = { "application/json": { schema: z.record(z.string(), z.unknown()) } };
-const optional = (description: string) => z.string().optional().openapi({ description });
 
 const PARAMETERS: Record<string, string> = {
   projectId: "Project",
@@ -50,9 +50,9 @@ const PATHS: Path[] = [
     summary: "Packages whose name, description or keywords have all the words",
     done: { 200: "objects, total, time" },
     query: z.object({
-      text: optional("Words"),
-      size: optional("How many, 20, at most 250"),
-      from: optional("How many to leave out"),
+      text: optionalText("Words"),
+      size: optionalText("How many, 20, at most 250"),
+      from: optionalText("How many to leave out"),
     }),
   },
   {
@@ -63,7 +63,7 @@ const PATHS: Path[] = [
       200: "The packument; abbreviated for Accept: application/vnd.npm.install-v1+json",
       304: "The client has it",
     },
-    query: z.object({ write: optional("true: the whole document, to change it") }),
+    query: z.object({ write: optionalText("true: the whole document, to change it") }),
   },
   {
     method: "put",

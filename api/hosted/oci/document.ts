@@ -1,5 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { BYTES, jsonAnswer, optionalText } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const tags = ["images"];
@@ -12,12 +13,10 @@ const image = z.object({
 const failure = z
   .object({ errors: z.array(z.object({ code: z.string(), message: z.string(), detail: z.unknown().optional() })) })
   .openapi("OciErrors");
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const optional = (description: string) => z.string().optional().openapi({ description });
+const because = jsonAnswer(failure);
 const paging = z.object({
-  n: optional("How many at most; a Link header leads to the rest"),
-  last: optional("Begin after this one"),
+  n: optionalText("How many at most; a Link header leads to the rest"),
+  last: optionalText("Begin after this one"),
 });
 
 type Path = {
@@ -42,7 +41,7 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
       path: "/token",
       summary: "A token for scopes, by Basic",
       done: { 200: "token, access_token, expires_in, issued_at" },
-      query: z.object({ scope: optional("repository:{name}:pull,push,delete; several times, or with blanks") }),
+      query: z.object({ scope: optionalText("repository:{name}:pull,push,delete; several times, or with blanks") }),
     },
     { path: "/_catalog", summary: "Images of all hosted repositories", done: { 200: "Their names" }, query: paging },
     {
@@ -67,7 +66,7 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
       path: `${name}/referrers/{digest}`,
       summary: "What is attached to a manifest",
       done: { 200: "An image index of it" },
-      query: z.object({ artifactType: optional("Only those of this type") }),
+      query: z.object({ artifactType: optionalText("Only those of this type") }),
     },
   ],
   head: [
@@ -95,9 +94,9 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
       done: { 201: "The blob is here", 202: "Location is the upload" },
       refused: { 400: "The digest is none, or not that of the body", ...missing, ...full },
       query: z.object({
-        digest: optional("The body is the whole blob"),
-        mount: optional("Digest of a blob"),
-        from: optional("The image that has it"),
+        digest: optionalText("The body is the whole blob"),
+        mount: optionalText("Digest of a blob"),
+        from: optionalText("The image that has it"),
       }),
       body: true,
     },
@@ -135,7 +134,7 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
         413: "Larger than 4 MiB",
         414: "More than 100 tags",
       },
-      query: z.object({ tag: optional("By digest: a tag for it; several times") }),
+      query: z.object({ tag: optionalText("By digest: a tag for it; several times") }),
       body: true,
     },
   ],
@@ -166,7 +165,7 @@ export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void 
         path,
         tags,
         summary,
-        request: { ...(params && { params }), ...(query && { query }), ...(body && { body: { content: bytes } }) },
+        request: { ...(params && { params }), ...(query && { query }), ...(body && { body: { content: BYTES } }) },
         responses: Object.fromEntries([
           ...Object.entries(done).map(([status, description = ""]) => [status, { description }] as const),
           ...Object.entries(failures).map(([status, description = ""]) => [status, because(description)] as const),
