@@ -8,9 +8,7 @@ import { ApiError } from "./errors.ts";
 import { FAILURE_STATUS, FULL_STATUS, isFull } from "./failure-status.ts";
 import { languageOf, messageOf, type Code } from "./messages.ts";
 
-/**
- * The answer for anything thrown: the one translator to HTTP. What is not ours to explain is logged and stays generic.
- */
+/** Answers anything thrown, in the API's envelope. Unexpected errors are logged, and their answer stays generic. */
 export function errorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const error = toApiError(thrown, c);
   if (error.status >= 500) log(error.cause ?? error);
@@ -27,13 +25,13 @@ const RULES: Record<BrokenRule, Code> = {
   path: 251011,
 };
 
-/** 250106 has no place for the field in its text. */
+/** The text of 250106 has no place for the field. */
 function brokenRule({ rule, field, message }: TaskRuleError): ApiError {
   const why = message === "" ? [] : [message];
   return new ApiError(RULES[rule], rule === "content" ? [[field, ...why].join(": ")] : [field, ...why]);
 }
 
-/** Anything thrown as what it is answered with. */
+/** Translates anything thrown into the ApiError that it is answered with. */
 export function toApiError(thrown: unknown, c: Context<Env>): ApiError {
   if (thrown instanceof ApiError) return thrown;
   if (thrown instanceof TaskRuleError) return brokenRule(thrown);

@@ -1,7 +1,10 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { messageOf, MESSAGES, type Code } from "./messages.ts";
 
-/** An answer other than success. `args`: what the code's text names first, then an optional sentence that says more. */
+/**
+ * An answer other than success. `args`: first what the text of the code names, then an optional sentence that says
+ * more.
+ */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly code: Code;
@@ -24,7 +27,7 @@ export function fail(code: Code, ...args: string[]): never {
   throw new ApiError(code, args);
 }
 
-/** For the few answers whose status is not the code's usual one (413 and 416, 507). */
+/** Throws an ApiError whose status is not the usual one of its code (413, 416 and 507). */
 export function failWith(status: ContentfulStatusCode, code: Code, ...args: string[]): never {
   throw new ApiError(code, args, { status });
 }

@@ -5,9 +5,9 @@ import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 
-/** What is known of how quickly ends answer (ms). */
+/** How quickly ends answer (ms). */
 export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
-/** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
+/** Who may list a linked repository now. `begin` returns null for yes, else the time (epoch ms) to ask again. */
 export type Listings = {
   begin: (source: string, key: string) => number | null;
   alive: (key: string) => void;
@@ -24,7 +24,7 @@ export type ListingDeps = {
 
 type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 
-/** What workers ask and tell of the listing of linked repositories; mounted at /internal/v1/listings. */
+/** Serves the workers that list linked repositories; mounted at /internal/v1/listings. */
 export function listingRoutes({ db, retryWindow, now, paces, listings }: ListingDeps): Hono {
   return new Hono()
     .post("/:recordId/:object", async (c) => {
@@ -34,7 +34,7 @@ export function listingRoutes({ db, retryWindow, now, paces, listings }: Listing
       if (answer.kind !== "list") return c.json(answer);
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
       if (waitMs !== null) paces.note(source, waitMs);
-      // Among the quick ones there is no room for it; among the others there may be.
+      // A slow source has no place in the quick lane; it is listed in another one.
       if (lane === "QUICK" && paces.isSlow(source))
         return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
       const retryAt = lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);

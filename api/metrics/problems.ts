@@ -4,8 +4,8 @@ import { isTold, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * The worst first, of these the longest first. Remembers when each was first seen, for those that do not know since
- * when they are.
+ * Finds the problems of a survey, the worst first, then the oldest first. Remembers when a problem was first noticed
+ * where its beginning is not known.
  */
 export function createProblems() {
   let firstSeen = new Map<string, number>();

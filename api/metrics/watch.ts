@@ -47,7 +47,7 @@ export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, .
     problems: async () => problems(await survey()),
     checked: signals.checked,
     start() {
-      // Whatever a look lacks, a scrape will say.
+      // A look that fails is not reported: the next scrape fails as well.
       const timer = setInterval(() => void survey().then(problems, () => undefined), LOOK_MS);
       return () => {
         clearInterval(timer);

@@ -7,7 +7,7 @@ const Live = z.object({ status: z.literal("UP") }).openapi("Live");
 const Ready = z
   .object({
     status: z.enum(["UP", "DOWN"]),
-    missing: z.array(z.string()).openapi({ description: "What does not work yet" }),
+    missing: z.array(z.string()).openapi({ description: "The parts that do not work yet" }),
   })
   .openapi("Ready");
 

@@ -125,7 +125,7 @@ test.each(UNREADABLE)(
 
 test.each([
   ["an asterisk", "OPTIONS * HTTP/1.1", 400, /"\*" is neither a path nor an http address/],
-  ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not offered here/],
+  ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
   ["no HTTP at all", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
 ])("%s for a target is answered with an envelope", async (_what, line, status, sentence) => {
   const answer = await sendRaw(api.port, heads(line, HOST));

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { basicCredentials, CHALLENGE, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { notOffered } from "../../http/details.ts";
 import { ApiError } from "../../http/errors.ts";
 import { type Address, placeOf } from "./address.ts";
 import { deleteRevision, deleteTarball, putPackage, putRevision } from "./change.ts";
@@ -110,5 +111,5 @@ function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
   c.header("allow", allow);
-  throw new NpmError(405, `${c.req.method} is not offered here, ${allow} is`);
+  throw new NpmError(405, notOffered(c.req.method, allow));
 }
