@@ -17,12 +17,14 @@ const SKIPPED = 6;
 
 const query = pageQuery.extend({
   includeFolder: flag.prefault("true").openapi({ description: "Whether folders are shown" }),
-  includeMetadata: flag.prefault("false").openapi({ description: "Else metadata is {}" }),
-  deep: flag.prefault("false").openapi({ description: "Whether to show what is in folders below, too" }),
-  sort: flag.prefault("false").openapi({ description: "Folders first also where deep is true; else by path alone" }),
+  includeMetadata: flag.prefault("false").openapi({ description: "Whether metadata is shown; else it is {}" }),
+  deep: flag.prefault("false").openapi({ description: "Whether the content of folders below is shown as well" }),
+  sort: flag
+    .prefault("false")
+    .openapi({ description: "With deep: true shows folders first, false sorts by path alone" }),
 });
 
-/** What is in hosted repositories. */
+/** Files and folders of hosted repositories. */
 export function nodeRoutes(deps: ApiDeps) {
   const { db, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
@@ -74,7 +76,7 @@ function readQuery(c: Context<Env>): z.output<typeof query> {
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
-  fullPath: z.string().openapi({ description: "Each segment percent-encoded; it may have slashes" }),
+  fullPath: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }),
 });
 const tags = ["nodes"];
 const unknown = [251004, 251006, 251010, 251011, 250112] as const;
@@ -92,7 +94,7 @@ function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
     method: "get",
     path: "/page/{projectId}/{repoName}/{fullPath}",
     tags,
-    summary: "What is in a folder, page by page",
+    summary: "Content of a folder, page by page",
     request: { params, query },
     responses: answers(
       page(NodeInfo),

@@ -2,16 +2,15 @@ import { type Db, write } from "../../db/open.ts";
 import { hasFiles } from "../../db/nodes.ts";
 import { insertProject } from "../../db/projects.ts";
 import { findRepository, insertRepository, type RepositoryRow } from "../../db/repositories.ts";
-import { isImageName } from "../../domain/reference.ts";
-import { isImageType } from "../../domain/repository-types.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { fail, failWith } from "../http/errors.ts";
+import { failWith } from "../http/errors.ts";
 import type { By } from "../http/by.ts";
 import type { Named } from "../http/repository.ts";
+import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
-/** Makes project and repository where they are missing; one of another kind under that name is in the way. */
+/** Creates project and repository where they are missing; 409 when the name belongs to a repository of another kind. */
 export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: By): EnsureAnswer {
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
@@ -19,13 +18,7 @@ export function ensureRepository(db: Db, { projectId, repoName }: Named, type: R
       checkKind(found, type);
       return { created: false, empty: !hasFiles(tx, found.id) };
     }
-    if (isImageType(type) && !isImageName(`${projectId}/${repoName}`)) {
-      fail(
-        250105,
-        "repoName",
-        `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`,
-      );
-    }
+    checkImageNames({ projectId, repoName }, type, "repoName");
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(
       tx,
@@ -50,11 +43,11 @@ function checkKind({ projectId, name, category, type: existing }: RepositoryRow,
   const kind =
     category === "LOCAL"
       ? `a hosted ${existing} repository`
-      : `a linked ${existing} repository, a name for a registry elsewhere`;
+      : `a linked ${existing} repository, which stands for a registry elsewhere`;
   failWith(
     409,
     251007,
     `${projectId}/${name}`,
-    `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`,
+    `it is ${kind}; a hosted ${type} repository is needed here: replicate to another name`,
   );
 }

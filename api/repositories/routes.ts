@@ -26,7 +26,7 @@ import { LinkedCheck, RepositoryCreate, RepositoryInfo, RepositoryUpdate, toRepo
 const tags = ["repositories"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
 const filter = z.object({
-  name: z.string().optional().openapi({ description: "The beginning of the name" }),
+  name: z.string().optional().openapi({ description: "How the name begins" }),
   type: z.enum(REPOSITORY_TYPES).optional(),
 });
 const unknown = [251004, 251006] as const;
@@ -48,7 +48,7 @@ const update = createRoute({
   path: "/update/{projectId}/{repoName}",
   tags,
   summary: "Change a repository",
-  description: "Credentials that are not sent are kept only while the registry's host stays the same.",
+  description: "Credentials that are not sent are kept only while the url keeps its host.",
   request: { params: named, body: jsonBody(RepositoryUpdate) },
   responses: bodyAnswers(nothing, [250103, 250104, 250105, ...unknown]),
 });
@@ -58,7 +58,7 @@ const remove = createRoute({
   path: "/delete/{projectId}/{repoName}",
   tags,
   summary: "Delete a repository",
-  description: "Refused while tasks use it; the answer names them. One with files goes only when forced.",
+  description: "Refused while tasks use it; the message names them. A repository with content goes only when forced.",
   request: { params: named, query: z.object({ forced: flag.prefault("false") }) },
   responses: answers(nothing, [250112, 251008, ...unknown]),
 });
@@ -76,7 +76,7 @@ const typedInfo = createRoute({
   method: "get",
   path: "/info/{projectId}/{repoName}/{type}",
   tags,
-  summary: "One repository, if it is of that type",
+  summary: "One repository, if it has that type",
   request: { params: named.extend({ type: z.enum(REPOSITORY_TYPES) }) },
   responses: answers(RepositoryInfo, unknown, "The repository"),
 });
@@ -85,9 +85,9 @@ const exist = createRoute({
   method: "get",
   path: "/exist/{projectId}/{repoName}",
   tags,
-  summary: "Whether there is such a repository",
+  summary: "Whether a repository exists",
   request: { params: named },
-  responses: answers(z.boolean(), [], "Whether there is"),
+  responses: answers(z.boolean(), [], "Whether it exists"),
 });
 
 const list = createRoute({
@@ -113,7 +113,8 @@ const tryConnect = createRoute({
   path: "/tryConnect/{projectId}/{repoName}",
   tags,
   summary: "Test the registry behind a linked repository",
-  description: "Whether it is reachable, takes the credentials, and allows to list its images: three separate answers.",
+  description:
+    "Whether it is reachable, accepts the credentials, and allows to list its content: three separate answers.",
   request: { params: named },
   responses: answers(LinkedCheck, [250112, ...unknown], "The three answers"),
 });

@@ -117,7 +117,12 @@ describe("attaching a cluster", () => {
     ["credentials in the url", { url: "https://u:p@r.example" }, 250105, /username and password/],
     ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
     ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
-    ["a protocol of another instance", { type: "EDGE", protocol: "NPM" }, 250105, /\[protocol\].*only REMOTE clusters/],
+    [
+      "a protocol of another instance",
+      { type: "EDGE", protocol: "NPM" },
+      250105,
+      /\[protocol\].*only a REMOTE cluster/,
+    ],
     ["a bucket as another instance", { type: "EDGE", url: "s3://bucket" }, 250105, /\[url\].*only http and https/],
     ["a bucket of a protocol over http", { url: "s3://bucket", protocol: "WEBDAV" }, 250105, /\[url\].*S3, not WEBDAV/],
     ["a folder without its three slashes", { url: "file://srv/carry" }, 250105, /\[url\].*three slashes/],
