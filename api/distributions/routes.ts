@@ -26,7 +26,8 @@ const createOnce = createRoute({
   tags,
   summary: "Create a task that runs when it is executed",
   description:
-    "Content of one package's versions, or of paths. What differs at the target is overwritten. The name of one that is there changes it.",
+    "Sends versions of one package, or paths. Content that differs at the target is overwritten. " +
+    "A task with a known name is changed.",
   request: { params: place, body: jsonBody(RunOnceCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -35,7 +36,7 @@ const executeOnce = createRoute({
   method: "post",
   path: "/execute/runOnceTask/{projectId}/{repoName}",
   tags,
-  summary: "Execute a run-once task; each time is a record of its own",
+  summary: "Execute a run-once task; each execution has its own record",
   request: { params: place, query },
   responses: answers(nothing, [250103, 250108, 250112, 250303, 250304, 251004, 251006]),
 });
@@ -57,7 +58,7 @@ const deleteOnce = createRoute({
   method: "delete",
   path: "/delete/runOnceTask/{projectId}/{repoName}",
   tags,
-  summary: "Delete a run-once task that does not run",
+  summary: "Delete a run-once task that is not running",
   request: { params: place, query },
   responses: answers(nothing, [250103, 250108, 250112, 251004, 251006]),
 });
@@ -67,7 +68,7 @@ const create = createRoute({
   path: "/create/{projectId}/{repoName}",
   tags,
   summary: "Distribute a repository: all configurations are saved, or none",
-  description: "The name of one that is there changes it: its key and its records stay.",
+  description: "A configuration with a known name is changed: its key and its records stay.",
   request: { params: place, body: jsonBody(DistributionCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -96,11 +97,7 @@ const info = createRoute({
   tags,
   summary: "One configuration, as a list",
   request: { params: named },
-  responses: answers(
-    z.array(DistributionInfo),
-    [251004, 251006],
-    "The configuration; none of that name = an empty list",
-  ),
+  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configuration; an empty list without one"),
 });
 
 const remove = createRoute({
@@ -132,7 +129,7 @@ export function distributionRoutes(deps: ApiDeps) {
   const findOnce = (params: Named, name: string): TaskRow => {
     repositoryOf(db, params);
     const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
-    return task.kind === "runOnce" ? task : fail(250112, `${name} is no run-once task`);
+    return task.kind === "runOnce" ? task : fail(250112, `${name} is not a run-once task`);
   };
 
   return new OpenAPIHono<Env>()
@@ -151,7 +148,7 @@ export function distributionRoutes(deps: ApiDeps) {
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
-      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} runs: wait for its end or stop it`);
+      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} is running: wait for its end or stop it`);
       await deleteTaskWholly(deps, task.key, by(c, deps));
       return ok(c, null);
     })
