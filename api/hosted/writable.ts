@@ -9,5 +9,5 @@ import { fail } from "../http/errors.ts";
 export function writable(repository: RepositoryRow): RepositoryRow & { type: HostedFileType } {
   const { projectId, name, type } = repository;
   if (isHostedFileType(type)) return { ...repository, type };
-  return fail(250112, `files of the ${type} repository ${projectId}/${name} come and go with their packages`);
+  return fail(250112, `files of the ${type} repository ${projectId}/${name} come and go only with their packages`);
 }

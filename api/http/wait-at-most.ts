@@ -14,7 +14,7 @@ export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () =>
 export function waitAtMost(): Patience {
   const ended = new AbortController();
   const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new ApiError(250102, ["contents are still being read to compare them: state them again"], {
+    throw new ApiError(250102, ["contents are still being read to compare them: declare them again"], {
       status: 503,
       headers: { "retry-after": String(RETRY_AFTER_S) },
     });

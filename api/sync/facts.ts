@@ -8,15 +8,15 @@ import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../d
 import type { DescribedFile } from "../../domain/sync.ts";
 import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
-/** Files that are looked up before others get their turn. */
+/** Files that are looked up before other work gets its turn. */
 const STEP = 200;
 
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
- * Finds the digests by which the files that come without a sha256 are compared with what is at their paths, reading
- * contents where nobody knows them yet. Answers 503 when that takes too long.
+ * Finds the digests by which files without a sha256 are compared with the contents at their paths. Reads contents whose
+ * digests are not known yet; throws 503 when that takes too long.
  */
 export async function readFacts(
   deps: Deps,
@@ -45,7 +45,7 @@ export async function readFacts(
   return facts;
 }
 
-/** The strongest digest that is stated of each file, where there is a content of that size to compare with. */
+/** The strongest stated digest of each file for which a content of the same size exists at its path. */
 function wantedOf(db: Db, repositoryId: number, files: readonly DescribedFile[], now: number): Wanted[] {
   const there = statPaths(
     db,
@@ -69,7 +69,7 @@ async function learn(
 ): Promise<void> {
   const known = facts.get(sha256);
   if (!known || known[algorithm] !== undefined) return;
-  // Without its content nothing is told of it, and the file is asked for.
+  // A missing content gives no digest, and the file is requested from the sender.
   const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
   if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
 }

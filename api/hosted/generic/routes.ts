@@ -14,7 +14,7 @@ import { writable } from "../writable.ts";
 /** "", "generic", project, repository. */
 const SKIPPED = 3;
 
-/** Files of hosted repositories, byte by byte; `files`: what becomes of those that are written. */
+/** Serves files of hosted repositories byte by byte; `files`: how written files are kept, by type. */
 export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
   const { db, store, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
@@ -34,7 +34,7 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
       const file = getNode(db, repository.id, path, now());
       if (!file) return fail(251010, path);
       const { sha256 } = file;
-      if (sha256 === null) return fail(251010, path, "it is a folder: ask for its pages");
+      if (sha256 === null) return fail(251010, path, "it is a folder: request its pages instead");
       return sendFile(c, store, { ...file, sha256 });
     })
     .delete("/:projectId/:repoName/*", async (c) => {
@@ -55,22 +55,22 @@ const path = "/{projectId}/{repoName}/{path}";
 const tags = ["files"];
 
 const uploadHeaders = z.object({
-  "X-BKREPO-SHA256": optionalText("Checked: on a mismatch (251003) nothing is kept"),
-  "X-BKREPO-MD5": optionalText("Checked as well"),
+  "X-BKREPO-SHA256": optionalText("Digest to verify: on a mismatch (251003) nothing is kept"),
+  "X-BKREPO-MD5": optionalText("Digest to verify as well"),
   "X-BKREPO-OVERWRITE": z
     .enum(["true", "false"])
     .optional()
-    .openapi({ description: "Whether an existing file is replaced; else 251012" }),
-  "X-BKREPO-EXPIRES": optionalText("Days; 0 = for ever"),
+    .openapi({ description: "Whether an existing file is replaced; if not, it is 251012" }),
+  "X-BKREPO-EXPIRES": optionalText("Days after which the file expires; 0 = never"),
   "X-BKREPO-META": optionalText(
     "Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case",
   ),
 });
 const download = z.object({
-  download: z.enum(["true", "false"]).optional().openapi({ description: "true: as an attachment" }),
+  download: z.enum(["true", "false"]).optional().openapi({ description: "true: the file is sent as an attachment" }),
 });
 
-/** What is asked of files, in OpenAPI. */
+/** Documents the routes in OpenAPI. */
 export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",

@@ -17,24 +17,25 @@ const refused = (method: NativeMethod) => ({
   ...Object.fromEntries(
     Object.entries(REFUSED[method]).map(([status, description]) => [status, textAnswer(description)]),
   ),
-  400: textAnswer("The path or the body is invalid, or a checksum is not that of its file"),
-  404: textAnswer("No such project, hosted MAVEN repository or file"),
+  400: textAnswer("The path or the body is invalid, or a checksum does not match its file"),
+  404: textAnswer("The project, hosted MAVEN repository or file does not exist"),
 });
 
-/** What Maven's clients ask, in OpenAPI. */
+/** Documents the routes in OpenAPI. */
 export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",
     path,
     tags,
-    summary: "Deploy a file, or say its checksum",
+    summary: "Deploy a file, or send its checksum",
     description:
-      "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Of maven-metadata.xml only the plugins of a group are kept: the server makes the rest.",
+      "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Only the plugins of a group are kept " +
+      "of maven-metadata.xml: the server makes the rest.",
     request: { params, body: { required: true, content: BYTES } },
     responses: {
       ...refused("put"),
-      200: { description: "The file was there: it has the same content, or was replaced" },
-      201: { description: "It is there now" },
+      200: { description: "The file existed: it has the same content, or was replaced" },
+      201: { description: "The file was created" },
       409: textAnswer(
         "A released file must not change, unless configuration.settings.allowOverwrite of the repository is true",
       ),
@@ -61,6 +62,9 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
     tags,
     summary: "Delete a file, or a folder with all below it",
     request: { params },
-    responses: { ...refused("delete"), 204: { description: "It is gone, and maven-metadata.xml says so" } },
+    responses: {
+      ...refused("delete"),
+      204: { description: "The file or folder is deleted, and maven-metadata.xml follows" },
+    },
   });
 }

@@ -2,7 +2,7 @@ import type { Store } from "../../../activities/store/store.ts";
 import { createChecksums, createExpectations } from "./checksums.ts";
 import { createSerial } from "./serial.ts";
 
-/** What is remembered between requests for hosted Maven repositories. */
+/** The memory of hosted Maven repositories between requests. */
 export type MavenMemory = ReturnType<typeof createMemory>;
 
 const createMemory = (store: Store) => ({
@@ -13,7 +13,7 @@ const createMemory = (store: Store) => ({
 
 const memories = new WeakMap<Store, MavenMemory>();
 
-/** One memory for all routes over the same content. */
+/** The memory that all routes over the same store share. */
 export function mavenMemory(store: Store): MavenMemory {
   const known = memories.get(store) ?? createMemory(store);
   memories.set(store, known);

@@ -17,7 +17,7 @@ import { hostedMaven } from "./repository.ts";
 const SKIPPED = 3;
 
 /**
- * Hosted repositories for Maven's clients: its layout, byte by byte, with checksums and metadata that the server makes.
+ * Serves hosted repositories to Maven's clients, in Maven's layout, with checksums and metadata that the server makes.
  */
 export function mavenRoutes(deps: ApiDeps) {
   const { db, store } = deps;

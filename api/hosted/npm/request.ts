@@ -5,7 +5,7 @@ import type { ApiDeps, Env } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
 import type { Packuments } from "./packuments.ts";
 
-/** What every handler is given. `base`: where clients reach the repository, without a slash at the end. */
+/** The context of every handler. `base`: where clients reach the repository, without a slash at the end. */
 export type NpmRequest = {
   c: Context<Env>;
   deps: ApiDeps;

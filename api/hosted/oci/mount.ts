@@ -9,7 +9,7 @@ import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
 /**
- * Takes over the blob of another image that the client may pull from; null: it is not there, or not for this client,
+ * Mounts the blob of another image that the client may pull from; null: it does not exist or the client has no right,
  * and must be sent.
  */
 export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promise<string | null> {

@@ -25,7 +25,7 @@ const IMAGES: Partial<Record<Target["kind"], Record<string, Handler>>> = {
 };
 
 /**
- * The registry of hosted DOCKER and OCI repositories: OCI distribution-spec 1.1, at
+ * Serves the registry of hosted DOCKER and OCI repositories (OCI distribution-spec 1.1), at
  * `/v2/{projectId}/{repoName}/{image}`.
  */
 export function ociRoutes(deps: ApiDeps & { login: Login }) {
