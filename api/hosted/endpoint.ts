@@ -29,7 +29,7 @@ export type HostedEndpoint = {
 };
 
 /** How files that are written by their paths are kept. */
-export type FileEndpoint = {
+type FileEndpoint = {
   /**
    * Stores the body of the request as the file at that path; durable when it resolves. Null: no file is kept as it
    * came.
@@ -51,7 +51,7 @@ export type FileEndpoint = {
 export type FileEndpoints = Readonly<Record<HostedFileType, FileEndpoint>>;
 
 /** How versions that other instances declare as a whole are kept. */
-export type VersionEndpoint = {
+type VersionEndpoint = {
   /**
    * Reads from the contents what must be known before the versions are created. Returns the versions in the same order,
    * some with more facts, some with a verdict. `attached`: the contents behind the statement, by their sha256.

@@ -1,7 +1,7 @@
 /**
  * The part of a content that a request wants: all of it, a range (both ends included), or one that it does not have.
  */
-export type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
+type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
 
 const RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
 

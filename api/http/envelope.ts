@@ -4,7 +4,7 @@ import type { Env } from "../deps.ts";
 import { jsonAnswer } from "./documented.ts";
 import { MESSAGES, type Code } from "./messages.ts";
 
-export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
+type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
 
 export function ok<T>(c: Context<Env>, data: T) {
   const body: Envelope<T> = { code: 0, message: null, data, traceId: c.get("traceId") };
@@ -59,16 +59,14 @@ export function envelope<S extends z.ZodType>(data: S) {
 
 export const nothing = z.null();
 
-export const failure = z
-  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
-  .openapi("Failure", {
-    example: {
-      code: 250105,
-      message: "parameter [name] is invalid",
-      data: null,
-      traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
-    },
-  });
+const failure = z.object({ code: z.number().int(), message: z.string(), data: z.null(), traceId }).openapi("Failure", {
+  example: {
+    code: 250105,
+    message: "parameter [name] is invalid",
+    data: null,
+    traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
+  },
+});
 
 /** Documents a refusal. */
 export const because = jsonAnswer(failure);
@@ -115,7 +113,7 @@ export function jsonBody<S extends z.ZodType>(schema: S) {
   return { content: { "application/json": { schema } }, required: true as const };
 }
 
-export type Page<T> = {
+type Page<T> = {
   pageNumber: number;
   pageSize: number;
   totalRecords: number;

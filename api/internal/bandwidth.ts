@@ -1,10 +1,8 @@
 import type { LeaseAnswer } from "../../domain/worker-messages.ts";
 
-/** Bytes that nobody takes are not saved up for longer than this. */
+/** Unused bandwidth is not saved up for longer than this. */
 const LEASE_MS = 1_000;
 const MOST_BUCKETS = 10_000;
-
-export type Bandwidth = ReturnType<typeof createBandwidth>;
 
 /**
  * Keeps one token bucket for each execution and cluster, over all workers (docs/decisions.md#rate-limit). The buckets

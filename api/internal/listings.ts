@@ -14,7 +14,7 @@ export type Listings = {
   end: (key: string) => void;
 };
 
-export type ListingDeps = {
+type ListingDeps = {
   db: Db;
   retryWindow: number;
   now: () => number;

@@ -19,7 +19,7 @@ import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
 
-export type InternalDeps = {
+type InternalDeps = {
   db: Db;
   store: Pick<Store, "openToSend" | "readSmall">;
   signer: InternalSigner;

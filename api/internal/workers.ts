@@ -23,7 +23,7 @@ export type Workers = {
 };
 
 /** Called for each refused request, and when a worker that was refused is admitted. */
-export type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
+type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
 /** Knows the transfer workers by their requests. */

@@ -10,7 +10,7 @@ export type Problem = {
   hint: string;
 };
 
-/** What the instance is watched by: its numbers, and the conditions of its alerts in words. */
+/** Watches the instance: its metrics, and the conditions of its alerts in words. */
 export type Watch = {
   /** The numbers in Prometheus' text format, at most a second old. */
   metrics: () => Promise<string>;

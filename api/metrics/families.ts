@@ -7,7 +7,7 @@ import { GAUGE_ALERTS, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
 /** Number of tasks with labels of their own, the oldest first; the numbers of all others are summed under `_other`. */
-export const MOST_TASKS = 500;
+const MOST_TASKS = 500;
 const OTHER = "_other";
 
 type Named = { task: (key: string) => string; cluster: (id: string) => string };

@@ -8,7 +8,7 @@ const DEADLINE_MS = 1_000;
 const FORGET_MS = 60_000;
 const MOST_WORKERS = 200;
 /** Longest metrics of one process (characters). */
-export const MOST_TEXT = 1024 ** 2;
+const MOST_TEXT = 1024 ** 2;
 const TYPES: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies MetricType[];
 
 /**
@@ -53,7 +53,7 @@ const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 /**
  * Reads the families of a text and adds the labels to each sample. A line that is not valid in the format is left out.
  */
-export function readFamilies(text: string, labels: Labels): Family[] {
+function readFamilies(text: string, labels: Labels): Family[] {
   const families = new Map<string, Family>();
   const added = writeLabels(labels).slice(1, -1);
   let current: Family | undefined;

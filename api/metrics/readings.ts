@@ -6,7 +6,7 @@ import type { Survey } from "./survey.ts";
  * One number that an alert looks at: `value` under `labels` in the metric; the rest describes the problem while the
  * alert holds. `than`: a limit of this reading's own; `since`: epoch ms, null = since it was first noticed.
  */
-export type Reading = {
+type Reading = {
   labels: Labels;
   value: number;
   than?: number;
@@ -212,7 +212,7 @@ const UNITS = [
 ] as const;
 
 /** Writes a duration (ms) in its two largest units: "2 h 5 min". */
-export function ago(ms: number): string {
+function ago(ms: number): string {
   let rest = Math.max(0, Math.round(ms / 1000));
   const parts = UNITS.flatMap(([unit, seconds]) => {
     const count = Math.floor(rest / seconds);

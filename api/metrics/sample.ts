@@ -9,14 +9,14 @@ import type { ApiDeps } from "../deps.ts";
 
 export type SampleDeps = Pick<ApiDeps, "db" | "zone" | "now" | "processes" | "hasTransferWorker"> & { dataDir: string };
 
-export type SampledRun = {
+type SampledRun = {
   clusters: string[];
   planned: number;
   steps: number;
   again: Map<string, { count: number; reason: string | null }>;
   lastOutcome: number;
 };
-export type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
+type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
 
 /** Facts that are too expensive to look up at each scrape. */
 export type Sample = {

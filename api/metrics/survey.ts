@@ -34,7 +34,7 @@ export type Survey = {
   workers: ReturnType<Sources["workers"]>;
 };
 
-export type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
+type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
 
 /** Surveys the instance: facts are at most 1 s old, expensive ones (the sample) at most 15 s. */
 export function createSurvey(deps: SurveyDeps) {

@@ -8,7 +8,7 @@ import { createSignals, type Signals, type Sources } from "./signals.ts";
 import type { SampleDeps } from "./sample.ts";
 import { createSurvey } from "./survey.ts";
 
-export type WatchDeps = SampleDeps & {
+type WatchDeps = SampleDeps & {
   localClusterName: string;
   signals?: Signals;
   sources?: Sources;

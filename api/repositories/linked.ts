@@ -13,10 +13,7 @@ import { fail } from "../http/errors.ts";
 import type { Configuration } from "./shapes.ts";
 
 type Secrets = { password?: string; token?: string };
-export type Link = Pick<
-  RepositoryRow,
-  "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify"
->;
+type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
 
 export const UNLINKED: Link = {
   url: null,

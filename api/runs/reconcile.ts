@@ -10,7 +10,7 @@ import type { Pace } from "./pace.ts";
 import { createTroubleNotes } from "./trouble-notes.ts";
 import { createUnbegun } from "./unbegun.ts";
 
-export type ReconcilerDeps = StartDeps & {
+type ReconcilerDeps = StartDeps & {
   now: () => number;
   /** IANA name of the configured zone. */
   zone: string;
@@ -19,7 +19,7 @@ export type ReconcilerDeps = StartDeps & {
   closed: (taskKey: string) => void;
 };
 
-export type Reconciler = {
+type Reconciler = {
   /** Looks at every run once. */
   look: () => Promise<void>;
   /** Keys of the tasks with a firing that cannot begin: its code fails before it has made its record. */

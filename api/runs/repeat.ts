@@ -1,6 +1,6 @@
 import type { Logger } from "../deps.ts";
 
-export type Repeated = {
+type Repeated = {
   /** Does the work now, or again right after the work that is under way. */
   now: () => void;
   stop: () => void;

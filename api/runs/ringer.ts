@@ -5,8 +5,6 @@ import { ring, type RingDeps } from "./ring.ts";
 
 export type RingerDeps = RingDeps & { now: () => number; temporalUp: () => boolean; logger: Pick<Logger, "warn"> };
 
-export type Ringer = ReturnType<typeof createRinger>;
-
 const RINGS_AT_ONCE = 8;
 const AFTER_FAILURE_MS = 1_000;
 

@@ -10,12 +10,12 @@ import { cut, runBase } from "../../domain/run-names.ts";
 import { ATTRIBUTES, FORM, type Queues, runPriority, TASK_RUN, type TaskRunInput } from "../../workflows/contract.ts";
 
 /** The parts of a task that Temporal shows. */
-export type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
+type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
 export type ShapeDeps = { queues: Queues; searchAttributes: () => boolean; catchUpWindow: number };
 /** The SDK forwards a priority, but its type does not name it. */
 type Action = ScheduleOptionsStartWorkflowAction<(input: TaskRunInput) => Promise<unknown>> & { priority: Priority };
 type Update = ScheduleUpdateOptions<Action>;
-export type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
+type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
 
 /** Builds the schedule that a task with this timing should have. */
 export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): ScheduleShape {

@@ -8,7 +8,7 @@ import { endRun } from "./end-run.ts";
 import { type Look, lookAtRun } from "./look.ts";
 import type { Pace } from "./pace.ts";
 
-export type StopWatchDeps = {
+type StopWatchDeps = {
   db: Db;
   client: Client;
   now: () => number;

@@ -12,7 +12,7 @@ const LATEST_DATE = 8.64e15;
 const HEX = /^[0-9a-f]+$/;
 
 /** A statement of files and the bytes behind it; `contents[i]` belongs to `files[i]`. */
-export type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
+type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
 
 /**
  * Parses the body of a statement of files (domain/sync.ts, Statement). It is checked by hand: thousands of files pass
@@ -91,7 +91,7 @@ export function parseFacts(value: unknown, at: string): DescribedFile {
   return { path, size, sha256, ...parseDigests(value, wrong), metadata, ...parseAudit(value, at) };
 }
 
-export const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
+const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
 
 function parseDigests(value: Record<string, unknown>, wrong: (field: string, rule: string) => never): OtherDigests {
   const digests: { [A in OtherAlgorithm]?: string } = {};

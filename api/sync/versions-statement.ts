@@ -16,7 +16,7 @@ const LONGEST_NAME = 1024;
 const MOST_TAGS = 10_000;
 
 /** A statement of versions and the bytes behind it; `bytes[i]` belongs to `contents[i]`. */
-export type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
+type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
 /** Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement). */
 export function parseStatedVersions(body: Buffer): StatedVersions {

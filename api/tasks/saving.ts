@@ -10,7 +10,7 @@ import type { ApiDeps } from "../deps.ts";
 import { ApiError, fail } from "../http/errors.ts";
 
 /** A task as a request wants it saved. */
-export type TaskDraft = {
+type TaskDraft = {
   name: string;
   localProjectId: string;
   replicaObjectType: ReplicaObjectType;

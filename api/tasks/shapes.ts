@@ -36,7 +36,7 @@ export const PathConstraintIn = z
     description: "A file, a folder with all below it, or `*` in the last segment; a plain string is accepted as well",
   });
 
-export const TaskObjectIn = z
+const TaskObjectIn = z
   .object({
     localRepoName: z.string(),
     repoType: z.enum(REPOSITORY_TYPES),

@@ -17,7 +17,7 @@ const STEP = 500;
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
-export type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
+type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
 
 /** `breathe` gives other work its turn, and throws when the process ends. */
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };

@@ -4,7 +4,7 @@ import type { Executions, Logger } from "../deps.ts";
 import { repeat } from "../runs/repeat.ts";
 import type { Schedules } from "../runs/schedules.ts";
 
-export type UpkeepDeps = {
+type UpkeepDeps = {
   db: Db;
   executions: Pick<Executions, "taskSaved">;
   schedules: Pick<Schedules, "reconcile">;

@@ -2,8 +2,6 @@ import type { Store } from "../../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../../domain/maven/layout.ts";
 import type { FileRow } from "../../http/send-file.ts";
 
-export type Checksums = ReturnType<typeof createChecksums>;
-
 /** Computes checksums of files, in hex. */
 export function createChecksums(store: Pick<Store, "digestOf">) {
   return async ({ sha256, md5 }: Pick<FileRow, "sha256" | "md5">, checksum: Checksum): Promise<string> => {
@@ -28,8 +26,6 @@ export function parseChecksum(text: string, checksum: Checksum): string | null {
 const MOST_EXPECTED = 10_000;
 
 const keyOf = (repositoryId: number, path: string, checksum: Checksum) => `${repositoryId} ${checksum} ${path}`;
-
-export type Expectations = ReturnType<typeof createExpectations>;
 
 export function createExpectations() {
   const expected = new Map<string, string>();

@@ -3,7 +3,7 @@ import { createChecksums, createExpectations } from "./checksums.ts";
 import { createSerial } from "./serial.ts";
 
 /** The memory of hosted Maven repositories between requests. */
-export type MavenMemory = ReturnType<typeof createMemory>;
+type MavenMemory = ReturnType<typeof createMemory>;
 
 const createMemory = (store: Store) => ({
   checksumOf: createChecksums(store),

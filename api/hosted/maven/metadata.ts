@@ -11,7 +11,7 @@ import { matchesTag } from "../../http/byte-range.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { readPlugins } from "./plugins.ts";
 
-export type Metadata = { content: string; lastModified: number };
+type Metadata = { content: string; lastModified: number };
 
 /**
  * Makes the `maven-metadata.xml` at a path from the content of its folder: of a snapshot, an artifact, a group with

@@ -22,7 +22,7 @@ import { watchBody } from "./watch.ts";
 import { LONGEST_XML } from "./xml.ts";
 
 /** The result of an upload. `file`: null for a checksum or metadata, which are not kept as they came. */
-export type Received = { created: boolean; file: NodeRow | null };
+type Received = { created: boolean; file: NodeRow | null };
 
 const LONGEST_CHECKSUM = 4096;
 

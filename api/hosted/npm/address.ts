@@ -16,7 +16,7 @@ export type Address =
   | { kind: "tarball"; name: string; file: string }
   | { kind: "tarballRevision"; name: string; file: string; rev: string };
 
-export type Place = { projectId: string; repoName: string; address: Address };
+type Place = { projectId: string; repoName: string; address: Address };
 
 /** Parses `/npm/{project}/{repository}/…` from the bytes of the request line; scopes come as `@s/n` and as `@s%2fn`. */
 export function placeOf(c: Context<Env>): Place {

@@ -7,7 +7,7 @@ import type { NpmDocument } from "../../../domain/npm/package.ts";
 import { abbreviatedVersion, aboutPackage, fullVersion } from "../../../domain/npm/packument.ts";
 
 /** `abbreviated`: only what an installation needs, several times smaller. */
-export type Form = "full" | "abbreviated";
+type Form = "full" | "abbreviated";
 
 export type Packuments = {
   /** The document of a package as JSON; `base`: address of the repository, without a slash at the end. */

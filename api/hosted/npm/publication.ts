@@ -11,7 +11,7 @@ import { createScanner, type Piece, type Scanner } from "./scan.ts";
  * Most bytes of a body besides the tarball: `npm deprecate` sends the whole packument, which may have thousands of
  * versions.
  */
-export const MAX_METADATA = 32 * 1024 * 1024;
+const MAX_METADATA = 32 * 1024 * 1024;
 
 /** A tarball that arrived whole, with its hashes as npm writes them (sha1 in hex, sha512 in base64). */
 export type Tarball = { file: string; staged: Staged; sha1: string; sha512: string };
@@ -20,7 +20,7 @@ export type Tarball = { file: string; staged: Staged; sha1: string; sha512: stri
  * The body of a PUT: the metadata, and the tarball if one came with it. Whoever does not commit the tarball must
  * discard it.
  */
-export type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
+type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 

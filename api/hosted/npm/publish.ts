@@ -153,6 +153,6 @@ export function checkDistTag(tag: string): void {
   if (!isDistTag(tag))
     throw new NpmError(
       400,
-      `${JSON.stringify(tag.slice(0, 100))} is not a valid dist-tag: use a word that is not a version or range of versions`,
+      `${JSON.stringify(tag.slice(0, 100))} is not a valid dist-tag: use a word that is neither a version nor a range`,
     );
 }

@@ -7,7 +7,7 @@ import { ApiError } from "../../http/errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../http/failure-status.ts";
 
 /** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
-export type OciCode =
+type OciCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
   | "BLOB_UPLOAD_UNKNOWN"

@@ -77,7 +77,7 @@ function challenge(c: Context<Env>, guard: Guard, target: Target, message: strin
   });
 }
 
-export const SERVICE = "artifact-replication";
+const SERVICE = "artifact-replication";
 
 function scopeOf(c: Context<Env>, target: Target): string {
   const { name, action } = needed(c.req.method, target);

@@ -7,7 +7,7 @@ import { toWebStream } from "../../http/send-file.ts";
 import { OciError } from "./errors.ts";
 
 /** A content to send; `sha256`: its name in the store. */
-export type Sent = { digest: string; sha256: string; size: number; contentType: string };
+type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
 /** Answers GET and HEAD of a content: the whole, a part of it if `ranges`, or 304 when the client has it already. */
 export async function sendContent(

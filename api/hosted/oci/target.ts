@@ -3,8 +3,7 @@ import { isImageName } from "../../../domain/reference.ts";
 import type { Env } from "../../deps.ts";
 import { OciError } from "./errors.ts";
 
-export type TargetKind =
-  "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
+type TargetKind = "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
 
 /**
  * The thing that a request below `/v2` addresses. `name`: the whole name of the image; `reference`: a tag, a digest or
@@ -44,7 +43,7 @@ export function targetOf(c: Context<Env>): Target {
   );
 }
 
-export function checkName(name: string): string {
+function checkName(name: string): string {
   if (isImageName(name)) return name;
   throw new OciError(
     400,
