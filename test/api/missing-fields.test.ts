@@ -89,7 +89,7 @@ function without(body: unknown, way: Way, put: null | undefined): unknown {
 
 const pathOf = (path: string): string => path.replaceAll(/\{\w+\}/g, "demo");
 
-test("a body without a required field is refused with 250106 and the field's full name, on every route and at every depth", async () => {
+test("a body without a required field is refused with 250106 and its full name, on every route and at every depth", async () => {
   const seen: string[] = [];
   for (const { method, path, schema } of bodies) {
     const whole = valueOf(schema);

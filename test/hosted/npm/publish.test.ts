@@ -23,7 +23,7 @@ const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body
 const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
   put(name, publication(name, version, content, more));
 
-test("a version is immutable, whether it comes again the same or different", async () => {
+test("a published version is immutable, even for the same content", async () => {
   const content = random(1000);
   expect((await publish("pear", "1.0.0", content)).status).toBe(201);
   for (const again of [content, random(1000)]) {
@@ -168,7 +168,7 @@ test.each([
   "caf%C3%A9",
   "%ff",
   "x".repeat(215),
-])("%s is no name of a package", async (name) => {
+])("%s is not a valid name of a package", async (name) => {
   for (const method of ["PUT", "GET"]) {
     const { status, headers, body } = await rawRequest(
       api.port,
@@ -192,7 +192,7 @@ test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx
   },
 );
 
-test("names of JavaScript's own objects are names like any other, and pollute nothing", async () => {
+test("names of JavaScript's own objects are ordinary names, and pollute nothing", async () => {
   const hostile = JSON.stringify(publication("constructor", "1.0.0", tarball)).replace(
     '"name":',
     '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"name":',
@@ -212,7 +212,7 @@ test("names of JavaScript's own objects are names like any other, and pollute no
   expect((await api.npm("GET", "/constructor/toString")).status).toBe(404);
 });
 
-test("a body that comes letter by letter, attachments first, with escapes that other encoders write, is the same publication", async () => {
+test("a body in single bytes, with attachments first and rare escapes, is the same publication", async () => {
   const content = Buffer.from(Array.from({ length: 300 }, (_, i) => (i * 7) % 256));
   const { _attachments, ...rest } = publication("pear", "1.0.0", content, {
     document: {
@@ -234,7 +234,7 @@ test("a body that comes letter by letter, attachments first, with escapes that o
   });
 });
 
-test("hashes that a client leaves out are made", async () => {
+test("hashes that a client leaves out are added", async () => {
   await put("pear", withDist({}));
   const { dist } = (await api.npm("GET", "/pear/1.0.0")).json;
   expect(dist).toEqual({
@@ -261,7 +261,7 @@ test("a publication that is cut off leaves nothing", async () => {
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("16 versions published at once are all there; of the same version published twice at once one is", async () => {
+test("16 versions published at once all exist, and the same version published twice at once exists once", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
   const answers = await Promise.all(
     contents.map((content, i) => publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` })),
@@ -314,7 +314,7 @@ test.each([
   ["/npm/nowhere/packages", /there is no project nowhere/],
   ["/npm/demo/nowhere", /there is no repository demo\/nowhere/],
   ["/npm/demo/files", /of type GENERIC, not NPM/],
-])("%s is no npm repository, and says why", async (base, message) => {
+])("%s is not an npm repository, and the answer says why", async (base, message) => {
   const { status, json } = await npmCaller(api.port, base)("GET", "/-/ping");
   expect([status, json["error"]]).toEqual([404, expect.stringMatching(message)]);
 });
