@@ -167,7 +167,7 @@ describe("attaching a cluster", () => {
 describe("the protocol of a cluster", () => {
   const info = async () => (await get("info?name=hub")) as Record<string, unknown>;
 
-  test("the protocol of a cluster is answered as it was sent, null too, and told to the test of the connection", async () => {
+  test("the protocol of a cluster is answered as sent, and given to the test of the connection", async () => {
     await create();
     expect(await info()).toMatchObject({ protocol: null });
     expect(await get("list")).toMatchObject([{ name: "hub", protocol: null }]);
@@ -203,7 +203,7 @@ describe("the protocol of a cluster", () => {
     });
   });
 
-  test("the protocol of a cluster lets secrets stay with their bucket, and never goes with them to a host of its name", async () => {
+  test("secrets of a cluster stay with their bucket, and never go to a host with its name", async () => {
     await create({ url: "s3://bucket", ping: false });
     await update({ url: "s3://bucket/below", ping: false });
     expect(secretsOf().password).toBe("s3cret");
@@ -362,7 +362,7 @@ describe("detaching a cluster", () => {
 });
 
 describe("the watch over clusters", () => {
-  test("the watch over clusters writes down which are healthy and why others are not, and leaves reporting ones alone", async () => {
+  test("the watch over clusters stores which are healthy and why others are not, except reporting ones", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
     await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });

@@ -110,7 +110,7 @@ describe("a configuration", () => {
     expect(api.logs.map((line) => JSON.stringify(line)).join()).not.toContain("hush-hush");
   });
 
-  test("a configuration gives its registry a protocol, which an update that says nothing of it leaves and null clears", async () => {
+  test("a configuration gives its registry a protocol, kept by an update without it and cleared by null", async () => {
     expect(await create([{ ...TO_REGISTRY, protocol: "WEBDAV" }])).toMatchObject(done);
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
     expect(clusterNamed("p/files/mirrors")?.protocol).toBe("WEBDAV");
@@ -205,7 +205,7 @@ describe("a configuration", () => {
     expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual(before);
   });
 
-  test("a configuration stays one when its task is changed: one object of its repository, one cluster, and its own goes when it turns to another", async () => {
+  test("a configuration whose task is changed keeps one object and one cluster", async () => {
     await create([TO_REGISTRY]);
     const { key = "" } = taskNamed("p/files/mirrors") ?? {};
     const object = { localRepoName: "files", repoType: "GENERIC" };
@@ -368,7 +368,7 @@ describe("a run-once task", () => {
     },
   );
 
-  test("a run-once task is executed on demand, shows its newest execution and is deleted when that has ended", async () => {
+  test("a run-once task is executed on demand, shows its newest execution and is deleted after it", async () => {
     await once(ONCE_PATH);
     expect(await status()).toMatchObject(done);
     const key = taskNamed("p/files/push")?.key ?? "";

@@ -100,7 +100,7 @@ describe("packages of a MAVEN repository", () => {
     expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([2, ["1.9"]]);
   });
 
-  test("packages of a MAVEN repository have a latest that is complete, as in maven-metadata.xml, while files of a newer one still come", async () => {
+  test("packages of a MAVEN repository have a complete latest version while files of a newer one arrive", async () => {
     const repo = await repository("maven-coming", "MAVEN");
     await fill.deploy(repo, "com.acme:lib", "1.0");
     await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".jar"), "jar");
@@ -109,7 +109,7 @@ describe("packages of a MAVEN repository", () => {
     expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "2.0" });
   });
 
-  test("packages of a MAVEN repository deleted, are gone for Maven's clients at once", async () => {
+  test("deleted packages of a MAVEN repository are gone for Maven's clients at once", async () => {
     const repo = await repository("maven-deleted", "MAVEN");
     for (const version of ["1", "2"]) await fill.deploy(repo, "com.acme:lib", version);
     expect((await remove("version", repo, { packageKey: "gav://com.acme:lib", version: "2" })).code).toBe(0);
@@ -144,7 +144,7 @@ describe("packages of an NPM repository", () => {
     ]);
   });
 
-  test("packages of an NPM repository deleted, are gone for npm at once", async () => {
+  test("deleted packages of an NPM repository are gone for npm at once", async () => {
     const repo = await repository("npm-deleted", "NPM");
     for (const version of ["1.0.0", "1.1.0"]) await fill.publish(repo, "tool", version);
     expect((await remove("version", repo, { packageKey: "npm://tool", version: "1.1.0" })).code).toBe(0);
@@ -156,7 +156,7 @@ describe("packages of an NPM repository", () => {
 });
 
 describe("packages of an image repository", () => {
-  test("packages of an image repository are its images, one version for each tag that is no part of another", async () => {
+  test("packages of an image repository are its images, with one version for each tag of its own", async () => {
     const repo = await repository("images", "OCI");
     const image = await fill.push(repo, "team/app", "1.0");
     await fill.push(repo, "team/app", "latest", image);
@@ -179,7 +179,7 @@ describe("packages of an image repository", () => {
     });
   });
 
-  test("packages of an image repository deleted, are gone for docker at once, but for what other tags need", async () => {
+  test("deleted packages of an image repository are gone for docker at once, except what other tags need", async () => {
     const repo = await repository("images-deleted", "DOCKER");
     const image = await fill.push(repo, "app", "1", makeImage({ format: "docker" }));
     await fill.push(repo, "app", "2", image);

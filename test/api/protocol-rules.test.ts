@@ -35,7 +35,7 @@ describe("a linked repository", () => {
       "NPM",
       "https://r.example",
       "MAVEN",
-      /\[configuration\.protocol\].*NPM repositories cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
+      /\[configuration\.protocol\].*cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
     ],
     ["GENERIC", "https://r.example", "OCI", /\[configuration\.protocol\].*WEBDAV or S3 or HTTP or DIRECTORY/],
     ["NPM", "s3://bucket", null, /\[configuration\.url\].*speaks S3/],
@@ -134,7 +134,7 @@ describe("a task that a later release can run", () => {
       api.time.now,
     );
 
-  test("a task that a later release can run is saved, and its run ends with a reason that names the cluster's protocol", async () => {
+  test("a task for a later release is saved, and its run ends with a reason that names the protocol", async () => {
     setCluster({ protocol: "S3", url: "s3://bucket" });
     const id = await record([{ localRepoName: "files", repoType: "GENERIC" }]);
     expect(runTargets(api.db, id)).toEqual({

@@ -106,7 +106,7 @@ describe("one execution", () => {
     });
   });
 
-  test("one execution says what keeps its run from going on wherever it is answered, and no more once it is over", async () => {
+  test("every answer about an execution says what keeps its run from going on, until it is over", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setProblem(api.db, id, "its code fails");
     const answered = [
@@ -353,7 +353,7 @@ const numbers = ({ records }: Pick<Page, "records">) =>
 describe("many details", () => {
   const MANY = 20_000;
 
-  test("many details are listed and paged from both ends without a gap, and other answers come in between", async () => {
+  test("many details are listed and paged from both ends without a gap, and hold up no other request", async () => {
     const id = addRecord(api.db, key, api.time.now);
     addManyDetails(api.db, id, INSTANCE, MANY);
     const expected = (from: number, count: number, step = 1) =>

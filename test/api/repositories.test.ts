@@ -226,7 +226,7 @@ test.each([
   expect(await get("/repo/list/demo")).toMatchObject({ data: [] });
 });
 
-test("the protocol of a linked repository is answered as it was sent, kept by an update without it, and cleared by null", async () => {
+test("the protocol of a linked repository is answered as sent, kept by an update, and cleared by null", async () => {
   await makeProject();
   const link = (configuration: object) => ({
     projectId: "demo",

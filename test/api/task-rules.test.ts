@@ -304,7 +304,7 @@ describe("creating a task", () => {
     ).toBe(0);
   });
 
-  test("creating a task keeps paths in normal form, strings and objects alike, and constraints of a whole repository", async () => {
+  test("creating a task stores paths in normal form and keeps constraints of a whole repository", async () => {
     const { key } = await api.created(pathObject("a/b/", { path: "/c/*.jar" }, "/"));
     const { data } = await api.call("GET", `${TASK}/detail/${key}`);
     expect(data).toMatchObject({

@@ -53,7 +53,8 @@ test("mvn cannot change a release, and may deploy the same content again", async
   const first = file("first.jar", "content");
   const pomFile = file(
     "first.pom",
-    `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>fixed</artifactId><version>1.0</version></project>`,
+    `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId>` +
+      "<artifactId>fixed</artifactId><version>1.0</version></project>",
   );
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
@@ -99,8 +100,11 @@ test("four mvn that deploy versions of one artifact at once leave correct metada
 
 test("mvn deploy of a project goes to its distributionManagement", async () => {
   const repository = `<id>hosted</id><url>${server.url}${server.base}</url>`;
-  const project = `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>
-    <distributionManagement><repository>${repository}</repository><snapshotRepository>${repository}</snapshotRepository></distributionManagement></project>`;
+  const project = `<project><modelVersion>4.0.0</modelVersion>
+    <groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>
+    <distributionManagement>
+      <repository>${repository}</repository><snapshotRepository>${repository}</snapshotRepository>
+    </distributionManagement></project>`;
   await client().build("deploy", { "pom.xml": project });
   expect(server.versions()).toContain(`${GROUP}:parent 3-SNAPSHOT complete`);
   expect(elements(await server.text(`${FOLDER}/parent/maven-metadata.xml`), "latest")).toEqual(["3-SNAPSHOT"]);

@@ -26,7 +26,10 @@ async function deploy(version: string): Promise<void> {
     expect((await server.put(`${path}.sha1`, sha1(content))).status).toBe(201);
   }
   const before = elements(await server.text(METADATA), "version");
-  const mine = `<metadata><groupId>org.example</groupId><artifactId>app</artifactId><versioning><release>${version}</release><versions>${before.map((each) => `<version>${each}</version>`).join("")}</versions></versioning></metadata>`;
+  const versions = before.map((each) => `<version>${each}</version>`).join("");
+  const mine =
+    "<metadata><groupId>org.example</groupId><artifactId>app</artifactId>" +
+    `<versioning><release>${version}</release><versions>${versions}</versions></versioning></metadata>`;
   expect((await server.put(METADATA, mine)).status).toBe(201);
   expect((await server.put(`${METADATA}.sha1`, sha1(mine))).status).toBe(201);
 }
@@ -178,10 +181,13 @@ test("a new build of a complete snapshot makes an event when it is complete itse
   ]);
 });
 
-const plugins = (...names: string[]) =>
-  `<metadata><plugins>${names.map((name) => `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix><artifactId>${name}-maven-plugin</artifactId></plugin>`).join("")}</plugins></metadata>`;
+const pluginXml = (name: string) =>
+  `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix>` +
+  `<artifactId>${name}-maven-plugin</artifactId></plugin>`;
 
-test("prefixes of plugins come from their names or from clients, also from several at once, and go with their plugin", async () => {
+const plugins = (...names: string[]) => `<metadata><plugins>${names.map(pluginXml).join("")}</plugins></metadata>`;
+
+test("prefixes of plugins come from their names or from several clients, and go with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
   const names = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, "0")}`);
   for (const name of names)

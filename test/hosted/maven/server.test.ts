@@ -32,7 +32,7 @@ test("a deployed file is read back whole, in part, and not again by a client tha
   expect((await server.get(JAR, { "if-none-match": got.headers["etag"] ?? "" })).status).toBe(304);
 });
 
-test("a version exists from its first file, is complete with POM and main artifact, and makes events from then on", async () => {
+test("a version exists from its first file, and makes events once it has POM and main artifact", async () => {
   await server.put(JAR, "jar");
   expect([server.versions(), server.told()]).toEqual([["org.example:app 1.0 lacking"], []]);
   await server.put(POM, pom("app", "1.0"));
@@ -283,7 +283,8 @@ test("files with strange coordinates are files like any others", async () => {
 test("an upload that is cut off leaves nothing behind", async () => {
   const socket = connect(server.port, "127.0.0.1");
   socket.write(
-    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: 9000000\r\n\r\n`,
+    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
+      "Content-Length: 9000000\r\n\r\n",
   );
   await new Promise((resolve) => void socket.write(random(3_000_000), resolve));
   socket.destroy();

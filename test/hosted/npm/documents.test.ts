@@ -177,8 +177,11 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
     },
   });
   api.db.$client.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
-    INSERT INTO version (package_id, name, digest, size, complete, document, created_by, created_date, last_modified_by, last_modified_date)
-    SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i), created_by, created_date, last_modified_by, last_modified_date FROM version, n`);
+    INSERT INTO version (package_id, name, digest, size, complete, document,
+      created_by, created_date, last_modified_by, last_modified_date)
+    SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i),
+      created_by, created_date, last_modified_by, last_modified_date
+    FROM version, n`);
   const start = performance.now();
   const first = await api.npm("GET", "/pear", { headers: { accept: ABBREVIATED } });
   const made = performance.now();
@@ -187,7 +190,8 @@ test("a packument of 3,000 versions does not hold up other requests, and is quic
   expect(Object.keys(versionsIn(first.json))).toHaveLength(3000);
   expect(second.body.equals(first.body)).toBe(true);
   console.log(
-    `an abbreviated packument of 3,000 versions (${first.body.length} bytes): first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
+    `an abbreviated packument of 3,000 versions (${first.body.length} bytes): ` +
+      `first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
   );
   const document = await packument("pear");
   for (const version of Object.keys(versionsIn(document))) deprecate(document, version, "all of them");

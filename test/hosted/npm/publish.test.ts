@@ -46,7 +46,9 @@ test("a version that differs from a published one in build metadata only is refu
     ["2.0.0-rc.1+b", "2.0.0-rc.1+a"],
   ] as const) {
     const { status, json } = await publish("pear", version, random(100));
-    const error = `you cannot publish over the previously published version: pear@${version} and pear@${twin} differ in their build metadata only, which npm ignores: publish it under a higher version`;
+    const error =
+      `you cannot publish over the previously published version: pear@${version} and pear@${twin} ` +
+      "differ in their build metadata only, which npm ignores: publish it under a higher version";
     expect([status, json]).toEqual([409, { error, reason: "conflict" }]);
   }
   for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"])
@@ -54,12 +56,13 @@ test("a version that differs from a published one in build metadata only is refu
   expect(staged()).toEqual([]);
 });
 
-test("versions that an earlier release stored side by side stay readable, and can be deprecated and unpublished", async () => {
+test("versions that an earlier release stored side by side can be read, deprecated and unpublished", async () => {
   const content = random(100);
   await publish("pear", "1.0.0", random(100));
   await publish("pear", "1.0.1", content);
   api.db.$client.exec(
-    "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
+    "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; " +
+      "UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
   );
   expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(true);
   const { json } = await api.npm("GET", "/pear?write=true");
@@ -249,7 +252,8 @@ test("a publication that is cut off leaves nothing", async () => {
   for (const length of [200, 400_000, bytes.length - 1]) {
     const socket = connect(api.port, "127.0.0.1");
     socket.write(
-      `PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+      `PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
+        `Content-Length: ${bytes.length}\r\n\r\n`,
     );
     await new Promise((resolve) => void socket.write(bytes.subarray(0, length), resolve));
     socket.destroy();
@@ -357,7 +361,8 @@ test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and
   await server.kill();
   rmSync(directory, { recursive: true, force: true });
   console.log(
-    `a tarball of 102 MiB: ${Math.round(ms)} ms, memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
+    `a tarball of 102 MiB: ${Math.round(ms)} ms, ` +
+      `memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
   );
   expect(grown).toBeLessThan(100);
 });

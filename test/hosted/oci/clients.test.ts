@@ -133,7 +133,8 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     const blob = join(folder, "blob");
     const bytes = Buffer.alloc(20 * MIB, "chunks");
     writeFileSync(blob, bytes);
-    const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,blobChunk=${MIB},blobMax=${2 * MIB}`;
+    const sizes = `blobChunk=${MIB},blobMax=${2 * MIB}`;
+    const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,${sizes}`;
     const digest = await new Promise<string>((resolve, reject) => {
       const child = spawn(tools.regctl ?? "", ["blob", "put", at("by/chunks"), "--host", host], {
         stdio: ["pipe", "pipe", "inherit"],

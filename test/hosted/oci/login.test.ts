@@ -87,7 +87,8 @@ describe("docker login and what follows", () => {
     const several = (
       await api.http(
         "GET",
-        "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push&scope=nonsense&scope=registry:catalog:*",
+        "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push" +
+          "&scope=nonsense&scope=registry:catalog:*",
       )
     ).json as Token;
     expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual([

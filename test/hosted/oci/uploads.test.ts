@@ -207,7 +207,8 @@ describe("limits of uploads", () => {
     rmSync(directory, { recursive: true, force: true });
     const sorted = times.toSorted((a, b) => a - b);
     console.log(
-      `while 256 MiB of layers came in: ${sorted.length} answers, p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
+      `while 256 MiB of layers arrived: ${sorted.length} answers, ` +
+        `p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
     );
     expect(sorted.length).toBeGreaterThan(5);
   });
@@ -221,7 +222,8 @@ function mountSmallDisk(): string | null {
     return directory;
   } catch (error) {
     console.warn(
-      `SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+      "SKIPPED: a full disk is not tested, because a small one cannot be mounted here " +
+        `(needs root on Linux): ${String(error)}`,
     );
     rmSync(directory, { recursive: true });
     return null;

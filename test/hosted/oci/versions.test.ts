@@ -32,7 +32,8 @@ const events = () =>
   ).map(({ subject, version, digest }) => [subject, version, digest]);
 const versions = () =>
   rows<{ name: string; digest: string; size: number }>(
-    "SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id ORDER BY package.name, version.name",
+    "SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id " +
+      "ORDER BY package.name, version.name",
   );
 const files = () =>
   rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(
@@ -62,7 +63,7 @@ function expectFiles(...images: TestManifest[]): void {
 }
 
 describe("tags as versions", () => {
-  test("tags are versions with the digest of their manifest and the size of their content, each layer once", async () => {
+  test("tags are versions with the digest of their manifest and their size, each layer once", async () => {
     const shared = makeBlob(5_000);
     const [one, two] = [
       makeImage({ layers: [shared, 100] }),
@@ -77,7 +78,7 @@ describe("tags as versions", () => {
     ]);
   });
 
-  test("a tag that is created or moved makes one event for REAL_TIME; a push by digest or of the same makes none", async () => {
+  test("a tag that is created or moved makes one event, and a push by digest or of the same none", async () => {
     const [one, two] = [makeImage(), makeImage()];
     await api.push(NAME, null, one);
     expect(events()).toEqual([]);
@@ -88,7 +89,7 @@ describe("tags as versions", () => {
     expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
   });
 
-  test("an attachment to the manifest of a tag, a child of its index or another attachment makes an event of the tag", async () => {
+  test("an attachment to a manifest, a child of an index or an attachment makes an event of its tag", async () => {
     const child = makeImage();
     const index = makeIndex([child]);
     for (const tag of ["v1", "v2"]) await api.push(NAME, tag, index);
@@ -140,7 +141,7 @@ describe("tags as versions", () => {
 });
 
 describe("deleting a version", () => {
-  test("deleting a version takes all that only it needs, and what is attached; what other tags and indexes need stays", async () => {
+  test("deleting a version deletes its attachments and all that no other tag or index needs", async () => {
     const shared = makeBlob(5_000);
     const [amd, arm] = [
       makeImage({ layers: [shared, 100] }),
@@ -312,7 +313,9 @@ describe("colliding names", () => {
 
   test("annotations named like properties of objects are annotations like others", async () => {
     const subject = makeImage();
-    const text = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
+    const text =
+      '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],' +
+      `"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
     const index: TestManifest = {
       bytes: Buffer.from(text),
       digest: sha256(Buffer.from(text)),
