@@ -9,7 +9,9 @@ import { SYNC_PREFIX } from "../domain/sync.ts";
 import { authenticate, createLogin, type Login } from "./http/auth.ts";
 import type { ApiDeps, Env } from "./deps.ts";
 import { docsRoutes } from "./docs/routes.ts";
-import { ApiError, errorAnswer, failWith } from "./http/errors.ts";
+import { notOffered, tooLong } from "./http/details.ts";
+import { errorAnswer } from "./http/error-answer.ts";
+import { ApiError, failWith } from "./http/errors.ts";
 import { refuseInvalid } from "./http/invalid.ts";
 import type { HostedDeps } from "./hosted/endpoint.ts";
 import { endpointOf, ENDPOINTS } from "./hosted/index.ts";
@@ -26,7 +28,7 @@ import { syncRoutes } from "./sync/routes.ts";
 import { systemRoutes } from "./system/routes.ts";
 import { taskRoutes } from "./tasks/routes.ts";
 
-/** Everything the control plane answers over HTTP. */
+/** Creates everything that the control plane answers over HTTP. */
 export function createApp(deps: ApiDeps) {
   const login = createLogin(deps);
   const app = createRoot(deps, login);
@@ -50,7 +52,7 @@ export function createApp(deps: ApiDeps) {
   );
 }
 
-/** What native clients of hosted types ask, with its documentation. */
+/** Mounts the endpoints for native clients of hosted types, with their documentation. */
 function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
   for (const { at, routes, document } of ENDPOINTS) {
     const native = routes(deps);
@@ -59,12 +61,12 @@ function mountHosted(app: OpenAPIHono<Env>, deps: HostedDeps): void {
   }
 }
 
-/** What holds for every route: one shape of answers, the trace, the login, the limits. */
+/** Creates the app with what holds for every route: one shape of answers, the trace, the login, the limits. */
 function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: collapsed, defaultHook: refuseInvalid });
   const limit = bodyLimit({
     maxSize: deps.maxJsonBody,
-    onError: () => failWith(413, 250106, `the body is larger than ${deps.maxJsonBody} bytes`),
+    onError: () => failWith(413, 250106, tooLong(deps.maxJsonBody)),
   });
 
   const { traced } = deps;
@@ -90,7 +92,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     return next();
   });
   app.use(authenticate(login, { ...deps, hasOwnLogin }));
-  // Before anything is read of a task: what passed since the last request is no next time any more.
+  // Before any task is read: a time that has passed since the last request is not a next time any more.
   app.use("/replication/api/*", (_, next) => {
     advanceNextTimes(deps.db, deps.zone, deps.now());
     return next();
@@ -104,7 +106,7 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
     const methods = allowedMethods(app, c.req.path);
     const error =
       methods.length > 0
-        ? new ApiError(250112, [`${c.req.method} is not offered here, ${methods.join(", ")} is`], {
+        ? new ApiError(250112, [notOffered(c.req.method, methods.join(", "))], {
             status: 405,
             headers: { allow: methods.join(", ") },
           })
@@ -117,21 +119,24 @@ function createRoot(deps: ApiDeps, login: Login): OpenAPIHono<Env> {
 const inForm = (c: Context<Env>) => endpointOf(c.req.path)?.errorAnswer ?? errorAnswer;
 const hasOwnLogin = (path: string): boolean => path === "/metrics" || endpointOf(path)?.login === "OWN";
 
-/** Answered often by design; logged on demand. */
+/** Requests that are frequent by design: they are logged at debug level and not traced. */
 const QUIET = /^\/(?:(?:health|internal)\/|metrics$)/;
 /**
- * A question that says of no body has none (RFC 9112 section 6.3), found out by its headers alone: hono makes a whole
- * Request to look at a body.
+ * Whether a GET or HEAD has no body, by its headers alone (RFC 9112 section 6.3): hono makes a whole Request to look at
+ * a body.
  */
 const isBodiless = ({ req }: Context<Env>) =>
   (req.method === "GET" || req.method === "HEAD") &&
   req.header("content-length") === undefined &&
   req.header("transfer-encoding") === undefined;
-/** Routes of instances and workers that limit their bodies themselves: contents are streamed. */
+/** Routes for instances and workers: they stream contents and limit their bodies themselves. */
 const STREAMED = /^\/internal\/|^\/replication\/sync\//;
 const isStreamed = (path: string): boolean => STREAMED.test(path) || (endpointOf(path)?.streams ?? false);
 
-/** Old documents write `/replication//api/…`; a proxy used to merge the slashes. Nowhere else are paths changed. */
+/**
+ * Merges the slashes of `/replication//api/…`: old documents write so, and a proxy used to merge them. No other path is
+ * changed.
+ */
 function collapsed(request: Request): string {
   return getPath(request).replace(/^\/replication\/{2,}/, "/replication/");
 }

@@ -6,39 +6,39 @@ import type { Store } from "../activities/store/store.ts";
 import type { Db } from "../db/open.ts";
 import type { ClusterType, Protocol, RepositoryType } from "../domain/vocabulary.ts";
 import type { ApiError } from "./http/errors.ts";
-import type { Watch } from "./metrics/watch.ts";
+import type { Watch } from "./metrics/contract.ts";
 
-/** What each request carries. Without a socket (`app.request` in tests) there are no bindings. */
+/** The context of each request. Without a socket (`app.request` in tests) there are no bindings. */
 export type Env = {
-  /** `refused`: why the request could not be read; nothing else of it is known. */
+  /** `refused`: why the request could not be read; then nothing else of it is known. */
   Bindings: Partial<HttpBindings> & { refused?: ApiError };
   Variables: { traceId: string; user: string };
 };
 
 export type Logger = Record<"debug" | "info" | "warn" | "error", (facts: object, message: string) => void>;
 
-/** Which of the other processes do their work, as the supervisor says. */
+/** Which of the other processes do their work, as the supervisor reports. */
 export type Processes = { temporal: boolean; searchAttributes: boolean; orchestrator: boolean; workers: number };
 
 /** Runs of tasks. Everything that starts, stops or schedules one goes through here. */
 export type Executions = {
   /** Opens the RUNNING record and starts the run; ApiError 250303 while one runs, 250304 when disabled. */
   start: (taskKey: string) => Promise<void>;
-  /** Cancels what runs; true when something did. */
+  /** Cancels the runs of a task; true when there was one. */
   stop: (taskKey: string, reason: string) => Promise<boolean>;
-  /** Cancels what runs and waits for its end, at most `ms`. */
+  /** Cancels the runs of a task and waits for their end, at most `ms`. */
   cancelAndWait: (taskKey: string, ms: number) => Promise<void>;
-  /** After create, update and toggle: brings schedule and immediate start in line with the row. */
+  /** Called after create, update and toggle: brings schedule and immediate start in line with the row. */
   taskSaved: (taskKey: string) => Promise<void>;
-  /** Lets go what hangs on the task outside of the database: its schedule. */
+  /** Releases what belongs to a task outside of the database: its schedule and its doorbell. */
   taskDeleted: (taskKey: string) => Promise<void>;
 };
 
-/** How to reach a cluster, with its credentials in the clear: for testing a connection only. */
+/** How to reach a cluster, with its credentials in the clear; only for testing a connection. */
 export type ClusterAccess = {
   type: ClusterType;
   url: string;
-  /** As it was given; null: by the url's scheme or the type of what is sent there. */
+  /** As it was given; null: chosen by the url's scheme or the type of what is sent there. */
   protocol: Protocol | null;
   username: string | null;
   password: string | null;
@@ -47,13 +47,13 @@ export type ClusterAccess = {
   insecureSkipVerify: boolean;
 };
 
-/** Why a cluster cannot be used; `refused`: it answers, and does not take the credentials. */
+/** Why a cluster cannot be used; `refused`: it answers, but does not accept the credentials. */
 export type ClusterProblem = { reason: string; refused: boolean };
 
-/** How to reach the registry behind a linked repository; for testing it only. */
+/** How to reach the registry behind a linked repository; only for testing it. */
 export type LinkedAccess = Omit<ClusterAccess, "type"> & { type: RepositoryType };
 
-/** One of the three answers about a linked repository; `ok` null: it could not be found out. */
+/** One of the three answers about a linked repository; `ok` null: unknown, could not be tested. */
 export type LinkedAnswer = { ok: boolean | null; message: string };
 export type LinkedCheck = Record<"reachable" | "authenticated" | "allowed", LinkedAnswer>;
 
@@ -66,29 +66,29 @@ export type ApiDeps = {
   /** IANA name of the zone in which times are written. */
   zone: string;
   localClusterName: string;
-  /** Where clients reach this instance; null: what their Host header says. */
+  /** Where clients reach this instance; null: as their Host header says. */
   publicUrl: string | null;
   admin: { username: string; password: string };
-  /** Bytes of a JSON body. */
+  /** Most bytes of a JSON body. */
   maxJsonBody: number;
-  /** Bytes of an uploaded file; null: no limit. */
+  /** Most bytes of an uploaded file; null: no limit. */
   maxUpload: number | null;
   processes: () => Processes;
-  /** Whether a transfer worker, on this machine or another, has lately asked for work. */
+  /** Whether a transfer worker, on this machine or another, has lately polled for work. */
   hasTransferWorker: () => Promise<boolean>;
   executions: Executions;
-  /** What workers ask, mounted under /internal/v1. */
+  /** The API for workers, mounted under /internal/v1. */
   internal: Hono;
-  /** Why the cluster cannot be used, or null when it answers and takes the credentials. */
+  /** Says why the cluster cannot be used; null when it answers and accepts the credentials. */
   checkCluster: (access: ClusterAccess) => Promise<ClusterProblem | null>;
-  /** Whether the registry behind a linked repository answers, takes the credentials and lets us list or pull. */
+  /** Whether the registry behind a linked repository answers, accepts the credentials and allows to list or pull. */
   checkLinked: (access: LinkedAccess) => Promise<LinkedCheck>;
   /** Throws a TransferError for literal addresses that must not be connected to. */
   checkHost: (host: string) => void;
   watch: Watch;
-  /** Lets Prometheus ask for the numbers without the admin's login; null: there is none. */
+  /** Token with which Prometheus reads the metrics without the admin's login; null: there is none. */
   metricsToken: string | null;
-  /** Makes a span of each request; null where no traces are sent. */
+  /** Makes a span for each request; null where no traces are sent. */
   traced: MiddlewareHandler<Env> | null;
   logger: Logger;
 };

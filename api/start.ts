@@ -40,19 +40,25 @@ import { createSignals } from "./metrics/signals.ts";
 import { createWatch } from "./metrics/watch.ts";
 import { createReconciler } from "./runs/reconcile.ts";
 import { listen } from "./http/listen.ts";
-import { repeat } from "./upkeep/repeat.ts";
+import { repeat } from "./runs/repeat.ts";
 import { paceOf } from "./runs/pace.ts";
 import { createStopWatch } from "./runs/stop-watch.ts";
 import { createSchedules, type ScheduleDeps } from "./runs/schedules.ts";
 import { startUpkeep } from "./upkeep/upkeep.ts";
 import { createWake } from "./runs/wake.ts";
 
-/** State work is short, or takes turns (db/turns.ts): none waits for a slot that a long plan holds. */
+/**
+ * Slots of the activities that keep state. They are short or take turns (db/turns.ts), so none waits for a slot of a
+ * long plan.
+ */
 const CONTROL_SLOTS = 200;
 const CLUSTER_CHECK_MS = 60_000;
-/** How late a turn may be that nothing else has given. */
+/** Period at which turns are given that no event has given. */
 const TURNS_MS = 5_000;
-/** With a Temporal that somebody else runs, heartbeats may cost money; the supervisor says what holds. */
+/**
+ * Default of the heartbeat interval. Heartbeats may cost money with a Temporal of somebody else; the supervisor says
+ * then.
+ */
 const HEARTBEAT_MS = 10_000;
 
 const config = loadConfig(process.env, ["secretKey", "adminPassword", "temporalAddress", "instanceId"]);
@@ -62,7 +68,7 @@ const db = openDb(join(config.dataDir, "replication.db"));
 const content = layout(config.dataDir);
 const inline = openInlineBlobs(content.inlineFile);
 const checkpoints = startCheckpoints([db.$client.name, content.inlineFile], (reason) =>
-  logger.warn({ reason }, "the databases' logs could not be copied into them"),
+  logger.warn({ reason }, "the write-ahead logs could not be copied into the databases"),
 );
 const store = createStore(content, inline);
 await store.sweep(Date.now());
@@ -129,7 +135,8 @@ const internal = internalRoutes({
 
 const sealer = createSealer(config.secretKey);
 const proxy = config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null;
-const checkCluster = createClusterCheck({ allowedAddresses: config.allowedAddresses, proxy });
+const network = { allowedAddresses: config.allowedAddresses, proxy };
+const checkCluster = createClusterCheck(network);
 const hasTransferWorker = () =>
   hasWorker(inTemporal.client, laneQueue(execution.queues.transfer, "SHARED"), Date.now());
 const watch = createWatch({
@@ -162,10 +169,7 @@ const app = createApp({
   executions,
   internal,
   checkCluster,
-  checkLinked: createLinkedCheck({
-    allowedAddresses: config.allowedAddresses,
-    proxy: config.httpsProxy ? { url: config.httpsProxy, noProxy: config.noProxy ?? "" } : null,
-  }),
+  checkLinked: createLinkedCheck(network),
   checkHost: createAddressGuard(config.allowedAddresses).checkHost,
   watch,
   metricsToken: config.metricsToken ?? null,
@@ -179,8 +183,8 @@ const app = createApp({
 });
 
 /**
- * Uploads take as long as they take; how long headers may take stays limited. Idle connections outlive those that
- * proxies (60 s is usual) keep to us.
+ * The duration of uploads is not limited, that of headers is. Idle connections live longer than proxies keep theirs
+ * (usually 60 s).
  */
 const serverOptions = { requestTimeout: 0, keepAliveTimeout: 75_000 };
 const server = listen(app.fetch, { hostname: config.host, port: config.port, serverOptions }, (address) =>
@@ -226,7 +230,7 @@ const child = superviseChild({
     await stopHousekeeping();
     await worker.stop();
     await tracing?.end();
-    // A connection that has got its last answer is not kept.
+    // Connections are closed after their last answer.
     server.keepAliveTimeout = 1;
     await new Promise((resolve) => server.close(resolve));
     await checkpoints.stop();

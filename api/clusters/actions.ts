@@ -15,25 +15,29 @@ import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";
 import { checkInstanceUrl, checkRegistryUrl } from "../http/check-url.ts";
 import type { ApiDeps, ClusterAccess } from "../deps.ts";
+import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
 import type { ClusterCreate, ClusterUpdate } from "./shapes.ts";
+
+/** Tasks that a refusal names. */
+const NAMED_TASKS = 20;
 
 type Secrets = { password?: string; token?: string; secretKey?: string };
 
 const sealedFor = (id: string) => `cluster:${id}`;
 
-/** Null when there is nothing to keep. */
+/** Seals the secrets of a cluster; null when there are none. An empty text clears. */
 export function sealSecrets(sealer: Sealer, id: string, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
   return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), sealedFor(id));
 }
 
-/** Safe: only `sealSecrets` ever made what this opens. */
+/** Safe: only `sealSecrets` makes what this opens. */
 export function openSecrets(sealer: Sealer, { id, secret }: Pick<ClusterRow, "id" | "secret">): Secrets {
   return secret === null ? {} : (JSON.parse(sealer.open(secret, sealedFor(id))) as Secrets);
 }
 
-/** What was sent: absent and null mean that nothing was. */
+/** The secrets that a body gives: absent and null give none. */
 function givenSecrets({
   password,
   token,
@@ -66,7 +70,7 @@ function accessWith(
   };
 }
 
-/** How to reach a cluster that is saved. */
+/** How to reach a saved cluster, with its credentials. */
 export function accessOf(sealer: Sealer, row: ClusterRow): ClusterAccess {
   return accessWith(row, openSecrets(sealer, row));
 }
@@ -102,7 +106,7 @@ export async function createCluster(deps: ApiDeps, body: ClusterCreate, by: By):
   if ("taken" in made) fail(made.taken === "name" ? 250305 : 250309, made.by);
 }
 
-/** Secrets that are not sent are kept, but never for another host. */
+/** Changes a cluster. Secrets that are not sent are kept, but never for another host. */
 export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By): Promise<ClusterRow> {
   const { db, sealer } = deps;
   const row = findClusterByName(db, body.name) ?? fail(250306, body.name);
@@ -127,7 +131,7 @@ export async function changeCluster(deps: ApiDeps, body: ClusterUpdate, by: By):
   return findCluster(db, row.id) ?? fail(250306, body.name);
 }
 
-/** Tests the connection of a saved cluster and keeps what it found. */
+/** Tests the connection to a saved cluster and stores its health. */
 export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
   const row = findClusterByName(deps.db, name) ?? fail(250306, name);
   const problem = await deps.checkCluster(accessOf(deps.sealer, row));
@@ -139,11 +143,7 @@ export async function tryConnect(deps: ApiDeps, name: string): Promise<void> {
 export function removeCluster({ db }: ApiDeps, id: string): void {
   const row = findCluster(db, id) ?? fail(250306, id);
   const users = deleteCluster(db, id);
-  if (users.length > 0)
-    fail(
-      250112,
-      `cluster ${row.name} is used by ${users.slice(0, 20).join(", ")}${users.length > 20 ? ` and ${users.length - 20} more` : ""}`,
-    );
+  if (users.length > 0) fail(250112, `cluster ${row.name} is used by ${listed(users, NAMED_TASKS)}`);
 }
 
 async function mustConnect({ checkCluster }: ApiDeps, name: string, access: ClusterAccess): Promise<void> {
@@ -151,7 +151,7 @@ async function mustConnect({ checkCluster }: ApiDeps, name: string, access: Clus
   if (problem !== null) fail(250301, name, problem.reason);
 }
 
-/** Url and protocol as they are kept. */
+/** Checks url and protocol, and returns them as they are stored. */
 function checkEnd(
   deps: Pick<ApiDeps, "checkHost">,
   type: ClusterType,
@@ -161,7 +161,7 @@ function checkEnd(
   if (url.trim() === "") fail(250104, "url");
   if (type === "REMOTE") return { url: checkRegistryUrl(deps, url, protocol, "url"), protocol };
   if (protocol !== null) {
-    fail(250105, "protocol", `only REMOTE clusters have one: ${type} is another instance of this product`);
+    fail(250105, "protocol", `only a REMOTE cluster has a protocol: ${type} is another instance of this product`);
   }
   return { url: checkInstanceUrl(deps, url, "url"), protocol };
 }

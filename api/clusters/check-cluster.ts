@@ -9,12 +9,12 @@ import type { Protocol } from "../../domain/vocabulary.ts";
 import type { ApiDeps, ClusterAccess, ClusterProblem } from "../deps.ts";
 
 const DEADLINE_MS = 15_000;
-/** Whatever a server answers, it is reachable. */
+/** A server that answers any status is reachable. */
 const ANY_STATUS = Array.from({ length: 200 }, (_, i) => 400 + i);
 
 type Options = Pick<HttpOptions, "allowedAddresses" | "proxy">;
 
-/** Tests connections to clusters, each within 15 s. Never throws: whatever goes wrong is the reason. */
+/** Tests connections to clusters, each within 15 s. The test never throws: an error becomes the reason. */
 export function createClusterCheck(options: Options): ApiDeps["checkCluster"] {
   return async (access) => {
     const signal = AbortSignal.timeout(DEADLINE_MS);
@@ -45,8 +45,8 @@ async function checkInstance(
 }
 
 /**
- * By the protocol that the cluster has. Without one any answer will do, and a login must be taken by a registry of
- * images, if it is one.
+ * Tests a registry by the protocol of the cluster. Without a protocol any answer suffices; but if the server is a
+ * registry of images, it must accept the login.
  */
 async function checkRegistry(
   { type: _type, protocol, ...access }: ClusterAccess,
@@ -67,7 +67,7 @@ async function checkProtocol(protocol: Protocol, end: End, signal: AbortSignal):
   const connector: Connector | null = connectors[protocol];
   if (connector === null)
     return {
-      reason: `clusters that speak ${protocol} cannot be reached by this release: attach it with ping false`,
+      reason: `this release cannot test clusters that speak ${protocol}: attach it with ping false`,
       refused: false,
     };
   const { reachable, authenticated } = await connector.check(end, signal);

@@ -6,15 +6,15 @@ import type { ApiDeps } from "../deps.ts";
 const AT_ONCE = 8;
 
 type HealthDeps = Pick<ApiDeps, "db" | "sealer" | "checkCluster" | "now" | "logger"> & {
-  /** Told how long a cluster took to answer (ms). */
+  /** Notes how long a cluster took to answer (ms). */
   paces: { note: (clusterId: string, waitMs: number) => void };
-  /** Told of each cluster whether it refuses the credentials. */
+  /** Called for each cluster; `refused`: it does not accept the credentials. */
   checked?: (clusterId: string, refused: boolean) => void;
 };
 
 /**
- * Tests the connection to every cluster once and writes down which are HEALTHY, and of the others why they are not.
- * Nothing waits for its result.
+ * Tests the connection to every cluster once, and stores which are HEALTHY and why the others are not. No task waits
+ * for the result.
  */
 export async function checkClusters({
   db,

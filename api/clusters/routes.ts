@@ -4,6 +4,7 @@ import { findCenter, findCluster, findClusterByName, listClusters, pageClusters 
 import { CLUSTER_TYPES } from "../../domain/vocabulary.ts";
 import { changeCluster, createCluster, removeCluster, tryConnect } from "./actions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import { answers, bodyAnswers, jsonBody, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { readRawBody } from "../http/raw-body.ts";
@@ -11,10 +12,11 @@ import { orNull } from "../http/fields.ts";
 import { ClusterCreate, ClusterInfo, ClusterUpdate, localClusterInfo, toClusterInfo } from "./shapes.ts";
 
 const tags = ["clusters"];
-const one = "The cluster; null when there is none";
+const one = "The cluster; null when it does not exist";
+const CONNECTED = "The cluster is reachable and accepts the credentials";
 const byName = z.object({ name: z.string() });
 const filter = {
-  name: z.string().optional().openapi({ description: "The beginning of the name" }),
+  name: z.string().optional().openapi({ description: "How the name begins" }),
   type: z.enum(CLUSTER_TYPES).optional(),
 };
 
@@ -23,7 +25,7 @@ const create = createRoute({
   path: "/create",
   tags,
   summary: "Attach a cluster",
-  description: "With `ping` it must be reachable and take the credentials.",
+  description: "With `ping` it must be reachable and accept the credentials.",
   request: { body: jsonBody(ClusterCreate) },
   responses: bodyAnswers(nothing, [250104, 250105, 250301, 250305, 250309]),
 });
@@ -32,7 +34,7 @@ const update = createRoute({
   method: "post",
   path: "/update",
   tags,
-  summary: "Change the cluster of that name",
+  summary: "Change the cluster with that name",
   request: { body: jsonBody(ClusterUpdate) },
   responses: bodyAnswers(ClusterInfo, [250104, 250105, 250301, 250306], "The cluster as it is now"),
 });
@@ -42,9 +44,9 @@ const tryConnectGet = createRoute({
   path: "/tryConnect",
   tags,
   summary: "Test the connection to a cluster",
-  description: "The name may also be sent in a JSON body `{name}`, as the older document has it.",
+  description: "The name may also be sent in a JSON body `{name}`, as the older document says.",
   request: { query: byName.partial() },
-  responses: answers(nothing, [250103, 250104, 250301, 250306], "It is reachable and takes the credentials"),
+  responses: answers(nothing, [250103, 250104, 250301, 250306], CONNECTED),
 });
 
 const nameBody = { type: "object", properties: { name: { type: "string" } } } as const;
@@ -52,9 +54,9 @@ const tryConnectPost = createRoute({
   ...tryConnectGet,
   method: "post",
   path: "/tryConnect",
-  description: "The name is sent as parameter or in the body.",
+  description: "The name is sent as a parameter or in the body.",
   request: { query: byName.partial(), body: { content: { "application/json": { schema: nameBody } } } },
-  responses: bodyAnswers(nothing, [250103, 250104, 250301, 250306], "It is reachable and takes the credentials"),
+  responses: bodyAnswers(nothing, [250103, 250104, 250301, 250306], CONNECTED),
 });
 
 const remove = createRoute({
@@ -62,7 +64,7 @@ const remove = createRoute({
   path: "/delete/{id}",
   tags,
   summary: "Detach a cluster",
-  description: "Refused while tasks use it; the answer names them.",
+  description: "Refused while tasks use it; the message names them.",
   request: { params: z.object({ id: z.string() }) },
   responses: answers(nothing, [250112, 250306]),
 });
@@ -73,7 +75,7 @@ const exist = createRoute({
   tags,
   summary: "Whether a name is taken",
   request: { query: byName },
-  responses: answers(z.boolean(), [250103], "Whether it is"),
+  responses: answers(z.boolean(), [250103], "Whether the name is taken"),
 });
 
 const center = createRoute({
@@ -129,7 +131,7 @@ const pages = createRoute({
 });
 
 export function clusterRoutes(deps: ApiDeps) {
-  const { db, zone, now, localClusterName } = deps;
+  const { db, zone, localClusterName } = deps;
   const write = (row: Parameters<typeof toClusterInfo>[0]) => toClusterInfo(row, zone);
   const local = (c: Context<Env>) => localClusterInfo(localClusterName, deps.publicUrl ?? new URL(c.req.url).origin);
 
@@ -142,12 +144,10 @@ export function clusterRoutes(deps: ApiDeps) {
 
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
-      await createCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      await createCluster(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
-    .openapi(update, async (c) =>
-      ok(c, write(await changeCluster(deps, c.req.valid("json"), { user: c.get("user"), now: now() }))),
-    )
+    .openapi(update, async (c) => ok(c, write(await changeCluster(deps, c.req.valid("json"), by(c, deps)))))
     .openapi(tryConnectGet, (c) => connect(c, c.req.valid("query").name))
     .openapi(tryConnectPost, (c) => connect(c, c.req.valid("query").name))
     .openapi(remove, (c) => {
@@ -181,7 +181,7 @@ export function clusterRoutes(deps: ApiDeps) {
     });
 }
 
-/** `{name}` of a JSON body; a GET's lies in the server's raw request (docs/decisions.md#cluster-names). */
+/** Reads `{name}` of a JSON body; for a GET from the raw request of the server (docs/decisions.md#cluster-names). */
 async function nameInBody(c: Context<Env>, limit: number): Promise<string> {
   const { incoming } = c.env;
   const text = c.req.method === "GET" ? (incoming ? await readRawBody(incoming, limit) : "") : await c.req.text();

@@ -9,7 +9,7 @@ const type = z
   .enum(CLUSTER_TYPES)
   .openapi({ description: "CENTER, EDGE, STANDALONE: another instance; REMOTE: a registry" });
 const ADDRESS =
-  "http or https; without a scheme https. A path is a namespace. " +
+  "http or https; without a scheme it is https. A path is a namespace. " +
   "A REMOTE cluster may have s3://bucket/prefix (protocol S3) or file:///folder (protocol DIRECTORY)";
 const url = z.string().openapi({ description: ADDRESS, example: "https://registry.example/mirror" });
 
@@ -17,7 +17,7 @@ const access = {
   url,
   protocol: protocolIn,
   username: optional(z.string()),
-  password: optional(z.string()).openapi({ description: "Kept sealed and never answered" }),
+  password: optional(z.string()).openapi({ description: "Stored sealed and never shown" }),
   token: optional(z.string()).openapi({ description: "Instead of a password" }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   insecureSkipVerify: optional(z.boolean()),
@@ -32,7 +32,7 @@ export const ClusterCreate = z
     name: z.string().openapi({ description: "2 to 256 characters, unique" }),
     type,
     ...access,
-    ping: orDefault(z.boolean(), true).openapi({ description: "Whether it must be reachable now" }),
+    ping: orDefault(z.boolean(), true).openapi({ description: "Whether the cluster must be reachable now" }),
     detectType: orDefault(z.enum(DETECT_TYPES), "PING"),
   })
   .openapi("ClusterCreate", {
@@ -48,7 +48,8 @@ export const ClusterCreate = z
 export type ClusterCreate = z.output<typeof ClusterCreate>;
 
 const UPDATE =
-  "What is absent or null stays as it is, but for protocol; secrets only while the url's host does. An empty text clears";
+  "A field that is absent or null stays as it is, except protocol; secrets stay only while the url keeps its host. " +
+  "An empty text clears a field";
 
 export const ClusterUpdate = z
   .object({
@@ -111,7 +112,7 @@ export function toClusterInfo(row: ClusterRow, zone: string): ClusterInfo {
   };
 }
 
-/** The local instance is no row: it cannot be changed, deleted or replicated to. */
+/** The local instance as a cluster. It has no row: it cannot be changed, deleted or replicated to. */
 export function localClusterInfo(name: string, url: string): ClusterInfo {
   return {
     id: "0".repeat(24),

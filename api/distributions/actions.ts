@@ -1,38 +1,31 @@
 import { findCluster, findClusterByName, insertCluster, updateCluster } from "../../db/tasks/clusters.ts";
 import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../../db/tasks/distributions.ts";
 import { write } from "../../db/open.ts";
-import { type By, insertTask, readLocalSide, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
+import { type By, insertTask, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import { nextExecution } from "../../domain/task-rules.ts";
 import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../domain/task.ts";
-import type { ReplicaObjectType, ReplicaType, RepositoryType } from "../../domain/vocabulary.ts";
+import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts";
 import { checkRegistryUrl } from "../http/check-url.ts";
 import { openSecrets, sealSecrets } from "../clusters/actions.ts";
 import type { ApiDeps } from "../deps.ts";
 import { fail } from "../http/errors.ts";
+import { type Named, repositoryOf } from "../http/repository.ts";
 import type { Destination, Distribution, RunOnceCreate } from "./shapes.ts";
 import { toSetting } from "../tasks/shapes.ts";
 import { checkDraft } from "../tasks/saving.ts";
 
-/** `project/repository/name` at its longest. */
+/** Longest `project/repository/name`. */
 const LONGEST_NAME = 294;
 const NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,127}$/;
 
-export type Place = { projectId: string; repoName: string };
+export const taskNameOf = ({ projectId, repoName }: Named, name: string): string => `${projectId}/${repoName}/${name}`;
 
-export const taskNameOf = ({ projectId, repoName }: Place, name: string): string => `${projectId}/${repoName}/${name}`;
-
-/** The type of a local repository; 251004 and 251006 where there is none. */
-export function repositoryType({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Place): RepositoryType {
-  const local = readLocalSide(db, projectId, [repoName]) ?? fail(251004, projectId);
-  return (local.get(repoName) ?? fail(251006, `${projectId}/${repoName}`)).type;
-}
-
-/** Saves all configurations or none; the name of one that is there already means a change of it. */
+/** Saves all configurations or none; a configuration with a known name is changed. */
 export async function createDistributions(
   deps: ApiDeps,
-  place: Place,
+  place: Named,
   configs: readonly Distribution[],
   by: By,
 ): Promise<void> {
@@ -46,25 +39,25 @@ export async function createDistributions(
   for (const key of keys) await deps.executions.taskSaved(key);
 }
 
-/** Changes a configuration that is there. */
-export async function updateDistribution(deps: ApiDeps, place: Place, config: Distribution, by: By): Promise<void> {
-  repositoryType(deps, place);
+/** Changes an existing configuration. */
+export async function updateDistribution(deps: ApiDeps, place: Named, config: Distribution, by: By): Promise<void> {
+  repositoryOf(deps.db, place);
   if (findTaskByName(deps.db, taskNameOf(place, config.name))?.kind !== "config") fail(250310, config.name);
   const wanted = toWanted(deps, place, config, "config");
   const key = write(deps.db, () => saveDistribution(deps, wanted, by));
   await deps.executions.taskSaved(key);
 }
 
-/** Saves a run-once task, which waits to be executed. */
-export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, by: By): void {
-  const type = repositoryType(deps, place);
+/** Saves a run-once task, which runs when it is executed. */
+export function createRunOnce(deps: ApiDeps, place: Named, body: RunOnceCreate, by: By): void {
+  const { type } = repositoryOf(deps.db, place);
   const { packageName, versions, targetVersions, pathConstraints } = body;
   const byPath = (pathConstraints ?? []).length > 0;
   if (!byPath && !packageName?.trim())
-    fail(250105, "packageName", "name a package with its versions, or paths with pathConstraints");
+    fail(250105, "packageName", "name a package with its versions, or give paths as pathConstraints");
   if (!byPath && (versions ?? []).length === 0) fail(250105, "versions", "name the versions to send");
   if (!byPath && targetVersions?.length && versions?.length !== 1)
-    fail(250105, "targetVersions", "they need exactly one version");
+    fail(250105, "targetVersions", "give exactly one version with them");
   const name = packageName ?? "";
   const packages = byPath
     ? null
@@ -90,7 +83,7 @@ export function createRunOnce(deps: ApiDeps, place: Place, body: RunOnceCreate, 
   );
 }
 
-/** What a run-once task always has (docs/decisions.md#run-once). */
+/** The setting of every run-once task (docs/decisions.md#run-once). */
 const RUN_ONCE_SETTING: Distribution["setting"] = {
   ...SETTING_DEFAULTS,
   rateLimit: 0,
@@ -116,12 +109,12 @@ type Wanted = {
   description: string | null;
 };
 
-function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wanted["kind"]): Wanted {
+function toWanted(deps: ApiDeps, place: Named, config: Distribution, kind: Wanted["kind"]): Wanted {
   if (!NAME.test(config.name))
     fail(
       250105,
       "name",
-      `${JSON.stringify(config.name.slice(0, 140))}: write a letter or _ and then 1 to 127 letters, digits, - or _`,
+      `${JSON.stringify(config.name.slice(0, 140))}: use a letter or _ and then 1 to 127 letters, digits, - or _`,
     );
   const { remoteProjectId, remoteRepoName, packageConstraints, pathConstraints } = config;
   return {
@@ -130,7 +123,7 @@ function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wante
     projectId: place.projectId,
     object: {
       localRepoName: place.repoName,
-      repoType: repositoryType(deps, place),
+      repoType: repositoryOf(deps.db, place).type,
       remoteProjectId,
       remoteRepoName,
       packageConstraints,
@@ -145,13 +138,13 @@ function toWanted(deps: ApiDeps, place: Place, config: Distribution, kind: Wante
   };
 }
 
-/** Inside a transaction: cluster and task, made or changed. Answers the task's key. */
+/** Creates or changes the cluster and the task of a distribution, inside a transaction. Returns the key of the task. */
 function saveDistribution(deps: ApiDeps, wanted: Wanted, by: By): string {
   const { db, zone } = deps;
   const task = findTaskByName(db, wanted.taskName);
-  if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, "a task of another kind has that name");
+  if (task && task.kind !== wanted.kind) fail(250107, wanted.taskName, "a task of another kind has this name");
   if (task?.kind === "runOnce" && task.lastExecutionStatus === "RUNNING")
-    fail(250303, "it runs: wait for its end or stop it");
+    fail(250303, "the task runs: wait for its end or stop it");
   const clusterId = saveDestination(deps, wanted, task, by);
   const { taskName: name, kind, projectId, replicaObjectType, replicaType, setting, enabled, description } = wanted;
   const draft = {
@@ -207,7 +200,10 @@ function changed(
 
 const isRegistry = ({ clusterId }: Destination): boolean => !clusterId?.trim();
 
-/** The id of the cluster to send to; for a registry that is the task's own, made or changed here. */
+/**
+ * Returns the id of the cluster to send to. For a registry it is the task's own cluster, which is created or changed
+ * here.
+ */
 function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task: TaskRow | null, by: By): string {
   const { db, sealer } = deps;
   const { clusterId, registry, username, password, certificate } = destination;
@@ -215,10 +211,10 @@ function saveDestination(deps: ApiDeps, { destination, taskName }: Wanted, task:
   if (!isRegistry(destination)) {
     const cluster = findCluster(db, clusterId ?? "") ?? fail(250306, clusterId ?? "");
     return cluster.id === owned?.id
-      ? fail(250112, `cluster ${taskName} is the distribution's own: name its registry instead`)
+      ? fail(250112, `cluster ${taskName} belongs to the distribution: give its registry instead`)
       : cluster.id;
   }
-  if (!registry?.trim()) return fail(250105, "registry", "give registry or clusterId");
+  if (!registry?.trim()) return fail(250105, "registry", "give a registry or a clusterId");
   const protocol = destination.protocol === undefined ? (owned?.protocol ?? null) : destination.protocol;
   const url = checkRegistryUrl(deps, registry, protocol, "registry");
   const values = { url, protocol, username: username || null, certificate: certificate || null };

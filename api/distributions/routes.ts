@@ -3,16 +3,11 @@ import { distributionParts, findTaskByName, listConfigs } from "../../db/tasks/d
 import { pageRecords } from "../../db/records/records.ts";
 import type { TaskRow } from "../../db/tasks/tasks.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import {
-  createDistributions,
-  createRunOnce,
-  type Place,
-  repositoryType,
-  taskNameOf,
-  updateDistribution,
-} from "./actions.ts";
+import { by } from "../http/by.ts";
+import { createDistributions, createRunOnce, taskNameOf, updateDistribution } from "./actions.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { type Named, repositoryOf } from "../http/repository.ts";
 import { DistributionCreate, DistributionInfo, DistributionUpdate, RunOnceCreate } from "./shapes.ts";
 import { orNull } from "../http/fields.ts";
 import { RecordInfo, toRecord } from "../records/shapes.ts";
@@ -31,7 +26,8 @@ const createOnce = createRoute({
   tags,
   summary: "Create a task that runs when it is executed",
   description:
-    "Content of one package's versions, or of paths. What differs at the target is overwritten. The name of one that is there changes it.",
+    "Sends versions of one package, or paths. Content that differs at the target is overwritten. " +
+    "A task with a known name is changed.",
   request: { params: place, body: jsonBody(RunOnceCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -40,7 +36,7 @@ const executeOnce = createRoute({
   method: "post",
   path: "/execute/runOnceTask/{projectId}/{repoName}",
   tags,
-  summary: "Execute a run-once task; each time is a record of its own",
+  summary: "Execute a run-once task; each execution has its own record",
   request: { params: place, query },
   responses: answers(nothing, [250103, 250108, 250112, 250303, 250304, 251004, 251006]),
 });
@@ -62,7 +58,7 @@ const deleteOnce = createRoute({
   method: "delete",
   path: "/delete/runOnceTask/{projectId}/{repoName}",
   tags,
-  summary: "Delete a run-once task that does not run",
+  summary: "Delete a run-once task that is not running",
   request: { params: place, query },
   responses: answers(nothing, [250103, 250108, 250112, 251004, 251006]),
 });
@@ -72,7 +68,7 @@ const create = createRoute({
   path: "/create/{projectId}/{repoName}",
   tags,
   summary: "Distribute a repository: all configurations are saved, or none",
-  description: "The name of one that is there changes it: its key and its records stay.",
+  description: "A configuration with a known name is changed: its key and its records stay.",
   request: { params: place, body: jsonBody(DistributionCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -101,11 +97,7 @@ const info = createRoute({
   tags,
   summary: "One configuration, as a list",
   request: { params: named },
-  responses: answers(
-    z.array(DistributionInfo),
-    [251004, 251006],
-    "The configuration; none of that name = an empty list",
-  ),
+  responses: answers(z.array(DistributionInfo), [251004, 251006], "The configuration; an empty list without one"),
 });
 
 const remove = createRoute({
@@ -127,23 +119,22 @@ const toggle = createRoute({
 });
 
 export function distributionRoutes(deps: ApiDeps) {
-  const { db, zone, now } = deps;
-  const by = (user: string) => ({ user, now: now() });
+  const { db, zone } = deps;
 
-  const findConfig = (params: Place & { name: string }): TaskRow => {
-    repositoryType(deps, params);
+  const findConfig = (params: Named & { name: string }): TaskRow => {
+    repositoryOf(db, params);
     const task = findTaskByName(db, taskNameOf(params, params.name));
     return task?.kind === "config" ? task : fail(250310, params.name);
   };
-  const findOnce = (params: Place, name: string): TaskRow => {
-    repositoryType(deps, params);
+  const findOnce = (params: Named, name: string): TaskRow => {
+    repositoryOf(db, params);
     const task = findTaskByName(db, taskNameOf(params, name)) ?? fail(250108, name);
-    return task.kind === "runOnce" ? task : fail(250112, `${name} is no run-once task`);
+    return task.kind === "runOnce" ? task : fail(250112, `${name} is not a run-once task`);
   };
 
   return new OpenAPIHono<Env>()
     .openapi(createOnce, (c) => {
-      createRunOnce(deps, c.req.valid("param"), c.req.valid("json"), by(c.get("user")));
+      createRunOnce(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(executeOnce, async (c) => {
@@ -157,22 +148,22 @@ export function distributionRoutes(deps: ApiDeps) {
     })
     .openapi(deleteOnce, async (c) => {
       const task = findOnce(c.req.valid("param"), c.req.valid("query").name);
-      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} runs: wait for its end or stop it`);
-      await deleteTaskWholly(deps, task.key, by(c.get("user")));
+      if (task.lastExecutionStatus === "RUNNING") fail(250112, `${task.name} is running: wait for its end or stop it`);
+      await deleteTaskWholly(deps, task.key, by(c, deps));
       return ok(c, null);
     })
     .openapi(create, async (c) => {
-      await createDistributions(deps, c.req.valid("param"), c.req.valid("json").configs, by(c.get("user")));
+      await createDistributions(deps, c.req.valid("param"), c.req.valid("json").configs, by(c, deps));
       return ok(c, null);
     })
     .openapi(update, async (c) => {
       const { name, ...at } = c.req.valid("param");
-      await updateDistribution(deps, at, { ...c.req.valid("json"), name }, by(c.get("user")));
+      await updateDistribution(deps, at, { ...c.req.valid("json"), name }, by(c, deps));
       return ok(c, null);
     })
     .openapi(infos, (c) => {
       const at = c.req.valid("param");
-      repositoryType(deps, at);
+      repositoryOf(db, at);
       return ok(
         c,
         listConfigs(db, taskNameOf(at, "")).map((task) => toInfo(deps, at, task)),
@@ -180,21 +171,21 @@ export function distributionRoutes(deps: ApiDeps) {
     })
     .openapi(info, (c) => {
       const { name, ...at } = c.req.valid("param");
-      repositoryType(deps, at);
+      repositoryOf(db, at);
       const task = findTaskByName(db, taskNameOf(at, name));
       return ok(c, task?.kind === "config" ? [toInfo(deps, at, task)] : []);
     })
     .openapi(remove, async (c) => {
-      await deleteTaskWholly(deps, findConfig(c.req.valid("param")).key, by(c.get("user")));
+      await deleteTaskWholly(deps, findConfig(c.req.valid("param")).key, by(c, deps));
       return ok(c, null);
     })
     .openapi(toggle, async (c) => {
-      await toggleTask(deps, findConfig(c.req.valid("param")).key, by(c.get("user")));
+      await toggleTask(deps, findConfig(c.req.valid("param")).key, by(c, deps));
       return ok(c, null);
     });
 }
 
-function toInfo({ db }: ApiDeps, { projectId, repoName }: Place, task: TaskRow): DistributionInfo {
+function toInfo({ db }: ApiDeps, { projectId, repoName }: Named, task: TaskRow): DistributionInfo {
   const { object, cluster } = distributionParts(db, task.key);
   const owned = cluster?.ownerTaskKey === task.key;
   const {

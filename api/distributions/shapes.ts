@@ -3,9 +3,9 @@ import { REPLICA_TYPES } from "../../domain/vocabulary.ts";
 import { optional, orDefault, protocolIn, protocolOut } from "../http/fields.ts";
 import { PackageConstraintIn, PathConstraintIn, Setting, SettingIn } from "../tasks/shapes.ts";
 
-/** Where to: a registry, or a cluster that is there already. With both, the cluster it is. */
+/** Where to send: a registry, or an existing cluster. With both, the cluster counts. */
 const destination = {
-  clusterId: optional(z.string()).openapi({ description: "A cluster; this or registry" }),
+  clusterId: optional(z.string()).openapi({ description: "Id of a cluster; instead of registry" }),
   registry: optional(z.string()).openapi({
     description: "host[:port][/namespace]; the distribution then owns a REMOTE cluster of its full name",
     example: "registry.example/mirror",
@@ -13,7 +13,7 @@ const destination = {
   protocol: protocolIn,
   username: optional(z.string()),
   password: optional(z.string()).openapi({
-    description: "Kept sealed and never answered; absent in an update = kept while the registry's host stays",
+    description: "Stored sealed and never shown; absent in an update = kept while the registry keeps its host",
   }),
   certificate: optional(z.string()).openapi({ description: "PEM of a private CA" }),
   remoteProjectId: optional(z.string()),
@@ -27,7 +27,7 @@ export const DistributionUpdate = z
   .object({
     ...destination,
     packageConstraints: optional(z.array(PackageConstraintIn)).openapi({
-      description: "With no constraint at all: the whole repository",
+      description: "Without any constraint the whole repository is sent",
     }),
     pathConstraints: optional(z.array(PathConstraintIn)),
     replicaType: orDefault(z.enum(["SCHEDULED", "REAL_TIME"]), "REAL_TIME"),
@@ -50,12 +50,12 @@ export const RunOnceCreate = z
     name: z.string().openapi({ example: "push-nginx" }),
     ...destination,
     packageName: optional(z.string()).openapi({
-      description: "With versions; of Maven packages group:artifact, also as package key",
+      description: "Needs versions; group:artifact for Maven packages; a package key is accepted as well",
       example: "nginx",
     }),
     versions: optional(z.array(z.string())),
     targetVersions: optional(z.array(z.string())).openapi({
-      description: "Images only, with exactly one version: the tags it is put under instead",
+      description: "Images only, with exactly one version: the tags that it gets at the target instead",
     }),
     pathConstraints: optional(z.array(PathConstraintIn)),
     description: optional(z.string()),
@@ -68,12 +68,12 @@ export const DistributionInfo = z
     projectId: z.string(),
     repoName: z.string(),
     name: z.string(),
-    clusterId: z.string().nullable().openapi({ description: "null where the distribution has a registry of its own" }),
+    clusterId: z.string().nullable().openapi({ description: "null where the distribution has its own registry" }),
     registry: z.string().nullable(),
     protocol: protocolOut,
     certificate: z.string().nullable(),
     username: z.string().nullable(),
-    password: z.null().openapi({ description: "Never answered" }),
+    password: z.null().openapi({ description: "Never shown" }),
     remoteProjectId: z.string().nullable(),
     remoteRepoName: z.string().nullable(),
     packageConstraints: z

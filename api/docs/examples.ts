@@ -1,4 +1,4 @@
-/** What the documentation shows as an example. It is read by people and decides nothing. */
+/** The example of a task in the documentation. People read it; it decides nothing. */
 export const TASK_EXAMPLE = {
   name: "nightly mirror",
   localProjectId: "demo",

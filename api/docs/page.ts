@@ -12,7 +12,7 @@ type Operation = {
   responses: Record<string, Content & { description?: string }>;
 };
 
-/** What the page shows of an OpenAPI document. */
+/** The parts of an OpenAPI document that the page shows. */
 export type ApiDocument = {
   info: { title: string; description?: string };
   paths: Record<string, Partial<Record<(typeof METHODS)[number], Operation>>>;
@@ -24,8 +24,8 @@ const METHODS = ["get", "head", "post", "put", "patch", "delete"] as const;
 type Route = { id: string; method: string; path: string; operation: Operation };
 
 /**
- * One page without scripts or foreign files: routes by group with parameters, bodies, examples and failures, then the
- * shapes.
+ * Writes the documentation as one page without scripts or foreign files: routes by group with parameters, bodies,
+ * examples and failures, then the shapes.
  */
 export function docsPage({ info, paths, components = {} }: ApiDocument): string {
   const schemas = components.schemas ?? {};
@@ -177,11 +177,20 @@ const table = (rows: Row[]) =>
 const pretty = (value: unknown) => JSON.stringify(value, null, 2) ?? "";
 
 const STYLE = `
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 22rem minmax(0, 1fr); color: #222; background: #fff }
-nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid #8884; box-sizing: border-box; font-size: 13px }
-nav ul { list-style: none; padding: 0 } nav h2 { font-size: 1rem } main { padding: 1rem 2rem; max-width: 60rem; min-width: 0 }
-section { border-top: 1px solid #8884; padding: .5rem 0 1rem } pre { background: #8882; padding: .75rem; overflow: auto; font-size: 13px }
-table { border-collapse: collapse; width: 100% } td { border: 1px solid #8884; padding: .25rem .5rem; vertical-align: top }
+body {
+  margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 22rem minmax(0, 1fr);
+  color: #222; background: #fff
+}
+nav {
+  position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid #8884;
+  box-sizing: border-box; font-size: 13px
+}
+nav ul { list-style: none; padding: 0 } nav h2 { font-size: 1rem }
+main { padding: 1rem 2rem; max-width: 60rem; min-width: 0 }
+section { border-top: 1px solid #8884; padding: .5rem 0 1rem }
+pre { background: #8882; padding: .75rem; overflow: auto; font-size: 13px }
+table { border-collapse: collapse; width: 100% }
+td { border: 1px solid #8884; padding: .25rem .5rem; vertical-align: top }
 a { color: inherit; overflow-wrap: anywhere } b { font-size: .85em }
 @media (prefers-color-scheme: dark) { body { color: #ddd; background: #181818 } }
 @media (max-width: 60rem) { body { display: block } nav { position: static; height: auto } }

@@ -9,7 +9,8 @@ const INFO = {
     title: "Artifact replication",
     version: "1",
     description:
-      "Replicates repositories, packages and files to other instances and to registries. Every answer is {code, message, data, traceId}; code 0 is success. Times are local to the configured zone.",
+      "Replicates repositories, packages and files to other instances and to registries. " +
+      "Every answer is {code, message, data, traceId}; code 0 is success. Times are local to the configured zone.",
   },
   security: [{ basic: [] }],
 };
@@ -21,7 +22,8 @@ const PAGE_HEADERS = {
 };
 
 /**
- * The contract in OpenAPI 3.1 and as a page to read. `api` is asked at the first request, when all routes are known.
+ * Serves the contract in OpenAPI 3.1 and as a page to read. `api` is called at the first request, when all routes are
+ * known.
  */
 export function docsRoutes(api: () => OpenAPIHono<Env>) {
   let known: { json: ApiDocument; page: string } | undefined;

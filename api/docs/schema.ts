@@ -17,7 +17,7 @@ export type Schema = {
 
 const nameOf = (ref: string): string => ref.slice(ref.lastIndexOf("/") + 1);
 
-/** A schema in a few words. */
+/** Describes a schema in a few words. */
 export function typeOf(schema: Schema): string {
   if (schema.$ref !== undefined) return nameOf(schema.$ref);
   const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf;
@@ -29,7 +29,7 @@ export function typeOf(schema: Schema): string {
 
 const DEEPEST = 8;
 
-/** A value that the schema allows: its example where it has one. */
+/** Makes a value that the schema allows: its example where it has one. */
 export function exampleOf(schema: Schema, schemas: Record<string, Schema>, depth = 0): unknown {
   if (depth > DEEPEST) return null;
   const inside = (inner: Schema) => exampleOf(inner, schemas, depth + 1);

@@ -6,10 +6,9 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { answers, flag, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { refuseInvalid } from "../http/invalid.ts";
-import { repositoryOf } from "../repositories/actions.ts";
 import { requestPath } from "../http/request-path.ts";
-import { NodeInfo, rootInfo, toNodeInfo } from "./shapes.ts";
-import { hostedRepository } from "../repositories/ensure.ts";
+import { NodeInfo, rootInfo, toNodeInfo } from "../hosted/node-shapes.ts";
+import { hostedRepository } from "../http/repository.ts";
 import { FILES } from "../hosted/index.ts";
 import { writable } from "../hosted/writable.ts";
 
@@ -18,12 +17,14 @@ const SKIPPED = 6;
 
 const query = pageQuery.extend({
   includeFolder: flag.prefault("true").openapi({ description: "Whether folders are shown" }),
-  includeMetadata: flag.prefault("false").openapi({ description: "Else metadata is {}" }),
-  deep: flag.prefault("false").openapi({ description: "Whether to show what is in folders below, too" }),
-  sort: flag.prefault("false").openapi({ description: "Folders first also where deep is true; else by path alone" }),
+  includeMetadata: flag.prefault("false").openapi({ description: "Whether metadata is shown; else it is {}" }),
+  deep: flag.prefault("false").openapi({ description: "Whether the content of folders below is shown as well" }),
+  sort: flag
+    .prefault("false")
+    .openapi({ description: "With deep: true shows folders first, false sorts by path alone" }),
 });
 
-/** What is in hosted repositories. */
+/** Files and folders of hosted repositories. */
 export function nodeRoutes(deps: ApiDeps) {
   const { db, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
@@ -58,7 +59,7 @@ export function nodeRoutes(deps: ApiDeps) {
     })
     .delete("/delete/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       await FILES[repository.type].remove(deps, repository, path, c.get("user"));
       return ok(c, null);
     });
@@ -75,7 +76,7 @@ function readQuery(c: Context<Env>): z.output<typeof query> {
 const params = z.object({
   projectId: z.string(),
   repoName: z.string(),
-  fullPath: z.string().openapi({ description: "Each segment percent-encoded; it may have slashes" }),
+  fullPath: z.string().openapi({ description: "Full path, each segment percent-encoded; it may have slashes" }),
 });
 const tags = ["nodes"];
 const unknown = [251004, 251006, 251010, 251011, 250112] as const;
@@ -93,7 +94,7 @@ function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
     method: "get",
     path: "/page/{projectId}/{repoName}/{fullPath}",
     tags,
-    summary: "What is in a folder, page by page",
+    summary: "Content of a folder, page by page",
     request: { params, query },
     responses: answers(
       page(NodeInfo),

@@ -13,28 +13,34 @@ import type { ApiDeps, Env } from "../deps.ts";
 
 export type HostedDeps = ApiDeps & { login: Login };
 
-/** Where native clients of a hosted type are answered. */
+/** The endpoint for native clients of a hosted type. */
 export type HostedEndpoint = {
-  /** What its paths begin with. */
+  /** The beginning of its paths. */
   at: string;
   routes: (deps: HostedDeps) => OpenAPIHono<Env>;
-  /** Says in OpenAPI what the routes answer. */
+  /** Adds the routes to the OpenAPI document. */
   document: (app: OpenAPIHono<Env>) => void;
-  /** BASIC: the administrator's name and password, checked before the routes; OWN: the routes check the login. */
+  /** BASIC: the administrator's name and password are checked before the routes; OWN: the routes check the login. */
   login: "BASIC" | "OWN";
-  /** The answer for anything that is thrown below its paths, in its protocol's form. */
+  /** Answers anything that is thrown below its paths, in the form of its protocol. */
   errorAnswer: (thrown: unknown, c: Context<Env>, log: (error: unknown) => void) => Response;
-  /** Bodies are streamed, and their lengths limited by the routes themselves. */
+  /** Whether bodies are streamed and the routes limit their lengths themselves. */
   streams: boolean;
 };
 
-/** What becomes of files that are written by their paths. */
-export type FileEndpoint = {
-  /** Takes the request's body as the file at that path; durable when it resolves. Null: nothing is kept as it came. */
+/** How files that are written by their paths are kept. */
+type FileEndpoint = {
+  /**
+   * Stores the body of the request as the file at that path; durable when it resolves. Null: no file is kept as it
+   * came.
+   */
   receive: (c: Context<Env>, deps: ApiDeps, repository: RepositoryRow, fullPath: string) => Promise<NodeRow | null>;
-  /** Deletes a file, or a folder with all below it. ApiError 251010 where there is none. */
+  /** Deletes a file, or a folder with all below it; 251010 where it does not exist. */
   remove: (deps: ApiDeps, repository: RepositoryRow, fullPath: string, user: string) => Promise<void>;
-  /** Reads what the type's packages need to know of stated contents; `contents[i]`: of `files[i]`, where it came. */
+  /**
+   * Reads from declared contents what the packages of the type need; `contents[i]` belongs to `files[i]`, where
+   * attached.
+   */
   read: (
     store: Pick<Store, "open">,
     files: readonly DescribedFile[],
@@ -44,12 +50,11 @@ export type FileEndpoint = {
 
 export type FileEndpoints = Readonly<Record<HostedFileType, FileEndpoint>>;
 
-/** What becomes of versions that other instances state whole. */
-export type VersionEndpoint = {
+/** How versions that other instances declare as a whole are kept. */
+type VersionEndpoint = {
   /**
-   * Reads what must be known of the contents before the versions are made; answers the versions in their order, some
-   * with more known of them, some with a verdict. `attached`: the contents that came with the statement, by their
-   * sha256.
+   * Reads from the contents what must be known before the versions are created. Returns the versions in the same order,
+   * some with more facts, some with a verdict. `attached`: the contents behind the statement, by their sha256.
    */
   prepare: (
     deps: Pick<ApiDeps, "db" | "store">,

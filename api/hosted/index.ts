@@ -1,5 +1,5 @@
 import type { HostedType } from "../../domain/repository-types.ts";
-import { errorAnswer } from "../http/errors.ts";
+import { errorAnswer } from "../http/error-answer.ts";
 import { receiveFile } from "../http/receive-file.ts";
 import type { FileEndpoints, HostedEndpoint, VersionEndpoints } from "./endpoint.ts";
 import { removeFiles } from "./generic/remove.ts";
@@ -18,7 +18,7 @@ import { document as documentOci } from "./oci/document.ts";
 import { ociAnswer } from "./oci/errors.ts";
 import { ociRoutes } from "./oci/routes.ts";
 
-/** Files by their paths, at `/generic` and at the routes of nodes. */
+/** Files that are written by their paths, at `/generic` and at the routes of nodes. */
 export const FILES: FileEndpoints = {
   GENERIC: { receive: receiveFile, remove: removeFiles, read: async () => new Map() },
   MAVEN: {
@@ -28,7 +28,7 @@ export const FILES: FileEndpoints = {
   },
 };
 
-/** Versions that other instances state whole. */
+/** Versions that other instances declare as a whole. */
 export const VERSIONS: VersionEndpoints = {
   MAVEN: { prepare: ({ store }, _repositoryId, versions, attached) => completePackagings(store, versions, attached) },
   NPM: { prepare: fitTarballs },
@@ -72,9 +72,9 @@ const HOSTED = {
   },
 } as const satisfies Record<HostedType, HostedEndpoint>;
 
-/** Each once, however many types it serves. */
+/** All endpoints, each once even if it serves several types. */
 export const ENDPOINTS: readonly HostedEndpoint[] = [...new Set<HostedEndpoint>(Object.values(HOSTED))];
 
-/** The endpoint that a request's path belongs to. */
+/** The endpoint to which the path of a request belongs. */
 export const endpointOf = (path: string): HostedEndpoint | undefined =>
   ENDPOINTS.find(({ at }) => path === at || path.startsWith(`${at}/`));

@@ -3,12 +3,11 @@ import { type HostedFileType, isHostedFileType } from "../../domain/repository-t
 import { fail } from "../http/errors.ts";
 
 /**
- * The repository as one whose files are written by their paths. Files of other types belong to packages, which have
- * endpoints of their own.
+ * Checks that the files of a hosted repository are written by their paths. Files of other types belong to packages,
+ * which have endpoints of their own: 250112.
  */
 export function writable(repository: RepositoryRow): RepositoryRow & { type: HostedFileType } {
-  const { projectId, name, category, type } = repository;
-  if (category === "REMOTE") fail(250112, `${projectId}/${name} is linked: its files are at another registry`);
+  const { projectId, name, type } = repository;
   if (isHostedFileType(type)) return { ...repository, type };
-  return fail(250112, `files of the ${type} repository ${projectId}/${name} come and go with their packages`);
+  return fail(250112, `files of the ${type} repository ${projectId}/${name} come and go only with their packages`);
 }

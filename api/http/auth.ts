@@ -4,12 +4,12 @@ import type { ApiDeps, Env } from "../deps.ts";
 import { ApiError } from "./errors.ts";
 
 const OPEN = /^\/(?:health\/[^/]*|docs|openapi\.json)$/;
-/** Signed instead (docs/decisions.md#internal-api). */
+/** Requests below this are signed instead (docs/decisions.md#internal-api). */
 const SIGNED = /^\/internal\/v1\//;
 
 export const CHALLENGE = { "www-authenticate": 'Basic realm="artifact replication", charset="UTF-8"' };
 
-/** Checks `user:password`; null is wrong. Throws 250114, late and later with each wrong one, or 250124. */
+/** Checks `user:password`; null is wrong. Throws 250114, with a delay that grows with each wrong login, or 250124. */
 export type Login = (c: Context<Env>, given: string | null) => Promise<void>;
 
 export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Login {
@@ -28,8 +28,8 @@ export function createLogin({ admin, now }: Pick<ApiDeps, "admin" | "now">): Log
 type Guard = Pick<ApiDeps, "admin"> & { hasOwnLogin: (path: string) => boolean };
 
 /**
- * Lets in the admin. Health and documentation are open; a request without credentials is no failed login.
- * `hasOwnLogin`: paths that log in themselves.
+ * Admits the admin. Health and documentation are open; a request without credentials does not count as a failed login.
+ * `hasOwnLogin`: whether the route of a path checks its login itself.
  */
 export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): MiddlewareHandler<Env> {
   return async (c, next) => {
@@ -42,13 +42,13 @@ export function authenticate(login: Login, { admin, hasOwnLogin }: Guard): Middl
   };
 }
 
-/** The decoded `user:password` of RFC 7617; null for anything else. */
+/** Decodes `user:password` of a Basic header (RFC 7617); null for anything else. */
 export function basicCredentials(header: string): string | null {
   const [, encoded] = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header) ?? [];
   return encoded === undefined ? null : Buffer.from(encoded, "base64").toString("utf8");
 }
 
-/** One client: an IPv4 address, or the /64 that one IPv6 client can fill at will. */
+/** The key of one client: an IPv4 address, or the /64 network in which one IPv6 client can choose addresses at will. */
 export function clientOf(address = "local"): string {
   const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
   if (!v4.includes(":")) return v4;
@@ -65,7 +65,7 @@ const MOST_ADDRESSES = 10_000;
 
 /**
  * Delays refusals, longer with each wrong login from an address. Right credentials are never delayed; they are refused,
- * unread, only while more than a hundred wrong ones from the same address still wait.
+ * unread, only while a hundred wrong ones from the same address still wait.
  */
 export function createSlowDown(
   now: () => number,

@@ -1,10 +1,11 @@
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import type { Context } from "hono";
+import { tooLong } from "./details.ts";
 import { failWith } from "./errors.ts";
 import type { Env } from "../deps.ts";
 
-/** The request's body as it comes from the socket. */
+/** The body of a request as it comes from the socket. */
 export function bodyOf(c: Context<Env>): Readable {
   const { incoming } = c.env ?? {};
   if (incoming instanceof Readable) return incoming;
@@ -12,15 +13,15 @@ export function bodyOf(c: Context<Env>): Readable {
   return body ? Readable.fromWeb(body as ReadableStream) : Readable.from([]);
 }
 
-/** The whole body; 413 when it is longer than `limit` bytes. */
+/** Reads the whole body; 413 when it is longer than `limit` bytes. */
 export async function wholeBody(c: Context<Env>, limit: number): Promise<Buffer> {
-  const tooLong = () => failWith(413, 250106, `the body is larger than ${limit} bytes`);
-  if (Number(c.req.header("content-length") ?? 0) > limit) tooLong();
+  const refuse = () => failWith(413, 250106, tooLong(limit));
+  if (Number(c.req.header("content-length") ?? 0) > limit) refuse();
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of bodyOf(c).iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > limit) tooLong();
+    if (length > limit) refuse();
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, length);

@@ -1,9 +1,11 @@
-/** What a request wants of a content: all of it, a part (both ends included), or a part that is not there. */
-export type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
+/**
+ * The part of a content that a request wants: all of it, a range (both ends included), or one that it does not have.
+ */
+type Wanted = { start: number; end: number } | "whole" | "unsatisfiable";
 
 const RANGE = /^bytes=(\d{0,15})-(\d{0,15})$/;
 
-/** One range of RFC 9110 §14; several ranges, other units and nonsense mean the whole, as the RFC allows. */
+/** Parses one range (RFC 9110 §14). Several ranges, other units and nonsense mean the whole, as the RFC allows. */
 export function parseRange(header: string | undefined, size: number): Wanted {
   const [, from = "", to = ""] = RANGE.exec(header?.replaceAll(/\s/g, "") ?? "") ?? [];
   if (from === "" && to === "") return "whole";
@@ -24,7 +26,7 @@ export function matchesTag(header: string | undefined, tag: string): boolean {
   return given.includes("*") || given.includes(tag);
 }
 
-/** Whether If-Range lets the range hold: the same strong tag, or exactly the same date. */
+/** Whether If-Range allows the range: it has the same strong tag, or exactly the same date. */
 export function rangeHolds(header: string | undefined, tag: string, lastModified: string): boolean {
   return header === undefined || header === `"${tag}"` || header === tag || header === lastModified;
 }

@@ -7,7 +7,7 @@ import { fail } from "./errors.ts";
 
 type Deps = Pick<ApiDeps, "checkHost">;
 
-/** The url of another instance as it is kept; 250105 with the field and the reason where it is none. */
+/** The url of another instance as it is stored; 250105 with the field and the reason where it is not valid. */
 export function checkInstanceUrl({ checkHost }: Deps, text: string, field: string): string {
   return refusing(field, () => {
     const url = parseEndpointUrl(text);
@@ -16,7 +16,7 @@ export function checkInstanceUrl({ checkHost }: Deps, text: string, field: strin
   });
 }
 
-/** The url of a registry, in the form of its protocol; `protocol` null: by scheme and type. */
+/** The url of a registry as it is stored, in the form of its protocol; `protocol` null: by scheme and type. */
 export function checkRegistryUrl({ checkHost }: Deps, text: string, protocol: Protocol | null, field: string): string {
   return refusing(field, () => {
     const { text: kept, host } = parseProtocolUrl(text, protocol);

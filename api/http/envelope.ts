@@ -1,16 +1,17 @@
 import { z } from "@hono/zod-openapi";
 import type { Context, TypedResponse } from "hono";
 import type { Env } from "../deps.ts";
+import { jsonAnswer } from "./documented.ts";
 import { MESSAGES, type Code } from "./messages.ts";
 
-export type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
+type Envelope<T> = { code: 0; message: null; data: T; traceId: string };
 
 export function ok<T>(c: Context<Env>, data: T) {
   const body: Envelope<T> = { code: 0, message: null, data, traceId: c.get("traceId") };
   return c.json(body, 200);
 }
 
-/** The answer of a list that is too long for memory: `pages` are written as they come. */
+/** Answers a list that is too long for memory: `pages` are written as they come. */
 export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
   const [head = "", tail = ""] = JSON.stringify({
     code: 0,
@@ -29,7 +30,7 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
           controller.enqueue(encoder.encode(started ? tail : head + tail));
           return controller.close();
         }
-        // A pull that adds nothing is the last one: go on until there is something.
+        // A pull that adds nothing would be the last one.
         if (rows.length === 0) continue;
         controller.enqueue(encoder.encode((started ? "," : head) + rows.map((row) => JSON.stringify(row)).join(",")));
         started = true;
@@ -43,14 +44,14 @@ export function okStream<T>(c: Context<Env>, pages: AsyncIterable<T[]>) {
   return asEnvelope<T[]>(c.body(stream, 200, { "content-type": "application/json" }));
 }
 
-/** Safe because the only caller writes exactly this shape as JSON. */
+/** Safe: the only caller writes exactly this shape as JSON. */
 function asEnvelope<T>(response: Response) {
   return response as unknown as Response & TypedResponse<Envelope<T>, 200, "json">;
 }
 
 const traceId = z
   .string()
-  .openapi({ description: "32 hex digits; also in the answer's X-Trace-Id header and in the log" });
+  .openapi({ description: "32 hex digits; also in the X-Trace-Id header of the answer and in the log" });
 
 export function envelope<S extends z.ZodType>(data: S) {
   return z.object({ code: z.literal(0), message: z.null(), data, traceId });
@@ -58,21 +59,22 @@ export function envelope<S extends z.ZodType>(data: S) {
 
 export const nothing = z.null();
 
-export const failure = z
-  .object({ code: z.number().int(), message: z.string(), data: z.null(), traceId })
-  .openapi("Failure", {
-    example: {
-      code: 250105,
-      message: "parameter [name] is invalid",
-      data: null,
-      traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
-    },
-  });
+const failure = z.object({ code: z.number().int(), message: z.string(), data: z.null(), traceId }).openapi("Failure", {
+  example: {
+    code: 250105,
+    message: "parameter [name] is invalid",
+    data: null,
+    traceId: "2f6803fcf2b5d1ab8cbbb97fa1d20b52",
+  },
+});
+
+/** Documents a refusal. */
+export const because = jsonAnswer(failure);
 
 const CAUSES = {
   400: "The request cannot be carried out",
   401: "No credentials, or wrong ones",
-  404: "Something that the request names is not there",
+  404: "Something that the request names does not exist",
   413: "The body is too large",
   415: "The body's media type is not supported",
   429: "Too many wrong logins from this address",
@@ -82,17 +84,17 @@ type Cause = keyof typeof CAUSES;
 
 const ALWAYS: readonly Code[] = [250114, 250124, 250102];
 
-/** The failures of a status, with their codes as `docs` lists them. */
+/** Documents the failures of one status, with their codes. */
 function failed(status: Cause, codes: readonly Code[]) {
   const texts = codes.filter((code) => MESSAGES[code].status === status).map((code) => `${code} ${MESSAGES[code].en}`);
-  return { description: [CAUSES[status], ...texts].join("\n- "), content: { "application/json": { schema: failure } } };
+  return because([CAUSES[status], ...texts].join("\n- "));
 }
 
-/** The answers of a route: `data` on success, and what goes wrong with such a route, `codes` among it. */
+/** Documents the answers of a route: `data` on success, the failures of every route, and those with `codes`. */
 export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description = "Done") {
   const all = [...ALWAYS, 250131 as const, ...codes];
   return {
-    200: { description, content: { "application/json": { schema: envelope(data) } } },
+    200: jsonAnswer(envelope(data))(description),
     400: failed(400, all),
     401: failed(401, all),
     404: failed(404, all),
@@ -101,7 +103,7 @@ export function answers<S extends z.ZodType>(data: S, codes: readonly Code[] = [
   };
 }
 
-/** The same for routes that take a JSON body. */
+/** Documents the answers of a route with a JSON body, as `answers` does. */
 export function bodyAnswers<S extends z.ZodType>(data: S, codes: readonly Code[] = [], description?: string) {
   const all = [250106, 250119, ...codes] as const;
   return { ...answers(data, all, description), 413: failed(413, []), 415: failed(415, all) };
@@ -111,7 +113,7 @@ export function jsonBody<S extends z.ZodType>(schema: S) {
   return { content: { "application/json": { schema } }, required: true as const };
 }
 
-export type Page<T> = {
+type Page<T> = {
   pageNumber: number;
   pageSize: number;
   totalRecords: number;
@@ -148,7 +150,7 @@ const whole = (min: number, max: number, text: string) =>
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
     .prefault(text);
 
-/** The parameters of every page; 0 and 1 both mean the first one. */
+/** The parameters of every page; 0 and 1 both mean the first page. */
 export const pageQuery = z.object({
   pageNumber: whole(0, 999_999_999, "1").openapi({ type: "integer", minimum: 0, maximum: 999_999_999, default: 1 }),
   pageSize: whole(1, 1000, "20").openapi({ type: "integer", minimum: 1, maximum: 1000, default: 20 }),
@@ -157,7 +159,7 @@ export type PageQuery = z.output<typeof pageQuery>;
 
 export const offsetOf = ({ pageNumber, pageSize }: PageQuery): number => Math.max(0, pageNumber - 1) * pageSize;
 
-/** true or false in a query. */
+/** A parameter that is true or false. */
 export const flag = z
   .enum(["true", "false"])
   .transform((value) => value === "true")

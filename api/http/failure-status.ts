@@ -1,7 +1,7 @@
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { FailureKind } from "../../domain/failure.ts";
 
-/** The HTTP status of what went wrong, whatever the form of the answer. */
+/** The HTTP status of each kind of failure, in every form of answer. */
 export const FAILURE_STATUS = {
   digestMismatch: 400,
   invalid: 400,
@@ -9,7 +9,7 @@ export const FAILURE_STATUS = {
   cancelled: 409,
   tooLarge: 413,
   noSpace: 507,
-  // These come from a server elsewhere, which the request named.
+  // Failures of a server elsewhere that the request named.
   unreachable: 400,
   timeout: 400,
   throttled: 400,
@@ -18,13 +18,13 @@ export const FAILURE_STATUS = {
   certificate: 400,
   unsupported: 400,
   immutable: 400,
-  // Only workers meet these.
+  // Failures that only workers meet.
   yielded: 400,
   yieldedWhole: 400,
   refused: 400,
 } as const satisfies Record<FailureKind, ContentfulStatusCode>;
 
-/** The status of a full disk, whoever says that it is full. */
+/** The status of a full disk. */
 export const FULL_STATUS = FAILURE_STATUS.noSpace;
 
 const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && "code" in thrown ? thrown.code : undefined);
@@ -32,10 +32,10 @@ const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && "code" 
 /** Whether the disk or the database is full. */
 export const isFull = (thrown: unknown): boolean => FULL.has(codeOf(thrown));
 
-/** Whether the client went away while it sent: the answer reaches no one. */
+/** Whether the client went away while it sent its request: the answer reaches no one. */
 export const isCut = (thrown: unknown): boolean => CUT.has(codeOf(thrown));
 
-export const CUT_MESSAGE = "the connection was cut before the whole body had come";
+export const CUT_MESSAGE = "the connection was cut before the whole body had arrived";
 
 const FULL = new Set<unknown>(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 const CUT = new Set<unknown>(["ECONNRESET", "ABORT_ERR"]);

@@ -9,27 +9,28 @@ export function orDefault<S extends z.ZodType>(schema: S, value: z.output<S>) {
     .openapi({ default: value });
 }
 
-/** A field that may be absent; null either way. */
+/** A field that may be absent or null, and is null then. */
 export function optional<S extends z.ZodType>(schema: S) {
   return schema.nullish().transform((given): z.output<S> | null => given ?? null);
 }
 
-/** A named shape or null; zod's own `nullable` does not say so of a reference. */
+/** A named shape or null; zod's own `nullable` is lost in OpenAPI for a named shape. */
 export function orNull<S extends z.ZodType>(schema: S) {
   return z.union([schema, z.null()]);
 }
 
 const PROTOCOL =
-  "How the registry is spoken to; absent in an update = as it is, null = as the url's scheme (s3, file) or the type has it";
-const AS_SENT = "As it was sent; null: as the url's scheme or the type has it";
+  "The protocol that the registry speaks; absent in an update = unchanged, " +
+  "null = chosen by the url's scheme (s3, file) or by the type";
+const AS_SENT = "As it was sent; null: chosen by the url's scheme or by the type";
 
-/** The protocol of a registry; absent and null differ. */
+/** The protocol of a registry in a body: absent and null differ. */
 export const protocolIn = z.enum(PROTOCOLS).nullish().openapi({ description: PROTOCOL });
 export const protocolOut = z.enum(PROTOCOLS).nullable().openapi({ description: AS_SENT });
 
 export const whole = z.number().int().min(Number.MIN_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 
-/** Epoch ms in the database; local to the configured zone, without offset, in answers. */
+/** A time in answers: local to the configured zone, without offset. The database has epoch ms. */
 export const time = z
   .string()
   .openapi({ description: "Local to the configured zone, with milliseconds", example: "2020-03-16T12:00:00.000" });

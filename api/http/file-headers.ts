@@ -1,12 +1,12 @@
 import { isMd5, isSha256 } from "../../activities/store/layout.ts";
 import { fail } from "./errors.ts";
 
-/** What an upload asks for besides its bytes. */
+/** What the headers of an upload say. */
 export type UploadWishes = {
   sha256: string | undefined;
   md5: string | undefined;
   overwrite: boolean;
-  /** Days; 0 = for ever. */
+  /** Days after which the file expires; 0 = never. */
   expires: number;
   metadata: Record<string, string>;
 };
@@ -14,13 +14,16 @@ export type UploadWishes = {
 const META = "x-bkrepo-meta";
 const MOST_DAYS = 36_500;
 
-/** Uploads in pieces, as the original offers them; taken for whole files, the pieces would overwrite each other. */
+/**
+ * Headers of uploads in pieces, which the original offers. Taken for whole files, the pieces would overwrite each
+ * other.
+ */
 const PIECES = ["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE", "X-BKREPO-UPLOAD-TYPE", "X-BKREPO-OFFSET"];
 
 /** Reads the X-BKREPO-… headers. */
 export function readWishes(headers: Headers): UploadWishes {
   const piece = PIECES.find((name) => headers.has(name));
-  if (piece !== undefined) fail(250112, `${piece}: uploads in pieces are not offered here, send the whole file`);
+  if (piece !== undefined) fail(250112, `${piece}: uploads in pieces are not supported: send the whole file`);
   return {
     sha256: digest(headers, "X-BKREPO-SHA256", isSha256, 64),
     md5: digest(headers, "X-BKREPO-MD5", isMd5, 32),
@@ -53,10 +56,13 @@ function expires(headers: Headers): number {
   const days = /^\d{1,5}$/.test(value) ? Number(value) : Number.NaN;
   return days <= MOST_DAYS
     ? days
-    : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (for ever) to ${MOST_DAYS}`);
+    : fail(250105, "X-BKREPO-EXPIRES", `it must be a number of days from 0 (never) to ${MOST_DAYS}`);
 }
 
-/** Keys of single headers are in lower case, as header names have none; the one in base64 keeps it and wins. */
+/**
+ * Reads the metadata. Keys of single headers are in lower case, since names of headers have no case; the base64 header
+ * keeps the case and wins.
+ */
 function metadata(headers: Headers): Record<string, string> {
   const found: [string, string][] = [];
   for (const [name, value] of headers) {
@@ -78,7 +84,7 @@ function unpack(packed: string): [string, string][] {
   });
 }
 
-/** Values may be percent-encoded as in forms; what is not stays as it is. */
+/** Decodes a value that may be percent-encoded as in forms; any other stays as it is. */
 function decoded(value: string): string {
   try {
     return decodeURIComponent(value.replaceAll("+", " "));
@@ -87,7 +93,7 @@ function decoded(value: string): string {
   }
 }
 
-/** A header's bytes arrive as one character each; they are meant as UTF-8 where they can be. */
+/** Decodes the value of a header, whose bytes arrive as one character each, as UTF-8 if it is valid UTF-8. */
 function utf8(value: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(value, "latin1"));

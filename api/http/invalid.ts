@@ -5,10 +5,7 @@ import { ApiError } from "./errors.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/**
- * Turns what zod found into the codes of the API: 250106 for a body; of parameters 250103 for a missing one, else
- * 250131.
- */
+/** Turns a finding of zod into a code of the API: 250106 for a body, 250103 for a missing parameter, else 250131. */
 export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   if (result.success) return;
   const { target, data } = result as typeof result & { data: unknown };
@@ -23,7 +20,9 @@ export const refuseInvalid: Hook<unknown, Env, string, void> = (result) => {
   throw new ApiError(inBody ? 250106 : 250131, [where]);
 };
 
-/** Of a value that may have several forms, the complaint of the form that came closest: the one that looked into it. */
+/**
+ * For a value that may have several forms, finds the issue of the form that came closest: the one that looked into it.
+ */
 function innermost(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
   const [inner] = issue.errors.flat().filter(({ path }) => path.length > 0);

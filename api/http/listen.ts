@@ -18,8 +18,8 @@ type Fetch = (request: Request, env: Env["Bindings"]) => Response | Promise<Resp
 type Place = { hostname: string; port: number; serverOptions?: ServerOptions };
 
 /**
- * Serves the API over HTTP. A request that node or hono cannot read, and would answer with a bare status, reaches
- * `fetch` too: as `refused`, which it answers in the form of the protocol that the path names.
+ * Serves the API over HTTP. A request that Node or hono cannot read, and would answer with a bare status, reaches
+ * `fetch` as `refused`, which is answered in the form of the protocol that the path names.
  */
 export function listen(fetch: Fetch, place: Place, listening: (address: AddressInfo) => void): Server {
   const { hostname, port, serverOptions = {} } = place;
@@ -39,7 +39,7 @@ export function listen(fetch: Fetch, place: Place, listening: (address: AddressI
     void listener(incoming, outgoing);
   }
 
-  // Without the Host header node answers by itself, without a word.
+  // Node would answer a request without Host header on its own, without a body.
   const server = createServer({ ...serverOptions, requireHostHeader: false }, (incoming, outgoing) => {
     const problem = mendTarget(incoming);
     if (problem === null) void listener(incoming, outgoing);
@@ -49,14 +49,14 @@ export function listen(fetch: Fetch, place: Place, listening: (address: AddressI
   const tell = createTeller(fetch);
   server.on("connect", ({ url = "" }, socket) => void tell(socket, formOf(url), NO_TUNNEL));
   server.on("clientError", (error, socket) => {
-    // Gone in the middle of a body: who reads the body finds out, and nobody is there to be told.
+    // The client is gone in the middle of a body: the reader of the body finds out, and no answer reaches the client.
     if (isOver(error) && isAnswering(socket)) socket.destroy();
     else void tell(socket, formOf(beginningOf(error)), unread(error));
   });
   return server.listen(port, hostname, () => listening(server.address() as AddressInfo));
 }
 
-/** Answers on sockets whose requests node does not hand over, once, and closes them. */
+/** Answers, once, on sockets whose requests Node does not pass on, and closes them. */
 function createTeller(fetch: Fetch) {
   const answered = new WeakSet<Duplex>();
   return async (socket: Duplex, form: string, refused: ApiError): Promise<void> => {
@@ -66,7 +66,7 @@ function createTeller(fetch: Fetch) {
     const bytes = await asHttp(await fetch(new Request(`http://localhost${form}`), { refused }));
     if (socket.writable && !hasAnswered(socket)) socket.end(bytes);
     else socket.destroy();
-    // What is still to come is read, so that the client gets to see the answer.
+    // The rest of the request is read, so that the client gets to see the answer.
     socket.resume();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();
   };
@@ -76,13 +76,13 @@ const LINGER_MS = 2_000;
 
 const refusal = (problem: string, status: 400 | 408 | 413 | 417 | 431 = 400) =>
   new ApiError(250106, [`the request cannot be read: ${problem}`], { status });
-const NO_TUNNEL = new ApiError(250112, ["CONNECT is not offered here"], { status: 405 });
+const NO_TUNNEL = new ApiError(250112, ["CONNECT is not supported"], { status: 405 });
 const unmet = ({ headers }: IncomingMessage) =>
   refusal(`Expect: ${headers.expect} cannot be met, only 100-continue can`, 417);
 const unexpected = (error: unknown) =>
   error instanceof RequestError ? refusal(error.message) : new ApiError(250102, [], { cause: error });
 
-/** Node's parser gave up: the request is not HTTP, too long, or did not come. */
+/** Explains why Node's parser gave up: the request is not HTTP, is too long, or did not arrive. */
 function unread(error: Error & { code?: string; reason?: string }): ApiError {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
@@ -90,7 +90,7 @@ function unread(error: Error & { code?: string; reason?: string }): ApiError {
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
       return refusal("the extensions of a chunk are too long", 413);
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return refusal("its headers did not come in time", 408);
+      return refusal("its headers did not arrive in time", 408);
     case "HPE_INVALID_URL":
       return refusal(
         "its address has characters that must be percent-encoded, as all but letters, digits and -._~ can be",
@@ -106,7 +106,7 @@ function beginningOf(error: Error & { rawPacket?: Buffer }): string {
 
 const isOver = ({ code }: NodeJS.ErrnoException): boolean => code === "ECONNRESET" || code === "HPE_INVALID_EOF_STATE";
 
-/** Node's own handler looks at the same field: the answer to the request that the socket is busy with. */
+/** The answer to the request that the socket is busy with. Node's own handler looks at the same field. */
 type Busy = Duplex & { _httpMessage?: { headersSent: boolean } | null };
 const isAnswering = (socket: Busy): boolean => (socket._httpMessage ?? null) !== null;
 const hasAnswered = (socket: Busy): boolean => socket._httpMessage?.headersSent === true;

@@ -1,5 +1,6 @@
 /**
- * The codes of the original (250000 + module · 100 + n) with their HTTP status and texts; `{0}` is the first argument.
+ * The codes of the original API (250000 + module · 100 + n) with their HTTP statuses and texts; `{0}` is the first
+ * argument.
  */
 export const MESSAGES = {
   250102: {
@@ -49,7 +50,7 @@ export const MESSAGES = {
 export type Code = keyof typeof MESSAGES;
 export type Language = "en" | "zh";
 
-/** The code's text; an argument without a place in it follows after a colon: it says why, or what to do. */
+/** The text of a code. An argument without a place in the text follows after a colon: it says why, or what to do. */
 export function messageOf(code: Code, args: readonly string[], language: Language): string {
   const template = MESSAGES[code][language];
   const named = template.includes("{0}");
@@ -57,11 +58,11 @@ export function messageOf(code: Code, args: readonly string[], language: Languag
   return [text, ...args.slice(named ? 1 : 0)].join(": ");
 }
 
-/** Room for a full path; what is longer is no name of anything. */
+/** Longest argument (characters) that a text quotes whole: a full path fits. */
 const LONGEST_NAMED = 1100;
 const shortened = (text: string) => (text.length > LONGEST_NAMED ? `${text.slice(0, LONGEST_NAMED)}…` : text);
 
-/** The best of the languages we speak (RFC 9110 §12.5.4); English for all others. */
+/** Chooses the preferred language of the two that the API has (RFC 9110 §12.5.4); English for all others. */
 export function languageOf(acceptLanguage: string | undefined): Language {
   const offers = (acceptLanguage ?? "").split(",").map((part) => {
     const [range = "", ...params] = part.trim().toLowerCase().split(";");

@@ -10,7 +10,8 @@ const WRITING = { ...ANY, 507: "The disk is full" } satisfies Answers;
 const RECEIVING = { ...WRITING, 413: "The body is too large" } satisfies Answers;
 
 /**
- * What operations of native endpoints are refused with, whatever the protocol; they say only what is theirs besides.
+ * The refusals that operations of native endpoints share in every protocol; each endpoint documents only its own
+ * besides.
  */
 export const REFUSED = {
   get: ANY,

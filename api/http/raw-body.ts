@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
+import { tooLong } from "./details.ts";
 import { ApiError } from "./errors.ts";
 
-/** The body of a request whose method has none for `Request`: GET. */
+/** Reads the body of a GET, which `Request` does not give. */
 export function readRawBody(incoming: IncomingMessage, limit: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -12,7 +13,7 @@ export function readRawBody(incoming: IncomingMessage, limit: number): Promise<s
     });
     incoming.on("end", () => {
       if (size <= limit) resolve(Buffer.concat(chunks).toString("utf8"));
-      else reject(new ApiError(250106, [`the body is larger than ${limit} bytes`], { status: 413 }));
+      else reject(new ApiError(250106, [tooLong(limit)], { status: 413 }));
     });
     incoming.on("error", reject);
   });

@@ -11,14 +11,14 @@ import { ApiError, fail, failWith } from "./errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "./failure-status.ts";
 import { readWishes, type UploadWishes } from "./file-headers.ts";
 import type { Code } from "./messages.ts";
-import { repositoryOf } from "../repositories/actions.ts";
+import { repositoryOf } from "./repository.ts";
 import { bodyOf } from "./body.ts";
 
 const DAY = 86_400_000;
 
 /**
- * Takes the request's body as the file `fullPath`. The file is there whole and durable when it resolves, else nothing
- * of it is.
+ * Stores the body of a request as the file `fullPath`. When it resolves, the file exists whole and durable; when it
+ * rejects, nothing of it is kept.
  */
 export async function receiveFile(
   c: Context<Env>,
@@ -53,7 +53,10 @@ export async function receiveFile(
 
 const OVERWRITE_HINT = "send X-BKREPO-OVERWRITE: true to replace it";
 
-/** Runs in the transaction that registers the content; the repository may have been deleted while the body came. */
+/**
+ * Creates the file. Runs in the transaction that registers the content; the repository may have been deleted while the
+ * body arrived.
+ */
 function makeFile(
   deps: ApiDeps,
   { projectId, name }: RepositoryRow,
@@ -63,7 +66,7 @@ function makeFile(
   user: string,
 ): NodeRow {
   const { db, now } = deps;
-  const repository = repositoryOf(deps, { projectId, repoName: name });
+  const repository = repositoryOf(db, { projectId, repoName: name });
   const at = now();
   const expireDate = wishes.expires === 0 ? null : at + wishes.expires * DAY;
   const [result] = putNodes(db, repository, [{ fullPath, sha256, metadata: wishes.metadata, expireDate }], {
@@ -78,7 +81,7 @@ function makeFile(
 export function mustBeMade(fullPath: string, result: PutResult | undefined): void {
   if (result?.kind === "existed") fail(251012, fullPath, OVERWRITE_HINT);
   if (result?.kind !== "blocked") return;
-  fail(251012, result.at, result.at === fullPath ? "it is a folder" : "it is a file, and cannot be a folder as well");
+  fail(251012, result.at, result.at === fullPath ? "it is a folder" : "it is a file and cannot be a folder as well");
 }
 
 export function refuseTooLarge(maxUpload: number): never {
@@ -87,10 +90,10 @@ export function refuseTooLarge(maxUpload: number): never {
 
 const tooLarge = (maxUpload: number): string => `a file may have at most ${maxUpload} bytes`;
 
-/** The codes of what is not simply an invalid body. */
+/** The codes of failures other than an invalid body. */
 const CODES: Partial<Record<FailureKind, Code>> = { digestMismatch: 251003, noSpace: 250102 };
 
-/** What the store says, in the API's terms. */
+/** Translates an error of the store into the API's terms. */
 export function explain(error: unknown, maxUpload: number | null): unknown {
   if (isCut(error)) return new ApiError(250106, [CUT_MESSAGE], { cause: error });
   if (!(error instanceof TransferError)) return error;

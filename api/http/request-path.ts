@@ -6,14 +6,14 @@ import { fail } from "./errors.ts";
 const SHOWN = 200;
 
 /**
- * The full path that the request's URL names after `skip` segments ("/generic/p/r/a/b" and 3 give "/a/b"), from the
- * bytes of the request line: on the way to the handler dot segments are resolved and `%2F` is decoded. 251011 for every
- * path that no file may have.
+ * The full path that the URL of a request names after `skip` segments ("/generic/p/r/a/b" and 3 give "/a/b"). Read from
+ * the bytes of the request line: on the way to the handler dot segments are resolved and `%2F` is decoded. 251011 for
+ * every path that no file may have.
  */
 export function requestPath(c: Context<Env>, skip: number, options: { folder?: boolean } = {}): string {
   const path = rawPath(c);
   try {
-    // Checked in front of the skipped segments too: they would not be where they seem to be.
+    // A dot among the skipped segments would shift the others.
     for (const segment of path.split("/").slice(1, skip + 1)) parseUrlPath(segment);
     return parseUrlPath(
       path

@@ -5,13 +5,13 @@ const FIRST_SEGMENT = /^(?:\S+ )?(?:https?:\/\/[^/ ]*)?(\/\w+\/)/i;
 const SHOWN = 200;
 
 /**
- * Makes the target of a request one that URL parsers leave as it is: a backslash is percent-encoded, since they take
- * it for a slash. Returns why the request has no readable address, else null.
+ * Changes the target of a request so that URL parsers leave it as it is: a backslash, which they take for a slash, is
+ * percent-encoded. Returns why the request has no readable address, else null.
  */
 export function mendTarget(incoming: IncomingMessage): string | null {
   const { url = "", headers, httpVersion } = incoming;
   const [, scheme, authority = headers.host, rest = url] = ABSOLUTE.exec(url) ?? [];
-  if (authority === undefined && httpVersion !== "1.0") return "it has no Host header, which HTTP/1.1 asks for";
+  if (authority === undefined && httpVersion !== "1.0") return "it has no Host header, which HTTP/1.1 requires";
   const host = authority ?? "";
   if ((host !== "" || scheme !== undefined) && !isHost(host)) {
     return `${shown(host)} is not a host: send a name or an address, with :port where it has one, as Host`;
@@ -26,7 +26,7 @@ export function mendTarget(incoming: IncomingMessage): string | null {
   return null;
 }
 
-/** Of a request line or target that cannot be read, the path that says which protocol's form the answer has. */
+/** Finds, in a request line or target that cannot be read, the path whose protocol decides the form of the answer. */
 export const formOf = (text: string): string => FIRST_SEGMENT.exec(text)?.[1] ?? "/";
 
 function isHost(authority: string): boolean {

@@ -12,7 +12,7 @@ import { ApiError } from "./errors.ts";
 /** A file that has content: every node but a folder. */
 export type FileRow = NodeRow & { sha256: string };
 
-/** Answers GET and HEAD of a file: whole, a part of it, or not when the client has it already. */
+/** Answers GET and HEAD of a file: the whole file, a part of it, or 304 when the client has it already. */
 export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Promise<Response> {
   const headers = headersOf(file, c.req.query("download") === "true");
   if (matchesTag(c.req.header("if-none-match"), file.sha256)) return c.body(null, 304, headers);
@@ -33,7 +33,7 @@ export async function sendFile(c: Context<Env>, store: Store, file: FileRow): Pr
   return body === null ? c.body(null, status, all) : c.body(body, status, all);
 }
 
-/** A browser that is shown a file must not run it with the API's origin. */
+/** Keeps a browser from running a file with the API's origin. */
 const HARMLESS = { "x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'" };
 
 function headersOf(file: FileRow, download: boolean) {
@@ -50,7 +50,7 @@ function headersOf(file: FileRow, download: boolean) {
   };
 }
 
-/** RFC 6266: a plain name for old clients, the real one in UTF-8. */
+/** Builds Content-Disposition (RFC 6266): a plain name for old clients, and the real name in UTF-8. */
 function attachment(name: string): string {
   const plain = name.replaceAll(/[^\x20-\x7e]|["\\%]/g, "_");
   const encoded = encodeURIComponent(name).replaceAll(
@@ -70,14 +70,14 @@ async function contentOf(
   try {
     return toWebStream((await store.openToSend(sha256, range)).chunks);
   } catch (error) {
-    // The row is there, its content is not: a fault of the disk, to be told the operator.
+    // The row exists but its content does not: a fault of the disk that the operator must learn of.
     throw error instanceof TransferError ? new ApiError(250102, [error.message], { cause: error }) : error;
   }
 }
 
 /**
- * Read as the client takes it; a client that goes away closes the file. Asked for the next chunk only when the socket
- * has the one before.
+ * Makes a web stream that is read at the pace of the client: the next chunk is read when the socket has the one before.
+ * A client that goes away closes the file.
  */
 export function toWebStream(chunks: AsyncGenerator<Uint8Array, void>): ReadableStream {
   return new ReadableStream<Uint8Array>(

@@ -2,15 +2,12 @@ import type { MiddlewareHandler } from "hono";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Workers } from "./workers.ts";
 
-/**
- * A worker that speaks another protocol is asked to upgrade (RFC 9110 §15.5.22); what is not signed rightly has no
- * business here.
- */
+/** Status of each refusal. A worker that speaks another protocol must upgrade (RFC 9110 §15.5.22). */
 const STATUS = { key: 401, clock: 401, protocol: 426 } as const;
 
 /**
- * Lets in only what is signed with the instance's secret key; a login does not help here. Notes who came, and who was
- * refused.
+ * Admits only requests that are signed with the instance's secret key; a login does not count here. Notes which workers
+ * came and which were refused.
  */
 export function internalAuth(signer: InternalSigner, workers: Pick<Workers, "seen" | "refused">): MiddlewareHandler {
   return async (c, next) => {

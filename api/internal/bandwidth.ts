@@ -1,19 +1,17 @@
 import type { LeaseAnswer } from "../../domain/worker-messages.ts";
 
-/** Unused leases are not saved up for longer than this. */
+/** Unused bandwidth is not saved up for longer than this. */
 const LEASE_MS = 1_000;
 const MOST_BUCKETS = 10_000;
 
-export type Bandwidth = ReturnType<typeof createBandwidth>;
-
 /**
- * One token bucket for each execution and cluster, over all workers (docs/decisions.md#rate-limit). Lost with the
- * process, which costs at most one lease.
+ * Keeps one token bucket for each execution and cluster, over all workers (docs/decisions.md#rate-limit). The buckets
+ * are lost with the process, which costs at most one grant.
  */
 export function createBandwidth(now: () => number) {
   const buckets = new Map<string, { level: number; time: number }>();
 
-  /** Grants up to `wanted` bytes at `rate` bytes per second; `waitMs`: when asking again is worth it. */
+  /** Grants up to `wanted` bytes at `rate` bytes per second (0 or less: no limit). `waitMs`: when to ask again. */
   return function lease(key: string, rate: number, wanted: number): LeaseAnswer {
     if (rate <= 0) return { bytes: wanted, waitMs: 0 };
     const time = now();

@@ -6,11 +6,11 @@ import { TransferError } from "../../domain/failure.ts";
 import { parseRange } from "../http/byte-range.ts";
 import { toWebStream } from "../http/send-file.ts";
 
-/** Digests of one request; their contents are small. */
+/** Most digests of one request; their contents are small. */
 const MOST_DIGESTS = 256;
 const BYTES = { "content-type": "application/octet-stream" };
 
-/** Content for workers that do not run beside the store; mounted at BLOBS_PATH, behind the internal signature. */
+/** Serves content to workers that do not run beside the store; mounted at BLOBS_PATH, behind the internal signature. */
 export function blobRoutes(store: Pick<Store, "openToSend" | "readSmall">): Hono {
   return new Hono()
     .post("/", async (c) => {

@@ -1,20 +1,31 @@
 import { Hono } from "hono";
+import type { Db } from "../../db/open.ts";
 import { listingRequest, takeListingFailure, takePage } from "../../db/plan/listed.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { nextTry } from "../../domain/retry.ts";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
-import type { InternalDeps } from "./routes.ts";
+
+/** How quickly ends answer (ms). */
+export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
+/** Who may list a linked repository now. `begin` returns null for yes, else the time (epoch ms) to ask again. */
+export type Listings = {
+  begin: (source: string, key: string) => number | null;
+  alive: (key: string) => void;
+  end: (key: string) => void;
+};
+
+type ListingDeps = {
+  db: Db;
+  retryWindow: number;
+  now: () => number;
+  paces: Pacing;
+  listings: Listings;
+};
 
 type Failure = { reason: string; retryable: boolean; notBefore: number | null };
 
-/** What workers ask and tell of the listing of linked repositories; mounted at /internal/v1/listings. */
-export function listingRoutes({
-  db,
-  retryWindow,
-  now,
-  paces,
-  listings,
-}: Pick<InternalDeps, "db" | "retryWindow" | "now" | "paces" | "listings">): Hono {
+/** Serves the workers that list linked repositories; mounted at /internal/v1/listings. */
+export function listingRoutes({ db, retryWindow, now, paces, listings }: ListingDeps): Hono {
   return new Hono()
     .post("/:recordId/:object", async (c) => {
       const { recordId, object } = c.req.param();
@@ -23,7 +34,7 @@ export function listingRoutes({
       if (answer.kind !== "list") return c.json(answer);
       const source = `${answer.projectId}/${answer.object.localRepoName}`;
       if (waitMs !== null) paces.note(source, waitMs);
-      // Among the quick ones there is no room for it; among the others there may be.
+      // A slow source has no place in the quick lane; it is listed in another one.
       if (lane === "QUICK" && paces.isSlow(source))
         return c.json({ kind: "later", retryAt: null } satisfies ListingAnswer);
       const retryAt = lane === "QUICK" ? null : listings.begin(source, `${recordId}/${object}`);

@@ -11,14 +11,15 @@ import type { Db } from "../../db/open.ts";
 import type { ReportRequest, WorkerSettings } from "../../domain/worker-messages.ts";
 import type { InternalSigner } from "../../activities/secrets/internal.ts";
 import type { Store } from "../../activities/store/store.ts";
+import { tooLong } from "../http/details.ts";
 import { internalAuth } from "./auth.ts";
 import { createBandwidth } from "./bandwidth.ts";
 import { blobRoutes } from "./blobs.ts";
-import { listingRoutes } from "./listings.ts";
+import { type Listings, listingRoutes, type Pacing } from "./listings.ts";
 import { versionRoutes } from "./versions.ts";
 import type { Used, Workers } from "./workers.ts";
 
-export type InternalDeps = {
+type InternalDeps = {
   db: Db;
   store: Pick<Store, "openToSend" | "readSmall">;
   signer: InternalSigner;
@@ -29,36 +30,27 @@ export type InternalDeps = {
   paces: Pacing;
   listings: Listings;
   mustYield: MustYield;
-  /** Told when batches were handed in, or an end has another pace. */
+  /** Called when slots may be free: a batch was reported as done, or an end answers at another pace. */
   freed: () => void;
-  /** Takes what a worker elsewhere says of its numbers; false when it is too much. */
+  /** Takes the metrics of a worker elsewhere; false when they are too long or too many workers send some. */
   tellMetrics: (worker: string, text: string) => boolean;
 };
 
-/** What is known of how quickly ends answer (ms). */
-export type Pacing = { note: (end: string, waitMs: number) => void; isSlow: (end: string) => boolean };
-/** Who may list a linked repository now: null, or from when on (epoch ms) to ask again. */
-export type Listings = {
-  begin: (source: string, key: string) => number | null;
-  alive: (key: string) => void;
-  end: (key: string) => void;
-};
-
-/** Read before the signature can be checked; the reports of a whole batch take about 2 MiB. */
+/**
+ * Most bytes of a body, which is read before its signature can be checked; the reports of a whole batch take about 2
+ * MiB.
+ */
 const MOST_BODY = 16 * 1024 ** 2;
 
 /**
- * What workers ask of the control plane and tell it (docs/decisions.md#internal-api). Only our own workers speak it:
- * bodies are trusted once signed.
+ * Serves what workers request from the control plane and report to it (docs/decisions.md#internal-api). Only our own
+ * workers speak this API: signed bodies are trusted.
  */
 export function internalRoutes(deps: InternalDeps): Hono {
   const { db, store, signer, settings, retryWindow, now, workers } = deps;
   const lease = createBandwidth(now);
   return new Hono()
-    .use(
-      "*",
-      bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(`the body is larger than ${MOST_BODY} bytes`, 413) }),
-    )
+    .use("*", bodyLimit({ maxSize: MOST_BODY, onError: (c) => c.text(tooLong(MOST_BODY), 413) }))
     .use("*", internalAuth(signer, workers))
     .get("/worker", (c) => c.json(settings()))
     .post("/worker", async (c) => {
@@ -97,7 +89,7 @@ export function internalRoutes(deps: InternalDeps): Hono {
     });
 }
 
-/** How quickly the ends of a batch answer is said with its reports. */
+/** Notes how quickly the ends of a batch answer, as its reports say. */
 function noteWaits({ db, paces, freed }: InternalDeps, { recordId, number, waits }: ReportRequest): void {
   const ends = waits && findBatch(db, recordId, number);
   if (!ends) return;

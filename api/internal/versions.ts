@@ -4,7 +4,7 @@ import type { Db } from "../../db/open.ts";
 import type { VersionKey } from "../../domain/sync-versions.ts";
 
 /**
- * What workers must know of the package versions they send; mounted at /internal/v1/versions, behind the internal
+ * Serves the facts of package versions that workers send; mounted at /internal/v1/versions, behind the internal
  * signature.
  */
 export function versionRoutes(db: Db, now: () => number): Hono {

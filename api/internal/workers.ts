@@ -3,30 +3,30 @@ import { type Lane, SLOTS } from "../../domain/lanes.ts";
 import type { Refusal } from "../../domain/worker-messages.ts";
 import type { Logger } from "../deps.ts";
 
-/** How many slots of each kind a worker uses. */
+/** Slots that a worker uses, by lane. */
 export type Used = Partial<Record<Lane, number>>;
 
-/** A worker says hello more often than this; one that was silent for so long is gone. */
+/** A worker reports more often than this; one that was silent for so long is gone. */
 const GONE_MS = 60_000;
-/** A refusal is told in the log again after this. */
+/** A refusal that goes on is logged again after this. */
 const TOLD_AGAIN_MS = 60_000;
 const MOST_KEPT = 1_000;
 
 export type Workers = {
-  /** `worker`: what it calls itself, "" when it does not. */
+  /** `worker`: the name it gives itself, "" when it gives none. */
   seen: (worker: string, used?: Used) => void;
   refused: (problem: Problem, worker: string) => void;
-  /** Transfer workers that were heard of lately, here and elsewhere. */
+  /** Number of transfer workers that reported lately, here and elsewhere. */
   count: () => number;
-  /** These, with when they were heard of last (epoch ms), and their slots. */
+  /** Transfer workers that reported lately, with the time of their last report (epoch ms) and their slots. */
   list: () => { id: string; lastSeen: number; slots: Record<Lane, { total: number; used: number }> }[];
 };
 
-/** Told of who is let in, and who is not. */
-export type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
+/** Called for each refused request, and when a worker that was refused is admitted. */
+type WorkerSignals = { refused: (refusal: Refusal, worker: string) => void; accepted: (worker: string) => void };
 const UNTOLD: WorkerSignals = { refused: () => {}, accepted: () => {} };
 
-/** Which transfer workers there are, by what they ask. */
+/** Knows the transfer workers by their requests. */
 export function createWorkers(
   now: () => number,
   logger: Pick<Logger, "error">,

@@ -1,15 +1,15 @@
-/** Prometheus' text format: what is written here, and what others wrote merged into it. */
+/** Prometheus' text format: families that are made here, and those of other processes merged into them. */
 
 export type MetricType = "counter" | "gauge" | "histogram" | "summary" | "untyped";
 export type Labels = Readonly<Record<string, string>>;
-/** `samples`: value by what stands before it in a line, such as `name_bucket{le="1"}`. */
+/** A metric. `samples`: values by the text before them in a line, such as `name_bucket{le="1"}`. */
 export type Family = { name: string; type: MetricType; help: string; samples: Map<string, number> };
-/** What becomes of two values under the same labels. */
+/** How two values under the same labels become one. */
 export type Merge = (a: number, b: number) => number;
 
 export const sum: Merge = (a, b) => a + b;
 
-/** A family that can be added to; `suffix` as histograms have it. */
+/** Creates a family to which values can be added; `suffix` as histograms have it, such as `_bucket`. */
 export function createFamily(name: string, type: MetricType, help: string, merge: Merge = sum) {
   const samples: Family["samples"] = new Map();
   return {
@@ -36,7 +36,7 @@ function writeNumber(value: number): string {
   return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
-/** Each family once, its lines together, as the format demands. */
+/** Writes each family once, with its lines together, as the format demands. */
 export function writeFamilies(families: Iterable<Family>): string {
   const lines: string[] = [];
   for (const { name, type, help, samples } of families) {

@@ -6,14 +6,14 @@ import { createFamily, type Family, type Labels, type Merge, sum } from "./expos
 import { GAUGE_ALERTS, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
-/** Tasks that have labels of their own, the oldest first; the numbers of the others stand together under `_other`. */
-export const MOST_TASKS = 500;
+/** Number of tasks with labels of their own, the oldest first; the numbers of all others are summed under `_other`. */
+const MOST_TASKS = 500;
 const OTHER = "_other";
 
 type Named = { task: (key: string) => string; cluster: (id: string) => string };
 type Add = (name: string, type: Family["type"], help: string, merge?: Merge) => ReturnType<typeof createFamily>;
 
-/** All numbers of the product, made of one survey. */
+/** Makes all metrics of the product from one survey. */
 export function toFamilies(survey: Survey, localCluster: string): Family[] {
   const families: Family[] = [];
   const add: Add = (...args) => {
@@ -39,18 +39,18 @@ const most: Merge = (a, b) => Math.max(a, b);
 
 const HELP: Record<Alert, string> = {
   TaskOverdue:
-    "1 when a firing of the task is more than 10 minutes past and nothing came of it; of _other how many tasks",
-  RunStalled: "Since a run that goes on last had an outcome, moved a byte or planned something",
-  RunStuck: "Runs that cannot go on by themselves",
-  RealTimeLag: "Age of the oldest upload that the cluster has not got",
-  ClusterDown: "1 when the cluster answered and took the credentials at the last test",
+    "1 when a firing of the task is more than 10 minutes past and did not start a run; for _other the number of tasks",
+  RunStalled: "Time since a running run last had an outcome, moved a byte or planned something",
+  RunStuck: "Runs that cannot go on on their own",
+  RealTimeLag: "Age of the oldest upload that the cluster does not have yet",
+  ClusterDown: "1 when the cluster answered and accepted the credentials at the last test",
   ClusterSlow: "1 when the cluster is known to be slow",
-  CredentialsRefused: "1 when the cluster did not take the credentials at the last test",
-  WorkersMissing: "1 when there is one that does its work",
+  CredentialsRefused: "1 when the cluster refused the credentials at the last test",
+  WorkersMissing: "1 when at least one of them does its work",
   WorkerRefused: "Transfer workers that were refused in the last 5 minutes",
   BatchKillsWorkers: "",
-  DiskLow: "Free where DATA_DIR lies",
-  ConflictsLeftAlone: "Conflicts that the newest run left alone (SKIP), of REAL_TIME the runs of a day",
+  DiskLow: "Free space of the disk with DATA_DIR",
+  ConflictsLeftAlone: "Conflicts that the newest run left alone (SKIP); for REAL_TIME the runs of one day",
 };
 
 function addReadings(survey: Survey, named: Named, add: Add): void {
@@ -69,7 +69,7 @@ function addReadings(survey: Survey, named: Named, add: Add): void {
   const died = add(
     "replication_batch_deaths_total",
     "counter",
-    "Batches that were lost with their worker; again: not for the first time",
+    "Batches that were lost with their worker; again: whether the same batch was lost before",
   );
   for (const [again, count] of [
     ["false", deaths.first],
@@ -103,10 +103,10 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
   const firings = add(
     "replication_firings_total",
     "counter",
-    "Times at which schedules were due; skipped: the run before went on, missed: too late to run",
+    "Firings of schedules; skipped: the run before still went on, missed: too late to run",
   );
-  const now = add("replication_runs_running", "gauge", "Runs that go on");
-  const seconds = add("replication_run_seconds", "histogram", "How long runs took");
+  const now = add("replication_runs_running", "gauge", "Runs that are running");
+  const seconds = add("replication_run_seconds", "histogram", "Duration of runs that have ended");
   for (const cause of RUN_CAUSES) now.add({ trigger: cause }, 0);
   for (const total of runTotals) {
     const { taskKey, cause, result } = total;
@@ -134,16 +134,16 @@ function addRuns({ runTotals, running, tasks }: Survey, named: Named, add: Add):
 }
 
 const READ =
-  "Bytes that were read; copy: from sources, to be sent, where a source is this instance's own cluster; " +
-  "check: at a target, to compare or to verify";
+  "Bytes that were read; copy: from sources, to send them; a hosted source counts as this instance's own cluster; " +
+  "check: at a target, to compare or verify";
 
 function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCluster: string, add: Add): void {
   const artifacts = add(
     "replication_artifacts_total",
     "counter",
-    "Artifacts that were sent, skipped because the target has them or SKIP left it alone, or failed",
+    "Artifacts that were sent, skipped because the target has them or SKIP left them alone, or failed",
   );
-  const conflicts = add("replication_conflicts_total", "counter", "Artifacts of which the target had other content");
+  const conflicts = add("replication_conflicts_total", "counter", "Artifacts that the target had with other content");
   const sent = add("replication_sent_bytes_total", "counter", "Bytes sent to targets");
   const read = add("replication_read_bytes_total", "counter", READ);
   const rows = [...artifactTotals, ...tallies];
@@ -156,14 +156,17 @@ function addArtifacts({ artifactTotals, tallies }: Survey, named: Named, localCl
     sent.add({ task, cluster }, row.bytesSent);
     if (row.bytesRead > 0) read.add({ cluster, purpose: "check" }, row.bytesRead);
   }
-  // What is sent streams through: each byte was read from the source for it.
+  // Sent bytes stream through: each of them was read from the source.
   read.add(
     { cluster: localCluster, purpose: "copy" },
     rows.reduce((bytes, row) => bytes + row.bytesSent, 0),
   );
 }
 
-/** What has not ended: planned and not begun, begun, of these waiting to be tried again, and held for a later drain. */
+/**
+ * Adds the artifacts without an outcome: planned but not begun, begun, waiting to be tried again, and held for a later
+ * drain.
+ */
 function addPending({ running, tallies, clusters, sample }: Survey, named: Named, add: Add): void {
   const pending = add("replication_pending_artifacts", "gauge", "Artifacts that have no outcome yet");
   for (const { name } of clusters.values())
@@ -185,7 +188,7 @@ function addPending({ running, tallies, clusters, sample }: Survey, named: Named
 }
 
 function addMachine({ sample, workers }: Survey, add: Add): void {
-  const slots = add("replication_worker_slots", "gauge", "Slots of the transfer workers that were heard of");
+  const slots = add("replication_worker_slots", "gauge", "Slots of the transfer workers that reported lately");
   for (const { slots: known } of workers) {
     for (const kind of LANES) {
       const { total = 0, used = 0 } = known[kind] ?? {};

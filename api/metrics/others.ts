@@ -1,31 +1,31 @@
 import { type Family, type Labels, type MetricType, writeLabels } from "./exposition.ts";
 
-/** A process of this instance on this machine whose numbers stand at a port of loopback. */
+/** A process of this instance on this machine that serves its metrics at a port of loopback. */
 export type MetricsPort = { process: string; port: number };
 
 const DEADLINE_MS = 1_000;
-/** Workers elsewhere tell theirs every 15 s. */
+/** Workers elsewhere send their metrics every 15 s. */
 const FORGET_MS = 60_000;
 const MOST_WORKERS = 200;
-/** Of one process (characters). */
-export const MOST_TEXT = 1024 ** 2;
+/** Longest metrics of one process (characters). */
+const MOST_TEXT = 1024 ** 2;
 const TYPES: readonly string[] = ["counter", "gauge", "histogram", "summary", "untyped"] satisfies MetricType[];
 
 /**
- * The numbers of all other processes, those of Temporal's SDK: asked for at each scrape on this machine, told by
- * workers elsewhere.
+ * Collects the metrics of all other processes, which are those of Temporal's SDK: read at each scrape on this machine,
+ * sent by workers elsewhere.
  */
 export function createOthers({ ports, now }: { ports: () => readonly MetricsPort[]; now: () => number }) {
   const told = new Map<string, { at: number; families: Family[] }>();
   return {
-    /** What a worker elsewhere says of itself; false when it is too much, or too many say something. */
+    /** Takes the metrics of a worker elsewhere; false when they are too long, or too many workers send some. */
     tell(worker: string, text: string): boolean {
       for (const [name, { at }] of told) if (now() - at > FORGET_MS) told.delete(name);
       const isTooMuch = text.length > MOST_TEXT || (!told.has(worker) && told.size >= MOST_WORKERS);
       if (!isTooMuch) told.set(worker, { at: now(), families: readFamilies(text, { process: `worker ${worker}` }) });
       return !isTooMuch;
     },
-    /** A process that does not answer at once is left out. */
+    /** Reads all metrics; a process that does not answer within a second is left out. */
     async read(): Promise<Family[]> {
       const asked = ports().map(async ({ process, port }) => {
         const text = await askAt(port).catch(() => "");
@@ -50,8 +50,10 @@ async function askAt(port: number): Promise<string> {
 const HEAD = /^# (HELP|TYPE) ([A-Za-z_:][\w:]*) ?(.*)$/;
 const SAMPLE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 
-/** The families of a text, with these labels added to each sample. What is no line of the format is left out. */
-export function readFamilies(text: string, labels: Labels): Family[] {
+/**
+ * Reads the families of a text and adds the labels to each sample. A line that is not valid in the format is left out.
+ */
+function readFamilies(text: string, labels: Labels): Family[] {
   const families = new Map<string, Family>();
   const added = writeLabels(labels).slice(1, -1);
   let current: Family | undefined;
@@ -75,7 +77,10 @@ export function readFamilies(text: string, labels: Labels): Family[] {
 
 const typeOf = (text: string) => (TYPES.includes(text) ? (text as MetricType) : "untyped");
 
-/** Each name once. Where processes of several releases do not agree about its type, the first is right. */
+/**
+ * Merges families so that each name comes once. Where processes of several releases disagree about the type, the first
+ * wins.
+ */
 function mergeFamilies(families: readonly Family[]): Family[] {
   const merged = new Map<string, Family>();
   for (const family of families) {

@@ -1,20 +1,11 @@
-import { type Alert, ALERT_RULES, ALERTS, SEVERITIES, type Severity } from "../../domain/alerts.ts";
+import { ALERT_RULES, ALERTS, SEVERITIES } from "../../domain/alerts.ts";
+import type { Problem } from "./contract.ts";
 import { isTold, READINGS } from "./readings.ts";
 import type { Survey } from "./survey.ts";
 
-/** An alert's condition that is met now. `since` in epoch ms. */
-export type Problem = {
-  alert: Alert;
-  severity: Severity;
-  subject: string;
-  since: number;
-  message: string;
-  hint: string;
-};
-
 /**
- * The worst first, of these the longest first. Remembers when each was first seen, for those that do not know since
- * when they are.
+ * Finds the problems of a survey, the worst first, then the oldest first. Remembers when a problem was first noticed
+ * where its beginning is not known.
  */
 export function createProblems() {
   let firstSeen = new Map<string, number>();

@@ -5,7 +5,7 @@ const WINDOW_MS = 60_000;
 const STATS = { median: 50, p99: 99, max: 100 } as const;
 const NS = 1e9;
 
-/** Numbers of this process itself: Node's own, and how long its one thread keeps others waiting. */
+/** Metrics of this process: Node's own, and how long its one thread keeps work waiting. */
 export function createProcessMetrics() {
   const register = new Registry();
   const delay = monitorEventLoopDelay({ resolution: 10 });
@@ -19,7 +19,7 @@ export function createProcessMetrics() {
   collectDefaultMetrics({ register, prefix: "replication_" });
   const lateness = new Gauge({
     name: "replication_event_loop_delay_seconds",
-    help: "How late the control plane's one thread came to its turns, in the last whole minute",
+    help: "How late timers of the control plane's one thread were, in the last whole minute",
     labelNames: ["stat"],
     registers: [],
     collect() {

@@ -3,10 +3,10 @@ import type { Labels } from "./exposition.ts";
 import type { Survey } from "./survey.ts";
 
 /**
- * One number that an alert looks at. The metric has `value` under `labels`; the problem, where the alert holds, is told
- * by the rest. `than`: the limit where it is a number of its own; `since`: epoch ms, null = since it was first seen.
+ * One number that an alert looks at: `value` under `labels` in the metric; the rest describes the problem while the
+ * alert holds. `than`: a limit of this reading's own; `since`: epoch ms, null = since it was first noticed.
  */
-export type Reading = {
+type Reading = {
   labels: Labels;
   value: number;
   than?: number;
@@ -15,7 +15,7 @@ export type Reading = {
   tell: () => string;
 };
 
-/** What each alert looks at: the one place where its number is made. */
+/** Makes the numbers that each alert looks at; nothing else computes them. */
 export const READINGS = {
   TaskOverdue: ({ now, tasks, running, sample }) => {
     const busy = new Set(running.map(({ taskKey }) => taskKey));
@@ -42,7 +42,8 @@ export const READINGS = {
       const tries =
         waiting === 0 ? "" : `; ${waiting} artifacts wait to be tried again${reason ? `, one because: ${reason}` : ""}`;
       const tell = () =>
-        `the run of task ${name} (record ${id}, begun ${ago(now - startTime)} ago) has had no outcome and moved no byte for ${ago(now - progress)}${tries}`;
+        `the run of task ${name} (record ${id}, begun ${ago(now - startTime)} ago) ` +
+        `has had no outcome and moved no byte for ${ago(now - progress)}${tries}`;
       return {
         labels: { task: taskKey },
         value: Math.max(0, now - progress) / 1000,
@@ -63,10 +64,7 @@ export const READINGS = {
         : reading(taskKey, (name) => `the run of task ${name} (record ${id}) does not go on: ${problem}`),
     );
     const firings = unbegun.map((taskKey) =>
-      reading(
-        taskKey,
-        (name) => `a firing of task ${name} cannot begin: its code fails; a release in which it does not lets it go on`,
-      ),
+      reading(taskKey, (name) => `a firing of task ${name} cannot begin: ${BROKEN_CODE}`),
     );
     return [...runs, ...firings];
   },
@@ -128,7 +126,7 @@ export const READINGS = {
     const lost = {
       temporal: "Temporal does not answer",
       orchestrator: "the orchestrator does not run",
-      "transfer worker": "no transfer worker asks for work, here or elsewhere",
+      "transfer worker": "no transfer worker polls for work, here or elsewhere",
     };
     return Object.entries(up).map(([process, isUp]) => {
       return {
@@ -159,14 +157,14 @@ export const READINGS = {
         value: 1,
         since: at,
         subject,
-        tell: () => `${subject} was lost with its worker ${deaths} times, at last ${ago(now - at)} ago`,
+        tell: () => `${subject} was lost with its worker ${deaths} times, the last time ${ago(now - at)} ago`,
       };
     }),
 
   DiskLow: ({ sample: { disk } }) => {
     const than = wantedFree(disk.size);
     const tell = () =>
-      `${size(disk.free)} of ${size(disk.size)} are free where DATA_DIR lies, less than the ${size(than)} that should be`;
+      `${size(disk.free)} of ${size(disk.size)} are free on the disk with DATA_DIR, less than the ${size(than)} wanted`;
     return [{ labels: {}, value: disk.free, than, since: null, subject: "DATA_DIR", tell }];
   },
 
@@ -176,7 +174,8 @@ export const READINGS = {
       if (!task) return [];
       const value = task.replicaType === "REAL_TIME" && now - conflictsTime > DAY ? 0 : left;
       const tell = () =>
-        `${left} artifacts of task ${task.name} are different at cluster ${cluster} and were left alone there (conflictStrategy SKIP)`;
+        `${left} artifacts of task ${task.name} differ at cluster ${cluster} ` +
+        "and were left alone there (conflictStrategy SKIP)";
       return {
         labels: { task: taskKey, cluster },
         value,
@@ -188,18 +187,19 @@ export const READINGS = {
 } satisfies Record<Alert, (survey: Survey) => Reading[]>;
 
 const DAY = 86_400_000;
+const BROKEN_CODE = "its code fails; start a release in which it does not, and it goes on";
 const REFUSED = {
   clock: "its clock is off",
   key: "it has another SECRET_KEY",
-  protocol: "it is of a release that this one cannot work with",
+  protocol: "its release cannot work with this one",
 };
 
-/** Whether the reading is one that its alert tells of. */
+/** Whether the alert of a reading holds. */
 export function isTold(alert: Alert, { value, than }: Reading): boolean {
   return holds(alert, value, than);
 }
 
-/** The readings that make up a metric of their own. */
+/** The alerts whose readings are a metric of their own. */
 export const GAUGE_ALERTS = (Object.keys(READINGS) as Alert[]).filter(
   (alert) => ALERT_RULES[alert].grown === undefined,
 );
@@ -211,8 +211,8 @@ const UNITS = [
   ["s", 1],
 ] as const;
 
-/** A duration in its two largest units: "2 h 5 min". */
-export function ago(ms: number): string {
+/** Writes a duration (ms) in its two largest units: "2 h 5 min". */
+function ago(ms: number): string {
   let rest = Math.max(0, Math.round(ms / 1000));
   const parts = UNITS.flatMap(([unit, seconds]) => {
     const count = Math.floor(rest / seconds);

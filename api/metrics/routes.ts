@@ -1,25 +1,25 @@
-import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { sameSecret } from "../../activities/secrets/seal.ts";
 import { basicCredentials, CHALLENGE, type Login } from "../http/auth.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { textAnswer } from "../http/documented.ts";
 import { ApiError } from "../http/errors.ts";
 
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-const text = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
 
 const scrape = createRoute({
   method: "get",
   path: "/metrics",
   tags: ["system"],
-  summary: "The numbers, for Prometheus",
+  summary: "The metrics, for Prometheus",
   description: "In Prometheus' text format. With `METRICS_TOKEN` as Bearer, or the admin's login.",
-  responses: { 200: text("The numbers, at most a second old"), 401: text("No credentials, or wrong ones") },
+  responses: { 200: textAnswer("The metrics, at most a second old"), 401: textAnswer("No credentials, or wrong ones") },
 });
 
 type MetricsDeps = Pick<ApiDeps, "watch" | "metricsToken"> & { login: Login };
 
-/** Answers in plain text, refusals too: those who ask are programs that know no envelope. */
+/** Serves the metrics. Answers are plain text, refusals too: the clients are programs that know no envelope. */
 export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   return new OpenAPIHono<Env>().openapi(scrape, async (c) => {
     const refusal = await refusalOf(c, metricsToken, login);
@@ -28,7 +28,7 @@ export function metricsRoutes({ watch, metricsToken, login }: MetricsDeps) {
   });
 }
 
-/** Null lets in. A wrong token is a wrong login, and as slow as one. */
+/** Says why a request is refused; null admits it. A wrong token counts as a wrong login, and is delayed as one. */
 async function refusalOf(c: Context<Env>, token: string | null, login: Login): Promise<ApiError | null> {
   const header = c.req.header("authorization");
   if (header === undefined) return new ApiError(250114, [], { headers: CHALLENGE });

@@ -9,22 +9,22 @@ import type { ApiDeps } from "../deps.ts";
 
 export type SampleDeps = Pick<ApiDeps, "db" | "zone" | "now" | "processes" | "hasTransferWorker"> & { dataDir: string };
 
-export type SampledRun = {
+type SampledRun = {
   clusters: string[];
   planned: number;
   steps: number;
   again: Map<string, { count: number; reason: string | null }>;
   lastOutcome: number;
 };
-export type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
+type Behind = Pick<Followed, "taskKey" | "clusterId"> & { oldest: number | null; held: number };
 
-/** What is too much to look up at each scrape. */
+/** Facts that are too expensive to look up at each scrape. */
 export type Sample = {
   at: number;
   /** By record id, of RUNNING records. */
   runs: Map<string, SampledRun>;
   behind: Behind[];
-  /** By task key: the first firing that nothing came of yet, past or to come. */
+  /** By task key: the first firing that has not started a run yet, past or future (epoch ms). */
   due: Map<string, number>;
   hasWorker: boolean;
   disk: { free: number; size: number };
@@ -32,10 +32,10 @@ export type Sample = {
 };
 
 const FRESH_MS = 15_000;
-/** Looked up in one go; then others have their turn. */
+/** Rows that are looked up in one go before other work has its turn. */
 const PAGE = 20;
 
-/** Looks again when the last look is older than 15 s; two callers share one look. */
+/** Samples again when the last sample is older than 15 s; callers at the same time share one sample. */
 export function createSampler(deps: SampleDeps) {
   const due = createDue(deps);
   let last: Sample | null = null;
@@ -80,13 +80,16 @@ export function createSampler(deps: SampleDeps) {
   };
 }
 
-/** As readiness has it: one of the supervisor's, or one that has lately asked for work. */
+/**
+ * Whether there is a transfer worker, as readiness defines it: one of the supervisor's, or one that lately polled for
+ * work.
+ */
 async function hasWorker({ processes, hasTransferWorker }: SampleDeps): Promise<boolean> {
   const { temporal, workers } = processes();
   return workers > 0 || (temporal && (await hasTransferWorker()));
 }
 
-/** With what SQLite has not written back yet. */
+/** Bytes of a database file with its write-ahead log. */
 async function sizeOf(dataDir: string, name: string): Promise<number> {
   const sizes = ["", "-wal"].map((end) =>
     stat(join(dataDir, name + end)).then(
@@ -104,7 +107,10 @@ async function inTurns<T>(items: readonly T[], work: (item: T) => void): Promise
   }
 }
 
-/** Plans are read and computed only when something about the task has changed. */
+/**
+ * Finds the next firing of each scheduled task. Plans are read and computed only when something about the task has
+ * changed.
+ */
 function createDue({ db, zone }: SampleDeps) {
   let known = new Map<string, { changed: number; since: number; timing: Timing | null; due: number | null }>();
 
@@ -121,7 +127,7 @@ function createDue({ db, zone }: SampleDeps) {
     try {
       return row && timingOf(row, zone);
     } catch {
-      // A plan that can be read no more, say because its zone was abolished, keeps no other from being looked at.
+      // A plan that cannot be read any more, for example because its zone was abolished, must not hinder the others.
       return null;
     }
   }

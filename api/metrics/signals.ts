@@ -2,18 +2,18 @@ import { DEATHS_TOLD_FOR, REFUSALS_TOLD_FOR } from "../../domain/alerts.ts";
 import type { Lane } from "../../domain/lanes.ts";
 import { type Refusal, REFUSALS } from "../../domain/worker-messages.ts";
 
-/** A transfer worker, wherever it runs, as it was last heard of (epoch ms). */
+/** A transfer worker on any machine; `lastSeen`: time of its last report (epoch ms). */
 export type WorkerSeen = {
   id: string;
   lastSeen: number;
   slots: Partial<Record<Lane, { total: number; used: number }>>;
 };
 
-/** What other parts of the control plane know and the numbers ask for. */
+/** Facts that other parts of the control plane know. */
 export type Sources = {
   /** Ids of the clusters that are known to be slow. */
   slow: () => readonly string[];
-  /** Keys of the tasks of which a firing cannot begin, one for each firing. */
+  /** Keys of the tasks with a firing that cannot begin, one for each firing. */
   unbegun: () => readonly string[];
   workers: () => readonly WorkerSeen[];
 };
@@ -24,14 +24,14 @@ export type Signals = ReturnType<typeof createSignals>;
 
 const MOST_KEPT = 1_000;
 
-/** What happens in this process and stands in no table. `now` in epoch ms. */
+/** Remembers events of this process that no table holds. `now` in epoch ms. */
 export function createSignals(now: () => number) {
   const refusals = new Map<string, Refused & { last: number }>();
   const credentials = new Map<string, number>();
   let died = { first: 0, again: 0 };
   let deaths: Death[] = [];
   return {
-    /** A worker was refused; `worker`: its address, or what else it is known by. */
+    /** Notes that a worker was refused; `worker`: its name or address. */
     refused(reason: Refusal, worker: string): void {
       const key = `${reason} ${worker}`;
       const known = refusals.get(key);
@@ -40,11 +40,11 @@ export function createSignals(now: () => number) {
       if (refusals.size >= MOST_KEPT) refusals.delete(refusals.keys().next().value ?? key);
       refusals.set(key, { reason, worker, since: goesOn ? known.since : now(), last: now() });
     },
-    /** A worker that was refused is let in. */
+    /** Notes that a worker that was refused is admitted. */
     accepted(worker: string): void {
       for (const reason of REFUSALS) refusals.delete(`${reason} ${worker}`);
     },
-    /** A batch was lost with its worker, for the `deaths`-th time; `subject` names it for people. */
+    /** Notes that a batch was lost with its worker for the `deaths`-th time; `subject` names the batch for people. */
     batchDied({ subject, deaths: times }: Omit<Death, "at">): void {
       died = times > 1 ? { ...died, again: died.again + 1 } : { ...died, first: died.first + 1 };
       if (times > 1)
@@ -52,13 +52,13 @@ export function createSignals(now: () => number) {
           -MOST_KEPT,
         );
     },
-    /** A test of the connection has ended; `refused`: the other end does not take the credentials. */
+    /** Notes the result of a connection test; `refused`: the cluster does not accept the credentials. */
     checked(clusterId: string, refused: boolean): void {
       if (!refused) credentials.delete(clusterId);
       else if (!credentials.has(clusterId)) credentials.set(clusterId, now());
     },
 
-    /** As it is now. `credentials`: since when those of a cluster are refused. */
+    /** Returns the signals of now. `credentials`: since when a cluster refuses its credentials, by cluster id. */
     look: () => ({
       refusals: [...refusals.values()].filter(({ last }) => now() - last < REFUSALS_TOLD_FOR),
       deaths: { ...died, recent: deaths.filter(({ at }) => now() - at < DEATHS_TOLD_FOR) },

@@ -14,12 +14,12 @@ import type { Processes } from "../deps.ts";
 import { createSampler, type Sample, type SampleDeps } from "./sample.ts";
 import type { Signals, Sources } from "./signals.ts";
 
-/** Everything that numbers and problems are made of, as it is at one moment. */
+/** Everything that metrics and problems are made of, at one moment. */
 export type Survey = {
   now: number;
   tasks: Map<string, WatchedTask>;
   clusters: Map<string, WatchedCluster>;
-  /** `progress`: when it last had an outcome, moved a byte or planned something (epoch ms). */
+  /** `progress`: when the run last had an outcome, moved a byte or planned something (epoch ms). */
   running: (RunningRecord & { progress: number })[];
   tallies: RunningTally[];
   runTotals: RunTotal[];
@@ -34,9 +34,9 @@ export type Survey = {
   workers: ReturnType<Sources["workers"]>;
 };
 
-export type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
+type SurveyDeps = SampleDeps & { signals: Signals; sources: Sources };
 
-/** Each answer is at most 1 s old; what is dear to look up, at most 15 s. */
+/** Surveys the instance: facts are at most 1 s old, expensive ones (the sample) at most 15 s. */
 export function createSurvey(deps: SurveyDeps) {
   const { db, now, processes, signals, sources } = deps;
   const sampler = createSampler(deps);
@@ -67,7 +67,9 @@ export function createSurvey(deps: SurveyDeps) {
   };
 }
 
-/** A run makes progress when its sums grow. What was before the first look is taken from its details. */
+/**
+ * Finds when each run last made progress, which is when its sums last grew. Before the first look its details say it.
+ */
 function createProgress() {
   let known = new Map<string, { sum: number; at: number }>();
   return (

@@ -1,24 +1,14 @@
 import { writeFamilies } from "./exposition.ts";
 import { toFamilies } from "./families.ts";
 import type { Others } from "./others.ts";
-import { createProblems, type Problem } from "./problems.ts";
+import type { Watch } from "./contract.ts";
+import { createProblems } from "./problems.ts";
 import { createProcessMetrics } from "./process.ts";
 import { createSignals, type Signals, type Sources } from "./signals.ts";
 import type { SampleDeps } from "./sample.ts";
 import { createSurvey } from "./survey.ts";
 
-/** What the instance is watched by: its numbers, and the conditions of its alerts in words. */
-export type Watch = {
-  /** In Prometheus' text format; at most a second old. */
-  metrics: () => Promise<string>;
-  problems: () => Promise<Problem[]>;
-  /** Told of each test of a connection whether the cluster refuses the credentials. */
-  checked: Signals["checked"];
-  /** Looks regularly, also when nobody asks, so that what has made no progress is known. What it returns ends that. */
-  start: () => () => void;
-};
-
-export type WatchDeps = SampleDeps & {
+type WatchDeps = SampleDeps & {
   localClusterName: string;
   signals?: Signals;
   sources?: Sources;
@@ -57,7 +47,7 @@ export function createWatch({ signals: given, sources = NOTHING_KNOWN, others, .
     problems: async () => problems(await survey()),
     checked: signals.checked,
     start() {
-      // Whatever a look lacks, a scrape will say.
+      // A look that fails is not reported: the next scrape fails as well.
       const timer = setInterval(() => void survey().then(problems, () => undefined), LOOK_MS);
       return () => {
         clearInterval(timer);

@@ -3,10 +3,10 @@ import { packageTypeOf } from "../../db/packages/types.ts";
 import { findPackage, type PackageRepository } from "../../db/packages/versions.ts";
 import { fail } from "../http/errors.ts";
 
-/** `key`: as it was asked for. */
+/** A package of a request; `key`: as the request wrote it. */
 export type Named = { key: string; packageName: string };
 
-/** Deletes a package with all its versions; native clients see it at once. ApiError 251017 where there is none. */
+/** Deletes a package with all its versions; native clients see it at once. 251017 where it does not exist. */
 export async function deletePackage(
   db: Db,
   repository: PackageRepository,
@@ -16,9 +16,7 @@ export async function deletePackage(
   if (!(await packageTypeOf(repository.type)?.deletePackage(db, repository, packageName, now))) fail(251017, key);
 }
 
-/**
- * Deletes a version of a package, and with its last version the package. ApiError 251017 or 251019 where there is none.
- */
+/** Deletes a version of a package, and with its last version the package. 251017 or 251019 where it does not exist. */
 export async function deleteVersion(
   db: Db,
   repository: PackageRepository,

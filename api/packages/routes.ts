@@ -7,7 +7,7 @@ import { answers, nothing, offsetOf, ok, page, pageQuery, toPage } from "../http
 import { fail } from "../http/errors.ts";
 import { deletePackage, deleteVersion } from "./actions.ts";
 import { PackageInfo, toPackageInfo, toVersionInfo, VersionInfo } from "./shapes.ts";
-import { hostedRepository } from "../repositories/ensure.ts";
+import { hostedRepository } from "../http/repository.ts";
 
 const tags = ["packages"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
@@ -20,7 +20,7 @@ const beginning = (of: string) =>
   z
     .string()
     .optional()
-    .openapi({ description: `The beginning of the ${of}` });
+    .openapi({ description: `How the ${of} begins` });
 const unknown = [250105, 250112, 251004, 251006] as const;
 
 const packagePage = createRoute({
@@ -63,16 +63,16 @@ const versionDelete = createRoute({
   method: "delete",
   path: "/version/delete/{projectId}/{repoName}",
   tags,
-  summary: "Delete a version of a package; with its last version the package goes",
+  summary: "Delete a version of a package; the package goes with its last version",
   request: { params: named, query: keyed.extend({ version: z.string() }) },
   responses: answers(nothing, [250104, ...unknown, 251017, 251019]),
 });
 
-/** Packages of hosted repositories, whatever native client brought them. */
+/** Packages of hosted repositories, published by any native client. */
 export function packageRoutes(deps: ApiDeps) {
   const { db, zone, now } = deps;
 
-  /** The repository and the package in it that a request speaks of. */
+  /** The hosted repository and the package that a request names. */
   function find(place: { projectId: string; repoName: string }, key: string) {
     const repository = hostedRepository(db, place);
     const problem = packageKeyProblem(key, repository.type);

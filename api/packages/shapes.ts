@@ -19,7 +19,7 @@ export const PackageInfo = z
     key: z.string().openapi({ example: "gav://com.alibaba:fastjson" }),
     type: z.enum(REPOSITORY_TYPES),
     latest: z.string().nullable().openapi({
-      description: "npm: the dist-tag latest; Maven: the newest in Maven's order; image: the tag pushed last",
+      description: "npm: the dist-tag latest; Maven: the newest version in Maven's order; image: the tag pushed last",
     }),
     downloads,
     versions: z.number().int(),
@@ -27,7 +27,7 @@ export const PackageInfo = z
     ...audit,
     versionTag: texts.openapi({ description: "npm: its dist-tags" }),
     extension: nothingKnown,
-    historyVersion: z.array(z.string()).openapi({ description: "Its versions, those changed last at the end" }),
+    historyVersion: z.array(z.string()).openapi({ description: "Its versions, the one changed last at the end" }),
   })
   .openapi("Package");
 
@@ -56,15 +56,15 @@ export function toPackageInfo(
 export const VersionInfo = z
   .object({
     name: z.string(),
-    size: z.number().int().openapi({ description: "Bytes; of an image with all its children and layers" }),
+    size: z.number().int().openapi({ description: "Bytes; for an image with all its children and layers" }),
     downloads,
     ...audit,
     stageTag: z.array(z.string()).openapi({ description: "Kept for the original's clients; empty" }),
-    metadata: texts.openapi({ description: "Of the file that contentPath or manifestPath names" }),
-    tags: z.array(z.string()).openapi({ description: "npm: the dist-tags that name it" }),
+    metadata: texts.openapi({ description: "Metadata of the file that contentPath or manifestPath names" }),
+    tags: z.array(z.string()).openapi({ description: "npm: the dist-tags of this version" }),
     extension: nothingKnown,
     contentPath: z.string().nullable().openapi({ description: "Maven: its main artifact, npm: its tarball" }),
-    manifestPath: z.string().nullable().openapi({ description: "Images" }),
+    manifestPath: z.string().nullable().openapi({ description: "Images: its manifest" }),
   })
   .openapi("PackageVersion");
 

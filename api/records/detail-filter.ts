@@ -15,8 +15,8 @@ export type DetailQuery = PageQuery & {
 };
 
 /**
- * What the query asks of a row, names of repositories and clusters resolved by the record's snapshot; null when it asks
- * nothing but the status. An empty text is no condition.
+ * The conditions of a query on rows, with names of repositories and clusters resolved by the record's snapshot; null
+ * when it has no condition but the status. An empty text is not a condition.
  */
 export function toFilter(query: DetailQuery, { objects, clusters }: RunSnapshot): DetailFilter | null {
   const { status, version, repoName, clusterName, packageName, path, artifactName } = query;
@@ -36,7 +36,7 @@ export function toFilter(query: DetailQuery, { objects, clusters }: RunSnapshot)
   return asks ? filter : null;
 }
 
-/** Where `test` holds; null when it holds everywhere, so that it is no condition. */
+/** The indexes where `test` holds; null when it holds everywhere, and so is not a condition. */
 function indexesOf<T>(list: readonly T[], test: (entry: T) => boolean): number[] | null {
   const found = list.flatMap((entry, i) => (test(entry) ? [i] : []));
   return found.length === list.length ? null : found;

@@ -18,7 +18,7 @@ const beginning = (what: string) =>
   z
     .string()
     .optional()
-    .openapi({ description: `The beginning of ${what}` });
+    .openapi({ description: `How ${what} begins` });
 
 const one = createRoute({
   method: "get",
@@ -26,7 +26,7 @@ const one = createRoute({
   tags,
   summary: "One execution",
   request: { params: byRecord },
-  responses: answers(RecordOfTask, [250310], "The execution and what kind of task it belongs to"),
+  responses: answers(RecordOfTask, [250310], "The execution and the types of its task"),
 });
 
 const list = createRoute({
@@ -35,7 +35,7 @@ const list = createRoute({
   tags,
   summary: "All executions of a task, the newest first",
   request: { params: byTask },
-  responses: answers(z.array(RecordInfo), [], "The executions; none for an unknown task"),
+  responses: answers(z.array(RecordInfo), [], "The executions; an empty list for an unknown task"),
 });
 
 const pages = createRoute({
@@ -53,7 +53,7 @@ const detailList = createRoute({
   tags,
   summary: "All artifacts of an execution, the newest first",
   request: { params: byRecord },
-  responses: answers(z.array(RecordDetail), [], "One for each artifact and cluster; streamed"),
+  responses: answers(z.array(RecordDetail), [], "One entry for each artifact and cluster; streamed"),
 });
 
 const detailQuery = pageQuery.extend({
@@ -72,7 +72,8 @@ const detailPage = createRoute({
   tags,
   summary: "Artifacts of an execution, the newest first",
   description:
-    "With a task's key instead of a record's id it answers a page of that task's executions, as the older document has it.",
+    "With the key of a task instead of the id of a record the answer is a page of the task's executions, " +
+    "as the older document says.",
   request: { params: byRecord, query: detailQuery },
   responses: answers(z.union([page(RecordDetail), page(RecordInfo)]), [], "A page of artifacts"),
 });

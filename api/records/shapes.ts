@@ -19,13 +19,13 @@ const whole = z.number().int();
 
 export const Overview = z
   .object({
-    success: whole.openapi({ description: "Artifacts at the target, equal ones that were skipped included" }),
+    success: whole.openapi({ description: "Artifacts at the target, including equal ones that were skipped" }),
     failed: whole,
-    conflict: whole.openapi({ description: "Found at the target with other content" }),
+    conflict: whole.openapi({ description: "Artifacts that the target had with other content" }),
     fileSuccess: whole.openapi({ description: "Files and manifests that were sent" }),
     fileFailed: whole,
-    planned: whole.openapi({ description: "success + failed + notDone, at every moment" }),
-    skip: whole.openapi({ description: "Of success: nothing was sent" }),
+    planned: whole.openapi({ description: "Always success + failed + notDone" }),
+    skip: whole.openapi({ description: "The part of success for which nothing was sent" }),
     notDone: whole,
   })
   .openapi("Overview");
@@ -36,13 +36,13 @@ export const RecordInfo = z
     taskKey,
     workflowId: z
       .string()
-      .openapi({ description: "What Temporal's UI calls the execution; drains of a task to one cluster share one" }),
+      .openapi({ description: "The execution in Temporal's UI; drains of a task to one cluster share one id" }),
     status: z.enum(EXECUTION_STATUSES),
     startTime: time,
     endTime: time.nullable(),
     errorReason: z.string().nullable(),
     problem: z.string().nullable().openapi({
-      description: "What keeps the run from going on, or the record from being certain; null when nothing is known to",
+      description: "What keeps the run from going on, or makes the record uncertain; null when nothing does",
     }),
     replicatedBytes: whole,
     totalBytes: whole,
@@ -72,8 +72,9 @@ const Progress = z
   })
   .openapi("Progress");
 
-const COMPARED = "How it was compared with what the target had; null: the target had nothing, or it was not compared";
-const VERIFIED = "How the target was seen to have it after it was written; null: nothing was written";
+const COMPARED =
+  "How it was compared with the content at the target; null: the target had none, or nothing was compared";
+const VERIFIED = "How the write was verified at the target; null: nothing was written";
 
 export const RecordDetail = z
   .object({
@@ -85,9 +86,9 @@ export const RecordDetail = z
     repoType: z.enum(REPOSITORY_TYPES).nullable(),
     packageConstraint: z.object({ packageKey: z.string(), versions: z.array(z.string()).nullable() }).nullable(),
     pathConstraint: z.object({ path: z.string() }).nullable(),
-    artifactName: z.string().openapi({ description: "Full path of a file, or name of a package" }),
+    artifactName: z.string().openapi({ description: "Full path of a file or name of a package" }),
     version: z.string().nullable(),
-    conflictStrategy: z.string().nullable().openapi({ description: "What was applied, where there was a conflict" }),
+    conflictStrategy: z.string().nullable().openapi({ description: "The strategy that was applied to a conflict" }),
     size: whole.nullable(),
     sha256: z.string().nullable(),
     digest: z.string().nullable(),
@@ -95,10 +96,13 @@ export const RecordDetail = z
     progress: Progress,
     startTime: time,
     endTime: time.nullable(),
-    errorReason: z.string().nullable().openapi({ description: "Of a RUNNING one: why it will be tried again" }),
+    errorReason: z.string().nullable().openapi({ description: "While RUNNING: why it will be tried again" }),
     compared: z.enum(COMPARED_BY).nullable().openapi({ description: COMPARED }),
     verified: z.enum(VERIFIED_BY).nullable().openapi({ description: VERIFIED }),
-    note: z.string().nullable().openapi({ description: "What the target has not wholly as the source, in words" }),
+    note: z
+      .string()
+      .nullable()
+      .openapi({ description: "How the target differs from the source although it succeeded, in words" }),
     executeType: z.enum(["FULL", "PARTIAL"]).nullable(),
   })
   .openapi("RecordDetail");
@@ -134,7 +138,7 @@ export function toRecord(record: RecordView, zone: string): z.output<typeof Reco
   };
 }
 
-/** 24 hex digits: of the record's id the first 8, then the row's number. */
+/** The id of a detail, 24 hex digits: the first 8 of the record's id, then the number of the row. */
 const detailId = (recordId: string, row: number) => recordId.slice(0, 8) + row.toString(16).padStart(16, "0");
 
 const parts = (success: number, skip: number, failed: number) => ({
@@ -144,7 +148,7 @@ const parts = (success: number, skip: number, failed: number) => ({
   failed,
 });
 
-/** Rows become answers with what the record's snapshot says about their object and cluster. */
+/** Makes answers of rows, with the facts of the record's snapshot about their object and cluster. */
 export function detailWriter({ objects, clusters, localCluster }: RunSnapshot, zone: string) {
   const clusterNames = new Map(clusters.map(({ id, name }) => [id, name]));
   return (row: DetailRow): z.output<typeof RecordDetail> => {

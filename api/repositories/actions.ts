@@ -5,56 +5,47 @@ import { dropPackages, hasPackages } from "../../db/packages/drop-all.ts";
 import { findProject } from "../../db/content/projects.ts";
 import {
   deleteRepositoryRow,
-  findRepository,
   insertRepository,
   type RepositoryRow,
   tasksOfRepository,
   updateRepository,
 } from "../../db/content/repositories.ts";
-import { isImageName } from "../../domain/reference.ts";
-import { isImageType, OVERWRITE_TYPES } from "../../domain/repository-types.ts";
+import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import type { ApiDeps } from "../deps.ts";
-import { ApiError, fail } from "../http/errors.ts";
+import type { By } from "../http/by.ts";
+import { listed } from "../http/details.ts";
+import { fail } from "../http/errors.ts";
+import { checkImageNames } from "./image-names.ts";
+import { type Named, repositoryOf } from "../http/repository.ts";
 import { linkOf, UNLINKED } from "./linked.ts";
-import type { Configuration, RepositoryCreate, RepositoryUpdate } from "./shapes.ts";
+import {
+  type Configuration,
+  PROJECT_NAME,
+  REPOSITORY_NAME,
+  type RepositoryCreate,
+  type RepositoryUpdate,
+} from "./shapes.ts";
 
-const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
-const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
+/** Tasks that a refusal names. */
 const NAMED_TASKS = 20;
 
-type By = { user: string; now: number };
-export type Named = { projectId: string; repoName: string };
+const mustBe = (category: RepositoryRow["category"], wanted: string) =>
+  `it must be "${wanted}" for a ${category} repository`;
 
 export function checkProjectName(name: string): void {
   if (!PROJECT_NAME.test(name))
-    fail(250105, "name", "write 2 to 100 letters, digits, - or _, of which the first is a letter or _");
-}
-
-/** The repository, or why there is none. */
-export function repositoryOf({ db }: Pick<ApiDeps, "db">, { projectId, repoName }: Named): RepositoryRow {
-  const found = findRepository(db, projectId, repoName);
-  if (found) return found;
-  throw findProject(db, projectId)
-    ? new ApiError(251006, [`${projectId}/${repoName}`])
-    : new ApiError(251004, [projectId]);
+    fail(250105, "name", "use 2 to 100 letters, digits, - or _; the first must be a letter or _");
 }
 
 export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By): RepositoryRow {
   const { db } = deps;
   const { projectId, name, type, category, description, displayName } = body;
   if (!REPOSITORY_NAME.test(name))
-    fail(250105, "name", "write 2 to 64 letters, digits, ., - or _, of which the first is a letter or _");
-  if (category === "LOCAL" && isImageType(type) && !isImageName(`${projectId}/${name}`)) {
-    fail(
-      250105,
-      "name",
-      `images are named after project and repository: for type ${type} both must be lower-case, as in "team/images"`,
-    );
-  }
+    fail(250105, "name", "use 2 to 64 letters, digits, ., - or _; the first must be a letter or _");
+  if (category === "LOCAL") checkImageNames({ projectId, repoName: name }, type, "name");
   const configuration = body.configuration ?? null;
   const wanted = category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted)
-    fail(250105, "configuration.type", `a ${category} repository has "${wanted}"`);
+  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", mustBe(category, wanted));
   checkHasLink(category, configuration);
   if (!findProject(db, projectId)) fail(251004, projectId);
   const link = category === "LOCAL" ? UNLINKED : linkOf(deps, { projectId, name, type }, configuration, UNLINKED);
@@ -70,15 +61,14 @@ export function createRepository(deps: ApiDeps, body: RepositoryCreate, by: By):
     ...settingsOf({ type, category }, configuration),
   };
   if (!insertRepository(db, values, by)) fail(251007, `${projectId}/${name}`);
-  return repositoryOf(deps, { projectId, repoName: name });
+  return repositoryOf(db, { projectId, repoName: name });
 }
 
 export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUpdate, by: By): void {
-  const row = repositoryOf(deps, named);
+  const row = repositoryOf(deps.db, named);
   const { configuration, description, displayName } = body;
   const wanted = row.category === "LOCAL" ? "local" : "remote";
-  if (configuration && configuration.type !== wanted)
-    fail(250105, "configuration.type", `a ${row.category} repository stays "${wanted}"`);
+  if (configuration && configuration.type !== wanted) fail(250105, "configuration.type", mustBe(row.category, wanted));
   checkHasLink(row.category, configuration);
   const link = configuration && row.category === "REMOTE" ? linkOf(deps, row, configuration, row) : {};
   const texts = {
@@ -95,10 +85,10 @@ export function changeRepository(deps: ApiDeps, named: Named, body: RepositoryUp
 
 function checkHasLink(category: RepositoryRow["category"], configuration: Configuration | null): void {
   const isOdd = category === "LOCAL" && configuration?.protocol;
-  if (isOdd) fail(250105, "configuration.protocol", "only linked repositories have it");
+  if (isOdd) fail(250105, "configuration.protocol", "only a linked repository has a protocol");
 }
 
-/** What is absent or null stays as it is. */
+/** The settings that a configuration changes; a field that is absent or null stays as it is. */
 function settingsOf(
   { type, category }: Pick<RepositoryRow, "type" | "category">,
   configuration: Configuration | null,
@@ -109,26 +99,27 @@ function settingsOf(
     fail(
       250105,
       "configuration.settings.allowOverwrite",
-      `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have it`,
+      `only hosted ${OVERWRITE_TYPES.join(" and ")} repositories have this setting`,
     );
   }
   return { allowOverwrite };
 }
 
-/** With all its packages and files when `forced`; never while tasks use it. */
+/** Deletes a repository, with all its packages and files when `forced`; never while tasks use it. */
 export async function removeRepository(deps: ApiDeps, named: Named, forced: boolean): Promise<void> {
   const { db, now } = deps;
-  const row = repositoryOf(deps, named);
+  const row = repositoryOf(deps.db, named);
   mustBeUnused(deps, row);
   do {
     const isEmpty = !hasFiles(db, row.id) && !hasPackages(db, row.id);
-    if (!forced && !isEmpty) fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its content, too");
+    if (!forced && !isEmpty)
+      fail(251008, `${row.projectId}/${row.name}`, "add forced=true to delete its content as well");
     await dropPackages(db, row.id);
     await deleteNodes(db, row.id, "/", now());
   } while (!deleteWhenEmpty(deps, row));
 }
 
-/** False when somebody put something into it meanwhile. */
+/** Deletes an empty repository; false when something was stored in it meanwhile. */
 function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
   return write(deps.db, (tx) => {
     mustBeUnused(deps, row);
@@ -141,6 +132,5 @@ function deleteWhenEmpty(deps: ApiDeps, row: RepositoryRow): boolean {
 function mustBeUnused({ db }: Pick<ApiDeps, "db">, { projectId, name }: RepositoryRow): void {
   const tasks = tasksOfRepository(db, projectId, name);
   if (tasks.length === 0) return;
-  const more = tasks.length > NAMED_TASKS ? ` and ${tasks.length - NAMED_TASKS} more` : "";
-  fail(250112, `repository ${projectId}/${name} is used by ${tasks.slice(0, NAMED_TASKS).join(", ")}${more}`);
+  fail(250112, `repository ${projectId}/${name} is used by ${listed(tasks, NAMED_TASKS)}`);
 }

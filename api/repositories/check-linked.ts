@@ -7,7 +7,7 @@ import type { ApiDeps, LinkedAccess, LinkedAnswer, LinkedCheck } from "../deps.t
 
 const PATIENCE_MS = 20_000;
 
-/** Tests the registry behind a linked repository, as a transfer would use it. */
+/** Tests the registry behind a linked repository in the way a transfer would use it, within 20 s. */
 export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" | "proxy">): ApiDeps["checkLinked"] {
   return async (access) => {
     const { type, protocol: given, ...end } = access;
@@ -18,7 +18,7 @@ export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" 
       const found = await connector.check({ ...end, ...network, namespace: "" }, AbortSignal.timeout(PATIENCE_MS));
       const reachable = {
         ...found.reachable,
-        message: `${found.reachable.message}; spoken to by protocol ${protocol}, ${chosenBy(access, protocol)}`,
+        message: `${found.reachable.message}; by protocol ${protocol}, ${chosenBy(access, protocol)}`,
       };
       return { ...found, reachable };
     } catch {
@@ -28,8 +28,8 @@ export function createLinkedCheck(network: Pick<HttpOptions, "allowedAddresses" 
 }
 
 function chosenBy({ type, protocol }: LinkedAccess, chosen: Protocol): string {
-  if (protocol !== null) return "as it was given";
-  return chosen === defaultProtocol(type) ? `that of type ${type}` : "as its address says";
+  if (protocol !== null) return "as the repository says";
+  return chosen === defaultProtocol(type) ? `the protocol of type ${type}` : "as its address says";
 }
 
 function untested({ type, protocol }: LinkedAccess): LinkedCheck {
@@ -41,7 +41,7 @@ function untested({ type, protocol }: LinkedAccess): LinkedCheck {
   return { reachable: answer, authenticated: answer, allowed: answer };
 }
 
-/** The check itself throws only when its time is up. */
+/** The result of a check that took too long; a check throws only then. */
 function late(): LinkedCheck {
   const answer: LinkedAnswer = { ok: null, message: "not tried" };
   return {

@@ -1,36 +1,24 @@
-import { type Db, type DbOrTx, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { hasFiles } from "../../db/content/nodes.ts";
-import { findProject, insertProject } from "../../db/content/projects.ts";
+import { insertProject } from "../../db/content/projects.ts";
 import { findRepository, insertRepository, type RepositoryRow } from "../../db/content/repositories.ts";
-import { isImageName } from "../../domain/reference.ts";
-import { isImageType } from "../../domain/repository-types.ts";
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
-import { ApiError, fail, failWith } from "../http/errors.ts";
+import { failWith } from "../http/errors.ts";
+import type { By } from "../http/by.ts";
+import type { Named } from "../http/repository.ts";
+import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";
 
-export type Named = { projectId: string; repoName: string };
-
-/** Makes project and repository where they are missing; one of another kind under that name is in the way. */
-export function ensureRepository(
-  db: Db,
-  { projectId, repoName }: Named,
-  type: RepositoryType,
-  by: { user: string; now: number },
-): EnsureAnswer {
+/** Creates project and repository where they are missing; 409 when the name belongs to a repository of another kind. */
+export function ensureRepository(db: Db, { projectId, repoName }: Named, type: RepositoryType, by: By): EnsureAnswer {
   return write(db, (tx) => {
     const found = findRepository(tx, projectId, repoName);
     if (found) {
       checkKind(found, type);
       return { created: false, empty: !hasFiles(tx, found.id) };
     }
-    if (isImageType(type) && !isImageName(`${projectId}/${repoName}`)) {
-      fail(
-        250105,
-        "repoName",
-        `images are named after project and repository: for type ${type} ${projectId}/${repoName} must be lower-case, as in "team/images"`,
-      );
-    }
+    checkImageNames({ projectId, repoName }, type, "repoName");
     insertProject(tx, { name: projectId, displayName: projectId, description: null }, by);
     insertRepository(
       tx,
@@ -55,21 +43,11 @@ function checkKind({ projectId, name, category, type: existing }: RepositoryRow,
   const kind =
     category === "LOCAL"
       ? `a hosted ${existing} repository`
-      : `a linked ${existing} repository, a name for a registry elsewhere`;
+      : `a linked ${existing} repository, which stands for a registry elsewhere`;
   failWith(
     409,
     251007,
     `${projectId}/${name}`,
-    `it is ${kind}; a hosted ${type} repository is needed: replicate to another name`,
+    `it is ${kind}; a hosted ${type} repository is needed here: replicate to another name`,
   );
-}
-
-/** The hosted repository that files are stated for. */
-export function hostedRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
-  const found = findRepository(db, projectId, repoName);
-  if (found?.category === "LOCAL") return found;
-  if (found) return fail(250112, `${projectId}/${repoName} is linked: its files are at another registry`);
-  throw findProject(db, projectId)
-    ? new ApiError(251006, [`${projectId}/${repoName}`])
-    : new ApiError(251004, [projectId]);
 }

@@ -13,10 +13,7 @@ import { fail } from "../http/errors.ts";
 import type { Configuration } from "./shapes.ts";
 
 type Secrets = { password?: string; token?: string };
-export type Link = Pick<
-  RepositoryRow,
-  "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify"
->;
+type Link = Pick<RepositoryRow, "url" | "protocol" | "username" | "secret" | "certificate" | "insecureSkipVerify">;
 
 export const UNLINKED: Link = {
   url: null,
@@ -29,7 +26,10 @@ export const UNLINKED: Link = {
 
 type Owner = Pick<RepositoryRow, "projectId" | "name" | "type">;
 
-/** What is not sent stays as it was before; credentials only while the registry's host does. */
+/**
+ * The link that a configuration makes. A field that is not sent stays as before; credentials stay only while the url
+ * keeps its host.
+ */
 export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration | null, before: Link): Link {
   const protocol = configuration?.protocol === undefined ? before.protocol : configuration.protocol;
   const given = configuration?.url || (protocol === before.protocol ? null : before.url);
@@ -55,13 +55,13 @@ export function linkOf(deps: ApiDeps, owner: Owner, configuration: Configuration
 
 const NO_CREDENTIALS = { username: null, password: null, token: null };
 
-/** Null when there is nothing to keep; an empty text clears. */
+/** Seals the secrets of a linked repository; null when there are none. An empty text clears. */
 function sealSecrets(sealer: Sealer, owner: Owner, secrets: Secrets): string | null {
   const kept = Object.entries(secrets).filter(([, value]) => value !== "");
   return kept.length === 0 ? null : sealer.seal(JSON.stringify(Object.fromEntries(kept)), secretOwner(owner));
 }
 
-/** Only `sealSecrets` ever saw what it seals. */
+/** Safe: only `sealSecrets` makes what this opens. */
 function openSecrets(sealer: Sealer, row: Owner & { secret: string | null }): Secrets {
   return row.secret === null ? {} : (JSON.parse(sealer.open(row.secret, secretOwner(row))) as Secrets);
 }
@@ -93,7 +93,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-/** How to reach the registry behind a linked repository. */
+/** How to reach the registry behind a linked repository; 250112 for a hosted one. */
 export function linkedAccess(sealer: Sealer, row: RepositoryRow): LinkedAccess {
   const { type, url, protocol, username, certificate, insecureSkipVerify } = row;
   if (url === null)

@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { insertProject, listProjects } from "../../db/content/projects.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import { answers, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import { checkProjectName } from "./actions.ts";
@@ -25,16 +26,13 @@ const list = createRoute({
   responses: answers(z.array(ProjectInfo), [], "The projects by name"),
 });
 
-export function projectRoutes({ db, now }: ApiDeps) {
+export function projectRoutes(deps: ApiDeps) {
+  const { db } = deps;
   return new OpenAPIHono<Env>()
     .openapi(create, (c) => {
       const { name, displayName, description } = c.req.valid("json");
       checkProjectName(name);
-      const made = insertProject(
-        db,
-        { name, displayName: displayName || name, description },
-        { user: c.get("user"), now: now() },
-      );
+      const made = insertProject(db, { name, displayName: displayName || name, description }, by(c, deps));
       if (!made) fail(251005, name);
       return ok(c, null);
     })

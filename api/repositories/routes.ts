@@ -8,10 +8,11 @@ import {
 } from "../../db/content/repositories.ts";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import {
   answers,
+  because,
   bodyAnswers,
-  failure,
   flag,
   jsonBody,
   nothing,
@@ -22,14 +23,15 @@ import {
   toPage,
 } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
+import { repositoryOf } from "../http/repository.ts";
 import { linkedAccess } from "./linked.ts";
-import { changeRepository, createRepository, removeRepository, repositoryOf } from "./actions.ts";
+import { changeRepository, createRepository, removeRepository } from "./actions.ts";
 import { LinkedCheck, RepositoryCreate, RepositoryInfo, RepositoryUpdate, toRepositoryInfo } from "./shapes.ts";
 
 const tags = ["repositories"];
 const named = z.object({ projectId: z.string(), repoName: z.string() });
 const filter = z.object({
-  name: z.string().optional().openapi({ description: "The beginning of the name" }),
+  name: z.string().optional().openapi({ description: "How the name begins" }),
   type: z.enum(REPOSITORY_TYPES).optional(),
 });
 const unknown = [251004, 251006] as const;
@@ -42,7 +44,7 @@ const create = createRoute({
   request: { body: jsonBody(RepositoryCreate) },
   responses: {
     ...bodyAnswers(RepositoryInfo, [250103, 250104, 250105, 251004], "The repository"),
-    409: { description: "251007: the name is taken", content: { "application/json": { schema: failure } } },
+    409: because("251007: the name is taken"),
   },
 });
 
@@ -51,7 +53,7 @@ const update = createRoute({
   path: "/update/{projectId}/{repoName}",
   tags,
   summary: "Change a repository",
-  description: "Credentials that are not sent are kept only while the registry's host stays the same.",
+  description: "Credentials that are not sent are kept only while the url keeps its host.",
   request: { params: named, body: jsonBody(RepositoryUpdate) },
   responses: bodyAnswers(nothing, [250103, 250104, 250105, ...unknown]),
 });
@@ -61,7 +63,7 @@ const remove = createRoute({
   path: "/delete/{projectId}/{repoName}",
   tags,
   summary: "Delete a repository",
-  description: "Refused while tasks use it; the answer names them. One with files goes only when forced.",
+  description: "Refused while tasks use it; the message names them. A repository with content goes only when forced.",
   request: { params: named, query: z.object({ forced: flag.prefault("false") }) },
   responses: answers(nothing, [250112, 251008, ...unknown]),
 });
@@ -79,7 +81,7 @@ const typedInfo = createRoute({
   method: "get",
   path: "/info/{projectId}/{repoName}/{type}",
   tags,
-  summary: "One repository, if it is of that type",
+  summary: "One repository, if it has that type",
   request: { params: named.extend({ type: z.enum(REPOSITORY_TYPES) }) },
   responses: answers(RepositoryInfo, unknown, "The repository"),
 });
@@ -88,9 +90,9 @@ const exist = createRoute({
   method: "get",
   path: "/exist/{projectId}/{repoName}",
   tags,
-  summary: "Whether there is such a repository",
+  summary: "Whether a repository exists",
   request: { params: named },
-  responses: answers(z.boolean(), [], "Whether there is"),
+  responses: answers(z.boolean(), [], "Whether it exists"),
 });
 
 const list = createRoute({
@@ -116,30 +118,30 @@ const tryConnect = createRoute({
   path: "/tryConnect/{projectId}/{repoName}",
   tags,
   summary: "Test the registry behind a linked repository",
-  description: "Whether it is reachable, takes the credentials, and allows to list its images: three separate answers.",
+  description:
+    "Whether it is reachable, accepts the credentials, and allows to list its content: three separate answers.",
   request: { params: named },
   responses: answers(LinkedCheck, [250112, ...unknown], "The three answers"),
 });
 
 export function repositoryRoutes(deps: ApiDeps) {
-  const { db, zone, now } = deps;
+  const { db, zone } = deps;
   const write = (row: RepositoryRow) => toRepositoryInfo(row, zone);
-  const by = (user: string) => ({ user, now: now() });
 
   return new OpenAPIHono<Env>()
-    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c.get("user"))))))
+    .openapi(create, (c) => ok(c, write(createRepository(deps, c.req.valid("json"), by(c, deps)))))
     .openapi(update, (c) => {
-      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c.get("user")));
+      changeRepository(deps, c.req.valid("param"), c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(remove, async (c) => {
       await removeRepository(deps, c.req.valid("param"), c.req.valid("query").forced);
       return ok(c, null);
     })
-    .openapi(info, (c) => ok(c, write(repositoryOf(deps, c.req.valid("param")))))
+    .openapi(info, (c) => ok(c, write(repositoryOf(db, c.req.valid("param")))))
     .openapi(typedInfo, (c) => {
       const { type, ...name } = c.req.valid("param");
-      const row = repositoryOf(deps, name);
+      const row = repositoryOf(db, name);
       return row.type === type
         ? ok(c, write(row))
         : fail(251006, `${row.projectId}/${row.name}`, `it is of type ${row.type}`);
@@ -165,7 +167,7 @@ export function repositoryRoutes(deps: ApiDeps) {
       return ok(c, toPage(at, total, repositories.map(write)));
     })
     .openapi(tryConnect, async (c) => {
-      const row = repositoryOf(deps, c.req.valid("param"));
+      const row = repositoryOf(db, c.req.valid("param"));
       return ok(c, await deps.checkLinked(linkedAccess(deps.sealer, row)));
     });
 }

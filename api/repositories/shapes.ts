@@ -8,11 +8,14 @@ import { optional, orDefault, protocolIn, protocolOut, time } from "../http/fiel
 
 const MOST_TEXT = 1024;
 
+export const PROJECT_NAME = /^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/;
+export const REPOSITORY_NAME = /^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/;
+
 export const projectName = z
   .string()
-  .openapi({ description: "2 to 100 letters, digits, - or _; the first one a letter or _", example: "demo" });
+  .openapi({ description: "2 to 100 letters, digits, - or _; the first is a letter or _", example: "demo" });
 export const repositoryName = z.string().openapi({
-  description: "2 to 64 letters, digits, ., - or _; the first one a letter or _",
+  description: "2 to 64 letters, digits, ., - or _; the first is a letter or _",
   example: "generic-local",
 });
 
@@ -33,33 +36,33 @@ export const toProjectInfo = ({ name, displayName, description }: ProjectRow) =>
 
 const credentials = z.object({
   username: optional(z.string()),
-  password: optional(z.string()).openapi({ description: "Kept sealed and never answered" }),
-  token: optional(z.string()).openapi({ description: "Instead of a password; kept sealed and never answered" }),
+  password: optional(z.string()).openapi({ description: "Stored sealed and never shown" }),
+  token: optional(z.string()).openapi({ description: "Instead of a password; stored sealed and never shown" }),
 });
 
 const settings = z
   .object({
     allowOverwrite: optional(z.boolean()).openapi({
-      description: "Hosted MAVEN: whether a file of a release may be replaced; false unless said otherwise",
+      description: "Hosted MAVEN: whether a file of a release may be replaced; false by default",
     }),
   })
   .openapi("RepositorySettings");
 
 const LINKED_URL =
-  "Linked: http(s) address of the registry; a path is a namespace. " +
+  "Linked: http(s) url of the registry; a path is a namespace. " +
   "Or s3://bucket/prefix (protocol S3), file:///folder (protocol DIRECTORY)";
 
 export const Configuration = z
   .object({
     type: z
       .enum(["local", "remote"])
-      .openapi({ description: "local: hosted here; remote: a name for a registry elsewhere" }),
+      .openapi({ description: "local: hosted here; remote: stands for a registry elsewhere" }),
     url: optional(z.string()).openapi({ description: LINKED_URL, example: "https://registry.example/ns" }),
     protocol: protocolIn,
     credentials: optional(credentials),
     token: optional(z.string()).openapi({ description: "The same as credentials.token" }),
     certificate: optional(z.string()).openapi({ description: "Linked: PEM of a private CA" }),
-    insecureSkipVerify: optional(z.boolean()).openapi({ description: "Linked: take any certificate" }),
+    insecureSkipVerify: optional(z.boolean()).openapi({ description: "Linked: accept any certificate" }),
     settings: optional(settings),
   })
   .openapi("RepositoryConfiguration");
@@ -75,7 +78,7 @@ export const RepositoryCreate = z
     category: orDefault(z.enum(REPOSITORY_CATEGORIES), "LOCAL").openapi({
       description: "LOCAL: hosted here; REMOTE: linked",
     }),
-    public: orDefault(z.boolean(), false).openapi({ description: "Stored only" }),
+    public: orDefault(z.boolean(), false).openapi({ description: "Stored, without effect" }),
     configuration: optional(Configuration),
     ...texts,
   })
@@ -85,7 +88,8 @@ export type RepositoryCreate = z.output<typeof RepositoryCreate>;
 export const RepositoryUpdate = z
   .object({ public: optional(z.boolean()), configuration: optional(Configuration), ...texts })
   .openapi("RepositoryUpdate", {
-    description: "What is absent or null stays as it is, but for configuration.protocol. An empty text clears",
+    description:
+      "A field that is absent or null stays as it is, except configuration.protocol. An empty text clears a field",
   });
 export type RepositoryUpdate = z.output<typeof RepositoryUpdate>;
 
@@ -114,7 +118,7 @@ export const RepositoryInfo = z
   })
   .openapi("Repository");
 
-/** Whether there is a password or token shows in `credentials`; what it is, nowhere. */
+/** The repository as answers show it. `credentials` shows whether there is a password or token, never its value. */
 export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typeof RepositoryInfo> {
   const {
     projectId,
@@ -158,7 +162,7 @@ export function toRepositoryInfo(row: RepositoryRow, zone: string): z.output<typ
 }
 
 const answer = z.object({
-  ok: z.boolean().nullable().openapi({ description: "null: it could not be found out" }),
+  ok: z.boolean().nullable().openapi({ description: "null: unknown, could not be tested" }),
   message: z.string(),
 });
 export const LinkedCheck = z

@@ -3,13 +3,13 @@ import { defaultPayloadConverter } from "@temporalio/common";
 import type { RunAnswer } from "../../db/runs/restore.ts";
 
 const ANSWERED_WITHIN_MS = 10_000;
-/** After the activity that closes a record a run does little: it is among so many of its last events. */
+/** Last events of a history to look at: a run does little after the activity that closes its record. */
 const LAST_EVENTS = 50;
 const CLOSE_RUN = "closeRun";
 
 /**
- * How a run ended by its own account: what its last activity, which closes the record, had answered. `running`: it has
- * not ended; null: it is unknown, never began its record, or was ended from outside.
+ * Reads how a run ended by its own account: the result of its last activity, which closes the record. "running": it has
+ * not ended; null: Temporal does not know it, it never began its record, or it was ended from outside.
  */
 export async function answerOf(client: Client, workflowId: string): Promise<RunAnswer | "running" | null> {
   return client

@@ -1,4 +1,3 @@
-import pLimit from "p-limit";
 import { cursorsOf, findConcerned } from "../../db/drains/bell.ts";
 import {
   type CursorKey,
@@ -13,18 +12,16 @@ import { deletePassedEvents } from "../../db/content/events.ts";
 import { write } from "../../db/open.ts";
 import { inPages } from "../../db/pages.ts";
 import { findTask } from "../../db/tasks/tasks.ts";
-import type { Logger } from "../deps.ts";
-import { repeat } from "../upkeep/repeat.ts";
-import { ring, type RingDeps, ringRunning } from "./ring.ts";
-
-export type DoorbellDeps = RingDeps & { now: () => number; temporalUp: () => boolean; logger: Pick<Logger, "warn"> };
+import { repeat } from "./repeat.ts";
+import { ringRunning } from "./ring.ts";
+import { createRinger, type RingerDeps } from "./ringer.ts";
 
 export type Doorbell = {
-  /** A task was saved: what it follows is looked after at once. */
+  /** Called after a task was saved: rings for all that it follows. */
   taskSaved: (taskKey: string) => Promise<void>;
-  /** A task is being deleted: nothing of it is followed any more. */
+  /** Called while a task is deleted: it follows nothing any more. */
   taskDeleted: (taskKey: string) => Promise<void>;
-  /** The workflow of a cluster is about to look for itself. */
+  /** Called before the workflow of a cluster reads events, so that later ones are rung for again. */
   asked: (key: CursorKey) => void;
   temporalIsBack: () => void;
   stop: () => void;
@@ -32,56 +29,25 @@ export type Doorbell = {
 
 /** At most one ring for a task at a cluster in this time, and the longest an upload waits for its ring. */
 const TICK_MS = 250;
-/** Rings again for what is due: bells that were lost, and what waits for its time. */
+/** Period of the sweeps, which ring again where a ring was lost or something waited for its time. */
 const SWEEP_MS = 30_000;
-const RINGS_AT_ONCE = 8;
-const AFTER_FAILURE_MS = 1_000;
-/** A cursor further behind than this gets a full plan instead. */
+/** A cursor that is more events behind than this gets a full plan instead. */
 const MOST_LAG = 1_000_000;
 
 /**
- * Tells the workflows that follow uploads that there are some. It watches the event log's last number instead of the
- * uploads themselves: no upload waits for it or fails with it, and what it misses the next sweep finds.
+ * Tells the workflows that follow uploads that there are some. It watches the last number of the event log instead of
+ * the uploads: no upload waits for it or fails with it, and the next sweep finds what it missed.
  */
-export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs = SWEEP_MS } = {}): Doorbell {
+export function createDoorbell(deps: RingerDeps, { mostLag = MOST_LAG, sweepMs = SWEEP_MS } = {}): Doorbell {
   const { db, now, logger } = deps;
-  const limit = pLimit(RINGS_AT_ONCE);
-  const wanted = new Map<string, CursorKey>();
-  /** Rung, and its workflow has not looked since: another ring would say nothing new. */
-  const unheard = new Set<string>();
+  const ringer = createRinger(deps);
   let heard = newestEvent(db);
-  let ringing = false;
-  let pausedUntil = 0;
-
-  const want = (keys: readonly CursorKey[]) => keys.forEach((key) => wanted.set(idOf(key), key));
-
-  async function ringOne(id: string, key: CursorKey): Promise<void> {
-    wanted.delete(id);
-    unheard.add(id);
-    try {
-      await ring(deps, key);
-    } catch (error) {
-      if (pausedUntil === 0)
-        logger.warn({ err: error, ...key }, "Temporal does not take the news of uploads; it is told again");
-      pausedUntil = now() + AFTER_FAILURE_MS;
-      unheard.delete(id);
-      want([key]);
-    }
-  }
-
-  async function ringAll(): Promise<void> {
-    if (wanted.size === 0 || ringing || !deps.temporalUp() || now() < pausedUntil) return;
-    ringing = true;
-    pausedUntil = 0;
-    await Promise.all([...wanted].map(([id, key]) => limit(ringOne, id, key)));
-    ringing = false;
-  }
 
   function tick(): void {
     const newest = newestEvent(db);
-    if (newest !== heard) want(findConcerned(db, heard, now()).filter((key) => !unheard.has(idOf(key))));
+    if (newest !== heard) ringer.wantHeard(findConcerned(db, heard, now()));
     heard = newest;
-    void ringAll();
+    void ringer.ringAll();
   }
 
   const timer = setInterval(() => {
@@ -95,30 +61,30 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
   const sweeps = repeat(sweepMs, "following uploads", logger, async () => {
     await forwardCursors(db, mostLag);
     const { due, draining } = await listDue(db, now());
-    want(due);
-    await ringAll();
-    // Where the workflow of a drain is gone, its record is the reconciler's.
-    await Promise.all(draining.map((key) => limit(ringRunning, deps, key)));
+    ringer.want(due);
+    await ringer.ringAll();
+    // The reconciler cares for records of drains whose workflow is gone.
+    await Promise.all(draining.map((key) => ringer.limit(ringRunning, deps, key)));
     await inPages(() => deletePassedEvents(db));
   });
 
   return {
     async taskSaved(taskKey) {
-      // A delete that was cut off has dropped them.
+      // A delete that was cut off has dropped the cursors.
       write(db, (tx) => syncCursors(tx, taskKey));
       await dropLeftPending(db, taskKey);
-      if (findTask(db, taskKey)?.enabled) want(cursorsOf(db, taskKey));
+      if (findTask(db, taskKey)?.enabled) ringer.want(cursorsOf(db, taskKey));
     },
     async taskDeleted(taskKey) {
       const keys = cursorsOf(db, taskKey);
-      for (const key of keys) unheard.delete(idOf(key));
+      keys.forEach(ringer.heard);
       await dropCursors(db, taskKey);
       for (const key of keys)
         void ringRunning(deps, key).catch((error: unknown) =>
-          logger.warn({ err: error, ...key }, "the workflow of a deleted task ends by itself within minutes"),
+          logger.warn({ err: error, ...key }, "the workflow of a deleted task ends on its own within minutes"),
         );
     },
-    asked: (key) => void unheard.delete(idOf(key)),
+    asked: ringer.heard,
     temporalIsBack: sweeps.now,
     stop() {
       clearInterval(timer);
@@ -126,5 +92,3 @@ export function createDoorbell(deps: DoorbellDeps, { mostLag = MOST_LAG, sweepMs
     },
   };
 }
-
-const idOf = ({ taskKey, clusterId }: CursorKey) => `${taskKey}/${clusterId}`;

@@ -1,10 +1,9 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
-import { and, eq } from "drizzle-orm";
 import pLimit from "p-limit";
 import { setTimeout as sleep } from "node:timers/promises";
 import { requestStop } from "../../db/runs/close.ts";
 import { openRecord } from "../../db/runs/open.ts";
-import { record, task } from "../../db/schema/replication.ts";
+import { runningRecordsOf } from "../../db/runs/problems.ts";
 import type { Db } from "../../db/open.ts";
 import { findTask } from "../../db/tasks/tasks.ts";
 import { cut } from "../../domain/run-names.ts";
@@ -37,7 +36,7 @@ export type ExecutionDeps = {
 };
 
 /**
- * How long a start or a stop waits for Temporal; after that the record stands, and the reconciler starts or cancels its
+ * How long a start or a stop waits for Temporal. After that the record stands, and the reconciler starts or cancels its
  * run.
  */
 const DEADLINE_MS = 5_000;
@@ -54,7 +53,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
   }
 
   async function stop(taskKey: string, reason: string): Promise<boolean> {
-    const running = runningRecords(db, taskKey);
+    const running = runningRecordsOf(db, taskKey);
     for (const { id, workflowId } of running) {
       requestStop(db, id, reason);
       const cancel = () => client.workflow.getHandle(workflowId).cancel();
@@ -62,14 +61,16 @@ export function createExecutions(deps: ExecutionDeps): Executions {
         if (!(error instanceof WorkflowNotFoundError))
           deps.logger.warn(
             { err: error, workflowId },
-            "the run could not be cancelled in Temporal; its workers stop by the record",
+            "the run could not be cancelled in Temporal; its workers learn of the stop from the record",
           );
       });
     }
     return running.length > 0;
   }
 
-  /** A run whose code fails never learns that it was cancelled, and with its record it would be forgotten. */
+  /**
+   * Ends a run whose code fails: it never learns that it was cancelled, and nobody would find it without its record.
+   */
   async function endBroken(workflowId: string): Promise<void> {
     const limit = pLimit(DELETES_AT_ONCE);
     try {
@@ -79,7 +80,7 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     } catch (error) {
       deps.logger.warn(
         { err: error, workflowId },
-        "the run of a deleted task could not be looked at; it ends by itself or is found later",
+        "the run of a deleted task could not be looked at; it ends on its own or is found later",
       );
     }
   }
@@ -89,18 +90,18 @@ export function createExecutions(deps: ExecutionDeps): Executions {
     stop,
     async cancelAndWait(taskKey, ms) {
       await stop(taskKey, "stopped: the task was deleted");
-      for (const end = now() + ms; runningRecords(db, taskKey).length > 0 && now() < end;) await sleep(50);
-      await Promise.all(runningRecords(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
+      for (const end = now() + ms; runningRecordsOf(db, taskKey).length > 0 && now() < end;) await sleep(50);
+      await Promise.all(runningRecordsOf(db, taskKey).map(({ workflowId }) => endBroken(workflowId)));
     },
     async taskSaved(taskKey) {
       const row = findTask(db, taskKey);
-      // A task that never ran; nothing comes between this look and the start's transaction.
+      // The task never ran; nothing comes between this look and the transaction of the start.
       const first =
         row?.replicaType === "SCHEDULED" &&
         row.enabled &&
         row.setting.executionStrategy === "IMMEDIATELY" &&
         row.executionTimes === 0;
-      // Both, whatever it is: a distribution's update may have turned one kind into the other.
+      // Both for every type: the update of a distribution may have turned one type into the other.
       await Promise.all([first && start(taskKey), deps.schedules.align(taskKey), deps.doorbell.taskSaved(taskKey)]);
     },
     async taskDeleted(taskKey) {
@@ -112,13 +113,9 @@ export function createExecutions(deps: ExecutionDeps): Executions {
 
 export type StartDeps = Pick<ExecutionDeps, "db" | "client" | "queues" | "searchAttributes" | "logger">;
 
-/** Starts a run for a record that is RUNNING; a run that is there already is left as it is. */
+/** Starts the run of a RUNNING record; a run that exists already is left as it is. */
 export async function startRun(deps: StartDeps, taskKey: string, recordId: string, workflowId: string): Promise<void> {
-  const row = deps.db
-    .select({ name: task.name, projectId: task.projectId })
-    .from(task)
-    .where(eq(task.key, taskKey))
-    .get();
+  const row = findTask(deps.db, taskKey);
   if (!row) return;
   const searchAttributes = deps.searchAttributes();
   const input: TaskRunInput = {
@@ -144,14 +141,6 @@ export async function startRun(deps: StartDeps, taskKey: string, recordId: strin
     );
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) return;
-    deps.logger.warn({ err: error, workflowId }, "Temporal did not take the run; it starts when Temporal is back");
+    deps.logger.warn({ err: error, workflowId }, "Temporal did not accept the run; it starts when Temporal is back");
   }
-}
-
-function runningRecords(db: Db, taskKey: string): { id: string; workflowId: string }[] {
-  return db
-    .select({ id: record.id, workflowId: record.workflowId })
-    .from(record)
-    .where(and(eq(record.taskKey, taskKey), eq(record.status, "RUNNING")))
-    .all();
 }

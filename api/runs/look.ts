@@ -2,26 +2,26 @@ import { type Client, type WorkflowExecutionDescription, WorkflowNotFoundError }
 import type { LimitFunction } from "p-limit";
 import { isActivityTrouble, isTaskTrouble, type Trouble } from "../../domain/trouble.ts";
 
-/** PendingActivityState (temporal.api.enums.v1): not in a worker's hands. */
+/** PendingActivityState (temporal.api.enums.v1) of an activity that no worker has. */
 const SCHEDULED = 1;
 const ANSWERED_WITHIN_MS = 10_000;
-/** Set by the server once a workflow task has failed some times in a row, and taken away when one succeeds. */
+/** Search attribute that the server sets after some workflow tasks in a row failed, and removes when one succeeds. */
 const REPORTED = "TemporalReportedProblems";
-/** Events looked at from the end of a history, for why its workflow task failed. */
+/** Events at the end of a history that are searched for the reason why a workflow task failed. */
 const LAST_EVENTS = 20;
 
-/** A run as Temporal has it, its children included. */
+/** A run as Temporal knows it, its children included. */
 export type Look = {
-  /** RUNNING, UNKNOWN to Temporal, or how it ended. */
+  /** RUNNING, UNKNOWN (to Temporal), or how the run ended. */
   state: string;
   runId: string | undefined;
-  /** Ids of the children that run. */
+  /** Workflow ids of the children that run. */
   children: string[];
   cancelRequested: boolean;
   troubles: Trouble[];
-  /** Since when (epoch ms) the oldest workflow task waits to be carried out; null: none does. */
+  /** Since when (epoch ms) the oldest workflow task waits; null: none waits. */
   taskSince: number | null;
-  /** Whether a worker is at some activity of it that has no trouble. */
+  /** Whether a worker carries out an activity of the run that has no trouble. */
   atWork: boolean;
 };
 
@@ -34,7 +34,7 @@ const NOTHING = {
   atWork: false,
 };
 
-/** Looks at a run and at each of its children, as many at once as `limit` lets through. */
+/** Looks at a run and at each of its children; `limit` bounds the requests at once. */
 export async function lookAtRun(client: Client, workflowId: string, limit: LimitFunction): Promise<Look> {
   const described = await limit(describe, client, workflowId);
   if (described === null) return { state: "UNKNOWN", ...NOTHING };
@@ -104,7 +104,7 @@ async function troublesOf(client: Client, described: WorkflowExecutionDescriptio
   ];
 }
 
-/** Only the first of several failures in a row is in the history; it says why. */
+/** Finds why a workflow task failed: the history has the first of several failures in a row. */
 async function lastTaskFailure(
   client: Client,
   { workflowId, runId }: WorkflowExecutionDescription,

@@ -1,11 +1,11 @@
-/** How often the reconciler looks, and how long it waits, in ms. */
+/** How often the reconciler looks and how long it waits (ms). */
 export type Pace = {
   interval: number;
-  /** Younger records are still being started. */
+  /** Records that are younger than this are still being started. */
   settled: number;
-  /** Between two looks at runs that are to end. */
+  /** Time between two looks at runs that are to end. */
   beat: number;
-  /** How long a run that is to end may show no reaction. */
+  /** How long a run that is to end may show no reaction before it is terminated. */
   patience: number;
 };
 
@@ -13,8 +13,8 @@ const LONGEST_BEAT_MS = 5_000;
 const LONGEST_PATIENCE_MS = 45_000;
 
 /**
- * All of it hangs on the one interval, so that one setting makes all of it quicker; a stop takes no longer for a longer
- * one.
+ * Derives all times from one interval (ms), so that one setting speeds up all of them. A long interval does not slow
+ * down stops.
  */
 export function paceOf(interval: number): Pace {
   return {

@@ -22,7 +22,9 @@ export type RingDeps = { db: Db; client: Client; queues: Queues; searchAttribute
 
 const DEADLINE_MS = 5_000;
 
-/** Wakes the workflow that sends a task's uploads to a cluster, or starts it. Rejects while Temporal is away. */
+/**
+ * Wakes the workflow that sends a task's uploads to a cluster, or starts it. Rejects while Temporal cannot be reached.
+ */
 export async function ring(
   { db, client, queues, searchAttributes }: RingDeps,
   { taskKey, clusterId }: CursorKey,
@@ -50,7 +52,7 @@ export async function ring(
       taskQueue: queues.orchestrate,
       args: [input],
       signal: WAKE,
-      // Before scheduled runs where they wait for the same workers; its children and activities inherit it.
+      // Goes before scheduled runs that wait for the same workers; children and activities inherit it.
       priority: { priorityKey: PRIORITY.realTime, ...fairness(row.projectId) },
       staticSummary: cut(`${row.name} → ${cluster}`, 100),
       memo: { task: row.name, project: row.projectId, cluster },
@@ -59,7 +61,7 @@ export async function ring(
   );
 }
 
-/** Wakes it only where it runs. */
+/** Wakes the workflow that sends a task's uploads to a cluster, if it runs. */
 export async function ringRunning({ client }: RingDeps, { taskKey, clusterId }: CursorKey): Promise<void> {
   const handle = client.workflow.getHandle(realTimeWorkflowId(taskKey, clusterId));
   await client

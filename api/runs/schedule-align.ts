@@ -31,8 +31,8 @@ export type AlignDeps = ShapeDeps & {
 };
 
 /**
- * Makes, changes or deletes the task's schedule, so that it does what the row says; `removed`: as if there were no row.
- * Fails when Temporal does.
+ * Creates, changes or deletes the schedule of a task to do what its row says. `removed`: the task counts as deleted.
+ * Fails when Temporal fails.
  */
 export async function alignSchedule(deps: AlignDeps, taskKey: string, removed: () => boolean): Promise<void> {
   const { db, client, zone, now } = deps;
@@ -68,7 +68,7 @@ async function describe(handle: ScheduleHandle): Promise<ScheduleDescription | n
   });
 }
 
-/** The task's row, after its one time was given up if that lies too far back. */
+/** Reads the row of a task, after giving up its one time if that lies too far back. */
 async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null> {
   const row = findTask(deps.db, taskKey);
   const once = row?.enabled ? (timingOf(row, deps.zone)?.once ?? null) : null;
@@ -78,7 +78,7 @@ async function dueRow(deps: AlignDeps, taskKey: string): Promise<TaskRow | null>
 }
 
 /**
- * A task's one time is over: it is missed, unless Temporal knows of its run. One that goes on there makes its record
+ * Ends the one time of a task: it is missed, unless Temporal knows its run. A run that still goes on makes its record
  * itself.
  */
 async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void> {
@@ -87,7 +87,7 @@ async function giveUp(deps: AlignDeps, row: TaskRow, once: number): Promise<void
   else if (answer !== "running") restoreFiring(deps.db, row.key, once, answer, deps);
 }
 
-/** Under the id that it has today, or had when ids were without names. */
+/** Asks for the run by its id of today and by that of releases whose ids had no names. */
 async function answerOfFiring({ client }: AlignDeps, row: TaskRow, due: number): ReturnType<typeof answerOf> {
   return (await answerOf(client, firingId(row, due))) ?? answerOf(client, firingSeed(row.key, due));
 }
@@ -97,20 +97,20 @@ const isOver = (deps: AlignDeps, row: TaskRow, { once }: Timing) =>
   once !== null && (isSettled(row, once) || isPast(deps, once));
 
 /**
- * A schedule that is made or changed does not fire for times before that, though its task may have been due while
- * Temporal was away.
+ * Starts a firing that was due before its schedule was created or changed, such as while Temporal was away: the new
+ * schedule does not fire for it.
  */
 async function catchUp(deps: AlignDeps, row: TaskRow, timing: Timing): Promise<void> {
   const { now, catchUpWindow } = deps;
   const since = Math.max(row.lastModifiedDate, row.settledTime ?? 0, now() - catchUpWindow);
   const due = lastFiring(timing, since, now());
   if (due !== null) return startLate(deps, row, timing, due);
-  // It was due while the task was disabled.
+  // The task was due while it was disabled.
   if (timing.once !== null && timing.once <= now() && !isSettled(row, timing.once))
     await giveUp(deps, row, timing.once);
 }
 
-/** Under the id that Temporal would have given it, so that no firing runs twice. */
+/** Starts a firing under the id that Temporal would have given it, so that no firing runs twice. */
 async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: number): Promise<void> {
   const { type: _type, workflowType, ...action } = firingAction(row, timing, deps);
   const options = { ...action, workflowId: firingId(row, due), workflowIdReusePolicy: "REJECT_DUPLICATE" } as const;
@@ -120,7 +120,7 @@ async function startLate(deps: AlignDeps, row: TaskRow, timing: Timing, due: num
   });
 }
 
-/** It has run; after the database was put back to a time before that, its record is lacking. */
+/** Restores the record of a firing that has run: it is missing after the database was put back to an earlier time. */
 async function restoreRun(deps: AlignDeps, row: TaskRow, due: number): Promise<void> {
   if (hasFiringRecord(deps.db, row.key, due)) return;
   const answer = await answerOfFiring(deps, row, due);

@@ -9,15 +9,15 @@ import type { Timing } from "../../domain/firing.ts";
 import { cut, runBase } from "../../domain/run-names.ts";
 import { ATTRIBUTES, FORM, type Queues, runPriority, TASK_RUN, type TaskRunInput } from "../../workflows/contract.ts";
 
-/** What of a task shows in Temporal. */
-export type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
+/** The parts of a task that Temporal shows. */
+type ShownTask = { key: string; name: string; projectId: string; enabled: boolean };
 export type ShapeDeps = { queues: Queues; searchAttributes: () => boolean; catchUpWindow: number };
-/** The SDK sends a priority on, but its type lacks it. */
+/** The SDK forwards a priority, but its type does not name it. */
 type Action = ScheduleOptionsStartWorkflowAction<(input: TaskRunInput) => Promise<unknown>> & { priority: Priority };
 type Update = ScheduleUpdateOptions<Action>;
-export type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
+type ScheduleShape = Update & { state: { paused: boolean; note: string; remainingActions?: number } };
 
-/** The schedule that a task with this timing should have. */
+/** Builds the schedule that a task with this timing should have. */
 export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): ScheduleShape {
   return {
     spec: { calendars: timing.calendars, timezone: timing.zone },
@@ -32,7 +32,7 @@ export function scheduleOf(row: ShownTask, timing: Timing, deps: ShapeDeps): Sch
   };
 }
 
-/** The run that a firing starts; its id gets the time at which it was due. */
+/** Builds the run that a firing starts; Temporal appends the due time to its workflow id. */
 export function firingAction(
   row: ShownTask,
   timing: Timing,
@@ -73,7 +73,7 @@ export const statusAttribute = (value: string): SearchAttributePair => ({
   value,
 });
 
-/** Whether what is in Temporal does what it should. Notes are free to whoever operates it. */
+/** Whether the schedule in Temporal does what it should. Its note may differ: operators may write there. */
 export function isInLine(found: ScheduleDescription, wanted: ScheduleShape): boolean {
   return isDeepStrictEqual(essence(found), essence(wanted));
 }
@@ -82,7 +82,7 @@ function essence({ spec, action, policies, state }: ScheduleShape | ScheduleDesc
   return {
     calendars: spec.calendars?.map(({ comment: _comment, ...calendar }) => calendar),
     timezone: spec.timezone,
-    // We never use these; whoever adds one makes the schedule fire at other times.
+    // Never used here; any of them makes the schedule fire at other times.
     others:
       [spec.intervals, spec.skip].some((list) => list && list.length > 0) ||
       Boolean(spec.startAt ?? spec.endAt ?? spec.jitter),

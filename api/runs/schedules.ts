@@ -6,23 +6,23 @@ import type { Logger } from "../deps.ts";
 import { type AlignDeps, alignSchedule } from "./schedule-align.ts";
 
 export type ScheduleDeps = AlignDeps & {
-  /** Whether the supervisor sees Temporal up; when not, nothing waits for it. */
+  /** Whether the supervisor sees Temporal up; while not, nothing waits for it. */
   temporalUp: () => boolean;
   logger: Logger;
 };
 
-/** But for `reconcile` none of these fails: what Temporal does not take now is mended by that. */
+/** The schedules of tasks in Temporal. Only `reconcile` can fail; it also mends what Temporal did not accept before. */
 export type Schedules = {
   /**
-   * After the task was saved: brings its schedule in line with its row. Calls for one task take turns, so the last one
-   * acts on the newest row.
+   * Brings the schedule of a saved task in line with its row. Calls for one task take turns, so the last one acts on
+   * the newest row.
    */
   align: (taskKey: string) => Promise<void>;
-  /** Before the task is deleted. */
+  /** Removes the schedule of a task that is about to be deleted. */
   remove: (taskKey: string) => Promise<void>;
-  /** Reads what the schedule skipped while the run went on. */
+  /** Counts the firings that the schedule skipped while the run went on. */
   runClosed: (taskKey: string) => void;
-  /** Brings all of them in line, and removes those whose task is gone. */
+  /** Brings all schedules in line and removes those whose task is gone. */
   reconcile: () => Promise<void>;
 };
 
@@ -33,7 +33,7 @@ const AT_ONCE = 4;
 export function createSchedules(deps: ScheduleDeps): Schedules {
   const { db, logger } = deps;
   const turns = new Map<string, Promise<void>>();
-  /** Tasks that are being deleted: their row goes last, and until then nothing makes them a schedule again. */
+  /** Tasks that are being deleted: their row goes last, and until then they must not get a schedule again. */
   const removed = new Set<string>();
 
   async function inTurn(taskKey: string): Promise<void> {
@@ -45,12 +45,12 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
 
   async function attempt(taskKey: string): Promise<void> {
     if (!deps.temporalUp())
-      return logger.warn({ taskKey }, "Temporal is away; the task's schedule is brought in line when it is back");
+      return logger.warn({ taskKey }, "Temporal is away; the schedule of the task is brought in line when it is back");
     const work = () => alignSchedule(deps, taskKey, () => removed.has(taskKey));
     await deps.client.withDeadline(Date.now() + DEADLINE_MS, work).catch((error: unknown) => {
       logger.warn(
         { err: error, taskKey },
-        "the task's schedule could not be brought in line; it is tried again within minutes",
+        "the schedule of the task could not be brought in line; it is tried again within minutes",
       );
     });
   }
@@ -78,7 +78,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   };
 }
 
-/** Keys of the tasks for which this instance has made a schedule; instances may share a Temporal. */
+/** Lists the keys of the tasks with a schedule of this instance; instances may share a Temporal. */
 async function schedulesOf({ client, queues }: ScheduleDeps): Promise<string[]> {
   const keys: string[] = [];
   for await (const { scheduleId, memo } of client.schedule.list({ pageSize: 200 })) {

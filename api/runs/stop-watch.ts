@@ -8,32 +8,31 @@ import { endRun } from "./end-run.ts";
 import { type Look, lookAtRun } from "./look.ts";
 import type { Pace } from "./pace.ts";
 
-export type StopWatchDeps = {
+type StopWatchDeps = {
   db: Db;
   client: Client;
   now: () => number;
   logger: Logger;
   pace: Pace;
-  /** Told after a run of the task was closed. */
+  /** Called after a run of the task was closed. */
   closed: (taskKey: string) => void;
 };
 
 const AT_ONCE = 4;
 
 /**
- * Looks after runs that are to end until their records are closed. A run that can end by itself does: it lets go what
- * is in flight, which may take its time. One whose code fails, or that shows no reaction, is terminated, and its record
- * says what is true.
+ * Looks after stopped runs until their records are closed. A run that can end on its own does, after it has released
+ * what is in flight. A run whose code fails, or that shows no reaction, is terminated, and its record says so.
  */
 export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
   const { db, now, logger } = deps;
   const limit = pLimit(AT_ONCE);
-  /** Since when a run has shown no reaction. */
+  /** Since when a run has shown no reaction (epoch ms), by record id. */
   const quiet = new Map<string, number>();
 
   async function lookAfter(row: RunningRecord): Promise<void> {
     const look = await lookAtRun(deps.client, row.workflowId, limit);
-    // Unknown or ended: the reconciler's.
+    // The reconciler cares for runs that are unknown or have ended.
     if (look.state !== "RUNNING") return void quiet.delete(row.id);
     const since = quiet.get(row.id) ?? now();
     quiet.set(row.id, isMoving(look, now(), deps.pace) ? now() : since);
@@ -41,13 +40,13 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     if (why === null) return look.cancelRequested ? undefined : cancel(deps.client, row.workflowId, limit);
     logger.error(
       { recordId: row.id, workflowId: row.workflowId, why },
-      "a run that was stopped cannot end by itself; it is terminated",
+      "a run that was stopped cannot end on its own; it is terminated",
     );
     await endRun(
       deps.client,
       row.workflowId,
       look.children,
-      `${row.stopReason ?? "stopped"}; it could not end by itself: ${why}`.slice(0, 1_000),
+      `${row.stopReason ?? "stopped"}; it could not end on its own: ${why}`.slice(0, 1_000),
       limit,
     );
     await closeRecord(db, row.id, null, now);
@@ -60,10 +59,7 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
     for (const id of quiet.keys()) if (!ids.has(id)) quiet.delete(id);
     const looks = rows.map((row) =>
       lookAfter(row).catch((error: unknown) =>
-        logger.warn(
-          { err: error, recordId: row.id },
-          "a run that is to end could not be looked after; it is tried again",
-        ),
+        logger.warn({ err: error, recordId: row.id }, "a stopped run could not be looked after; it is tried again"),
       ),
     );
     await Promise.all(looks);
@@ -71,24 +67,28 @@ export function createStopWatch(deps: StopWatchDeps): () => Promise<void> {
 }
 
 /**
- * A worker is at an activity, or something has just happened; but nothing moves while the orchestrator leaves a step
- * lying.
+ * Whether the run moves: a worker carries out an activity, or a step has come up lately. While the orchestrator leaves
+ * a step undone, nothing moves.
  */
 function isMoving({ atWork, taskSince }: Look, now: number, { patience }: Pace): boolean {
   return taskSince === null ? atWork : now - taskSince < patience;
 }
 
-/** Why the run has to be terminated, `quietMs` after it moved last; null: it need not. */
+/** Says why the run has to be terminated, `quietMs` after it last moved; null: it need not be. */
 function verdict({ troubles, taskSince }: Look, quietMs: number, { patience }: Pace): string | null {
   const broken = troubles.find(({ activity }) => activity === null);
   const trouble = broken ?? (quietMs < patience ? undefined : troubles[0]);
-  if (trouble)
-    return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${trouble.reason === null ? "" : `: ${trouble.reason}`}`;
+  if (trouble) {
+    const why = trouble.reason === null ? "" : `: ${trouble.reason}`;
+    return `${trouble.activity ?? "its code"} has failed ${trouble.attempt} times${why}`;
+  }
   if (quietMs < patience) return null;
-  return taskSince === null ? "nothing of it was at work" : "no orchestrator carried out its next step";
+  return taskSince === null
+    ? "no worker carried out any of its activities"
+    : "no orchestrator carried out its next step";
 }
 
 async function cancel(client: Client, workflowId: string, limit: LimitFunction): Promise<void> {
-  // It was stopped before Temporal had it, or while Temporal was away.
+  // The run was stopped before Temporal knew it, or while Temporal was away.
   await limit(() => client.withDeadline(Date.now() + 5_000, () => client.workflow.getHandle(workflowId).cancel()));
 }

@@ -4,19 +4,19 @@ import type { LimitFunction } from "p-limit";
 import type { RealTimeRunInput, TaskRunInput } from "../../workflows/contract.ts";
 
 const ANSWERED_WITHIN_MS = 30_000;
-/** More are not looked at in one turn. */
+/** Runs that are looked at in one turn. */
 const MOST = 200;
 
-/** A run whose code fails, by the parent's id where it is a child. */
+/** A run whose code fails; for a child the parent's id. */
 export type BrokenRun = { workflowId: string; input: BrokenInput };
-/** Of a run that a schedule or the doorbell has started there is no `recordId`. */
+/** Input of a run; `recordId` is missing where a schedule or the doorbell started the run. */
 export type BrokenInput = Pick<TaskRunInput, "taskKey"> &
   Partial<Pick<TaskRunInput, "recordId">> &
   Partial<Pick<RealTimeRunInput, "clusterId">>;
 
 /**
- * The runs of this instance whose code fails, as the server lists them (some time after the first failures); none where
- * the server does not keep such a list. `known`: ids of those that need not be told.
+ * Lists the runs of this instance whose code fails. The server knows them some time after the first failures; older
+ * servers never do, and the list is empty. `known`: workflow ids to leave out.
  */
 export async function brokenRuns(
   client: Client,
@@ -27,8 +27,12 @@ export async function brokenRuns(
   const ids = new Set<string>();
   try {
     await client.withDeadline(Date.now() + ANSWERED_WITHIN_MS, async () => {
-      const query = `ExecutionStatus = 'Running' AND TaskQueue = '${taskQueue}' AND TemporalReportedProblems IS NOT NULL`;
-      for await (const info of client.workflow.list({ query, pageSize: MOST })) {
+      const conditions = [
+        "ExecutionStatus = 'Running'",
+        `TaskQueue = '${taskQueue}'`,
+        "TemporalReportedProblems IS NOT NULL",
+      ];
+      for await (const info of client.workflow.list({ query: conditions.join(" AND "), pageSize: MOST })) {
         if (ids.size < MOST) ids.add(rootOf(info));
         else break;
       }
@@ -45,7 +49,7 @@ export async function brokenRuns(
 
 const rootOf = ({ workflowId, rootExecution }: WorkflowExecutionInfo) => rootExecution?.workflowId ?? workflowId;
 
-/** InvalidArgument (gRPC code 3): older servers have no such attribute. */
+/** Older servers have no such attribute and answer InvalidArgument (gRPC code 3). */
 const isUnknownAttribute = (error: unknown) =>
   error instanceof Error && (error.cause as { code?: number } | undefined)?.code === 3;
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Store } from "../../activities/store/store.ts";
 import { blobFacts } from "../../db/content/blobs.ts";
 import { statPaths } from "../../db/content/nodes.ts";
@@ -7,22 +6,17 @@ import type { Facts } from "../../db/packages/stated-applying.ts";
 import { turn } from "../../db/turns.ts";
 import { strongestDigest, type ContentFacts, type OtherAlgorithm } from "../../domain/content-digests.ts";
 import type { DescribedFile } from "../../domain/sync.ts";
-import { ApiError } from "../http/errors.ts";
+import { type Patience, waitAtMost } from "../http/wait-at-most.ts";
 
-/**
- * How long a statement waits for contents to be read; what was read by then is remembered, and the sender comes again.
- */
-const MOST_WAIT_MS = 20_000;
-const COME_AGAIN_S = 1;
-/** Files that are looked up before others get their turn. */
+/** Files that are looked up before other work gets its turn. */
 const STEP = 200;
 
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 type Wanted = { sha256: string; algorithm: OtherAlgorithm };
 
 /**
- * Finds the digests by which the files that come without a sha256 are compared with what is at their paths, reading
- * contents where nobody knows them yet. Answers 503 when that takes too long.
+ * Finds the digests by which files without a sha256 are compared with the contents at their paths. Reads contents whose
+ * digests are not known yet; throws 503 when that takes too long.
  */
 export async function readFacts(
   deps: Deps,
@@ -51,7 +45,7 @@ export async function readFacts(
   return facts;
 }
 
-/** The strongest digest that is stated of each file, where there is a content of that size to compare with. */
+/** The strongest stated digest of each file for which a content of the same size exists at its path. */
 function wantedOf(db: Db, repositoryId: number, files: readonly DescribedFile[], now: number): Wanted[] {
   const there = statPaths(
     db,
@@ -71,26 +65,11 @@ async function learn(
   { store }: Deps,
   facts: Map<string, ContentFacts>,
   { sha256, algorithm }: Wanted,
-  until: Until,
+  until: Patience["until"],
 ): Promise<void> {
   const known = facts.get(sha256);
   if (!known || known[algorithm] !== undefined) return;
-  // Without its content nothing is told of it, and the file is asked for.
+  // A missing content gives no digest, and the file is requested from the sender.
   const digest = await until(store.digestOf(sha256, algorithm).catch(() => null));
   if (digest !== null) facts.set(sha256, { ...known, [algorithm]: digest });
-}
-
-type Until = <T>(work: Promise<T>) => Promise<T>;
-
-/** Waits for one work after the other, for MOST_WAIT_MS in all; the work that is late goes on by itself. */
-export function waitAtMost(): { until: Until; over: () => void } {
-  const ended = new AbortController();
-  const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
-    throw new ApiError(250102, ["contents are still being read to compare them: state them again"], {
-      status: 503,
-      headers: { "retry-after": String(COME_AGAIN_S) },
-    });
-  });
-  late.catch(() => undefined);
-  return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };
 }

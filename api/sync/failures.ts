@@ -5,7 +5,9 @@ import type { Code } from "../http/messages.ts";
 
 type Answer = (checked: string) => readonly [Code, ...string[]];
 
-/** The code of a failure of an upload, and what its text names before the reason; null: answered as everywhere. */
+/**
+ * The code of each failure of an upload, and the name in its text before the reason; null: answered as in all routes.
+ */
 const ANSWERS = {
   notFound: () => [250108, "upload"],
   digestMismatch: (checked) => [251003, checked],
@@ -26,7 +28,10 @@ const ANSWERS = {
   refused: null,
 } as const satisfies Record<FailureKind, Answer | null>;
 
-/** What the store says in its own words, in the API's. `checked`: the names of what a content was verified by. */
+/**
+ * Translates the errors of the store into codes of the API. `checked`: names of the facts by which a content was
+ * verified.
+ */
 export async function inApiTerms<T>(work: Promise<T>, checked: readonly string[] = ["sha256"]): Promise<T> {
   try {
     return await work;

@@ -9,7 +9,7 @@ import { HOSTED_FILE_TYPES, isHostedFileType } from "../../domain/repository-typ
 import type { DescribedEntry, FileAnswer, Refusal } from "../../domain/sync.ts";
 import { fail } from "../http/errors.ts";
 import { FILES } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../repositories/ensure.ts";
+import { hostedRepository, type Named } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
 import { withCode } from "./refusals.ts";
 import { parseStatedFiles } from "./statement.ts";
@@ -18,7 +18,10 @@ export type Receiver = { db: Db; store: Store; now: () => number };
 
 type Sender = { user: string; body: Buffer };
 
-/** What becomes of the files that another instance states (domain/sync.ts, Statement). Durable when it resolves. */
+/**
+ * Applies the declaration of files by another instance (domain/sync.ts, Statement) and returns its answers. Durable
+ * when it resolves.
+ */
 export async function receiveFiles(receiver: Receiver, named: Named, { user, body }: Sender): Promise<FileAnswer[]> {
   const { db, store, now } = receiver;
   const { type, contents, files: stated, ...rules } = parseStatedFiles(body);
@@ -30,14 +33,14 @@ export async function receiveFiles(receiver: Receiver, named: Named, { user, bod
   const readings = isHostedFileType(type) ? await FILES[type].read(store, stated, contents) : new Map<string, string>();
   const facts = await readFacts(receiver, hostedRepository(db, named).id, files, now());
   const apply = (blobs: StoredBlob[]) => {
-    // Looked up here: it may have been deleted while the body came.
+    // Looked up again: it may have been deleted while the body arrived.
     const repository = hostedRepository(db, named);
     if (type !== repository.type)
       fail(250106, `the repository is of type ${repository.type}, the files are of type ${type}`);
     if (!isHostedFileType(type))
       return fail(
         250112,
-        `files are stated for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
+        `files are declared for ${HOSTED_FILE_TYPES.join(" and ")} repositories; this one is of type ${type}`,
       );
     return applyStatement(db, { ...repository, type }, files, blobs, { ...rules, user, now: now(), readings, facts });
   };
@@ -52,7 +55,7 @@ async function summariesOf(contents: (Buffer | undefined)[]): Promise<Map<Buffer
   return new Map(summaries.map((summary, i) => [attached[i], summary]));
 }
 
-/** Finds what cannot be whatever is there: a bad path, damaged bytes. */
+/** Judges a file without regard to the existing ones: a bad path or damaged bytes. */
 function judge(file: DescribedEntry, arrived: Summary | undefined): Judged {
   const damaged = arrived !== undefined && arrived.sha256 !== file.sha256;
   return { ...file, verdict: refusePath(file.path) ?? (damaged ? { result: "damaged" } : undefined) };

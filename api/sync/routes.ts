@@ -10,7 +10,9 @@ import {
 import { HOSTED_TYPES, isHostedType } from "../../domain/repository-types.ts";
 import { VERSIONS_MEDIA_TYPE } from "../../domain/sync-versions.ts";
 import type { ApiDeps, Env } from "../deps.ts";
-import { answers, bodyAnswers, failure, jsonBody, nothing, ok } from "../http/envelope.ts";
+import { by } from "../http/by.ts";
+import { BYTES } from "../http/documented.ts";
+import { answers, because, bodyAnswers, jsonBody, nothing, ok } from "../http/envelope.ts";
 import { fail } from "../http/errors.ts";
 import {
   SyncCapabilities,
@@ -25,7 +27,9 @@ import {
   SyncVersionsStatement,
 } from "./shapes.ts";
 import { bodyOf, wholeBody } from "../http/body.ts";
-import { ensureRepository, hostedRepository } from "../repositories/ensure.ts";
+import { hostedRepository } from "../http/repository.ts";
+import { ensureRepository } from "../repositories/ensure.ts";
+import { PROJECT_NAME, REPOSITORY_NAME } from "../repositories/shapes.ts";
 import { inApiTerms } from "./failures.ts";
 import { receiveFiles } from "./receive.ts";
 import { LONGEST_BODY } from "./statement.ts";
@@ -37,23 +41,22 @@ const tags = ["between instances"];
 
 const projectName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9\-_]{1,99}$/, "must be 2 to 100 letters, digits, - or _, no digit or - first");
+  .regex(PROJECT_NAME, "must be 2 to 100 letters, digits, - or _, and must not begin with a digit or -");
 const repositoryName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9.\-_]{1,63}$/, "must be 2 to 64 letters, digits, ., - or _, no digit, . or - first");
+  .regex(REPOSITORY_NAME, "must be 2 to 64 letters, digits, ., - or _, and must not begin with a digit, . or -");
 const named = z.object({ projectId: projectName, repoName: repositoryName });
 const session = z.object({ id: z.string() });
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
-const tooLarge = { 413: because("The body is larger than the limits that capabilities tell") };
+const tooLarge = { 413: because("The body is larger than the limits of capabilities") };
 const full = { 507: because("The disk is full") };
-const noSession = { 404: because("There is no such upload (any more): begin a new one") };
+const noSession = { 404: because("The upload does not exist (any more): begin a new one") };
 
 const capabilities = createRoute({
   method: "get",
   path: "/capabilities",
   tags,
-  summary: "What this instance takes from another one",
-  description: "docs/instance-protocol.md tells the whole protocol.",
+  summary: "What this instance accepts from another one",
+  description: "docs/instance-protocol.md describes the whole protocol.",
   responses: answers(SyncCapabilities),
 });
 
@@ -61,18 +64,22 @@ const ensure = createRoute({
   method: "post",
   path: "/repositories/{projectId}/{repoName}",
   tags,
-  summary: "Make a hosted repository, and its project, where they are missing",
+  summary: "Create a hosted repository, and its project, where they are missing",
   request: { params: named, body: jsonBody(SyncRepository) },
-  responses: { ...bodyAnswers(SyncEnsured, [250105]), 409: because("251007: one of another kind has that name") },
+  responses: {
+    ...bodyAnswers(SyncEnsured, [250105]),
+    409: because("251007: a repository of another kind has that name"),
+  },
 });
 
 const files = createRoute({
   method: "post",
   path: "/files/{projectId}/{repoName}",
   tags,
-  summary: "State many files of a repository at once, with the contents of some",
+  summary: "Declare many files of a repository at once, with the contents of some",
   description:
-    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of the attached files. Answers in the order of the files.",
+    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), " +
+    "the bytes of the attached files. The answers come in the order of the files.",
   request: {
     params: named,
     body: { required: true, content: { [FILES_MEDIA_TYPE]: { schema: SyncStatement } } },
@@ -90,9 +97,10 @@ const versions = createRoute({
   path: "/versions/{projectId}/{repoName}",
   tags,
   summary:
-    "State many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
+    "Declare many versions of packages of a MAVEN or NPM repository at once, with the contents of some of their files",
   description:
-    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), the bytes of its contents. Answers in the order of the versions.",
+    "The body: length of the statement's JSON (4 bytes, big-endian), the statement (UTF-8), " +
+    "the bytes of its contents. The answers come in the order of the versions.",
   request: {
     params: named,
     body: { required: true, content: { [VERSIONS_MEDIA_TYPE]: { schema: SyncVersionsStatement } } },
@@ -128,7 +136,7 @@ const append = createRoute({
   path: "/uploads/{id}",
   tags,
   summary: "Add bytes to an upload",
-  description: `At most ${SYNC_LIMITS.chunkBytes} bytes. What arrived of a request that was cut off is kept.`,
+  description: `At most ${SYNC_LIMITS.chunkBytes} bytes. Bytes that arrived before a request was cut off are kept.`,
   request: {
     params: session,
     headers: z.object({
@@ -139,13 +147,13 @@ const append = createRoute({
     }),
     body: {
       required: true,
-      content: { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } },
+      content: BYTES,
     },
   },
   responses: {
     ...answers(SyncUpload),
     ...noSession,
-    409: because("The upload stands at another offset: ask for it and go on from there"),
+    409: because("The upload is at another offset: request it and go on from there"),
     ...tooLarge,
     ...full,
   },
@@ -155,7 +163,7 @@ const finish = createRoute({
   method: "put",
   path: "/uploads/{id}",
   tags,
-  summary: "End an upload; whatever is given of size and digests must be met",
+  summary: "End an upload; each given size and digest must match",
   request: { params: session, body: jsonBody(SyncUploaded) },
   responses: { ...bodyAnswers(SyncUpload, [251003]), ...noSession, ...full },
 });
@@ -169,9 +177,9 @@ const drop = createRoute({
   responses: { ...answers(nothing), ...noSession },
 });
 
-/** The receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
+/** Serves the receiving end of a replication from another instance; mounted at SYNC_PREFIX. */
 export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localClusterName">) {
-  const { db, store, now } = deps;
+  const { db, store } = deps;
   return new OpenAPIHono<Env>()
     .openapi(capabilities, (c) => {
       const spoken = {
@@ -186,7 +194,7 @@ export function syncRoutes(deps: Pick<ApiDeps, "db" | "store" | "now" | "localCl
       const { type } = c.req.valid("json");
       if (!isHostedType(type))
         fail(250105, "type", `${type} repositories are not received yet, only ${HOSTED_TYPES.join(", ")}`);
-      return ok(c, ensureRepository(db, c.req.valid("param"), type, { user: c.get("user"), now: now() }));
+      return ok(c, ensureRepository(db, c.req.valid("param"), type, by(c, deps)));
     })
     .openapi(files, async (c) => {
       const mediaType = c.req.header("content-type") ?? "none";

@@ -11,14 +11,14 @@ const otherDigests = { sha512: hex(128).nullish(), sha1: hex(40).nullish(), md5:
 const epochMs = count.openapi({ description: "Epoch milliseconds" });
 
 const limits = z.object({
-  files: count.openapi({ description: "Files of one statement" }),
-  statementBytes: count.openapi({ description: "Bytes of its JSON" }),
-  contentBytes: count.openapi({ description: "Content bytes behind it" }),
-  fileBytes: count.openapi({ description: "Size of one file behind it; larger ones are uploaded" }),
+  files: count.openapi({ description: "Most files of one statement" }),
+  statementBytes: count.openapi({ description: "Bytes of the JSON of a statement of files" }),
+  contentBytes: count.openapi({ description: "Content bytes behind a statement" }),
+  fileBytes: count.openapi({ description: "Size of one attached file; larger ones are uploaded" }),
   chunkBytes: count.openapi({ description: "Bytes of one PATCH of an upload" }),
-  versions: count.openapi({ description: "Package versions of one statement" }),
-  versionFiles: count.openapi({ description: "Files of all its versions" }),
-  versionBytes: count.openapi({ description: "Bytes of its JSON" }),
+  versions: count.openapi({ description: "Most package versions of one statement" }),
+  versionFiles: count.openapi({ description: "Files of all versions of one statement" }),
+  versionBytes: count.openapi({ description: "Bytes of the JSON of a statement of versions" }),
 });
 
 export const SyncCapabilities = z
@@ -28,7 +28,7 @@ export const SyncCapabilities = z
     name: z.string(),
     limits,
     repositoryTypes: z.array(z.enum(REPOSITORY_TYPES)),
-    features: z.array(z.enum(SYNC_FEATURES)).openapi({ description: "What older releases do not have" }),
+    features: z.array(z.enum(SYNC_FEATURES)).openapi({ description: "Abilities that older releases do not have" }),
   })
   .openapi("SyncCapabilities");
 
@@ -42,7 +42,7 @@ const versionFile = z.object({
   size: count.nullish().openapi({ description: "Null: the source does not know it" }),
   sha256: sha256
     .nullish()
-    .openapi({ description: "Null: the source does not know it; the strongest of the other digests decides" }),
+    .openapi({ description: "Null: the source does not know it; then the strongest of the other digests decides" }),
   ...otherDigests,
   metadata: z.record(z.string(), z.string()),
   ...audit,
@@ -52,7 +52,7 @@ const statedFile = versionFile.extend({
   attached: z.boolean().openapi({ description: "Its bytes follow behind the statement, in the order of the files" }),
 });
 
-/** For the documentation only: statements are checked by hand, see api/sync/statement.ts. */
+/** Only for the documentation: api/sync/statement.ts checks statements by hand. */
 export const SyncStatement = z
   .object({
     type: z.enum(REPOSITORY_TYPES),
@@ -65,7 +65,9 @@ export const SyncStatement = z
 const fileAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
   existing: sha256.optional().openapi({
-    description: "replaced, conflict, refused: what was or is there; need: what is there and could not be compared",
+    description:
+      "sha256. replaced, conflict, refused: of the content that was or is there; " +
+      "need: of the content that is there and could not be compared",
   }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
@@ -74,26 +76,30 @@ const fileAnswer = z.object({
 export const SyncFiles = z.object({ files: z.array(fileAnswer) }).openapi("SyncFiles");
 
 const statedVersion = z.object({
-  package: z.string().openapi({ description: "Its key without the scheme", example: "com.acme:lib" }),
+  package: z.string().openapi({ description: "Key of the package without the scheme", example: "com.acme:lib" }),
   version: z.string(),
-  digest: z.string().nullish().openapi({
-    description:
-      "sha256: of the tarball, or of the sorted lines `{path} {sha256}` of a Maven version's files; null: worked out here",
-  }),
-  files: z.array(versionFile).min(1).openapi({ description: "All but checksums and maven-metadata" }),
+  digest: z
+    .string()
+    .nullish()
+    .openapi({
+      description:
+        "sha256 of the tarball, or of the sorted lines `{path} {sha256}` of the files of a Maven version; " +
+        "null: computed here",
+    }),
+  files: z.array(versionFile).min(1).openapi({ description: "All files but checksums and maven-metadata" }),
   document: z
     .record(z.string(), z.unknown())
     .nullable()
-    .openapi({ description: "npm: the version's document; Maven: what its POMs say" }),
-  distTags: z.array(z.string()).openapi({ description: "npm: the tags that name it" }),
+    .openapi({ description: "npm: the document of the version; Maven: facts of its POMs" }),
+  distTags: z.array(z.string()).openapi({ description: "npm: the dist-tags of the version" }),
   sourceVersions: z
     .array(z.string())
     .nullish()
-    .openapi({ description: "npm, where latest is among the tags: all versions of the package that the source has" }),
+    .openapi({ description: "npm, where latest is among the tags: all versions of the package at the source" }),
   ...audit,
 });
 
-/** For the documentation only: statements are checked by hand, see api/sync/versions-statement.ts. */
+/** Only for the documentation: api/sync/versions-statement.ts checks statements by hand. */
 export const SyncVersionsStatement = z
   .object({
     type: z.enum(STATED_TYPES),
@@ -108,17 +114,17 @@ export const SyncVersionsStatement = z
 
 const versionAnswer = z.object({
   result: z.enum(["made", "same", "need", "stopped", "damaged", "replaced", "conflict", "refused"]),
-  written: count.optional().openapi({ description: "made, replaced: how many files were written" }),
+  written: count.optional().openapi({ description: "made, replaced: number of files that were written" }),
   existing: z
     .string()
     .optional()
     .openapi({ description: "replaced, conflict, refused: digest of the version that was or is there" }),
   path: z.string().optional().openapi({ description: "conflict: the first file that differs" }),
-  files: z.array(sha256).optional().openapi({ description: "need: the contents that are lacking" }),
+  files: z.array(sha256).optional().openapi({ description: "need: sha256 of the contents that are missing" }),
   paths: z
     .array(z.string())
     .optional()
-    .openapi({ description: "need: the files that are lacking and whose sha256 was not stated" }),
+    .openapi({ description: "need: paths of the files that are missing and whose sha256 was not stated" }),
   code: z.number().int().optional().openapi({ description: "refused: a code of this API" }),
   message: z.string().optional().openapi({ description: "refused: why" }),
 });
@@ -131,19 +137,19 @@ export const SyncVersions = z
   .openapi("SyncVersions");
 
 const known = { sha256: sha256.nullish(), size: count.nullish() };
-/** Null is as good as absent, here and in SyncUploaded. */
+/** Null means absent, here and in SyncUploaded. */
 export const SyncContent = z.object(known).openapi("SyncContent", {
-  description: "What is known of a content before it is uploaded; nothing at all is enough",
+  description: "The known facts of a content before it is uploaded; an empty object is enough",
 });
 export const SyncUploaded = z
   .object({ ...known, ...otherDigests })
-  .openapi("SyncUploaded", { description: "What the content that was uploaded must be, as far as it is known" });
+  .openapi("SyncUploaded", { description: "The facts that the uploaded content must match, as far as they are known" });
 export const SyncUpload = z
   .object({
-    id: z.string().openapi({ description: "Empty when the content was known and no session was begun" }),
-    offset: count.openapi({ description: "Bytes that are here for certain" }),
-    done: z.boolean().openapi({ description: "The content is here, verified" }),
-    sha256: sha256.optional().openapi({ description: "Of an upload that was ended" }),
-    size: count.optional().openapi({ description: "Of an upload that was ended" }),
+    id: z.string().openapi({ description: "Empty when the content is here already and no session was begun" }),
+    offset: count.openapi({ description: "Bytes that are confirmed to be here" }),
+    done: z.boolean().openapi({ description: "Whether the content is here and verified" }),
+    sha256: sha256.optional().openapi({ description: "Only of an upload that has ended" }),
+    size: count.optional().openapi({ description: "Only of an upload that has ended" }),
   })
   .openapi("SyncUpload");

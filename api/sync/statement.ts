@@ -3,6 +3,7 @@ import { OTHER_ALGORITHMS, type OtherAlgorithm, type OtherDigests } from "../../
 import { SYNC_LIMITS, type DescribedEntry, type DescribedFile, type Statement } from "../../domain/sync.ts";
 import { CONFLICT_STRATEGIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
 import { fail, failWith } from "../http/errors.ts";
+import { isRecord } from "../http/is-record.ts";
 
 export const LENGTH_BYTES = 4;
 export const LONGEST_BODY = LENGTH_BYTES + SYNC_LIMITS.statementBytes + SYNC_LIMITS.contentBytes;
@@ -10,10 +11,13 @@ const LONGEST_NAME = 256;
 const LATEST_DATE = 8.64e15;
 const HEX = /^[0-9a-f]+$/;
 
-/** A statement and the bytes behind it, `contents[i]` those of `files[i]`. */
-export type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
+/** A statement of files and the bytes behind it; `contents[i]` belongs to `files[i]`. */
+type StatedFiles = Statement<DescribedEntry> & { contents: (Buffer | undefined)[] };
 
-/** Takes a body apart (domain/sync.ts, Statement). Checked by hand: thousands of files pass here each second. */
+/**
+ * Parses the body of a statement of files (domain/sync.ts, Statement). It is checked by hand: thousands of files pass
+ * here each second.
+ */
 export function parseStatedFiles(body: Buffer): StatedFiles {
   const statement = parseStatement(parseHead(body, SYNC_LIMITS.statementBytes));
   let at = LENGTH_BYTES + body.readUInt32BE(0);
@@ -27,10 +31,10 @@ export function parseStatedFiles(body: Buffer): StatedFiles {
   return { ...statement, contents };
 }
 
-/** The JSON before the contents, of at most `limit` bytes. */
+/** Parses the JSON before the contents, of at most `limit` bytes. */
 export function parseHead(body: Buffer, limit: number): unknown {
   const length = body.length < LENGTH_BYTES ? Infinity : body.readUInt32BE(0);
-  if (length > body.length - LENGTH_BYTES) refuse("the body ends before its statement does");
+  if (length > body.length - LENGTH_BYTES) refuse("the body ends within its statement");
   if (length > limit) failWith(413, 250106, `the statement is larger than ${limit} bytes`);
   try {
     return JSON.parse(body.toString("utf8", LENGTH_BYTES, LENGTH_BYTES + length));
@@ -74,7 +78,7 @@ function parseFile(value: unknown, index: number): DescribedEntry {
   return { ...file, sha256, size, attached };
 }
 
-/** What is said of a file, wherever in a statement (`at`). */
+/** Parses the facts of a file; `at`: its place in the statement, for messages. */
 export function parseFacts(value: unknown, at: string): DescribedFile {
   const wrong = (field: string, rule: string): never => refuse(`${at}.${field} must be ${rule}`);
   if (!isRecord(value)) return refuse(`${at} must be an object`);
@@ -87,7 +91,7 @@ export function parseFacts(value: unknown, at: string): DescribedFile {
   return { path, size, sha256, ...parseDigests(value, wrong), metadata, ...parseAudit(value, at) };
 }
 
-export const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
+const HEX_DIGITS: Record<OtherAlgorithm, number> = { sha512: 128, sha1: 40, md5: 32 };
 
 function parseDigests(value: Record<string, unknown>, wrong: (field: string, rule: string) => never): OtherDigests {
   const digests: { [A in OtherAlgorithm]?: string } = {};
@@ -112,10 +116,6 @@ export function parseAudit(value: Record<string, unknown>, at: string): Audit {
   if (!isDate(createdDate)) return wrong("createdDate", "epoch milliseconds");
   if (!isDate(lastModifiedDate)) return wrong("lastModifiedDate", "epoch milliseconds");
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;

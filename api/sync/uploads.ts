@@ -7,7 +7,7 @@ import { SYNC_LIMITS, type UploadClaim, type UploadedContent, type UploadSession
 import { ApiError } from "../http/errors.ts";
 import type { Receiver } from "./receive.ts";
 
-/** A session for a content, or none when the content is known to be here. */
+/** Opens a session for a content, or none when the content is here already. */
 export async function startUpload({ db, store, now }: Receiver, { sha256, size }: UploadClaim): Promise<UploadSession> {
   if (typeof sha256 === "string" && haveBlobs(db, [sha256], now()).has(sha256)) {
     return { id: "", offset: size ?? blobFacts(db, [sha256]).get(sha256)?.size ?? 0, done: true };
@@ -29,19 +29,19 @@ export async function appendUpload(
 ): Promise<UploadSession> {
   const appended = await store.sessions.append(id, offset, body, { maxBytes: offset + SYNC_LIMITS.chunkBytes });
   if (appended.accepted) return { id, offset: appended.offset, done: false };
-  throw new ApiError(250105, ["Upload-Offset", `the upload stands at ${appended.offset}, not at ${offset}`], {
+  throw new ApiError(250105, ["Upload-Offset", `the upload is at ${appended.offset}, not at ${offset}`], {
     status: 409,
   });
 }
 
-/** What is claimed of a content, as it is verified by; null is as good as absent. */
+/** The claims about a content by which it is verified; null means absent. */
 export function expectedOf(claim: UploadClaim): Expected {
   const { sha256, sha512, sha1, md5, size } = claim;
   const given = { sha256, sha512, sha1, md5, size };
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined && value !== null));
 }
 
-/** Whatever is given must be met; what is not as announced ends the session, and nothing is kept. */
+/** Ends an upload. Each given claim must match; otherwise the session ends and nothing is kept. */
 export async function finishUpload(
   { db, store, now }: Receiver,
   id: string,

@@ -5,8 +5,8 @@ import type { Refusal } from "../../domain/sync.ts";
 import type { DescribedVersion, StatedType } from "../../domain/sync-versions.ts";
 
 /**
- * Why a version cannot be, whatever is there: hostile paths, a digest of files that were not read, or what its type
- * says.
+ * Says why a version is impossible without regard to the existing ones: a hostile path, a digest over files whose
+ * sha256 is not stated, or a rule of its type.
  */
 export function judgeVersion(type: StatedType, version: DescribedVersion): Refusal | undefined {
   for (const { path } of version.files) {

@@ -8,16 +8,17 @@ import {
   type StatedContent,
   type VersionsStatement,
 } from "../../domain/sync-versions.ts";
-import { isCount, isRecord, LENGTH_BYTES, parseAudit, parseFacts, parseHead, parseRules, refuse } from "./statement.ts";
+import { isRecord } from "../http/is-record.ts";
+import { isCount, LENGTH_BYTES, parseAudit, parseFacts, parseHead, parseRules, refuse } from "./statement.ts";
 
 export const LONGEST_VERSIONS_BODY = LENGTH_BYTES + SYNC_LIMITS.versionBytes + SYNC_LIMITS.contentBytes;
 const LONGEST_NAME = 1024;
 const MOST_TAGS = 10_000;
 
-/** A statement and the bytes behind it, `bytes[i]` those of `contents[i]`. */
-export type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
+/** A statement of versions and the bytes behind it; `bytes[i]` belongs to `contents[i]`. */
+type StatedVersions = VersionsStatement<DescribedVersion> & { bytes: Buffer[] };
 
-/** Takes a body apart (domain/sync-versions.ts, VersionsStatement). */
+/** Parses the body of a statement of versions (domain/sync-versions.ts, VersionsStatement). */
 export function parseStatedVersions(body: Buffer): StatedVersions {
   const statement = parseStatement(parseHead(body, SYNC_LIMITS.versionBytes));
   let at = LENGTH_BYTES + body.readUInt32BE(0);

@@ -16,19 +16,22 @@ import {
 } from "../../domain/sync-versions.ts";
 import { fail } from "../http/errors.ts";
 import { VERSIONS } from "../hosted/index.ts";
-import { hostedRepository, type Named } from "../repositories/ensure.ts";
+import { hostedRepository, type Named } from "../http/repository.ts";
 import { readFacts } from "./facts.ts";
 import type { Receiver } from "./receive.ts";
 import { withCode } from "./refusals.ts";
 import { judgeVersion } from "./versions-judge.ts";
 import { parseStatedVersions } from "./versions-statement.ts";
 
-/** Versions of one transaction: others get their turn after it. */
+/** Versions of one transaction; other work gets its turn after it. */
 const APPLIED_AT_ONCE = 20;
 
 type Sender = { user: string; body: Buffer };
 
-/** What becomes of the versions that another instance states (domain/sync-versions.ts). Durable when it resolves. */
+/**
+ * Applies the declaration of versions by another instance (domain/sync-versions.ts) and returns its answers. Durable
+ * when it resolves.
+ */
 export async function receiveVersions(
   receiver: Receiver,
   named: Named,
@@ -38,7 +41,7 @@ export async function receiveVersions(
   const { type, contents, bytes, versions, ...rules } = parseStatedVersions(body);
   const summaries = await summariseAll(bytes);
   const damaged = new Set(contents.flatMap(({ sha256 }, i) => (summaries[i]?.sha256 === sha256 ? [] : [sha256])));
-  // Looked up in each transaction: it may have been deleted while the body came.
+  // Looked up in each transaction: it may have been deleted while the body arrived.
   const find = () => {
     const repository = statableRepository(db, named);
     if (type !== repository.type)
@@ -80,13 +83,13 @@ function judge(type: StatedType, version: DescribedVersion, damaged: ReadonlySet
   };
 }
 
-/** The hosted repository that versions are stated for. */
+/** The hosted repository for which versions are declared; 250112 where its type has none. */
 export function statableRepository(db: Receiver["db"], named: Named): RepositoryRow & { type: StatedType } {
   const repository = hostedRepository(db, named);
   const { type } = repository;
   if (isHostedVersionType(type)) return { ...repository, type };
   return fail(
     250112,
-    `${named.projectId}/${named.repoName} is of type ${type}; versions are stated for ${STATED_TYPES.join(" and ")}`,
+    `${named.projectId}/${named.repoName} is of type ${type}; versions are declared for ${STATED_TYPES.join(" and ")}`,
   );
 }

@@ -1,19 +1,15 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { ApiDeps, Env } from "../deps.ts";
+import { jsonAnswer } from "../http/documented.ts";
 import { envelope, ok } from "../http/envelope.ts";
 
 const Live = z.object({ status: z.literal("UP") }).openapi("Live");
 const Ready = z
   .object({
     status: z.enum(["UP", "DOWN"]),
-    missing: z.array(z.string()).openapi({ description: "What does not work yet" }),
+    missing: z.array(z.string()).openapi({ description: "The parts that do not work yet" }),
   })
   .openapi("Ready");
-
-const json = <S extends z.ZodType>(description: string, schema: S) => ({
-  description,
-  content: { "application/json": { schema: envelope(schema) } },
-});
 
 const live = createRoute({
   method: "get",
@@ -21,8 +17,10 @@ const live = createRoute({
   tags: ["health"],
   security: [],
   summary: "Whether the API answers",
-  responses: { 200: json("It does", Live) },
+  responses: { 200: jsonAnswer(envelope(Live))("The API answers") },
 });
+
+const readiness = jsonAnswer(envelope(Ready));
 
 const ready = createRoute({
   method: "get",
@@ -30,7 +28,7 @@ const ready = createRoute({
   tags: ["health"],
   security: [],
   summary: "Whether the API, Temporal and each kind of worker are up",
-  responses: { 200: json("All are", Ready), 503: json("Those in `missing` are not", Ready) },
+  responses: { 200: readiness("All are up"), 503: readiness("Those in `missing` are not up") },
 });
 
 export function healthRoutes({ processes, hasTransferWorker }: ApiDeps) {

@@ -6,11 +6,15 @@ import { answers, ok } from "../http/envelope.ts";
 
 const Problem = z
   .object({
-    alert: z.enum(ALERTS).openapi({ description: "The alert's name in docs/monitoring/alerts.yml" }),
+    alert: z.enum(ALERTS).openapi({ description: "Name of the alert in docs/monitoring/alerts.yml" }),
     severity: z.enum(SEVERITIES),
-    subject: z.string().openapi({ description: "The task, cluster, worker or part of the service that it is about" }),
-    since: z.string().openapi({ description: "Local time; where it is not known, when it was first seen" }),
-    message: z.string().openapi({ description: "What is wrong" }),
+    subject: z
+      .string()
+      .openapi({ description: "The task, cluster, worker or part of the service that has the problem" }),
+    since: z
+      .string()
+      .openapi({ description: "Local time of its beginning; where that is not known, when it was first noticed" }),
+    message: z.string().openapi({ description: "What is wrong, in words" }),
     hint: z.string().openapi({ description: "What to do" }),
   })
   .openapi("Problem");
@@ -21,7 +25,7 @@ const problems = createRoute({
   tags: ["system"],
   summary: "What is wrong now",
   description:
-    "The conditions of the alerts as they are at this moment, the worst first; an empty list when nothing is wrong.",
+    "The conditions of alerts that hold at this moment, the worst first; an empty list when nothing is wrong.",
   responses: answers(z.array(Problem), [], "The problems"),
 });
 

@@ -20,10 +20,10 @@ import { fail } from "../http/errors.ts";
 import { toSetting, type TaskCreate, type TaskUpdate } from "./shapes.ts";
 import { checkDraft } from "./saving.ts";
 
-/** How long a delete waits for a run that it cancels (docs/decisions.md#edits). */
+/** How long a delete waits for the run that it cancels (docs/decisions.md#edits). */
 const CANCEL_MS = 10_000;
 
-/** Saves a new task, whose key is answered, and starts what starts by itself. */
+/** Saves a new task, starts it if its strategy is IMMEDIATELY, and returns its key. */
 export async function createTask(deps: ApiDeps, body: TaskCreate, by: By): Promise<string> {
   const { db, zone } = deps;
   const { name, replicaObjectType, replicaType, description, enabled, record, recordReserveDays } = body;
@@ -55,7 +55,7 @@ export async function createTask(deps: ApiDeps, body: TaskCreate, by: By): Promi
   return key;
 }
 
-/** Changes a task; what runs keeps the settings it began with. */
+/** Changes a task; a run that is under way keeps the settings it began with. */
 export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promise<void> {
   const { db, zone } = deps;
   const { key, name, localProjectId: projectId, replicaObjectType, description, record, recordReserveDays } = body;
@@ -84,21 +84,27 @@ export async function updateTask(deps: ApiDeps, body: TaskUpdate, by: By): Promi
   await deps.executions.taskSaved(key);
 }
 
-/** A distribution's task stays what its own endpoints show: one repository, which its name says, to one cluster. */
+/**
+ * Checks that the task of a distribution stays what the distribution's endpoints show: it sends one repository, which
+ * its name contains, to one cluster.
+ */
 function checkStaysDistribution({ name, kind, projectId }: TaskRow, body: TaskUpdate): void {
   const no = (field: string, what: string) =>
-    fail(250105, field, `the task belongs to the distribution ${name}, which keeps ${what}`);
+    fail(250105, field, `the task belongs to the distribution ${name}, which must keep ${what}`);
   if (body.name !== name) no("name", "its name");
   if (body.localProjectId !== projectId) no("localProjectId", "its project");
   const [object, ...others] = body.replicaTaskObjects;
   if (object && (others.length > 0 || !name.startsWith(`${projectId}/${object.localRepoName}/`)))
     no("replicaTaskObjects", "its repository");
-  if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "to one cluster");
+  if (new Set(body.remoteClusterIds).size > 1) no("remoteClusterIds", "its one cluster");
   if ((kind === "config") !== (body.replicaObjectType === "REPOSITORY"))
     no("replicaObjectType", kind === "config" ? "REPOSITORY" : "PACKAGE or PATH");
 }
 
-/** The copy is disabled, has never run, and is a task of its own, whatever the original belongs to. */
+/**
+ * Copies a task. The copy is disabled, has never run, and is a task of its own even if the original belongs to a
+ * distribution.
+ */
 export function copyTask(
   { db }: ApiDeps,
   { key, name, description }: { key: string; name: string; description: string | null },
@@ -109,8 +115,7 @@ export function copyTask(
   checkName(name);
   const clusterIds = readClusterIds(db, key);
   const owned = clusterIds.map((id) => findCluster(db, id)).find((cluster) => cluster?.ownerTaskKey === key);
-  if (owned)
-    fail(250112, `cluster ${owned.name} belongs to the distribution of that name and cannot be used by a copy`);
+  if (owned) fail(250112, `cluster ${owned.name} belongs to the distribution of that name; a copy cannot use it`);
   const { projectId, replicaObjectType, replicaType, setting, record, recordReserveDays } = task;
   const copied = insertTask(
     db,
@@ -151,13 +156,13 @@ export async function executeTask(
   { key, enabled, replicaType }: Pick<TaskRow, "key" | "enabled" | "replicaType">,
 ): Promise<void> {
   if (!enabled) fail(250304);
-  if (replicaType === "REAL_TIME") fail(250303, "an enabled REAL_TIME task follows the uploads by itself");
+  if (replicaType === "REAL_TIME") fail(250303, "an enabled REAL_TIME task follows the uploads on its own");
   await executions.start(key);
 }
 
 /**
- * Disabled first, so that nothing starts meanwhile; its row goes last, so that a delete that was cut off can be
- * repeated.
+ * Deletes a task, its schedule and its records. It is disabled first, so that nothing starts meanwhile; its row goes
+ * last, so that a delete that was cut off can be repeated.
  */
 export async function deleteTaskWholly({ db, executions }: ApiDeps, key: string, by: By): Promise<void> {
   if (findTask(db, key) === null) return;

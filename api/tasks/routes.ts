@@ -3,6 +3,7 @@ import { pageTasks, readObjects, readTask, type TaskOrder } from "../../db/tasks
 import { inferObjectType } from "../../domain/task-rules.ts";
 import { EXECUTION_STATUSES } from "../../domain/vocabulary.ts";
 import type { ApiDeps, Env } from "../deps.ts";
+import { by } from "../http/by.ts";
 import {
   answers,
   bodyAnswers,
@@ -50,7 +51,8 @@ const createOlder = createRoute({
   tags,
   summary: "Create a task, the older way",
   description:
-    "Object type and execution strategy may be absent and are inferred. Slashes right after /replication are collapsed, so /replication//api/task/cluster is the same.",
+    "Object type and execution strategy may be absent and are inferred then. " +
+    "Slashes right after /replication are collapsed, so /replication//api/task/cluster is the same path.",
   request: { body: jsonBody(OlderTaskCreate) },
   responses: bodyAnswers(nothing, SAVING),
 });
@@ -68,7 +70,7 @@ const detail = createRoute({
   method: "get",
   path: "/detail/{key}",
   tags,
-  summary: "One task with what it replicates",
+  summary: "One task with the objects that it replicates",
   request: { params },
   responses: answers(TaskDetail, [250310], "The task and its objects"),
 });
@@ -88,7 +90,7 @@ const list = createRoute({
   request: {
     params: z.object({ projectId: z.string() }),
     query: pageQuery.extend({
-      name: z.string().optional().openapi({ description: "The beginning of the name" }),
+      name: z.string().optional().openapi({ description: "How the name begins" }),
       lastExecutionStatus: z.enum(EXECUTION_STATUSES).optional(),
       enabled: flag.optional(),
       sortType: z
@@ -108,7 +110,7 @@ const remove = createRoute({
   path: "/delete/{key}",
   tags,
   summary: "Delete a task with its schedule and records",
-  description: "A run is cancelled first. An unknown key is a success.",
+  description: "A run of the task is cancelled first. An unknown key counts as success.",
   request: { params },
   responses: answers(nothing),
 });
@@ -118,7 +120,7 @@ const toggle = createRoute({
   path: "/toggle/status/{key}",
   tags,
   summary: "Enable or disable a task",
-  description: "Disabling pauses the schedule; a run goes on.",
+  description: "Disabling pauses the schedule; a run that is under way goes on.",
   request: { params },
   responses: answers(nothing, [250310]),
 });
@@ -138,7 +140,8 @@ const update = createRoute({
   tags,
   summary: "Change a task",
   description:
-    "Also one that has run. Id, key and records stay; what runs goes on as it began; an absent setting is kept.",
+    "A task that has run can be changed as well. Id, key and records stay; a run under way goes on as it began; " +
+    "an absent setting is kept.",
   request: { body: jsonBody(TaskUpdate) },
   responses: bodyAnswers(nothing, [...SAVING, 250310]),
 });
@@ -149,7 +152,7 @@ const execute = createRoute({
   tags,
   summary: "Run a task now",
   description:
-    "Refused with 250303 while it runs, and for an enabled REAL_TIME task; with 250304 while it is disabled.",
+    "Refused with 250303 while the task runs, and for an enabled REAL_TIME task; with 250304 while it is disabled.",
   request: { params },
   responses: answers(nothing, [250303, 250304, 250310]),
 });
@@ -163,23 +166,23 @@ const stop = createRoute({
   path: "/stop/{key}",
   tags,
   summary: "Stop the run of a task",
-  description: "The record ends FAILED with that reason. The schedule goes on.",
+  description: "The record ends as FAILED with the reason that it was stopped. The schedule goes on.",
   request: { params },
   responses: answers(Stopped, [250310]),
 });
 
 export function taskRoutes(deps: ApiDeps) {
-  const { db, zone, now } = deps;
+  const { db, zone } = deps;
   const find = (key: string) => readTask(db, key) ?? fail(250310, key);
   return new OpenAPIHono<Env>()
     .openapi(create, async (c) => {
-      const key = await createTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      const key = await createTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, toTaskInfo(find(key), zone));
     })
     .openapi(createOlder, async (c) => {
       const body = c.req.valid("json");
       const replicaObjectType = body.replicaObjectType ?? inferObjectType(body.replicaTaskObjects);
-      await createTask(deps, { ...body, replicaObjectType }, { user: c.get("user"), now: now() });
+      await createTask(deps, { ...body, replicaObjectType }, by(c, deps));
       return ok(c, null);
     })
     .openapi(info, (c) => ok(c, toTaskInfo(find(c.req.valid("param").key), zone)))
@@ -189,7 +192,7 @@ export function taskRoutes(deps: ApiDeps) {
     })
     .openapi(list, (c) => {
       const { sortType, sortDirection, ...query } = c.req.valid("query");
-      if (sortDirection !== "ASC" && sortDirection !== "DESC") fail(250105, "sortDirection", "write ASC or DESC");
+      if (sortDirection !== "ASC" && sortDirection !== "DESC") fail(250105, "sortDirection", "use ASC or DESC");
       const order: TaskOrder = { by: SORT_TYPES[sortType], descending: sortDirection === "DESC" };
       const { total, tasks } = pageTasks(
         db,
@@ -208,19 +211,19 @@ export function taskRoutes(deps: ApiDeps) {
       );
     })
     .openapi(remove, async (c) => {
-      await deleteTaskWholly(deps, c.req.valid("param").key, { user: c.get("user"), now: now() });
+      await deleteTaskWholly(deps, c.req.valid("param").key, by(c, deps));
       return ok(c, null);
     })
     .openapi(toggle, async (c) => {
-      await toggleTask(deps, c.req.valid("param").key, { user: c.get("user"), now: now() });
+      await toggleTask(deps, c.req.valid("param").key, by(c, deps));
       return ok(c, null);
     })
     .openapi(copy, (c) => {
-      copyTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      copyTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(update, async (c) => {
-      await updateTask(deps, c.req.valid("json"), { user: c.get("user"), now: now() });
+      await updateTask(deps, c.req.valid("json"), by(c, deps));
       return ok(c, null);
     })
     .openapi(execute, async (c) => {

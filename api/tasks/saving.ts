@@ -9,8 +9,8 @@ import type { ReplicaObjectType, ReplicaType } from "../../domain/vocabulary.ts"
 import type { ApiDeps } from "../deps.ts";
 import { ApiError, fail } from "../http/errors.ts";
 
-/** A task as somebody wants it saved. */
-export type TaskDraft = {
+/** A task as a request wants it saved. */
+type TaskDraft = {
   name: string;
   localProjectId: string;
   replicaObjectType: ReplicaObjectType;
@@ -22,14 +22,14 @@ export type TaskDraft = {
 };
 
 /**
- * `key`: the task that is changed; `setting`: what it has now; `longestName`: for names that are composed;
- * `clusterField`: what names the cluster, where it is not `remoteClusterIds`.
+ * `key`: the task that is changed; `setting`: its present setting; `longestName`: the limit for composed names;
+ * `clusterField`: the field that names the cluster, where it is not `remoteClusterIds`.
  */
 type Existing = { key?: string; setting?: TaskSetting; longestName?: number; clusterField?: string };
 
 /**
- * Checks a draft by all rules, in the original's order, and answers objects and clusters as they are to be saved.
- * ApiError or TaskRuleError where one is broken.
+ * Checks a draft by all rules, in the order of the original, and returns objects and clusters as they are to be saved.
+ * Throws ApiError or TaskRuleError for a broken rule.
  */
 export function checkDraft(
   { db, zone, now }: Pick<ApiDeps, "db" | "zone" | "now">,
@@ -57,7 +57,7 @@ function checkCluster(db: ApiDeps["db"], id: string, taskKey: string | undefined
   return { type: cluster.type, protocol: namedProtocol(cluster.protocol, cluster.url) };
 }
 
-/** Why an object can never be sent so, with the field to change; null when all may. */
+/** Says why an object can never be sent in this way, with the field to change; null when all can. */
 function localProblem(
   db: ApiDeps["db"],
   { localProjectId, replicaType }: TaskDraft,

@@ -23,18 +23,20 @@ const Versions = z.array(z.string());
 export const PackageConstraintIn = z
   .object({
     packageKey: z.string().openapi({ example: "docker://library/nginx" }),
-    versions: optional(Versions).openapi({ description: "null, absent or [] = all" }),
-    targetVersions: optional(Versions).openapi({ description: "Images only: the tags to put the one version under" }),
+    versions: optional(Versions).openapi({ description: "null, absent or []: all versions" }),
+    targetVersions: optional(Versions).openapi({
+      description: "Images only: the tags that the one version gets at the target",
+    }),
   })
   .openapi("PackageConstraint");
 
 export const PathConstraintIn = z
   .union([z.string().transform((path) => ({ path })), z.object({ path: z.string() })])
   .openapi("PathConstraint", {
-    description: "A file, a folder with all below it, or `*` in the last segment; a plain string is taken, too",
+    description: "A file, a folder with all below it, or `*` in the last segment; a plain string is accepted as well",
   });
 
-export const TaskObjectIn = z
+const TaskObjectIn = z
   .object({
     localRepoName: z.string(),
     repoType: z.enum(REPOSITORY_TYPES),
@@ -57,7 +59,7 @@ const ExecutionPlanIn = z
       example: "0 0 2 * * ?",
     }),
     timeZone: optional(z.string()).openapi({
-      description: "IANA; absent = the configured zone",
+      description: "IANA name; absent = the configured zone",
       example: "Asia/Shanghai",
     }),
   })
@@ -65,22 +67,24 @@ const ExecutionPlanIn = z
 const AT_ONCE = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
 
 const COMPARE =
-  "How contents are compared that no digest decides. AUTO: by what was recorded at our own write, by size and time, " +
-  "else they are read; READ: they are read; SIZE: by size alone";
+  "How contents without a common digest are compared. AUTO: by the record of our own write, by size and time, " +
+  "else by reading them; READ: by reading them; SIZE: by size alone";
 const COMPARE_READ_LIMIT =
-  "Bytes that an execution reads at one cluster to compare under AUTO; what goes beyond counts as different";
+  "Most bytes that an execution reads at one cluster to compare under AUTO; contents beyond that count as different";
 const VERIFICATION =
-  "What proves that the target has what was written. DIGEST: its digest, where it tells none its size; " +
-  "READ_BACK: the bytes, read again";
+  "How a written content is verified at the target. DIGEST: by its digest, or its size where there is no digest; " +
+  "READ_BACK: by reading its bytes again";
 
 export const SettingIn = z
   .object({
-    rateLimit: orDefault(whole, 0).openapi({ description: "Body bytes per second to one cluster; 0 or less = none" }),
+    rateLimit: orDefault(whole, 0).openapi({
+      description: "Body bytes per second to one cluster; 0 or less = no limit",
+    }),
     includeMetadata: orDefault(z.boolean(), true),
     conflictStrategy: orDefault(z.enum(CONFLICT_STRATEGIES), "SKIP"),
     errorStrategy: orDefault(z.enum(ERROR_STRATEGIES), "CONTINUE"),
     executionStrategy: optional(z.enum(EXECUTION_STRATEGIES)).openapi({
-      description: "Absent = what the plan says: by cron, at a time, else IMMEDIATELY",
+      description: "Absent = inferred from the plan: CRON_EXPRESSION, SPECIFIED_TIME, else IMMEDIATELY",
     }),
     executionPlan: orDefault(ExecutionPlanIn, AT_ONCE),
     storageConsistencyCheck: orDefault(z.boolean(), false),
@@ -95,7 +99,7 @@ export const SettingIn = z
   })
   .openapi("TaskSetting");
 
-/** The setting as it is saved: with the strategy that older bodies leave out. */
+/** The setting as it is saved, with the strategy that older bodies leave out. */
 export function toSetting({ executionStrategy, ...rest }: z.output<typeof SettingIn>): TaskSetting {
   const { cronExpression, executeTime } = rest.executionPlan;
   const inferred = cronExpression?.trim() ? "CRON_EXPRESSION" : executeTime ? "SPECIFIED_TIME" : "IMMEDIATELY";
@@ -109,7 +113,7 @@ const head = {
   replicaTaskObjects: z.array(TaskObjectIn),
   remoteClusterIds: z.array(z.string()),
   description: optional(z.string()),
-  record: orDefault(z.boolean(), true).openapi({ description: "false: no details are kept" }),
+  record: orDefault(z.boolean(), true).openapi({ description: "false: the details of executions are not kept" }),
   recordReserveDays: orDefault(whole, 30).openapi({ description: "1 to 60" }),
 };
 
@@ -123,13 +127,13 @@ export const TaskCreate = z
   .openapi("TaskCreate", { example: TASK_EXAMPLE });
 export type TaskCreate = z.output<typeof TaskCreate>;
 
-/** The older body: object type and strategy are inferred. */
+/** The older body, whose object type and strategy are inferred. */
 export const OlderTaskCreate = z
   .object({ ...TaskCreate.shape, replicaObjectType: optional(z.enum(REPLICA_OBJECT_TYPES)) })
   .openapi("OlderTaskCreate", { example: { ...TASK_EXAMPLE, replicaObjectType: undefined } });
 
 export const TaskUpdate = z
-  .object({ key: z.string(), ...head, setting: optional(SettingIn).openapi({ description: "Absent = as it is" }) })
+  .object({ key: z.string(), ...head, setting: optional(SettingIn).openapi({ description: "Absent = unchanged" }) })
   .openapi("TaskUpdate");
 export type TaskUpdate = z.output<typeof TaskUpdate>;
 
@@ -176,7 +180,7 @@ export const TaskInfo = z
     lastExecutionTime: time.nullable(),
     nextExecutionTime: time.nullable(),
     executionTimes: z.number().int(),
-    skippedTimes: z.number().int().openapi({ description: "Firings that found the task running" }),
+    skippedTimes: z.number().int().openapi({ description: "Firings that were skipped because the task was running" }),
     lastSkippedTime: time.nullable(),
     enabled: z.boolean(),
     record: z.boolean(),

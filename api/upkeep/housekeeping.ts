@@ -10,21 +10,21 @@ import type { Logger } from "../deps.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-/** Content that nothing refers to stays at least 24 h after it was written, asked for or let go. */
+/** Content without references stays at least 24 h after its last write, lookup or dereference. */
 const KEEP_MS = 24 * HOUR + TOUCH_AFTER_MS;
 const STEP = 500;
-/** Two hex digits each; so many an hour that a day sees them all. */
+/** Prefixes of digests, two hex digits each. One day looks at all of them. */
 const PREFIXES = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 const PREFIXES_AN_HOUR = 11;
 
-export type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
+type HousekeepingDeps = { db: Db; store: Store; now: () => number; logger: Pick<Logger, "error"> };
 
-/** `breathe` lets other work go first, and throws when the process ends. */
+/** `breathe` gives other work its turn, and throws when the process ends. */
 type Keeping = HousekeepingDeps & { breathe: () => Promise<void> };
 
 /**
- * Takes away what is not needed any more, in small steps between other work. Only the control plane may do this: it
- * alone knows what is being written.
+ * Removes expired files, passed events and content without references, in small steps between other work. Only the
+ * control plane may do this: it alone knows what is being written.
  */
 export function createHousekeeping(deps: HousekeepingDeps) {
   const stopping = new AbortController();
@@ -44,11 +44,11 @@ export function createHousekeeping(deps: HousekeepingDeps) {
 
   return {
     run,
-    /** Removes all content that has no row, not only an hour's share of it. */
+    /** Removes all content without a row, not only the share of one hour. */
     async reconcile(): Promise<void> {
       for (const prefix of PREFIXES) await removeUnknown(keeping, prefix);
     },
-    /** Runs soon and then each hour. What it returns ends that; afterwards the database may be closed. */
+    /** Runs after a minute and then each hour. Returns how to end that; afterwards the database may be closed. */
     start(): () => Promise<void> {
       const timers = [setTimeout(() => void runOrLog(), MINUTE), setInterval(() => void runOrLog(), HOUR)];
       return async () => {
@@ -83,14 +83,14 @@ async function collect({ db, store, now, breathe }: Keeping): Promise<void> {
       limit: STEP,
       isHeld: store.isHeld,
     });
-    // A row that comes back after a power loss must still find its content.
+    // A row that comes back after a power loss must still find its content: deletions are durable first.
     if (step.removed.length > 0) await durable(db);
     await removeUnregistered(db, store, step.removed);
     after = step.last;
   }
 }
 
-/** Content without a row: a process died between writing the one and the other. */
+/** Removes content without a row: a process died between writing the two. */
 async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): Promise<void> {
   const digests = await store.digests(prefix);
   for (let at = 0; at < digests.length; at += STEP) {
@@ -100,8 +100,9 @@ async function removeUnknown({ db, store, breathe }: Keeping, prefix: string): P
 }
 
 /**
- * Between the look at the row and the removal nothing else of this process runs, and a commit that is under way holds
- * its content: whoever registers content either did so before, and it stays, or finds it gone and writes it again.
+ * Removes content that is still without a row. Nothing else of this process runs between the look at the row and the
+ * removal, and a commit under way holds its content: content is either registered before, and stays, or is found gone
+ * and written again.
  */
 async function removeUnregistered(db: Db, store: Store, digests: string[]): Promise<void> {
   for (const sha256 of digests) if (unknownBlobs(db, [sha256]).length > 0) await store.remove(sha256);

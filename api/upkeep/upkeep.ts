@@ -1,10 +1,10 @@
 import type { Db } from "../../db/open.ts";
 import { deleteOldRecords, forgottenStarts, resetNextTimes } from "../../db/tasks/upkeep.ts";
 import type { Executions, Logger } from "../deps.ts";
-import { repeat } from "./repeat.ts";
+import { repeat } from "../runs/repeat.ts";
 import type { Schedules } from "../runs/schedules.ts";
 
-export type UpkeepDeps = {
+type UpkeepDeps = {
   db: Db;
   executions: Pick<Executions, "taskSaved">;
   schedules: Pick<Schedules, "reconcile">;
@@ -15,10 +15,13 @@ export type UpkeepDeps = {
 };
 
 const MINUTE = 60_000;
-/** How often each is done, in ms. */
+/** Period of each kind of work, in ms. */
 const PERIODS = { starts: MINUTE, schedules: 3 * MINUTE, records: 24 * 60 * MINUTE };
 
-/** What keeps tasks, schedules and records true over the years; each at once and then again and again. */
+/**
+ * Keeps tasks, schedules and records right over the years: starts tasks that were forgotten, brings schedules in line,
+ * deletes old records; each at once and then again and again.
+ */
 export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const { db, logger } = deps;
   resetNextTimes(db, deps.zone, deps.now());
@@ -28,10 +31,10 @@ export function startUpkeep(deps: UpkeepDeps, periods = PERIODS) {
   const schedules = repeat(periods.schedules, "bringing schedules in line", logger, deps.schedules.reconcile);
   const records = repeat(periods.records, "deleting old records", logger, async () => {
     const deleted = await deleteOldRecords(db, deps.now());
-    if (deleted > 0) logger.info({ deleted }, "deleted records that were older than their tasks keep them");
+    if (deleted > 0) logger.info({ deleted }, "deleted records that were older than their tasks keep records");
   });
   return {
-    /** Temporal was away, and schedules may lag behind their tasks. */
+    /** Called when Temporal is back: schedules may lag behind their tasks. */
     temporalIsBack: schedules.now,
     stop: () => [starts, schedules, records].forEach(({ stop }) => stop()),
   };

@@ -17,6 +17,15 @@ export function runningRecords(db: DbOrTx): RunningRecord[] {
   return db.select(columns).from(record).where(eq(record.status, "RUNNING")).all();
 }
 
+/** RUNNING records of one task. */
+export function runningRecordsOf(db: DbOrTx, taskKey: string): RunningRecord[] {
+  return db
+    .select(columns)
+    .from(record)
+    .where(and(eq(record.taskKey, taskKey), eq(record.status, "RUNNING")))
+    .all();
+}
+
 /** RUNNING records that are to end. */
 export function stoppingRecords(db: DbOrTx): RunningRecord[] {
   return db

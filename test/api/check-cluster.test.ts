@@ -53,7 +53,7 @@ const access = (changes: Partial<ClusterAccess>): ClusterAccess => ({
   ...changes,
 });
 
-test("an instance is one when it answers and takes the password", async () => {
+test("an instance is reachable when it answers and accepts the password", async () => {
   expect(await check(access({}))).toBeNull();
   const refused = await check(access({ password: "s3cret guess" }));
   expect(refused).toMatch(/127\.0\.0\.1.*(password|credentials|login)/i);
@@ -66,7 +66,7 @@ test("an instance is one when it answers and takes the password", async () => {
   expect(await check(access({ url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
 
-test("a registry is reachable whatever it answers", async () => {
+test("a registry that answers with any status is reachable", async () => {
   expect(await check(access({ type: "REMOTE", url: urls.website, username: null, password: null }))).toBeNull();
   expect(await check(access({ type: "REMOTE", url: urls.closed }))).toMatch(/127\.0\.0\.1/);
 });
@@ -74,7 +74,7 @@ test("a registry is reachable whatever it answers", async () => {
 const registry = await startRegistry("docker-registry", { auth: "htpasswd" });
 afterAll(() => registry.stop());
 
-test.skipIf(!registry.available)("an image registry must take the credentials that are given", async () => {
+test.skipIf(!registry.available)("a registry of images must accept the given credentials", async () => {
   const at = { type: "REMOTE" as const, url: `${registry.url}/mirror` };
   expect(await check(access({ ...at, ...USER }))).toBeNull();
   expect(await check(access({ ...at, ...USER, password: "another" }))).toMatch(
@@ -84,11 +84,11 @@ test.skipIf(!registry.available)("an image registry must take the credentials th
   expect(await check(access({ ...at, username: null, password: null }))).toBeNull();
 });
 
-test("no answer leads to a metadata address", async () => {
+test("no redirect leads to a metadata address", async () => {
   expect(await check(access({ type: "REMOTE", url: urls.moved }))).toMatch(/169\.254\.169\.254.*ALLOWED_ADDRESSES/);
 });
 
-test("what only later releases speak is not reachable, and the reason says what to do", async () => {
+test("a cluster whose protocol needs a later release is not reachable, and the reason says what to do", async () => {
   expect(await check(access({ type: "REMOTE", url: "s3://bucket", protocol: null }))).toMatch(/S3.*ping false/);
   expect(await check(access({ type: "REMOTE", url: "file:///srv/carry", protocol: "DIRECTORY" }))).toMatch(
     /DIRECTORY.*ping false/,

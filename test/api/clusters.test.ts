@@ -44,7 +44,7 @@ const isDown = async ({ url }: ClusterAccess) =>
   url.includes("down") ? { reason: "connection refused", refused: false } : null;
 
 describe("attaching a cluster", () => {
-  test("keeps its secrets sealed and shows none of them", async () => {
+  test("attaching a cluster keeps its secrets sealed and shows none of them", async () => {
     expect(
       await create({
         token: "t0ken",
@@ -92,7 +92,7 @@ describe("attaching a cluster", () => {
     expect(secretsOf()).toEqual({ username: "u", password: "s3cret", token: "t0ken" });
   });
 
-  test("does not try to reach it when told so", async () => {
+  test("attaching a cluster does not try to reach it when told so", async () => {
     problem = "it is down";
     expect((await create({ ping: false })).code).toBe(0);
     expect((await create({ name: "reports", detectType: "REPORT" })).code).toBe(0);
@@ -117,7 +117,12 @@ describe("attaching a cluster", () => {
     ["credentials in the url", { url: "https://u:p@r.example" }, 250105, /username and password/],
     ["a url with a query", { url: "https://r.example/?a=b" }, 250105, /without \?/],
     ["a protocol nobody knows", { protocol: "GOPHER" }, 250106, /protocol/],
-    ["a protocol of another instance", { type: "EDGE", protocol: "NPM" }, 250105, /\[protocol\].*only REMOTE clusters/],
+    [
+      "a protocol of another instance",
+      { type: "EDGE", protocol: "NPM" },
+      250105,
+      /\[protocol\].*only a REMOTE cluster/,
+    ],
     ["a bucket as another instance", { type: "EDGE", url: "s3://bucket" }, 250105, /\[url\].*only http and https/],
     ["a bucket of a protocol over http", { url: "s3://bucket", protocol: "WEBDAV" }, 250105, /\[url\].*S3, not WEBDAV/],
     ["a folder without its three slashes", { url: "file://srv/carry" }, 250105, /\[url\].*three slashes/],
@@ -127,13 +132,13 @@ describe("attaching a cluster", () => {
     ["a link-local address", { url: "http://[fe80::1]:5000" }, 250105, /link-local/],
     ["the name of the local instance", { name: "center" }, 250305, /\[center\]/],
     ["a port that is none", { udpPort: 70_000 }, 250106, /udpPort/],
-  ])("refuses %s", async (_case, changes, code, message) => {
+  ])("attaching a cluster refuses %s", async (_case, changes, code, message) => {
     const answer = await create(changes);
     expect([answer.status, answer.code, answer.message]).toEqual([400, code, expect.stringMatching(message)]);
     expect(listClusters(api.db)).toEqual([]);
   });
 
-  test("refuses a name that is taken and a second CENTER", async () => {
+  test("attaching a cluster refuses a name that is taken and a second CENTER", async () => {
     await create();
     expect((await create({ url: "https://other.example" })).code).toBe(250305);
     expect((await create({ name: "main", type: "CENTER" })).code).toBe(0);
@@ -143,7 +148,7 @@ describe("attaching a cluster", () => {
     });
   });
 
-  test("two at the same moment make one", async () => {
+  test("attaching a cluster twice at the same moment makes one", async () => {
     const codes = (await Promise.all([create(), create()])).map(({ code }) => code);
     expect(codes.toSorted()).toEqual([0, 250305]);
   });
@@ -153,7 +158,7 @@ describe("attaching a cluster", () => {
     ["localhost:5000", "http://localhost:5000"],
     ["127.0.0.1:5000/a", "http://127.0.0.1:5000/a"],
     [" HTTP://R.example:80/ ", "http://r.example"],
-  ])("reads the url %s", async (given, kept) => {
+  ])("attaching a cluster reads the url %s", async (given, kept) => {
     await create({ url: given });
     expect(row().url).toBe(kept);
   });
@@ -162,7 +167,7 @@ describe("attaching a cluster", () => {
 describe("the protocol of a cluster", () => {
   const info = async () => (await get("info?name=hub")) as Record<string, unknown>;
 
-  test("is answered as it was sent, null too, and told to the test of the connection", async () => {
+  test("the protocol of a cluster is answered as sent, and given to the test of the connection", async () => {
     await create();
     expect(await info()).toMatchObject({ protocol: null });
     expect(await get("list")).toMatchObject([{ name: "hub", protocol: null }]);
@@ -174,7 +179,7 @@ describe("the protocol of a cluster", () => {
     expect(row("edge").protocol).toBeNull();
   });
 
-  test("stays where an update says nothing of it, and goes with null", async () => {
+  test("the protocol of a cluster stays where an update says nothing of it, and goes with null", async () => {
     await create({ protocol: "NPM" });
     await update();
     expect(await info()).toMatchObject({ protocol: "NPM" });
@@ -184,7 +189,7 @@ describe("the protocol of a cluster", () => {
     expect(await info()).toMatchObject({ protocol: null });
   });
 
-  test("has to suit the url, also where only one of them is changed", async () => {
+  test("the protocol of a cluster has to suit the url, also where only one of them is changed", async () => {
     await create({ url: "s3://bucket/mirror?region=eu-central-1", ping: false });
     expect(await info()).toMatchObject({ url: "s3://bucket/mirror?region=eu-central-1", protocol: null });
     expect(await update({ url: "s3://bucket/mirror", protocol: "HTTP", ping: false })).toMatchObject({
@@ -198,7 +203,7 @@ describe("the protocol of a cluster", () => {
     });
   });
 
-  test("lets secrets stay with their bucket, and never goes with them to a host of its name", async () => {
+  test("secrets of a cluster stay with their bucket, and never go to a host with its name", async () => {
     await create({ url: "s3://bucket", ping: false });
     await update({ url: "s3://bucket/below", ping: false });
     expect(secretsOf().password).toBe("s3cret");
@@ -210,7 +215,7 @@ describe("the protocol of a cluster", () => {
 describe("changing a cluster", () => {
   beforeEach(() => create());
 
-  test("answers it as it is now and keeps what is not sent", async () => {
+  test("changing a cluster answers it as it is now and keeps what is not sent", async () => {
     const before = row();
     const { data } = await update({ url: "https://registry.example/elsewhere", certificate: "PEM" });
     expect(data).toMatchObject({
@@ -225,7 +230,7 @@ describe("changing a cluster", () => {
     expect(tried.at(-1)).toMatchObject({ password: "s3cret", url: "https://registry.example/elsewhere" });
   });
 
-  test("never sends kept secrets to another host, port or protocol's host", async () => {
+  test("changing a cluster never sends kept secrets to another host, port or protocol's host", async () => {
     await update({ url: "https://evil.example/mirror" });
     expect(tried.at(-1)).toMatchObject({ username: null, password: null });
     expect(secretsOf()).toEqual({ username: null, password: null, token: null });
@@ -233,7 +238,7 @@ describe("changing a cluster", () => {
     expect(secretsOf()).toEqual({ username: "v", password: "n3w", token: null });
   });
 
-  test("clears with an empty text", async () => {
+  test("changing a cluster clears with an empty text", async () => {
     await update({ username: "", password: "", certificate: "" });
     expect(row()).toMatchObject({ username: null, secret: null, certificate: null });
   });
@@ -243,12 +248,12 @@ describe("changing a cluster", () => {
     ["no url", { url: undefined }, 250106],
     ["a blank url", { url: "" }, 250104],
     ["a bad url", { url: "gopher://x" }, 250105],
-  ])("refuses %s", async (_case, changes, code) => {
+  ])("changing a cluster refuses %s", async (_case, changes, code) => {
     expect((await update(changes)).code).toBe(code);
     expect(row().url).toBe(HUB.url);
   });
 
-  test("changes nothing when it cannot be reached, unless told not to try", async () => {
+  test("changing a cluster changes nothing when it cannot be reached, unless told not to try", async () => {
     problem = "password refused";
     expect((await update({ password: "wrong" })).code).toBe(250301);
     expect(secretsOf().password).toBe("s3cret");
@@ -260,7 +265,7 @@ describe("changing a cluster", () => {
 describe("testing a connection", () => {
   beforeEach(() => create());
 
-  test("works with the name as parameter or in the body, and keeps the finding", async () => {
+  test("testing a connection works with the name as parameter or in the body, and keeps the finding", async () => {
     const byQuery = await Promise.all(
       ["GET", "POST"].map((method) => api.call(method, `${CLUSTER}/tryConnect?name=hub`)),
     );
@@ -285,7 +290,7 @@ describe("testing a connection", () => {
     ["with an unknown name", "?name=nope", undefined, 250306],
     ["with a name that is no text", "", { name: 7 }, 250106],
     ["with malformed JSON", "", "{", 250106],
-  ])("is refused %s", async (_case, query, body, code) => {
+  ])("testing a connection is refused %s", async (_case, query, body, code) => {
     expect((await api.call("POST", `${CLUSTER}/tryConnect${query}`, { body })).code).toBe(code);
   });
 });
@@ -296,7 +301,7 @@ describe("finding clusters", () => {
     addCluster(api.db, "edge%2", "EDGE");
     addCluster(api.db, "standby", "STANDALONE");
   });
-  test("by id, by name, by what it is", async () => {
+  test("clusters are found by id, by name and by type", async () => {
     const { id } = row("standby");
     expect(await get(`info/${id}`)).toMatchObject({ id, name: "standby" });
     expect(await get("info?name=standby")).toMatchObject({ id });
@@ -332,7 +337,7 @@ describe("finding clusters", () => {
 });
 
 describe("detaching a cluster", () => {
-  test("is refused while tasks use it, which are named", async () => {
+  test("detaching a cluster is refused while tasks use it, which are named", async () => {
     addRepository(api.db, "p", "files", "GENERIC");
     const id = addCluster(api.db, "shanghai");
     for (const name of ["nightly", "weekly"]) {
@@ -349,7 +354,7 @@ describe("detaching a cluster", () => {
     expect(row("shanghai").id).toBe(id);
   });
 
-  test("takes it away, once", async () => {
+  test("detaching a cluster takes it away, once", async () => {
     const id = addCluster(api.db, "shanghai");
     expect(await api.call("DELETE", `${CLUSTER}/delete/${id}`)).toMatchObject({ status: 200, code: 0, data: null });
     expect((await api.call("DELETE", `${CLUSTER}/delete/${id}`)).code).toBe(250306);
@@ -357,7 +362,7 @@ describe("detaching a cluster", () => {
 });
 
 describe("the watch over clusters", () => {
-  test("writes down which are healthy and why others are not, and leaves reporting ones alone", async () => {
+  test("the watch over clusters stores which are healthy and why others are not, except reporting ones", async () => {
     for (const name of ["fine", "down", "reports"]) addCluster(api.db, name);
     api.db.update(cluster).set({ detectType: "REPORT" }).where(eq(cluster.name, "reports")).run();
     await checkClusters({ ...api.deps, paces: createPaces(Date.now), checkCluster: isDown });

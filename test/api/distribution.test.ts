@@ -69,7 +69,7 @@ const taskNamed = (name: string) => api.db.select().from(task).where(eq(task.nam
 const clusterNamed = (name: string) => api.db.select().from(cluster).where(eq(cluster.name, name)).get();
 
 describe("a configuration", () => {
-  test("is the task project/repository/name, and owns the cluster of its registry", async () => {
+  test("a configuration is the task project/repository/name, and owns the cluster of its registry", async () => {
     expect(await create([TO_REGISTRY])).toMatchObject(done);
     expect(taskNamed("p/files/mirrors")).toMatchObject({
       kind: "config",
@@ -110,7 +110,7 @@ describe("a configuration", () => {
     expect(api.logs.map((line) => JSON.stringify(line)).join()).not.toContain("hush-hush");
   });
 
-  test("gives its registry a protocol, which an update that says nothing of it leaves and null clears", async () => {
+  test("a configuration gives its registry a protocol, kept by an update without it and cleared by null", async () => {
     expect(await create([{ ...TO_REGISTRY, protocol: "WEBDAV" }])).toMatchObject(done);
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ protocol: "WEBDAV" }]);
     expect(clusterNamed("p/files/mirrors")?.protocol).toBe("WEBDAV");
@@ -128,7 +128,7 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/push")).toMatchObject({ url: "file:///srv/carry", protocol: "DIRECTORY" });
   });
 
-  test("can go to a cluster that is there already, which it does not own", async () => {
+  test("a configuration can go to a cluster that is there already, which it does not own", async () => {
     expect(await create([TO_CLUSTER])).toMatchObject(done);
     expect(await infoOf("p/files")).toMatchObject([
       { name: "mirrors", clusterId: INSTANCE, registry: null, remoteProjectId: "xxxx", remoteRepoName: "xxxx" },
@@ -136,7 +136,7 @@ describe("a configuration", () => {
     expect(await infoOf("p/files/other")).toEqual([]);
   });
 
-  test("comes with all others of its request, or none does", async () => {
+  test("a configuration comes with all others of its request, or none does", async () => {
     expect(await create([TO_REGISTRY, { ...TO_CLUSTER, name: "second", clusterId: "nope" }])).toMatchObject({
       status: 400,
       code: 250306,
@@ -147,7 +147,7 @@ describe("a configuration", () => {
     expect((await infoOf("p/files")).map(({ name }) => name)).toEqual(["mirrors", "second"]);
   });
 
-  test("is changed by creating it again: key and records stay", async () => {
+  test("a configuration is changed by creating it again: key and records stay", async () => {
     await create([TO_REGISTRY]);
     const key = taskNamed("p/files/mirrors")?.key ?? "";
     endRecord(api.db, addRecord(api.db, key, api.time.now), "SUCCESS", api.time.now);
@@ -156,7 +156,7 @@ describe("a configuration", () => {
     expect(api.db.select().from(record).where(eq(record.taskKey, key)).all()).toHaveLength(1);
   });
 
-  test("keeps its password in an update without one, while the registry's host stays", async () => {
+  test("a configuration keeps its password in an update without one, while the registry's host stays", async () => {
     await create([TO_REGISTRY]);
     const sealed = () => {
       const { id = "", secret = null } = clusterNamed("p/files/mirrors") ?? {};
@@ -182,7 +182,7 @@ describe("a configuration", () => {
     expect(sealed()).toBeNull();
   });
 
-  test("keeps in an update what only its task and its cluster can be told", async () => {
+  test("a configuration keeps in an update what only its task and its cluster can be told", async () => {
     await create([TO_REGISTRY]);
     api.db.update(task).set({ record: false, recordReserveDays: 7 }).where(eq(task.name, "p/files/mirrors")).run();
     api.db.update(cluster).set({ insecureSkipVerify: true }).where(eq(cluster.name, "p/files/mirrors")).run();
@@ -193,7 +193,7 @@ describe("a configuration", () => {
     ]);
   });
 
-  test("is not changed by a request of which another part is refused", async () => {
+  test("a configuration is not changed by a request of which another part is refused", async () => {
     await create([TO_REGISTRY]);
     const before = [taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")];
     expect(
@@ -205,7 +205,7 @@ describe("a configuration", () => {
     expect([taskNamed("p/files/mirrors"), clusterNamed("p/files/mirrors")]).toEqual(before);
   });
 
-  test("stays one when its task is changed: one object of its repository, one cluster, and its own goes when it turns to another", async () => {
+  test("a configuration whose task is changed keeps one object and one cluster", async () => {
     await create([TO_REGISTRY]);
     const { key = "" } = taskNamed("p/files/mirrors") ?? {};
     const object = { localRepoName: "files", repoType: "GENERIC" };
@@ -234,7 +234,7 @@ describe("a configuration", () => {
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ clusterId: INSTANCE, registry: null }]);
   });
 
-  test("lets its own cluster go when it turns to another, and when it is deleted", async () => {
+  test("a configuration lets its own cluster go when it turns to another, and when it is deleted", async () => {
     await create([TO_REGISTRY]);
     expect(await api.call("POST", `${AT}/update/p/files/mirrors`, { body: TO_CLUSTER })).toMatchObject(done);
     expect(clusterNamed("p/files/mirrors")).toBeUndefined();
@@ -246,7 +246,7 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/third")).toBeUndefined();
   });
 
-  test("guards its cluster: it cannot be deleted alone, nor used by others", async () => {
+  test("a configuration guards its cluster: it cannot be deleted alone, nor used by others", async () => {
     await create([TO_REGISTRY]);
     const id = clusterNamed("p/files/mirrors")?.id ?? "";
     const alone = await api.call("DELETE", `/replication/api/cluster/delete/${id}`);
@@ -263,7 +263,7 @@ describe("a configuration", () => {
     expect(clusterNamed("p/files/mirrors")?.id).toBe(id);
   });
 
-  test("is switched off and on", async () => {
+  test("a configuration is switched off and on", async () => {
     await create([TO_REGISTRY]);
     expect(await api.call("POST", `${AT}/toggle/status/p/files/mirrors`)).toMatchObject(done);
     expect(await infoOf("p/files/mirrors")).toMatchObject([{ enable: false }]);
@@ -279,14 +279,14 @@ describe("a configuration", () => {
     ["credentials in the registry", { registry: "robot:hush-hush@host/x" }, 250105],
     ["a project that climbs", { remoteProjectId: "../.." }, 250105],
     ["a path that leaves the repository", { pathConstraints: ["/../x"] }, 251011],
-  ])("is refused with %s", async (_what, changes, code) => {
+  ])("a configuration is refused with %s", async (_what, changes, code) => {
     const answer = await create([{ ...TO_REGISTRY, ...changes }]);
     expect(answer).toMatchObject({ status: 400, code, data: null });
     expect(answer.text).not.toContain("hush-hush");
     expect(api.db.select().from(cluster).all()).toHaveLength(2);
   });
 
-  test("is refused where there is no such project, repository or configuration", async () => {
+  test("a configuration is refused where there is no such project, repository or configuration", async () => {
     expect(await create([TO_REGISTRY], "q/files")).toMatchObject({ status: 404, code: 251004 });
     expect(await create([TO_REGISTRY], "p/nope")).toMatchObject({ status: 404, code: 251006 });
     expect(await create([])).toMatchObject({ status: 400, code: 250104 });
@@ -300,7 +300,7 @@ describe("a configuration", () => {
     expect(await api.call("GET", `${AT}/info/p/nope`)).toMatchObject({ status: 404, code: 251006 });
   });
 
-  test("of a linked repository cannot follow uploads", async () => {
+  test("a configuration of a linked repository cannot follow uploads", async () => {
     expect(await create([TO_REGISTRY], "p/images")).toMatchObject({
       status: 400,
       code: 250105,
@@ -308,7 +308,7 @@ describe("a configuration", () => {
     });
   });
 
-  test("may have the longest of names", async () => {
+  test("a configuration may have the longest of names", async () => {
     const [project, repo, name] = ["p".repeat(100), "r".repeat(64), "n".repeat(128)];
     addRepository(api.db, project, repo, "GENERIC");
     expect(await create([{ ...TO_REGISTRY, name }], `${project}/${repo}`)).toMatchObject(done);
@@ -322,7 +322,7 @@ describe("a run-once task", () => {
   const status = (name = "push") => api.call("GET", `${AT}/get/runOnceTaskStatus/p/files?name=${name}`);
   const remove = (name = "push") => api.call("DELETE", `${AT}/delete/runOnceTask/p/files?name=${name}`);
 
-  test("sends a package's version under other tags to a registry", async () => {
+  test("a run-once task sends a package's version under other tags to a registry", async () => {
     expect(await once(ONCE_PACKAGE, "p/hosted")).toMatchObject(done);
     const saved = taskNamed("p/hosted/push");
     expect(saved).toMatchObject({
@@ -338,7 +338,7 @@ describe("a run-once task", () => {
     expect(api.started).toEqual([]);
   });
 
-  test("sends a package or a path to a cluster", async () => {
+  test("a run-once task sends a package or a path to a cluster", async () => {
     const {
       targetVersions: _tags,
       registry: _registry,
@@ -349,23 +349,26 @@ describe("a run-once task", () => {
     expect(taskNamed("p/files/push")).toMatchObject({ replicaObjectType: "PATH" });
   });
 
-  test.each(["com.acme:lib", "gav://com.acme:lib"])("takes the package %s, by name or by key", async (packageName) => {
-    addRepository(api.db, "p", "libs", "MAVEN");
-    const body = {
-      name: "push",
-      clusterId: INSTANCE,
-      remoteProjectId: "xxxx",
-      remoteRepoName: "xxxx",
-      packageName,
-      versions: ["1.1"],
-    };
-    expect(await once(body, "p/libs")).toMatchObject(done);
-    const detail = (await api.call("GET", `${TASK}/detail/${taskNamed("p/libs/push")?.key}`)).data;
-    expect(detail).toMatchObject({ objects: [{ packageConstraints: [{ packageKey: "gav://com.acme:lib" }] }] });
-    expect(await once({ ...body, packageName: "npm://lib" }, "p/libs")).toMatchObject({ status: 400, code: 250105 });
-  });
+  test.each(["com.acme:lib", "gav://com.acme:lib"])(
+    "a run-once task takes the package %s, by name or by key",
+    async (packageName) => {
+      addRepository(api.db, "p", "libs", "MAVEN");
+      const body = {
+        name: "push",
+        clusterId: INSTANCE,
+        remoteProjectId: "xxxx",
+        remoteRepoName: "xxxx",
+        packageName,
+        versions: ["1.1"],
+      };
+      expect(await once(body, "p/libs")).toMatchObject(done);
+      const detail = (await api.call("GET", `${TASK}/detail/${taskNamed("p/libs/push")?.key}`)).data;
+      expect(detail).toMatchObject({ objects: [{ packageConstraints: [{ packageKey: "gav://com.acme:lib" }] }] });
+      expect(await once({ ...body, packageName: "npm://lib" }, "p/libs")).toMatchObject({ status: 400, code: 250105 });
+    },
+  );
 
-  test("is executed on demand, shows its newest execution and is deleted when that has ended", async () => {
+  test("a run-once task is executed on demand, shows its newest execution and is deleted after it", async () => {
     await once(ONCE_PATH);
     expect(await status()).toMatchObject(done);
     const key = taskNamed("p/files/push")?.key ?? "";
@@ -396,14 +399,14 @@ describe("a run-once task", () => {
     ],
     ["a name that is none", { name: "-" }, 250105],
     ["neither registry nor cluster", { clusterId: null }, 250105],
-  ])("is refused with %s", async (_what, changes, code) => {
+  ])("a run-once task is refused with %s", async (_what, changes, code) => {
     expect(await once({ ...ONCE_PATH, ...changes }, "p/files")).toMatchObject({ status: 400, code });
   });
 
   test.each([
     ["targetVersions", { targetVersions: ["../other"] }],
     ["packageKey", { packageName: "nginx?x" }],
-  ])("of an image is refused with %s that no registry takes", async (field, changes) => {
+  ])("a run-once task of an image is refused with %s that no registry takes", async (field, changes) => {
     expect(await once({ ...ONCE_PACKAGE, ...changes }, "p/hosted")).toMatchObject({
       status: 400,
       code: 250105,
@@ -411,7 +414,7 @@ describe("a run-once task", () => {
     });
   });
 
-  test("and a configuration do not share a name", async () => {
+  test("a run-once task and a configuration do not share a name", async () => {
     await create([TO_REGISTRY, { ...TO_CLUSTER, name: "push" }]);
     expect(await once(ONCE_PATH)).toMatchObject({ status: 400, code: 250107 });
     expect(
@@ -421,7 +424,7 @@ describe("a run-once task", () => {
     expect(await create([{ ...TO_CLUSTER, name: "other" }])).toMatchObject({ status: 400, code: 250107 });
   });
 
-  test("of an unknown or no name is refused", async () => {
+  test("a run-once task of an unknown or no name is refused", async () => {
     expect([await execute(), await status(), await remove()].map(({ status, code }) => [status, code])).toEqual([
       [400, 250108],
       [400, 250108],

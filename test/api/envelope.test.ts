@@ -14,7 +14,7 @@ const TASK = "/replication/api/task";
 const ask = async (language: string) =>
   (await api.call("GET", `${TASK}/info/none`, { headers: { "accept-language": language } })).message;
 
-describe("every answer is an envelope", () => {
+describe("the envelope of answers", () => {
   test.each([
     ["a success", "GET", `${TASK}/page/p`, {}, 200, 0],
     ["malformed JSON", "POST", `${TASK}/create`, { body: '{"name":' }, 400, 250106],
@@ -63,7 +63,7 @@ describe("every answer is an envelope", () => {
     expect([answer.message !== null, answer.data === null || code === 0]).toEqual([code !== 0, true]);
   });
 
-  test("a wrong method names the right ones", async () => {
+  test("a wrong method is refused with the methods that the path has", async () => {
     const answer = await api.call("POST", `${TASK}/page/p`);
     expect(answer.headers.get("allow")).toBe("GET, HEAD");
     expect((await api.call("OPTIONS", "/replication/api/cluster/tryConnect")).headers.get("allow")).toBe(
@@ -71,7 +71,7 @@ describe("every answer is an envelope", () => {
     );
   });
 
-  test("an unexpected fault is logged and told in general words only", async () => {
+  test("an unexpected error is logged and answered in general words only", async () => {
     const broken = createTestApi({
       checkCluster: async () => {
         throw new Error("the password hunter2 leaked");
@@ -95,7 +95,7 @@ describe("every answer is an envelope", () => {
     expect(JSON.stringify(api.logs)).not.toContain("secret");
   });
 
-  test("messages speak Chinese or English, as Accept-Language prefers", async () => {
+  test("messages are Chinese or English, as Accept-Language prefers", async () => {
     expect(await ask("zh-CN,zh;q=0.9,en;q=0.8")).toBe("同步任务[none]不存在");
     expect(await ask("en;q=0.9, zh;q=0.1")).toBe("replica task [none] is not found");
     expect(await ask("zh_CN")).toBe("同步任务[none]不存在");
@@ -103,7 +103,7 @@ describe("every answer is an envelope", () => {
     expect(await ask(";;q=x,,")).toBe("replica task [none] is not found");
   });
 
-  test("every text has its counterpart and all its places", () => {
+  test("every text exists in both languages, with the same places for arguments", () => {
     for (const code of Object.keys(MESSAGES).map(Number) as (keyof typeof MESSAGES)[]) {
       const { en, zh } = MESSAGES[code];
       expect([code, en.includes("{0}")]).toEqual([code, zh.includes("{0}")]);
@@ -113,7 +113,7 @@ describe("every answer is an envelope", () => {
 });
 
 describe("the login", () => {
-  test("asks for Basic and answers 401 to anything but the admin's", async () => {
+  test("the login asks for Basic and answers 401 to anything but the admin's", async () => {
     const fresh = createTestApi();
     const logins = ["admin:", ":correct horse", "Admin:correct horse", "admin:correct horse\0"];
     const answers = await Promise.all(logins.map((login) => fresh.call("GET", `${TASK}/page/p`, { login })));
@@ -122,7 +122,7 @@ describe("the login", () => {
     fresh.close();
   });
 
-  test("is slower with each wrong password, up to a limit, and forgets after a while", async () => {
+  test("the login is slower with each wrong password, up to a limit, and forgets after a while", async () => {
     const slept: number[] = [];
     let now = 0;
     const slow = createSlowDown(
@@ -137,7 +137,7 @@ describe("the login", () => {
     expect(slept.slice(10)).toEqual([0, 0]);
   });
 
-  test("refuses a flood of guesses from one address, unread, and nobody else", async () => {
+  test("the login refuses a flood of guesses from one address, unread, and nobody else", async () => {
     const releases: (() => void)[] = [];
     const slow = createSlowDown(
       () => 0,
@@ -150,7 +150,7 @@ describe("the login", () => {
     expect(slow.floods("1.2.3.4")).toBe(false);
   });
 
-  test("takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
+  test("the login takes an IPv4 address, and the /64 of an IPv6 one however it is written, for one client", () => {
     const clients = [
       "1.2.3.4",
       "::ffff:1.2.3.4",
@@ -171,7 +171,7 @@ describe("the login", () => {
     ]);
   });
 
-  test("answers 429 to the flood, and lets everybody in again when it is over", async () => {
+  test("the login answers 429 to the flood, and lets everybody in again when it is over", async () => {
     const flooded = createTestApi();
     const wrong = Array.from({ length: 100 }, () => flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
     const answer = await flooded.call("GET", `${TASK}/page/p`, { login: "admin:guess" });
@@ -182,7 +182,7 @@ describe("the login", () => {
     flooded.close();
   });
 
-  test("does not make right credentials wait for wrong ones", async () => {
+  test("the login does not make right credentials wait for wrong ones", async () => {
     const guesses = Array.from({ length: 6 }, () => api.call("GET", `${TASK}/page/p`, { login: "admin:guess" }));
     const right = api.call("GET", `${TASK}/page/p`).then(({ status }) => status);
     const first = await Promise.race([Promise.all(guesses).then(() => "guesses"), right]);
@@ -192,7 +192,7 @@ describe("the login", () => {
 });
 
 describe("health", () => {
-  test("is ready when each kind of process is up, else says which is not", async () => {
+  test("health is ready when each kind of process is up, else says which is not", async () => {
     const up = await api.call("GET", "/health/ready", { login: null });
     expect([up.status, up.data]).toEqual([200, { status: "UP", missing: [] }]);
     const half = createTestApi({
@@ -207,17 +207,20 @@ describe("health", () => {
     ["a worker elsewhere", true, true, []],
     ["no worker anywhere", true, false, ["transfer worker"]],
     ["a worker elsewhere that cannot be seen without Temporal", false, true, ["temporal", "transfer worker"]],
-  ])("without workers here and with %s is as docs/operations.md says", async (_what, temporal, elsewhere, missing) => {
-    const processes = () => ({ temporal, searchAttributes: true, orchestrator: true, workers: 0 });
-    const remote = createTestApi({ processes, hasTransferWorker: async () => elsewhere });
-    const { status, data } = await remote.call("GET", "/health/ready", { login: null });
-    expect([status, (data as { missing: string[] }).missing]).toEqual([missing.length === 0 ? 200 : 503, missing]);
-    remote.close();
-  });
+  ])(
+    "health without workers here and with %s is as docs/operations.md says",
+    async (_what, temporal, elsewhere, missing) => {
+      const processes = () => ({ temporal, searchAttributes: true, orchestrator: true, workers: 0 });
+      const remote = createTestApi({ processes, hasTransferWorker: async () => elsewhere });
+      const { status, data } = await remote.call("GET", "/health/ready", { login: null });
+      expect([status, (data as { missing: string[] }).missing]).toEqual([missing.length === 0 ? 200 : 503, missing]);
+      remote.close();
+    },
+  );
 });
 
 describe("documentation", () => {
-  test("is a page that loads nothing from elsewhere and runs nothing", async () => {
+  test("documentation is a page that loads nothing from elsewhere and runs nothing", async () => {
     const { text, status, headers } = await api.call("GET", "/docs", { login: null });
     expect(status).toBe(200);
     expect(headers.get("content-security-policy")).toContain("default-src 'none'");
@@ -226,7 +229,7 @@ describe("documentation", () => {
       expect(text).toContain(part);
   });
 
-  test("describes every route in OpenAPI 3.1 and resolves its references", async () => {
+  test("documentation describes every route in OpenAPI 3.1 and resolves its references", async () => {
     const { text } = await api.call("GET", "/openapi.json", { login: null });
     const document = JSON.parse(text) as {
       openapi: string;

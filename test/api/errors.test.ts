@@ -119,7 +119,7 @@ test.each(Object.entries(PROVOKED).map(([code, steps]) => [Number(code) as Code,
   },
 );
 
-test("every code that an answer can have is provoked", () => {
+test("every error code of the API is provoked by a request", () => {
   const here = fileURLToPath(new URL(".", import.meta.url));
   const known = [...Object.keys(PROVOKED), ...Object.keys(ELSEWHERE), ...LATER.map(String)];
   expect(Object.keys(MESSAGES).filter((code) => !known.includes(code))).toEqual([]);

@@ -28,7 +28,7 @@ function files(method: string, path: string, headers: Record<string, string> = {
   return api.app.fetch(new Request(`http://localhost/generic/demo/files/${path}`, init), {});
 }
 
-test("an upload answers digests and what it made", async () => {
+test("an upload is answered with the digests and the file that it created", async () => {
   const answer = await put("a/test.json", "hello");
   expect(answer.headers.get("x-checksum-sha256")).toBe(sha256("hello"));
   expect(answer.headers.get("x-checksum-md5")).toBe(md5("hello"));
@@ -52,7 +52,7 @@ test("an upload answers digests and what it made", async () => {
   expect((await node("a/test.json")).data).toEqual(answer.data);
 });
 
-test("a download is byte for byte what was uploaded, with the headers that name it", async () => {
+test("a download has the uploaded bytes, with the headers that describe them", async () => {
   for (const size of [0, 1, 16_384, 200_000]) {
     const bytes = random(size);
     expect((await files("PUT", `f${size}.bin`, {}, new Uint8Array(bytes))).status).toBe(200);
@@ -75,7 +75,7 @@ test("a download is byte for byte what was uploaded, with the headers that name 
   }
 });
 
-test.each([100, 100_000])("parts of a file of %i bytes are answered as asked", async (size) => {
+test.each([100, 100_000])("requested ranges of a file of %i bytes are answered", async (size) => {
   const bytes = random(size);
   await files("PUT", "f", {}, new Uint8Array(bytes));
   const tag = `"${sha256(bytes)}"`;
@@ -100,7 +100,7 @@ test.each([100, 100_000])("parts of a file of %i bytes are answered as asked", a
   expect((await files("HEAD", "f", { range: "bytes=10-19" })).headers.get("content-length")).toBe("10");
 });
 
-test("who has the file gets 304; who wants to keep it gets its name", async () => {
+test("a client that has the file gets 304, and a download as attachment names the file", async () => {
   await put("%E6%96%87%20%22a%22.txt", "x");
   const tag = `"${sha256("x")}"`;
   for (const given of [tag, `W/${tag}`, `"y", ${tag}`, "*"])
@@ -159,12 +159,12 @@ test.each(["Content-Range", "X-BKREPO-UPLOAD-ID", "X-BKREPO-SEQUENCE"])(
   },
 );
 
-test("right digests are taken in capitals, too", async () => {
+test("right digests are accepted in capitals as well", async () => {
   const headers = { "X-BKREPO-SHA256": sha256("hello").toUpperCase(), "X-BKREPO-MD5": md5("hello").toUpperCase() };
   expect(await put("f", "hello", headers)).toMatchObject({ code: 0 });
 });
 
-test("an existing file is replaced only when asked to", async () => {
+test("an existing file is replaced only with X-BKREPO-OVERWRITE", async () => {
   await put("f", "old");
   time += 1000;
   expect(await put("f", "new")).toMatchObject({ status: 400, code: 251012 });
@@ -176,7 +176,7 @@ test("an existing file is replaced only when asked to", async () => {
   expect(await (await files("GET", "f")).text()).toBe("new");
 });
 
-test("of many uploads of one path without overwrite exactly one wins, and the file is the winner's", async () => {
+test("exactly one of many uploads to one path without overwrite succeeds, and the file has its content", async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => put("one", `content ${i}`)));
   const codes = answers.map(({ code }) => code);
   expect(codes.filter((code) => code === 0)).toHaveLength(1);
@@ -199,7 +199,7 @@ test("a file is not a folder, and a folder not a file", async () => {
   expect(await api.call("GET", "/generic/demo/files/a")).toMatchObject({ status: 404, code: 251010 });
 });
 
-test("metadata comes from headers, one by one or together, and back", async () => {
+test("metadata of single headers or of one header is stored and answered", async () => {
   const packed = Buffer.from("Kept=Case&text=a%20b&utf8=中&__proto__=x&empty=").toString("base64");
   const answer = await put("f", "x", {
     "X-BKREPO-META-Key": "value%20one",
@@ -212,7 +212,7 @@ test("metadata comes from headers, one by one or together, and back", async () =
   expect((await node("f")).data).toMatchObject({ metadata: { key: "value one", utf8: "中" } });
 });
 
-test("a file that expires is gone when its days are over", async () => {
+test("an expired file is gone", async () => {
   await put("f", "x", { "X-BKREPO-EXPIRES": "1" });
   time += 86_399_000;
   expect((await files("GET", "f")).status).toBe(200);
@@ -222,7 +222,7 @@ test("a file that expires is gone when its days are over", async () => {
   expect(await put("f", "again")).toMatchObject({ code: 0 });
 });
 
-test("files and folders are deleted through either endpoint; the root is not", async () => {
+test("files and folders, but not the root, are deleted through both endpoints", async () => {
   for (const path of ["a/1", "a/b/2", "c", "d/e"]) await put(path, path);
   expect(await api.call("DELETE", "/generic/demo/files/c")).toMatchObject({ code: 0, data: null });
   expect(await api.call("DELETE", "/repository/api/node/delete/demo/files/a/")).toMatchObject({ code: 0, data: null });
@@ -235,7 +235,7 @@ test("files and folders are deleted through either endpoint; the root is not", a
   expect((await node("d/e")).code).toBe(0);
 });
 
-test("a folder's page shows folders first; deep shows all below; metadata when asked", async () => {
+test("a page of a folder shows folders first, all below with deep, and metadata on request", async () => {
   for (const path of ["z", "b/2", "b/a/1"]) await put(path, path, { "X-BKREPO-META-k": "v" });
   const page = async (path: string, query = "") => {
     const { data } = await api.call("GET", `/repository/api/node/page/demo/files/${path}${query}`);
@@ -274,7 +274,7 @@ test("a folder's page shows folders first; deep shows all below; metadata when a
   expect((await node("b")).data).toMatchObject({ folder: true, fullPath: "/b", size: 0, sha256: null });
 });
 
-test("unknown projects, repositories and files are told apart; strangers get nothing", async () => {
+test("unknown projects, repositories and files have codes of their own, and strangers get nothing", async () => {
   expect(await api.call("GET", "/generic/nowhere/files/f")).toMatchObject({ status: 404, code: 251004 });
   expect(await api.call("PUT", "/generic/demo/nowhere/f", { body: "x" })).toMatchObject({ status: 404, code: 251006 });
   expect(await api.call("GET", "/generic/demo/files/f")).toMatchObject({ status: 404, code: 251010 });

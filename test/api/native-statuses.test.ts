@@ -7,7 +7,7 @@ import { send, startApi } from "../rigs/api/socket-fixture.ts";
 // That the OpenAPI document lists each of these answers is checked when the API is closed (documented-statuses.ts),
 // here as in all other tests of native endpoints: these are what those do not meet.
 
-test("what a registry of images answers on its margins is in the OpenAPI document", async () => {
+test("the OpenAPI document lists the rare statuses of the registry of images", async () => {
   const api = await startImages();
   const blob = makeBlob(2_000);
   await api.putBlob("team/images/a", blob);
@@ -34,7 +34,7 @@ test("what a registry of images answers on its margins is in the OpenAPI documen
   await api.close();
 });
 
-test("what a registry of npm packages answers on its margins is in the OpenAPI document", async () => {
+test("the OpenAPI document lists the rare statuses of the npm registry", async () => {
   const api = await startNpm();
   await api.npm("PUT", "/pear", { body: publication("pear", "1.0.0", Buffer.from("x")) });
   const tarball = "/pear/-/pear-1.0.0.tgz";
@@ -56,7 +56,7 @@ test("what a registry of npm packages answers on its margins is in the OpenAPI d
   await api.close();
 });
 
-test("what Maven and plain files are answered on their margins is in the OpenAPI document", async () => {
+test("the OpenAPI document lists the rare statuses of Maven and plain files", async () => {
   const api = await startApi();
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "jars", type: "MAVEN" } });
   for (const [prefix, made, taken] of [

@@ -55,7 +55,7 @@ const sizes = (repo: string) => {
 };
 
 describe("packages of a MAVEN repository", () => {
-  test("are what the layout says, the latest by Maven's order", async () => {
+  test("packages of a MAVEN repository are what the layout says, the latest by Maven's order", async () => {
     const repo = await repository("maven", "MAVEN");
     for (const version of ["1.10", "1.9", "2.0-alpha-1", "1.9-SNAPSHOT"])
       await fill.deploy(repo, "com.acme:lib", version);
@@ -100,7 +100,7 @@ describe("packages of a MAVEN repository", () => {
     expect([some.totalRecords, some.records.map(({ name }) => name)]).toEqual([2, ["1.9"]]);
   });
 
-  test("have a latest that is complete, as in maven-metadata.xml, while files of a newer one still come", async () => {
+  test("packages of a MAVEN repository have a complete latest version while files of a newer one arrive", async () => {
     const repo = await repository("maven-coming", "MAVEN");
     await fill.deploy(repo, "com.acme:lib", "1.0");
     await fill.file(repo, mavenPath("com.acme:lib", "2.0", ".jar"), "jar");
@@ -109,7 +109,7 @@ describe("packages of a MAVEN repository", () => {
     expect(await info(repo, "gav://com.acme:lib")).toMatchObject({ latest: "2.0" });
   });
 
-  test("deleted, are gone for Maven's clients at once", async () => {
+  test("deleted packages of a MAVEN repository are gone for Maven's clients at once", async () => {
     const repo = await repository("maven-deleted", "MAVEN");
     for (const version of ["1", "2"]) await fill.deploy(repo, "com.acme:lib", version);
     expect((await remove("version", repo, { packageKey: "gav://com.acme:lib", version: "2" })).code).toBe(0);
@@ -124,7 +124,7 @@ describe("packages of a MAVEN repository", () => {
 });
 
 describe("packages of an NPM repository", () => {
-  test("have npm's dist-tags, of which latest is the latest", async () => {
+  test("packages of an NPM repository have npm's dist-tags, of which latest is the latest", async () => {
     const repo = await repository("npm", "NPM");
     await fill.publish(repo, "@acme/tool", "1.0.0", { document: { description: "A tool" } });
     await fill.publish(repo, "@acme/tool", "2.0.0-rc.1", { tag: "next", document: { description: "Another tool" } });
@@ -144,7 +144,7 @@ describe("packages of an NPM repository", () => {
     ]);
   });
 
-  test("deleted, are gone for npm at once", async () => {
+  test("deleted packages of an NPM repository are gone for npm at once", async () => {
     const repo = await repository("npm-deleted", "NPM");
     for (const version of ["1.0.0", "1.1.0"]) await fill.publish(repo, "tool", version);
     expect((await remove("version", repo, { packageKey: "npm://tool", version: "1.1.0" })).code).toBe(0);
@@ -156,7 +156,7 @@ describe("packages of an NPM repository", () => {
 });
 
 describe("packages of an image repository", () => {
-  test("are its images, one version for each tag that is no part of another", async () => {
+  test("packages of an image repository are its images, with one version for each tag of its own", async () => {
     const repo = await repository("images", "OCI");
     const image = await fill.push(repo, "team/app", "1.0");
     await fill.push(repo, "team/app", "latest", image);
@@ -179,7 +179,7 @@ describe("packages of an image repository", () => {
     });
   });
 
-  test("deleted, are gone for docker at once, but for what other tags need", async () => {
+  test("deleted packages of an image repository are gone for docker at once, except what other tags need", async () => {
     const repo = await repository("images-deleted", "DOCKER");
     const image = await fill.push(repo, "app", "1", makeImage({ format: "docker" }));
     await fill.push(repo, "app", "2", image);
@@ -194,8 +194,8 @@ describe("packages of an image repository", () => {
   });
 });
 
-describe("what is not there", () => {
-  test("is told from what cannot be", async () => {
+describe("missing packages", () => {
+  test("missing packages and impossible requests have codes of their own", async () => {
     const repo = await repository("none", "MAVEN");
     const linked = await repository("linked", "OCI", {
       category: "REMOTE",
@@ -234,7 +234,7 @@ describe("what is not there", () => {
 });
 
 describe("a repository with packages", () => {
-  test("goes only when forced, and leaves nothing behind", async () => {
+  test("a repository with packages goes only when forced, and leaves nothing behind", async () => {
     const repos = [
       await repository("goes-maven", "MAVEN"),
       await repository("goes-npm", "NPM"),

@@ -66,13 +66,13 @@ test.each([
   "/generic/demo/../demo/files/x",
   "/generic/%2e%2e/generic/demo/files/x",
   "/x/../generic/demo/files/x",
-])("dots before the path are refused, too: %s", async (target) => {
+])("dots before the path are refused as well: %s", async (target) => {
   const answer = await rawRequest(api.port, "PUT", target, "x");
   expect(answer.status).toBeGreaterThanOrEqual(400);
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test.each(["a\\b", "a b", "' OR 1=1 --", "größe"])("what no URL may have is refused: %s", async (path) => {
+test.each(["a\\b", "a b", "' OR 1=1 --", "größe"])("characters that no URL may have are refused: %s", async (path) => {
   expect((await rawRequest(api.port, "PUT", `/generic/demo/files/${path}`, "x")).status).toBe(400);
 });
 
@@ -109,7 +109,7 @@ test.each([
   await rawRequest(api.port, "DELETE", `/generic/demo/files/${path.split("/")[0]}`);
 });
 
-test("a path that a person writes is checked the same way", () => {
+test("a path in a body is checked by the same rules", () => {
   expect([
     parsePath("a/b"),
     parsePath("/a/b"),

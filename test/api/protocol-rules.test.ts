@@ -35,12 +35,12 @@ describe("a linked repository", () => {
       "NPM",
       "https://r.example",
       "MAVEN",
-      /\[configuration\.protocol\].*NPM repositories cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
+      /\[configuration\.protocol\].*cannot be read from a registry that speaks MAVEN: the protocol must be NPM/,
     ],
     ["GENERIC", "https://r.example", "OCI", /\[configuration\.protocol\].*WEBDAV or S3 or HTTP or DIRECTORY/],
     ["NPM", "s3://bucket", null, /\[configuration\.url\].*speaks S3/],
     ["PYPI", "file:///srv/carry", null, /\[configuration\.url\].*speaks DIRECTORY/],
-  ])("of type %s at %s with protocol %s is refused", async (type, url, protocol, message) => {
+  ])("a linked repository of type %s at %s with protocol %s is refused", async (type, url, protocol, message) => {
     expect(await link(type, url, protocol)).toMatchObject({
       status: 400,
       code: 250105,
@@ -62,7 +62,7 @@ describe("a linked repository", () => {
     },
   );
 
-  test("cannot be given a protocol later by which its type is not read", async () => {
+  test("a linked repository cannot be given a protocol later by which its type is not read", async () => {
     await link("HELM", "https://r.example", null);
     const update = (protocol: Protocol) =>
       api.call("POST", "/repository/api/repo/update/p/linked", {
@@ -77,7 +77,7 @@ describe("a linked repository", () => {
 });
 
 describe("a task to a registry", () => {
-  test("is refused where its type cannot be written by the cluster's protocol", async () => {
+  test("a task to a registry is refused where its type cannot be written by the cluster's protocol", async () => {
     setCluster({ protocol: "CARGO" });
     expect(await task("GENERIC", "files")).toMatchObject({
       status: 400,
@@ -92,12 +92,12 @@ describe("a task to a registry", () => {
     expect(await task("GENERIC", "files")).toMatchObject({ code: 0 });
   });
 
-  test("is no matter of the protocol where it goes to another instance only", async () => {
+  test("a task to another instance alone does not depend on a protocol", async () => {
     setCluster({ protocol: "CARGO" });
     expect(await api.create({ remoteClusterIds: [INSTANCE] })).toMatchObject({ code: 0 });
   });
 
-  test("is refused as a distribution with the field that distributions have", async () => {
+  test("a task to a registry is refused as a distribution with the field that distributions have", async () => {
     const distribute = (destination: object) =>
       api.call("POST", "/replication/api/remote/distribution/create/p/maven", {
         body: { configs: [{ name: "out", replicaType: "SCHEDULED", ...destination }] },
@@ -126,7 +126,7 @@ describe("a task to a registry", () => {
   });
 });
 
-describe("what is possible and not built yet", () => {
+describe("a task that a later release can run", () => {
   const record = async (objects: object[], clusters = [REGISTRY]) =>
     addRecord(
       api.db,
@@ -134,7 +134,7 @@ describe("what is possible and not built yet", () => {
       api.time.now,
     );
 
-  test("is saved, and its run ends with the reason, which names the cluster's protocol", async () => {
+  test("a task for a later release is saved, and its run ends with a reason that names the protocol", async () => {
     setCluster({ protocol: "S3", url: "s3://bucket" });
     const id = await record([{ localRepoName: "files", repoType: "GENERIC" }]);
     expect(runTargets(api.db, id)).toEqual({
@@ -149,7 +149,7 @@ describe("what is possible and not built yet", () => {
     });
   });
 
-  test("is told apart for clusters of different protocols, and for images that are carried in a folder", async () => {
+  test("the reason why a task cannot run yet depends on the protocol of the cluster", async () => {
     setCluster({ protocol: null });
     const images = await record([{ localRepoName: "images", repoType: "DOCKER" }]);
     expect(runTargets(api.db, images)).toMatchObject({ targets: [{ clusterId: REGISTRY }], problems: [] });
@@ -160,7 +160,7 @@ describe("what is possible and not built yet", () => {
     });
   });
 
-  test("is judged by the protocol that a linked repository had when its run began", async () => {
+  test("a run is judged by the protocol that its linked repository had when it began", async () => {
     addRepository(api.db, "p", "carried", "DOCKER", "REMOTE");
     api.db.update(repository).set({ url: "file:///srv/carry" }).where(eq(repository.name, "carried")).run();
     const id = await record([{ localRepoName: "carried", repoType: "DOCKER" }]);

@@ -41,7 +41,7 @@ const get = async (path: string) => (await api.call("GET", `${RECORD}/${path}`))
 const pageOf = async (path: string) => (await get(path)) as Page;
 
 describe("one execution", () => {
-  test("is answered with its task's kind, bytes and counts that add up at every moment", async () => {
+  test("one execution is answered with its task's kind, bytes and counts that add up at every moment", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setPlanned(api.db, id, 2, 50);
     addDetails(api.db, [
@@ -106,7 +106,7 @@ describe("one execution", () => {
     });
   });
 
-  test("says what keeps its run from going on wherever it is answered, and no more once it is over", async () => {
+  test("every answer about an execution says what keeps its run from going on, until it is over", async () => {
     const id = addRecord(api.db, key, api.time.now);
     setProblem(api.db, id, "its code fails");
     const answered = [
@@ -122,7 +122,7 @@ describe("one execution", () => {
     });
   });
 
-  test("that is unknown is refused, its overview is null and its details are none", async () => {
+  test("one execution that is unknown is refused, its overview is null and its details are none", async () => {
     expect(await api.call("GET", `${RECORD}/nope`)).toMatchObject({ status: 400, code: 250310 });
     expect(await api.call("GET", `${RECORD}/overview/nope`)).toMatchObject({ status: 200, code: 0, data: null });
     expect(await get("detail/list/nope")).toEqual([]);
@@ -142,7 +142,7 @@ describe("executions of a task", () => {
     });
   });
 
-  test("are listed whole, the newest first, none twice", async () => {
+  test("executions of a task are listed whole, the newest first, none twice", async () => {
     const rows = (await get(`list/${key}`)) as Row[];
     expect(new Set(rows.map(({ id }) => id))).toEqual(new Set(ids));
     const times = rows.map(({ startTime }) => String(startTime));
@@ -155,7 +155,7 @@ describe("executions of a task", () => {
     expect(rows.find(({ status }) => status === "SUCCESS")).toMatchObject({ errorReason: null });
   });
 
-  test("come in pages, by status, under the older path, too", async () => {
+  test("executions of a task come in pages, by status, under the older path, too", async () => {
     const pages = await Promise.all([0, 1, 2, 3].map((n) => pageOf(`page/${key}?pageNumber=${n}&pageSize=200`)));
     expect(pages.map(({ records }) => records.length)).toEqual([200, 200, 200, 50]);
     expect(pages[1]).toMatchObject({ totalRecords: 450, count: 450, totalPages: 3, page: 1 });
@@ -220,7 +220,7 @@ describe("details", () => {
     );
   });
 
-  test("say what became of each artifact, in the newer and the older shape", async () => {
+  test("details say what became of each artifact, in the newer and the older shape", async () => {
     const list = (await get(`detail/list/${id}`)) as Row[];
     expect(list.map(({ artifactName }) => artifactName)).toEqual(
       rows.map(({ artifactName }) => artifactName).toReversed(),
@@ -320,7 +320,7 @@ describe("details", () => {
       "packageName=&path=&version=&repoName=&clusterName=&artifactName=",
       [5, 4, 3, 2, 1, 0],
     ],
-  ])("are filtered by %s", async (_case, query, expected) => {
+  ])("details are filtered by %s", async (_case, query, expected) => {
     const page = await pageOf(`detail/page/${id}?${query}`);
     expect(page.records.map(({ artifactName, version }) => [artifactName, version])).toEqual(
       expected.map((i) => [rows[i]?.artifactName, rows[i]?.version ?? null]),
@@ -334,7 +334,7 @@ describe("details", () => {
     expect([small.totalRecords, small.records.length]).toEqual([expected.length, expected.length > 1 ? 1 : 0]);
   });
 
-  test("of a task that keeps none are gone with the end of the run, the overview stays", async () => {
+  test("details of a task that keeps none are gone with the end of the run, the overview stays", async () => {
     const quiet = await api.created({ name: "quiet", record: false, enabled: true });
     const run = addRecord(api.db, quiet.key, api.time.now);
     setPlanned(api.db, run, 1, 10);
@@ -353,7 +353,7 @@ const numbers = ({ records }: Pick<Page, "records">) =>
 describe("many details", () => {
   const MANY = 20_000;
 
-  test("are listed and paged from both ends without a gap, and other answers come in between", async () => {
+  test("many details are listed and paged from both ends without a gap, and hold up no other request", async () => {
     const id = addRecord(api.db, key, api.time.now);
     addManyDetails(api.db, id, INSTANCE, MANY);
     const expected = (from: number, count: number, step = 1) =>

@@ -33,7 +33,7 @@ const linked = (url: string, more: object = {}) => ({
   displayName: null,
 });
 
-test("a project is made once and listed", async () => {
+test("a project is created once and listed", async () => {
   await makeProject();
   expect(await post("/project/create", { name: "demo", displayName: "x" })).toMatchObject({
     status: 400,
@@ -44,11 +44,14 @@ test("a project is made once and listed", async () => {
   });
 });
 
-test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])("%j is no project's name", async (name) => {
-  expect(await post("/project/create", { name, displayName: "x" })).toMatchObject({ status: 400, code: 250105 });
-});
+test.each(["x", "1abc", "a/b", "../x", "a b", "ä1", "a".repeat(101), ""])(
+  "%j is not a valid name of a project",
+  async (name) => {
+    expect(await post("/project/create", { name, displayName: "x" })).toMatchObject({ status: 400, code: 250105 });
+  },
+);
 
-test("a hosted repository is made, shown, found, changed and deleted", async () => {
+test("a hosted repository is created, shown, found, changed and deleted", async () => {
   await makeProject();
   const body = {
     projectId: "demo",
@@ -126,7 +129,7 @@ test("repositories are listed and paged by the beginning of their names and by t
   expect(await get("/repo/list/nowhere")).toMatchObject({ status: 404, code: 251004 });
 });
 
-test("a linked repository answers everything but its secrets, which lie sealed", async () => {
+test("a linked repository shows everything but its secrets, which are stored sealed", async () => {
   await makeProject();
   const made = await post("/repo/create", linked("https://registry.example/team", { token: "bearer-token" }));
   expect(made.code).toBe(0);
@@ -159,7 +162,7 @@ test("a linked repository answers everything but its secrets, which lie sealed",
 const credentials = async () =>
   ((await get("/repo/info/demo/hub")).data as { configuration: { credentials: unknown } }).configuration.credentials;
 
-test("credentials stay while the host does, and are never sent to another one", async () => {
+test("credentials of a linked repository stay while its host does, and are never sent to another host", async () => {
   await makeProject();
   await post("/repo/create", linked("https://registry.example/team"));
   await post("/repo/update/demo/hub", { configuration: { type: "remote", url: "https://registry.example/other" } });
@@ -210,7 +213,7 @@ test.each([
   ["an upper-case name for images", { type: "DOCKER", name: "Images" }, 250105],
   ["a project that is not there", { projectId: "nowhere" }, 251004],
   ["no name at all", { name: undefined }, 250106],
-])("refused: %s", async (_what, change, code) => {
+])("a repository is refused: %s", async (_what, change, code) => {
   await makeProject();
   const answer = await post("/repo/create", {
     projectId: "demo",
@@ -223,7 +226,7 @@ test.each([
   expect(await get("/repo/list/demo")).toMatchObject({ data: [] });
 });
 
-test("the protocol of a linked repository is answered as it was sent, kept by an update that says nothing of it, and cleared by null", async () => {
+test("the protocol of a linked repository is answered as sent, kept by an update, and cleared by null", async () => {
   await makeProject();
   const link = (configuration: object) => ({
     projectId: "demo",
@@ -254,7 +257,7 @@ test("the protocol of a linked repository is answered as it was sent, kept by an
   expect((await get("/repo/info/demo/here")).data).toMatchObject({ configuration: { protocol: null } });
 });
 
-test("a linked repository that speaks what this release does not is saved, and its test says so", async () => {
+test("a linked repository whose protocol this release lacks is saved, and its test says so", async () => {
   await makeProject();
   await post("/repo/create", {
     projectId: "demo",
@@ -281,7 +284,7 @@ test("a repository with files goes only when forced", async () => {
   expect(api.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test("a repository that tasks use is not deleted; the answer names them", async () => {
+test("a repository that tasks use is not deleted, and the answer names them", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "files", type: "GENERIC" });
   const setting = {
@@ -321,7 +324,7 @@ test("a repository that tasks use is not deleted; the answer names them", async 
   expect(answer).toMatchObject({ status: 400, code: 250112, message: expect.stringContaining("nightly, weekly") });
 });
 
-test("hosted repositories of other types are made; their files come and go with packages only", async () => {
+test("files of hosted repositories with packages cannot be written by their paths", async () => {
   await makeProject();
   await post("/repo/create", { projectId: "demo", name: "packages", type: "NPM" });
   expect(await api.call("PUT", "/generic/demo/packages/a.tgz", { body: "x" })).toMatchObject({
@@ -357,7 +360,7 @@ async function startRegistry(): Promise<string> {
   return `http://127.0.0.1:${(registry.address() as AddressInfo).port}`;
 }
 
-test("testing a linked repository answers three things apart: reachable, authenticated, allowed", async () => {
+test("the test of a linked repository has three answers: reachable, authenticated, allowed", async () => {
   await makeProject();
   const url = await startRegistry();
   await post("/repo/create", linked(url));

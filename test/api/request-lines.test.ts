@@ -125,7 +125,7 @@ test.each(UNREADABLE)(
 
 test.each([
   ["an asterisk", "OPTIONS * HTTP/1.1", 400, /"\*" is neither a path nor an http address/],
-  ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not offered here/],
+  ["CONNECT", "CONNECT localhost:1 HTTP/1.1", 405, /CONNECT is not supported/],
   ["no HTTP at all", "\u0016\u0003\u0001", 400, /it is not HTTP\/1.1/],
 ])("%s for a target is answered with an envelope", async (_what, line, status, sentence) => {
   const answer = await sendRaw(api.port, heads(line, HOST));
@@ -148,7 +148,7 @@ test.each(["a\\b", "..\\..\\x", "\\", "a/\\..\\b", "a%5C\\b"])(
   },
 );
 
-test("a backslash elsewhere is a character of a name, too, that names nothing, and is no slash", async () => {
+test("a backslash in any path is a character of a name that does not exist, and not a slash", async () => {
   const codes = [
     "/replication/api/task/info/a\\b",
     "/replication/api\\task\\page\\p",
@@ -167,7 +167,7 @@ test("a backslash elsewhere is a character of a name, too, that names nothing, a
   expect((await ask("GET", "/health/live?a=\\")).status).toBe(200);
 });
 
-test("targets that are unusual and readable are read", async () => {
+test("unusual but readable targets are read", async () => {
   const statuses = [
     "http://elsewhere.example/health/live",
     "HTTP://LocalHost:80/health/live",
@@ -188,7 +188,7 @@ test("targets that are unusual and readable are read", async () => {
   }
 });
 
-test("a body whose chunks cannot be read is answered once, with a sentence, and nothing of it is kept", async () => {
+test("a body with unreadable chunks is answered once, with a sentence, and nothing of it is kept", async () => {
   const before = api.logs.length;
   const request = heads("PUT /generic/demo/files/chunked HTTP/1.1", HOST, "Transfer-Encoding: chunked");
   const { status, body } = await sendRaw(api.port, `${request}1\r\nx\r\nnonsense\r\n`);
@@ -198,7 +198,7 @@ test("a body whose chunks cannot be read is answered once, with a sentence, and 
   expect(api.logs.slice(before).filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("a request that cannot be read does not end a server that others ask", async () => {
+test("an unreadable request does not stop the server for others", async () => {
   await Promise.all(Array.from({ length: 50 }, () => sendRaw(api.port, Buffer.from("\0\r\n\r\n"))));
   expect((await ask("GET", "/health/live")).status).toBe(200);
 });

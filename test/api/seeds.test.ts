@@ -52,7 +52,7 @@ test.each([...TASK_EXAMPLES, ...RECORD_EXAMPLES].map((example) => [example.name,
   },
 );
 
-test("remote distribution, from the first configuration to the end of a run-once task", async () => {
+test("remote distribution works from the first configuration to the end of a run-once task", async () => {
   for (const [repository, type] of [
     ["images", "DOCKER"],
     ["files", "GENERIC"],

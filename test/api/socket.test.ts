@@ -60,7 +60,7 @@ test.each(["/replication/api/task/cluster", "/replication//api/task/cluster"])(
   },
 );
 
-test("slashes elsewhere are part of the path", async () => {
+test("slashes that are not right after /replication are part of the path", async () => {
   expect((await send("POST /replication/api//task/cluster", { body: "{}" })).json.code).toBe(250130);
   expect((await send("GET //replication/api/task/page/p")).json.code).toBe(250130);
 });
@@ -82,7 +82,7 @@ test("the body of a GET is read", async () => {
   });
 });
 
-test("a body sent in chunks is limited, too", async () => {
+test("a body sent in chunks is limited as well", async () => {
   const chunk = `${(16_384).toString(16)}\r\n${"x".repeat(16_384)}\r\n`;
   const answer = await send("POST /replication/api/task/create", {
     headers: ["content-type: application/json", "transfer-encoding: chunked", "", `${chunk.repeat(5)}0\r\n`],
@@ -90,7 +90,7 @@ test("a body sent in chunks is limited, too", async () => {
   expect([answer.status, answer.json.code]).toEqual([413, 250106]);
 });
 
-test("methods and targets that nobody expects get an envelope", async () => {
+test("unexpected methods and targets are answered with an envelope", async () => {
   for (const line of [
     "TRACE /replication/api/task/page/p",
     "PATCH /replication/api/task/page/p",

@@ -33,7 +33,7 @@ const packageObject = (...packageConstraints: unknown[]) => ({
 });
 
 describe("creating a task", () => {
-  test("fills in what is left out and answers the whole task", async () => {
+  test("creating a task fills in what is left out and answers the whole task", async () => {
     const data = await api.created();
     expect(data).toMatchObject({
       projectId: "p",
@@ -266,7 +266,7 @@ describe("creating a task", () => {
       250105,
       /no paths/,
     ],
-  ])("refuses %s", async (_case, changes, code, message) => {
+  ])("creating a task refuses %s", async (_case, changes, code, message) => {
     const answer = await api.create(changes);
     expect([answer.code, answer.message]).toEqual([code, expect.stringMatching(message)]);
     expect(answer.status).toBe(code === 251004 || code === 251006 ? 404 : 400);
@@ -274,7 +274,7 @@ describe("creating a task", () => {
     expect(api.started).toEqual([]);
   });
 
-  test("refuses paths of images, linked or hosted", async () => {
+  test("creating a task refuses paths of images, linked or hosted", async () => {
     addRepository(api.db, "p", "hosted-images", "OCI");
     for (const object of [IMAGES, { localRepoName: "hosted-images", repoType: "OCI" }]) {
       const answer = await api.create({
@@ -286,17 +286,17 @@ describe("creating a task", () => {
     }
   });
 
-  test("refuses a name that any task has, before anything else", async () => {
+  test("creating a task refuses a name that any task has, before anything else", async () => {
     await api.created();
     expect((await api.create({ replicaTaskObjects: [] })).code).toBe(250107);
   });
 
-  test("refuses a cluster that belongs to a distribution", async () => {
+  test("creating a task refuses a cluster that belongs to a distribution", async () => {
     api.db.update(cluster).set({ ownerTaskKey: "k" }).where(eq(cluster.id, REGISTRY)).run();
     expect((await api.create({ replicaTaskObjects: [IMAGES], remoteClusterIds: [REGISTRY] })).code).toBe(250112);
   });
 
-  test("saves what is not built yet; its execution will say so", async () => {
+  test("creating a task saves what is not built yet; its execution will say so", async () => {
     expect((await api.create({ remoteClusterIds: [REGISTRY] })).code).toBe(0);
     expect(
       (await api.create({ name: "Maven to a registry", replicaTaskObjects: [MAVEN], remoteClusterIds: [REGISTRY] }))
@@ -304,7 +304,7 @@ describe("creating a task", () => {
     ).toBe(0);
   });
 
-  test("keeps paths in normal form, strings and objects alike, and constraints of a whole repository", async () => {
+  test("creating a task stores paths in normal form and keeps constraints of a whole repository", async () => {
     const { key } = await api.created(pathObject("a/b/", { path: "/c/*.jar" }, "/"));
     const { data } = await api.call("GET", `${TASK}/detail/${key}`);
     expect(data).toMatchObject({
@@ -363,7 +363,7 @@ const older = (changes: Changes) =>
 const typeOf = (name: string) => api.db.select().from(task).where(eq(task.name, name)).get()?.replicaObjectType;
 
 describe("the older way to create a task", () => {
-  test("infers the object type and answers nothing", async () => {
+  test("the older way to create a task infers the object type and answers nothing", async () => {
     const constraints = { packageConstraints: [{ packageKey: "gav://g:a" }], pathConstraints: [] };
     expect((await older({ name: "packages", replicaTaskObjects: [{ ...MAVEN, ...constraints }] })).data).toBeNull();
     await older({ name: "paths", replicaTaskObjects: [{ ...FILES, pathConstraints: ["/a"] }] });
@@ -378,7 +378,7 @@ describe("the older way to create a task", () => {
     expect(api.started).toHaveLength(4);
   });
 
-  test("has the same rules, and takes slashes after /replication only", async () => {
+  test("the older way to create a task has the same rules, and takes slashes after /replication only", async () => {
     expect((await older({ name: "" })).code).toBe(250104);
     const answers = await Promise.all(
       [

@@ -23,7 +23,7 @@ beforeEach(() => {
 afterEach(() => api.close());
 
 describe("the state of a task", () => {
-  test("is what its executions make it, bytes included", async () => {
+  test("the state of a task is what its executions make it, bytes included", async () => {
     const { key } = await api.created({ setting: { executionPlan: { cronExpression: "0 0 2 * * ?" } } });
     const run = addRecord(api.db, key, api.time.now + 1000);
     setPlanned(api.db, run, 3, 300);
@@ -87,7 +87,7 @@ describe("pages of tasks", () => {
     }
   });
 
-  test("come newest first, filtered by the beginning of the name to the letter, status and enabled", async () => {
+  test("pages of tasks come newest first, filtered by the beginning of the name, status and enabled", async () => {
     expect(await names("")).toEqual(["other", "Test 3", "test%2", "test_1"]);
     expect(await names("name=test")).toEqual(["test%2", "test_1"]);
     expect(await names("name=test_")).toEqual(["test_1"]);
@@ -102,7 +102,7 @@ describe("pages of tasks", () => {
     });
   });
 
-  test("are sorted by either spelling, both ways", async () => {
+  test("pages of tasks are sorted by either spelling, both ways", async () => {
     expect(await names("sortType=CREATE_TIME&sortDirection=ASC")).toEqual(["test_1", "test%2", "Test 3", "other"]);
     expect(await names("sortType=CREATED_TIME&pageSize=1")).toEqual(["other"]);
     expect((await names("sortType=LAST_EXECUTION_TIME"))[0]).toBe("test%2");
@@ -111,7 +111,7 @@ describe("pages of tasks", () => {
     expect([answer.code, answer.message]).toEqual([250105, expect.stringContaining("[sortDirection]")]);
   });
 
-  test("begin with 0 and with 1, echo the number and say how many there are", async () => {
+  test("pages of tasks begin with 0 and with 1, echo the number and say how many there are", async () => {
     expect(await pageOf("pageNumber=0&pageSize=3")).toMatchObject({
       pageNumber: 0,
       page: 0,
@@ -134,7 +134,7 @@ const update = (key: string, changes: Changes = {}) =>
   api.call("POST", `${TASK}/update`, { body: { ...taskBody(), setting: undefined, key, ...changes } });
 
 describe("changing a task", () => {
-  test("keeps id, key, records and a setting that is not sent", async () => {
+  test("changing a task keeps id, key, records and a setting that is not sent", async () => {
     const before = await api.created({
       setting: { rateLimit: 5, executionPlan: { cronExpression: "0 0 2 * * ?" } },
       description: "old",
@@ -164,7 +164,7 @@ describe("changing a task", () => {
     expect(api.started).toEqual([`saved ${before.key}`]);
   });
 
-  test("moves the next execution with the plan", async () => {
+  test("changing a task moves the next execution with the plan", async () => {
     const { key } = await api.created(planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }));
     await update(key, planned("CRON_EXPRESSION", { cronExpression: "0 30 9 * * ?" }));
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: "2030-01-01T09:30:00.000" });
@@ -172,7 +172,7 @@ describe("changing a task", () => {
     expect(await api.info(key)).toMatchObject({ nextExecutionTime: null });
   });
 
-  test("takes a cron that earlier releases took and Quartz does not, if it is the one it had", async () => {
+  test("changing a task accepts a cron of earlier releases that Quartz refuses, if it is unchanged", async () => {
     const cron = (cronExpression: string) => planned("CRON_EXPRESSION", { cronExpression });
     const { key } = await api.created(cron("0 0 2 * * ?"));
     api.db.$client
@@ -184,7 +184,7 @@ describe("changing a task", () => {
     expect((await update(key, cron("0 0 3 ? * ?"))).code).toBe(250105);
   });
 
-  test("takes a time that has passed since, if it is the one it had", async () => {
+  test("changing a task accepts a time that has passed since, if it is unchanged", async () => {
     const soon = planned("SPECIFIED_TIME", { executeTime: "2030-01-01T08:00:01" });
     const { key } = await api.created(soon);
     api.time.now += 60_000;
@@ -202,7 +202,7 @@ describe("changing a task", () => {
     ["an unknown repository", { replicaTaskObjects: [{ ...FILES, localRepoName: "x" }] }, 251006],
     ["too long a retention", { recordReserveDays: 90 }, 250105],
     ["no objects", { replicaTaskObjects: [] }, 250104],
-  ])("refuses %s and changes nothing", async (_case, changes, code) => {
+  ])("changing a task refuses %s and changes nothing", async (_case, changes, code) => {
     const { key } = await api.created();
     await api.created({ name: "taken" });
     const before = await api.info(key);
@@ -210,7 +210,7 @@ describe("changing a task", () => {
     expect(await api.info(key)).toEqual(before);
   });
 
-  test("refuses to rename what belongs to a distribution", async () => {
+  test("changing a task refuses to rename what belongs to a distribution", async () => {
     const { key } = await api.created();
     api.db.update(task).set({ kind: "config", name: "p/files/n" }).where(eq(task.key, key)).run();
     expect((await update(key, { name: "another" })).code).toBe(250105);
@@ -226,7 +226,7 @@ describe("changing a task", () => {
 const copy = (changes: Changes) => api.call("POST", `${TASK}/copy`, { body: { name: "copy", ...changes } });
 
 describe("copying a task", () => {
-  test("makes a disabled one that has never run, with the same objects and clusters", async () => {
+  test("copying a task makes a disabled one that has never run, with the same objects and clusters", async () => {
     const { key } = await api.created({
       ...planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }),
       description: "original",
@@ -252,20 +252,20 @@ describe("copying a task", () => {
     ["a blank name", { name: " " }, 250104],
     ["a short name", { name: "x" }, 250105],
     ["an unknown key", { key: "nope" }, 250310],
-  ])("refuses %s", async (_case, changes, code) => {
+  ])("copying a task refuses %s", async (_case, changes, code) => {
     const { key } = await api.created();
     expect((await copy({ key, ...changes })).code).toBe(code);
   });
 
-  test("refuses to share the cluster of a distribution", async () => {
+  test("copying a task refuses to share the cluster of a distribution", async () => {
     const { key } = await api.created();
     api.db.update(cluster).set({ ownerTaskKey: key }).where(eq(cluster.id, INSTANCE)).run();
     expect((await copy({ key })).code).toBe(250112);
   });
 });
 
-describe("enabling, executing and stopping a task", () => {
-  test("toggling pauses and resumes the schedule", async () => {
+describe("enabling, executing and stopping tasks", () => {
+  test("toggling a task pauses and resumes its schedule", async () => {
     const { key } = await api.created(planned("CRON_EXPRESSION", { cronExpression: "0 0 2 * * ?" }));
     api.started.splice(0);
     await api.call("POST", `${TASK}/toggle/status/${key}`);
@@ -275,7 +275,7 @@ describe("enabling, executing and stopping a task", () => {
     expect(api.started).toEqual([`saved ${key}`, `saved ${key}`]);
   });
 
-  test("execute starts it, unless it is disabled or follows events", async () => {
+  test("execute starts a task, unless it is disabled or follows uploads", async () => {
     const { key } = await api.created();
     api.started.splice(0);
     expect((await api.call("POST", `${TASK}/execute/${key}`)).data).toBeNull();
@@ -286,7 +286,7 @@ describe("enabling, executing and stopping a task", () => {
     expect((await api.call("POST", `${TASK}/execute/${live.key}`)).code).toBe(250303);
   });
 
-  test("stop says whether there was something to stop", async () => {
+  test("stop says whether a run was stopped", async () => {
     const { key } = await api.created();
     expect((await api.call("POST", `${TASK}/stop/${key}`)).data).toEqual({ stopped: true });
   });
@@ -297,7 +297,7 @@ describe("enabling, executing and stopping a task", () => {
 });
 
 describe("deleting a task", () => {
-  test("stops it first, then takes everything of it and nothing of others", async () => {
+  test("deleting a task stops it first, then takes everything of it and nothing of others", async () => {
     const { key } = await api.created();
     const other = await api.created({ name: "other" });
     for (const [i, owner] of [key, other.key].entries()) {
@@ -328,7 +328,7 @@ describe("deleting a task", () => {
     expect((await api.call("GET", `${TASK}/info/${key}`)).code).toBe(250310);
   });
 
-  test("an unknown key is a success", async () => {
+  test("deleting a task with an unknown key is a success", async () => {
     expect(await api.call("DELETE", `${TASK}/delete/nope`)).toMatchObject({ status: 200, code: 0, data: null });
   });
 });

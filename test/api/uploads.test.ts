@@ -45,7 +45,7 @@ test.each(["with its length", "in chunks"])("a large file sent %s comes back the
   expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, String(bytes.length), 0]);
 });
 
-test("a client that reads haltingly gets the same bytes", async () => {
+test("a slowly reading client gets the same bytes", async () => {
   const bytes = random(20 * MIB);
   await send(api.port, "PUT", path("halting"), {}, pieces(bytes));
   const got = createHash("sha256");
@@ -66,7 +66,7 @@ test("a client that reads haltingly gets the same bytes", async () => {
   expect(got.digest("hex")).toBe(sha256(bytes));
 });
 
-test("who asks first (Expect: 100-continue) is told to go on", async () => {
+test("a client that sends Expect: 100-continue is answered to go on", async () => {
   const answer = await new Promise<{ continued: boolean; status: number | undefined }>((resolve, reject) => {
     let continued = false;
     const headers = { authorization: LOGIN, expect: "100-continue", "content-length": 5 };
@@ -92,7 +92,7 @@ test.each([
     "Transfer-Encoding: chunked",
     Buffer.concat([Buffer.from("100000\r\n"), random(MIB), Buffer.from("\r\n")]),
   ],
-])("a cut connection leaves nothing: %s", async (_what, head, body) => {
+])("an upload whose connection is cut leaves nothing: %s", async (_what, head, body) => {
   await cut(head, body);
   await expect
     .poll(() => api.logs.some(({ facts }) => facts["method"] === "PUT" && facts["status"] === 400))
@@ -117,7 +117,7 @@ test("a body of unknown length that gets too large is answered while it is still
   expect(blobs()).toBe(0);
 });
 
-test("64 small uploads at once all arrive, and equal ones are kept once", async () => {
+test("64 small uploads at once all arrive, and equal contents are stored once", async () => {
   const contents = Array.from({ length: 64 }, (_, i) => Buffer.from(`content ${i % 60}`));
   const answers = await Promise.all(
     contents.map((each, i) => send(api.port, "PUT", path(`many/${i}`), { "content-length": each.length }, [each])),
@@ -154,7 +154,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("other answers do not wait for uploads", async () => {
+test("other requests do not wait for uploads", async () => {
   const directory = mkdtempSync(join(tmpdir(), "content-server-"));
   const server = await forkApi(directory);
   const content = random(4 * MIB);

@@ -353,7 +353,11 @@ describe("an npm version whose tarball's sha256 the source does not know", () =>
       const document = { ...built.stated.document, dist };
       const stated = { ...described(built, [], ".tgz"), document };
       const refused = [
-        { result: "refused", code: 251003, message: expect.stringContaining("@acme/lib@1.0.0 is of another tarball") },
+        {
+          result: "refused",
+          code: 251003,
+          message: expect.stringContaining("@acme/lib@1.0.0 belongs to another tarball"),
+        },
       ];
       expect(await stateVersions("NPM", [await uploaded(stated, built, [path])])).toMatchObject(refused);
       expect(await stateVersions("NPM", [{ ...built.stated, document }], {}, [tarball])).toMatchObject(refused);

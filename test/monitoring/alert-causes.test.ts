@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import Sqlite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
-import type { Problem } from "../../api/metrics/problems.ts";
+import type { Problem } from "../../api/metrics/contract.ts";
 import type { Alert } from "../../domain/alerts.ts";
 import { isAlerted } from "../rigs/runs/alert-fixture.ts";
 import { type Instance, startInstance } from "../rigs/runs/instance.ts";

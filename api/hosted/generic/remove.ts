@@ -1,6 +1,7 @@
 import { deleteNodes } from "../../../db/content/delete-nodes.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import type { ApiDeps } from "../../deps.ts";
+import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
 /** Deletes a file, or a folder with all below it. */
@@ -9,6 +10,6 @@ export async function removeFiles(
   repository: RepositoryRow,
   path: string,
 ): Promise<void> {
-  if (path === "/") fail(251011, path, "name a file or folder; delete the repository to delete all");
+  if (path === "/") fail(251011, path, NAME_ONE);
   if ((await deleteNodes(db, repository.id, path, now())) === null) fail(251010, path);
 }

@@ -1,27 +1,27 @@
 import { OpenAPIHono, z } from "@hono/zod-openapi";
 import { getNode } from "../../../db/content/nodes.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
-import { answers, failure, nothing, ok } from "../../http/envelope.ts";
+import { BYTES, optionalText, READ_HEADERS, readAnswers, readSummary } from "../../http/documented.ts";
+import { answers, because, nothing, ok } from "../../http/envelope.ts";
 import { fail } from "../../http/errors.ts";
-import { repositoryOf } from "../../repositories/actions.ts";
 import { requestPath } from "../../http/request-path.ts";
 import { sendFile } from "../../http/send-file.ts";
-import { NodeInfo, toNodeInfo } from "../../files/shapes.ts";
-import { hostedRepository } from "../../repositories/ensure.ts";
+import { NodeInfo, toNodeInfo } from "../node-shapes.ts";
+import { hostedRepository } from "../../http/repository.ts";
 import type { FileEndpoints } from "../endpoint.ts";
 import { writable } from "../writable.ts";
 
 /** "", "generic", project, repository. */
 const SKIPPED = 3;
 
-/** Files of hosted repositories, byte by byte; `files`: what becomes of those that are written. */
+/** Serves files of hosted repositories byte by byte; `files`: how written files are kept, by type. */
 export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
   const { db, store, now, zone } = deps;
   const app = new OpenAPIHono<Env>();
   app
     .put("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED);
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       const file = await files[repository.type].receive(c, deps, repository, path);
       if (!file) return ok(c, null);
       c.header("X-Checksum-Sha256", file.sha256 ?? "");
@@ -34,12 +34,12 @@ export function genericRoutes(deps: ApiDeps, files: FileEndpoints) {
       const file = getNode(db, repository.id, path, now());
       if (!file) return fail(251010, path);
       const { sha256 } = file;
-      if (sha256 === null) return fail(251010, path, "it is a folder: ask for its pages");
+      if (sha256 === null) return fail(251010, path, "it is a folder: request its pages instead");
       return sendFile(c, store, { ...file, sha256 });
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      const repository = writable(repositoryOf(deps, c.req.param()));
+      const repository = writable(hostedRepository(db, c.req.param()));
       await files[repository.type].remove(deps, repository, path, c.get("user"));
       return ok(c, null);
     });
@@ -53,39 +53,31 @@ const params = z.object({
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["files"];
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
-const optionalText = (description: string) => z.string().optional().openapi({ description });
 
 const uploadHeaders = z.object({
-  "X-BKREPO-SHA256": optionalText("Checked: on a mismatch (251003) nothing is kept"),
-  "X-BKREPO-MD5": optionalText("Checked as well"),
+  "X-BKREPO-SHA256": optionalText("Digest to verify: on a mismatch (251003) nothing is kept"),
+  "X-BKREPO-MD5": optionalText("Digest to verify as well"),
   "X-BKREPO-OVERWRITE": z
     .enum(["true", "false"])
     .optional()
-    .openapi({ description: "Whether an existing file is replaced; else 251012" }),
-  "X-BKREPO-EXPIRES": optionalText("Days; 0 = for ever"),
+    .openapi({ description: "Whether an existing file is replaced; if not, it is 251012" }),
+  "X-BKREPO-EXPIRES": optionalText("Days after which the file expires; 0 = never"),
   "X-BKREPO-META": optionalText(
     "Metadata: base64 of k=v&k2=v2. X-BKREPO-META-{key}: value sets one, its key in lower case",
   ),
 });
-const downloadHeaders = z.object({
-  range: optionalText("One range, bytes=first-last"),
-  "if-range": optionalText("ETag or Last-Modified for which the range holds"),
-  "if-none-match": optionalText("ETag that the client has"),
-});
 const download = z.object({
-  download: z.enum(["true", "false"]).optional().openapi({ description: "true: as an attachment" }),
+  download: z.enum(["true", "false"]).optional().openapi({ description: "true: the file is sent as an attachment" }),
 });
 
-/** What is asked of files, in OpenAPI. */
+/** Documents the routes in OpenAPI. */
 export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",
     path,
     tags,
     summary: "Upload a file",
-    request: { params, headers: uploadHeaders, body: { required: true, content: bytes } },
+    request: { params, headers: uploadHeaders, body: { required: true, content: BYTES } },
     responses: {
       ...answers(NodeInfo, [250105, 250106, 250112, 251003, 251004, 251006, 251011, 251012], "The file"),
       413: because("The file is larger than MAX_UPLOAD"),
@@ -97,14 +89,11 @@ export function documentGeneric({ openAPIRegistry: registry }: OpenAPIHono<Env>)
       method,
       path,
       tags,
-      summary: method === "get" ? "Download a file" : "Size, digests and dates of a file",
-      request: { params, headers: downloadHeaders, query: download },
+      summary: readSummary(method, "Download a file"),
+      request: { params, headers: READ_HEADERS, query: download },
       responses: {
         ...answers(nothing, [250112, 251004, 251006, 251010, 251011]),
-        200: { description: "The file; its sha256 is its ETag", content: bytes },
-        206: { description: "The part of the file that Range names", content: bytes },
-        304: { description: "The client has it" },
-        416: because("The file has no such bytes"),
+        ...readAnswers(because),
       },
     });
   }

@@ -1,12 +1,13 @@
 import type { Context } from "hono";
 import type { Env } from "../../deps.ts";
-import { toApiError } from "../../http/errors.ts";
+import { toApiError } from "../../http/error-answer.ts";
 import { languageOf, messageOf } from "../../http/messages.ts";
 
 const TAKEN = 251012;
 
 /**
- * Maven's clients show the status, people read the text: errors are plain text, and what may not be replaced is 409.
+ * Answers anything thrown below /maven. Maven's clients show the status and people read the text, so errors are plain
+ * text; a file that must not be replaced is 409.
  */
 export function plainErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const error = toApiError(thrown, c);

@@ -2,9 +2,7 @@ import type { Store } from "../../../activities/store/store.ts";
 import { CHECKSUMS, type Checksum } from "../../../domain/maven/layout.ts";
 import type { FileRow } from "../../http/send-file.ts";
 
-export type Checksums = ReturnType<typeof createChecksums>;
-
-/** The checksums of files, in hex. */
+/** Computes checksums of files, in hex. */
 export function createChecksums(store: Pick<Store, "digestOf">) {
   return async ({ sha256, md5 }: Pick<FileRow, "sha256" | "md5">, checksum: Checksum): Promise<string> => {
     if (checksum === "sha256") return sha256;
@@ -16,20 +14,18 @@ export function createChecksums(store: Pick<Store, "digestOf">) {
 const LENGTHS: Record<Checksum, number> = { md5: 32, sha1: 40, sha256: 64, sha512: 128 };
 
 /**
- * The hex of a checksum file: by itself, before the file's name, or after `SHA1 (file) =`; null when there is none of
- * this kind.
+ * Finds the hex in a checksum file: alone, before the name of the file, or after `SHA1 (file) =`; null when there is no
+ * hex of the right length.
  */
 export function parseChecksum(text: string, checksum: Checksum): string | null {
   const isHex = (word: string) => word.length === LENGTHS[checksum] && /^[0-9a-f]+$/i.test(word);
   return text.split(/\s+/, 100).find(isHex)?.toLowerCase() ?? null;
 }
 
-/** Checksums that came before their file. They are forgotten by a restart, and the oldest when there are too many. */
+/** Most checksums that are remembered because they came before their file. A restart forgets them. */
 const MOST_EXPECTED = 10_000;
 
 const keyOf = (repositoryId: number, path: string, checksum: Checksum) => `${repositoryId} ${checksum} ${path}`;
-
-export type Expectations = ReturnType<typeof createExpectations>;
 
 export function createExpectations() {
   const expected = new Map<string, string>();
@@ -39,8 +35,7 @@ export function createExpectations() {
       if (expected.size > MOST_EXPECTED) expected.delete(expected.keys().next().value ?? "");
     },
     /**
-     * What is expected of the file, which is not expected any more: whatever comes of it, its checksums may be sent
-     * again.
+     * Takes the checksums that are expected of a file out of the memory: if its upload fails, clients send them again.
      */
     take(repositoryId: number, path: string): [Checksum, string][] {
       return CHECKSUMS.flatMap((checksum) => {

@@ -1,5 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { BYTES, READ_HEADERS, readAnswers, readSummary, textAnswer } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const params = z.object({
@@ -12,37 +13,34 @@ const params = z.object({
 });
 const path = "/{projectId}/{repoName}/{path}";
 const tags = ["maven"];
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const because = (description: string) => ({ description, content: { "text/plain": { schema: z.string() } } });
 const refused = (method: NativeMethod) => ({
-  ...Object.fromEntries(Object.entries(REFUSED[method]).map(([status, description]) => [status, because(description)])),
-  400: because("The path or the body is invalid, or a checksum is not that of its file"),
-  404: because("No such project, hosted MAVEN repository or file"),
-});
-const readHeaders = z.object({
-  range: z.string().optional().openapi({ description: "One range of a file, bytes=first-last" }),
-  "if-none-match": z.string().optional().openapi({ description: "ETag that the client has" }),
+  ...Object.fromEntries(
+    Object.entries(REFUSED[method]).map(([status, description]) => [status, textAnswer(description)]),
+  ),
+  400: textAnswer("The path or the body is invalid, or a checksum does not match its file"),
+  404: textAnswer("The project, hosted MAVEN repository or file does not exist"),
 });
 
-/** What Maven's clients ask, in OpenAPI. */
+/** Documents the routes in OpenAPI. */
 export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
   registry.registerPath({
     method: "put",
     path,
     tags,
-    summary: "Deploy a file, or say its checksum",
+    summary: "Deploy a file, or send its checksum",
     description:
-      "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Of maven-metadata.xml only the plugins of a group are kept: the server makes the rest.",
-    request: { params, body: { required: true, content: bytes } },
+      "Checksums (.md5, .sha1, .sha256, .sha512) are compared with their file. Only the plugins of a group are kept " +
+      "of maven-metadata.xml: the server makes the rest.",
+    request: { params, body: { required: true, content: BYTES } },
     responses: {
       ...refused("put"),
-      200: { description: "The file was there: it has the same content, or was replaced" },
-      201: { description: "It is there now" },
-      409: because(
+      200: { description: "The file existed: it has the same content, or was replaced" },
+      201: { description: "The file was created" },
+      409: textAnswer(
         "A released file must not change, unless configuration.settings.allowOverwrite of the repository is true",
       ),
-      413: because("The file is larger than MAX_UPLOAD"),
-      507: because("The disk is full"),
+      413: textAnswer("The file is larger than MAX_UPLOAD"),
+      507: textAnswer("The disk is full"),
     },
   });
   for (const method of ["get", "head"] as const) {
@@ -50,14 +48,11 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
       method,
       path,
       tags,
-      summary: method === "get" ? "Read a file, a checksum or metadata" : "Size, digests and dates of a file",
-      request: { params, headers: readHeaders },
+      summary: readSummary(method, "Read a file, a checksum or metadata"),
+      request: { params, headers: READ_HEADERS },
       responses: {
         ...refused(method),
-        200: { description: "The file; its sha256 is its ETag", content: bytes },
-        206: { description: "The part of the file that Range names", content: bytes },
-        304: { description: "The client has it" },
-        416: because("The file has no such bytes"),
+        ...readAnswers(textAnswer),
       },
     });
   }
@@ -67,6 +62,9 @@ export function documentMaven({ openAPIRegistry: registry }: OpenAPIHono<Env>): 
     tags,
     summary: "Delete a file, or a folder with all below it",
     request: { params },
-    responses: { ...refused("delete"), 204: { description: "It is gone, and maven-metadata.xml says so" } },
+    responses: {
+      ...refused("delete"),
+      204: { description: "The file or folder is deleted, and maven-metadata.xml follows" },
+    },
   });
 }

@@ -1,19 +1,19 @@
 import type { Store } from "../../../activities/store/store.ts";
 import { createChecksums, createExpectations } from "./checksums.ts";
-import { createLine } from "./line.ts";
+import { createSerial } from "./serial.ts";
 
-/** What is remembered between requests for hosted Maven repositories. */
-export type MavenMemory = ReturnType<typeof createMemory>;
+/** The memory of hosted Maven repositories between requests. */
+type MavenMemory = ReturnType<typeof createMemory>;
 
 const createMemory = (store: Store) => ({
   checksumOf: createChecksums(store),
   expectations: createExpectations(),
-  merging: createLine(),
+  merging: createSerial(),
 });
 
 const memories = new WeakMap<Store, MavenMemory>();
 
-/** One memory for all routes over the same content. */
+/** The memory that all routes over the same store share. */
 export function mavenMemory(store: Store): MavenMemory {
   const known = memories.get(store) ?? createMemory(store);
   memories.set(store, known);

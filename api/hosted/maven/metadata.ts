@@ -11,11 +11,11 @@ import { matchesTag } from "../../http/byte-range.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { readPlugins } from "./plugins.ts";
 
-export type Metadata = { content: string; lastModified: number };
+type Metadata = { content: string; lastModified: number };
 
 /**
- * The `maven-metadata.xml` at a path, made of what is in its folder: of a snapshot, an artifact, a group with plugins,
- * or the last two in one. Null: nothing to tell.
+ * Makes the `maven-metadata.xml` at a path from the content of its folder: of a snapshot, an artifact, a group with
+ * plugins, or the last two in one. Null: the folder has none of these.
  */
 export async function metadataAt(
   { db, store, now }: Pick<ApiDeps, "db" | "store" | "now">,
@@ -43,8 +43,8 @@ export async function metadataAt(
 }
 
 /**
- * What clients said of the plugins that are there; of the others, such as came from another instance, what their names
- * say.
+ * The existing plugins of a group: with the prefixes that clients sent, else with those of their names, as for plugins
+ * from another instance.
  */
 function pluginsOf(db: Db, repositoryId: number, group: string, told: PluginPrefix[]): PluginPrefix[] {
   const known = knownArtifacts(

@@ -2,13 +2,13 @@ import type { Store } from "../../../activities/store/store.ts";
 import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { isPom, parseMavenPath } from "../../../domain/maven/layout.ts";
 import type { DescribedFile } from "../../../domain/sync.ts";
-import { isRecord } from "../../sync/statement.ts";
+import { isRecord } from "../../http/is-record.ts";
 import { packagingOf } from "./pom.ts";
 import { LONGEST_XML } from "./xml.ts";
 
 /**
- * The packaging of POMs that are stated as single files, by their sha256: of those whose content came with the
- * statement or was here before.
+ * Reads the packaging of POMs that are declared as single files, by their sha256. Only POMs whose content is attached
+ * or was here before have one.
  */
 export async function readPackagings(
   store: Pick<Store, "open">,
@@ -26,8 +26,8 @@ export async function readPackagings(
 }
 
 /**
- * Maven versions with the packaging of those of their POMs of which the source says none, where the content is
- * `attached` (by sha256) or was here before.
+ * Adds the packagings that the source does not state to Maven versions, for POMs whose content is `attached` (by
+ * sha256) or was here before.
  */
 export async function completePackagings(
   store: Pick<Store, "open">,
@@ -52,7 +52,7 @@ export async function completePackagings(
   return completed;
 }
 
-/** Null when the content is not here, or is no small one. */
+/** Reads a content; null when it is not here or longer than LONGEST_XML. */
 async function readWhole(store: Pick<Store, "open">, sha256: string): Promise<Buffer | null> {
   const opened = await store.open(sha256).catch(() => null);
   if (!opened || opened.size > LONGEST_XML) {

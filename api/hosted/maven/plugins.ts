@@ -26,7 +26,7 @@ function pluginsIn(content: Uint8Array): PluginPrefix[] {
   });
 }
 
-/** What was kept of the plugins of a group. */
+/** Reads the plugins of a group that are kept at its path. */
 export async function readPlugins(store: Pick<Store, "open">, sha256: string): Promise<PluginPrefix[]> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of (await store.open(sha256)).stream as AsyncIterable<Uint8Array>) chunks.push(chunk);
@@ -34,8 +34,8 @@ export async function readPlugins(store: Pick<Store, "open">, sha256: string): P
 }
 
 /**
- * Keeps the plugins' prefixes that a client's metadata names beside those that were there; nothing else in it is kept,
- * for the server makes the rest.
+ * Keeps the prefixes of plugins that the metadata of a client names, beside the known ones. Nothing else of it is kept:
+ * the server makes the rest.
  */
 export async function keepPlugins(
   deps: ApiDeps,
@@ -45,7 +45,7 @@ export async function keepPlugins(
   user: string,
 ): Promise<void> {
   const named = pluginsIn(content);
-  // One after the other: each reads what the one before it wrote.
+  // Merges run one after the other: each reads what the one before it wrote.
   if (named.length > 0) await mavenMemory(deps.store).merging(() => mergePlugins(deps, repository, path, named, user));
 }
 
@@ -65,7 +65,8 @@ async function mergePlugins(
     write(db, (tx) => {
       putBlobs(tx, blobs, now());
       const entries = blobs.map(({ sha256 }) => ({ fullPath: path, sha256, metadata: null, partOfVersion: true }));
-      for (const result of putNodes(db, hostedMaven(db, repository), entries, { overwrite: true, user, now: now() }))
+      const there = hostedMaven(db, { projectId: repository.projectId, repoName: repository.name });
+      for (const result of putNodes(db, there, entries, { overwrite: true, user, now: now() }))
         mustBeMade(path, result);
     }),
   );

@@ -21,14 +21,14 @@ import { hostedMaven } from "./repository.ts";
 import { watchBody } from "./watch.ts";
 import { LONGEST_XML } from "./xml.ts";
 
-/** What became of an upload. `file`: null where nothing is kept as it came, a checksum or metadata. */
-export type Received = { created: boolean; file: NodeRow | null };
+/** The result of an upload. `file`: null for a checksum or metadata, which are not kept as they came. */
+type Received = { created: boolean; file: NodeRow | null };
 
 const LONGEST_CHECKSUM = 4096;
 
 /**
- * Takes the request's body as what lies at `path`, by Maven's rules. A file is there whole and durable when it
- * resolves, else nothing of it is.
+ * Stores the body of a request at `path`, by Maven's rules. When it resolves, the file exists whole and durable; when
+ * it rejects, nothing of it is kept.
  */
 export async function receiveMaven(
   c: Context<Env>,
@@ -44,7 +44,7 @@ export async function receiveMaven(
   return { created: true, file: null };
 }
 
-/** A checksum is never kept: the server has its own. It says whether the client sees the same file. */
+/** Compares a checksum with its file. It is never kept: the server computes its own. */
 async function receiveChecksum(
   c: Context<Env>,
   { db, store, now }: ApiDeps,
@@ -52,7 +52,7 @@ async function receiveChecksum(
   { of, checksum }: { of: string; checksum: Checksum },
 ): Promise<Received> {
   const text = (await wholeBody(c, LONGEST_CHECKSUM)).toString("utf8");
-  // The server's metadata is not the client's.
+  // The server makes its own metadata, which a client's checksum cannot match.
   if (isMetadata(of)) return { created: true, file: null };
   const told =
     parseChecksum(text, checksum) ?? fail(250106, `${of}.${checksum} must be the ${checksum} of ${of} in hex`);
@@ -66,7 +66,8 @@ async function receiveChecksum(
     fail(
       251003,
       `${of}.${checksum}`,
-      `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, its checksum is served as it is: upload the file again, after deleting it where it is released`,
+      `the ${checksum} of ${of} is ${found}, not ${told}; the file stays as it was received, with its true checksum: ` +
+        "upload the file again, and delete it before if it is released",
     );
   return { created: true, file: null };
 }
@@ -96,7 +97,7 @@ async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Repositor
       fail(
         251003,
         path,
-        `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as the checksum said that came before it; nothing is kept of it`,
+        `its ${wrong[0]} is ${wrong[1]}, not ${expected[wrong[0]]} as its checksum announced; nothing of it is kept`,
       );
     }
     const packagings =
@@ -115,14 +116,15 @@ async function receiveFile(c: Context<Env>, deps: ApiDeps, repository: Repositor
 }
 
 const RELEASED =
-  "it is released and must not change: deploy another version, or set configuration.settings.allowOverwrite of the repository";
+  "it is released and must not change: deploy another version, " +
+  "or set configuration.settings.allowOverwrite of the repository";
 
 const mayChange = (repository: RepositoryRow, path: string): boolean => {
   const file = parseMavenPath(path);
   return file === null || !isRelease(file.version) || repository.allowOverwrite;
 };
 
-/** Content of another length is other content: that is told before it is sent. */
+/** Refuses content of another length before the client sends it: it cannot be the same content. */
 function refuseOtherSize(
   { db, now }: ApiDeps,
   repository: RepositoryRow,
@@ -137,14 +139,15 @@ function refuseOtherSize(
 type FileToBe = { path: string; sha256: string; wishes: UploadWishes; packagings: Map<string, string>; user: string };
 
 /**
- * Runs in the transaction that registers the content; the repository may have changed, or gone, while the body came.
+ * Creates or replaces the file. Runs in the transaction that registers the content; the repository may have changed, or
+ * have been deleted, while the body arrived.
  */
 function makeFile(
   { db, now }: ApiDeps,
-  named: RepositoryRow,
+  { projectId, name }: RepositoryRow,
   { path, sha256, wishes, packagings, user }: FileToBe,
 ): Received {
-  const repository = hostedMaven(db, named);
+  const repository = hostedMaven(db, { projectId, repoName: name });
   const at = now();
   const existing = getNode(db, repository.id, path, at);
   if (existing?.sha256 && existing.sha256 !== sha256 && !mayChange(repository, path)) fail(251012, path, RELEASED);

@@ -4,11 +4,12 @@ import { recordMavenFiles } from "../../../db/packages/maven/record.ts";
 import type { RepositoryRow } from "../../../db/content/repositories.ts";
 import { checksumOf, isMetadata } from "../../../domain/maven/layout.ts";
 import type { ApiDeps } from "../../deps.ts";
+import { NAME_ONE } from "../../http/details.ts";
 import { fail } from "../../http/errors.ts";
 
 /**
- * Deletes a file, or a folder with all below it; versions and metadata follow at once. A checksum goes with its file,
- * and metadata with what it tells of.
+ * Deletes a file, or a folder with all below it; versions and metadata follow at once. Deleting a checksum or metadata
+ * alone does nothing: they go with their files.
  */
 export async function removeMaven(
   { db, now }: Pick<ApiDeps, "db" | "now">,
@@ -16,7 +17,7 @@ export async function removeMaven(
   path: string,
   user: string,
 ): Promise<void> {
-  if (path === "/") fail(251011, path, "name a file or folder; delete the repository to delete all");
+  if (path === "/") fail(251011, path, NAME_ONE);
   const at = now();
   const audit = { createdBy: user, createdDate: at, lastModifiedBy: user, lastModifiedDate: at };
   if (

@@ -1,15 +1,13 @@
 import type { DbOrTx } from "../../../db/open.ts";
-import { findProject } from "../../../db/content/projects.ts";
-import { findRepository, type RepositoryRow } from "../../../db/content/repositories.ts";
-import { ApiError } from "../../http/errors.ts";
+import type { RepositoryRow } from "../../../db/content/repositories.ts";
+import { fail } from "../../http/errors.ts";
+import { linkedElsewhere, type Named, repositoryOf } from "../../http/repository.ts";
 
-/** The hosted MAVEN repository of that name; 404 says what there is instead. */
-export function hostedMaven(db: DbOrTx, { projectId, name }: { projectId: string; name: string }): RepositoryRow {
-  const found = findRepository(db, projectId, name);
-  if (found?.category === "LOCAL" && found.type === "MAVEN") return found;
-  const known = `${projectId}/${name}`;
-  if (!found) throw findProject(db, projectId) ? new ApiError(251006, [known]) : new ApiError(251004, [projectId]);
-  const kind =
-    found.category === "LOCAL" ? `a hosted ${found.type} repository` : "linked: its files are at another registry";
-  throw new ApiError(251006, [known, `it is ${kind}; Maven needs a hosted MAVEN repository`]);
+/** The hosted MAVEN repository that a request names; 404 says what is there instead. */
+export function hostedMaven(db: DbOrTx, named: Named): RepositoryRow {
+  const found = repositoryOf(db, named);
+  const { projectId, name, category, type } = found;
+  if (category === "LOCAL" && type === "MAVEN") return found;
+  const kind = category === "LOCAL" ? `a hosted ${type} repository` : linkedElsewhere("files");
+  return fail(251006, `${projectId}/${name}`, `it is ${kind}; Maven needs a hosted MAVEN repository`);
 }

@@ -17,23 +17,20 @@ import { hostedMaven } from "./repository.ts";
 const SKIPPED = 3;
 
 /**
- * Hosted repositories for Maven's clients: its layout, byte by byte, with checksums and metadata that the server makes.
+ * Serves hosted repositories to Maven's clients, in Maven's layout, with checksums and metadata that the server makes.
  */
 export function mavenRoutes(deps: ApiDeps) {
   const { db, store } = deps;
-  const repositoryOf = ({ projectId, repoName }: { projectId: string; repoName: string }) =>
-    hostedMaven(db, { projectId, name: repoName });
-
   const app = new OpenAPIHono<Env>();
   app
     .put("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED);
-      const { created, file } = await receiveMaven(c, deps, repositoryOf(c.req.param()), path);
+      const { created, file } = await receiveMaven(c, deps, hostedMaven(db, c.req.param()), path);
       return c.body(null, created ? 201 : 200, file?.sha256 ? { etag: `"${file.sha256}"` } : {});
     })
     .get("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      const repository = repositoryOf(c.req.param());
+      const repository = hostedMaven(db, c.req.param());
       if (isMetadata(path)) return sendMetadata(c, (await metadataAt(deps, repository, path)) ?? fail(251010, path));
       const subject = checksumOf(path);
       if (subject) return sendChecksum(c, await findChecksum(deps, repository, subject));
@@ -41,7 +38,7 @@ export function mavenRoutes(deps: ApiDeps) {
     })
     .delete("/:projectId/:repoName/*", async (c) => {
       const path = requestPath(c, SKIPPED, { folder: true });
-      await removeMaven(deps, repositoryOf(c.req.param()), path, c.get("user"));
+      await removeMaven(deps, hostedMaven(db, c.req.param()), path, c.get("user"));
       return c.body(null, 204);
     });
   return app;

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Checksum } from "../../../domain/maven/layout.ts";
 
 /**
- * Watches a body on its way: `hashes` of it are taken, and its first `keep` bytes kept. Both are asked for when it has
+ * Watches a body that passes: computes its `hashes` and keeps its first `keep` bytes. Both are read after it has
  * passed.
  */
 export function watchBody(

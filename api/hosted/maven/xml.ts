@@ -1,9 +1,10 @@
 import { XMLParser } from "fast-xml-parser";
+import { isRecord } from "../../http/is-record.ts";
 
-/** Longest XML that is read, in bytes: POMs of the biggest projects have some hundred KiB. */
+/** Longest XML that is read, in bytes; POMs of the biggest projects have some hundred KiB. */
 export const LONGEST_XML = 1024 * 1024;
 
-// Texts stay texts (1.10 is no number), and nothing is expanded: entities are left as they are written.
+// Texts stay texts (1.10 is not a number), and no entity is expanded.
 const parser = new XMLParser({
   parseTagValue: false,
   processEntities: false,
@@ -15,7 +16,7 @@ const parser = new XMLParser({
 
 type Element = Record<string, unknown>;
 
-/** The root element of that name; null when the bytes are no such XML. */
+/** Reads XML and returns its root element; null when it is not valid or its root has another name. */
 export function readXml(content: Uint8Array, root: string): Element | null {
   try {
     return elementOf((parser.parse(Buffer.from(content).toString("utf8")) as Element)[root]);
@@ -24,10 +25,9 @@ export function readXml(content: Uint8Array, root: string): Element | null {
   }
 }
 
-const elementOf = (value: unknown): Element | null =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Element) : null;
+const elementOf = (value: unknown): Element | null => (isRecord(value) ? value : null);
 
-/** All elements of that name below `parent`, however many. */
+/** All elements with that name below `parent`. */
 export function childrenOf(parent: Element | null, name: string): Element[] {
   return [parent?.[name]].flat().flatMap((value): Element[] => {
     const element = elementOf(value);
@@ -44,5 +44,5 @@ export function textOf(parent: Element | null, name: string): string | null {
   return text === "" ? null : text;
 }
 
-/** The entities of every XML. Others are not expanded. */
+/** The entities that every XML has; others are not expanded. */
 const PREDEFINED: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };

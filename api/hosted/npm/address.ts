@@ -4,7 +4,7 @@ import type { Env } from "../../deps.ts";
 import { rawPath } from "../../http/request-path.ts";
 import { NpmError } from "./errors.ts";
 
-/** What a request is about. `service`: the registry's own addresses, below `/-/`. */
+/** The thing that a request addresses. `service`: the registry's own addresses, below `/-/`. */
 export type Address =
   | { kind: "root" }
   | { kind: "service"; path: string }
@@ -16,9 +16,9 @@ export type Address =
   | { kind: "tarball"; name: string; file: string }
   | { kind: "tarballRevision"; name: string; file: string; rev: string };
 
-export type Place = { projectId: string; repoName: string; address: Address };
+type Place = { projectId: string; repoName: string; address: Address };
 
-/** Reads `/npm/{project}/{repository}/…` from the bytes of the request line; scopes come as `@s/n` and as `@s%2fn`. */
+/** Parses `/npm/{project}/{repository}/…` from the bytes of the request line; scopes come as `@s/n` and as `@s%2fn`. */
 export function placeOf(c: Context<Env>): Place {
   const [, , projectId = "", repoName = "", ...rest] = rawPath(c).split("/").map(decode);
   if (rest.at(-1) === "") rest.pop();
@@ -37,7 +37,7 @@ function addressOf(segments: string[]): Address {
   if (a === "-" && b !== undefined && c === "-rev" && d !== undefined && rest.length === 4)
     return { kind: "tarballRevision", name, file: b, rev: d };
   if (b === undefined) return { kind: "version", name, version: a };
-  throw new NpmError(404, `nothing is at ${shown(segments.join("/"))}`);
+  throw new NpmError(404, `there is nothing at ${shown(segments.join("/"))}`);
 }
 
 function serviceOf(segments: string[]): Address {
@@ -52,7 +52,7 @@ function takeName(segments: string[]): { name: string; rest: string[] } {
   const [first = "", second] = segments;
   const inTwo = first.startsWith("@") && !first.includes("/") && second !== undefined;
   const name = inTwo ? `${first}/${second}` : first;
-  if (!isNpmName(name)) throw new NpmError(400, `${shown(name)} is no name of a package`);
+  if (!isNpmName(name)) throw new NpmError(400, `${shown(name)} is not a valid name of a package`);
   return { name, rest: segments.slice(inTwo ? 2 : 1) };
 }
 

@@ -5,14 +5,19 @@ import { deleteNpmPackage, deleteNpmVersions } from "../../../db/packages/npm/de
 import { revisionOf, shownTags, versionNames, versionOfTarball } from "../../../db/packages/npm/find.ts";
 import { findPackage, type PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
+import { by } from "../../http/by.ts";
 import { deprecationOf, record } from "../../../domain/npm/package.ts";
+import { isRecord } from "../../http/is-record.ts";
 import { NpmError } from "./errors.ts";
 import { parse, readPublication } from "./publication.ts";
 import { checkDistTag, publish } from "./publish.ts";
 import { filePath } from "./read.ts";
-import { byOf, type NpmRequest, packageOf } from "./request.ts";
+import { type NpmRequest, packageOf } from "./request.ts";
 
-/** A publication where a tarball came with it; else the package's document as a client changed it. */
+/**
+ * PUT of a package: a publication if a tarball came with it, else the document of the package with changed
+ * deprecations.
+ */
 export async function putPackage(request: NpmRequest, name: string): Promise<Response> {
   const { c, deps, repository } = request;
   const { body, tarball } = await readPublication(c, deps);
@@ -26,10 +31,10 @@ export async function putPackage(request: NpmRequest, name: string): Promise<Res
   return done(request, name, 201);
 }
 
-/** Versions that are deprecated before others get their turn. */
+/** Versions that are deprecated before other work gets its turn. */
 const STEP = 200;
 
-/** `npm deprecate`: the document as it was given, with other deprecations. */
+/** `npm deprecate`: the body is the document of the package with other deprecations. */
 async function deprecate(request: NpmRequest, name: string, body: Record<string, unknown>): Promise<Response> {
   const { deps, repository } = request;
   const owner = findPackage(deps.db, repository.id, name);
@@ -40,7 +45,7 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   if (unknown !== undefined)
     throw new NpmError(
       400,
-      `the version ${name}@${unknown.slice(0, 250)} comes without its tarball: publish it with _attachments`,
+      `the version ${name}@${unknown.slice(0, 250)} has no tarball: publish it with _attachments`,
     );
   const wanted = new Map(
     Object.entries(versions).map(([version, document]) => [version, deprecationOf(record(document))]),
@@ -49,7 +54,13 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
   for (let at = 0; at < changed.length; at += STEP) {
     await turn("answer");
     write(deps.db, (tx) =>
-      setDeprecations(tx, repository, packageOf(request, name), changed.slice(at, at + STEP), byOf(request)),
+      setDeprecations(
+        tx,
+        repository,
+        packageOf(request, name),
+        changed.slice(at, at + STEP),
+        by(request.c, request.deps),
+      ),
     );
   }
   await durable(deps.db);
@@ -57,13 +68,13 @@ async function deprecate(request: NpmRequest, name: string, body: Record<string,
 }
 
 function versionsOf({ versions }: Record<string, unknown>): Record<string, unknown> {
-  if (typeof versions === "object" && versions !== null && !Array.isArray(versions)) return record(versions);
-  throw new NpmError(403, "owners and stars of packages are not kept here: everything is the administrator's");
+  if (isRecord(versions)) return versions;
+  throw new NpmError(403, "owners and stars of packages are not kept here: the administrator owns everything");
 }
 
 /**
- * `npm unpublish` of a version: the document without it. Versions that are lacking go, dist-tags become what the client
- * made of them.
+ * `npm unpublish` of versions: the body is the document without them. Versions that it lacks are deleted, and dist-tags
+ * become as in the document.
  */
 export async function putRevision(request: NpmRequest, name: string, rev: string): Promise<Response> {
   const { c, deps, repository } = request;
@@ -77,7 +88,7 @@ export async function putRevision(request: NpmRequest, name: string, rev: string
   for (const [tag] of tags) checkDistTag(tag);
   const owner = packageOf(request, name);
   mustBeCurrent(owner, rev);
-  // From here to the end nothing else of this process runs: what was compared is what is changed.
+  // From here to the end nothing else of this process runs, so nothing changes after the comparison.
   const before = shownTags(deps.db, owner.id);
   const gone = versionNames(deps.db, owner.id).filter((version) => !Object.hasOwn(versions, version));
   deleteNpmVersions(deps.db, repository, name, gone, deps.now());
@@ -90,7 +101,7 @@ export async function putRevision(request: NpmRequest, name: string, rev: string
     );
     for (const tag of before.keys())
       if (tag !== "latest" && !tags.some(([kept]) => kept === tag)) wanted.set(tag, null);
-    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, byOf(request)));
+    write(deps.db, (tx) => changeDistTags(tx, repository, left, wanted, by(request.c, request.deps)));
   }
   await durable(deps.db);
   return done(request, name, 200);
@@ -105,7 +116,7 @@ export async function deleteRevision(request: NpmRequest, name: string, rev: str
   return done(request, name, 200);
 }
 
-/** The last step of `npm unpublish` of a version, whose tarball went with it. */
+/** The last step of `npm unpublish` of a version; its tarball is deleted already. */
 export async function deleteTarball(request: NpmRequest, name: string, file: string): Promise<Response> {
   const { deps, repository } = request;
   const path = filePath(name, file);
@@ -120,11 +131,11 @@ function mustBeCurrent(owner: PackageRow, rev: unknown): void {
   if (rev !== undefined && rev !== revisionOf(owner))
     throw new NpmError(
       409,
-      `${owner.name} was changed meanwhile: ask for its document again (?write=true) and repeat the change`,
+      `${owner.name} was changed meanwhile: fetch its document again (?write=true) and repeat the change`,
     );
 }
 
-/** A value of JSON that is a text. */
+/** Parses JSON that is a string. */
 export function parseText(text: string): string {
   const value = parse(`{"value":${text}}`)["value"];
   if (typeof value !== "string") throw new NpmError(400, "the body must be a version as a JSON string");

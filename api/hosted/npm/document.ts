@@ -1,21 +1,21 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { jsonAnswer, optionalText } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const tags = ["npm"];
 const failure = z.object({ error: z.string(), reason: z.string() }).openapi("NpmError");
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
+const because = jsonAnswer(failure);
 const anything = { "application/json": { schema: z.record(z.string(), z.unknown()) } };
-const optional = (description: string) => z.string().optional().openapi({ description });
 
 const PARAMETERS: Record<string, string> = {
   projectId: "Project",
   repoName: "Repository of type NPM",
-  name: "name or @scope/name, its slash as it is or as %2f",
+  name: "name or @scope/name; the slash may be written as %2f",
   version: "A version or a dist-tag",
-  file: "The tarball's name, as dist.tarball has it",
+  file: "Name of the tarball, as in dist.tarball",
   tag: "A dist-tag",
-  rev: "_rev of the document that was changed",
+  rev: "_rev of the document that is changed",
 };
 
 type Answers = Partial<Record<number, string>>;
@@ -29,9 +29,9 @@ type Path = {
   body?: z.ZodType;
 };
 
-const missing = { 404: "There is no such repository, package, version, dist-tag or tarball" };
-const full = { 413: "The tarball is larger than MAX_UPLOAD, or the metadata are too large", 507: "The disk is full" };
-const taken = { 409: "The version is there already, or the document was changed meanwhile" };
+const missing = { 404: "The repository, package, version, dist-tag or tarball does not exist" };
+const full = { 413: "The tarball is larger than MAX_UPLOAD, or the metadata is too large", 507: "The disk is full" };
+const taken = { 409: "The version exists already, or the document was changed meanwhile" };
 const people = { 403: "Owners and stars of packages are not kept" };
 const tarball = "/{name}/-/{file}";
 const packument = z.object({ name: z.string(), versions: z.record(z.string(), z.unknown()) }).loose();
@@ -40,19 +40,19 @@ const PATHS: Path[] = [
   {
     method: "get",
     path: "/-/ping",
-    summary: "Whether the repository is there, and the login is right",
-    done: { 200: "It is" },
+    summary: "Whether the repository exists and the login is right",
+    done: { 200: "Both are so" },
   },
-  { method: "get", path: "/-/whoami", summary: "The name of who logs in", done: { 200: "username" } },
+  { method: "get", path: "/-/whoami", summary: "The name of the logged-in user", done: { 200: "username" } },
   {
     method: "get",
     path: "/-/v1/search",
-    summary: "Packages whose name, description or keywords have all the words",
+    summary: "Packages whose name, description or keywords contain all words",
     done: { 200: "objects, total, time" },
     query: z.object({
-      text: optional("Words"),
-      size: optional("How many, 20, at most 250"),
-      from: optional("How many to leave out"),
+      text: optionalText("Words"),
+      size: optionalText("Number of results: 20 by default, at most 250"),
+      from: optionalText("Number of results to skip"),
     }),
   },
   {
@@ -61,23 +61,23 @@ const PATHS: Path[] = [
     summary: "All versions of a package",
     done: {
       200: "The packument; abbreviated for Accept: application/vnd.npm.install-v1+json",
-      304: "The client has it",
+      304: "The client has it already",
     },
-    query: z.object({ write: optional("true: the whole document, to change it") }),
+    query: z.object({ write: optionalText("true: the whole document, to change it") }),
   },
   {
     method: "put",
     path: "/{name}",
     summary: "Publish a version, or deprecate versions",
-    done: { 200: "Deprecations are as in the document", 201: "The version is published" },
-    refused: { 400: "It is no publication, or not what it announces", ...people, ...taken, ...full },
+    done: { 200: "The deprecations are as in the document", 201: "The version is published" },
+    refused: { 400: "The body is not a publication, or its content is not as announced", ...people, ...taken, ...full },
     body: packument,
   },
   {
     method: "put",
     path: "/{name}/-rev/{rev}",
     summary: "Unpublish the versions that the document lacks",
-    done: { 200: "They are gone" },
+    done: { 200: "The versions are unpublished" },
     refused: { ...people, ...taken, ...full },
     body: packument,
   },
@@ -85,7 +85,7 @@ const PATHS: Path[] = [
     method: "delete",
     path: "/{name}/-rev/{rev}",
     summary: "Unpublish a package",
-    done: { 200: "It is gone" },
+    done: { 200: "The package is unpublished" },
     refused: taken,
   },
   { method: "get", path: "/{name}/{version}", summary: "One version", done: { 200: "Its document" } },
@@ -93,21 +93,21 @@ const PATHS: Path[] = [
     method: "get",
     path: tarball,
     summary: "A tarball",
-    done: { 200: "Its bytes", 206: "The part that Range names", 304: "The client has it" },
-    refused: { 416: "It has no such bytes" },
+    done: { 200: "Its bytes", 206: "The part that Range names", 304: "The client has it already" },
+    refused: { 416: "The tarball has no such bytes" },
   },
   {
     method: "head",
     path: tarball,
     summary: "Size and digests of a tarball",
-    done: { 200: "It is here", 206: "The part that Range names is", 304: "The client has it" },
-    refused: { 416: "It has no such bytes" },
+    done: { 200: "The tarball exists", 206: "The part that Range names exists", 304: "The client has it already" },
+    refused: { 416: "The tarball has no such bytes" },
   },
   {
     method: "delete",
     path: `${tarball}/-rev/{rev}`,
     summary: "The last step of unpublishing a version",
-    done: { 200: "It is gone" },
+    done: { 200: "The tarball is deleted" },
     refused: taken,
   },
   {
@@ -120,16 +120,16 @@ const PATHS: Path[] = [
     method: "put",
     path: "/-/package/{name}/dist-tags/{tag}",
     summary: "Point a dist-tag at a version",
-    done: { 201: "It points there" },
-    refused: { 400: "It is no dist-tag" },
+    done: { 201: "The dist-tag points to the version" },
+    refused: { 400: "The name is not a valid dist-tag" },
     body: z.string(),
   },
   {
     method: "delete",
     path: "/-/package/{name}/dist-tags/{tag}",
     summary: "Remove a dist-tag",
-    done: { 200: "It is gone" },
-    refused: { 403: "latest stays" },
+    done: { 200: "The dist-tag is removed" },
+    refused: { 403: "latest cannot be removed" },
   },
 ];
 

@@ -2,10 +2,10 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { TransferError } from "../../../domain/failure.ts";
 import type { Env } from "../../deps.ts";
-import { toApiError } from "../../http/errors.ts";
+import { toApiError } from "../../http/error-answer.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, isCut } from "../../http/failure-status.ts";
 
-/** An answer other than success, as npm reads it: `message` becomes `error`. */
+/** An answer of `/npm` other than success; npm reads its `message` as `error`. */
 export class NpmError extends Error {
   override readonly name = "NpmError";
   readonly status: ContentfulStatusCode;
@@ -32,7 +32,7 @@ const REASONS: Partial<Record<ContentfulStatusCode, string>> = {
   507: "insufficient_storage",
 };
 
-/** The answer for anything thrown below /npm. What is not ours to explain is logged and stays generic. */
+/** Answers anything thrown below /npm. Unexpected errors are logged, and their answer stays generic. */
 export function npmErrorAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const { status, message, headers, cause } = explained(thrown, c);
   if (status >= 500) log(cause);
@@ -51,5 +51,5 @@ function explained(thrown: unknown, c: Context<Env>): Explained {
   return { status, message: `${message}${hint}`, headers: { ...headers }, cause: cause ?? thrown };
 }
 
-/** npm has no other way to send a name and a password for one address. */
+/** The only way in npm to send a name and a password to one address. */
 export const LOGIN_HINT = "write //{host}/npm/{project}/{repository}/:_auth={base64 of name:password} into .npmrc";

@@ -6,19 +6,19 @@ import { turn } from "../../../db/turns.ts";
 import type { NpmDocument } from "../../../domain/npm/package.ts";
 import { abbreviatedVersion, aboutPackage, fullVersion } from "../../../domain/npm/packument.ts";
 
-/** `abbreviated`: what is needed to install, several times smaller. */
-export type Form = "full" | "abbreviated";
+/** `abbreviated`: only what an installation needs, several times smaller. */
+type Form = "full" | "abbreviated";
 
 export type Packuments = {
-  /** The package's document as JSON; `base` is the repository's address without a slash at the end. */
+  /** The document of a package as JSON; `base`: address of the repository, without a slash at the end. */
   get: (owner: PackageRow, base: string, form: Form) => Promise<Buffer>;
 };
 
-/** Bytes that are kept of packuments that were asked for. */
+/** Most bytes of packuments that are kept. */
 const KEPT = 32 * 1024 * 1024;
 
 /**
- * Makes packuments and keeps the newest of them: one of thousands of versions takes a moment, and clients ask again and
+ * Makes packuments and keeps the ones used last: one of thousands of versions takes a moment, and clients ask again and
  * again.
  */
 export function createPackuments(db: Db): Packuments {
@@ -56,15 +56,15 @@ export function createPackuments(db: Db): Packuments {
   };
 }
 
-/** What a packument's content is told by; an address that changes makes another one. */
+/** The ETag of a packument; another address makes another packument. */
 export function tagOf(owner: PackageRow, base: string, form: Form): string {
   return `${revisionOf(owner)}-${createHash("sha256").update(base).digest("hex").slice(0, 8)}-${form}`;
 }
 
-/** Versions between which others get their turn. */
+/** Versions after which other work gets its turn. */
 const STEP = 100;
 
-/** All rows are read at once, so that they fit each other; the rest is done step by step. */
+/** Makes a packument. All rows are read at once, so that they are consistent; the rest is done step by step. */
 async function make(db: Db, owner: PackageRow, base: string, form: Form): Promise<Buffer> {
   const rows = versionTexts(db, owner.id);
   const tags = shownTags(db, owner.id, () => rows.map(({ name }) => name));

@@ -1,30 +1,30 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Staged } from "../../../activities/store/stage.ts";
-import { record } from "../../../domain/npm/package.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
 import { bodyOf } from "../../http/body.ts";
+import { isRecord } from "../../http/is-record.ts";
 import { NpmError } from "./errors.ts";
 import { createScanner, type Piece, type Scanner } from "./scan.ts";
 
 /**
- * Bytes of a body besides the tarball: a packument of thousands of versions comes back whole when a version of it is
- * deprecated.
+ * Most bytes of a body besides the tarball: `npm deprecate` sends the whole packument, which may have thousands of
+ * versions.
  */
-export const MAX_METADATA = 32 * 1024 * 1024;
+const MAX_METADATA = 32 * 1024 * 1024;
 
-/** A tarball that arrived whole; hashes as npm writes them (hex and base64). */
+/** A tarball that arrived whole, with its hashes as npm writes them (sha1 in hex, sha512 in base64). */
 export type Tarball = { file: string; staged: Staged; sha1: string; sha512: string };
 
 /**
- * What a client put: the metadata, and the tarball where one came with them. Whoever does not commit the tarball
- * discards it.
+ * The body of a PUT: the metadata, and the tarball if one came with it. Whoever does not commit the tarball must
+ * discard it.
  */
-export type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
+type Publication = { body: Record<string, unknown>; tarball: Tarball | null };
 
 type Deps = Pick<ApiDeps, "store" | "maxUpload">;
 
-/** Reads what a client puts at a package's name; the tarball goes to the disk while it comes. */
+/** Reads the body of a PUT of a package; the tarball goes to the disk while it arrives. */
 export async function readPublication(c: Context<Env>, deps: Deps): Promise<Publication> {
   refuseTooLong(Number(c.req.header("content-length") ?? 0), deps.maxUpload);
   const scanner = createScanner(MAX_METADATA);
@@ -50,7 +50,7 @@ function refuseTooLong(length: number, maxUpload: number | null): void {
 
 function mayCome(file: string, before: Tarball | null): void {
   if (file.endsWith(".sigstore"))
-    throw new NpmError(400, "provenance statements are not kept here: publish with --provenance=false");
+    throw new NpmError(400, "provenance statements are not supported here: publish with --provenance=false");
   if (before !== null)
     throw new NpmError(400, "the publication has more than one attachment: a version has one tarball");
 }
@@ -76,7 +76,7 @@ async function stageTarball(
   return { file, staged, sha1: sha1.digest("hex"), sha512: sha512.digest("base64") };
 }
 
-/** The bytes up to the end of the content that has begun. */
+/** Yields the bytes up to the end of the content that has begun. */
 async function* contentOf(pieces: AsyncGenerator<Piece, void>): AsyncGenerator<Buffer, void> {
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     if (next.done) throw new NpmError(400, "the body ends within the tarball");
@@ -87,7 +87,7 @@ async function* contentOf(pieces: AsyncGenerator<Piece, void>): AsyncGenerator<B
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
-/** Node's own decoder skips what is not base64. */
+/** Decodes base64 and throws for invalid text, which Node's own decoder skips. */
 async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
   let rest = "";
   let padded = false;
@@ -102,15 +102,15 @@ async function* decoded(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, v
   if (rest !== "") throw notBase64();
 }
 
-const notBase64 = () => new NpmError(400, "the attached tarball is no base64");
+const notBase64 = () => new NpmError(400, "the attached tarball is not valid base64");
 
-/** Of the metadata only the fields that are used are looked at, each where it is. */
+/** Parses JSON that is an object. Its fields are checked where they are used. */
 export function parse(text: string): Record<string, unknown> {
   try {
     const body: unknown = JSON.parse(text);
-    if (typeof body === "object" && body !== null && !Array.isArray(body)) return record(body);
+    if (isRecord(body)) return body;
   } catch (error) {
-    throw new NpmError(400, "the body is no JSON", { cause: error });
+    throw new NpmError(400, "the body is not valid JSON", { cause: error });
   }
-  throw new NpmError(400, "the body is no JSON object");
+  throw new NpmError(400, "the body is not a JSON object");
 }

@@ -15,13 +15,13 @@ import type { Tarball } from "./publication.ts";
 import { filePath } from "./read.ts";
 import { npmRepository } from "./repository.ts";
 
-/** Bytes of one version's document, its readme included. */
+/** Most bytes of the document of one version, readme included. */
 const MAX_DOCUMENT = 4 * 1024 * 1024;
 
-/** A publication that may be carried out. */
+/** A publication that passed all checks. */
 type Judged = { name: string; version: string; document: NpmDocument; distTags: string[]; file: string; path: string };
 
-/** Makes the version that a client publishes: durable when it resolves, and nothing of it is there when it throws. */
+/** Creates the version that a client publishes: durable when it resolves; when it throws, nothing of it is kept. */
 export async function publish(
   deps: ApiDeps,
   repository: RepositoryRow,
@@ -35,7 +35,7 @@ export async function publish(
   mustBeNew(db, repository, judged);
   await tarball.staged.commit((blob) =>
     write(db, (tx) => {
-      // The repository may have been deleted, the version published, while the body came.
+      // The repository may have been deleted, or the version published, while the body arrived.
       const there = npmRepository(db, { projectId: repository.projectId, repoName: repository.name });
       mustBeNew(tx, there, judged);
       const at = now();
@@ -83,12 +83,12 @@ function mustBeNew(db: DbOrTx, { id }: RepositoryRow, { name, version }: Judged)
 function judge(name: string, body: Record<string, unknown>, tarball: Tarball): Judged {
   const [only, ...others] = Object.entries(record(body["versions"]));
   if (only === undefined || others.length > 0)
-    throw new NpmError(400, "versions must hold the one version that is published");
+    throw new NpmError(400, "versions must contain exactly the one version that is published");
   const [version, value] = only;
   if (!isNpmVersion(version))
     throw new NpmError(
       400,
-      `${JSON.stringify(version.slice(0, 100))} is no version: write it as in 1.2.3 or 1.2.3-beta.1`,
+      `${JSON.stringify(version.slice(0, 100))} is not a valid version: write it as in 1.2.3 or 1.2.3-beta.1`,
     );
   const document = record(value);
   checkNames(name, version, body, document);
@@ -115,11 +115,11 @@ function checkNames(name: string, version: string, body: Record<string, unknown>
   if (document["version"] !== version)
     throw new NpmError(
       400,
-      `the document of ${name}@${version} says that it is version ${JSON.stringify(document["version"])?.slice(0, 100)}`,
+      `the document of ${name}@${version} names the version ${JSON.stringify(document["version"])?.slice(0, 100)}`,
     );
 }
 
-/** What `dist` and the attachment announce must be what came. */
+/** Checks that the tarball is as `dist` and the attachment announce it. */
 function checkContent(tarball: Tarball, document: NpmDocument, { length }: Record<string, unknown>): void {
   const { staged } = tarball;
   if (staged.size === 0) throw new NpmError(400, "the tarball is empty");
@@ -129,7 +129,7 @@ function checkContent(tarball: Tarball, document: NpmDocument, { length }: Recor
   if (problem !== null) throw new NpmError(400, problem);
 }
 
-/** With the hashes that the client left out, and with the readme that older ones put beside the versions. */
+/** Adds the hashes that the client left out, and the readme that older clients put beside the versions. */
 function completed(document: NpmDocument, { readme }: Record<string, unknown>, { sha1, sha512 }: Tarball): NpmDocument {
   const { integrity, ...dist } = record(document["dist"]);
   const whole = {
@@ -153,6 +153,6 @@ export function checkDistTag(tag: string): void {
   if (!isDistTag(tag))
     throw new NpmError(
       400,
-      `${JSON.stringify(tag.slice(0, 100))} is no dist-tag: write a word that is no version and no range of versions`,
+      `${JSON.stringify(tag.slice(0, 100))} is not a valid dist-tag: use a word that is neither a version nor a range`,
     );
 }

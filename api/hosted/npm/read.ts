@@ -13,7 +13,7 @@ import { type NpmRequest, packageOf } from "./request.ts";
 
 const ABBREVIATED = "application/vnd.npm.install-v1+json";
 
-/** All versions of a package. */
+/** GET of a package: its packument with all versions. */
 export async function getPackument(request: NpmRequest, name: string): Promise<Response> {
   const { c, base, packuments } = request;
   const owner = packageOf(request, name);
@@ -31,7 +31,9 @@ export async function getPackument(request: NpmRequest, name: string): Promise<R
   return c.body(new Uint8Array(body), 200, { ...headers, "content-type": type, "content-length": String(body.length) });
 }
 
-/** Only who would rather have it gets it; who is about to change the document needs all of it. */
+/**
+ * Whether the client prefers the abbreviated packument. To change the document (`write=true`) it needs the whole one.
+ */
 function wantsAbbreviated(c: Context<Env>): boolean {
   if (c.req.query("write") === "true") return false;
   const offers = (c.req.header("accept") ?? "").split(",").map((offer) => {
@@ -46,7 +48,7 @@ function wantsAbbreviated(c: Context<Env>): boolean {
   return qualityOf(ABBREVIATED) > 0 && qualityOf(ABBREVIATED) >= qualityOf("application/json");
 }
 
-/** One version, by its number or a dist-tag. */
+/** GET of a version, by its number or a dist-tag. */
 export async function getVersion(request: NpmRequest, name: string, version: string): Promise<Response> {
   const { c, deps, base } = request;
   const found = findVersionOrTag(deps.db, packageOf(request, name).id, version);

@@ -1,13 +1,11 @@
 import type { DbOrTx } from "../../../db/open.ts";
 import { findProject } from "../../../db/content/projects.ts";
 import { findRepository, type RepositoryRow } from "../../../db/content/repositories.ts";
+import { linkedElsewhere, type Named } from "../../http/repository.ts";
 import { NpmError } from "./errors.ts";
 
-/** The hosted NPM repository of that name; 404 says what is there instead. */
-export function npmRepository(
-  db: DbOrTx,
-  { projectId, repoName }: { projectId: string; repoName: string },
-): RepositoryRow {
+/** The hosted NPM repository that a request names; 404 says what is there instead. */
+export function npmRepository(db: DbOrTx, { projectId, repoName }: Named): RepositoryRow {
   const found = findRepository(db, projectId, repoName);
   const name = `${projectId}/${repoName}`;
   if (!found)
@@ -15,8 +13,7 @@ export function npmRepository(
       404,
       findProject(db, projectId) ? `there is no repository ${name}` : `there is no project ${projectId}`,
     );
-  if (found.category !== "LOCAL")
-    throw new NpmError(404, `the repository ${name} is linked: its packages are at another registry`);
+  if (found.category !== "LOCAL") throw new NpmError(404, `the repository ${name} is ${linkedElsewhere("packages")}`);
   if (found.type !== "NPM") throw new NpmError(404, `the repository ${name} is of type ${found.type}, not NPM`);
   return found;
 }

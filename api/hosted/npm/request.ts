@@ -5,7 +5,7 @@ import type { ApiDeps, Env } from "../../deps.ts";
 import { NpmError } from "./errors.ts";
 import type { Packuments } from "./packuments.ts";
 
-/** What every handler is given. `base`: where clients reach the repository, without a slash at the end. */
+/** The context of every handler. `base`: where clients reach the repository, without a slash at the end. */
 export type NpmRequest = {
   c: Context<Env>;
   deps: ApiDeps;
@@ -28,5 +28,3 @@ export function packageOf({ deps, repository }: Pick<NpmRequest, "deps" | "repos
   if (found) return found;
   throw new NpmError(404, `there is no package ${name} in ${repository.projectId}/${repository.name}`);
 }
-
-export const byOf = ({ c, deps }: Pick<NpmRequest, "c" | "deps">) => ({ user: c.get("user"), now: deps.now() });

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { basicCredentials, CHALLENGE, type Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { notOffered } from "../../http/details.ts";
 import { ApiError } from "../../http/errors.ts";
 import { type Address, placeOf } from "./address.ts";
 import { deleteRevision, deleteTarball, putPackage, putRevision } from "./change.ts";
@@ -30,7 +31,7 @@ export function npmRoutes(deps: ApiDeps & { login: Login }) {
   return app;
 }
 
-/** Asked without credentials, and by npm only when it is about to get some: the answer is what the user reads. */
+/** Refuses to make logins. npm requests them without credentials, and shows the message to the user. */
 function refuseLogin(method: string, address: Address): void {
   if (
     address.kind === "service" &&
@@ -39,7 +40,7 @@ function refuseLogin(method: string, address: Address): void {
   ) {
     throw new NpmError(
       403,
-      `there are no logins to make and no tokens here, only the administrator's name and password: ${LOGIN_HINT}`,
+      `logins and tokens cannot be made here, use the administrator's name and password: ${LOGIN_HINT}`,
     );
   }
 }
@@ -51,7 +52,7 @@ async function logIn(c: Context<Env>, { login, admin }: ApiDeps & { login: Login
   c.set("user", admin.username);
 }
 
-/** By method; HEAD is GET without a body. */
+/** The handlers of an address by method; HEAD is GET without a body. */
 function handlersOf(request: NpmRequest, address: Address): Record<string, Handler> {
   switch (address.kind) {
     case "root":
@@ -93,13 +94,13 @@ function serviceOf(request: NpmRequest, path: string): Record<string, Handler> {
       return { GET: () => search(request) };
     default:
       if (PEOPLE.test(path))
-        throw new NpmError(403, "there are no users, owners, teams and tokens here: everything is the administrator's");
-      // An audit among them: npm goes on without one when it is told that there is none.
-      throw new NpmError(404, `/-/${path.slice(0, 250)} is not offered here`);
+        throw new NpmError(403, "there are no users, owners, teams and tokens here: the administrator owns everything");
+      // An audit is among them: npm goes on without it after this answer.
+      throw new NpmError(404, `/-/${path.slice(0, 250)} is not supported here`);
   }
 }
 
-/** What npm asks for `owner`, `access`, `team`, `org`, `token` and `profile`. */
+/** Paths that npm requests for `owner`, `access`, `team`, `org`, `token` and `profile`. */
 const PEOPLE = /^(?:user|org|team|package)\/|^npm\/v1\/(?:tokens|user)/;
 
 function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
@@ -110,5 +111,5 @@ function choose(c: Context<Env>, handlers: Record<string, Handler>): Handler {
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
   c.header("allow", allow);
-  throw new NpmError(405, `${c.req.method} is not offered here, ${allow} is`);
+  throw new NpmError(405, notOffered(c.req.method, allow));
 }

@@ -1,6 +1,6 @@
 import { NpmError } from "./errors.ts";
 
-/** What is in a part of a body: the beginning of an attachment's content, bytes of it as text, its end. */
+/** A part of a body: the beginning of an attachment's content, bytes of its text, or its end. */
 export type Piece = { kind: "begin"; file: string } | { kind: "bytes"; bytes: Buffer } | { kind: "end" };
 
 type Frame = { object: boolean; key: string | null; expectsKey: boolean };
@@ -13,9 +13,9 @@ const DEEPEST = 128;
 const LONGEST_KEY = 1024;
 
 export type Scanner = {
-  /** What the next part of the body brings. */
+  /** Takes the next chunk of the body and returns what it brings. */
   feed: (chunk: Buffer) => Piece[];
-  /** All but the contents. */
+  /** The JSON without the contents. */
   text: () => string;
 };
 
@@ -24,28 +24,28 @@ type Scan = {
   frames: Frame[];
   text: Buffer[];
   size: number;
-  /** Where in the body we are: between strings, in one that stays, in one that is a content. */
+  /** Position in the body: between strings, in a string that stays, or in one that is a content. */
   state: "plain" | "string" | "content";
-  /** A backslash came and what it escapes has not, or not all of it: the bytes so far. */
+  /** The bytes so far of an escape that has begun with a backslash and has not ended. */
   escape: number[] | null;
-  /** The string that stays is a name that matters: its bytes so far. */
+  /** The bytes so far of a string that is a name and matters. */
   key: Buffer[] | null;
 };
 
-/** What a step found: where it ended in the chunk, and whether a content begins or ends there. */
+/** The result of a step: where it ended in the chunk, and whether a content begins or ends there. */
 type Step = { end: number; turn?: Piece };
 
 /**
- * Reads the JSON of a publication as it comes and takes the attachments' contents (`_attachments.{file}.data`) out of
- * it, so that a tarball is never in memory. What is left, with "" in the contents' place, is small: `text` gives it to
- * be parsed once all has come, which is also what finds broken JSON.
+ * Reads the JSON of a publication as it arrives and takes the contents of attachments (`_attachments.{file}.data`) out
+ * of it, so that a tarball is never in memory. The rest, with "" instead of the contents, is small: `text` returns it
+ * to be parsed at the end, which also finds broken JSON.
  */
 export function createScanner(maxText: number): Scanner {
   const scan: Scan = { maxText, frames: [], text: [], size: 0, state: "plain", escape: null, key: null };
   return {
     feed(chunk) {
       const pieces: Piece[] = [];
-      /** Where what is kept begins in this chunk. */
+      /** Where the part of this chunk that is kept begins. */
       let kept = 0;
       for (let at = 0; at < chunk.length;) {
         const { state } = scan;
@@ -69,10 +69,10 @@ export function createScanner(maxText: number): Scanner {
   };
 }
 
-/** Whole stretches of the body, not words of it: there may be a million. */
+/** Keeps a stretch of the body. Stretches are long: a body may have a million words. */
 function keep(scan: Scan, bytes: Buffer): void {
   scan.size += bytes.length;
-  if (scan.size > scan.maxText) throw new NpmError(413, `the metadata have more than ${scan.maxText} bytes`);
+  if (scan.size > scan.maxText) throw new NpmError(413, `the metadata has more than ${scan.maxText} bytes`);
   scan.text.push(bytes);
 }
 
@@ -94,10 +94,10 @@ function structure({ frames }: Scan, byte: number): void {
   if (byte === OPEN_OBJECT || byte === OPEN_ARRAY)
     frames.push({ object: byte === OPEN_OBJECT, key: null, expectsKey: byte === OPEN_OBJECT });
   if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) frames.pop();
-  if (frames.length > DEEPEST) throw new NpmError(400, `the metadata are nested more than ${DEEPEST} deep`);
+  if (frames.length > DEEPEST) throw new NpmError(400, `the metadata is nested more than ${DEEPEST} levels deep`);
 }
 
-/** Everything up to and with the next quote. */
+/** Reads up to and including the next quote. */
 function plain(scan: Scan, chunk: Buffer, from: number): Step {
   let at = from;
   for (; at < chunk.length && chunk[at] !== QUOTE; at += 1) structure(scan, chunk[at] ?? 0);
@@ -151,7 +151,7 @@ function content(scan: Scan, chunk: Buffer, from: number, pieces: Piece[]): Step
   return { end: end + 1, turn: { kind: "end" } };
 }
 
-/** One byte of an escape; some encoders write `\/` and `\u002b` for base64's own letters. */
+/** Reads one byte of an escape; some encoders write `\/` and `\u002b` for letters of base64. */
 function escaped(scan: Scan, chunk: Buffer, at: number, pieces: Piece[]): Step {
   const bytes = [...(scan.escape ?? []), chunk[at] ?? 0];
   const whole = bytes.length === (bytes[0] === LETTER_U ? 5 : 1);
@@ -166,11 +166,11 @@ function unquote(bytes: Buffer): string {
   try {
     return String(JSON.parse(`"${bytes.toString("utf8")}"`));
   } catch (error) {
-    throw new NpmError(400, "the body is no JSON: a string has a wrong escape", { cause: error });
+    throw new NpmError(400, "the body is not valid JSON: a string has a wrong escape", { cause: error });
   }
 }
 
-/** Bytes that follow each other in one piece: escapes come in pieces of one byte. */
+/** Joins consecutive bytes into one piece: escapes come in pieces of one byte. */
 function joined(pieces: Piece[]): Piece[] {
   const whole: Piece[] = [];
   let run: Buffer[] = [];

@@ -3,11 +3,11 @@ import type { PackageRow } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import type { NpmRequest } from "./request.ts";
 
-/** Packages that are looked at before others get their turn. */
+/** Packages that are looked at before other work gets its turn. */
 const STEP = 500;
 const MOST_RESULTS = 250;
 
-/** `npm search`: packages of this repository whose name, description or keywords have all the words, by name. */
+/** `npm search`: finds packages of the repository whose name, description or keywords contain all words, by name. */
 export async function search(request: NpmRequest): Promise<Response> {
   const { c, deps, repository } = request;
   const words = (c.req.query("text") ?? "").toLowerCase().split(/\s+/).filter(Boolean);
@@ -37,7 +37,7 @@ function numberOf(text: string | undefined, otherwise: number, most: number): nu
   return text !== undefined && /^\d{1,9}$/.test(text) ? Math.min(Number(text), most) : otherwise;
 }
 
-/** Every package fits equally well. */
+/** Every package matches equally well. */
 const SCORE = { score: { final: 1, detail: { quality: 1, popularity: 1, maintenance: 1 } }, searchScore: 1 };
 
 function resultOf({ deps }: NpmRequest, { id, name }: PackageRow) {

@@ -3,11 +3,12 @@ import { write } from "../../../db/open.ts";
 import { changeDistTags } from "../../../db/packages/npm/change.ts";
 import { shownTags } from "../../../db/packages/npm/find.ts";
 import { findVersion } from "../../../db/packages/versions.ts";
+import { by } from "../../http/by.ts";
 import { wholeBody } from "../../http/body.ts";
 import { done, parseText } from "./change.ts";
 import { NpmError } from "./errors.ts";
 import { checkDistTag } from "./publish.ts";
-import { byOf, type NpmRequest, packageOf } from "./request.ts";
+import { type NpmRequest, packageOf } from "./request.ts";
 
 const LONGEST_BODY = 4096;
 
@@ -46,7 +47,7 @@ async function change(
 ): Promise<Response> {
   const { deps, repository } = request;
   write(deps.db, (tx) =>
-    changeDistTags(tx, repository, packageOf(request, name), new Map([[tag, version]]), byOf(request)),
+    changeDistTags(tx, repository, packageOf(request, name), new Map([[tag, version]]), by(request.c, request.deps)),
   );
   await durable(deps.db);
   return done(request, name, status);

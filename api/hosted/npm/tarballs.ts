@@ -7,17 +7,16 @@ import type { JudgedVersion } from "../../../db/packages/stated-applying.ts";
 import { findPackage, findVersion } from "../../../db/packages/versions.ts";
 import { turn } from "../../../db/turns.ts";
 import { announcesTarball, integrityProblem, type TarballDigests } from "../../../domain/npm/integrity.ts";
-import { waitAtMost } from "../../sync/facts.ts";
+import { waitAtMost } from "../../http/wait-at-most.ts";
 
-/** Versions that are looked up before others get their turn. */
+/** Versions that are looked up before other work gets its turn. */
 const STEP = 50;
 
 type Deps = { db: Db; store: Pick<Store, "digestOf"> };
 
 /**
- * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store: a
- * version whose document announces another tarball is refused. One that is there already keeps its document and is
- * passed over.
+ * Compares the documents of npm versions with their tarballs, where those are `attached` (by sha256) or in the store. A
+ * version whose document announces another tarball is refused. An existing version keeps its document and is skipped.
  */
 export async function fitTarballs(
   deps: Deps,
@@ -59,7 +58,7 @@ async function fit(
     verdict: {
       result: "refused",
       reason: "digest",
-      message: `the document of ${name}@${number} is of another tarball: ${problem}`,
+      message: `the document of ${name}@${number} belongs to another tarball: ${problem}`,
     },
   };
 }
@@ -69,7 +68,7 @@ function isMade(db: Db, repositoryId: number, { package: name, version }: Judged
   return owner !== undefined && findVersion(db, owner.id, version)?.digest === `sha256:${sha256}`;
 }
 
-/** Null when the content is not here, or cannot be read: it is asked for then. */
+/** The digests of a tarball; null when it is not here or cannot be read: it is requested from the sender then. */
 async function digestsOf(
   { db, store }: Deps,
   sha256: string,

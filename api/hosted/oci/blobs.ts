@@ -8,7 +8,8 @@ import type { ImageRequest } from "./place.ts";
 import { sendContent } from "./send.ts";
 
 /**
- * GET and HEAD. Who asks whether a blob is here may be about to push a manifest that names it: it stays another day.
+ * GET and HEAD of a blob. After a HEAD the blob stays another day: the client may be about to push a manifest that
+ * names it.
  */
 export async function getBlob({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { db, store, now } = deps;

@@ -5,25 +5,25 @@ import { OciError } from "./errors.ts";
 const SUPPORTED = /^sha(?:256|512):/;
 const SHAPE = /^[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$/;
 
-/** Whether a reference is a digest and no tag: tags have no colon. */
+/** Whether a reference is a digest and not a tag: tags have no colon. */
 export const isDigestLike = (reference: string): boolean => reference.includes(":");
 
-/** A digest that content here may have. */
+/** Parses a digest that content here can have; `what` names it in messages. */
 export function digestOf(text: string | undefined, what = "the digest"): Digest {
   const shown = JSON.stringify((text ?? "").slice(0, 100));
   if (text === undefined || text === "")
     throw new OciError(400, "DIGEST_INVALID", `${what} is missing: add ?digest=sha256:…`);
   if (isDigest(text)) return text;
   if (SHAPE.test(text) && !SUPPORTED.test(text))
-    throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is not supported: sha256 and sha512 are`);
+    throw new OciError(400, "DIGEST_INVALID", `${what} ${shown} is not supported: use sha256 or sha512`);
   throw new OciError(
     400,
     "DIGEST_INVALID",
-    `${what} ${shown} is none: write sha256: and 64 lower-case hex digits, or sha512: and 128`,
+    `${what} ${shown} is not valid: write sha256: and 64 lower-case hex digits, or sha512: and 128`,
   );
 }
 
-/** A digest of any algorithm: what is attached may name one that we could not hold. */
+/** Parses a digest of any algorithm: attachments may name one that cannot be stored here. */
 export function anyDigest(text: string): string {
   if (SUPPORTED.test(text) || !SHAPE.test(text)) return digestOf(text);
   return text;
@@ -34,6 +34,7 @@ export function tagOf(text: string): string {
   throw new OciError(
     400,
     "MANIFEST_INVALID",
-    `${JSON.stringify(text.slice(0, 140))} is no tag: write up to 128 letters, digits and . _ -, of which the first is no . or -`,
+    `${JSON.stringify(text.slice(0, 140))} is not a valid tag: use up to 128 letters, digits and . _ -, ` +
+      "and begin with a letter, digit or _",
   );
 }

@@ -1,5 +1,6 @@
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Env } from "../../deps.ts";
+import { BYTES, jsonAnswer, optionalText } from "../../http/documented.ts";
 import { type NativeMethod, REFUSED } from "../../http/native-answers.ts";
 
 const tags = ["images"];
@@ -12,12 +13,10 @@ const image = z.object({
 const failure = z
   .object({ errors: z.array(z.object({ code: z.string(), message: z.string(), detail: z.unknown().optional() })) })
   .openapi("OciErrors");
-const because = (description: string) => ({ description, content: { "application/json": { schema: failure } } });
-const bytes = { "application/octet-stream": { schema: z.string().openapi({ format: "binary" }) } };
-const optional = (description: string) => z.string().optional().openapi({ description });
+const because = jsonAnswer(failure);
 const paging = z.object({
-  n: optional("How many at most; a Link header leads to the rest"),
-  last: optional("Begin after this one"),
+  n: optionalText("Most entries of the page; a Link header leads to the rest"),
+  last: optionalText("Begin after this entry"),
 });
 
 type Path = {
@@ -32,17 +31,17 @@ type Path = {
 const blob = `${name}/blobs/{digest}`;
 const manifest = `${name}/manifests/{reference}`;
 const upload = `${name}/blobs/uploads/{upload}`;
-const missing = { 404: "There is no such repository, image, manifest, blob or upload" };
+const missing = { 404: "The repository, image, manifest, blob or upload does not exist" };
 const full = { 413: "Larger than MAX_UPLOAD", 507: "The disk is full" };
 
 const PATHS: Partial<Record<NativeMethod, Path[]>> = {
   get: [
-    { path: "/", summary: "Whether this is a registry, and the login is right", done: { 200: "It is" } },
+    { path: "/", summary: "Whether this is a registry and the login is right", done: { 200: "Both are so" } },
     {
       path: "/token",
-      summary: "A token for scopes, by Basic",
+      summary: "A token for scopes, with Basic credentials",
       done: { 200: "token, access_token, expires_in, issued_at" },
-      query: z.object({ scope: optional("repository:{name}:pull,push,delete; several times, or with blanks") }),
+      query: z.object({ scope: optionalText("repository:{name}:pull,push,delete; repeated, or separated by blanks") }),
     },
     { path: "/_catalog", summary: "Images of all hosted repositories", done: { 200: "Their names" }, query: paging },
     {
@@ -54,50 +53,54 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
     {
       path: manifest,
       summary: "A manifest, by tag or digest",
-      done: { 200: "Its very bytes", 304: "The client has it" },
+      done: { 200: "Its bytes as they were pushed", 304: "The client has it already" },
     },
     {
       path: blob,
       summary: "A blob",
-      done: { 200: "The blob", 206: "The part that Range names", 304: "The client has it" },
-      refused: { 416: "It has no such bytes" },
+      done: { 200: "The blob", 206: "The part that Range names", 304: "The client has it already" },
+      refused: { 416: "The blob has no such bytes" },
     },
-    { path: upload, summary: "How much of an upload is here", done: { 204: "Range says it" } },
+    {
+      path: upload,
+      summary: "How much of an upload has arrived",
+      done: { 204: "Range names the bytes that are here" },
+    },
     {
       path: `${name}/referrers/{digest}`,
-      summary: "What is attached to a manifest",
-      done: { 200: "An image index of it" },
-      query: z.object({ artifactType: optional("Only those of this type") }),
+      summary: "The attachments of a manifest",
+      done: { 200: "An image index of the attachments" },
+      query: z.object({ artifactType: optionalText("Only attachments of this type") }),
     },
   ],
   head: [
     {
       path: manifest,
       summary: "Digest, size and type of a manifest",
-      done: { 200: "It is here", 304: "The client has it" },
+      done: { 200: "The manifest exists", 304: "The client has it already" },
     },
     {
       path: blob,
-      summary: "Whether a blob is here",
-      done: { 200: "It is", 206: "The part that Range names is", 304: "The client has it" },
-      refused: { 416: "It has no such bytes" },
+      summary: "Whether a blob exists",
+      done: { 200: "The blob exists", 206: "The part that Range names exists", 304: "The client has it already" },
+      refused: { 416: "The blob has no such bytes" },
     },
   ],
   post: [
     {
       path: "/token",
-      summary: "A token by OAuth 2, grant_type=password",
+      summary: "A token with OAuth 2, grant_type=password",
       done: { 200: "token, access_token, expires_in, issued_at" },
     },
     {
       path: `${name}/blobs/uploads/`,
-      summary: "Begin an upload, send a whole blob, or take one over from another image",
-      done: { 201: "The blob is here", 202: "Location is the upload" },
-      refused: { 400: "The digest is none, or not that of the body", ...missing, ...full },
+      summary: "Begin an upload, send a whole blob, or mount one of another image",
+      done: { 201: "The blob is here", 202: "The upload has begun; Location is its address" },
+      refused: { 400: "The digest is not valid, or does not match the body", ...missing, ...full },
       query: z.object({
-        digest: optional("The body is the whole blob"),
-        mount: optional("Digest of a blob"),
-        from: optional("The image that has it"),
+        digest: optionalText("Digest of the blob, whose bytes are the body"),
+        mount: optionalText("Digest of the blob to mount"),
+        from: optionalText("The image that has the blob"),
       }),
       body: true,
     },
@@ -105,9 +108,9 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
   patch: [
     {
       path: upload,
-      summary: "The next chunk",
-      done: { 202: "Range says how much is here" },
-      refused: { 416: "The chunk does not begin where the upload stands", ...full },
+      summary: "Send the next chunk",
+      done: { 202: "Range names the bytes that are here" },
+      refused: { 416: "The chunk does not begin at the offset of the upload", ...full },
       body: true,
     },
   ],
@@ -117,9 +120,9 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
       summary: "End an upload",
       done: { 201: "The blob is here" },
       refused: {
-        400: "The digest is not that of what was sent; nothing is kept",
+        400: "The digest does not match the sent bytes; nothing is kept",
         ...missing,
-        416: "The chunk does not begin where the upload stands",
+        416: "The chunk does not begin at the offset of the upload",
         ...full,
       },
       query: z.object({ digest: z.string() }),
@@ -128,26 +131,26 @@ const PATHS: Partial<Record<NativeMethod, Path[]>> = {
     {
       path: manifest,
       summary: "Push a manifest, by tag or digest",
-      done: { 201: "It is here" },
+      done: { 201: "The manifest is here" },
       refused: {
-        400: "It is refused, or names what is not here",
+        400: "The manifest is refused, or names content that the image does not have",
         ...missing,
-        413: "Larger than 4 MiB",
+        413: "The manifest is larger than 4 MiB",
         414: "More than 100 tags",
       },
-      query: z.object({ tag: optional("By digest: a tag for it; several times") }),
+      query: z.object({ tag: optionalText("For a push by digest: a tag for the manifest; may be repeated") }),
       body: true,
     },
   ],
   delete: [
-    { path: manifest, summary: "Delete a tag, or a manifest with its tags", done: { 202: "It is gone" } },
-    { path: blob, summary: "Delete a blob", done: { 202: "It is gone" } },
-    { path: upload, summary: "Give an upload up", done: { 204: "It is gone" } },
+    { path: manifest, summary: "Delete a tag, or a manifest with its tags", done: { 202: "It is deleted" } },
+    { path: blob, summary: "Delete a blob", done: { 202: "It is deleted" } },
+    { path: upload, summary: "Give up an upload", done: { 204: "It is deleted" } },
   ],
 };
 
 export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void {
-  // Safe: Object.entries forgets the type of the keys of PATHS.
+  // Safe: Object.entries loses the type of the keys of PATHS.
   for (const [method, paths] of Object.entries(PATHS) as [NativeMethod, Path[]][]) {
     for (const { path, summary, done, refused = {}, query, body } of paths) {
       const own = [...path.matchAll(/\{(reference|digest|upload)\}/g)].map(
@@ -166,7 +169,7 @@ export function document({ openAPIRegistry: registry }: OpenAPIHono<Env>): void 
         path,
         tags,
         summary,
-        request: { ...(params && { params }), ...(query && { query }), ...(body && { body: { content: bytes } }) },
+        request: { ...(params && { params }), ...(query && { query }), ...(body && { body: { content: BYTES } }) },
         responses: Object.fromEntries([
           ...Object.entries(done).map(([status, description = ""]) => [status, { description }] as const),
           ...Object.entries(failures).map(([status, description = ""]) => [status, because(description)] as const),

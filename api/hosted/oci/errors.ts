@@ -7,7 +7,7 @@ import { ApiError } from "../../http/errors.ts";
 import { CUT_MESSAGE, FAILURE_STATUS, FULL_STATUS, isCut, isFull } from "../../http/failure-status.ts";
 
 /** The codes of distribution-spec 1.1, "Error Codes"; UNKNOWN is Docker's for faults of the server. */
-export type OciCode =
+type OciCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
   | "BLOB_UPLOAD_UNKNOWN"
@@ -48,7 +48,7 @@ export class OciError extends Error {
   }
 }
 
-/** The answer for anything thrown below `/v2`; what is not ours to explain is logged and stays generic. */
+/** Answers anything thrown below `/v2`. Unexpected errors are logged, and their answer stays generic. */
 export function ociAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown) => void): Response {
   const error = toOciError(thrown);
   if (error.status >= 500) log(error.cause ?? error);
@@ -60,7 +60,7 @@ export function ociAnswer(thrown: unknown, c: Context<Env>, log: (error: unknown
   );
 }
 
-/** null: a failure of the registry itself, of which nothing is said. */
+/** The code of each kind of failure; null: a failure of the registry itself, which is not explained. */
 const CODES = {
   digestMismatch: "DIGEST_INVALID",
   invalid: "SIZE_INVALID",
@@ -81,7 +81,7 @@ const CODES = {
   refused: null,
 } as const satisfies Record<FailureKind, OciCode | null>;
 
-/** Where the specification knows no such status: 409 is none of an upload's. */
+/** Statuses that differ from other routes: the specification has no 409 for uploads. */
 const OTHER_STATUS: Partial<Record<FailureKind, ContentfulStatusCode>> = { cancelled: 400 };
 
 function transferAnswer(error: TransferError): OciError | null {

@@ -7,7 +7,7 @@ import { anyDigest } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { type ImageRequest, unknownName } from "./place.ts";
 
-/** A longer list goes in pages, asked for or not. */
+/** Most entries of a page; longer lists always come in pages. */
 const MOST = 10_000;
 
 type Page = { after: string; limit: number };
@@ -19,14 +19,14 @@ export async function tagList({ c, deps, place }: ImageRequest): Promise<Respons
   return c.json({ name: place.name, tags: cut(c, `/v2/${place.name}/tags/list`, tags, page) });
 }
 
-/** All images with tags, of all hosted repositories. */
+/** GET of the catalog: all images with tags in all hosted repositories. */
 export async function catalog({ c, deps }: { c: Context<Env>; deps: ApiDeps }): Promise<Response> {
   const page = pageOf(c);
   const names = listImages(deps.db, { ...page, limit: page.limit + 1 });
   return c.json({ repositories: cut(c, "/v2/_catalog", names, page) });
 }
 
-/** What is attached to a digest, be it here or not, as an index. */
+/** GET of the referrers: the attachments of a digest, which need not exist itself, as an index. */
 export async function referrerList({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const artifactType = c.req.query("artifactType") || undefined;
   const rows = listReferrers(deps.db, place.key, anyDigest(target.reference), artifactType);
@@ -46,11 +46,13 @@ export async function referrerList({ c, deps, place, target }: ImageRequest): Pr
 function pageOf(c: Context<Env>): Page {
   const n = c.req.query("n");
   if (n !== undefined && !/^\d{1,9}$/.test(n))
-    throw new OciError(400, "UNSUPPORTED", "n must be how many entries you want, 0 or more");
+    throw new OciError(400, "UNSUPPORTED", "n must be the number of entries, 0 or more");
   return { after: c.req.query("last") ?? "", limit: Math.min(n === undefined ? MOST : Number(n), MOST) };
 }
 
-/** One entry more than the page was asked for, which tells whether there is another page. */
+/**
+ * Cuts a page from `entries`, which have one more than the limit if there is another page; then adds the Link header.
+ */
 function cut(c: Context<Env>, path: string, entries: string[], { limit }: Page): string[] {
   const page = entries.slice(0, limit);
   const last = page.at(-1);

@@ -8,6 +8,7 @@ import { putImageManifest } from "../../../db/packages/image/put.ts";
 import { digestParts } from "../../../domain/digest.ts";
 import { readManifest, type ManifestFacts } from "../../../domain/image/push.ts";
 import { bodyOf } from "../../http/body.ts";
+import { listed } from "../../http/details.ts";
 import { isDigestLike, digestOf, tagOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
@@ -16,7 +17,7 @@ import { sendContent } from "./send.ts";
 const MAX_MANIFEST = 4 * 1024 * 1024;
 const MOST_TAGS = 100;
 
-/** GET and HEAD: the manifest as it was pushed, whatever Accept says: a client may ask for less than it understands. */
+/** GET and HEAD of a manifest, as it was pushed. Accept is ignored: clients understand more than they ask for. */
 export async function getManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { reference } = target;
   const digest = isDigestLike(reference) ? digestOf(reference) : findTag(deps.db, place.key, tagOf(reference));
@@ -38,7 +39,7 @@ export async function putManifest(request: ImageRequest): Promise<Response> {
   const { reference } = target;
   const tags = isDigestLike(reference) ? (c.req.queries("tag") ?? []).map(tagOf) : [tagOf(reference)];
   if (tags.length > MOST_TAGS)
-    throw new OciError(414, "MANIFEST_INVALID", `a manifest may be given at most ${MOST_TAGS} tags at once`);
+    throw new OciError(414, "MANIFEST_INVALID", `a manifest may get at most ${MOST_TAGS} tags at once`);
   const wanted = isDigestLike(reference) ? digestOf(reference) : null;
   const bytes = await manifestBody(request);
   const algorithm = wanted === null ? "sha256" : digestParts(wanted).algorithm;
@@ -65,7 +66,7 @@ async function manifestBody({ c }: ImageRequest): Promise<Buffer> {
   return Buffer.concat(chunks, length);
 }
 
-/** Content, rows, tags and news in one transaction, durable before it is answered. */
+/** Stores content, rows, tags and events of a manifest in one transaction, which is durable when it resolves. */
 async function keepManifest(
   { c, deps, place }: ImageRequest,
   bytes: Buffer,
@@ -95,14 +96,13 @@ async function keepManifest(
 const NAMED = 5;
 
 function lackingParts(digests: string[]): OciError {
-  const more = digests.length > NAMED ? ` and ${digests.length - NAMED} more` : "";
-  const message = `the manifest names what this image does not have: ${digests.slice(0, NAMED).join(", ")}${more}; push it first`;
+  const message = `the manifest names content that this image does not have: ${listed(digests, NAMED)}; push it first`;
   return new OciError(400, "MANIFEST_BLOB_UNKNOWN", message, {
     detail: digests.slice(0, 100).map((digest) => ({ digest })),
   });
 }
 
-/** A tag alone, or a manifest with all tags that name it. */
+/** DELETE of a tag alone, or of a manifest with all tags that name it. */
 export async function removeManifest({ c, deps, place, target }: ImageRequest): Promise<Response> {
   const { db, now } = deps;
   const { reference } = target;

@@ -3,16 +3,17 @@ import { write } from "../../../db/open.ts";
 import { findImageBlob } from "../../../db/packages/image/find.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { isImageName } from "../../../domain/reference.ts";
+import { by } from "../../http/by.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { blockedName, type ImageRequest, type Place, placeOf } from "./place.ts";
 
 /**
- * Takes over the blob of another image that the client may pull from; null: it is not there, or not for this client,
+ * Mounts the blob of another image that the client may pull from; null: it does not exist or the client has no right,
  * and must be sent.
  */
 export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promise<string | null> {
-  const { db, now } = deps;
+  const { db } = deps;
   const wanted = c.req.query("mount");
   if (wanted === undefined) return null;
   const digest = digestOf(wanted, "the digest to mount");
@@ -26,7 +27,7 @@ export async function mountBlob({ c, deps, place, rights }: ImageRequest): Promi
       db,
       place.repository,
       { image: place.image, digest, sha256: found.sha256 },
-      { user: c.get("user"), now: now() },
+      by(c, deps),
     );
     if (kind === "blocked") throw blockedName(place.name);
     return kind !== "missing";

@@ -4,6 +4,7 @@ import { findRepository, type RepositoryRow } from "../../../db/content/reposito
 import { splitImageName } from "../../../domain/image/layout.ts";
 import { isImageType } from "../../../domain/repository-types.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { linkedElsewhere } from "../../http/repository.ts";
 import { OciError } from "./errors.ts";
 import type { Target } from "./target.ts";
 import type { Rights } from "./rights.ts";
@@ -13,16 +14,16 @@ export type ImageRequest = { c: Context<Env>; deps: ApiDeps; target: Target; pla
 
 export type Place = { name: string; image: string; repository: RepositoryRow; key: ImageKey };
 
-/** Where an image lies, or would: its hosted repository is there. */
+/** The place of an image, which need not exist, in its hosted repository, which must. */
 export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
   const parts = splitImageName(name);
-  if (!parts) throw unknownName(name, "names here are project/repository/image");
+  if (!parts) throw unknownName(name, "names of images here are project/repository/image");
   const { projectId, repoName, image } = parts;
   const repository = findRepository(db, projectId, repoName);
   if (!repository)
-    throw unknownName(name, `there is no repository ${projectId}/${repoName}: make one of type DOCKER or OCI first`);
+    throw unknownName(name, `there is no repository ${projectId}/${repoName}: create one of type DOCKER or OCI first`);
   if (repository.category !== "LOCAL")
-    throw unknownName(name, `${projectId}/${repoName} is linked: its images are at another registry`);
+    throw unknownName(name, `${projectId}/${repoName} is ${linkedElsewhere("images")}`);
   if (!isImageType(repository.type))
     throw unknownName(
       name,
@@ -34,4 +35,4 @@ export function placeOf({ db }: Pick<ApiDeps, "db">, name: string): Place {
 export const unknownName = (name: string, why: string) => new OciError(404, "NAME_UNKNOWN", `${name}: ${why}`);
 
 export const blockedName = (name: string) =>
-  new OciError(400, "NAME_INVALID", `${name} cannot be an image: another one keeps a file where its folder would be`);
+  new OciError(400, "NAME_INVALID", `${name} cannot be an image: another image has a file where its folder would be`);

@@ -6,16 +6,16 @@ import { ApiError } from "../../http/errors.ts";
 import { OciError } from "./errors.ts";
 import type { Target } from "./target.ts";
 
-/** Whether the one who asks may do this with an image. */
+/** Whether the client may do something with an image. */
 export type Rights = (name: string, action: RegistryAction) => boolean;
 
-/** Tokens with it may list the catalog; no image has such a name. */
+/** The scope of tokens that may list the catalog; no image has such a name. */
 export const CATALOG: RegistryScope = { name: "registry:catalog", actions: ["pull"] };
 
 type Guard = Pick<ApiDeps, "publicUrl" | "registryTokens" | "admin"> & { login: Login };
 
 /**
- * What the credentials of a request allow: Basic everything, a token what it was made for. Throws the challenge of
+ * The rights that the credentials of a request give: Basic all, a token those of its scopes. Throws the challenge of
  * distribution's token flow.
  */
 export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): Promise<Rights> {
@@ -29,7 +29,7 @@ export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): P
   }
   const scopes = guard.registryTokens.check(token);
   if (!scopes)
-    throw challenge(c, guard, target, "the token is not ours, or its time is over: fetch another", "invalid_token");
+    throw challenge(c, guard, target, "the token is not valid here or has expired: fetch another one", "invalid_token");
   const rights: Rights = (name, action) => allows(scopes, name, action);
   const { name, action } = needed(c.req.method, target);
   if (name !== "" && !rights(name, action))
@@ -43,7 +43,7 @@ export async function rightsOf(c: Context<Env>, guard: Guard, target: Target): P
   return rights;
 }
 
-/** Wrong credentials are answered late, as everywhere, and by `refusal`. */
+/** Checks Basic credentials. Wrong ones are answered with `refusal`, delayed as all wrong logins. */
 export async function checkBasic(
   c: Context<Env>,
   { login }: Pick<Guard, "login">,
@@ -66,7 +66,7 @@ function needed(method: string, { kind, name }: Target): { name: string; action:
   return { name, action: method === "DELETE" ? "delete" : "push" };
 }
 
-/** RFC 6750, and the realm, service and scope of distribution's token specification. */
+/** Builds the challenge of RFC 6750, with the realm, service and scope of distribution's token specification. */
 function challenge(c: Context<Env>, guard: Guard, target: Target, message: string, error: string | null): OciError {
   const parameters = [`realm="${originOf(c, guard.publicUrl)}/v2/token"`, `service="${SERVICE}"`];
   const scope = scopeOf(c, target);
@@ -77,7 +77,7 @@ function challenge(c: Context<Env>, guard: Guard, target: Target, message: strin
   });
 }
 
-export const SERVICE = "artifact-replication";
+const SERVICE = "artifact-replication";
 
 function scopeOf(c: Context<Env>, target: Target): string {
   const { name, action } = needed(c.req.method, target);
@@ -88,7 +88,7 @@ function scopeOf(c: Context<Env>, target: Target): string {
   return [`repository:${name}:${action === "push" ? "pull,push" : action}`, ...source].join(" ");
 }
 
-/** Where clients reach us; a Host header that is none is not repeated. */
+/** Where clients reach this instance; an invalid Host header is not repeated. */
 function originOf(c: Context<Env>, publicUrl: string | null): string {
   if (publicUrl !== null) return publicUrl.replace(/\/+$/, "");
   const host = c.req.header("host") ?? "";

@@ -2,6 +2,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { Login } from "../../http/auth.ts";
 import type { ApiDeps, Env } from "../../deps.ts";
+import { notOffered } from "../../http/details.ts";
 import { getBlob, removeBlob } from "./blobs.ts";
 import { OciError } from "./errors.ts";
 import { catalog, referrerList, tagList } from "./lists.ts";
@@ -24,7 +25,7 @@ const IMAGES: Partial<Record<Target["kind"], Record<string, Handler>>> = {
 };
 
 /**
- * The registry of hosted DOCKER and OCI repositories: OCI distribution-spec 1.1, at
+ * Serves the registry of hosted DOCKER and OCI repositories (OCI distribution-spec 1.1), at
  * `/v2/{projectId}/{repoName}/{image}`.
  */
 export function ociRoutes(deps: ApiDeps & { login: Login }) {
@@ -53,5 +54,5 @@ function choose<H>(c: Context<Env>, handlers: Record<string, H>): H {
   const allow = Object.keys(handlers)
     .flatMap((each) => (each === "GET" ? ["GET", "HEAD"] : [each]))
     .join(", ");
-  throw new OciError(405, "UNSUPPORTED", `${method} is not offered here, ${allow} is`, { headers: { allow } });
+  throw new OciError(405, "UNSUPPORTED", notOffered(method, allow), { headers: { allow } });
 }

@@ -6,10 +6,10 @@ import type { Env } from "../../deps.ts";
 import { toWebStream } from "../../http/send-file.ts";
 import { OciError } from "./errors.ts";
 
-/** `sha256`: of the content, where the store has it. */
-export type Sent = { digest: string; sha256: string; size: number; contentType: string };
+/** A content to send; `sha256`: its name in the store. */
+type Sent = { digest: string; sha256: string; size: number; contentType: string };
 
-/** Answers GET and HEAD of a content: whole, a part of it where `ranges`, or not when the client has it. */
+/** Answers GET and HEAD of a content: the whole, a part of it if `ranges`, or 304 when the client has it already. */
 export async function sendContent(
   c: Context<Env>,
   store: Store,
@@ -52,7 +52,7 @@ async function contentOf(
   try {
     return toWebStream((await store.openToSend(sha256, { start, end })).chunks);
   } catch (error) {
-    // The row is there, its content is not: a fault of the disk, to be told the operator.
+    // The row exists but its content does not: a fault of the disk that the operator must learn of.
     throw new Error(`the content sha256:${sha256} cannot be read`, { cause: error });
   }
 }

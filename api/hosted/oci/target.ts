@@ -3,16 +3,15 @@ import { isImageName } from "../../../domain/reference.ts";
 import type { Env } from "../../deps.ts";
 import { OciError } from "./errors.ts";
 
-export type TargetKind =
-  "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
+type TargetKind = "base" | "token" | "catalog" | "tags" | "manifest" | "blob" | "uploads" | "upload" | "referrers";
 
 /**
- * What a request below `/v2` is about; `name` is the image's whole name, `reference` a tag, a digest or an upload, as
- * its kind has it.
+ * The thing that a request below `/v2` addresses. `name`: the whole name of the image; `reference`: a tag, a digest or
+ * an upload, by the kind.
  */
 export type Target = { kind: TargetKind; name: string; reference: string };
 
-/** Read from the end, for names have slashes. */
+/** The shapes of paths, matched from the end because names have slashes. */
 const SHAPES: [TargetKind, RegExp][] = [
   ["uploads", /^(.+)\/blobs\/uploads\/?$/],
   ["upload", /^(.+)\/blobs\/uploads\/([^/]+)$/],
@@ -25,7 +24,7 @@ const SHAPES: [TargetKind, RegExp][] = [
 const FIXED: Record<string, TargetKind> = { "": "base", token: "token", _catalog: "catalog" };
 
 /**
- * From the bytes of the request line: what else a path may turn into on its way here must not decide who may do what.
+ * Finds the target in the bytes of the request line: a path that changed on its way here must not decide about rights.
  */
 export function targetOf(c: Context<Env>): Target {
   const line = c.env?.incoming?.url ?? new URL(c.req.url).pathname;
@@ -40,16 +39,17 @@ export function targetOf(c: Context<Env>): Target {
   throw new OciError(
     404,
     "UNSUPPORTED",
-    "there is nothing here: see distribution-spec 1.1 for the paths of a registry",
+    "there is nothing at this path: see distribution-spec 1.1 for the paths of a registry",
   );
 }
 
-export function checkName(name: string): string {
+function checkName(name: string): string {
   if (isImageName(name)) return name;
   throw new OciError(
     400,
     "NAME_INVALID",
-    `${JSON.stringify(name.slice(0, 100))} is no image: write lower-case letters, digits and . _ - as in project/repository/image, at most 255 characters`,
+    `${JSON.stringify(name.slice(0, 100))} is not a valid name of an image: ` +
+      "use lower-case letters, digits and . _ -, as in project/repository/image, at most 255 characters",
   );
 }
 

@@ -7,7 +7,7 @@ import { wholeBody } from "../../http/body.ts";
 import { OciError } from "./errors.ts";
 import { CATALOG, checkBasic } from "./rights.ts";
 
-/** Seconds; clients ask anew when it is over. */
+/** How long a token is valid, in seconds; clients fetch another one then. */
 const TOKEN_LIFE = 900;
 const MOST_FORM = 64 * 1024;
 
@@ -17,8 +17,8 @@ const refusal = () =>
   });
 
 /**
- * Gives tokens to those who log in: by GET with Basic, as `docker login` does, or by the POST of OAuth 2 with a
- * password (distribution's token specifications).
+ * Issues a token after a login: by GET with Basic, as `docker login` does, or by POST of OAuth 2 with a password
+ * (distribution's token specifications).
  */
 export async function giveToken(c: Context<Env>, deps: ApiDeps & { login: Login }): Promise<Response> {
   const asked = c.req.method === "POST" ? await oauth(c, deps) : await basic(c, deps);
@@ -46,14 +46,14 @@ async function basic(c: Context<Env>, deps: { login: Login }): Promise<string[]>
 async function oauth(c: Context<Env>, deps: { login: Login }): Promise<string[]> {
   const form = new URLSearchParams((await wholeBody(c, MOST_FORM)).toString("utf8"));
   if (form.get("grant_type") !== "password")
-    throw new OciError(400, "UNSUPPORTED", "grant_type must be password: no other is offered here");
+    throw new OciError(400, "UNSUPPORTED", "grant_type must be password: no other is supported here");
   const [username, password] = [form.get("username"), form.get("password")];
   if (username === null || password === null) throw refusal();
   await checkBasic(c, deps, refusal, `${username}:${password}`);
   return form.getAll("scope");
 }
 
-/** The admin may all; kinds and actions that we do not know are left out. */
+/** The scopes that a token gets. The admin has every right; unknown kinds and actions are left out. */
 function granted(asked: readonly string[]): RegistryScope[] {
   return asked
     .flatMap((scopes) => scopes.split(" "))

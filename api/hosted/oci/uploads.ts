@@ -6,16 +6,17 @@ import { write } from "../../../db/open.ts";
 import { putImageBlob } from "../../../db/packages/image/put.ts";
 import { type Digest, digestParts } from "../../../domain/digest.ts";
 import { TransferError } from "../../../domain/failure.ts";
+import { by } from "../../http/by.ts";
 import { bodyOf } from "../../http/body.ts";
 import { digestOf } from "./digests.ts";
 import { OciError } from "./errors.ts";
 import { mountBlob } from "./mount.ts";
 import { blockedName, type ImageRequest, placeOf } from "./place.ts";
 
-/** Bodies up to this size, with which a session begins and ends, are taken at once and not as a session's. */
+/** A body up to this size (bytes) that is a whole upload is stored at once, without writing to its session. */
 const AT_ONCE = 1024 * 1024;
 
-/** POST: begins an upload; with `digest` takes the whole blob, with `mount` that of another image. */
+/** POST: begins an upload; with `digest` stores the whole blob, with `mount` mounts the blob of another image. */
 export async function beginUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const algorithm = c.req.query("digest-algorithm") ?? "sha256";
@@ -23,7 +24,7 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
     throw new OciError(
       400,
       "DIGEST_INVALID",
-      `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: sha256 and sha512 are`,
+      `digests of ${JSON.stringify(algorithm.slice(0, 40))} are not supported: use sha256 or sha512`,
     );
   const mounted = await mountBlob(request);
   if (mounted !== null) return created(request, mounted);
@@ -33,20 +34,20 @@ export async function beginUpload(request: ImageRequest): Promise<Response> {
   return c.body(null, 202, stand(request, id, 0));
 }
 
-/** GET: how much of the upload is here. What was still arriving is ended by it, so that the answer stays true. */
+/** GET: how much of the upload is here. A chunk that is still arriving is cut off, so that the answer stays true. */
 export async function uploadStatus(request: ImageRequest): Promise<Response> {
   const id = sessionOf(request);
   return request.c.body(null, 204, stand(request, id, await offsetOf(request, id)));
 }
 
-/** PATCH: the next chunk, or the whole as a stream. */
+/** PATCH: appends the next chunk, or the whole blob as a stream. */
 export async function appendUpload(request: ImageRequest): Promise<Response> {
   const id = sessionOf(request);
   const offset = await append(request, id, await offsetOf(request, id));
   return request.c.body(null, 202, stand(request, id, offset));
 }
 
-/** PUT: the last chunk, if there is one, and the digest of all, which decides. */
+/** PUT: appends the last chunk, if there is one, and ends the upload, which must match the digest. */
 export async function closeUpload(request: ImageRequest): Promise<Response> {
   const { c, deps } = request;
   const id = sessionOf(request);
@@ -93,7 +94,7 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
     throw new OciError(
       400,
       "SIZE_INVALID",
-      `Content-Range names ${chunk.end - chunk.start + 1} bytes, Content-Length ${length}`,
+      `Content-Range has ${chunk.end - chunk.start + 1} bytes, but Content-Length is ${length}`,
     );
   }
   try {
@@ -102,7 +103,7 @@ async function append(request: ImageRequest, id: string, offset: number): Promis
       md5: false,
     });
     if (appended.accepted) return appended.offset;
-    const message = `the upload stands at ${appended.offset}: go on from there`;
+    const message = `the upload is at ${appended.offset}: go on from there`;
     throw new OciError(416, "BLOB_UPLOAD_INVALID", message, { headers: stand(request, id, appended.offset) });
   } catch (error) {
     if (error instanceof TransferError && error.kind === "tooLarge") await sessions.abort(id);
@@ -116,8 +117,7 @@ function refuseTooLarge({ deps }: ImageRequest, size: number): void {
 }
 
 /**
- * Makes what has come a blob of the image, durable before it is answered; the repository may have been deleted
- * meanwhile.
+ * Makes a staged content a blob of the image, durable when it resolves; the repository may have been deleted meanwhile.
  */
 async function keep(request: ImageRequest, staged: Staged, digest: string): Promise<Response> {
   const { c, deps, place } = request;
@@ -126,12 +126,7 @@ async function keep(request: ImageRequest, staged: Staged, digest: string): Prom
     write(db, (tx) => {
       putBlobs(tx, [blob], now());
       const { repository, image } = placeOf(deps, place.name);
-      const { kind } = putImageBlob(
-        db,
-        repository,
-        { image, digest, sha256: blob.sha256 },
-        { user: c.get("user"), now: now() },
-      );
+      const { kind } = putImageBlob(db, repository, { image, digest, sha256: blob.sha256 }, by(c, deps));
       if (kind === "blocked") throw blockedName(place.name);
     }),
   );
@@ -143,7 +138,7 @@ function created({ c, place }: ImageRequest, digest: string): Response {
   return c.body(null, 201, { location: `/v2/${place.name}/blobs/${digest}`, "docker-content-digest": digest });
 }
 
-/** Bytes of the body; undefined when nobody says. */
+/** Length of the body in bytes; undefined when no header says. */
 function lengthOf({ c }: ImageRequest): number | undefined {
   const length = c.req.header("content-length");
   if (length !== undefined) return Number(length);
@@ -165,7 +160,7 @@ function chunkOf({ c }: ImageRequest): { start: number; end: number } | null {
   return { start: Number(start), end: Number(end) };
 }
 
-/** Where an upload stands, for its client to go on; one without bytes has the range 0-0. */
+/** The headers with the offset of an upload, from which its client goes on; without any bytes the range is 0-0. */
 function stand({ deps, place }: ImageRequest, id: string, offset: number): Record<string, string> {
   const uuid = uuidOf(id + deps.registryTokens.mark(`${place.name} ${id}`));
   return {
@@ -180,7 +175,7 @@ const uuidOf = (hex: string) => hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/,
 const unknownUpload = (reference: string) =>
   new OciError(404, "BLOB_UPLOAD_UNKNOWN", `this image has no upload ${reference.slice(0, 40)}: begin a new one`);
 
-/** The store's name of the session, when it was begun for this very image. */
+/** The id of an upload's session in the store; 404 unless the upload was begun for this image. */
 function sessionOf({ deps, place, target }: ImageRequest): string {
   const hex = target.reference.replaceAll("-", "");
   const id = hex.slice(0, 24);

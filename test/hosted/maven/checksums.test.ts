@@ -64,7 +64,7 @@ test.each(["", "no checksum", "abc123", "z".repeat(40), "a".repeat(41)])(
   },
 );
 
-test.each(KINDS)("a %s that comes before its file is checked when that comes", async (kind) => {
+test.each(KINDS)("a %s that comes before its file is compared when the file comes", async (kind) => {
   expect((await server.put(`${JAR}.${kind}`, sum(kind, "content"))).status).toBe(201);
   expect(await server.text(`${JAR}.${kind}`)).toBe("404");
   const refused = await server.put(JAR, "other");
@@ -78,13 +78,13 @@ test.each(KINDS)("a %s that comes before its file is checked when that comes", a
   expect((await server.put(JAR, "content")).status).toBe(201);
 });
 
-test("a large file that is not what its early checksum says leaves nothing behind", async () => {
+test("a large file that differs from its early checksum leaves nothing behind", async () => {
   await server.put(`${JAR}.sha512`, sum("sha512", "content"));
   expect((await server.put(JAR, random(3_000_000))).status).toBe(400);
   expect(server.db.$client.prepare("SELECT count(*) FROM blob").pluck().get()).toBe(0);
 });
 
-test("metadata has the checksums of what is served, whatever clients say", async () => {
+test("metadata has the checksums of the served bytes, not those of clients", async () => {
   await server.put("/org/example/app/1.0/app-1.0.pom", pom("app", "1.0", "pom"));
   expect((await server.put(METADATA, "<metadata/>")).status).toBe(201);
   for (const kind of KINDS) {
@@ -94,7 +94,7 @@ test("metadata has the checksums of what is served, whatever clients say", async
   expect(await server.text("/org/example/none/maven-metadata.xml.sha1")).toBe("404");
 });
 
-test("checksums are no files: they are not listed, have no checksums, and go with their file", async () => {
+test("checksums are not files: they are not listed, have no checksums, and go with their file", async () => {
   await server.put(JAR, "content");
   await server.put(`${JAR}.md5`, sum("md5", "content"));
   expect((await server.put(`${JAR}.md5.sha1`, sum("sha1", "x"))).status).toBe(400);

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const client = () => mvn ?? expect.fail("no mvn");
 
-test("mvn deploys releases and resolves them, by version, range of versions and as the newest", async () => {
+test("mvn deploys releases and resolves them by version, by range and as the newest", async () => {
   const { deploy, file, resolve } = client();
   const contents = { "1.9": random(300_000), "1.10": random(300_000) };
   for (const [version, bytes] of Object.entries(contents))
@@ -48,12 +48,13 @@ test("mvn deploys releases and resolves them, by version, range of versions and 
   }
 });
 
-test("mvn is told that a release does not change, and may deploy the same again", async () => {
+test("mvn cannot change a release, and may deploy the same content again", async () => {
   const { deploy, file } = client();
   const first = file("first.jar", "content");
   const pomFile = file(
     "first.pom",
-    `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>fixed</artifactId><version>1.0</version></project>`,
+    `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId>` +
+      "<artifactId>fixed</artifactId><version>1.0</version></project>",
   );
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
   await deploy({ artifactId: "fixed", version: "1.0", file: first, pomFile });
@@ -87,7 +88,7 @@ test("mvn deploys snapshots, and resolves the newest build with its classifiers"
   expect(server.versions()).toContain(`${GROUP}:snap 1.0-SNAPSHOT complete`);
 });
 
-test("four mvn that deploy versions of one artifact at once leave right metadata", async () => {
+test("four mvn that deploy versions of one artifact at once leave correct metadata", async () => {
   const { deploy, file } = client();
   const versions = ["1.0", "1.1", "1.2", "1.10"];
   await Promise.all(
@@ -97,10 +98,13 @@ test("four mvn that deploy versions of one artifact at once leave right metadata
   expect([elements(xml, "version"), elements(xml, "release")]).toEqual([versions, ["1.10"]]);
 });
 
-test("mvn deploy of a project goes where its distributionManagement says", async () => {
+test("mvn deploy of a project goes to its distributionManagement", async () => {
   const repository = `<id>hosted</id><url>${server.url}${server.base}</url>`;
-  const project = `<project><modelVersion>4.0.0</modelVersion><groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>
-    <distributionManagement><repository>${repository}</repository><snapshotRepository>${repository}</snapshotRepository></distributionManagement></project>`;
+  const project = `<project><modelVersion>4.0.0</modelVersion>
+    <groupId>${GROUP}</groupId><artifactId>parent</artifactId><version>3-SNAPSHOT</version><packaging>pom</packaging>
+    <distributionManagement>
+      <repository>${repository}</repository><snapshotRepository>${repository}</snapshotRepository>
+    </distributionManagement></project>`;
   await client().build("deploy", { "pom.xml": project });
   expect(server.versions()).toContain(`${GROUP}:parent 3-SNAPSHOT complete`);
   expect(elements(await server.text(`${FOLDER}/parent/maven-metadata.xml`), "latest")).toEqual(["3-SNAPSHOT"]);

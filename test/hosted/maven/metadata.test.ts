@@ -26,12 +26,15 @@ async function deploy(version: string): Promise<void> {
     expect((await server.put(`${path}.sha1`, sha1(content))).status).toBe(201);
   }
   const before = elements(await server.text(METADATA), "version");
-  const mine = `<metadata><groupId>org.example</groupId><artifactId>app</artifactId><versioning><release>${version}</release><versions>${before.map((each) => `<version>${each}</version>`).join("")}</versions></versioning></metadata>`;
+  const versions = before.map((each) => `<version>${each}</version>`).join("");
+  const mine =
+    "<metadata><groupId>org.example</groupId><artifactId>app</artifactId>" +
+    `<versioning><release>${version}</release><versions>${versions}</versions></versioning></metadata>`;
   expect((await server.put(METADATA, mine)).status).toBe(201);
   expect((await server.put(`${METADATA}.sha1`, sha1(mine))).status).toBe(201);
 }
 
-test("versions are listed in Maven's order, with the newest and the newest release", async () => {
+test("metadata lists versions in Maven's order, with the newest version and the newest release", async () => {
   for (const version of ["1.10", "1.9", "1.0-rc1", "1.0", "2.0-SNAPSHOT"]) await deploy(version);
   const xml = await server.text(METADATA);
   expect(elements(xml, "version")).toEqual(["1.0-rc1", "1.0", "1.9", "1.10", "2.0-SNAPSHOT"]);
@@ -44,7 +47,7 @@ test("versions are listed in Maven's order, with the newest and the newest relea
   expect(elements(xml, "lastUpdated")).toEqual([expect.stringMatching(/^20\d{12}$/)]);
 });
 
-test("with nothing but snapshots there is no release, and without versions no metadata", async () => {
+test("metadata of snapshots alone names no release, and there is none without versions", async () => {
   expect(await server.text(METADATA)).toBe("404");
   await deploy("1.0-SNAPSHOT");
   expect([elements(await server.text(METADATA), "latest"), elements(await server.text(METADATA), "release")]).toEqual([
@@ -53,7 +56,7 @@ test("with nothing but snapshots there is no release, and without versions no me
   ]);
 });
 
-test("a version whose files still come is listed, but is not the newest while another is complete", async () => {
+test("an incomplete version is listed, but is not the newest while another version is complete", async () => {
   await server.put("/org/example/app/2.0/app-2.0.jar", "jar");
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
   await deploy("1.0");
@@ -67,7 +70,7 @@ test("a version whose files still come is listed, but is not the newest while an
   expect(elements(await server.text(METADATA), "release")).toEqual(["2.0"]);
 });
 
-test("metadata is not sent again to who has it", async () => {
+test("metadata is not sent again to a client that has it", async () => {
   await deploy("1.0");
   const { headers } = await server.get(METADATA);
   expect(headers["content-type"]).toContain("xml");
@@ -110,7 +113,7 @@ test("16 clients that release one version with different content end in one of t
   expect([right.every(Boolean), answers.filter(({ status }) => status === 201).length]).toEqual([true, 1]);
 });
 
-test("a snapshot's metadata names the newest build and the newest of each file", async () => {
+test("metadata of a snapshot names the newest build and the newest of each file", async () => {
   const put = (name: string) => server.put(`${SNAPSHOT}/app-1.1-${name}`, name);
   for (const name of [
     "20260102.030405-2.jar",
@@ -164,7 +167,7 @@ test("a snapshot without timestamps may be overwritten, and its metadata says so
   expect([elements(xml, "value"), elements(xml, "timestamp")]).toEqual([["1.1-SNAPSHOT"], []]);
 });
 
-test("a new build of a complete snapshot is told when it is complete itself", async () => {
+test("a new build of a complete snapshot makes an event when it is complete itself", async () => {
   const put = (name: string, content: string) => server.put(`${SNAPSHOT}/app-1.1-${name}`, content);
   await put("20260101.000000-1.jar", "one");
   await put("20260101.000000-1.pom", pom("app", "1.1-SNAPSHOT"));
@@ -178,10 +181,13 @@ test("a new build of a complete snapshot is told when it is complete itself", as
   ]);
 });
 
-const plugins = (...names: string[]) =>
-  `<metadata><plugins>${names.map((name) => `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix><artifactId>${name}-maven-plugin</artifactId></plugin>`).join("")}</plugins></metadata>`;
+const pluginXml = (name: string) =>
+  `<plugin><name>The &lt;${name}&gt; plugin</name><prefix>${name}</prefix>` +
+  `<artifactId>${name}-maven-plugin</artifactId></plugin>`;
 
-test("plugins' prefixes of a group are known by their names, else merged from what clients say, also when they come at once, and go with their plugin", async () => {
+const plugins = (...names: string[]) => `<metadata><plugins>${names.map(pluginXml).join("")}</plugins></metadata>`;
+
+test("prefixes of plugins come from their names or from several clients, and go with their plugin", async () => {
   const group = "/org/example/maven-metadata.xml";
   const names = Array.from({ length: 12 }, (_, i) => `p${String(i).padStart(2, "0")}`);
   for (const name of names)
@@ -205,7 +211,7 @@ test("plugins' prefixes of a group are known by their names, else merged from wh
   expect(server.told().filter((each) => each.startsWith("node"))).toEqual([]);
 });
 
-test("a folder may be a group with plugins and an artifact", async () => {
+test("one folder can be a group with plugins and an artifact", async () => {
   await server.put("/org/example/1/example-1.jar", "jar");
   await server.put("/org/example/x-maven-plugin/1/x-maven-plugin-1.jar", "jar");
   await server.put("/org/example/maven-metadata.xml", plugins("x"));
@@ -213,7 +219,7 @@ test("a folder may be a group with plugins and an artifact", async () => {
   expect([elements(xml, "version"), elements(xml, "prefix")]).toEqual([["1"], ["x"]]);
 });
 
-test("metadata that is no XML or too long is of no use, and does no harm", async () => {
+test("metadata that is not XML or is too long is ignored", async () => {
   await deploy("1.0");
   const before = await server.text(METADATA);
   for (const text of [
@@ -227,7 +233,7 @@ test("metadata that is no XML or too long is of no use, and does no harm", async
   expect(await server.text(METADATA)).toBe(before);
 });
 
-test("metadata of 5,000 versions is made in a moment", async () => {
+test("metadata of 5,000 versions is made quickly", async () => {
   const audit = { createdBy: "admin", createdDate: 1, lastModifiedBy: "admin", lastModifiedDate: 1 };
   write(server.db, (tx) => {
     for (let i = 0; i < 5000; i += 1)

@@ -18,7 +18,7 @@ const JAR = "/org/example/app/1.0/app-1.0.jar";
 const POM = "/org/example/app/1.0/app-1.0.pom";
 const METADATA = "/org/example/app/maven-metadata.xml";
 
-test("a file that was deployed is read back, whole, in part, and not again when the client has it", async () => {
+test("a deployed file is read back whole, in part, and not again by a client that has it", async () => {
   const bytes = random(100_000);
   expect((await server.put(JAR, bytes)).status).toBe(201);
   const got = await server.get(JAR);
@@ -32,7 +32,7 @@ test("a file that was deployed is read back, whole, in part, and not again when 
   expect((await server.get(JAR, { "if-none-match": got.headers["etag"] ?? "" })).status).toBe(304);
 });
 
-test("a version is there with its first file, complete with POM and main artifact, and told then and with every file that comes later", async () => {
+test("a version exists from its first file, and makes events once it has POM and main artifact", async () => {
   await server.put(JAR, "jar");
   expect([server.versions(), server.told()]).toEqual([["org.example:app 1.0 lacking"], []]);
   await server.put(POM, pom("app", "1.0"));
@@ -56,7 +56,7 @@ test.each([
   expect(server.versions()).toEqual([`org.example:app 1.0 ${state}`]);
 });
 
-test("a POM that is no XML, or would grow when it is read, is kept as it is and read as nothing", async () => {
+test("a POM that is not XML, or would grow when read, is kept as it is and has no packaging", async () => {
   const bomb = `<!DOCTYPE p [<!ENTITY a "pom"><!ENTITY b "&a;&a;">]><project><packaging>&a;</packaging></project>`;
   const deep = "<a>".repeat(100_000);
   for (const [version, text] of Object.entries({
@@ -71,7 +71,7 @@ test("a POM that is no XML, or would grow when it is read, is kept as it is and 
   expect(server.versions()).toEqual(["1", "2", "3", "4", "5"].map((version) => `org.example:app ${version} lacking`));
 });
 
-test("a release does not change, and the same content again is fine", async () => {
+test("a release cannot change, but the same content can be deployed again", async () => {
   await server.put(JAR, "one");
   expect((await server.put(JAR, "one")).status).toBe(200);
   for (const other of ["two", "longer than one"]) {
@@ -85,7 +85,7 @@ test("a release does not change, and the same content again is fine", async () =
   expect(await server.text(JAR)).toBe("one");
 });
 
-test("a release changes where the repository allows it, and that may be taken back", async () => {
+test("a release changes where the repository allows it, until that is revoked", async () => {
   const allow = async (allowOverwrite: boolean) =>
     server.call("POST", "/repository/api/repo/update/demo/maven", {
       body: { configuration: { type: "local", settings: { allowOverwrite } } },
@@ -105,7 +105,7 @@ test("a release changes where the repository allows it, and that may be taken ba
   expect([refused.code, refused.message]).toEqual([250105, expect.stringContaining("allowOverwrite")]);
 });
 
-test("files outside the layout are files of their own, may change, and are told as files", async () => {
+test("files outside the layout belong to no version, may change, and make events of files", async () => {
   for (const path of ["/archetype-catalog.xml", "/org/example/app/1.0/README.md"]) {
     expect((await server.put(path, "one")).status).toBe(201);
     expect((await server.put(path, "two")).status).toBe(200);
@@ -120,7 +120,7 @@ test("files outside the layout are files of their own, may change, and are told 
   ]);
 });
 
-test("deleting files and folders, wherever one does it, keeps versions and metadata right at once", async () => {
+test("deleting files and folders through any endpoint updates versions and metadata at once", async () => {
   for (const version of ["1.0", "1.1", "1.2", "1.3"]) {
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
     await server.put(`/org/example/app/${version}/app-${version}.pom`, pom("app", version));
@@ -142,7 +142,7 @@ test("deleting files and folders, wherever one does it, keeps versions and metad
   ]);
 });
 
-test("a version and a package are deleted whole, with what else lies in their folders", async () => {
+test("a version and a package are deleted with everything in their folders", async () => {
   const repository = { id: 2, projectId: "demo", name: "maven", type: "MAVEN" as const };
   for (const version of ["1.0", "1.1", "1.2"])
     await server.put(`/org/example/app/${version}/app-${version}.jar`, version);
@@ -179,7 +179,7 @@ test("a large version is deleted in steps, and nothing of it is left", async () 
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test("files by the API of files follow the same rules", async () => {
+test("files that are written through the API of files follow Maven's rules", async () => {
   const put = (path: string, body: string, headers: Record<string, string> = {}) =>
     send(server.port, "PUT", `/generic/demo/maven${path}`, headers, [Buffer.from(body)]);
   expect((await put(JAR, "jar", { "x-bkrepo-meta-team": "release" })).json.data).toMatchObject({
@@ -195,7 +195,7 @@ test("files by the API of files follow the same rules", async () => {
   expect(server.versions()).toEqual(["org.example:app 1.0 complete"]);
 });
 
-test("what cannot be is told in plain text", async () => {
+test("impossible requests are answered in plain text", async () => {
   await server.put(JAR, "jar");
   await server.call("POST", "/repository/api/repo/create", {
     body: {
@@ -261,7 +261,7 @@ test.each([
   expect(server.db.$client.prepare("SELECT count(*) FROM node").pluck().get()).toBe(0);
 });
 
-test("strange coordinates are files like any others", async () => {
+test("files with strange coordinates are files like any others", async () => {
   const names = [
     "/org/exämple/app/1/app-1.jar",
     "/o/a b/1/a b-1.jar",
@@ -280,10 +280,11 @@ test("strange coordinates are files like any others", async () => {
   expect(server.versions()).toEqual(["o:__proto__ 1 lacking"]);
 });
 
-test("an upload that breaks off leaves nothing behind", async () => {
+test("an upload that is cut off leaves nothing behind", async () => {
   const socket = connect(server.port, "127.0.0.1");
   socket.write(
-    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: 9000000\r\n\r\n`,
+    `PUT ${server.base}${JAR} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
+      "Content-Length: 9000000\r\n\r\n",
   );
   await new Promise((resolve) => void socket.write(random(3_000_000), resolve));
   socket.destroy();
@@ -292,7 +293,7 @@ test("an upload that breaks off leaves nothing behind", async () => {
   expect([readdirSync(staging), server.versions(), await server.text(JAR)]).toEqual([[], [], "404"]);
 });
 
-test("a file larger than is allowed is refused", async () => {
+test("a file larger than MAX_UPLOAD is refused", async () => {
   await server.close();
   server = await startMaven({ maxUpload: 1000 }, mkdtempSync(join(tmpdir(), "maven-")));
   const refused = await server.put(JAR, random(1001));

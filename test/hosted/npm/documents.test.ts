@@ -22,7 +22,7 @@ const deprecate = (document: Record<string, unknown>, version: string, message: 
 const packument = async (name: string, headers: Record<string, string> = {}) =>
   (await api.npm("GET", pathOf(name), { headers })).json;
 
-test("a packument has versions, tags, times, the readme of the latest, and addresses of ours", async () => {
+test("a packument has versions, tags, times, the readme of latest, and addresses of this instance", async () => {
   await put("pear", "1.0.0", random(100), {
     document: { readme: "old", description: "a fruit", scripts: { postinstall: "x" } },
   });
@@ -100,7 +100,7 @@ test("the abbreviated packument has what an installation needs and no more", asy
   expect((await packument("pear", { accept: `application/json, ${ABBREVIATED};q=0.5` }))["_rev"]).toBeDefined();
 });
 
-test("a packument that has not changed is not sent again; each change makes another one", async () => {
+test("an unchanged packument is not sent again, and each change makes another one", async () => {
   await put("pear", "1.0.0");
   const tagOf = async () => (await api.npm("GET", "/pear")).headers["etag"] as string;
   const tag = await tagOf();
@@ -123,7 +123,7 @@ test("a packument that has not changed is not sent again; each change makes anot
   expect([new Set(tags).size, tags.length]).toEqual([4, 5]);
 });
 
-test("addresses follow PUBLIC_URL, and else the Host that was asked for", async () => {
+test("addresses in packuments follow PUBLIC_URL, else the Host header", async () => {
   await put("@s/pear", "1.0.0");
   const tarballOf = (document: Record<string, unknown>) =>
     (versionsIn(document)["1.0.0"]?.["dist"] as { tarball: string } | undefined)?.tarball;
@@ -138,7 +138,7 @@ test("addresses follow PUBLIC_URL, and else the Host that was asked for", async 
   await other.close();
 });
 
-test("a tarball comes whole, in parts and as its headers, by either way to write a scope", async () => {
+test("a tarball is sent whole, in parts and as headers, with both spellings of a scope", async () => {
   const tarball = random(300_000);
   await put("@s/pear", "1.0.0", tarball);
   const path = "/@s/pear/-/pear-1.0.0.tgz";
@@ -158,7 +158,7 @@ test("a tarball comes whole, in parts and as its headers, by either way to write
   });
 });
 
-test("latest is the tag, else the highest release, else the highest version", async () => {
+test("latest is the dist-tag, else the highest release, else the highest version", async () => {
   const latest = async () => (await api.npm("GET", "/-/package/pear/dist-tags")).json["latest"];
   await put("pear", "2.0.0-rc.1", random(10), { tag: "next" });
   expect(await latest()).toBe("2.0.0-rc.1");
@@ -169,7 +169,7 @@ test("latest is the tag, else the highest release, else the highest version", as
   expect(await latest()).toBe("1.2.0");
 });
 
-test("a package of 3,000 versions is answered while others are, and quickly once it is known", async () => {
+test("a packument of 3,000 versions does not hold up other requests, and is quick the second time", async () => {
   await put("pear", "0.0.0", random(10), {
     document: {
       readme: "r".repeat(500),
@@ -177,8 +177,11 @@ test("a package of 3,000 versions is answered while others are, and quickly once
     },
   });
   api.db.$client.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2999)
-    INSERT INTO version (package_id, name, digest, size, complete, document, created_by, created_date, last_modified_by, last_modified_date)
-    SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i), created_by, created_date, last_modified_by, last_modified_date FROM version, n`);
+    INSERT INTO version (package_id, name, digest, size, complete, document,
+      created_by, created_date, last_modified_by, last_modified_date)
+    SELECT package_id, '0.0.' || i, digest, size, complete, json_set(document, '$.version', '0.0.' || i),
+      created_by, created_date, last_modified_by, last_modified_date
+    FROM version, n`);
   const start = performance.now();
   const first = await api.npm("GET", "/pear", { headers: { accept: ABBREVIATED } });
   const made = performance.now();
@@ -187,7 +190,8 @@ test("a package of 3,000 versions is answered while others are, and quickly once
   expect(Object.keys(versionsIn(first.json))).toHaveLength(3000);
   expect(second.body.equals(first.body)).toBe(true);
   console.log(
-    `an abbreviated packument of 3,000 versions (${first.body.length} bytes): first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
+    `an abbreviated packument of 3,000 versions (${first.body.length} bytes): ` +
+      `first ${Math.round(made - start)} ms, then ${Math.round(end - made)} ms`,
   );
   const document = await packument("pear");
   for (const version of Object.keys(versionsIn(document))) deprecate(document, version, "all of them");
@@ -198,7 +202,7 @@ test("a package of 3,000 versions is answered while others are, and quickly once
   expect((await api.npm("GET", "/pear")).status).toBe(404);
 });
 
-test("a search pages, and looks only into its own repository", async () => {
+test("a search has pages, and finds only packages of its own repository", async () => {
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "others", type: "NPM" } });
   for (const name of ["pear-a", "pear-b", "pear-c", "apple"]) await put(name, "1.0.0", random(10));
   const search = async (query: string, base = api.base) => (await api.call("GET", `${base}/-/v1/search?${query}`)).text;
@@ -211,7 +215,7 @@ test("a search pages, and looks only into its own repository", async () => {
   expect(JSON.parse(await search("text=pear", "/npm/demo/others"))).toMatchObject({ total: 0, objects: [] });
 });
 
-test("whoever is about to change a document that was changed meanwhile is told so", async () => {
+test("a change of a document that was changed meanwhile is refused", async () => {
   await put("pear", "1.0.0");
   await put("pear", "1.1.0");
   const old = await packument("pear");
@@ -230,7 +234,7 @@ test("whoever is about to change a document that was changed meanwhile is told s
   });
 });
 
-test("REAL_TIME hears of publications, moved tags and deprecations, each by its version", async () => {
+test("publications, moved tags and deprecations make events of their versions for REAL_TIME", async () => {
   await put("pear", "1.0.0");
   await put("pear", "1.1.0");
   await api.npm("PUT", "/-/package/pear/dist-tags/old", { body: "1.0.0" });

@@ -23,7 +23,7 @@ const put = (name: string, body: unknown) => api.npm("PUT", pathOf(name), { body
 const publish = (name: string, version: string, content: Uint8Array, more = {}) =>
   put(name, publication(name, version, content, more));
 
-test("a version is immutable, whether it comes again the same or different", async () => {
+test("a published version is immutable, even for the same content", async () => {
   const content = random(1000);
   expect((await publish("pear", "1.0.0", content)).status).toBe(201);
   for (const again of [content, random(1000)]) {
@@ -46,7 +46,9 @@ test("a version that differs from a published one in build metadata only is refu
     ["2.0.0-rc.1+b", "2.0.0-rc.1+a"],
   ] as const) {
     const { status, json } = await publish("pear", version, random(100));
-    const error = `you cannot publish over the previously published version: pear@${version} and pear@${twin} differ in their build metadata only, which npm ignores: publish it under a higher version`;
+    const error =
+      `you cannot publish over the previously published version: pear@${version} and pear@${twin} ` +
+      "differ in their build metadata only, which npm ignores: publish it under a higher version";
     expect([status, json]).toEqual([409, { error, reason: "conflict" }]);
   }
   for (const version of ["1.0.0-1", "1.0.0-x", "2.0.0-rc.1.a", "1.0.1+build.5"])
@@ -54,12 +56,13 @@ test("a version that differs from a published one in build metadata only is refu
   expect(staged()).toEqual([]);
 });
 
-test("versions that an earlier release stored side by side stay readable, and can be deprecated and unpublished", async () => {
+test("versions that an earlier release stored side by side can be read, deprecated and unpublished", async () => {
   const content = random(100);
   await publish("pear", "1.0.0", random(100));
   await publish("pear", "1.0.1", content);
   api.db.$client.exec(
-    "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
+    "UPDATE version SET name = '1.0.0+b', document = replace(document, '1.0.1', '1.0.0+b') WHERE name = '1.0.1'; " +
+      "UPDATE node SET full_path = replace(full_path, '1.0.1', '1.0.0+b')",
   );
   expect((await api.npm("GET", "/pear/-/pear-1.0.0+b.tgz")).body.equals(content)).toBe(true);
   const { json } = await api.npm("GET", "/pear?write=true");
@@ -98,12 +101,12 @@ test.each([
     "letters that are no base64",
     withAttachment({ data: `${data.slice(0, 400)}%$${data.slice(402)}` }),
     400,
-    /no base64/,
+    /not valid base64/,
   ],
-  ["base64 that goes on after its end", withAttachment({ data: `QQ==${data}` }), 400, /no base64/],
-  ["half a letter of base64", withAttachment({ data: data.slice(0, -3) }), 400, /no base64/],
+  ["base64 that goes on after its end", withAttachment({ data: `QQ==${data}` }), 400, /not valid base64/],
+  ["half a letter of base64", withAttachment({ data: data.slice(0, -3) }), 400, /not valid base64/],
   ["an empty tarball", { ...withDist({}), _attachments: { "pear-1.0.0.tgz": { data: "" } } }, 400, /is empty/],
-  ["no tarball", { ...whole, _attachments: {} }, 400, /without its tarball/],
+  ["no tarball", { ...whole, _attachments: {} }, 400, /has no tarball/],
   [
     "two tarballs",
     { ...whole, _attachments: { "a.tgz": { data }, "b.tgz": { data } } },
@@ -119,7 +122,7 @@ test.each([
   ["two versions", { ...whole, versions: { ...whole.versions, "1.0.1": {} } }, 400, /the one version/],
   ["no version", { ...whole, versions: {} }, 400, /the one version/],
   ["what is no version", { ...whole, versions: { "1.0": { ...version, version: "1.0" } } }, 400, /"1.0" is no version/],
-  ["another version inside", { ...whole, versions: { "1.0.1": version } }, 400, /says that it is version "1.0.0"/],
+  ["another version inside", { ...whole, versions: { "1.0.1": version } }, 400, /names the version "1.0.0"/],
   ["another name inside", { ...whole, name: "apple" }, 400, /names the package "apple"/],
   [
     "another name deeper inside",
@@ -127,8 +130,8 @@ test.each([
     400,
     /names the package "apple"/,
   ],
-  ["a version as a dist-tag", { ...whole, "dist-tags": { "1.x": "1.0.0" } }, 400, /"1.x" is no dist-tag/],
-  ["a list", [], 400, /no JSON object/],
+  ["a version as a dist-tag", { ...whole, "dist-tags": { "1.x": "1.0.0" } }, 400, /"1.x" is not a valid dist-tag/],
+  ["a list", [], 400, /not a JSON object/],
   ["no JSON", Buffer.from('{"versions":'), 400, /no JSON/],
   [
     "JSON that ends within the tarball",
@@ -168,7 +171,7 @@ test.each([
   "caf%C3%A9",
   "%ff",
   "x".repeat(215),
-])("%s is no name of a package", async (name) => {
+])("%s is not a valid name of a package", async (name) => {
   for (const method of ["PUT", "GET"]) {
     const { status, headers, body } = await rawRequest(
       api.port,
@@ -192,7 +195,7 @@ test.each(["../../../x.tgz", "..%2f..%2fx.tgz", "%2e%2e", "x%00.tgz", "%5c..%5cx
   },
 );
 
-test("names of JavaScript's own objects are names like any other, and pollute nothing", async () => {
+test("names of JavaScript's own objects are ordinary names, and pollute nothing", async () => {
   const hostile = JSON.stringify(publication("constructor", "1.0.0", tarball)).replace(
     '"name":',
     '"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}},"name":',
@@ -212,7 +215,7 @@ test("names of JavaScript's own objects are names like any other, and pollute no
   expect((await api.npm("GET", "/constructor/toString")).status).toBe(404);
 });
 
-test("a body that comes letter by letter, attachments first, with escapes that other encoders write, is the same publication", async () => {
+test("a body in single bytes, with attachments first and rare escapes, is the same publication", async () => {
   const content = Buffer.from(Array.from({ length: 300 }, (_, i) => (i * 7) % 256));
   const { _attachments, ...rest } = publication("pear", "1.0.0", content, {
     document: {
@@ -234,7 +237,7 @@ test("a body that comes letter by letter, attachments first, with escapes that o
   });
 });
 
-test("hashes that a client leaves out are made", async () => {
+test("hashes that a client leaves out are added", async () => {
   await put("pear", withDist({}));
   const { dist } = (await api.npm("GET", "/pear/1.0.0")).json;
   expect(dist).toEqual({
@@ -249,7 +252,8 @@ test("a publication that is cut off leaves nothing", async () => {
   for (const length of [200, 400_000, bytes.length - 1]) {
     const socket = connect(api.port, "127.0.0.1");
     socket.write(
-      `PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+      `PUT ${api.base}/pear HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\n` +
+        `Content-Length: ${bytes.length}\r\n\r\n`,
     );
     await new Promise((resolve) => void socket.write(bytes.subarray(0, length), resolve));
     socket.destroy();
@@ -261,7 +265,7 @@ test("a publication that is cut off leaves nothing", async () => {
   expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
 });
 
-test("16 versions published at once are all there; of the same version published twice at once one is", async () => {
+test("16 versions published at once all exist, and the same version published twice at once exists once", async () => {
   const contents = Array.from({ length: 16 }, () => random(30_000));
   const answers = await Promise.all(
     contents.map((content, i) => publish("@s/pear", `1.${i}.0`, content, { tag: `t${i}` })),
@@ -295,7 +299,7 @@ test.each([
   ],
   ["npm login", "PUT", "/-/user/org.couchdb.user:joe", { authorization: "" }, 403, /_auth/],
   ["npm login by web", "POST", "/-/v1/login", { authorization: "" }, 403, /_auth/],
-  ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not offered/],
+  ["an audit", "POST", "/-/npm/v1/security/advisories/bulk", {}, 404, /not supported/],
   ["owners", "GET", "/-/user/org.couchdb.user:joe", {}, 403, /there are no users, owners/],
   ["access", "GET", "/-/package/pear/access", {}, 403, /there are no users, owners/],
   ["a missing package", "GET", "/pear", {}, 404, /there is no package pear in demo\/packages/],
@@ -314,7 +318,7 @@ test.each([
   ["/npm/nowhere/packages", /there is no project nowhere/],
   ["/npm/demo/nowhere", /there is no repository demo\/nowhere/],
   ["/npm/demo/files", /of type GENERIC, not NPM/],
-])("%s is no npm repository, and says why", async (base, message) => {
+])("%s is not an npm repository, and the answer says why", async (base, message) => {
   const { status, json } = await npmCaller(api.port, base)("GET", "/-/ping");
   expect([status, json["error"]]).toEqual([404, expect.stringMatching(message)]);
 });
@@ -357,7 +361,8 @@ test.skipIf(process.platform !== "linux")("a tarball of 100 MiB is published and
   await server.kill();
   rmSync(directory, { recursive: true, force: true });
   console.log(
-    `a tarball of 102 MiB: ${Math.round(ms)} ms, memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
+    `a tarball of 102 MiB: ${Math.round(ms)} ms, ` +
+      `memory ${Math.round(before)} MiB and at most ${Math.round(grown)} MiB more`,
   );
   expect(grown).toBeLessThan(100);
 });

@@ -40,7 +40,7 @@ const view = async (what: string, ...fields: string[]): Promise<unknown> => {
 /** npm 10 shows a list of one as its one member. */
 const versions = async (what: string): Promise<unknown> => [await view(what, "versions")].flat();
 
-test("what npm publishes, scoped or not, npm shows and installs with its dependencies", { timeout: LONG }, async () => {
+test("npm shows and installs what it publishes, scoped or not, with dependencies", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await publish("pear", "1.1.0");
   await publish("@orchard/apple", "2.0.0", { manifest: { dependencies: { pear: "^1.0.0" } } });
@@ -67,13 +67,13 @@ test("what npm publishes, scoped or not, npm shows and installs with its depende
   expect(installed("pear")).toContain("pear@1.0.0");
 });
 
-test("a version is published once", { timeout: LONG }, async () => {
+test("npm publishes a version only once", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await expect(publish("pear", "1.0.0")).rejects.toThrow(/previously published version/);
   expect(await versions("pear")).toEqual(["1.0.0"]);
 });
 
-test("dist-tags are set, shown, moved and removed", { timeout: LONG }, async () => {
+test("npm sets, shows, moves and removes dist-tags", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await publish("pear", "2.0.0-rc.1", { args: ["--tag", "next"] });
   expect(await view("pear", "dist-tags")).toEqual({ latest: "1.0.0", next: "2.0.0-rc.1" });
@@ -90,7 +90,7 @@ test("dist-tags are set, shown, moved and removed", { timeout: LONG }, async () 
   await expect(npm.run(".", "dist-tag", "rm", "pear", "latest")).rejects.toThrow(/latest cannot be removed/);
 });
 
-test("a deprecation is shown and taken back", { timeout: LONG }, async () => {
+test("npm shows a deprecation and takes it back", { timeout: LONG }, async () => {
   await publish("@orchard/pear", "1.0.0");
   await publish("@orchard/pear", "1.1.0");
   await npm.run(".", "deprecate", "@orchard/pear@1.0.0", "it is rotten");
@@ -100,7 +100,7 @@ test("a deprecation is shown and taken back", { timeout: LONG }, async () => {
   expect(await view("@orchard/pear@1.0.0", "deprecated")).toBeNull();
 });
 
-test("one version is unpublished, then the whole package, and nothing of it stays", { timeout: LONG }, async () => {
+test("npm unpublishes one version, then the whole package, and nothing of it stays", { timeout: LONG }, async () => {
   for (const version of ["1.0.0", "1.1.0", "1.2.0"]) await publish("@orchard/pear", version);
   await npm.run(".", "dist-tag", "add", "@orchard/pear@1.2.0", "ripe");
   await npm.run(".", "unpublish", "@orchard/pear@1.2.0");
@@ -116,7 +116,7 @@ test("one version is unpublished, then the whole package, and nothing of it stay
   expect(await versions("@orchard/pear")).toEqual(["1.0.0"]);
 });
 
-test("search finds by name, description and keyword; ping and whoami answer", { timeout: LONG }, async () => {
+test("npm search finds by name, description and keyword, and ping and whoami answer", { timeout: LONG }, async () => {
   await publish("pear", "1.0.0");
   await publish("@orchard/apple", "1.0.0", {
     manifest: { description: "keeps the doctor away", keywords: ["health"] },
@@ -131,11 +131,15 @@ test("search finds by name, description and keyword; ping and whoami answer", { 
   expect((await npm.run(".", "whoami")).trim()).toBe("admin");
 });
 
-test("what is not offered says so, and an installation goes on without an audit", { timeout: LONG }, async () => {
-  await publish("pear", "1.0.0");
-  await expect(npm.run(".", "owner", "add", "joe", "pear")).rejects.toThrow(/there are no users, owners/);
-  await expect(npm.run(".", "star", "pear")).rejects.toThrow(/owners and stars of packages are not kept here/);
-  const app = npm.folder("app", { name: "app", version: "1.0.0" });
-  await npm.run(app, "install", "pear");
-  expect(existsSync(join(npm.home, app, "node_modules", "pear"))).toBe(true);
-});
+test(
+  "unsupported commands of npm say so, and an installation goes on without an audit",
+  { timeout: LONG },
+  async () => {
+    await publish("pear", "1.0.0");
+    await expect(npm.run(".", "owner", "add", "joe", "pear")).rejects.toThrow(/there are no users, owners/);
+    await expect(npm.run(".", "star", "pear")).rejects.toThrow(/owners and stars of packages are not kept here/);
+    const app = npm.folder("app", { name: "app", version: "1.0.0" });
+    await npm.run(app, "install", "pear");
+    expect(existsSync(join(npm.home, app, "node_modules", "pear"))).toBe(true);
+  },
+);

@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(tools.crane === null)("crane", () => {
-  test("logs in, copies across repositories with mounts, pulls, validates, lists and deletes", async () => {
+  test("crane logs in, copies across repositories with mounts, pulls, validates, lists and deletes", async () => {
     await client("crane", "auth", "login", "--insecure", api.host, "-u", ADMIN.username, "-p", ADMIN.password);
     for (const [tag, made] of [
       ["one", image],
@@ -81,7 +81,7 @@ describe.skipIf(tools.crane === null)("crane", () => {
 });
 
 describe.skipIf(tools.regctl === null)("regctl", () => {
-  test("copies, attaches by subject, finds what is attached, deletes a tag and a manifest", async () => {
+  test("regctl copies, attaches by subject, finds what is attached, deletes a tag and a manifest", async () => {
     for (const tag of ["one", "multi"]) await regctl("image", "copy", at(`seed:${tag}`), at(`by/regctl:${tag}`));
     expect(await missing("by/regctl", index)).toEqual([]);
     writeFileSync(join(folder, "sbom.json"), '{"sbom":true}');
@@ -129,11 +129,12 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
     expect((await regctl("repo", "ls", api.host)).split("\n")).toContain("team/images/seed");
   });
 
-  test("sends a blob in chunks", async () => {
+  test("regctl sends a blob in chunks", async () => {
     const blob = join(folder, "blob");
     const bytes = Buffer.alloc(20 * MIB, "chunks");
     writeFileSync(blob, bytes);
-    const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,blobChunk=${MIB},blobMax=${2 * MIB}`;
+    const sizes = `blobChunk=${MIB},blobMax=${2 * MIB}`;
+    const host = `reg=${api.host},user=${ADMIN.username},pass=${ADMIN.password},tls=disabled,${sizes}`;
     const digest = await new Promise<string>((resolve, reject) => {
       const child = spawn(tools.regctl ?? "", ["blob", "put", at("by/chunks"), "--host", host], {
         stdio: ["pipe", "pipe", "inherit"],
@@ -154,7 +155,7 @@ describe.skipIf(tools.regctl === null)("regctl", () => {
 });
 
 describe.skipIf(tools.skopeo === null)("skopeo", () => {
-  test("copies all of an index to a folder and back, and inspects", async () => {
+  test("skopeo copies all of an index to a folder and back, and inspects", async () => {
     const login = `${ADMIN.username}:${ADMIN.password}`;
     await client(
       "skopeo",
@@ -196,7 +197,7 @@ describe.skipIf(tools.skopeo === null)("skopeo", () => {
 });
 
 describe.skipIf(tools.helm === null)("helm", () => {
-  test("logs in, pushes a chart and pulls the same", async () => {
+  test("helm logs in, pushes a chart and pulls the same", async () => {
     const chart = join(folder, "chart");
     mkdirSync(join(chart, "templates"), { recursive: true });
     writeFileSync(join(chart, "Chart.yaml"), "apiVersion: v2\nname: demo\nversion: 1.2.0+build.5\n");

@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => instance.remove());
 
-test("an upload that loses the control plane, and then the whole service, goes on where it stood", async () => {
+test("an upload that loses the control plane, and then the whole service, goes on at its offset", async () => {
   const { http } = createClient(instance.url);
   const call: typeof http = (method, path, options) => http(method, path, { ...options, login: authorization });
   const layer = makeBlob(24 * MIB);

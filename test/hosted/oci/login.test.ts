@@ -24,7 +24,7 @@ const bearer = (scopes: RegistryScope[]) => ({
 type Token = { token: string; access_token: string; expires_in: number; issued_at: string };
 
 describe("docker login and what follows", () => {
-  test("the challenge leads to a token by Basic, which opens what its scopes name", async () => {
+  test("the challenge leads to a token by Basic, which allows what its scopes name", async () => {
     const refused = await api.http("GET", "/v2/", { login: null });
     expect([refused.status, codeOf(refused), challengeOf(refused)]).toEqual([
       401,
@@ -50,7 +50,7 @@ describe("docker login and what follows", () => {
     expect((await api.http("GET", "/v2/team/images/app/manifests/v1", { login: `Bearer ${token}` })).status).toBe(200);
   });
 
-  test("a push is asked for pull and push, a mount for pull of its source, the catalog for itself, a delete for delete", async () => {
+  test("the challenge names the scope that push, mount, catalog and delete need", async () => {
     const scopeFor = async (method: string, path: string) =>
       /scope="([^"]+)"/.exec(challengeOf(await api.http(method, path, { login: null })))?.[1];
     expect(await scopeFor("POST", "/v2/team/images/app/blobs/uploads/")).toBe("repository:team/images/app:pull,push");
@@ -61,7 +61,7 @@ describe("docker login and what follows", () => {
     expect(await scopeFor("GET", "/v2/_catalog")).toBe("registry:catalog:*");
   });
 
-  test("OAuth 2 with a password, scopes several times or with blanks", async () => {
+  test("OAuth 2 with a password gives a token for scopes that are repeated or separated by blanks", async () => {
     const form = (fields: Record<string, string>) => ({
       login: null,
       body: new URLSearchParams(fields).toString(),
@@ -87,7 +87,8 @@ describe("docker login and what follows", () => {
     const several = (
       await api.http(
         "GET",
-        "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push&scope=nonsense&scope=registry:catalog:*",
+        "/v2/token?scope=repository:team/images/a:pull&scope=repository:team/images/b:push" +
+          "&scope=nonsense&scope=registry:catalog:*",
       )
     ).json as Token;
     expect(api.deps.registryTokens.check(several.token)?.map(({ name }) => name)).toEqual([
@@ -97,7 +98,7 @@ describe("docker login and what follows", () => {
     ]);
   });
 
-  test("PUBLIC_URL makes the realm, and a Host header that is none does not get into it", async () => {
+  test("PUBLIC_URL makes the realm, and an invalid Host header does not get into it", async () => {
     const raw = await sendRaw(api.port, 'GET /v2/ HTTP/1.1\r\nHost: a",evil="b\r\nConnection: close\r\n\r\n');
     expect(raw.headers).not.toContain("evil");
     const behind = await startImages({ publicUrl: "https://images.example/" });
@@ -109,7 +110,7 @@ describe("docker login and what follows", () => {
 });
 
 describe("tokens", () => {
-  test("allow what their scopes say, for their image, and nothing else", async () => {
+  test("tokens allow what their scopes say, for their image, and nothing else", async () => {
     const call = bearer([{ name: "team/images/app", actions: ["pull"] }]);
     expect((await api.http("GET", "/v2/team/images/app/tags/list", call)).status).toBe(200);
     const wanted: [string, string][] = [
@@ -143,7 +144,7 @@ describe("tokens", () => {
     ).toBe(201);
   });
 
-  test("are over after their time, and no letter of them may be changed", async () => {
+  test("tokens are over after their time, and no letter of them may be changed", async () => {
     const token = api.deps.registryTokens.issue([], 60);
     const path = "/v2/";
     expect((await api.http("GET", path, { login: `Bearer ${token}` })).status).toBe(200);
@@ -173,7 +174,7 @@ describe("tokens", () => {
 });
 
 describe("Basic", () => {
-  test("is taken everywhere; wrong ones are refused, later each time; none are no failed login", async () => {
+  test("Basic is taken everywhere; wrong ones are refused, later each time; none are no failed login", async () => {
     const own = await startImages();
     for (let i = 0; i < 50; i += 1)
       expect((await own.http("GET", i % 2 === 0 ? "/v2/" : "/v2/token", { login: null })).status).toBe(401);
@@ -191,7 +192,7 @@ describe("Basic", () => {
   });
 });
 
-test("a path that turns into another on its way is judged as it is written", async () => {
+test("a path that could turn into another one is judged as it is written", async () => {
   const { headers } = bearer([{ name: "team/images/app", actions: ["pull"] }]);
   const get = (path: string) =>
     sendRaw(

@@ -28,7 +28,7 @@ const fresh = (repository = "team/images") => `${repository}/app${(made += 1)}/p
 const header = (answer: { headers: Headers }, name: string) => answer.headers.get(name);
 
 describe("pushing a blob monolithically", () => {
-  test.each([0, 300, 100_000, 3_000_000])("POST then PUT, %i bytes", async (size) => {
+  test.each([0, 300, 100_000, 3_000_000])("a blob of %i bytes is pushed with POST and PUT", async (size) => {
     const name = fresh();
     const blob = makeBlob(size);
     const begun = await api.http("POST", `/v2/${name}/blobs/uploads/`);
@@ -41,7 +41,7 @@ describe("pushing a blob monolithically", () => {
     expect((await api.http("GET", location)).status).toBe(404);
   });
 
-  test.each([0, 300, 100_000])("a single POST, %i bytes", async (size) => {
+  test.each([0, 300, 100_000])("a blob of %i bytes is pushed with a single POST", async (size) => {
     const name = fresh();
     const blob = makeBlob(size);
     const done = await api.http("POST", `/v2/${name}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes });
@@ -97,7 +97,7 @@ describe("pushing a blob monolithically", () => {
     },
   );
 
-  test("another digest than announced keeps nothing", async () => {
+  test("a blob with another digest than announced is not kept", async () => {
     const name = fresh();
     for (const size of [100, 100_000]) {
       const [sent, announced] = [makeBlob(size), makeBlob(size)];
@@ -115,7 +115,7 @@ describe("pushing a blob monolithically", () => {
     }
   });
 
-  test("an unsupported digest-algorithm is refused at the beginning", async () => {
+  test("an upload with an unsupported digest-algorithm is refused at the beginning", async () => {
     const answer = await api.http("POST", `/v2/${fresh()}/blobs/uploads/?digest-algorithm=sha384`);
     expect([answer.status, codeOf(answer)]).toEqual([400, "DIGEST_INVALID"]);
   });
@@ -127,7 +127,7 @@ describe("pushing a blob in chunks", () => {
     headers: { "content-range": `${from}-${to - 1}`, "content-type": "application/octet-stream" },
   });
 
-  test("in order, the last one with PATCH or with PUT", async () => {
+  test("chunks are pushed in order, the last one with PATCH or with PUT", async () => {
     for (const last of ["PATCH", "PUT"]) {
       const name = fresh();
       const { bytes, digest } = makeBlob(100_000);
@@ -152,7 +152,7 @@ describe("pushing a blob in chunks", () => {
     }
   });
 
-  test("as a stream without Content-Range, continued where it ended", async () => {
+  test("a stream without Content-Range is pushed, and continued where it ended", async () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(50_000);
     const location = await api.begin(name);
@@ -161,7 +161,7 @@ describe("pushing a blob in chunks", () => {
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
-  test("a gap, a repetition or a first chunk that is not the first is 416 with the true range, for PATCH and for the closing PUT; then the upload goes on", async () => {
+  test("a chunk at a wrong offset is 416 with the true range, and the upload goes on", async () => {
     const name = fresh();
     const { bytes, digest } = makeBlob(1_000);
     const location = await api.begin(name);
@@ -185,7 +185,7 @@ describe("pushing a blob in chunks", () => {
     expect((await api.http("PUT", withDigest(location, digest))).status).toBe(201);
   });
 
-  test("a Content-Range that is none, or not as long as the body, is refused", async () => {
+  test("a Content-Range that is invalid, or not as long as the body, is refused", async () => {
     const location = await api.begin(fresh());
     for (const range of ["bytes", "5-1", "0-", "a-b"])
       expect((await api.http("PATCH", location, { body: "hello", headers: { "content-range": range } })).status).toBe(
@@ -197,7 +197,7 @@ describe("pushing a blob in chunks", () => {
     expect(header(await api.http("GET", location), "range")).toBe("0-0");
   });
 
-  test("a session of another image, of another instance, or one that ended, is unknown", async () => {
+  test("an upload of another image or instance, or one that has ended, is unknown", async () => {
     const [name, other] = [fresh(), fresh()];
     const location = await api.begin(name);
     await api.http("PATCH", location, { body: "hello" });
@@ -219,7 +219,7 @@ describe("pushing a blob in chunks", () => {
 });
 
 describe("mounting a blob from another repository", () => {
-  test("201 where it is there; else an ordinary upload", async () => {
+  test("a mount is 201 where the blob exists, else an ordinary upload", async () => {
     const [source, target] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(2_000);
     await api.putBlob(source, blob);
@@ -240,7 +240,7 @@ describe("mounting a blob from another repository", () => {
 });
 
 describe("pushing manifests", () => {
-  test("201 with Location and digest, by tag and by digest; by digest with tags as parameters", async () => {
+  test("a manifest is pushed by tag, by digest, and by digest with tags as parameters", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, null, image);
@@ -256,7 +256,7 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toEqual(["a", "b", "v1"]);
   });
 
-  test("what is not there is named: blobs of an image, children of an index", async () => {
+  test("a manifest with missing blobs or children is refused, and the answer names them", async () => {
     const name = fresh();
     const image = makeImage();
     const index = makeIndex([image]);
@@ -268,13 +268,13 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toBeNull();
   });
 
-  test("another image's blobs do not count", async () => {
+  test("a manifest is refused when only another image has its blobs", async () => {
     const image = makeImage();
     await api.push(fresh(), "v1", image);
     expect(codeOf(await api.putManifest(fresh(), "v1", image))).toBe("MANIFEST_BLOB_UNKNOWN");
   });
 
-  test("descriptors without a size or with -1, and lists and configs that are null, are taken as they are", async () => {
+  test("descriptors without a size or with -1, and null lists and configs, are accepted", async () => {
     const name = fresh();
     const image = makeImage({ layers: [100, 200] });
     const layers = image.blobs
@@ -297,7 +297,7 @@ describe("pushing manifests", () => {
     );
   });
 
-  test("foreign layers lie elsewhere", async () => {
+  test("a manifest with foreign layers is accepted without them", async () => {
     const name = fresh();
     const foreign = [
       {
@@ -311,7 +311,7 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toEqual(["v1"]);
   });
 
-  test("nested indexes, empty indexes and images without layers are taken", async () => {
+  test("nested indexes, empty indexes and images without layers are accepted", async () => {
     const name = fresh();
     await api.push(name, "nested", makeIndex([makeIndex([makeImage(), makeImage({ architecture: "arm64" })])]));
     await api.push(name, "empty", makeIndex([]));
@@ -357,7 +357,7 @@ describe("pushing manifests", () => {
     expect([answer.status, codeOf(answer)]).toEqual([400, code]);
   });
 
-  test("another digest than its own is refused, as is what is no tag", async () => {
+  test("a manifest with a wrong digest or an invalid tag is refused", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, null, image);
@@ -367,7 +367,7 @@ describe("pushing manifests", () => {
     expect((await api.putManifest(name, "a".repeat(128), image)).status).toBe(201);
   });
 
-  test("4 MiB are taken, more is 413", async () => {
+  test("a manifest of 4 MiB is accepted, and a larger one is 413", async () => {
     const name = fresh();
     const size = 4 * 1024 * 1024;
     const sized = (bytes: number): TestManifest => {
@@ -382,7 +382,7 @@ describe("pushing manifests", () => {
     expect(await api.tags(name)).toEqual(["largest"]);
   });
 
-  test("with a subject that need not be there: OCI-Subject", async () => {
+  test("a manifest with a subject, which need not exist, is answered with OCI-Subject", async () => {
     const name = fresh();
     const subject = makeImage();
     const artifact = makeImage({ subject, artifactType: "application/vnd.example.sbom" });

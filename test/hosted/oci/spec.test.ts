@@ -30,7 +30,7 @@ describe("determining support", () => {
 });
 
 describe("pulling manifests", () => {
-  test("GET and HEAD, by tag and by digest, answer the very bytes, their type, digest and length", async () => {
+  test("GET and HEAD of a manifest, by tag and by digest, answer its bytes, type, digest and length", async () => {
     const name = fresh();
     for (const image of [makeImage(), makeImage({ format: "docker" })]) {
       await api.push(name, "v1", image);
@@ -48,7 +48,7 @@ describe("pulling manifests", () => {
     }
   });
 
-  test("what Accept says never hides a manifest: absent, anything, or another type", async () => {
+  test("Accept never hides a manifest: absent, anything, or another type", async () => {
     const name = fresh();
     const index = makeIndex([makeImage()]);
     await api.push(name, "multi", index);
@@ -70,7 +70,7 @@ describe("pulling manifests", () => {
     }
   });
 
-  test("who has it already is told so, by ETag", async () => {
+  test("a client that has a manifest gets 304, by ETag", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, "v1", image);
@@ -84,7 +84,7 @@ describe("pulling manifests", () => {
     );
   });
 
-  test("a manifest, tag, image or repository that is not there is 404", async () => {
+  test("a missing manifest, tag, image or repository is 404", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     const codes = [];
@@ -103,21 +103,24 @@ describe("pulling manifests", () => {
 });
 
 describe("pulling blobs", () => {
-  test.each([0, 1, 1_000, 100_000])("a blob of %i bytes: GET, HEAD, digest and length", async (size) => {
-    const name = fresh();
-    const blob = makeBlob(size);
-    await api.putBlob(name, blob);
-    const got = await api.http("GET", `/v2/${name}/blobs/${blob.digest}`);
-    const head = await api.http("HEAD", `/v2/${name}/blobs/${encodeURIComponent(blob.digest)}`);
-    expect([got.status, head.status, sha256(got.bytes)]).toEqual([200, 200, blob.digest]);
-    for (const answer of [got, head])
-      expect([header(answer, "docker-content-digest"), header(answer, "content-length")]).toEqual([
-        blob.digest,
-        String(size),
-      ]);
-  });
+  test.each([0, 1, 1_000, 100_000])(
+    "GET and HEAD of a blob of %i bytes answer its bytes, digest and length",
+    async (size) => {
+      const name = fresh();
+      const blob = makeBlob(size);
+      await api.putBlob(name, blob);
+      const got = await api.http("GET", `/v2/${name}/blobs/${blob.digest}`);
+      const head = await api.http("HEAD", `/v2/${name}/blobs/${encodeURIComponent(blob.digest)}`);
+      expect([got.status, head.status, sha256(got.bytes)]).toEqual([200, 200, blob.digest]);
+      for (const answer of [got, head])
+        expect([header(answer, "docker-content-digest"), header(answer, "content-length")]).toEqual([
+          blob.digest,
+          String(size),
+        ]);
+    },
+  );
 
-  test.each([1_000, 100_000])("Range and If-None-Match of a blob of %i bytes", async (size) => {
+  test.each([1_000, 100_000])("Range and If-None-Match work for a blob of %i bytes", async (size) => {
     const name = fresh();
     const blob = makeBlob(size);
     await api.putBlob(name, blob);
@@ -137,7 +140,7 @@ describe("pulling blobs", () => {
     expect([stale.status, stale.bytes.length]).toEqual([200, size]);
   });
 
-  test("a blob is there for its own image only", async () => {
+  test("a blob exists for its own image only", async () => {
     const [one, other] = [fresh(), fresh("team/docker")];
     const blob = makeBlob(500);
     await api.putBlob(one, blob);
@@ -148,7 +151,7 @@ describe("pulling blobs", () => {
 });
 
 describe("listing tags", () => {
-  test("in the order of their bytes, by pages with n, last and Link", async () => {
+  test("tags are listed in the order of their bytes, in pages with n, last and Link", async () => {
     const name = fresh();
     const image = makeImage();
     await api.push(name, null, image);
@@ -170,7 +173,7 @@ describe("listing tags", () => {
       expect((await api.http("GET", `/v2/${name}/tags/list?n=${n}`)).status).toBe(400);
   });
 
-  test("an image without tags has an empty list; what is no image is 404", async () => {
+  test("an image without tags has an empty list of tags, and a missing image is 404", async () => {
     const name = fresh();
     await api.push(name, null, makeImage());
     expect(await api.tags(name)).toEqual([]);
@@ -188,7 +191,7 @@ describe("listing referrers", () => {
     return { manifests, filters: header(answer, "oci-filters-applied") };
   };
 
-  test("descriptors with artifactType, or the config's type, and annotations; filtered when asked; gone when deleted", async () => {
+  test("referrers are listed with type and annotations, filtered on request, until they are deleted", async () => {
     const name = fresh();
     const subject = makeImage();
     await api.push(name, "v1", subject);
@@ -224,7 +227,7 @@ describe("listing referrers", () => {
     ]);
   });
 
-  test("nothing attached is an empty index, also of a digest that is not here; a digest that is none is 400", async () => {
+  test("referrers of any digest without attachments are an empty index, and an invalid digest is 400", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     expect((await referrers(name, NOWHERE)).manifests).toEqual([]);
@@ -235,7 +238,7 @@ describe("listing referrers", () => {
 });
 
 describe("content management", () => {
-  test("deleting a tag leaves the manifest; deleting the manifest takes its tags along; blobs go alone", async () => {
+  test("deleting a tag leaves its manifest, deleting a manifest deletes its tags, and blobs go alone", async () => {
     const name = fresh();
     const image = makeImage();
     for (const tag of ["a", "b", "c"]) await api.push(name, tag, image);
@@ -252,7 +255,7 @@ describe("content management", () => {
     expect((await api.http("GET", `/v2/${name}/blobs/${config?.digest}`)).status).toBe(404);
   });
 
-  test("what is not there is 404", async () => {
+  test("deleting something that does not exist is 404", async () => {
     const name = fresh();
     await api.push(name, "v1", makeImage());
     for (const path of [`manifests/v2`, `manifests/${NOWHERE}`, `blobs/${NOWHERE}`]) {
@@ -263,7 +266,7 @@ describe("content management", () => {
 });
 
 describe("the catalog", () => {
-  test("names the images with tags of all hosted repositories, by pages", async () => {
+  test("the catalog lists the images with tags of all hosted repositories, in pages", async () => {
     const names = ["team/images/zz-a", "team/images/zz-b/c", "team/docker/zz"];
     for (const name of names) await api.push(name, "v1", makeImage());
     const seen: string[] = [];
@@ -279,7 +282,7 @@ describe("the catalog", () => {
 });
 
 describe("errors", () => {
-  test("have distribution's form", async () => {
+  test("errors have distribution's form", async () => {
     const answer = await api.http("GET", "/v2/team/images/none/manifests/v1");
     expect(header(answer, "content-type")).toContain("application/json");
     expect(answer.json).toEqual({ errors: [{ code: "MANIFEST_UNKNOWN", message: expect.stringContaining("v1") }] });
@@ -294,7 +297,7 @@ describe("errors", () => {
     ["an empty part", "team/images//app", "NAME_INVALID", "lower-case"],
     ["an encoded slash", "team/images/a%2fb", "NAME_INVALID", "lower-case"],
     ["a name that is too long", `team/images/${"a".repeat(250)}`, "NAME_INVALID", "255"],
-  ])("%s says so to those who push and to those who pull", async (_what, name, code, words) => {
+  ])("%s is refused with its reason in pushes and pulls", async (_what, name, code, words) => {
     for (const answer of [
       await api.http("POST", `/v2/${name}/blobs/uploads/`),
       await api.http("GET", `/v2/${name}/tags/list`),
@@ -307,7 +310,7 @@ describe("errors", () => {
     }
   });
 
-  test("methods that are not offered are 405, paths that are not 404", async () => {
+  test("unsupported methods are 405, and unknown paths are 404", async () => {
     const answer = await api.http("PATCH", "/v2/team/images/app/manifests/v1", { body: "x" });
     expect([answer.status, header(answer, "allow"), codeOf(answer)]).toEqual([
       405,

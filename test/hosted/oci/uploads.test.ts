@@ -39,30 +39,39 @@ async function cut(port: number, method: string, path: string, bytes: Buffer, an
 }
 
 describe("an upload that is cut", () => {
-  test.each(["PATCH", "PUT"])("in a %s keeps what came and goes on from there", async (method) => {
-    const blob = makeBlob(8 * MIB);
-    const location = await api.begin(NAME);
-    await cut(api.port, method, withDigest(location, blob.digest), blob.bytes.subarray(0, 5 * MIB), blob.bytes.length);
-    const here = async () => Number(/^0-(\d+)$/.exec(rangeOf(await api.http("GET", location)) ?? "")?.[1]) + 1;
-    await expect.poll(here).toBeGreaterThan(1);
-    let offset = await here();
-    expect(offset).toBeLessThanOrEqual(5 * MIB);
-    expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(404);
-    while (offset < blob.bytes.length) {
-      const to = Math.min(offset + 3 * MIB, blob.bytes.length);
-      const answer = await api.http("PATCH", location, {
-        body: blob.bytes.subarray(offset, to),
-        headers: { "content-range": `${offset}-${to - 1}` },
-      });
-      expect([answer.status, rangeOf(answer)]).toEqual([202, `0-${to - 1}`]);
-      offset = to;
-    }
-    expect((await api.http("PUT", withDigest(location, blob.digest))).status).toBe(201);
-    expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
-    expect(staged()).toEqual([]);
-  });
+  test.each(["PATCH", "PUT"])(
+    "an upload that is cut in a %s keeps what came and goes on from there",
+    async (method) => {
+      const blob = makeBlob(8 * MIB);
+      const location = await api.begin(NAME);
+      await cut(
+        api.port,
+        method,
+        withDigest(location, blob.digest),
+        blob.bytes.subarray(0, 5 * MIB),
+        blob.bytes.length,
+      );
+      const here = async () => Number(/^0-(\d+)$/.exec(rangeOf(await api.http("GET", location)) ?? "")?.[1]) + 1;
+      await expect.poll(here).toBeGreaterThan(1);
+      let offset = await here();
+      expect(offset).toBeLessThanOrEqual(5 * MIB);
+      expect((await api.http("HEAD", `/v2/${NAME}/blobs/${blob.digest}`)).status).toBe(404);
+      while (offset < blob.bytes.length) {
+        const to = Math.min(offset + 3 * MIB, blob.bytes.length);
+        const answer = await api.http("PATCH", location, {
+          body: blob.bytes.subarray(offset, to),
+          headers: { "content-range": `${offset}-${to - 1}` },
+        });
+        expect([answer.status, rangeOf(answer)]).toEqual([202, `0-${to - 1}`]);
+        offset = to;
+      }
+      expect((await api.http("PUT", withDigest(location, blob.digest))).status).toBe(201);
+      expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
+      expect(staged()).toEqual([]);
+    },
+  );
 
-  test("in a single POST, or in a manifest, leaves nothing", async () => {
+  test("an upload that is cut in a single POST, or in a manifest, leaves nothing", async () => {
     const blob = makeBlob(4 * MIB);
     await cut(
       api.port,
@@ -78,7 +87,7 @@ describe("an upload that is cut", () => {
     expect(api.logs.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  test("by the death of the service goes on after its restart", async () => {
+  test("an upload that is cut by the death of the service goes on after its restart", async () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const blob = makeBlob(8 * MIB);
     let server = await forkApi(directory);
@@ -116,8 +125,8 @@ describe("an upload that is cut", () => {
   });
 });
 
-describe("many at once", () => {
-  test("16 pushes of one blob, in every way, end in one", async () => {
+describe("simultaneous pushes", () => {
+  test("16 simultaneous pushes of one blob, in every way, end in one blob", async () => {
     const blob = makeBlob(300_000);
     const ways = [
       () => api.http("POST", `/v2/${NAME}/blobs/uploads/?digest=${blob.digest}`, { body: blob.bytes }),
@@ -138,7 +147,7 @@ describe("many at once", () => {
     expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${blob.digest}`)).bytes)).toBe(blob.digest);
   });
 
-  test("16 pushes of one tag end with one of them, whole", async () => {
+  test("16 simultaneous pushes of one tag end with one of them, whole", async () => {
     const images = Array.from({ length: 16 }, (_, i) => (i % 2 === 0 ? makeImage() : makeIndex([makeImage()])));
     await Promise.all(images.map((image) => api.push(NAME, "latest", image)));
     const found = sha256((await api.http("GET", `/v2/${NAME}/manifests/latest`)).bytes);
@@ -156,8 +165,8 @@ describe("many at once", () => {
   });
 });
 
-describe("limits", () => {
-  test("MAX_UPLOAD holds for every way to send, and what is too large is not kept", async () => {
+describe("limits of uploads", () => {
+  test("MAX_UPLOAD holds for every way to push a blob, and a larger blob is not kept", async () => {
     const { bytes, digest } = makeBlob(33 * MIB);
     const half = bytes.subarray(0, 20 * MIB);
     const location = await api.begin(NAME);
@@ -171,7 +180,7 @@ describe("limits", () => {
     expect(blobs()).toBe(0);
   });
 
-  test("other answers do not wait for uploads", async () => {
+  test("other requests do not wait for uploads", async () => {
     const directory = mkdtempSync(join(tmpdir(), "images-"));
     const server = await forkApi(directory);
     const client = createClient(`http://127.0.0.1:${server.port}`);
@@ -198,7 +207,8 @@ describe("limits", () => {
     rmSync(directory, { recursive: true, force: true });
     const sorted = times.toSorted((a, b) => a - b);
     console.log(
-      `while 256 MiB of layers came in: ${sorted.length} answers, p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
+      `while 256 MiB of layers arrived: ${sorted.length} answers, ` +
+        `p99 ${(sorted[Math.floor(sorted.length * 0.99)] ?? 0).toFixed(1)} ms`,
     );
     expect(sorted.length).toBeGreaterThan(5);
   });
@@ -212,14 +222,15 @@ function mountSmallDisk(): string | null {
     return directory;
   } catch (error) {
     console.warn(
-      `SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+      "SKIPPED: a full disk is not tested, because a small one cannot be mounted here " +
+        `(needs root on Linux): ${String(error)}`,
     );
     rmSync(directory, { recursive: true });
     return null;
   }
 }
 
-test("a full disk is said to those who push, and what is there stays", async (context) => {
+test("a push to a full disk is refused with that reason, and existing content stays", async (context) => {
   const disk = mountSmallDisk();
   if (disk === null) return context.skip();
   try {

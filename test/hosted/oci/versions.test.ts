@@ -32,7 +32,8 @@ const events = () =>
   ).map(({ subject, version, digest }) => [subject, version, digest]);
 const versions = () =>
   rows<{ name: string; digest: string; size: number }>(
-    "SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id ORDER BY package.name, version.name",
+    "SELECT version.name, digest, size FROM version JOIN package ON package.id = package_id " +
+      "ORDER BY package.name, version.name",
   );
 const files = () =>
   rows<{ path: string }>("SELECT full_path AS path FROM node WHERE folder = 0 ORDER BY full_path").map(
@@ -61,8 +62,8 @@ function expectFiles(...images: TestManifest[]): void {
   expect(files()).toEqual([...new Set(images.flatMap(below))].toSorted());
 }
 
-describe("tags are versions", () => {
-  test("with the digest of their manifest and the size of all they need, each layer once", async () => {
+describe("tags as versions", () => {
+  test("tags are versions with the digest of their manifest and their size, each layer once", async () => {
     const shared = makeBlob(5_000);
     const [one, two] = [
       makeImage({ layers: [shared, 100] }),
@@ -77,7 +78,7 @@ describe("tags are versions", () => {
     ]);
   });
 
-  test("REAL_TIME hears of a tag that is made or moved, once each, and not of what is pushed by digest or again", async () => {
+  test("a tag that is created or moved makes one event, and a push by digest or of the same none", async () => {
     const [one, two] = [makeImage(), makeImage()];
     await api.push(NAME, null, one);
     expect(events()).toEqual([]);
@@ -88,7 +89,7 @@ describe("tags are versions", () => {
     expect(rows("SELECT * FROM event WHERE kind = 'node'")).toEqual([]);
   });
 
-  test("it hears of the tags that something is attached to: to their manifest, to a child of their index, to an attachment, and by a tag that says so", async () => {
+  test("an attachment to a manifest, a child of an index or an attachment makes an event of its tag", async () => {
     const child = makeImage();
     const index = makeIndex([child]);
     for (const tag of ["v1", "v2"]) await api.push(NAME, tag, index);
@@ -114,7 +115,7 @@ describe("tags are versions", () => {
     expect(await heard(() => api.push(NAME, `${child.digest.replace(":", "-")}.sig`, signature))).toEqual(both);
   });
 
-  test("it hears of a tag that is only named as if it were attached: to itself, to what is not there, or by what it is", async () => {
+  test("a tag that only has the name of an attachment makes an event of its own", async () => {
     const v1 = makeImage();
     await api.push(NAME, "v1", v1);
     const [own, index, signature] = [makeImage(), makeIndex([makeImage(), makeImage()]), makeSignature()];
@@ -140,7 +141,7 @@ describe("tags are versions", () => {
 });
 
 describe("deleting a version", () => {
-  test("takes all that only it needs, and what is attached; what other tags and indexes need stays", async () => {
+  test("deleting a version deletes its attachments and all that no other tag or index needs", async () => {
     const shared = makeBlob(5_000);
     const [amd, arm] = [
       makeImage({ layers: [shared, 100] }),
@@ -175,7 +176,7 @@ describe("deleting a version", () => {
     ]).toEqual([[], [], [], [], []]);
   });
 
-  test("a second tag of the same manifest keeps it, and so does an index", async () => {
+  test("a manifest stays while a second tag or an index has it", async () => {
     const image = makeImage();
     const index = makeIndex([image]);
     for (const tag of ["a", "b"]) await api.push(NAME, tag, image);
@@ -186,7 +187,7 @@ describe("deleting a version", () => {
     expect((await api.http("GET", `/v2/${NAME}/manifests/index`)).status).toBe(200);
   });
 
-  test("a whole image goes with all its tags; others stay, also one whose name begins like it", async () => {
+  test("a whole image is deleted with all its tags, but not an image whose name begins with its name", async () => {
     const [one, two] = [makeImage(), makeImage({ layers: [20_000] })];
     for (const tag of ["a", "b"]) await api.push(NAME, tag, one);
     await api.push(NAME, null, two);
@@ -199,7 +200,7 @@ describe("deleting a version", () => {
     expect(files().every((path) => path.startsWith(`/${IMAGE}/blobs/`))).toBe(true);
   });
 
-  test("an image that has lost its tags can still be deleted, and then the repository is empty", async () => {
+  test("an image without tags can be deleted, and then the repository is empty", async () => {
     for (const image of [makeImage(), makeImage()]) await api.push(NAME, "latest", image);
     expect((await api.http("DELETE", `/v2/${NAME}/manifests/latest`)).status).toBe(202);
     const remove = () => api.http("DELETE", `/repository/api/package/delete/team/images?packageKey=oci://${IMAGE}`);
@@ -212,7 +213,7 @@ describe("deleting a version", () => {
     expect((await remove()).status).toBe(404);
   });
 
-  test("what is pushed while the image is deleted is refused, gone or whole", async () => {
+  test("a push while its image is deleted is refused, gone or whole", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, at) => api.push(NAME, `old${at}`, makeImage({ layers: [10] }))));
     const index = makeIndex([makeImage(), makeImage({ architecture: "arm64" })]);
     const over = deleteImage(api.db, repository(), IMAGE, Date.now());
@@ -223,7 +224,7 @@ describe("deleting a version", () => {
     if (tags.length > 0) expectFiles(index);
   });
 
-  test("1,200 tags go in bounded transactions", async () => {
+  test("an image with 1,200 tags is deleted in bounded transactions", async () => {
     const image = makeImage();
     await api.push(NAME, null, image);
     const tags = Array.from({ length: 12 }, (_, i) =>
@@ -236,7 +237,7 @@ describe("deleting a version", () => {
   });
 });
 
-describe("housekeeping", () => {
+describe("housekeeping of images", () => {
   /** As it is where nothing replicates in real time, after so many hours. */
   async function later(hours: number): Promise<void> {
     clock.ahead += hours * HOUR;
@@ -248,7 +249,7 @@ describe("housekeeping", () => {
     }).run();
   }
 
-  test("blobs that no manifest names go after a day, then their content; what manifests name stays", async () => {
+  test("blobs without a manifest go after a day, then their content; blobs of manifests stay", async () => {
     const image = makeImage();
     const [loose, asked] = [makeBlob(50_000), makeBlob(1_000)];
     await api.push(NAME, "v1", image);
@@ -270,7 +271,7 @@ describe("housekeeping", () => {
       expect(sha256((await api.http("GET", `/v2/${NAME}/blobs/${digest}`)).bytes)).toBe(digest);
   });
 
-  test("blobs of a deleted manifest stay a day from then on, so that a push that counts on them ends well", async () => {
+  test("blobs of a deleted manifest stay another day, for pushes that count on them", async () => {
     const shared = makeBlob(5_000);
     const [old, young] = [makeImage({ layers: [shared] }), makeImage({ layers: [shared] })];
     await api.push(NAME, "v1", old);
@@ -284,8 +285,8 @@ describe("housekeeping", () => {
   });
 });
 
-describe("names in each other's way", () => {
-  test("an image whose name is that of another one's blob is refused, and the other stays whole", async () => {
+describe("colliding names", () => {
+  test("an image with the name of another image's blob is refused, and the other image stays whole", async () => {
     const image = makeImage();
     await api.push(NAME, "v1", image);
     const [blob] = image.blobs;
@@ -298,7 +299,7 @@ describe("names in each other's way", () => {
     expectFiles(image);
   });
 
-  test("images named like the parts of a path are images like others", async () => {
+  test("images named like parts of a path are images like others", async () => {
     for (const image of ["blobs", "manifests", "tags/list", "uploads", "blobs/uploads", "referrers", "v2"]) {
       const made = makeImage();
       await api.push(`team/images/${image}`, "v1", made);
@@ -310,9 +311,11 @@ describe("names in each other's way", () => {
     }
   });
 
-  test("annotations named like parts of an object are annotations", async () => {
+  test("annotations named like properties of objects are annotations like others", async () => {
     const subject = makeImage();
-    const text = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
+    const text =
+      '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],' +
+      `"subject":${JSON.stringify(descriptor(subject))},"annotations":{"__proto__":"x","constructor":"y"}}`;
     const index: TestManifest = {
       bytes: Buffer.from(text),
       digest: sha256(Buffer.from(text)),

@@ -10,7 +10,7 @@ export const NodeInfo = z
     lastModifiedBy: z.string(),
     lastModifiedDate: time,
     folder: z.boolean(),
-    path: z.string().openapi({ description: "The folder it is in, with a slash at the end", example: "/" }),
+    path: z.string().openapi({ description: "Its folder, with a slash at the end", example: "/" }),
     name: z.string().openapi({ example: "test.json" }),
     fullPath: z.string().openapi({ example: "/test.json" }),
     size: z.number().int(),
@@ -46,7 +46,7 @@ export function toNodeInfo(
   };
 }
 
-/** The root has no row: it is there as long as the repository is. */
+/** The root folder, which has no row: it exists as long as its repository. */
 export function rootInfo(
   repository: { projectId: string; name: string; createdBy: string; createdDate: number },
   zone: string,

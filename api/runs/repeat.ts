@@ -1,12 +1,14 @@
 import type { Logger } from "../deps.ts";
 
-export type Repeated = {
-  /** Takes a turn now, or right after the one that is under way. */
+type Repeated = {
+  /** Does the work now, or again right after the work that is under way. */
   now: () => void;
   stop: () => void;
 };
 
-/** At once and then every `ms`, never twice at a time; a failure is logged and tried again at the next turn. */
+/**
+ * Does the work at once and then every `ms`, never twice at a time. A failure is logged, and the next turn tries again.
+ */
 export function repeat(ms: number, what: string, logger: Pick<Logger, "warn">, work: () => Promise<void>): Repeated {
   let busy = false;
   let wanted = true;
@@ -24,7 +26,7 @@ export function repeat(ms: number, what: string, logger: Pick<Logger, "warn">, w
     void turns();
   };
   const timer = setInterval(() => {
-    // What takes longer than the period gets a pause nevertheless.
+    // Work that takes longer than the period still gets a pause.
     if (!busy) now();
   }, ms);
   void turns();

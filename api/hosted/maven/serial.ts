@@ -1,5 +1,5 @@
-/** Runs one piece of work after the other, in the order in which they come. */
-export function createLine() {
+/** Creates a mutex: the returned function runs pieces of work one at a time, in the order of the calls. */
+export function createSerial() {
   let last: Promise<unknown> = Promise.resolve();
   return <T>(work: () => Promise<T>): Promise<T> => {
     const run = last.then(work, work);

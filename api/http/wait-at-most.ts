@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError } from "./errors.ts";
+
+/**
+ * How long a declaration waits for contents to be read. What was read by then is remembered, and the sender asks again.
+ */
+const MOST_WAIT_MS = 20_000;
+const RETRY_AFTER_S = 1;
+
+/** `until` waits for a piece of work and throws 503 once the time of all of them is over; `over` ends the timer. */
+export type Patience = { until: <T>(work: Promise<T>) => Promise<T>; over: () => void };
+
+/** Waits for several pieces of work, at most MOST_WAIT_MS in all. Work that is late goes on without a listener. */
+export function waitAtMost(): Patience {
+  const ended = new AbortController();
+  const late = sleep(MOST_WAIT_MS, undefined, { signal: ended.signal }).then(() => {
+    throw new ApiError(250102, ["contents are still being read to compare them: declare them again"], {
+      status: 503,
+      headers: { "retry-after": String(RETRY_AFTER_S) },
+    });
+  });
+  late.catch(() => undefined);
+  return { until: (work) => Promise.race([work, late]), over: () => ended.abort() };
+}

@@ -1,0 +1,17 @@
+import { isImageName } from "../../domain/reference.ts";
+import { isImageType } from "../../domain/repository-types.ts";
+import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { fail } from "../http/errors.ts";
+import type { Named } from "../http/repository.ts";
+
+/** Checks that the names of a hosted repository can begin the names of its images; 250105 with `field` if not. */
+export function checkImageNames({ projectId, repoName }: Named, type: RepositoryType, field: string): void {
+  const name = `${projectId}/${repoName}`;
+  if (!isImageType(type) || isImageName(name)) return;
+  fail(
+    250105,
+    field,
+    `the names of images begin with project and repository: for type ${type}, ${name} must be lower-case, ` +
+      'as in "team/images"',
+  );
+}

@@ -1,0 +1,50 @@
+import type { Client } from "@temporalio/client";
+import type { LimitFunction } from "p-limit";
+import type { Db } from "../../db/open.ts";
+import { findTask } from "../../db/tasks/tasks.ts";
+import type { Queues } from "../../workflows/contract.ts";
+import type { Logger } from "../deps.ts";
+import { endRun } from "./end-run.ts";
+import { lookAtRun } from "./look.ts";
+import { type BrokenInput, type BrokenRun, brokenRuns } from "./unrecorded.ts";
+
+type UnbegunDeps = { db: Db; client: Client; queues: Queues; logger: Pick<Logger, "warn" | "error"> };
+
+/**
+ * Looks after runs whose code fails and that have no RUNNING record. A firing that could not make its record yet waits
+ * for a release in which it can; every other run of this kind is terminated.
+ */
+export function createUnbegun({ db, client, queues, logger }: UnbegunDeps, limit: LimitFunction) {
+  /** The task of each firing that cannot begin, by workflow id. */
+  let unbegun = new Map<string, string>();
+
+  /** Whether the run is a firing of a task that exists: nothing but this run can begin it. */
+  const isNeeded = ({ recordId, clusterId, taskKey }: BrokenInput) =>
+    clusterId === undefined && recordId === null && findTask(db, taskKey) !== null;
+
+  async function endUnneeded({ workflowId, input }: BrokenRun): Promise<void> {
+    if (isNeeded(input)) return;
+    const { children } = await lookAtRun(client, workflowId, limit);
+    logger.warn({ workflowId }, "a run whose code fails and that has no running record is terminated");
+    await endRun(client, workflowId, children, "its code fails, and it has no running record", limit);
+  }
+
+  return {
+    /** `known`: workflow ids of the RUNNING records. */
+    async look(known: ReadonlySet<string>): Promise<void> {
+      const broken = await brokenRuns(client, queues.orchestrate, known, limit);
+      const waiting = broken.filter(({ input }) => isNeeded(input));
+      for (const { workflowId, input } of waiting) {
+        if (!unbegun.has(workflowId))
+          logger.error(
+            { workflowId, taskKey: input.taskKey },
+            "a firing cannot begin: its code fails; start a release in which it does not, and it goes on",
+          );
+      }
+      unbegun = new Map(waiting.map(({ workflowId, input }) => [workflowId, input.taskKey]));
+      await Promise.all(broken.map(endUnneeded));
+    },
+    /** Keys of the tasks whose firing cannot begin, one for each firing. */
+    taskKeys: (): readonly string[] => [...unbegun.values()],
+  };
+}
