@@ -8,9 +8,12 @@ import { matchesWildcard } from "../domain/wildcard.ts";
 import { ownCheckpoints } from "./checkpoints.ts";
 import * as content from "./schema/content.ts";
 import * as packages from "./schema/packages.ts";
-import * as replication from "./schema/replication.ts";
+import * as plans from "./schema/plans.ts";
+import * as records from "./schema/records.ts";
+import * as tasks from "./schema/tasks.ts";
+import * as totals from "./schema/totals.ts";
 
-const schema = { ...content, ...packages, ...replication };
+const schema = { ...content, ...packages, ...tasks, ...plans, ...records, ...totals };
 
 export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
 /** What a function needs that may run inside a transaction or outside of one. */

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { event, eventCursor } from "../schema/content.ts";
-import { task } from "../schema/replication.ts";
+import { task } from "../schema/tasks.ts";
 
 const BATCH = 1_000;
 

@@ -4,7 +4,7 @@ import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { prepared } from "../prepared.ts";
 import { repository } from "../schema/content.ts";
-import { task, taskObject } from "../schema/replication.ts";
+import { task, taskObject } from "../schema/tasks.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";

@@ -3,7 +3,7 @@ import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
-import { task, taskObject } from "../schema/replication.ts";
+import { task, taskObject } from "../schema/tasks.ts";
 import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 

@@ -8,7 +8,7 @@ import { planHostedPage } from "../plan/hosted.ts";
 import { addPlanned, countingPlanned, lastSeq } from "../plan/rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { pairProblem, readEnd } from "../runs/targets.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 import type { News } from "./news.ts";
 
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };

@@ -2,7 +2,8 @@ import { and, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { eventCursor } from "../schema/content.ts";
-import { record, task } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { task } from "../schema/tasks.ts";
 import { inTurn } from "../turns.ts";
 
 export type CursorRow = typeof eventCursor.$inferSelect;

@@ -3,7 +3,8 @@ import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { addPlanned } from "../plan/rows.ts";
-import { detail, type dispatch, plan, record } from "../schema/replication.ts";
+import { type dispatch, plan } from "../schema/plans.ts";
+import { detail, record } from "../schema/records.ts";
 import { pass } from "./outcomes.ts";
 
 /**

@@ -6,7 +6,8 @@ import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor, pending } from "../schema/content.ts";
-import { type dispatch, halt, record } from "../schema/replication.ts";
+import type { dispatch } from "../schema/plans.ts";
+import { halt, record } from "../schema/records.ts";
 import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
 
 /** Within one transaction that takes in what a worker says of a drain's batch. */

@@ -6,7 +6,7 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { planLoose, planPackage, planVersions } from "./versions.ts";
 import { findRepository } from "../content/repositories.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 import { isEnding } from "../records/halts.ts";
 import { planPath } from "./paths.ts";
 import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./rows.ts";

@@ -1,7 +1,8 @@
 import { and, eq, isNull } from "drizzle-orm";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { planObject, record } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { record } from "../schema/records.ts";
 import { readSource } from "../content/source-end.ts";
 import { endPlan } from "./hosted.ts";
 import { countingPlanned, insertPlanned, type PlannedRow } from "./rows.ts";

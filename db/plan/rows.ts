@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { LeftOut } from "../../domain/left-out.ts";
 import type { DbOrTx } from "../open.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 
 /** Rows looked at in one transaction: some milliseconds, since nothing else is answered meanwhile. */
 export const PAGE = 1_000;

@@ -4,7 +4,7 @@ import type { ExecutionStatus } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { snapshotOf } from "./snapshots.ts";
-import { detail, record, tally } from "../schema/replication.ts";
+import { detail, record, tally } from "../schema/records.ts";
 import { turn } from "../turns.ts";
 
 export type DetailRow = Omit<

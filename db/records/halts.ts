@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { halt, record } from "../schema/replication.ts";
+import { halt, record } from "../schema/records.ts";
 
 /** Whether there is nothing more to be said of the run: its record is closed or gone. */
 export function isOver(db: DbOrTx, recordId: string): boolean {

@@ -3,7 +3,8 @@ import type { ExecutionStatus } from "../../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { prepared } from "../prepared.ts";
-import { detail, dispatch, halt, plan, planObject, record, tally } from "../schema/replication.ts";
+import { dispatch, plan, planObject } from "../schema/plans.ts";
+import { detail, halt, record, tally } from "../schema/records.ts";
 
 /** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };

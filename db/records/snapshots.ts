@@ -2,7 +2,7 @@ import { eq, sql } from "drizzle-orm";
 import { completeSnapshot, type RunSnapshot, type StoredSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { record } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
 
 /** Characters of JSON whose values are kept in memory, over all records. */
 const MOST_KEPT = 4_000_000;

@@ -4,7 +4,8 @@ import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-m
 import { passGone } from "../pending/gone.ts";
 import type { ClusterType, RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { cluster, dispatch, planObject } from "../schema/replication.ts";
+import { dispatch, planObject } from "../schema/plans.ts";
+import { cluster } from "../schema/tasks.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { readSource } from "../content/source-end.ts";
 import { haltReason, isOver } from "../records/halts.ts";

@@ -3,7 +3,7 @@ import { isAtMost, type Lane, SMALL_NEWS } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import type { Planned } from "./cut-rows.ts";
 import { prepared } from "../prepared.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 import { type Cutting, sourceOf } from "./cutting.ts";
 import { isSmallRun } from "./small-runs.ts";
 

@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 
 export type BatchRow = typeof dispatch.$inferSelect;
 

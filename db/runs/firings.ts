@@ -6,7 +6,9 @@ import { formatTime } from "../../domain/time.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { insertRecord, readSnapshot } from "./open.ts";
 import type { RunAnswer } from "./restore.ts";
-import { record, runTotal, task } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { task } from "../schema/tasks.ts";
+import { runTotal } from "../schema/totals.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 

@@ -4,7 +4,8 @@ import { namedProtocol } from "../../domain/protocols.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { cluster, record, task, taskCluster } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { cluster, task, taskCluster } from "../schema/tasks.ts";
 
 export type OpenedRecord =
   { kind: "opened"; recordId: string; workflowId: string } | { kind: "running" | "disabled" | "unknown" };

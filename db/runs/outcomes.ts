@@ -6,7 +6,7 @@ import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/w
 import { excuseGone } from "../pending/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../pending/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { halt } from "../schema/replication.ts";
+import { halt } from "../schema/records.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { haltReason, isOver } from "../records/halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";

@@ -1,6 +1,6 @@
 import { and, eq, isNotNull } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { record } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
 
 const columns = {
   id: record.id,

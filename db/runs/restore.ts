@@ -2,7 +2,7 @@ import { and, eq } from "drizzle-orm";
 import { restoredText } from "../../domain/restored.ts";
 import { type Db, write } from "../open.ts";
 import { inPages } from "../pages.ts";
-import { detail, record } from "../schema/replication.ts";
+import { detail, record } from "../schema/records.ts";
 import { type Closed, closeRow, dropLeftovers, runCounts } from "./close.ts";
 
 /** How a run had ended, and when (epoch ms). */

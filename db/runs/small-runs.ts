@@ -2,7 +2,7 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { type Amount, isAtMost, SMALL_RUN } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { plan, planObject } from "../schema/replication.ts";
+import { plan, planObject } from "../schema/plans.ts";
 
 /** What an artifact of a linked repository is taken for whose size shows only with its transfer. */
 const UNKNOWN_BYTES = 6 * 1024 ** 2;

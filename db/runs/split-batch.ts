@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 import { takeBatch } from "./batch.ts";
 import { insertDispatch } from "./cut-rows.ts";
 import { type BatchRow, findBatch } from "./end-batch.ts";

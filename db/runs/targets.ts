@@ -5,7 +5,8 @@ import { weightOf } from "../../domain/weight.ts";
 import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
-import { cluster, planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { cluster } from "../schema/tasks.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { isSmallRun } from "./small-runs.ts";
 

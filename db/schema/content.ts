@@ -1,14 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { PROTOCOLS, REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
-
-/** Dates are epoch milliseconds everywhere in the database. */
-const audit = {
-  createdBy: text().notNull(),
-  createdDate: integer().notNull(),
-  lastModifiedBy: text().notNull(),
-  lastModifiedDate: integer().notNull(),
-};
+import { audit } from "./columns.ts";
 
 export const instance = sqliteTable("instance", { key: text().primaryKey(), value: text().notNull() });
 

@@ -1,13 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { audit } from "./columns.ts";
 import { node, repository } from "./content.ts";
-
-const audit = {
-  createdBy: text().notNull(),
-  createdDate: integer().notNull(),
-  lastModifiedBy: text().notNull(),
-  lastModifiedDate: integer().notNull(),
-};
 
 /**
  * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`, `@scope/name`. One

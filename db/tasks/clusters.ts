@@ -4,7 +4,7 @@ import type { ClusterType } from "../../domain/vocabulary.ts";
 import { forgetAbsence } from "../pending/cursors.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { startsWith } from "../prefix.ts";
-import { cluster } from "../schema/replication.ts";
+import { cluster } from "../schema/tasks.ts";
 import { type By, tasksOfCluster } from "./tasks.ts";
 
 export type ClusterRow = typeof cluster.$inferSelect;

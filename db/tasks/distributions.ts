@@ -2,7 +2,7 @@ import { and, asc, eq } from "drizzle-orm";
 import { type ClusterRow, findCluster } from "./clusters.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
-import { cluster, task } from "../schema/replication.ts";
+import { cluster, task } from "../schema/tasks.ts";
 import { readClusterIds, readObjects, type TaskRow } from "./tasks.ts";
 import type { TaskObject } from "../../domain/task.ts";
 

@@ -7,7 +7,8 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { newestRecordBytes, type RecordBytes } from "../records/records.ts";
 import { eventCursor, project, repository } from "../schema/content.ts";
-import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from "../schema/replication.ts";
+import { cluster, task, taskCluster, taskObject } from "../schema/tasks.ts";
+import { artifactTotal, runTotal } from "../schema/totals.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 export type NewTask = Pick<

@@ -3,7 +3,7 @@ import { nextExecution } from "../../domain/task-rules.ts";
 import { type Db, write } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { deleteRecord } from "../records/records.ts";
-import { task } from "../schema/replication.ts";
+import { task } from "../schema/tasks.ts";
 
 const DAY = 86_400_000;
 /** Records looked up at once. */

@@ -1,7 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
-import { task } from "../schema/replication.ts";
+import { task } from "../schema/tasks.ts";
 
 export type Followed = ReturnType<typeof readFollowed>[number];
 

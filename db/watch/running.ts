@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { record, tally } from "../schema/replication.ts";
+import { record, tally } from "../schema/records.ts";
 
 export type RunningRecord = ReturnType<typeof readRunning>[number];
 export type RunningTally = ReturnType<typeof readRunningTallies>[number];

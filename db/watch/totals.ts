@@ -1,6 +1,7 @@
 import { asc, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { artifactTotal, cluster, runTotal, task } from "../schema/replication.ts";
+import { cluster, task } from "../schema/tasks.ts";
+import { artifactTotal, runTotal } from "../schema/totals.ts";
 
 /** What the numbers need of every task; the setting, which may be long, is read by `readTiming` when it has changed. */
 export type WatchedTask = ReturnType<typeof readWatchedTasks>[number];
