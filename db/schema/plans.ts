@@ -3,8 +3,8 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { LANES } from "../../domain/lanes.ts";
 
 /**
- * How far an object's plan is. `planned` and `bytes` equal count and size of its plan rows, kept in the transaction
- * that adds them.
+ * How far planning an object has come. `planned` and `bytes` equal count and total size of its plan
+ * rows; they are updated in the transaction that adds the rows.
  */
 export const planObject = sqliteTable(
   "plan_object",
@@ -13,13 +13,13 @@ export const planObject = sqliteTable(
     object: integer().notNull(),
     planned: integer().notNull().default(0),
     bytes: integer().notNull().default(0),
-    /** Number of listing pages handed in; the next page has this number. */
+    /** Number of listing pages received; the next page has this number. */
     pages: integer().notNull().default(0),
     cursor: text(),
     complete: integer({ mode: "boolean" }).notNull().default(false),
-    /** Why the object could not be listed; every cluster's run of it then fails with this. */
+    /** Why listing the object failed; its run fails with this at every cluster. */
     problem: text(),
-    /** Since when listing fails with something worth a retry, and how often it did in a row. */
+    /** Since when listing fails with a retryable error (ms), and how often it did in a row. */
     firstFailure: integer(),
     tries: integer().notNull().default(0),
   },
@@ -33,12 +33,12 @@ export const plan = sqliteTable(
     recordId: text().notNull(),
     object: integer().notNull(),
     seq: integer().notNull(),
-    /** Full path of a file, or the package's name; with `version` the artifact's identity. */
+    /** Full path of a file, or the package's name; with `version` it identifies the artifact. */
     name: text().notNull(),
     version: text().notNull().default(""),
     size: integer(),
     digest: text(),
-    /** Set when a constraint found nothing: the artifact fails with this text and is not sent. */
+    /** Set when a constraint matched nothing: the artifact fails with this text and is not sent. */
     problem: text(),
   },
   (t) => [
@@ -48,8 +48,8 @@ export const plan = sqliteTable(
 );
 
 /**
- * One batch handed out: a range of the plan, or the rows of `detail` that carry its number. `lease` fences older
- * attempts out.
+ * One dispatched batch: a range of the plan, or the rows of `detail` that carry its number. `lease`
+ * is its epoch, which fences off earlier attempts.
  */
 export const dispatch = sqliteTable(
   "dispatch",
@@ -58,22 +58,22 @@ export const dispatch = sqliteTable(
     number: integer().notNull(),
     object: integer().notNull(),
     clusterId: text().notNull(),
-    /** The workflow's cut that made it: the same cut asked twice answers the same batches. */
+    /** The cut that made it; a repeated cut with this number returns the same batches. */
     cut: integer().notNull(),
     fromSeq: integer(),
     toSeq: integer(),
     lease: integer().notNull().default(0),
     /** Which slots it goes to; null: it was cut before there were several kinds. */
     lane: text({ enum: LANES }),
-    /** `project/repository` where the source is linked, an end that may be slow by itself. */
+    /** `project/repository` of a linked source, which may be slow in itself. */
     source: text(),
-    /** When a worker first took it (epoch ms). */
+    /** When a worker last took it (epoch ms). */
     takenTime: integer(),
-    /** Its worker has handed it in, whole or in part. */
+    /** Its worker has finished it, whole or in part. */
     done: integer({ mode: "boolean" }).notNull().default(false),
-    /** It was handed in before all of its range had begun; what had not is cut anew. */
+    /** It was finished before all artifacts of its range had begun; the others are cut again. */
     rest: integer({ mode: "boolean" }).notNull().default(false),
-    /** The batch that it is a half of. */
+    /** Number of the batch that it is a half of. */
     halfOf: integer(),
   },
   (t) => [

@@ -3,7 +3,10 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { COMPARED_BY, EXECUTION_STATUSES, VERIFIED_BY } from "../../domain/vocabulary.ts";
 import { snapshotColumn } from "./columns.ts";
 
-/** One execution. `clusterId` is "" but for REAL_TIME, where a record is one drain of one cluster. */
+/**
+ * One execution. `clusterId` is "" except for REAL_TIME, where a record is one drain of one
+ * cluster.
+ */
 export const record = sqliteTable(
   "record",
   {
@@ -16,11 +19,11 @@ export const record = sqliteTable(
     endTime: integer(),
     errorReason: text(),
     snapshot: snapshotColumn().notNull(),
-    /** How many clusters the snapshot names, so that it need not be read to be counted. */
+    /** How many clusters the snapshot names, so that they can be counted without reading it. */
     clusters: integer().notNull().default(0),
-    /** Set once by stop or by a delete; the run ends FAILED with it. */
+    /** Set once, by a stop or by a deletion; the run ends FAILED with this reason. */
     stopReason: text(),
-    /** What keeps the run from going on or its record from being certain; null when nothing is known to. */
+    /** What blocks the run or makes its record uncertain; null when no such problem is known. */
     problem: text(),
   },
   (t) => [
@@ -32,7 +35,7 @@ export const record = sqliteTable(
   ],
 );
 
-/** One artifact at one cluster. Counters over these rows are kept by triggers in `tally`. */
+/** One artifact at one cluster. Triggers keep counters over these rows in `tally`. */
 export const detail = sqliteTable(
   "detail",
   {
@@ -47,12 +50,12 @@ export const detail = sqliteTable(
     dispatch: integer().notNull(),
     lease: integer().notNull(),
     size: integer(),
-    /** Whether `size` was known when planning; otherwise the transfer found it. */
+    /** Whether planning knew `size`; otherwise the transfer found it. */
     sizePlanned: integer({ mode: "boolean" }).notNull(),
     digest: text(),
     conflict: integer({ mode: "boolean" }).notNull().default(false),
     skip: integer({ mode: "boolean" }).notNull().default(false),
-    /** The strategy that was applied, where there was a conflict. */
+    /** The strategy that was applied to a conflict; null without one. */
     conflictStrategy: text(),
     blobSuccess: integer().notNull().default(0),
     blobSkip: integer().notNull().default(0),
@@ -69,13 +72,13 @@ export const detail = sqliteTable(
     startTime: integer().notNull(),
     endTime: integer(),
     errorReason: text(),
-    /** The next four are set while the artifact waits to be tried *again*. */
+    /** This and the next three are set while the artifact waits to be tried again. */
     again: integer({ mode: "boolean" }).notNull().default(false),
     notBefore: integer(),
     firstFailure: integer(),
     uploads: text({ mode: "json" }).$type<{ digest: string; location: string; offset: number }[] | null>(),
     tries: integer().notNull().default(0),
-    /** It has a large blob that an end takes in one request only. */
+    /** It has a large blob that one of the ends accepts only in a single request. */
     whole: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [
@@ -90,7 +93,8 @@ export const detail = sqliteTable(
 );
 
 /**
- * Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed + running = details.
+ * Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed +
+ * running = number of details.
  */
 export const tally = sqliteTable(
   "tally",
@@ -104,20 +108,21 @@ export const tally = sqliteTable(
     conflict: integer().notNull().default(0),
     fileSuccess: integer().notNull().default(0),
     fileFailed: integer().notNull().default(0),
-    /** Σ size of successes plus what running ones have sent. */
+    /** Σ size of successes plus the bytes that running artifacts have sent. */
     bytesDone: integer().notNull().default(0),
-    /** Σ size where the size became known only with the transfer (images). */
+    /** Σ size of artifacts whose size only the transfer found (images). */
     bytesFound: integer().notNull().default(0),
     bytesSent: integer().notNull().default(0),
     bytesRead: integer().notNull().default(0),
-    /** Bytes that were granted to be read there to compare, of `compareReadLimit`. */
+    /** Bytes granted for reading at the target to compare, out of `compareReadLimit`. */
     compareGranted: integer().notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
 );
 
 /**
- * A cluster's run inside an execution that must not go on: FAST_FAIL, or something wrong with the cluster as a whole.
+ * A cluster's part of an execution that must not continue: FAST_FAIL, or an error of the cluster as
+ * a whole.
  */
 export const halt = sqliteTable(
   "halt",
@@ -125,7 +130,10 @@ export const halt = sqliteTable(
     recordId: text().notNull(),
     clusterId: text().notNull(),
     reason: text().notNull(),
-    /** The cluster took nothing for as long as a drain waits: what the drain had is kept for the next one. */
+    /**
+     * The cluster accepted nothing for as long as a drain waits: the drain's changes are kept for
+     * the next one.
+     */
     away: integer({ mode: "boolean" }).notNull().default(false),
   },
   (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],

@@ -30,7 +30,7 @@ export const cluster = sqliteTable("cluster", {
   status: text({ enum: CLUSTER_STATUSES }).notNull(),
   errorReason: text(),
   lastReportTime: integer(),
-  /** The task that owns it: clusters made by remote distribution live and die with their task. */
+  /** The task that owns it: a cluster made by remote distribution is deleted with its task. */
   ownerTaskKey: text(),
   ...audit,
 });
@@ -57,9 +57,12 @@ export const task = sqliteTable(
     executionTimes: integer().notNull().default(0),
     skippedTimes: integer().notNull().default(0),
     lastSkippedTime: integer(),
-    /** Firings due up to this time have run, were skipped or are missed for good. */
+    /** Firings due up to this time (ms) have run, were skipped or are missed for good. */
     settledTime: integer(),
-    /** The schedule in Temporal, by when it was made, and how many of its own skips are in `skippedTimes`. */
+    /**
+     * Creation time of the schedule in Temporal, and how many of its own skips `skippedTimes`
+     * includes.
+     */
     scheduleCreated: integer(),
     scheduleSkips: integer().notNull().default(0),
     ...audit,
