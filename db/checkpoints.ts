@@ -20,7 +20,7 @@ export function startCheckpoints(files: string[], trouble: (reason: string) => v
   const thread = new Worker(new URL("./checkpoint-thread.mjs", import.meta.url), { workerData, execArgv: [] });
   thread.on("message", (reason: string) => trouble(`${reason}; another attempt follows`));
   thread.on("error", (error) =>
-    trouble(`${error.message}; until the next start, logs are copied only once they are long`),
+    trouble(`${error.message}; until the next start, logs are copied only when they are long`),
   );
   const ended = new Promise((resolve) => thread.once("exit", resolve));
   return {

@@ -9,7 +9,7 @@ import { inTurn } from "../turns.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { runTargets } from "./targets.ts";
 
-/** Rows changed in one transaction: some milliseconds, since nothing else is answered meanwhile. */
+/** Rows changed in one transaction: some milliseconds, because no request is answered meanwhile. */
 const PAGE = 1_000;
 const MIN_ROWS = 100;
 const NOT_ENDED = "the run ended before this artifact did";
@@ -22,15 +22,15 @@ export type Closed = {
   failed: number;
 };
 
-/** Characters of a run's reason that a history tells; the record has all of it. */
+/** Maximum length of a run's reason in a workflow history; the record has all of it. */
 const TOLD_REASON = 1_000;
 
-/** What a workflow is told of a closed run. */
+/** Returns what a workflow learns about a closed run. */
 export function toldClosed(closed: Closed | null): Closed | null {
   return closed && { ...closed, errorReason: closed.errorReason?.slice(0, TOLD_REASON) ?? null };
 }
 
-/** Writes once why the run must end; the first reason stays. */
+/** Writes why the run must end; the first reason stays. Returns whether this one was written. */
 export function requestStop(db: DbOrTx, recordId: string, reason: string): boolean {
   const set = db
     .update(record)
@@ -41,9 +41,9 @@ export function requestStop(db: DbOrTx, recordId: string, reason: string): boole
 }
 
 /**
- * Ends a run for good: what had begun and has no outcome becomes FAILED, then the record gets its status, in this
- * order, so that no closed record has a RUNNING detail. Closing a closed record changes nothing. Yields between
- * transactions.
+ * Ends a run for good: artifacts that have begun without an outcome become FAILED, then the record
+ * gets its status, in this order, so that no closed record has a RUNNING detail. Closing a closed
+ * record changes nothing. Yields between transactions.
  */
 export async function closeRecord(
   db: Db,
@@ -59,7 +59,7 @@ export async function closeRecord(
   return closed;
 }
 
-/** What a closed record needs no more. Yields between transactions. */
+/** Deletes the rows that a closed record no longer needs. Yields between transactions. */
 export async function dropLeftovers(db: Db, recordId: string): Promise<void> {
   await dropPlan(db, recordId);
   await inPages(() => dropDispatches(db, recordId));
@@ -71,13 +71,24 @@ function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
   return new Map(rows.map((row) => [row.clusterId, row.reason]));
 }
 
-/** By one statement: for each row the reason is that of the run, of its cluster, or none that is known. */
+/**
+ * Fails unfinished artifacts in one statement: the reason of each is that of the run, of its
+ * cluster, or the general one.
+ */
 function failUnfinished(db: Db, recordId: string, now: number): number {
   return db.run(sql`
-    UPDATE detail SET status = 'FAILED', end_time = ${now}, again = 0, uploads = NULL, error_reason =
-      coalesce((SELECT stop_reason FROM record WHERE id = ${recordId}), (SELECT reason FROM halt h WHERE h.record_id = ${recordId} AND h.cluster_id = detail.cluster_id), ${NOT_ENDED})
-      || coalesce('; before that: ' || nullif(error_reason, ''), '')
-    WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} AND status = 'RUNNING' LIMIT ${PAGE})`).changes;
+    UPDATE detail SET
+      status = 'FAILED', end_time = ${now}, again = 0, uploads = NULL,
+      error_reason = coalesce(
+        (SELECT stop_reason FROM record WHERE id = ${recordId}),
+        (SELECT reason FROM halt h
+          WHERE h.record_id = ${recordId} AND h.cluster_id = detail.cluster_id),
+        ${NOT_ENDED}
+      ) || coalesce('; before that: ' || nullif(error_reason, ''), '')
+    WHERE id IN (
+      SELECT id FROM detail
+      WHERE record_id = ${recordId} AND status = 'RUNNING'
+      LIMIT ${PAGE})`).changes;
 }
 
 const { snapshot: _snapshot, ...WITHOUT_SNAPSHOT } = getTableColumns(record);
@@ -95,7 +106,7 @@ function closeByRows(tx: DbOrTx, recordId: string, now: number): Closed | null {
 
 type End = Pick<typeof record.$inferSelect, "errorReason" | "problem"> & { status: Closed["status"]; endTime: number };
 
-/** Ends a RUNNING record, with what else shows it. */
+/** Ends a RUNNING record, and updates the task and the cursor that depend on it. */
 export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, endTime, problem }: End): void {
   const row = tx
     .update(record)
@@ -111,11 +122,18 @@ export function closeRow(tx: DbOrTx, recordId: string, { status, errorReason, en
   settleDrain(tx, row, endTime);
 }
 
-/** Drains of several clusters overlap; the task shows the one that began last. */
+/**
+ * SQL: whether no later record of the task exists. Drains of several clusters overlap; the task
+ * shows the one that began last.
+ */
 const isNewest = ({ id, taskKey, startTime }: Pick<typeof record.$inferSelect, "id" | "taskKey" | "startTime">) =>
-  sql`NOT EXISTS (SELECT 1 FROM record r WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
+  sql`NOT EXISTS (
+    SELECT 1 FROM record r
+    WHERE r.task_key = ${taskKey} AND (r.start_time, r.id) > (${startTime}, ${id}))`;
 
-/** Planned, over all clusters, and what became of it. */
+/**
+ * Returns how many artifacts were planned, over all clusters, and how many succeeded and failed.
+ */
 export function runCounts(
   db: DbOrTx,
   recordId: string,
@@ -166,13 +184,14 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
 type PlanKey = { object: number; seq: number };
 
 /**
- * Plan rows of failed artifacts stay as long as the record, so that they can be retried. Goes through the plan from key
- * to key, over all its objects; the failed ones are found by an index, however many they are.
+ * Deletes a run's plan except the rows of failed artifacts, which stay as long as the record, so
+ * that they can be retried. Walks the plan from key to key, over all its objects; an index finds
+ * the failed ones, however many they are.
  */
 async function dropPlan(db: Db, recordId: string): Promise<void> {
-  const { clusters, failed } = db.get<{ clusters: number; failed: number }>(
-    sql`SELECT count(*) AS clusters, coalesce(sum(failed), 0) AS failed FROM tally WHERE record_id = ${recordId}`,
-  );
+  const { clusters, failed } = db.get<{ clusters: number; failed: number }>(sql`
+    SELECT count(*) AS clusters, coalesce(sum(failed), 0) AS failed FROM tally
+    WHERE record_id = ${recordId}`);
   const rows = failed === 0 ? PAGE : Math.max(MIN_ROWS, Math.ceil(PAGE / clusters));
   const drop = failed === 0 ? dropRange : dropRangeButFailed;
   for (let from: PlanKey = { object: -1, seq: 0 }, last: PlanKey | undefined; ; from = last) {
@@ -185,10 +204,15 @@ async function dropPlan(db: Db, recordId: string): Promise<void> {
   }
 }
 
-/** The key of the last of the next rows behind `from`. */
+/** Returns the last key of the next page after `from`. */
 const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
   db
-    .all<PlanKey>(sql`SELECT object, seq FROM plan WHERE ${behind(recordId, from)} ORDER BY object, seq LIMIT ${rows}`)
+    .all<PlanKey>(
+      sql`
+        SELECT object, seq FROM plan
+        WHERE ${behind(recordId, from)}
+        ORDER BY object, seq LIMIT ${rows}`,
+    )
     .at(-1);
 
 const behind = (recordId: string, { object, seq }: PlanKey) =>
@@ -202,22 +226,31 @@ function dropRange(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
 
 function dropRangeButFailed(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
   db.run(sql`
-    DELETE FROM plan WHERE ${between(recordId, from, to)} AND NOT EXISTS (
-      SELECT 1 FROM tally t
-      CROSS JOIN detail d ON d.record_id = t.record_id AND d.cluster_id = t.cluster_id AND d.object = plan.object AND d.seq = plan.seq
-      WHERE t.record_id = ${recordId} AND d.status = 'FAILED')`);
+    DELETE FROM plan
+    WHERE ${between(recordId, from, to)}
+      AND NOT EXISTS (
+        SELECT 1 FROM tally t
+        CROSS JOIN detail d
+          ON d.record_id = t.record_id
+          AND d.cluster_id = t.cluster_id
+          AND d.object = plan.object
+          AND d.seq = plan.seq
+        WHERE t.record_id = ${recordId} AND d.status = 'FAILED')`);
 }
 
 function dropDispatches(db: Db, recordId: string): number {
-  return db.run(
-    sql`DELETE FROM dispatch WHERE rowid IN (SELECT rowid FROM dispatch WHERE record_id = ${recordId} LIMIT ${PAGE})`,
-  ).changes;
+  return db.run(sql`
+    DELETE FROM dispatch WHERE rowid IN (
+      SELECT rowid FROM dispatch WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
 }
 
-/** `record: false` keeps the record and its overview only. */
+/**
+ * Deletes the details of a task with `record: false`, which keeps only the record and its overview.
+ */
 function dropUnwantedDetails(db: Db, recordId: string): number {
   const kept = snapshotOf(db, recordId)?.record ?? true;
   if (kept) return 0;
-  return db.run(sql`DELETE FROM detail WHERE id IN (SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`)
-    .changes;
+  return db.run(sql`
+    DELETE FROM detail WHERE id IN (
+      SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
 }

@@ -17,7 +17,7 @@ export function runningRecords(db: DbOrTx): RunningRecord[] {
   return db.select(columns).from(record).where(eq(record.status, "RUNNING")).all();
 }
 
-/** RUNNING records that are to end. */
+/** Returns the RUNNING records that have a stop reason. */
 export function stoppingRecords(db: DbOrTx): RunningRecord[] {
   return db
     .select(columns)
@@ -26,7 +26,10 @@ export function stoppingRecords(db: DbOrTx): RunningRecord[] {
     .all();
 }
 
-/** Says what keeps the run from going on; null: nothing any more. Of a record that is closed nothing changes. */
+/**
+ * Sets the problem that blocks a run; null: there is none any more. A closed record does not
+ * change.
+ */
 export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
   db.update(record)
     .set({ problem })
