@@ -9,7 +9,7 @@ const BATCH = 500;
 type Row = { id: number; path: string; sha256: string | null };
 
 /** Runs at the end of each transaction that deletes files. */
-export type Deleted = (tx: DbOrTx, paths: string[]) => void;
+type Deleted = (tx: DbOrTx, paths: string[]) => void;
 
 /**
  * Deletes a file, or a folder with everything in it, and dereferences the content. A large folder

@@ -9,7 +9,7 @@ type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => vo
  * Small contents in a database file of their own, blobs.db: only the control plane writes it,
  * workers read it at the same time. Digests are lower-case hex.
  */
-export type InlineBlobs = {
+type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
   /** The contents are durable when it resolves. Concurrent calls share one transaction. */
   put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;

@@ -4,7 +4,7 @@ import type { Db } from "../open.ts";
 /** The columns of an existing row that writing a node needs. */
 export type Existing = { id: number; folder: 0 | 1; sha256: string | null; metadata: string };
 
-export type NodeValues = {
+type NodeValues = {
   repositoryId: number;
   fullPath: string;
   parent: string;

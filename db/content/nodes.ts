@@ -76,7 +76,7 @@ export function listFiles(
   return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
 }
 
-export type NodePage = {
+type NodePage = {
   folder: string;
   deep: boolean;
   includeFolder: boolean;

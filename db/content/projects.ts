@@ -4,7 +4,7 @@ import type { DbOrTx } from "../open.ts";
 import { project } from "../schema/content.ts";
 
 export type ProjectRow = typeof project.$inferSelect;
-export type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
+type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
 
 /** Returns false when the name is taken. */
 export function insertProject(db: DbOrTx, values: NewProject, by: By): boolean {

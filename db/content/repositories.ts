@@ -9,7 +9,7 @@ import { task, taskObject } from "../schema/tasks.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
 type Optional = "allowOverwrite" | "protocol";
-export type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> & Partial<Pick<RepositoryRow, Optional>>;
+type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> & Partial<Pick<RepositoryRow, Optional>>;
 
 /** Returns the additional data with which the secret of a linked repository is sealed. */
 export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string =>
@@ -52,7 +52,7 @@ export function findRepository(db: DbOrTx, projectId: string, name: string): Rep
 }
 
 /** `name`: prefix of the name. */
-export type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
+type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
 
 function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined {
   return and(

@@ -7,7 +7,7 @@ import { task, taskObject } from "../schema/tasks.ts";
 import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 
-/** Maximum number of events read; if there are more, every task is told to look for itself. */
+/** Maximum number of events read; if there are more, every task must look for itself. */
 const PAGE = 5_000;
 
 /**

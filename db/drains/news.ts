@@ -8,11 +8,11 @@ import { findRepository } from "../content/repositories.ts";
 import { type CursorKey, newestEvent } from "../pending/cursors.ts";
 
 /** Events, and waiting files and versions, that one transaction reads at most. */
-export const NEWS_PAGE = 1_000;
+const NEWS_PAGE = 1_000;
 /** Objects that one page of news may concern, so that the answer about it stays small. */
 const MOST_OBJECTS = 20;
 
-export type Objects = { projectId: string; objects: readonly TaskObject[] };
+type Objects = { projectId: string; objects: readonly TaskObject[] };
 
 /**
  * What has to be sent to a cluster next: files and versions by object index; several events of one
@@ -86,7 +86,8 @@ function pageOfEvents(
   const pages = repositories.map((name) =>
     db.all<{ seq: number; repoName: string; subject: string; version: string | null }>(sql`
       SELECT seq, repo_name AS repoName, subject, version FROM event
-      WHERE project_id = ${projectId} AND repo_name = ${name} AND seq > ${after} ORDER BY seq LIMIT ${each}`),
+      WHERE project_id = ${projectId} AND repo_name = ${name} AND seq > ${after}
+      ORDER BY seq LIMIT ${each}`),
   );
   const ends = pages.filter((events) => events.length === each).map((events) => events.at(-1)?.seq ?? 0);
   const end = Math.min(upTo, ...ends);

@@ -33,7 +33,10 @@ export async function dropPackages(db: Db, repositoryId: number): Promise<void> 
  * Returns how many rows went.
  */
 function dropSome(tx: DbOrTx, repositoryId: number): number {
-  const first = sql`SELECT id FROM package WHERE repository_id = ${repositoryId} ORDER BY name LIMIT ${PACKAGES}`;
+  const first = sql`
+    SELECT id FROM package
+    WHERE repository_id = ${repositoryId}
+    ORDER BY name LIMIT ${PACKAGES}`;
   const { changes } = tx.run(sql`
     DELETE FROM version WHERE id IN (
       SELECT v.id FROM (${first}) k

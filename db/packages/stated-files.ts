@@ -18,8 +18,7 @@ export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined
 type FileRepository = StatableRepository & { type: HostedFileType };
 
 /** `readings`: values read from the contents, as the type's `record` expects them. */
-export type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> &
-  By & { readings: Readings; facts: Facts };
+type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> & By & { readings: Readings; facts: Facts };
 
 /**
  * Applies a declaration of files as far as the rules allow: registers `blobs`, whose content is

@@ -153,7 +153,7 @@ export const packageTypeOf = (type: RepositoryType): PackageType | null =>
 export type Readings = ReadonlyMap<string, string>;
 
 /** Everything in which files that are declared one by one, by their paths, differ between types. */
-export type FileType = {
+type FileType = {
   /** Returns the answer to a file that is not allowed, or undefined. */
   judge: (
     repository: StatableRepository,

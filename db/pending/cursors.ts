@@ -6,7 +6,7 @@ import { record } from "../schema/records.ts";
 import { task } from "../schema/tasks.ts";
 import { inTurn } from "../turns.ts";
 
-export type CursorRow = typeof eventCursor.$inferSelect;
+type CursorRow = typeof eventCursor.$inferSelect;
 /** Identifies a cursor: one task at one cluster. */
 export type CursorKey = { taskKey: string; clusterId: string };
 

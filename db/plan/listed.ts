@@ -8,7 +8,7 @@ import { endPlan } from "./hosted.ts";
 import { countingPlanned, insertPlanned, type PlannedRow } from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-export type ListingState = { complete: boolean; page: number; cursor: string | null };
+type ListingState = { complete: boolean; page: number; cursor: string | null };
 
 /**
  * Returns the state of a linked object's listing; null when the record is gone, closed or being

@@ -76,7 +76,7 @@ export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator
   }
 }
 
-export type DetailPage = { total: number; rows: DetailRow[] };
+type DetailPage = { total: number; rows: DetailRow[] };
 
 /**
  * Returns a page of all details, or of those in one status, the newest first; the total comes from

@@ -16,7 +16,7 @@ export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 type CheckedBytes = { bytesRead: number };
 
 /** Counts of artifacts over all clusters; planned = success + failed + notDone (docs/decisions.md#counts). */
-export type Overview = {
+type Overview = {
   success: number;
   failed: number;
   conflict: number;

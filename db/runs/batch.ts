@@ -16,7 +16,7 @@ import { snapshotOf } from "../records/snapshots.ts";
  * Returns whether an end (a cluster's id, or `project/repository` of a linked one) is known to be
  * slow.
  */
-export type IsSlow = (end: string) => boolean;
+type IsSlow = (end: string) => boolean;
 
 /**
  * Hands a batch to the worker that asks last: each call raises the epoch, and outcomes under an

@@ -6,12 +6,11 @@ import { planObject } from "../schema/plans.ts";
 import { detail, halt, record, tally } from "../schema/records.ts";
 import { task } from "../schema/tasks.ts";
 import { inTurn } from "../turns.ts";
-import { snapshotOf } from "../records/snapshots.ts";
+import { dropLeftovers } from "./leftovers.ts";
 import { runTargets } from "./targets.ts";
 
 /** Rows changed in one transaction: some milliseconds, because no request is answered meanwhile. */
 const PAGE = 1_000;
-const MIN_ROWS = 100;
 const NOT_ENDED = "the run ended before this artifact did";
 
 export type Closed = {
@@ -57,13 +56,6 @@ export async function closeRecord(
   const closed = await inTurn(() => write(db, (tx) => closeByRows(tx, recordId, now())));
   await dropLeftovers(db, recordId);
   return closed;
-}
-
-/** Deletes the rows that a closed record no longer needs. Yields between transactions. */
-export async function dropLeftovers(db: Db, recordId: string): Promise<void> {
-  await dropPlan(db, recordId);
-  await inPages(() => dropDispatches(db, recordId));
-  await inPages(() => dropUnwantedDetails(db, recordId));
 }
 
 function haltReasons(db: DbOrTx, recordId: string): Map<string, string> {
@@ -179,78 +171,4 @@ function firstFailure(tx: DbOrTx, recordId: string, failed: number, planned: num
   const names = reason?.startsWith(name) && reason.includes(version);
   const subject = version === "" ? name : `${name}:${version}`;
   return `${failed} of ${planned} artifacts failed, first ${names ? reason : `${subject}: ${reason}`}`;
-}
-
-type PlanKey = { object: number; seq: number };
-
-/**
- * Deletes a run's plan except the rows of failed artifacts, which stay as long as the record, so
- * that they can be retried. Walks the plan from key to key, over all its objects; an index finds
- * the failed ones, however many they are.
- */
-async function dropPlan(db: Db, recordId: string): Promise<void> {
-  const { clusters, failed } = db.get<{ clusters: number; failed: number }>(sql`
-    SELECT count(*) AS clusters, coalesce(sum(failed), 0) AS failed FROM tally
-    WHERE record_id = ${recordId}`);
-  const rows = failed === 0 ? PAGE : Math.max(MIN_ROWS, Math.ceil(PAGE / clusters));
-  const drop = failed === 0 ? dropRange : dropRangeButFailed;
-  for (let from: PlanKey = { object: -1, seq: 0 }, last: PlanKey | undefined; ; from = last) {
-    last = await inTurn(() => {
-      const end = endOfPage(db, recordId, from, rows);
-      if (end) drop(db, recordId, from, end);
-      return end;
-    });
-    if (last === undefined) return;
-  }
-}
-
-/** Returns the last key of the next page after `from`. */
-const endOfPage = (db: Db, recordId: string, from: PlanKey, rows: number) =>
-  db
-    .all<PlanKey>(
-      sql`
-        SELECT object, seq FROM plan
-        WHERE ${behind(recordId, from)}
-        ORDER BY object, seq LIMIT ${rows}`,
-    )
-    .at(-1);
-
-const behind = (recordId: string, { object, seq }: PlanKey) =>
-  sql`record_id = ${recordId} AND (object, seq) > (${object}, ${seq})`;
-const between = (recordId: string, from: PlanKey, to: PlanKey) =>
-  sql`${behind(recordId, from)} AND (object, seq) <= (${to.object}, ${to.seq})`;
-
-function dropRange(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
-  db.run(sql`DELETE FROM plan WHERE ${between(recordId, from, to)}`);
-}
-
-function dropRangeButFailed(db: Db, recordId: string, from: PlanKey, to: PlanKey): void {
-  db.run(sql`
-    DELETE FROM plan
-    WHERE ${between(recordId, from, to)}
-      AND NOT EXISTS (
-        SELECT 1 FROM tally t
-        CROSS JOIN detail d
-          ON d.record_id = t.record_id
-          AND d.cluster_id = t.cluster_id
-          AND d.object = plan.object
-          AND d.seq = plan.seq
-        WHERE t.record_id = ${recordId} AND d.status = 'FAILED')`);
-}
-
-function dropDispatches(db: Db, recordId: string): number {
-  return db.run(sql`
-    DELETE FROM dispatch WHERE rowid IN (
-      SELECT rowid FROM dispatch WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
-}
-
-/**
- * Deletes the details of a task with `record: false`, which keeps only the record and its overview.
- */
-function dropUnwantedDetails(db: Db, recordId: string): number {
-  const kept = snapshotOf(db, recordId)?.record ?? true;
-  if (kept) return 0;
-  return db.run(sql`
-    DELETE FROM detail WHERE id IN (
-      SELECT id FROM detail WHERE record_id = ${recordId} LIMIT ${PAGE})`).changes;
 }

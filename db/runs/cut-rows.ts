@@ -29,7 +29,11 @@ const mostArtifacts = (snapshot: RunSnapshot, object: number, clusterId: string)
   MOST_ARTIFACTS[isHeavy(snapshot, object, clusterId) ? "heavy" : "light"];
 
 const rangeOf = ({ recordId, clusterId, object, objectsEnd }: Cutting) =>
-  sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
+  sql`
+    record_id = ${recordId}
+    AND cluster_id = ${clusterId}
+    AND object >= ${object}
+    AND object < ${objectsEnd}`;
 
 /**
  * Returns the object with artifacts that are due to be tried again; those held back for a large

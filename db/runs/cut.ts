@@ -7,7 +7,7 @@ import { haltReason } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
 /** `blocked`: only the lack of room kept something from being cut. */
-export type RoomyCut = Cut & { blocked: boolean };
+type RoomyCut = Cut & { blocked: boolean };
 
 const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false };
 

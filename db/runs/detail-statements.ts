@@ -1,7 +1,7 @@
 import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
 import type { Db } from "../open.ts";
 
-export type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
+type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
 
 /** A row of `detail` as a report sets it; booleans as 0 and 1. */
 export type DetailValues = DetailKey & {

@@ -21,13 +21,13 @@ export type FiringRules = { localCluster: string; zone: string; window: number; 
  * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it
  * may be older than the task's.
  */
-export type Firing = { taskKey: string; workflowId: string; schedule: string };
+type Firing = { taskKey: string; workflowId: string; schedule: string };
 
 /**
  * `stale`: the task was deleted, disabled or changed, or this firing already has its record;
  * `missed`: too late.
  */
-export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
+type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
 
 /**
  * Derives the record's id from the task and the time, so that a repeated first activity finds its
@@ -121,7 +121,7 @@ function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): v
 /**
  * Temporal's count for a schedule; `made` distinguishes it from a later schedule with the same id.
  */
-export type ScheduleSkips = { made: number; skipped: number };
+type ScheduleSkips = { made: number; skipped: number };
 
 /**
  * Adds the firings that Temporal itself has skipped because a run was going on, each once however

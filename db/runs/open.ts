@@ -7,7 +7,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { record } from "../schema/records.ts";
 import { cluster, task, taskCluster } from "../schema/tasks.ts";
 
-export type OpenedRecord =
+type OpenedRecord =
   { kind: "opened"; recordId: string; workflowId: string } | { kind: "running" | "disabled" | "unknown" };
 
 type Opening = {

@@ -3,7 +3,8 @@ import { restoredText } from "../../domain/restored.ts";
 import { type Db, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { detail, record } from "../schema/records.ts";
-import { type Closed, closeRow, dropLeftovers, runCounts } from "./close.ts";
+import { type Closed, closeRow, runCounts } from "./close.ts";
+import { dropLeftovers } from "./leftovers.ts";
 
 /** How a run ended, and when (epoch ms). */
 export type RunAnswer = Closed & { startTime: number; endTime: number };

@@ -9,7 +9,7 @@ import { cluster } from "../schema/tasks.ts";
 import { tasksOfCluster } from "./tasks.ts";
 
 export type ClusterRow = typeof cluster.$inferSelect;
-export type ClusterValues = Pick<
+type ClusterValues = Pick<
   typeof cluster.$inferInsert,
   | "url"
   | "protocol"
@@ -21,7 +21,7 @@ export type ClusterValues = Pick<
   | "udpPort"
   | "detectType"
 >;
-export type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
+type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
 
 /**
  * Inserts a cluster; `seal` gets the new id, which the sealed secret contains. Returns the obstacle
@@ -98,7 +98,7 @@ export function findCenter(db: DbOrTx): ClusterRow | null {
 }
 
 /** `name`: prefix of the name. */
-export type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
+type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
 
 function matching({ name, type }: ClusterFilter): SQL | undefined {
   return and(name === undefined ? undefined : startsWith(cluster.name, name), type && eq(cluster.type, type));

@@ -12,7 +12,7 @@ import { cluster, task, taskCluster, taskObject } from "../schema/tasks.ts";
 import { artifactTotal, runTotal } from "../schema/totals.ts";
 
 export type TaskRow = typeof task.$inferSelect;
-export type NewTask = Pick<
+type NewTask = Pick<
   typeof task.$inferInsert,
   | "name"
   | "kind"
@@ -52,7 +52,7 @@ export function insertTask(
   });
 }
 
-export type TaskChanges = Partial<Omit<NewTask, "kind">>;
+type TaskChanges = Partial<Omit<NewTask, "kind">>;
 
 /** Updates a task with its objects and clusters; returns false when another task has the name. */
 export function updateTask(
@@ -136,7 +136,7 @@ export function readClusterIds(db: DbOrTx, key: string): string[] {
     .map(({ id }) => id);
 }
 
-export type TaskFilter = {
+type TaskFilter = {
   projectId: string;
   /** Prefix of the name. */
   name?: string | undefined;
@@ -194,7 +194,7 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
   }));
 }
 
-export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
+type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
 
 const LOCAL_SIDE = {
   name: repository.name,

@@ -4,7 +4,7 @@ import jsTokens from "js-tokens";
  * `codeLines`: lines with at least one token that is neither blank nor a comment; `long`: lines of
  * more than 120 characters.
  */
-export type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
+type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
 
 const WIDEST = 120;
 const NO_CODE = new Set(["WhiteSpace", "LineTerminatorSequence", "SingleLineComment", "MultiLineComment"]);

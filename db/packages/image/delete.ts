@@ -1,9 +1,9 @@
 import { eq, sql } from "drizzle-orm";
-import { blobFolder, blobPath, manifestFolder, manifestPath } from "../../../domain/image/layout.ts";
-import { parentOf } from "../../../domain/path.ts";
+import { blobFolder, blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import { type Db, type DbOrTx, write } from "../../open.ts";
 import { inPages } from "../../pages.ts";
-import { imageManifest, version } from "../../schema/packages.ts";
+import { version } from "../../schema/packages.ts";
+import { dropEmptyFolders, dropFiles, isNamed } from "./drop-files.ts";
 import { findImageBlob, findImageManifest, type ImageKey } from "./find.ts";
 import { hasImage } from "./lists.ts";
 import { isOwnTag } from "./own-tags.ts";
@@ -224,41 +224,4 @@ function dropUnneeded(tx: DbOrTx, key: ImageKey, blobs: string[], now: number): 
     now,
   );
   dropEmptyFolders(tx, key);
-}
-
-type Sql = ReturnType<typeof sql>;
-
-/** SQL: whether a manifest of the image names the blob. */
-export const isNamed = (digest: Sql, repositoryId: Sql, image: Sql): Sql => sql`EXISTS (
-  SELECT 1 FROM image_reference
-  JOIN ${imageManifest} ON image_manifest.id = image_reference.manifest_id
-  WHERE image_reference.digest = ${digest}
-    AND image_manifest.repository_id = ${repositoryId}
-    AND image_manifest.image = ${image})`;
-
-/** Deletes files and dereferences their content. */
-export function dropFiles(tx: DbOrTx, repositoryId: number, paths: string[], now: number): number {
-  const list = JSON.stringify(paths);
-  const inside = sql`
-    repository_id = ${repositoryId} AND full_path IN (SELECT value FROM json_each(${list}))`;
-  tx.run(sql`
-    UPDATE blob SET touched_date = ${now}
-    WHERE sha256 IN (SELECT sha256 FROM node WHERE ${inside})`);
-  return tx.run(sql`DELETE FROM node WHERE ${inside}`).changes;
-}
-
-/** Deletes the folders of an image, and those above it, as far as they are empty. */
-export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey): void {
-  const gone = (folder: string) =>
-    tx.run(sql`
-      DELETE FROM node
-      WHERE repository_id = ${repositoryId}
-        AND full_path = ${folder}
-        AND folder = 1
-        AND NOT EXISTS (
-          SELECT 1 FROM node AS child
-          WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`).changes > 0;
-  gone(manifestFolder(image));
-  gone(blobFolder(image));
-  for (let folder = `/${image}`; folder !== "/" && gone(folder); folder = parentOf(folder));
 }

@@ -5,7 +5,7 @@ import { prepared } from "../../prepared.ts";
 import { node } from "../../schema/content.ts";
 import { imageManifest, packages, version } from "../../schema/packages.ts";
 
-export type ImageManifestRow = typeof imageManifest.$inferSelect;
+type ImageManifestRow = typeof imageManifest.$inferSelect;
 /** An image of a hosted repository. */
 export type ImageKey = { repositoryId: number; image: string };
 
@@ -78,7 +78,7 @@ export function findTag(db: DbOrTx, key: ImageKey, tag: string): string | undefi
   return byTag(db).get({ ...key, tag })?.digest;
 }
 
-export type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
+type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
 
 const blobAt = prepared((db) =>
   db
@@ -109,7 +109,7 @@ export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void
   db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
 }
 
-export type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
+type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
 
 /** Returns the manifests attached to a digest, in the order of their arrival. */
 export function listReferrers(

@@ -5,7 +5,7 @@ import type { DbOrTx } from "../../open.ts";
 import { repository } from "../../schema/content.ts";
 import type { ImageKey } from "./find.ts";
 
-export type Cursor = { after: string; limit: number };
+type Cursor = { after: string; limit: number };
 
 /** Returns the tags after `after`, ordered by their bytes. */
 export function listTags(db: DbOrTx, { repositoryId, image }: ImageKey, { after, limit }: Cursor): string[] {

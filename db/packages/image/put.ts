@@ -13,14 +13,14 @@ import { imageSize, tagsAbove } from "./tree.ts";
 import { type PackageRepository, putVersion, tellVersion, type VersionRow } from "../versions.ts";
 
 /** A part of an image; `sha256`: of its content, which is registered in the store. */
-export type ImagePart = { image: string; digest: string; sha256: string };
+type ImagePart = { image: string; digest: string; sha256: string };
 /** A manifest to be written, with the tags that name it. */
-export type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
+type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
 
 /**
  * `lacking`: parts that the image does not have; `blocked`: a name of the image is that of a file.
  */
-export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
 
 /**
  * Writes a manifest of an image and moves the tags to it, unless a part that it names is missing.

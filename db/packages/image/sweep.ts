@@ -2,7 +2,7 @@ import { inArray, sql } from "drizzle-orm";
 import { IMAGE_TYPES } from "../../../domain/repository-types.ts";
 import { type Db, write } from "../../open.ts";
 import { repository } from "../../schema/content.ts";
-import { dropEmptyFolders, dropFiles, isNamed } from "./delete.ts";
+import { dropEmptyFolders, dropFiles, isNamed } from "./drop-files.ts";
 
 const DAY_MS = 24 * 3_600_000;
 const STEP = 1_000;

@@ -12,7 +12,7 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-export type NpmVersion = {
+type NpmVersion = {
   name: string;
   version: string;
   /**
