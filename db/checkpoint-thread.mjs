@@ -1,4 +1,5 @@
-// Plain JavaScript, since Node 20 loads no TypeScript in a thread. What it is for: checkpoints.ts.
+// Plain JavaScript, because Node 20 loads no TypeScript in a thread. checkpoints.ts says why it
+// exists.
 import { parentPort, workerData } from "node:worker_threads";
 import Sqlite from "better-sqlite3";
 

@@ -2,9 +2,9 @@ import { open } from "node:fs/promises";
 import type { Db } from "./open.ts";
 
 /**
- * With WAL and synchronous=NORMAL a commit survives the death of the process, but a power loss may take the last ones.
- * This makes all commits so far survive that, too, without making the thread wait for the disk: it syncs the log in the
- * background, once for all who ask at the same time.
+ * Returns a function that makes all commits so far survive a power loss. With WAL and
+ * synchronous=NORMAL a commit survives the death of the process, but a power loss may take the last
+ * ones. The log is synced in the background, once for all callers that wait at the same time.
  */
 export function createSync(databaseFile: string): () => Promise<void> {
   let running: Promise<void> = Promise.resolve();
@@ -34,8 +34,8 @@ async function syncLog(file: string): Promise<void> {
 const syncs = new WeakMap<Db, () => Promise<void>>();
 
 /**
- * Resolves when everything committed so far survives a power loss. Await it before acknowledging content to somebody
- * who will then forget his copy.
+ * Resolves when everything committed so far survives a power loss. Await it before acknowledging
+ * content to a sender that will then delete its copy.
  */
 export function durable(db: Db): Promise<void> {
   const known = syncs.get(db);

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import Sqlite from "better-sqlite3";
 
 /**
- * Holds the data directory for this process alone until it ends, however it ends: the lock is the kernel's. Throws an
- * error that names the holder.
+ * Locks the data directory for this process until it ends, however it ends: the kernel holds the
+ * lock. Throws an error that names the process that holds it.
  */
 export function lockDataDir(dataDir: string): { release: () => void } {
   const holder = join(dataDir, "lock.pid");
-  // The wait covers a holder that was killed just now and is still being taken apart.
+  // The wait covers a holder that was killed a moment ago and is still being cleaned up.
   const lock = new Sqlite(join(dataDir, "lock.db"), { timeout: 2_000 });
   try {
     lock.exec("BEGIN EXCLUSIVE");
@@ -16,7 +16,7 @@ export function lockDataDir(dataDir: string): { release: () => void } {
     lock.close();
     if (!(error instanceof Sqlite.SqliteError) || error.code !== "SQLITE_BUSY") throw error;
     throw new Error(
-      `${dataDir} is in use by process ${pidIn(holder)}: stop that one, or give this start a DATA_DIR of its own`,
+      `${dataDir} is in use by process ${pidIn(holder)}: stop that process, or set another DATA_DIR for this one`,
       { cause: error },
     );
   }

@@ -8,19 +8,24 @@ import { matchesWildcard } from "../domain/wildcard.ts";
 import { ownCheckpoints } from "./checkpoints.ts";
 import * as content from "./schema/content.ts";
 import * as packages from "./schema/packages.ts";
-import * as replication from "./schema/replication.ts";
+import * as plans from "./schema/plans.ts";
+import * as records from "./schema/records.ts";
+import * as tasks from "./schema/tasks.ts";
+import * as totals from "./schema/totals.ts";
 
-const schema = { ...content, ...packages, ...replication };
+const schema = { ...content, ...packages, ...tasks, ...plans, ...records, ...totals };
 
 export type Db = BetterSQLite3Database<typeof schema> & { $client: Sqlite.Database };
-/** What a function needs that may run inside a transaction or outside of one. */
+/**
+ * The database or a transaction: for functions that may run inside a transaction or outside of one.
+ */
 export type DbOrTx = Pick<Db, "select" | "insert" | "update" | "delete" | "run" | "all" | "get">;
 
 const MIGRATIONS = fileURLToPath(new URL("./migrations", import.meta.url));
 
 /**
- * Opens the database of configurations and records and brings its schema up to date. Only the control plane calls this
- * (docs/decisions.md#processes).
+ * Opens the database of configurations and records and migrates it to the current schema. Only the
+ * control plane calls this (docs/decisions.md#processes).
  */
 export function openDb(file: string): Db {
   const client = new Sqlite(file);
@@ -33,7 +38,7 @@ export function openDb(file: string): Db {
   client.function("wildcard", { deterministic: true }, (pattern, name) =>
     Number(matchesWildcard(String(pattern), String(name))),
   );
-  // Types come from the column that holds them.
+  // The type comes from a column that holds only repository types.
   client.function("is_computed", { deterministic: true }, (type, path) =>
     Number(isComputed(type as RepositoryType, String(path))),
   );
@@ -44,7 +49,8 @@ export function openDb(file: string): Db {
 }
 
 /**
- * Runs `work` as one write transaction that takes its lock first, so that what it read is still true when it writes.
+ * Runs `work` as one write transaction that takes its lock first, so that what `work` reads is
+ * still true when it writes.
  */
 export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
   const run = (tx: DbOrTx) => {
@@ -56,5 +62,8 @@ export function write<T>(db: Db, work: (tx: DbOrTx) => T): T {
 
 const databases = new WeakMap<DbOrTx, Db>();
 
-/** The database that a transaction of `write` is one of; a database is its own. Both use the one connection. */
+/**
+ * Returns the database of a transaction of `write`, or a database itself. Both use the one
+ * connection.
+ */
 export const databaseOf = (tx: DbOrTx): DbOrTx => databases.get(tx) ?? tx;

@@ -1,6 +1,9 @@
 import { inTurn, type Lane } from "./turns.ts";
 
-/** Repeats a bounded transaction until it changes nothing more; each is a stretch in its turn. */
+/**
+ * Repeats a bounded transaction until it changes nothing more; each run is one stretch of the queue
+ * (turns.ts). `page` returns how many rows it changed.
+ */
 export async function inPages(page: () => number, lane: Lane = "work"): Promise<void> {
   while ((await inTurn(page, lane)) > 0);
 }

@@ -1,6 +1,6 @@
 import { type Column, type SQL, sql } from "drizzle-orm";
 
-/** Whether the column begins with `prefix`, to the letter: no character of it is a wildcard. */
+/** SQL: whether the column begins with exactly `prefix`; no character of it is a wildcard. */
 export function startsWith(column: Column, prefix: string): SQL {
   return sql`substr(${column}, 1, ${[...prefix].length}) = ${prefix}`;
 }

@@ -1,8 +1,8 @@
 import { databaseOf, type DbOrTx } from "./open.ts";
 
 /**
- * A query that is built once for a database instead of at each call, within its transactions, too: building costs more
- * than running it.
+ * Returns a query that is built once per database instead of at each call, because building costs
+ * more than running it. Transactions of the database share it.
  */
 export function prepared<Q>(build: (db: DbOrTx) => Q): (db: DbOrTx) => Q {
   const built = new WeakMap<DbOrTx, Q>();

@@ -1,15 +1,12 @@
 /**
- * Long work on the state goes in stretches of some milliseconds, and all of it in this one queue, for one thread does
- * it all and answers requests besides: between any two stretches the event loop looks for input and lets other answers
- * out, however many loops go on at once.
+ * Long work on the database is cut into stretches of some milliseconds, and all of it waits in this
+ * one queue, because one thread does the work and also answers requests. Between two stretches the
+ * event loop reads input and sends answers, however many loops wait here.
  *
  *     for (;;) { await turn(); if (!planSome()) break; }
  */
 
-/**
- * `answer`: somebody waits for just this; it goes before `work`, but not before all of it: where both wait they
- * alternate.
- */
+/** `answer`: a request waits for exactly this stretch. When both lanes wait, they alternate. */
 export type Lane = "answer" | "work";
 
 const waiting: Record<Lane, (() => void)[]> = { answer: [], work: [] };
@@ -17,8 +14,8 @@ let last: Lane = "work";
 let serving = false;
 
 /**
- * Resolves when the next stretch may begin, which must end without waiting for anything but its next turn. First come,
- * first served.
+ * Resolves when the next stretch may begin, first come, first served. A stretch must end without
+ * awaiting anything but its next turn.
  */
 export function turn(lane: Lane = "work"): Promise<void> {
   return new Promise((resolve) => {
@@ -29,15 +26,15 @@ export function turn(lane: Lane = "work"): Promise<void> {
   });
 }
 
-/** Does one stretch in its turn. */
+/** Runs one stretch in its turn. */
 export async function inTurn<T>(stretch: () => T, lane: Lane = "work"): Promise<T> {
   await turn(lane);
   return stretch();
 }
 
 /**
- * The stretch itself runs when this has returned, before anything else. Twice through the loop: a connection and its
- * request are two looks.
+ * Resolves the next waiting turn; its stretch runs right after this returns. The loop turns twice
+ * before the next one: accepting a connection and reading its request take one pass each.
  */
 function serve(): void {
   const next = takeNext();

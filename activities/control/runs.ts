@@ -11,7 +11,7 @@ import { pairProblem } from "../../db/runs/targets.ts";
 import type { Db } from "../../db/open.ts";
 import { findBatch } from "../../db/runs/end-batch.ts";
 import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
-import { record } from "../../db/schema/replication.ts";
+import { record } from "../../db/schema/records.ts";
 import { MOST_DEATHS } from "../../domain/lanes.ts";
 import { inTurn } from "../../db/turns.ts";
 import { cutInTurn } from "./cut-in-turn.ts";

@@ -1,4 +1,5 @@
 import type { Sealer } from "../../activities/secrets/seal.ts";
+import type { By } from "../../db/audit.ts";
 import {
   type ClusterRow,
   deleteCluster,
@@ -9,7 +10,6 @@ import {
   setClusterHealth,
   updateCluster,
 } from "../../db/tasks/clusters.ts";
-import type { By } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { checkName } from "../../domain/task-rules.ts";
 import type { ClusterType, Protocol } from "../../domain/vocabulary.ts";

@@ -1,7 +1,8 @@
+import type { By } from "../../db/audit.ts";
 import { findCluster, findClusterByName, insertCluster, updateCluster } from "../../db/tasks/clusters.ts";
 import { deleteOwnedCluster, findOwnedCluster, findTaskByName, ownCluster } from "../../db/tasks/distributions.ts";
 import { write } from "../../db/open.ts";
-import { type By, insertTask, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
+import { insertTask, type TaskRow, updateTask } from "../../db/tasks/tasks.ts";
 import { isSameEnd } from "../../domain/endpoint-url.ts";
 import { packageKeyOf, parsePackageKey } from "../../domain/package-key.ts";
 import { nextExecution } from "../../domain/task-rules.ts";

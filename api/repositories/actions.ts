@@ -12,7 +12,7 @@ import {
 } from "../../db/content/repositories.ts";
 import { OVERWRITE_TYPES } from "../../domain/repository-types.ts";
 import type { ApiDeps } from "../deps.ts";
-import type { By } from "../http/by.ts";
+import type { By } from "../../db/audit.ts";
 import { listed } from "../http/details.ts";
 import { fail } from "../http/errors.ts";
 import { checkImageNames } from "./image-names.ts";

@@ -5,7 +5,7 @@ import { findRepository, insertRepository, type RepositoryRow } from "../../db/c
 import type { EnsureAnswer } from "../../domain/sync.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { failWith } from "../http/errors.ts";
-import type { By } from "../http/by.ts";
+import type { By } from "../../db/audit.ts";
 import type { Named } from "../http/repository.ts";
 import { checkImageNames } from "./image-names.ts";
 import { UNLINKED } from "./linked.ts";

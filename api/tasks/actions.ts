@@ -2,6 +2,7 @@ import { findCluster } from "../../db/tasks/clusters.ts";
 import { deleteOwnedCluster, findOwnedCluster } from "../../db/tasks/distributions.ts";
 import { write } from "../../db/open.ts";
 import { deleteRecords } from "../../db/records/records.ts";
+import type { By } from "../../db/audit.ts";
 import {
   deleteTask,
   findTask,
@@ -10,7 +11,6 @@ import {
   readClusterIds,
   readObjects,
   setTaskEnabled,
-  type By,
   type TaskRow,
   updateTask as updateRows,
 } from "../../db/tasks/tasks.ts";

@@ -5,62 +5,71 @@ import { blob } from "../schema/content.ts";
 
 export type BlobRow = typeof blob.$inferSelect;
 
-/** Asking for a blob keeps it from being collected; it is noted at most this often. */
+/** A lookup keeps a blob from being collected; `touchedDate` is updated at most this often. */
 export const TOUCH_AFTER_MS = 3_600_000;
 
 /**
- * Registers content that is durable in the store already. Call it from `commit` of what was staged, in a transaction.
+ * Registers content that is already durable in the store. Call it from `commit` of the staged
+ * content, in a transaction.
  */
 export function putBlobs(tx: DbOrTx, blobs: readonly Omit<BlobRow, "touchedDate">[], now: number): void {
-  // One statement, however many: they come by thousands a second.
+  // One statement for all of them: blobs arrive by the thousand each second.
   const rows = JSON.stringify(blobs.map(({ sha256, md5, size, inline }) => [sha256, md5, size, inline ? 1 : 0]));
   tx.run(sql`
     INSERT INTO blob (sha256, md5, size, inline, touched_date)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now} FROM json_each(${rows}) WHERE true
-    ON CONFLICT (sha256) DO UPDATE SET touched_date = excluded.touched_date, md5 = iif(md5 = '', excluded.md5, md5)`);
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, ${now}
+    FROM json_each(${rows})
+    WHERE true
+    ON CONFLICT (sha256) DO UPDATE SET
+      touched_date = excluded.touched_date,
+      md5 = iif(md5 = '', excluded.md5, md5)`);
 }
 
 /**
- * Those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that nodes can be made of them
- * without sending the content.
+ * Returns those of the digests (lower-case hex) that are in the store. They stay for 24 h, so that
+ * nodes can refer to them without sending the content.
  */
 export function haveBlobs(db: Db, digests: string[], now: number): Set<string> {
   return write(db, (tx) => {
     const wanted = JSON.stringify(digests);
-    const found = tx.all<{ sha256: string; touched: number }>(
-      sql`SELECT sha256, touched_date AS touched FROM blob WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`,
-    );
+    const found = tx.all<{ sha256: string; touched: number }>(sql`
+      SELECT sha256, touched_date AS touched FROM blob
+      WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`);
     if (found.some(({ touched }) => touched < now - TOUCH_AFTER_MS)) {
-      tx.run(
-        sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${wanted})) AND touched_date < ${now - TOUCH_AFTER_MS}`,
-      );
+      tx.run(sql`
+        UPDATE blob SET touched_date = ${now}
+        WHERE sha256 IN (SELECT value FROM json_each(${wanted}))
+          AND touched_date < ${now - TOUCH_AFTER_MS}`);
     }
     return new Set(found.map(({ sha256 }) => sha256));
   });
 }
 
-/** Size and md5 of those of the contents (lower-case hex) that are in the store. */
+/** Returns size and md5 of those contents (lower-case hex) that are in the store. */
 export function blobFacts(db: DbOrTx, digests: readonly string[]): Map<string, ContentFacts> {
   const wanted = JSON.stringify(digests);
-  const rows = db.all<{ sha256: string; md5: string; size: number }>(
-    sql`SELECT sha256, md5, size FROM blob WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`,
-  );
+  const rows = db.all<{ sha256: string; md5: string; size: number }>(sql`
+    SELECT sha256, md5, size FROM blob
+    WHERE sha256 IN (SELECT value FROM json_each(${wanted}))`);
   return new Map(rows.map(({ md5, ...row }) => [row.sha256, md5 === "" ? row : { ...row, md5 }]));
 }
 
-/** Those of the digests that have no row; for the search for content that nothing knows of. */
+/** Returns the digests that have no row, for the search for orphaned content. */
 export function unknownBlobs(db: Db, digests: string[]): string[] {
   return db
     .all<{ value: string }>(
-      sql`SELECT value FROM json_each(${JSON.stringify(digests)}) WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)`,
+      sql`
+        SELECT value FROM json_each(${JSON.stringify(digests)})
+        WHERE NOT EXISTS (SELECT 1 FROM blob WHERE sha256 = value)`,
     )
     .map(({ value }) => value);
 }
 
 /**
- * One step of the collection, over at most `limit` blobs after the digest `after`: deletes the rows of those that no
- * node refers to and nobody wrote, asked for or let go since `before`, unless `isHeld`. The content of `removed` goes
- * next; `last` null = there are no more.
+ * One step of the garbage collection, over at most `limit` blobs after the digest `after`: deletes
+ * the rows that no node refers to and that were not written, looked up or dereferenced since
+ * `before`, unless `isHeld`. The caller then deletes the content of `removed`; `last` null = there
+ * are no more.
  */
 export function collectBlobs(
   db: Db,
@@ -72,20 +81,27 @@ export function collectBlobs(
   }: { after: string; before: number; limit: number; isHeld: (sha256: string) => boolean },
 ): { removed: string[]; last: string | null } {
   return write(db, (tx) => {
-    const page = tx.all<{ sha256: string; old: number }>(
-      sql`SELECT sha256, touched_date < ${before} AS old FROM blob WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit}`,
-    );
+    const page = tx.all<{ sha256: string; old: number }>(sql`
+      SELECT sha256, touched_date < ${before} AS old FROM blob
+      WHERE sha256 > ${after} ORDER BY sha256 LIMIT ${limit}`);
     const candidates = page.filter(({ sha256, old }) => old && !isHeld(sha256)).map(({ sha256 }) => sha256);
-    const removed =
-      candidates.length === 0
-        ? []
-        : tx.all<{ sha256: string }>(
-            sql`DELETE FROM blob WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(candidates)}))
-          AND NOT EXISTS (SELECT 1 FROM node WHERE node.sha256 = blob.sha256) RETURNING sha256`,
-          );
     return {
-      removed: removed.map(({ sha256 }) => sha256),
+      removed: deleteUnused(tx, candidates),
       last: page.length < limit ? null : (page.at(-1)?.sha256 ?? null),
     };
   });
+}
+
+/** Deletes those blobs that no node refers to, and returns their digests. */
+function deleteUnused(tx: DbOrTx, candidates: readonly string[]): string[] {
+  if (candidates.length === 0) return [];
+  return tx
+    .all<{ sha256: string }>(
+      sql`
+        DELETE FROM blob
+        WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(candidates)}))
+          AND NOT EXISTS (SELECT 1 FROM node WHERE node.sha256 = blob.sha256)
+        RETURNING sha256`,
+    )
+    .map(({ sha256 }) => sha256);
 }

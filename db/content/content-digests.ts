@@ -6,17 +6,21 @@ type Row = Record<(typeof OTHER_ALGORITHMS)[number], Buffer | null>;
 const bytes = (hex: string | undefined) => (hex === undefined ? null : Buffer.from(hex, "hex"));
 
 /**
- * Digests of contents besides their sha256, in blobs.db. They can be worked out again, so they need not be durable at
- * once. Hex in lower case.
+ * Opens the table of further digests of contents, in blobs.db, by their sha256 (lower-case hex).
+ * They can be computed again, so they need not be durable at once.
  */
 export function openContentDigests(db: Sqlite.Database) {
-  db.exec(
-    "CREATE TABLE IF NOT EXISTS content_digest (sha256 BLOB PRIMARY KEY, sha512 BLOB, sha1 BLOB, md5 BLOB) WITHOUT ROWID",
-  );
+  db.exec(`
+    CREATE TABLE IF NOT EXISTS content_digest (
+      sha256 BLOB PRIMARY KEY, sha512 BLOB, sha1 BLOB, md5 BLOB
+    ) WITHOUT ROWID`);
   const select = db.prepare<[Buffer], Row>("SELECT sha512, sha1, md5 FROM content_digest WHERE sha256 = ?");
   const upsert = db.prepare(`
-    INSERT INTO content_digest (sha256, sha512, sha1, md5) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    sha512 = coalesce(excluded.sha512, sha512), sha1 = coalesce(excluded.sha1, sha1), md5 = coalesce(excluded.md5, md5)`);
+    INSERT INTO content_digest (sha256, sha512, sha1, md5) VALUES (?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+      sha512 = coalesce(excluded.sha512, sha512),
+      sha1 = coalesce(excluded.sha1, sha1),
+      md5 = coalesce(excluded.md5, md5)`);
   const remove = db.prepare("DELETE FROM content_digest WHERE sha256 = ?");
 
   return {
@@ -29,7 +33,7 @@ export function openContentDigests(db: Sqlite.Database) {
         }),
       );
     },
-    /** A full disk is no reason to fail what they were worked out for. */
+    /** Ignores a full disk, which is no reason to fail the caller's work. */
     keep(sha256: string, { sha512, sha1, md5 }: OtherDigests): void {
       try {
         upsert.run(Buffer.from(sha256, "hex"), bytes(sha512), bytes(sha1), bytes(md5));

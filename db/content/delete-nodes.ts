@@ -3,18 +3,18 @@ import { getNode } from "./nodes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { turn } from "../turns.ts";
 
-/** Rows of one transaction, so that nobody waits for long. */
+/** Rows of one transaction, so that others wait only briefly. */
 const BATCH = 500;
 
 type Row = { id: number; path: string; sha256: string | null };
 
-/** Runs in each transaction that deletes files, after it. */
-export type Deleted = (tx: DbOrTx, paths: string[]) => void;
+/** Runs at the end of each transaction that deletes files. */
+type Deleted = (tx: DbOrTx, paths: string[]) => void;
 
 /**
- * Deletes a file, or a folder with all that is in it, and lets the content go. A large folder goes in many
- * transactions: its files vanish one after the other, and what was interrupted is finished by asking again. Answers the
- * number of files; null when nothing is there.
+ * Deletes a file, or a folder with everything in it, and dereferences the content. A large folder
+ * takes many transactions: its files vanish one after the other, and repeating an interrupted call
+ * finishes it. Returns the number of files; null when nothing is at the path.
  */
 export async function deleteNodes(
   db: Db,
@@ -28,7 +28,10 @@ export async function deleteNodes(
   if (found && !found.folder)
     return deleteRows(db, () => [{ id: found.id, path: fullPath, sha256: found.sha256 }], now, deleted).length;
   const newest = db.get<{ id: number | null }>(sql`SELECT max(id) AS id FROM node`)?.id ?? 0;
-  const inside = sql`repository_id = ${repositoryId} AND id <= ${newest} AND full_path > ${fullPath === "/" ? "/" : `${fullPath}/`}
+  const inside = sql`
+    repository_id = ${repositoryId}
+    AND id <= ${newest}
+    AND full_path > ${fullPath === "/" ? "/" : `${fullPath}/`}
     ${fullPath === "/" ? sql`` : sql`AND full_path < ${`${fullPath}0`}`}`;
   const files = await deleteFiles(db, inside, now, deleted);
   await deleteEmptyFolders(db, repositoryId, inside);
@@ -39,7 +42,10 @@ export async function deleteNodes(
 async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, deleted: Deleted): Promise<number> {
   let total = 0;
   for (let after = ""; ;) {
-    const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE ${inside} AND folder = 0 AND full_path > ${after} ORDER BY full_path LIMIT ${BATCH}`;
+    const page = sql`
+      SELECT id, full_path AS path, sha256 FROM node
+      WHERE ${inside} AND folder = 0 AND full_path > ${after}
+      ORDER BY full_path LIMIT ${BATCH}`;
     const rows = deleteRows(db, (tx) => tx.all<Row>(page), now, deleted);
     total += rows.length;
     const last = rows.at(-1);
@@ -50,14 +56,15 @@ async function deleteFiles(db: Db, inside: ReturnType<typeof sql>, now: number, 
 }
 
 /**
- * Deepest first: their paths sort after those of the folders above them. What somebody filled again meanwhile stays.
+ * Deletes the deepest folders first: their paths sort after those of the folders above them. A
+ * folder that got new content meanwhile stays.
  */
 async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnType<typeof sql>): Promise<void> {
   for (let before: string | null = null; ;) {
     const below = before === null ? sql`` : sql`AND full_path < ${before}`;
-    const rows: Row[] = db.all<Row>(
-      sql`SELECT id, full_path AS path FROM node WHERE ${inside} ${below} ORDER BY full_path DESC LIMIT ${BATCH}`,
-    );
+    const rows: Row[] = db.all<Row>(sql`
+      SELECT id, full_path AS path FROM node
+      WHERE ${inside} ${below} ORDER BY full_path DESC LIMIT ${BATCH}`);
     write(db, (tx) => {
       for (const { id } of rows)
         tx.run(sql`DELETE FROM node WHERE id = ${id} AND folder = 1 AND ${isEmpty(repositoryId)}`);
@@ -70,16 +77,19 @@ async function deleteEmptyFolders(db: Db, repositoryId: number, inside: ReturnTy
 }
 
 const isEmpty = (repositoryId: number) =>
-  sql`NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = node.full_path)`;
+  sql`NOT EXISTS (
+    SELECT 1 FROM node AS child
+    WHERE child.repository_id = ${repositoryId} AND child.parent = node.full_path)`;
 
 function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted: Deleted): Row[] {
   return write(db, (tx) => {
     const rows = select(tx);
     const digests = JSON.stringify(rows.map(({ sha256 }) => sha256));
-    tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${digests}))`);
-    tx.run(
-      sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ id }) => id))}))`,
-    );
+    const ids = JSON.stringify(rows.map(({ id }) => id));
+    tx.run(sql`
+      UPDATE blob SET touched_date = ${now}
+      WHERE sha256 IN (SELECT value FROM json_each(${digests}))`);
+    tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${ids}))`);
     deleted(
       tx,
       rows.map(({ path }) => path),
@@ -88,9 +98,12 @@ function deleteRows(db: Db, select: (tx: DbOrTx) => Row[], now: number, deleted:
   });
 }
 
-/** One step of deleting files whose time is over, wherever they are; answers how many went. */
+/** Deletes some of the expired files of all repositories and returns how many. */
 export function deleteExpired(db: Db, now: number): number {
-  const page = sql`SELECT id, full_path AS path, sha256 FROM node WHERE expire_date IS NOT NULL AND expire_date <= ${now} LIMIT ${BATCH}`;
+  const page = sql`
+    SELECT id, full_path AS path, sha256 FROM node
+    WHERE expire_date IS NOT NULL AND expire_date <= ${now}
+    LIMIT ${BATCH}`;
   return deleteRows(
     db,
     (tx) => tx.all<Row>(page),

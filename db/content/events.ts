@@ -2,13 +2,13 @@ import { and, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { event, eventCursor } from "../schema/content.ts";
-import { task } from "../schema/replication.ts";
+import { task } from "../schema/tasks.ts";
 
 const BATCH = 1_000;
 
 /**
- * Whether a REAL_TIME task follows the project, which stays so within the caller's write transaction. Nobody reads
- * events of others.
+ * Whether a REAL_TIME task follows the project; the answer holds until the caller's write
+ * transaction ends. Nobody reads the events of other projects.
  */
 export function isFollowed(db: DbOrTx, projectId: string): boolean {
   return followerOf(db).get({ projectId }) !== undefined;
@@ -24,17 +24,25 @@ const followerOf = prepared((db) => {
     .prepare();
 });
 
-/** Writes into the log of REAL_TIME, in the transaction that changes something; nothing where nobody follows. */
+/**
+ * Writes an event into the log of REAL_TIME, in the transaction of the change, if any task follows
+ * the project.
+ */
 export function tell(tx: DbOrTx, news: typeof event.$inferInsert): void {
   if (isFollowed(tx, news.projectId)) tx.insert(event).values(news).run();
 }
 
-/** One step of deleting events that every cursor has passed, or all when there is no cursor; answers how many went. */
+/**
+ * Deletes some of the events that every cursor has passed (all events when there is no cursor) and
+ * returns how many.
+ */
 export function deletePassedEvents(db: Db): number {
   return write(db, (tx) =>
     tx.run(sql`
       DELETE FROM event WHERE seq IN (
-        SELECT seq FROM event WHERE seq <= coalesce((SELECT min(position) FROM event_cursor), 9223372036854775807) ORDER BY seq LIMIT ${BATCH}
+        SELECT seq FROM event
+        WHERE seq <= coalesce((SELECT min(position) FROM event_cursor), 9223372036854775807)
+        ORDER BY seq LIMIT ${BATCH}
       )`),
   ).changes;
 }

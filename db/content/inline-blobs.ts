@@ -6,17 +6,17 @@ import { createSync } from "../durable.ts";
 type Put = { contents: { sha256: string; content: Uint8Array }[]; done: () => void; failed: (error: unknown) => void };
 
 /**
- * Small contents in a database file of their own, blobs.db: written by the control plane alone, read beside it by
- * workers. Digests are lower-case hex.
+ * Small contents in a database file of their own, blobs.db: only the control plane writes it,
+ * workers read it at the same time. Digests are lower-case hex.
  */
-export type InlineBlobs = {
+type InlineBlobs = {
   get: (sha256: string) => Buffer | undefined;
-  /** Durable when it resolves; what many callers put at the same time is one transaction. */
+  /** The contents are durable when it resolves. Concurrent calls share one transaction. */
   put: (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
   remove: (sha256: string) => void;
-  /** The digests that begin with these two hex digits. */
+  /** Returns the digests that begin with these two hex digits. */
   withPrefix: (prefix: string) => string[];
-  /** What is known of contents of any size besides their sha256. */
+  /** The known digests besides the sha256, of contents of any size. */
   digests: Pick<ReturnType<typeof openContentDigests>, "get" | "keep">;
   close: () => void;
 };
@@ -72,7 +72,7 @@ export function openInlineBlobs(file: string): InlineBlobs {
   };
 }
 
-/** As much as one transaction may write without holding up others. */
+/** Takes as many puts as one transaction may write without holding up others. */
 function takeSome(waiting: Put[]): Put[] {
   let bytes = 0;
   const end = waiting.findIndex(
@@ -83,7 +83,7 @@ function takeSome(waiting: Put[]): Put[] {
 
 function open(file: string): Sqlite.Database {
   const db = new Sqlite(file);
-  // Contents of some KiB share a page with their neighbours.
+  // Contents of some KiB share a page.
   db.pragma(`page_size = ${PAGE_BYTES}`);
   db.pragma("journal_mode = WAL");
   db.pragma(ownCheckpoints(PAGE_BYTES));

@@ -5,10 +5,13 @@ import { node } from "../schema/content.ts";
 
 export type NodeRow = typeof node.$inferSelect;
 
-/** A file whose time is over is as good as gone; it is deleted later. */
+/** SQL: not expired. An expired file counts as gone; it is deleted later. */
 const live = (now: number) => or(isNull(node.expireDate), gt(node.expireDate, now));
 
-/** All paths below a folder: after "/a/" and before "/a0", since "0" is what follows "/". */
+/**
+ * SQL: all paths below a folder, after "/a/" and before "/a0", since "0" is the character after
+ * "/".
+ */
 function below(folder: string): SQL | undefined {
   if (folder === "/") return undefined;
   return and(gt(node.fullPath, `${folder}/`), lt(node.fullPath, `${folder}0`));
@@ -30,7 +33,7 @@ export function getNode(db: DbOrTx, repositoryId: number, fullPath: string, now:
 
 export type NodeStat = Pick<NodeRow, "folder" | "size" | "sha256" | "metadata">;
 
-/** What is at each of the paths; those where nothing is are absent. */
+/** Returns what is at each of the paths; empty paths are absent from the map. */
 export function statPaths(
   db: DbOrTx,
   repositoryId: number,
@@ -57,7 +60,7 @@ export function statPaths(
   return new Map(rows.map(({ fullPath, ...found }) => [fullPath, found]));
 }
 
-/** The next files below a folder, in the order of their paths, after the path `after`. */
+/** Returns the next files below a folder, ordered by path, after the path `after`. */
 export function listFiles(
   db: DbOrTx,
   repositoryId: number,
@@ -73,7 +76,7 @@ export function listFiles(
   return db.select().from(node).where(where).orderBy(asc(node.fullPath)).limit(limit).all();
 }
 
-export type NodePage = {
+type NodePage = {
   folder: string;
   deep: boolean;
   includeFolder: boolean;
@@ -83,7 +86,10 @@ export type NodePage = {
   now: number;
 };
 
-/** What is in a folder, or with `deep` below it, by path; `foldersFirst` makes the database sort all of it. */
+/**
+ * Returns a page of what is in a folder, or with `deep` of everything below it, ordered by path;
+ * `foldersFirst` makes the database sort all of it.
+ */
 export function pageNodes(
   db: DbOrTx,
   repositoryId: number,
@@ -119,7 +125,7 @@ export function hasFiles(db: DbOrTx, repositoryId: number): boolean {
   return db.select({ id: node.id }).from(node).where(where).limit(1).get() !== undefined;
 }
 
-/** Files or folders. */
+/** Whether the repository has any file or folder. */
 export function hasNodes(db: DbOrTx, repositoryId: number): boolean {
   return db.select({ id: node.id }).from(node).where(eq(node.repositoryId, repositoryId)).limit(1).get() !== undefined;
 }

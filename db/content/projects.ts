@@ -1,17 +1,17 @@
 import { asc, eq } from "drizzle-orm";
+import { auditBy, type By } from "../audit.ts";
 import type { DbOrTx } from "../open.ts";
 import { project } from "../schema/content.ts";
 
 export type ProjectRow = typeof project.$inferSelect;
-export type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
+type NewProject = Pick<ProjectRow, "name" | "displayName" | "description">;
 
-/** False when the name is taken. */
-export function insertProject(db: DbOrTx, values: NewProject, { user, now }: { user: string; now: number }): boolean {
-  const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+/** Returns false when the name is taken. */
+export function insertProject(db: DbOrTx, values: NewProject, by: By): boolean {
   return (
     db
       .insert(project)
-      .values({ ...values, ...audit })
+      .values({ ...values, ...auditBy(by) })
       .onConflictDoNothing()
       .run().changes > 0
   );

@@ -1,30 +1,29 @@
 import { foldersAbove, nameOf, parentOf } from "../../domain/path.ts";
+import { type Audit, auditBy, type By } from "../audit.ts";
 import { isFollowed } from "./events.ts";
 import { nodeStatements, type Existing, type NodeStatements } from "./node-statements.ts";
 import { type Db, write } from "../open.ts";
 
-export type Audit = { createdBy: string; createdDate: number; lastModifiedBy: string; lastModifiedDate: number };
-
-/** A file to be. Its size and md5 are those of the registered content. */
+/** A file to be written. Its size and md5 come from the registered content. */
 export type NodeEntry = {
   /** From `parsePath`. */
   fullPath: string;
   sha256: string;
-  /** null: what the existing file has stays. */
+  /** null: the metadata of the existing file stays. */
   metadata: Record<string, string> | null;
-  /** Epoch ms; null or absent: for ever. */
+  /** Epoch ms; null or absent: never. */
   expireDate?: number | null;
-  /** As it is elsewhere; else `user` and `now`. */
+  /** The audit block that the file has elsewhere; by default it is made of `user` and `now`. */
   audit?: Audit;
-  /** The file is part of a package version, which has an event of its own (`tellVersion`). */
+  /** The file is part of a package version, which has its own event (`tellVersion`). */
   partOfVersion?: boolean;
 };
 
-export type PutRules = { overwrite: boolean; user: string; now: number };
+export type PutRules = By & { overwrite: boolean };
 
 /**
  * - missing: the content is not in the store: send it, then put the node again.
- * - existed: a file is there and `overwrite` is false.
+ * - existed: a file exists and `overwrite` is false.
  * - blocked: `at` is a file where a folder is needed, or a folder where the file should be.
  */
 export type PutResult =
@@ -33,8 +32,8 @@ export type PutResult =
 export type RepositoryKey = { id: number; projectId: string; name: string };
 
 /**
- * Makes files, with the folders above them, in one transaction that sees to it that their content is registered. One
- * result for each entry, in their order.
+ * Writes files, with the folders above them, in one transaction that checks that their content is
+ * registered. Returns one result for each entry, in their order.
  */
 export function putNodes(
   db: Db,
@@ -54,7 +53,7 @@ export function putNodes(
   });
 }
 
-/** `folders`: those that are known to exist, within one transaction; `followed`: see `isFollowed`. */
+/** `folders`: folders known to exist, within one transaction; `followed`: see `isFollowed`. */
 type Put = PutRules & {
   repository: RepositoryKey;
   statements: NodeStatements;
@@ -69,12 +68,7 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   const existing = findLive(put, fullPath);
   if (existing?.folder) return { kind: "blocked", at: fullPath };
   if (existing?.sha256 && !put.overwrite) return { kind: "existed", sha256: existing.sha256 };
-  const audit = entry.audit ?? {
-    createdBy: put.user,
-    createdDate: put.now,
-    lastModifiedBy: put.user,
-    lastModifiedDate: put.now,
-  };
+  const audit = entry.audit ?? auditBy(put);
   if (!existing) {
     const blocker = makeFolders(put, fullPath, audit);
     if (blocker !== null) return { kind: "blocked", at: blocker };
@@ -92,7 +86,7 @@ function putNode(put: Put, entry: NodeEntry): PutResult {
   return { kind: "replaced", sha256: existing.sha256 };
 }
 
-/** What is at a path; a file whose time is over is taken away. */
+/** Returns the row at a path; deletes it first if it has expired. */
 function findLive({ statements, repository, now }: Put, fullPath: string): Existing | undefined {
   const found = statements.find.get(now, repository.id, fullPath);
   if (!found?.expired) return found;
@@ -101,9 +95,12 @@ function findLive({ statements, repository, now }: Put, fullPath: string): Exist
   return undefined;
 }
 
-/** Answers the file that stands where a folder is needed; then nothing was made. */
+/**
+ * Makes the folders above a path. Returns the file that stands where a folder is needed, in which
+ * case nothing was made; else null.
+ */
 function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
-  const lacking: string[] = [];
+  const missing: string[] = [];
   for (const folder of foldersAbove(fullPath).reverse()) {
     if (put.folders.has(folder)) break;
     const existing = findLive(put, folder);
@@ -112,9 +109,9 @@ function makeFolders(put: Put, fullPath: string, audit: Audit): string | null {
       put.folders.add(folder);
       break;
     }
-    lacking.push(folder);
+    missing.push(folder);
   }
-  for (const folder of lacking) {
+  for (const folder of missing) {
     insert(put, folder, 1, { size: 0, sha256: null, md5: null, metadata: "{}", expireDate: null, ...audit });
     put.folders.add(folder);
   }

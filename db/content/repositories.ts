@@ -1,41 +1,39 @@
 import { and, asc, eq, type SQL, sql } from "drizzle-orm";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
+import { type Audit, auditBy, type By, changedBy } from "../audit.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { prepared } from "../prepared.ts";
 import { repository } from "../schema/content.ts";
-import { task, taskObject } from "../schema/replication.ts";
+import { task, taskObject } from "../schema/tasks.ts";
 
 export type RepositoryRow = typeof repository.$inferSelect;
-type Audit = "createdBy" | "createdDate" | "lastModifiedBy" | "lastModifiedDate";
 type Optional = "allowOverwrite" | "protocol";
-export type NewRepository = Omit<RepositoryRow, "id" | Optional | Audit> & Partial<Pick<RepositoryRow, Optional>>;
-type By = { user: string; now: number };
+type NewRepository = Omit<RepositoryRow, "id" | Optional | keyof Audit> & Partial<Pick<RepositoryRow, Optional>>;
 
-/** The additional data with which a linked repository's secret is sealed. */
+/** Returns the additional data with which the secret of a linked repository is sealed. */
 export const secretOwner = ({ projectId, name }: Pick<RepositoryRow, "projectId" | "name">): string =>
   `repository:${projectId}/${name}`;
 
-/** False when the name is taken. The project must be there. */
-export function insertRepository(db: DbOrTx, values: NewRepository, { user, now }: By): boolean {
-  const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+/** Returns false when the name is taken. The project must exist. */
+export function insertRepository(db: DbOrTx, values: NewRepository, by: By): boolean {
   return (
     db
       .insert(repository)
-      .values({ ...values, ...audit })
+      .values({ ...values, ...auditBy(by) })
       .onConflictDoNothing()
       .run().changes > 0
   );
 }
 
-export function updateRepository(db: DbOrTx, id: number, changes: Partial<NewRepository>, { user, now }: By): void {
+export function updateRepository(db: DbOrTx, id: number, changes: Partial<NewRepository>, by: By): void {
   db.update(repository)
-    .set({ ...changes, lastModifiedBy: user, lastModifiedDate: now })
+    .set({ ...changes, ...changedBy(by) })
     .where(eq(repository.id, id))
     .run();
 }
 
-/** Its nodes must be gone. */
+/** Deletes the row of a repository whose nodes have been deleted. */
 export function deleteRepositoryRow(db: DbOrTx, id: number): void {
   db.delete(repository).where(eq(repository.id, id)).run();
 }
@@ -53,8 +51,8 @@ export function findRepository(db: DbOrTx, projectId: string, name: string): Rep
   return byName(db).get({ projectId, name }) ?? null;
 }
 
-/** `name`: the beginning of it. */
-export type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
+/** `name`: prefix of the name. */
+type RepositoryFilter = { projectId: string; name?: string | undefined; type?: RepositoryType | undefined };
 
 function matching({ projectId, name, type }: RepositoryFilter): SQL | undefined {
   return and(
@@ -90,7 +88,7 @@ export function pageRepositories(
   return { total: counted?.n ?? 0, repositories };
 }
 
-/** Names of the tasks that replicate a repository, for the error that names them. */
+/** Returns the names of the tasks that replicate a repository, for the error that lists them. */
 export function tasksOfRepository(db: DbOrTx, projectId: string, name: string): string[] {
   const rows = db
     .select({ name: task.name })

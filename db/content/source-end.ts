@@ -4,7 +4,7 @@ import type { Endpoint } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { repository } from "../schema/content.ts";
 
-/** A linked or hosted repository as an end to read from. */
+/** Returns a linked or hosted repository as an endpoint to read from. */
 export function readSource(tx: DbOrTx, projectId: string, name: string): (Endpoint & { repositoryId: number }) | null {
   const row = tx
     .select()

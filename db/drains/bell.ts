@@ -3,16 +3,16 @@ import { type Changed, meansFilesOfVersions, objectMatcher } from "../../domain/
 import type { TaskObject } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor } from "../schema/content.ts";
-import { task, taskObject } from "../schema/replication.ts";
+import { task, taskObject } from "../schema/tasks.ts";
 import type { CursorKey } from "../pending/cursors.ts";
 import { toChanged } from "./news.ts";
 
-/** Events looked at; where there are more, every task is told to look for itself. */
+/** Maximum number of events read; if there are more, every task must look for itself. */
 const PAGE = 5_000;
 
 /**
- * The clusters of enabled tasks that mean something of what happened after the event `after`; not those that wait after
- * a failure.
+ * Returns the clusters of the enabled tasks that mean some change after the event `after`, except
+ * clusters that wait after a failure.
  */
 export function findConcerned(db: DbOrTx, after: number, now: number, page = PAGE): CursorKey[] {
   const { changes, full } = readChanges(db, after, page);
@@ -35,8 +35,8 @@ export function findConcerned(db: DbOrTx, after: number, now: number, page = PAG
 const FOLLOWING = and(eq(task.replicaType, "REAL_TIME"), eq(task.enabled, true));
 
 /**
- * Keys of the tasks of which an object means one of the changes. Only objects of repositories in which something
- * changed are read.
+ * Returns the keys of the tasks with an object that means one of the changes. Reads only objects of
+ * repositories with changes.
  */
 function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   if (changes.size === 0) return [];
@@ -52,18 +52,18 @@ function concernedTasks(db: DbOrTx, changes: Map<string, Changed[]>): string[] {
   return [...new Set(concerned.map(({ object }) => object.taskKey))];
 }
 
-/** Which of a version's files changed is found out later. */
+/** Whether an object may mean a change. Which files of a version changed is found out later. */
 function mayMean(object: TaskObject): (changed: Changed) => boolean {
   const means = objectMatcher(object);
   const byFiles = meansFilesOfVersions(object);
   return (changed) => means(changed) || (byFiles && changed.version !== "");
 }
 
-/** By project/repository. */
+/** Reads the changes by project/repository; `full`: there may be more. */
 function readChanges(db: DbOrTx, after: number, page: number): { changes: Map<string, Changed[]>; full: boolean } {
-  const events = db.all<{ place: string; subject: string; version: string | null }>(
-    sql`SELECT project_id || '/' || repo_name AS place, subject, version FROM event WHERE seq > ${after} ORDER BY seq LIMIT ${page}`,
-  );
+  const events = db.all<{ place: string; subject: string; version: string | null }>(sql`
+    SELECT project_id || '/' || repo_name AS place, subject, version FROM event
+    WHERE seq > ${after} ORDER BY seq LIMIT ${page}`);
   const changes = new Map<string, Changed[]>();
   for (const { place, ...event } of events) {
     const known = changes.get(place);

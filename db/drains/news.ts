@@ -7,27 +7,28 @@ import { fileTypeOf } from "../packages/types.ts";
 import { findRepository } from "../content/repositories.ts";
 import { type CursorKey, newestEvent } from "../pending/cursors.ts";
 
-/** Events looked at, and files and versions that wait, in one transaction. */
-export const NEWS_PAGE = 1_000;
-/** Objects that one page of news may concern, so that what is answered about it stays small. */
+/** Events, and waiting files and versions, that one transaction reads at most. */
+const NEWS_PAGE = 1_000;
+/** Objects that one page of news may concern, so that the answer about it stays small. */
 const MOST_OBJECTS = 20;
 
-export type Objects = { projectId: string; objects: readonly TaskObject[] };
+type Objects = { projectId: string; objects: readonly TaskObject[] };
 
 /**
- * What a cluster has to be sent next: files and versions by the number of their object. `upTo`: all events up to this
- * one are in here; `more`: that was not all there is. Several events of a file or version are one.
+ * What has to be sent to a cluster next: files and versions by object index; several events of one
+ * of them count once. `upTo`: every event up to this seq is included; `more`: there are more
+ * events.
  */
 export type News = { changes: Map<number, Map<string, Changed>>; upTo: number; more: boolean };
 
 type Event = Changed & { seq: number; repoName: string };
 
-/** A version's event names its package by key. */
+/** Turns an event into a change; the event of a version names its package by key. */
 export function toChanged({ subject, version }: { subject: string; version: string | null }): Changed {
   return version === null ? { path: subject, version: "" } : { path: packageNameOf(subject), version };
 }
 
-/** The events after `after` that the objects mean. */
+/** Reads the events after `after` that the objects mean. */
 export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: number, page = NEWS_PAGE): News {
   const byRepository = new Map<string, Follower[]>();
   for (const [object, from] of objects.entries()) {
@@ -52,7 +53,10 @@ export function readEvents(db: DbOrTx, { projectId, objects }: Objects, after: n
 
 type Follower = { object: number; means: (changed: Changed) => boolean; byFiles: boolean };
 
-/** What an event is to an object: what it tells, nothing, or those files of a version that the object's paths mean. */
+/**
+ * Returns what an event changes for an object: the file or version itself, nothing, or those files
+ * of a version that the object's paths mean.
+ */
 function meantBy(
   db: DbOrTx,
   projectId: string,
@@ -69,7 +73,7 @@ function meantBy(
     .map((changed) => ({ object, changed }));
 }
 
-/** In the order of their numbers, over all the repositories. */
+/** Reads a page of events over all the repositories, ordered by seq. */
 function pageOfEvents(
   db: DbOrTx,
   projectId: string,
@@ -82,7 +86,8 @@ function pageOfEvents(
   const pages = repositories.map((name) =>
     db.all<{ seq: number; repoName: string; subject: string; version: string | null }>(sql`
       SELECT seq, repo_name AS repoName, subject, version FROM event
-      WHERE project_id = ${projectId} AND repo_name = ${name} AND seq > ${after} ORDER BY seq LIMIT ${each}`),
+      WHERE project_id = ${projectId} AND repo_name = ${name} AND seq > ${after}
+      ORDER BY seq LIMIT ${each}`),
   );
   const ends = pages.filter((events) => events.length === each).map((events) => events.at(-1)?.seq ?? 0);
   const end = Math.min(upTo, ...ends);
@@ -95,16 +100,24 @@ function pageOfEvents(
 export type Waiting = Changed & { repoName: string };
 
 /**
- * The files and versions that wait for the cluster and are due, the longest due first; of them those that were tried at
- * most `mostTries` times.
+ * Returns the files and versions that wait for the cluster and are due, the longest due first, if
+ * they were tried at most `mostTries` times.
  */
 export function readDue(db: DbOrTx, { taskKey, clusterId }: CursorKey, mostTries: number, now: number): Waiting[] {
   return db.all<Waiting>(sql`
     SELECT repo_name AS repoName, path, version FROM pending
-    WHERE task_key = ${taskKey} AND cluster_id = ${clusterId} AND not_before <= ${now} AND tries <= ${mostTries} AND record_id IS NULL ORDER BY not_before LIMIT ${NEWS_PAGE}`);
+    WHERE task_key = ${taskKey}
+      AND cluster_id = ${clusterId}
+      AND not_before <= ${now}
+      AND tries <= ${mostTries}
+      AND record_id IS NULL
+    ORDER BY not_before LIMIT ${NEWS_PAGE}`);
 }
 
-/** Adds what waits, as far as there is room. `taken`: those it added; `idle`: those that no object means any more. */
+/**
+ * Adds the waiting files and versions as far as there is room. `taken`: the added ones; `idle`:
+ * those that no object means any more.
+ */
 export function addWaiting(
   news: News,
   { objects }: Objects,

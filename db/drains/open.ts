@@ -6,22 +6,24 @@ import { insertPlanObjects, readSnapshot, startRecord } from "../runs/open.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { type Target, targetWriter } from "../runs/targets.ts";
 import { eventCursor } from "../schema/content.ts";
-import { planObject, record, task } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { record } from "../schema/records.ts";
+import { task } from "../schema/tasks.ts";
 import { type CursorKey, cursorOf, findCursor, nextPending } from "../pending/cursors.ts";
 import { addWaiting, type News, readDue, readEvents, type Waiting } from "./news.ts";
 import { type Drain, planNews } from "./plan.ts";
 
-/** A drain that has this many files, or objects, takes in no more. */
+/** A drain with this many files, or objects, accepts no more. */
 const MOST_FILES = 10_000;
 const MOST_OBJECTS = 200;
 
 /**
- * What is to be done for a cluster now.
+ * The next step for a cluster.
  * - gone: the task does not follow uploads to this cluster, or not at present.
- * - idle: nothing; `wait`: in how many ms there is something to look at, null = when the bell rings.
- * - look: nothing so far, and more to look at.
- * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan has to be made first; `more`:
- * there is more to take in.
+ * - idle: nothing to do; `wait`: look again in so many ms, null = when the bell rings.
+ * - look: nothing found so far, but there are more events to read.
+ * - drain: `targets` have something to be cut, null = ask for them; `plan`: the plan must be made
+ *   first; `more`: there are more changes to add.
  */
 export type DrainStep =
   | { kind: "gone" }
@@ -31,7 +33,10 @@ export type DrainStep =
 
 type Opening = CursorKey & { workflowId: string; localCluster: string; now: number };
 
-/** Opens the record of a drain, if there is something to send; one that goes on is answered again. One transaction. */
+/**
+ * Opens the record of a drain if there is something to send; repeats the step of one that is
+ * running. One transaction.
+ */
 export function beginDrain(db: Db, opening: Opening): DrainStep {
   const { now, taskKey, clusterId } = opening;
   return write(db, (tx) => {
@@ -63,7 +68,10 @@ export function beginDrain(db: Db, opening: Opening): DrainStep {
   });
 }
 
-/** Everything there is, instead of what happened; what happens from now on is for the drain after this one. */
+/**
+ * Begins a drain of everything that exists, in place of the changes; changes from now on belong to
+ * the next drain.
+ */
 function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   const { recordId, snapshot } = drain;
   insertRecord(tx, opening, drain);
@@ -72,14 +80,14 @@ function beginCatchUp(tx: DbOrTx, opening: Opening, drain: Drain): DrainStep {
   return { kind: "drain", recordId, targets: null, plan: true, more: false };
 }
 
-/** `full`: the drain takes in nothing any more, so that there is no use in asking again. */
+/** `full`: the drain accepts nothing more, so asking again is useless. */
 export type Grown = { targets: Target[]; more: boolean; full: boolean };
 
 const FULL: Grown = { targets: [], more: false, full: true };
 
 /**
- * Takes what happened since into a drain that goes on, unless it is full, must not go on, or its task has changed. One
- * transaction.
+ * Adds the changes since then to a running drain, unless it is full, must stop, or its task has
+ * changed. One transaction.
  */
 export function growDrain(db: Db, recordId: string, now: number): Grown {
   return write(db, (tx) => {
@@ -88,7 +96,7 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
     const snapshot = snapshotOf(tx, recordId);
     const cursor = row && findCursor(tx, row);
     if (!row || !snapshot || !cursor || cursor.catchUp || haltReason(tx, recordId, row.clusterId) !== null) return FULL;
-    // A repository that was not there when the drain began is for the next one.
+    // A repository that did not exist when the drain began waits for the next one.
     const lacking = snapshot.objects.some(({ category }) => category === null);
     if (lacking || !isFollowing(tx, row.taskKey, row.startTime) || isFull(tx, recordId)) return FULL;
     const drain: Drain = { recordId, taskKey: row.taskKey, clusterId: row.clusterId, snapshot };
@@ -98,7 +106,7 @@ export function growDrain(db: Db, recordId: string, now: number): Grown {
   });
 }
 
-/** The events after `after`, and what waits and is due. */
+/** Plans the events after `after` and the waiting changes that are due. */
 function takeNews(
   tx: DbOrTx,
   drain: Drain,
@@ -108,20 +116,27 @@ function takeNews(
 ): News & ReturnType<typeof planNews> {
   const news = readEvents(tx, drain.snapshot, after);
   const waiting = addWaiting(news, drain.snapshot, readDue(tx, drain, mostTries, now));
-  tx.run(
-    sql`UPDATE pending SET record_id = ${drain.recordId} WHERE ${among(drain, [...waiting.taken, ...waiting.idle])}`,
-  );
+  tx.run(sql`
+    UPDATE pending SET record_id = ${drain.recordId}
+    WHERE ${among(drain, [...waiting.taken, ...waiting.idle])}`);
   const planned = planNews(tx, drain, news, now);
   tx.run(sql`
-    DELETE FROM pending WHERE record_id = ${drain.recordId} AND NOT EXISTS (
-      SELECT 1 FROM plan p WHERE p.record_id = ${drain.recordId} AND p.name = pending.path AND p.version = pending.version
-        AND p.object IN (SELECT object FROM plan_object WHERE record_id = ${drain.recordId}))`);
+    DELETE FROM pending
+    WHERE record_id = ${drain.recordId}
+      AND NOT EXISTS (
+        SELECT 1 FROM plan p
+        WHERE p.record_id = ${drain.recordId}
+          AND p.name = pending.path
+          AND p.version = pending.version
+          AND p.object IN (SELECT object FROM plan_object WHERE record_id = ${drain.recordId}))`);
   return { ...news, ...planned };
 }
 
 const among = ({ taskKey, clusterId }: CursorKey, waiting: readonly Waiting[]) => sql`
   task_key = ${taskKey} AND cluster_id = ${clusterId}
-  AND (repo_name, path, version) IN (SELECT value ->> 'repoName', value ->> 'path', value ->> 'version' FROM json_each(${JSON.stringify(waiting)}))`;
+  AND (repo_name, path, version) IN (
+    SELECT value ->> 'repoName', value ->> 'path', value ->> 'version'
+    FROM json_each(${JSON.stringify(waiting)}))`;
 
 function insertRecord(
   tx: DbOrTx,
@@ -136,7 +151,7 @@ function findRunning(tx: DbOrTx, { taskKey, clusterId }: CursorKey): string | nu
   return tx.select({ id: record.id }).from(record).where(where).get()?.id ?? null;
 }
 
-/** `since`: it has not changed from then on. */
+/** Whether the task follows uploads; `since`: and has not changed from this time on. */
 function isFollowing(tx: DbOrTx, taskKey: string, since = Number.MAX_SAFE_INTEGER): boolean {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
   return row !== undefined && row.enabled && row.replicaType === "REAL_TIME" && row.lastModifiedDate < since;
@@ -151,7 +166,7 @@ function isFull(tx: DbOrTx, recordId: string): boolean {
   return (sums?.files ?? 0) >= MOST_FILES || (sums?.objects ?? 0) >= MOST_OBJECTS;
 }
 
-/** What the children that send are told. */
+/** Builds the targets that the sending child workflows get. */
 function toTargets({ clusterId, snapshot }: Drain, objects: readonly number[]): Target[] {
   const target = targetWriter(snapshot);
   return objects.map((object) => target(object, { id: clusterId, name: snapshot.clusters[0]?.name ?? clusterId }));

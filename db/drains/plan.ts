@@ -8,15 +8,15 @@ import { planHostedPage } from "../plan/hosted.ts";
 import { addPlanned, countingPlanned, lastSeq } from "../plan/rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { pairProblem, readEnd } from "../runs/targets.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 import type { News } from "./news.ts";
 
 export type Drain = { recordId: string; taskKey: string; clusterId: string; snapshot: RunSnapshot };
 
 /**
- * Takes news into a drain's plan: one row for each file and version, that of what is there now; what was deleted since
- * is left out, for deletes are not propagated. Answers the objects that have something to be cut; `takesPart`: the
- * drain has something to say, be it why it cannot be sent.
+ * Adds news to a drain's plan: one row for each file and version, as it is now. Deleted ones are
+ * left out, because deletions are not replicated. Returns the objects that have something to be
+ * cut; `takesPart`: the drain has something to report, even if only why it cannot be sent.
  */
 export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { gained: number[]; takesPart: boolean } {
   const { recordId, snapshot } = drain;
@@ -37,7 +37,7 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
         ...changes.values(),
       ]) === 0
     ) {
-      // An object of which nothing is sent takes no part in the drain.
+      // An object with nothing to send takes no part in the drain.
       if (joins)
         tx.delete(planObject)
           .where(and(eq(planObject.recordId, recordId), eq(planObject.object, object)))
@@ -52,50 +52,83 @@ export function planNews(tx: DbOrTx, drain: Drain, news: News, now: number): { g
 
 type Where = Drain & { object: number; repositoryId: number; now: number };
 
-/** How many of the files and versions have to be sent, as far as they are there. */
+/** Plans the files and versions that exist, and returns how many have to be sent. */
 function planChanges(tx: DbOrTx, where: Where, repoName: string, changes: readonly Changed[]): number {
   const { recordId, object } = where;
   const list = JSON.stringify(changes);
   const again = replan(tx, where, repoName, list);
   const insert = sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key), t.path, t.version, t.size, t.digest
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY t.key),
+      t.path, t.version, t.size, t.digest
     FROM (${there(where, list)}) t
-    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = t.path AND p.version = t.version)`;
+    WHERE NOT EXISTS (
+      SELECT 1 FROM plan p
+      WHERE p.record_id = ${recordId}
+        AND p.object = ${object}
+        AND p.name = t.path
+        AND p.version = t.version)`;
   return again + countingPlanned(tx, where, () => void tx.run(insert));
 }
 
-/** What there is now of a JSON list of files and versions, with size and digest; `seq` as in the list. */
+/**
+ * SQL: the current state of a JSON list of files and versions, as far as they exist, with size and
+ * digest; `seq` comes from the list.
+ */
 const there = ({ repositoryId, now }: Pick<Where, "repositoryId" | "now">, list: string) => sql`
-  SELECT j.key, j.value ->> 'seq' AS seq, n.full_path AS path, '' AS version, n.size, 'sha256:' || n.sha256 AS digest FROM json_each(${list}) j
-  CROSS JOIN node n ON n.repository_id = ${repositoryId} AND n.full_path = j.value ->> 'path' AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
+  SELECT j.key, j.value ->> 'seq' AS seq, n.full_path AS path, '' AS version, n.size,
+    'sha256:' || n.sha256 AS digest
+  FROM json_each(${list}) j
+  CROSS JOIN node n
+    ON n.repository_id = ${repositoryId}
+    AND n.full_path = j.value ->> 'path'
+    AND n.folder = 0
+    AND (n.expire_date IS NULL OR n.expire_date > ${now})
   WHERE j.value ->> 'version' = ''
   UNION ALL
-  SELECT j.key, j.value ->> 'seq' AS seq, k.name AS path, v.name AS version, v.size, v.digest FROM json_each(${list}) j
+  SELECT j.key, j.value ->> 'seq' AS seq, k.name AS path, v.name AS version, v.size, v.digest
+  FROM json_each(${list}) j
   CROSS JOIN package k ON k.repository_id = ${repositoryId} AND k.name = j.value ->> 'path'
   CROSS JOIN version v ON v.package_id = k.id AND v.name = j.value ->> 'version'`;
 
 type Known = Changed & { seq: number; detail: number | null; status: string | null; again: number | null };
 
 /**
- * Files and versions that the drain has in its plan already and that have changed since. What was not handed out yet is
- * read when it is; what has ended is tried again in its row; what is being sent just now is left to a later drain.
- * Answers how many there are to be cut again.
+ * Plans files and versions again that are in the drain's plan and have changed since. One that was
+ * not dispatched yet is read when it is; one that has ended is tried again in its row; one that is
+ * being sent is left to a later drain. Returns how many are to be cut again.
  */
 function replan(tx: DbOrTx, where: Where, repoName: string, list: string): number {
   const { recordId, taskKey, clusterId, object, now } = where;
   const known = tx.all<Known>(sql`
-    SELECT p.seq, p.name AS path, p.version, d.id AS detail, d.status, d.again FROM json_each(${list}) j
-    CROSS JOIN plan p ON p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value ->> 'path' AND p.version = j.value ->> 'version'
-    LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
-    WHERE p.seq <= (SELECT coalesce(max(to_seq), 0) FROM dispatch WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
+    SELECT p.seq, p.name AS path, p.version, d.id AS detail, d.status, d.again
+    FROM json_each(${list}) j
+    CROSS JOIN plan p
+      ON p.record_id = ${recordId}
+      AND p.object = ${object}
+      AND p.name = j.value ->> 'path'
+      AND p.version = j.value ->> 'version'
+    LEFT JOIN detail d
+      ON d.record_id = p.record_id
+      AND d.cluster_id = ${clusterId}
+      AND d.object = p.object
+      AND d.seq = p.seq
+    WHERE p.seq <= (
+      SELECT coalesce(max(to_seq), 0) FROM dispatch
+      WHERE record_id = ${recordId} AND object = ${object} AND cluster_id = ${clusterId})`);
   if (known.length === 0) return 0;
   const ended = known.filter(({ status }) => status !== null && status !== "RUNNING");
   tx.run(sql`
-    UPDATE detail SET status = 'RUNNING', again = 1, not_before = ${now}, end_time = NULL, error_reason = NULL, first_failure = NULL, tries = 0,
+    UPDATE detail SET
+      status = 'RUNNING', again = 1, not_before = ${now}, end_time = NULL,
+      error_reason = NULL, first_failure = NULL, tries = 0,
       conflict = 0, skip = 0, conflict_strategy = NULL
     WHERE id IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ detail }) => detail))}))`);
-  const again = sql`record_id = ${recordId} AND object = ${object} AND seq IN (SELECT value FROM json_each(${JSON.stringify(ended.map(({ seq }) => seq))}))`;
+  const seqs = JSON.stringify(ended.map(({ seq }) => seq));
+  const again = sql`
+    record_id = ${recordId}
+    AND object = ${object}
+    AND seq IN (SELECT value FROM json_each(${seqs}))`;
   const bytes = () => tx.get<{ n: number }>(sql`SELECT coalesce(sum(size), 0) AS n FROM plan WHERE ${again}`).n;
   const before = bytes();
   tx.run(sql`
@@ -105,14 +138,17 @@ function replan(tx: DbOrTx, where: Where, repoName: string, list: string): numbe
   const beingSent = known.filter(({ status, again }) => status === null || (status === "RUNNING" && again === 0));
   tx.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
-    SELECT ${taskKey}, ${clusterId}, ${repoName}, value ->> 'path', value ->> 'version', ${now}, ${now} FROM json_each(${JSON.stringify(beingSent)}) WHERE true
+    SELECT ${taskKey}, ${clusterId}, ${repoName}, value ->> 'path', value ->> 'version', ${now}, ${now}
+    FROM json_each(${JSON.stringify(beingSent)})
+    WHERE true
     ON CONFLICT DO UPDATE SET not_before = excluded.not_before, record_id = NULL`);
   return ended.length;
 }
 
 /**
- * Plans the next page of an object as it is, instead of following what happened to it, and says whether that was the
- * last. A path that nothing matches is no failure: nothing was uploaded there.
+ * Plans the next page of an object as it is now, instead of following its changes, and returns
+ * whether that was the last page. A path that matches nothing is not a failure: nothing was
+ * uploaded there.
  */
 export function planCatchUp(db: Db, recordId: string, object: number, now: number): boolean {
   const snapshot = snapshotOf(db, recordId);

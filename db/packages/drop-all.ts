@@ -3,7 +3,7 @@ import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { packages } from "../schema/packages.ts";
 
-/** Rows of one transaction. */
+/** Rows, and packages, that one transaction deletes at most. */
 const PAGE = 500;
 const PACKAGES = 100;
 
@@ -15,24 +15,32 @@ export function hasPackages(db: DbOrTx, repositoryId: number): boolean {
 }
 
 /**
- * Deletes the packages and versions of a repository, not their files; what was interrupted is finished by asking again.
- * Yields between transactions.
+ * Deletes the packages and versions of a repository, not their files. Repeating an interrupted call
+ * finishes it. Yields between transactions.
  */
 export async function dropPackages(db: Db, repositoryId: number): Promise<void> {
   await inPages(() => write(db, (tx) => dropSome(tx, repositoryId)));
   await inPages(
     () =>
-      db.run(
-        sql`DELETE FROM image_manifest WHERE id IN (SELECT id FROM image_manifest WHERE repository_id = ${repositoryId} LIMIT ${PAGE})`,
-      ).changes,
+      db.run(sql`
+        DELETE FROM image_manifest WHERE id IN (
+          SELECT id FROM image_manifest WHERE repository_id = ${repositoryId} LIMIT ${PAGE})`).changes,
   );
 }
 
-/** Versions of the first packages, and these when none is left of theirs. */
+/**
+ * Deletes versions of the first packages, and these packages once none of their versions is left.
+ * Returns how many rows went.
+ */
 function dropSome(tx: DbOrTx, repositoryId: number): number {
-  const first = sql`SELECT id FROM package WHERE repository_id = ${repositoryId} ORDER BY name LIMIT ${PACKAGES}`;
-  const { changes } = tx.run(
-    sql`DELETE FROM version WHERE id IN (SELECT v.id FROM (${first}) k CROSS JOIN version v ON v.package_id = k.id LIMIT ${PAGE})`,
-  );
+  const first = sql`
+    SELECT id FROM package
+    WHERE repository_id = ${repositoryId}
+    ORDER BY name LIMIT ${PACKAGES}`;
+  const { changes } = tx.run(sql`
+    DELETE FROM version WHERE id IN (
+      SELECT v.id FROM (${first}) k
+      CROSS JOIN version v ON v.package_id = k.id
+      LIMIT ${PAGE})`);
   return changes === PAGE ? changes : changes + tx.run(sql`DELETE FROM package WHERE id IN (${first})`).changes;
 }

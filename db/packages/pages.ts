@@ -6,17 +6,17 @@ import { packages, version } from "../schema/packages.ts";
 import { type PackageType, packageTypeOf, type VersionPaths } from "./types.ts";
 import { findPackage, type PackageRepository, type PackageRow, type VersionRow } from "./versions.ts";
 
-/** A package with what its versions tell; `tags`: npm's dist-tags. */
+/** A package with facts about its versions; `tags`: npm's dist-tags. */
 export type PackageView = PackageRow & {
   versions: string[];
   latest: string | null;
   description: string | null;
   tags: Map<string, string>;
 };
-/** `metadata`: of the file that one of its paths names. */
+/** `metadata`: of the file at `contentPath` or `manifestPath`. */
 export type VersionView = VersionRow & VersionPaths & { tags: string[]; metadata: Record<string, string> };
 
-/** `name`: the beginning of it. */
+/** Returns a page of packages; `name`: prefix of their names. */
 export function pagePackages(
   db: DbOrTx,
   repository: PackageRepository,
@@ -62,7 +62,10 @@ function toView(db: DbOrTx, type: PackageType, row: PackageRow): PackageView {
   return { ...row, versions: found.map((each) => each.name), latest, tags, description };
 }
 
-/** `name`: the beginning of it; null when there is no such package. The newest first. */
+/**
+ * Returns a page of versions, the newest first; null when there is no such package. `name`: prefix
+ * of their names.
+ */
 export function pageVersions(
   db: DbOrTx,
   repository: PackageRepository,

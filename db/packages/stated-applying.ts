@@ -2,34 +2,39 @@ import { and, eq } from "drizzle-orm";
 import { type ClaimComparison, compareClaim, type ContentFacts } from "../../domain/content-digests.ts";
 import type { Decided, DescribedFile, Refusal, RefusalReason } from "../../domain/sync.ts";
 import type { DescribedVersion, FilePair, VersionAnswer, VersionsStatement } from "../../domain/sync-versions.ts";
+import { auditOf, type By } from "../audit.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
 import type { Db, DbOrTx } from "../open.ts";
-import { type Audit, type NodeEntry, putNodes } from "../content/put-nodes.ts";
+import { type NodeEntry, putNodes } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
 import { findPackage, findVersion, type PackageRepository, type VersionRow } from "./versions.ts";
 
 /**
- * A stated version, or why it cannot be, found out before. `fits`: its document was compared with its tarball; else a
- * version with a tarball is not made of what the store has.
+ * A declared version; `verdict`: why it is refused, where that is known beforehand. `fits`: its
+ * document was compared with its tarball; otherwise a version with a tarball is not made of content
+ * in the store.
  */
 export type JudgedVersion = DescribedVersion & { verdict?: Decided<VersionAnswer> | undefined; fits: boolean };
 
-/** Contents that are there, with the digests by which files without a sha256 are compared with them. */
+/** Existing contents with their digests, for comparing files that are declared without a sha256. */
 export type Facts = ReadonlyMap<string, ContentFacts>;
 
-export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & {
-  user: string;
-  now: number;
-  facts: Facts;
-};
+export type VersionRules = Pick<VersionsStatement, "conflictStrategy" | "includeMetadata"> & By & { facts: Facts };
 
-/** What is beside a stated file: the sha256 of what is at its path, null for nothing, and how the two compare. */
+/**
+ * What exists at the path of a declared file: its sha256 (null: nothing), and how the two compare.
+ */
 export type Beside = { existing: string | null; comparison: ClaimComparison };
 
-/** A hosted repository that files or versions are stated for. `allowOverwrite`: files of releases may change. */
+/**
+ * A hosted repository for which files or versions are declared. `allowOverwrite`: files of releases
+ * may be replaced.
+ */
 export type StatableRepository = PackageRepository & { allowOverwrite: boolean };
 
-/** Within the transaction of one statement. `has`: whether a content is in the store. */
+/**
+ * The state of one declaration within its transaction. `has`: whether a content is in the store.
+ */
 export type Applying = {
   db: Db;
   tx: DbOrTx;
@@ -40,7 +45,7 @@ export type Applying = {
 
 export const refused = (reason: RefusalReason, message: string): Refusal => ({ result: "refused", reason, message });
 
-/** Undoes what was done for a version that turned out not to fit. */
+/** Thrown to roll back a version that turned out to be refused. */
 export class Refused extends Error {
   override readonly name = "Refused";
   readonly answer: Refusal;
@@ -54,19 +59,17 @@ export class Refused extends Error {
 export const blocked = (at: string): Refusal =>
   refused("occupied", `${at} is a folder where a file should be, or a file where a folder should be`);
 
-/** What is there must not change, and OVERWRITE asks for it. `existing`: digest of the version that is there. */
+const INSTEAD = "publish the content under another version, or choose the conflict strategy SKIP";
+
+/**
+ * Refuses OVERWRITE for an artifact that must not change. `existing`: digest of the existing
+ * version.
+ */
 export const unchangeable = (why: string, existing: string): Refusal => ({
   result: "refused",
   reason: "exists",
-  message: `${why} and must not change: publish the content under another version, or choose the conflict strategy SKIP`,
+  message: `${why} and must not change: ${INSTEAD}`,
   existing,
-});
-
-export const auditOf = ({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: Audit): Audit => ({
-  createdBy,
-  createdDate,
-  lastModifiedBy,
-  lastModifiedDate,
 });
 
 export function versionThere(
@@ -77,13 +80,16 @@ export function versionThere(
   return owner && findVersion(tx, owner.id, version);
 }
 
-/** What is at a path, as `compareClaim` wants it. */
+/** Returns the content at a path in the form that `compareClaim` takes. */
 export function factsAt(found: NodeStat | undefined, facts: Facts): ContentFacts | null {
   if (!found?.sha256) return null;
   return facts.get(found.sha256) ?? { sha256: found.sha256, size: found.size };
 }
 
-/** The files beside what is at their paths. A folder at one of them undoes the version. */
+/**
+ * Pairs the declared files with what exists at their paths. A folder at one of them rolls the
+ * version back.
+ */
 export function pairFiles(
   { db, repository, rules }: Applying,
   files: readonly DescribedFile[],
@@ -103,7 +109,7 @@ export function pairFiles(
   return { pairs, there };
 }
 
-/** Makes the files of a version, whose content is in the store. */
+/** Writes the files of a version, whose content is in the store. */
 export function writeFiles({ db, repository, rules }: Applying, files: readonly DescribedFile[]): void {
   const { user, now, includeMetadata } = rules;
   const entries = files.flatMap((file): NodeEntry[] => {
@@ -124,7 +130,7 @@ export function writeFiles({ db, repository, rules }: Applying, files: readonly 
   }
 }
 
-/** Sets the metadata of files that are there, where it differs; says whether it did anywhere. */
+/** Sets the metadata of existing files where it differs; returns whether any differed. */
 export function setMetadata(
   { tx, repository }: Applying,
   files: readonly DescribedFile[],

@@ -7,12 +7,14 @@ import type { Reading } from "./stated-source.ts";
 import { PACKAGE_TYPES } from "./types.ts";
 import { findPackage, findVersion } from "./versions.ts";
 
-/** What is answered at once, unless one version alone is more. In characters of JSON. */
+/**
+ * Maximum length of an answer in characters of JSON; a single larger version is returned anyway.
+ */
 const MOST_ANSWERED = 4 * 1024 ** 2;
 
 /**
- * The versions as another instance is to be told of them, each as the JSON of a SourceVersion, in the order of the
- * keys: as many of the first ones as fit into an answer, and at least one. All as they are at one moment.
+ * Reads versions for another instance, all at one moment, each as the JSON of a SourceVersion, in
+ * the order of the keys: as many of the first ones as fit into an answer, and at least one.
  */
 export function readSourceVersions(db: Db, repositoryId: number, keys: readonly VersionKey[], now: number): string[] {
   return db.transaction((tx) => {

@@ -2,6 +2,7 @@ import { and, eq } from "drizzle-orm";
 import { compareClaim } from "../../domain/content-digests.ts";
 import type { HostedFileType } from "../../domain/repository-types.ts";
 import { type Decided, decideFile, type DescribedFile, type FileAnswer, type Statement } from "../../domain/sync.ts";
+import { auditOf, type By } from "../audit.ts";
 import { haveBlobs, putBlobs, type BlobRow } from "../content/blobs.ts";
 import { tell } from "../content/events.ts";
 import { type NodeStat, statPaths } from "../content/nodes.ts";
@@ -11,22 +12,18 @@ import { FILE_TYPES, type Readings } from "./types.ts";
 import { type NodeEntry, putNodes, type PutResult } from "../content/put-nodes.ts";
 import { node } from "../schema/content.ts";
 
-/** A stated file, or why it cannot be, found out before. */
+/** A declared file; `verdict`: why it is refused, where that is known beforehand. */
 export type Judged = DescribedFile & { verdict?: Decided<FileAnswer> | undefined };
 
 type FileRepository = StatableRepository & { type: HostedFileType };
 
-/** `readings`: what was read out of the contents, as the type's `record` wants it. */
-export type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> & {
-  user: string;
-  now: number;
-  readings: Readings;
-  facts: Facts;
-};
+/** `readings`: values read from the contents, as the type's `record` expects them. */
+type StatedRules = Pick<Statement, "conflictStrategy" | "includeMetadata"> & By & { readings: Readings; facts: Facts };
 
 /**
- * Makes what another instance states true, as far as the rules allow: registers `blobs`, whose content is durable,
- * decides each file by what is there and makes the nodes, all in one transaction. Answers in the order of the files.
+ * Applies a declaration of files as far as the rules allow: registers `blobs`, whose content is
+ * durable, decides each file by what exists and writes the nodes, all in one transaction. Returns
+ * an answer for each file, in their order.
  */
 export function applyStatement(
   db: Db,
@@ -124,14 +121,12 @@ function toEntry(
   sha256: string,
   { includeMetadata }: StatedRules,
 ): NodeEntry {
-  const { path, metadata, createdBy, createdDate, lastModifiedBy, lastModifiedDate } = file;
-  const audit = { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
   return {
-    fullPath: path,
+    fullPath: file.path,
     sha256,
-    metadata: includeMetadata ? metadata : null,
-    audit,
-    partOfVersion: FILE_TYPES[type].isPart(path),
+    metadata: includeMetadata ? file.metadata : null,
+    audit: auditOf(file),
+    partOfVersion: FILE_TYPES[type].isPart(file.path),
   };
 }
 

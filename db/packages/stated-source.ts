@@ -1,15 +1,15 @@
 import type { SourceVersion, StatedVersion, VersionFile } from "../../domain/sync-versions.ts";
 import type { NodeRow } from "../content/nodes.ts";
+import { auditOf } from "../audit.ts";
 import type { Db, DbOrTx } from "../open.ts";
-import { auditOf } from "./stated-applying.ts";
 import type { PackageRow, VersionRow } from "./versions.ts";
 
-/** The one moment at which versions are read for another instance. */
+/** The transaction and moment in which versions are read for another instance. */
 export type Reading = { db: Db; tx: DbOrTx; repositoryId: number; now: number };
 
 type Told = Pick<StatedVersion, "digest" | "files" | "distTags" | "sourceVersions">;
 
-/** A version with what is told of it; one without files is gone. */
+/** Builds the version that another instance gets; one without files is gone. */
 export function sourceVersion(owner: PackageRow, row: VersionRow, told: Told): SourceVersion {
   if (told.files.length === 0) return { kind: "gone" };
   return {
@@ -18,7 +18,7 @@ export function sourceVersion(owner: PackageRow, row: VersionRow, told: Told): S
   };
 }
 
-/** A file of a version; none where the node is a folder. */
+/** Returns the node as a file of a version, in an array that is empty for a folder. */
 export function toVersionFile({ fullPath, size, sha256, metadata, ...row }: NodeRow): VersionFile[] {
   return sha256 === null ? [] : [{ path: fullPath, size, sha256, metadata, ...auditOf(row) }];
 }

@@ -12,9 +12,10 @@ import {
 import { PACKAGE_TYPES, type StatedPackageType } from "./types.ts";
 
 /**
- * Makes what another instance states of versions true, as far as the rules allow: decides each version by what is there
- * and makes its files and its row, in one transaction. Their contents are registered. `stopped`: an earlier one met a
- * conflict under FAST_FAIL. Answers in the order of the versions.
+ * Applies a declaration of versions as far as the rules allow: decides each version by what exists
+ * and writes its files and its row, in one transaction. Their contents are registered. `stopped`:
+ * an earlier version met a conflict under FAST_FAIL. Returns an answer for each version, in their
+ * order.
  */
 export function applyVersions(
   db: Db,
@@ -38,7 +39,7 @@ export function applyVersions(
   });
 }
 
-/** All of it or nothing. */
+/** Applies one version, or rolls all of it back. */
 function applyOne(
   applying: Applying,
   apply: StatedPackageType["apply"],
@@ -48,7 +49,7 @@ function applyOne(
     return write(applying.db, (tx) => apply({ ...applying, tx }, version));
   } catch (error) {
     if (error instanceof Refused) return error.answer;
-    // The one thing here that recurses is what reads and writes a document.
+    // Only reading and writing the document recurses here.
     if (error instanceof RangeError)
       return {
         result: "refused",

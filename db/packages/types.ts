@@ -31,31 +31,40 @@ import type { Applying, Beside, JudgedVersion, StatableRepository } from "./stat
 import type { Reading } from "./stated-source.ts";
 import type { PackageRepository, PackageRow, VersionRow } from "./versions.ts";
 
-/** `contentPath`: the file that a version is there for; `manifestPath`: of images. */
+/** `contentPath`: the main file of a version; `manifestPath`: the manifest of an image. */
 export type VersionPaths = { contentPath: string | null; manifestPath: string | null };
 
-/** What the packages of a hosted type do that others do otherwise. */
+/** Everything in which the packages of one hosted type differ from those of others. */
 export type PackageType = {
-  /** Whether the version of these columns is an artifact of its own; others are parts of those that are. */
+  /**
+   * SQL: whether the version of these columns is an artifact of its own; other versions are parts
+   * of such ones.
+   */
   isOwn: (version: VersionColumns) => SQL;
-  /** The version that is meant where none is named. `oldestFirst`: by their last change; `tags`: those of `tags`. */
+  /**
+   * Returns the version that is used where none is named. `oldestFirst`: ordered by last change;
+   * `tags`: the result of `tags`.
+   */
   latest: (
     oldestFirst: readonly Pick<VersionRow, "name" | "complete">[],
     tags: ReadonlyMap<string, string>,
   ) => string | null;
-  /** Names of a package that stand for versions. */
+  /** Returns the package's tags and the versions that they stand for. */
   tags: (db: DbOrTx, packageId: number) => Map<string, string>;
-  /** What a package says of itself by its latest version. */
+  /** Returns the package's description, from its latest version. */
   description: (db: DbOrTx, packageId: number, latest: string) => string | null;
   paths: (db: DbOrTx, repositoryId: number, packageName: string, row: VersionRow) => VersionPaths;
-  /** With all versions and files. False: it is not there. */
+  /** Deletes a package with all versions and files. Returns false when it does not exist. */
   deletePackage: (
     db: Db,
     repository: PackageRepository,
     packageName: string,
     now: number,
   ) => boolean | Promise<boolean>;
-  /** With its files, and the package with its last version. False: it is not there. */
+  /**
+   * Deletes a version with its files, and the package with its last version. Returns false when it
+   * does not exist.
+   */
   deleteVersion: (
     db: Db,
     repository: PackageRepository,
@@ -65,13 +74,16 @@ export type PackageType = {
   ) => boolean | Promise<boolean>;
 };
 
-/** What versions do besides that are stated whole, from instance to instance. */
+/** What a type adds whose versions are declared whole, from instance to instance. */
 export type StatedPackageType = {
-  /** Why a stated version cannot be, whatever is there, such as a digest that is not its own. Its paths are good. */
+  /**
+   * Returns why a declared version is invalid whatever exists, such as a wrong digest. Its paths
+   * have been checked.
+   */
   judge: (version: DescribedVersion) => Refusal | undefined;
-  /** Makes a stated version true, as far as the rules allow. */
+  /** Applies a declared version as far as the rules allow. */
   apply: (applying: Applying, version: JudgedVersion) => Decided<VersionAnswer>;
-  /** The version as another instance is to be told of it. */
+  /** Reads a version for another instance. */
   read: (reading: Reading, owner: PackageRow, row: VersionRow) => SourceVersion;
 };
 
@@ -85,7 +97,7 @@ const undescribed = (): null => null;
 
 const IMAGES: PackageType = {
   isOwn: isOwnTag,
-  // The tag that was pushed last.
+  // The latest version of an image is the tag that was pushed last.
   latest: (oldestFirst) => oldestFirst.at(-1)?.name ?? null,
   tags: noTags,
   description: undescribed,
@@ -133,25 +145,25 @@ export const PACKAGE_TYPES = {
   },
 } as const satisfies PackageTypes;
 
-/** What the packages of a repository do; null: it holds none. */
+/** Returns how a repository's packages behave; null: it holds no packages. */
 export const packageTypeOf = (type: RepositoryType): PackageType | null =>
   isHostedPackageType(type) ? PACKAGE_TYPES[type] : null;
 
-/** What was read out of stated contents, by their sha256. */
+/** Values read from declared contents, by their sha256. */
 export type Readings = ReadonlyMap<string, string>;
 
-/** What files do that are stated one by one, by their paths. */
-export type FileType = {
-  /** Why a file cannot be there. */
+/** Everything in which files that are declared one by one, by their paths, differ between types. */
+type FileType = {
+  /** Returns the answer to a file that is not allowed, or undefined. */
   judge: (
     repository: StatableRepository,
     path: string,
     beside: Beside,
     strategy: Statement["conflictStrategy"],
   ) => Decided<FileAnswer> | undefined;
-  /** Whether it belongs to a version of a package. */
+  /** Whether the file belongs to a version of a package. */
   isPart: (fullPath: string) => boolean;
-  /** All files that belong to a version. */
+  /** Returns the paths of all files that belong to a version. */
   pathsOfVersion: (db: DbOrTx, repositoryId: number, packageName: string, version: string) => readonly string[];
   /** Brings packages in step with files that were written, in their transaction. */
   record: (
@@ -161,7 +173,7 @@ export type FileType = {
     now: number,
     readings: Readings,
   ) => void;
-  /** The metadata of a part changed. */
+  /** Writes the event for a part whose metadata changed. */
   tellPart: (tx: DbOrTx, repository: StatableRepository, fullPath: string, now: number) => void;
 };
 
@@ -178,5 +190,5 @@ export const FILE_TYPES = {
   },
 } as const satisfies Record<HostedFileType, FileType>;
 
-/** What the files of a repository do that are written by their paths; null: none are. */
+/** Returns how a repository's path-addressed files behave; null: it has none. */
 export const fileTypeOf = (type: RepositoryType): FileType | null => (isHostedFileType(type) ? FILE_TYPES[type] : null);

@@ -2,8 +2,9 @@ import { and, eq, sql } from "drizzle-orm";
 import { packageKeyOf } from "../../domain/package-key.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { tell } from "../content/events.ts";
+import type { Audit } from "../audit.ts";
 import type { DbOrTx } from "../open.ts";
-import type { Audit, RepositoryKey } from "../content/put-nodes.ts";
+import type { RepositoryKey } from "../content/put-nodes.ts";
 import { distTag, packages, version } from "../schema/packages.ts";
 
 export type PackageRow = typeof packages.$inferSelect;
@@ -11,7 +12,7 @@ export type VersionRow = typeof version.$inferSelect;
 /** A repository whose content is packages. */
 export type PackageRepository = RepositoryKey & { type: RepositoryType };
 
-/** A version to be; its files are nodes already. */
+/** A version to be written; its files are nodes already. */
 export type VersionEntry = Pick<VersionRow, "name" | "digest" | "size" | "complete" | "document">;
 
 export function findPackage(db: DbOrTx, repositoryId: number, name: string): PackageRow | undefined {
@@ -31,8 +32,8 @@ export function findVersion(db: DbOrTx, packageId: number, name: string): Versio
 }
 
 /**
- * Makes a version or changes it, and its package where that is missing, in the caller's transaction. No event:
- * `tellVersion` comes after it, where something changed.
+ * Makes or changes a version, and makes its package if missing, in the caller's transaction. It
+ * writes no event: call `tellVersion` after it, where something changed.
  */
 export function putVersion(
   tx: DbOrTx,
@@ -60,8 +61,8 @@ export function putVersion(
 }
 
 /**
- * Writes into the log of REAL_TIME that a complete version was made or changed, or what hangs on it: a referrer, a
- * dist-tag.
+ * Writes the event that a complete version was made or changed, or something attached to it: a
+ * referrer, a dist-tag.
  */
 export function tellVersion(
   tx: DbOrTx,
@@ -84,8 +85,8 @@ export function tellVersion(
 }
 
 /**
- * Deletes the row of a version, the dist-tags that name it, and the package with its last version. Files are the
- * caller's.
+ * Deletes the row of a version, the dist-tags that name it, and the package with its last version.
+ * The caller deletes the files.
  */
 export function deleteVersionRow(
   tx: DbOrTx,
@@ -95,10 +96,7 @@ export function deleteVersionRow(
   tx.delete(distTag)
     .where(and(eq(distTag.packageId, packageId), eq(distTag.version, name)))
     .run();
-  tx.run(
-    sql`DELETE FROM dist_tag WHERE package_id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`,
-  );
-  tx.run(
-    sql`DELETE FROM package WHERE id = ${packageId} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`,
-  );
+  const isEmpty = sql`NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${packageId})`;
+  tx.run(sql`DELETE FROM dist_tag WHERE package_id = ${packageId} AND ${isEmpty}`);
+  tx.run(sql`DELETE FROM package WHERE id = ${packageId} AND ${isEmpty}`);
 }

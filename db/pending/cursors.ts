@@ -2,17 +2,18 @@ import { and, eq, sql } from "drizzle-orm";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { eventCursor } from "../schema/content.ts";
-import { record, task } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { task } from "../schema/tasks.ts";
 import { inTurn } from "../turns.ts";
 
-export type CursorRow = typeof eventCursor.$inferSelect;
-/** One task at one cluster. */
+type CursorRow = typeof eventCursor.$inferSelect;
+/** Identifies a cursor: one task at one cluster. */
 export type CursorKey = { taskKey: string; clusterId: string };
 
 export const cursorOf = ({ taskKey, clusterId }: CursorKey) =>
   and(eq(eventCursor.taskKey, taskKey), eq(eventCursor.clusterId, clusterId));
 
-/** The number of the newest event there ever was; events that are deleted count, too. */
+/** Returns the seq of the newest event that ever existed; deleted events count, too. */
 export function newestEvent(db: DbOrTx): number {
   return db.get<{ seq: number } | undefined>(sql`SELECT seq FROM sqlite_sequence WHERE name = 'event'`)?.seq ?? 0;
 }
@@ -22,54 +23,70 @@ export function findCursor(db: DbOrTx, key: CursorKey): CursorRow | null {
 }
 
 /**
- * Call it in the transaction that changes a task: what joins begins with the next event, what has left is forgotten.
+ * Brings the cursors of a task in line with its clusters. Call it in the transaction that changes
+ * the task: a cluster that joins begins with the next event, the cursor of one that has left is
+ * deleted.
  */
 export function syncCursors(tx: DbOrTx, taskKey: string): void {
   const newest = newestEvent(tx);
-  const wanted = sql`SELECT c.cluster_id FROM task_cluster c JOIN task t ON t.key = c.task_key WHERE t.key = ${taskKey} AND t.replica_type = 'REAL_TIME'`;
-  tx.run(sql`DELETE FROM event_cursor WHERE task_key = ${taskKey} AND cluster_id NOT IN (${wanted})`);
+  const wanted = sql`
+    SELECT c.cluster_id FROM task_cluster c
+    JOIN task t ON t.key = c.task_key
+    WHERE t.key = ${taskKey} AND t.replica_type = 'REAL_TIME'`;
+  tx.run(sql`
+    DELETE FROM event_cursor
+    WHERE task_key = ${taskKey} AND cluster_id NOT IN (${wanted})`);
   tx.run(sql`
     INSERT INTO event_cursor (task_key, cluster_id, position, planned)
     SELECT ${taskKey}, cluster_id, ${newest}, ${newest} FROM (${wanted}) WHERE true
     ON CONFLICT DO NOTHING`);
 }
 
-/** Call it when a cluster was found healthy: if it was not before, what waits for it need not wait any longer. */
+/**
+ * Ends the waiting of drains for a cluster that was not healthy before. Call it when the cluster
+ * was found healthy.
+ */
 export function forgetAbsence(db: DbOrTx, clusterId: string): void {
   db.run(sql`
     UPDATE event_cursor SET not_before = NULL
-    WHERE cluster_id = ${clusterId} AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
+    WHERE cluster_id = ${clusterId}
+      AND EXISTS (SELECT 1 FROM cluster WHERE id = ${clusterId} AND status = 'UNHEALTHY')`);
 }
 
-/** Rows of one transaction, and cursors that are looked at in one. */
+/** Rows, and cursors, that one transaction handles at most. */
 const PAGE = 1_000;
 const CURSORS = 100;
 
-/** Forgets the files of a task that wait for clusters which have left it; yields between transactions. */
+/**
+ * Deletes the waiting files of a task for clusters that have left it. Yields between transactions.
+ */
 export async function dropLeftPending(db: Db, taskKey: string): Promise<void> {
   await inPages(
     () =>
       db.run(sql`
         DELETE FROM pending WHERE rowid IN (
-          SELECT rowid FROM pending p WHERE p.task_key = ${taskKey}
-            AND NOT EXISTS (SELECT 1 FROM event_cursor c WHERE c.task_key = p.task_key AND c.cluster_id = p.cluster_id)
+          SELECT rowid FROM pending p
+          WHERE p.task_key = ${taskKey}
+            AND NOT EXISTS (
+              SELECT 1 FROM event_cursor c
+              WHERE c.task_key = p.task_key AND c.cluster_id = p.cluster_id)
           LIMIT ${PAGE})`).changes,
   );
 }
 
-/** Forgets a task's cursors with all that waits for them. */
+/** Deletes a task's cursors and everything that waits for its clusters. */
 export async function dropCursors(db: Db, taskKey: string): Promise<void> {
   db.delete(eventCursor).where(eq(eventCursor.taskKey, taskKey)).run();
   await dropLeftPending(db, taskKey);
 }
 
-/** Every cursor with what its task follows. */
+/** A cursor with facts about its task. */
 type Follower = { cursor: CursorRow; enabled: boolean; projectId: string };
 
 /**
- * Brings cursors forward that have nothing to do: past events that are none of their repositories, and, when more than
- * `mostLag` behind, past all, with a full plan of the task to come instead. So the log stays bounded. Yields between
- * transactions.
+ * Moves cursors forward that have nothing to do: past events of repositories that their task does
+ * not follow, and, when more than `mostLag` events behind, past all events; a full plan of the task
+ * then replaces them. So the log stays bounded. Yields between transactions.
  */
 export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
   const newest = newestEvent(db);
@@ -86,8 +103,8 @@ export async function forwardCursors(db: Db, mostLag: number): Promise<void> {
 }
 
 /**
- * Which clusters have something to be sent now: `due` to be begun, `draining` while a drain goes on. Yields now and
- * then.
+ * Returns the cursors that have something to send now: `due` to begin a drain, `draining` while one
+ * runs. Yields now and then.
  */
 export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; draining: CursorKey[] }> {
   const [due, draining]: [CursorKey[], CursorKey[]] = [[], []];
@@ -100,7 +117,7 @@ export async function listDue(db: Db, now: number): Promise<{ due: CursorKey[]; 
   return { due, draining };
 }
 
-/** Looks at one follower after the other, some of them in a transaction. */
+/** Calls `look` for each follower, some of them in each transaction. */
 async function eachFollower(db: Db, look: (tx: DbOrTx, follower: Follower) => void): Promise<void> {
   for (let after: CursorKey | undefined = { taskKey: "", clusterId: "" }; after !== undefined;) {
     const from: CursorKey = after;
@@ -131,7 +148,12 @@ function hasEvents(db: DbOrTx, { taskKey, projectId, position }: CursorRow & { p
   const row = db.get(sql`
     SELECT 1 FROM task_object o
     WHERE o.task_key = ${taskKey}
-      AND EXISTS (SELECT 1 FROM event e WHERE e.project_id = ${projectId} AND e.repo_name = o.local_repo_name AND e.seq > ${position}) LIMIT 1`);
+      AND EXISTS (
+        SELECT 1 FROM event e
+        WHERE e.project_id = ${projectId}
+          AND e.repo_name = o.local_repo_name
+          AND e.seq > ${position})
+    LIMIT 1`);
   return row !== undefined;
 }
 
@@ -140,11 +162,11 @@ function isDraining(db: DbOrTx, { taskKey, clusterId }: CursorKey): boolean {
   return db.select({ id: record.id }).from(record).where(where).get() !== undefined;
 }
 
-/** In how many ms the first file that waits is due: 0 = now; null = none waits. */
+/** Returns in how many ms the first waiting file is due: 0 = now; null = none waits. */
 export function nextPending(db: DbOrTx, { taskKey, clusterId }: CursorKey, now: number): number | null {
-  const row = db.get<{ due: number | null }>(
-    sql`SELECT min(not_before) AS due FROM pending WHERE task_key = ${taskKey} AND cluster_id = ${clusterId} AND record_id IS NULL`,
-  );
+  const row = db.get<{ due: number | null }>(sql`
+    SELECT min(not_before) AS due FROM pending
+    WHERE task_key = ${taskKey} AND cluster_id = ${clusterId} AND record_id IS NULL`);
   const due = row?.due ?? null;
   return due === null ? null : Math.max(0, due - now);
 }

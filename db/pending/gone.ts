@@ -3,12 +3,14 @@ import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { addPlanned } from "../plan/rows.ts";
-import { detail, type dispatch, plan, record } from "../schema/replication.ts";
+import { type dispatch, plan } from "../schema/plans.ts";
+import { detail, record } from "../schema/records.ts";
 import { pass } from "./outcomes.ts";
 
 /**
- * Files and versions that were deleted after a drain planned them are no failure, for deletes are not propagated: they
- * leave the plan, or end as nothing to do where they had begun. Answers the others.
+ * Passes over files and versions that were deleted after a drain planned them: deletions are not
+ * replicated, so this is not a failure. They leave the plan, or end as skipped if they had begun.
+ * Returns the other artifacts.
  */
 export function passGone(
   tx: DbOrTx,
@@ -48,8 +50,8 @@ export function passGone(
 }
 
 /**
- * The same of what was deleted after its batch was handed out, and so could not be sent: there is nothing to do any
- * more.
+ * Turns the failure of a file or version into "nothing to do" when it was deleted after its batch
+ * was dispatched and could not be sent for that reason.
  */
 export function excuseGone(
   tx: DbOrTx,
@@ -69,10 +71,12 @@ function isGone(
   const there =
     version === ""
       ? sql`SELECT 1 FROM node WHERE repository_id = r.id AND full_path = ${name} AND folder = 0`
-      : sql`SELECT 1 FROM package k JOIN version v ON v.package_id = k.id WHERE k.repository_id = r.id AND k.name = ${name} AND v.name = ${version}`;
-  return (
-    tx.get(
-      sql`SELECT 1 FROM repository r WHERE r.project_id = ${projectId} AND r.name = ${repoName} AND NOT EXISTS (${there})`,
-    ) !== undefined
-  );
+      : sql`
+        SELECT 1 FROM package k
+        JOIN version v ON v.package_id = k.id
+        WHERE k.repository_id = r.id AND k.name = ${name} AND v.name = ${version}`;
+  const found = tx.get(sql`
+    SELECT 1 FROM repository r
+    WHERE r.project_id = ${projectId} AND r.name = ${repoName} AND NOT EXISTS (${there})`);
+  return found !== undefined;
 }

@@ -6,22 +6,29 @@ import type { RunSnapshot } from "../../domain/task.ts";
 import type { ArtifactReport } from "../../domain/worker-messages.ts";
 import type { DbOrTx } from "../open.ts";
 import { eventCursor, pending } from "../schema/content.ts";
-import { type dispatch, halt, record } from "../schema/replication.ts";
+import type { dispatch } from "../schema/plans.ts";
+import { halt, record } from "../schema/records.ts";
 import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
 
-/** Within one transaction that takes in what a worker says of a drain's batch. */
+/** The state of one transaction that records a worker's reports about a drain's batch. */
 export type DrainReports = CursorKey & {
   recordId: string;
   projectId: string;
   repoName: string;
   now: number;
-  /** When the cluster last took or refused something; null: there is no cursor any more, so nothing has to be kept. */
+  /**
+   * When the cluster last accepted or refused something (epoch ms); null: its cursor is gone, so
+   * nothing has to be kept.
+   */
   answeredTime: number | null;
-  /** Whether something that waited is in the drain. */
+  /** Whether the drain contains anything that had waited. */
   waited: boolean;
 };
 
-/** Null when the run is no drain. Notes that the cluster took or refused something. */
+/**
+ * Prepares the recording of reports; null when the run is not a drain. Notes the time if the
+ * cluster accepted or refused something.
+ */
 export function openReports(
   tx: DbOrTx,
   batch: typeof dispatch.$inferSelect,
@@ -51,8 +58,9 @@ export function openReports(
 }
 
 /**
- * A file could not reach the cluster since `firstFailure`. When that is as long as a drain waits, and the cluster has
- * taken or refused nothing meanwhile, it is the cluster that is away: the drain ends, and all it had is kept.
+ * Halts a drain whose cluster is away: a file failed to reach it since `firstFailure`, for as long
+ * as a drain waits, and the cluster has accepted or refused nothing meanwhile. Everything the drain
+ * had is kept.
  */
 export function noteUnreachable(
   tx: DbOrTx,
@@ -81,14 +89,17 @@ export function noteUnreachable(
 }
 
 /**
- * A file or version has ended: it need not wait any more, or, when only the time was over, it waits for a later drain.
+ * Notes that a file or version has ended: it no longer waits, or, if only its time ran out, it
+ * waits for a later drain.
  */
 export function noteEnded(tx: DbOrTx, drain: DrainReports, ended: Changed, result: ArtifactResult): void {
   if (result.kind !== "again") return drain.waited ? pass(tx, drain, ended) : undefined;
   if (drain.answeredTime !== null && !isAway(tx, drain.recordId)) keep(tx, drain, ended);
 }
 
-/** Only what this drain took: what changed meanwhile waits again. */
+/**
+ * Deletes a waiting row if this drain took it; one that changed meanwhile stays and waits again.
+ */
 export function pass(
   tx: DbOrTx,
   { recordId, repoName, ...key }: CursorKey & { recordId: string; repoName: string },

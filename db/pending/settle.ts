@@ -3,7 +3,8 @@ import { drainDelay } from "../../domain/retry.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { eventCursor, pending } from "../schema/content.ts";
-import { halt, planObject, record } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { halt, record } from "../schema/records.ts";
 import { inTurn } from "../turns.ts";
 import { type CursorKey, cursorOf, findCursor } from "./cursors.ts";
 import { isAway } from "./outcomes.ts";
@@ -13,8 +14,9 @@ const PAGE = 1_000;
 type RecordRow = Pick<typeof record.$inferSelect, "id" | "taskKey" | "clusterId" | "stopReason">;
 
 /**
- * Before the record of a drain that FAST_FAIL ended is closed: what it had not come to waits for the next drain, so
- * that the cursor can go past the file that failed. Yields between transactions; may be repeated.
+ * Keeps the artifacts that a FAST_FAIL drain did not reach waiting for the next drain, so that the
+ * cursor can pass the file that failed. Called before the record is closed. Yields between
+ * transactions; may be repeated.
  */
 export async function keepUnfinished(db: Db, recordId: string, now: () => number): Promise<void> {
   const { taskKey, clusterId, status, stopReason } = record;
@@ -52,15 +54,24 @@ function keepRange(
   db.run(sql`
     INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
     SELECT c.task_key, c.cluster_id, ${repoName}, p.name, p.version, ${now}, ${now}
-    FROM plan p JOIN event_cursor c ON c.task_key = ${taskKey} AND c.cluster_id = ${clusterId}
-    LEFT JOIN detail d ON d.record_id = p.record_id AND d.cluster_id = c.cluster_id AND d.object = p.object AND d.seq = p.seq
-    WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.seq > ${from} AND p.seq <= ${from + PAGE} AND (d.id IS NULL OR d.status = 'RUNNING')
+    FROM plan p
+    JOIN event_cursor c ON c.task_key = ${taskKey} AND c.cluster_id = ${clusterId}
+    LEFT JOIN detail d
+      ON d.record_id = p.record_id
+      AND d.cluster_id = c.cluster_id
+      AND d.object = p.object
+      AND d.seq = p.seq
+    WHERE p.record_id = ${recordId}
+      AND p.object = ${object}
+      AND p.seq > ${from}
+      AND p.seq <= ${from + PAGE}
+      AND (d.id IS NULL OR d.status = 'RUNNING')
     ON CONFLICT DO UPDATE SET record_id = NULL`);
 }
 
 /**
- * In the transaction that closes a drain's record. Where the cluster was away, or the drain was stopped or broke off,
- * its events stay and the next drain waits; else the cursor moves on.
+ * Moves the cursor in the transaction that closes a drain's record. If the cluster was away, or the
+ * drain was stopped or broke off, its events stay and the next drain waits.
  */
 export function settleDrain(tx: DbOrTx, { id, taskKey, clusterId, stopReason }: RecordRow, now: number): void {
   if (clusterId === "") return;

@@ -6,13 +6,13 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { planLoose, planPackage, planVersions } from "./versions.ts";
 import { findRepository } from "../content/repositories.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 import { isEnding } from "../records/halts.ts";
 import { planPath } from "./paths.ts";
 import { countingPlanned, type Cursor, type ObjectKey, PAGE, type Progress, type Where } from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-/** Characters of the reason why an object has no plan. */
+/** Maximum length of the reason why an object has no plan. */
 const MOST_REASON = 1_000;
 
 const START: Omit<Cursor, "step"> = {
@@ -22,14 +22,14 @@ const START: Omit<Cursor, "step"> = {
   found: false,
   leftOut: NOTHING_LEFT_OUT,
 };
-/** A step that finds next to nothing costs as much as so many rows. */
+/** A step costs as much as this many rows, even if it finds nothing. */
 const STEP = 20;
 
 type Options = Pick<Where, "lacking">;
 
 /**
- * Plans the next page of a hosted object and says whether that was the last. What a page planned and how far it came
- * are one transaction, so that a killed plan goes on where it was.
+ * Plans the next page of a hosted object and returns whether that was the last. The page and the
+ * position after it are one transaction, so that a killed plan continues where it was.
  */
 export function planHostedPage(
   db: Db,
@@ -65,7 +65,7 @@ export function planHostedPage(
 const rowOf = ({ recordId, object }: ObjectKey) =>
   and(eq(planObject.recordId, recordId), eq(planObject.object, object));
 
-/** Over all hosted objects of a run. */
+/** Returns what the plans of all hosted objects of a run left out. */
 export function leftOutOf(db: Db, recordId: string): LeftOut {
   const leftOut = sql<string | null>`${planObject.cursor} ->> '$.leftOut'`;
   const isHosted = sql`json_valid(${planObject.cursor})`;
@@ -79,13 +79,17 @@ export function leftOutOf(db: Db, recordId: string): LeftOut {
 }
 
 /**
- * Ends an object's plan with the reason why it cannot be listed; half a plan is none, and nothing of it will be sent.
+ * Ends an object's plan with the reason why it cannot be listed; half a plan counts as none, and
+ * nothing of it will be sent.
  */
 export function endPlan(tx: DbOrTx, recordId: string, object: number, problem: string): void {
   tx.update(planObject).set({ complete: true, problem, planned: 0, bytes: 0 }).where(rowOf({ recordId, object })).run();
 }
 
-/** Ends the plan of an object that breaks whoever works on it; one that came to its end meanwhile stays. */
+/**
+ * Ends the plan of an object that crashes whoever plans it; a plan that was completed meanwhile
+ * stays.
+ */
 export function failPlan(db: Db, recordId: string, object: number, reason: string): void {
   write(db, (tx) => {
     const state = tx
@@ -104,7 +108,10 @@ export function failPlan(db: Db, recordId: string, object: number, reason: strin
   });
 }
 
-/** What an object means, one after the other; `loose`: files that belong to no version. */
+/**
+ * A part of what an object means; parts are planned one after the other. `loose`: files that belong
+ * to no version.
+ */
 type Step =
   | { kind: "path"; path: string }
   | { kind: "package"; wanted: PackageConstraint }
@@ -117,7 +124,7 @@ const WHOLE = {
   looseFiles: { kind: "loose" },
 } as const satisfies Record<Content, Step>;
 
-/** The object's step of that number, from 0; undefined behind the last. */
+/** Returns the object's step with this number, from 0; undefined after the last. */
 function stepAt(
   { packageConstraints, pathConstraints }: TaskObject,
   type: RepositoryType,
@@ -134,7 +141,7 @@ function stepAt(
 const wholeRepository = (type: RepositoryType): readonly Step[] =>
   (factsOf(type).hosted ?? []).map((content) => WHOLE[content]);
 
-/** As many steps as one page holds, or a part of one. */
+/** Plans as many steps as one page holds, or a part of one step. */
 function planSteps(tx: DbOrTx, where: Where, from: TaskObject, type: RepositoryType, begin: Cursor): Cursor {
   let cursor = begin;
   for (let room = PAGE; room > 0;) {

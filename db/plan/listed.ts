@@ -1,15 +1,19 @@
 import { and, eq, isNull } from "drizzle-orm";
 import type { ListedArtifact, ListingAnswer } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { planObject, record } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { record } from "../schema/records.ts";
 import { readSource } from "../content/source-end.ts";
 import { endPlan } from "./hosted.ts";
 import { countingPlanned, insertPlanned, type PlannedRow } from "./rows.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-export type ListingState = { complete: boolean; page: number; cursor: string | null };
+type ListingState = { complete: boolean; page: number; cursor: string | null };
 
-/** Where the listing of a linked object stands; null when the record is gone, over or to be stopped. */
+/**
+ * Returns the state of a linked object's listing; null when the record is gone, closed or being
+ * stopped.
+ */
 export function listingState(db: DbOrTx, recordId: string, object: number): ListingState | null {
   const row = db
     .select({ complete: planObject.complete, page: planObject.pages, cursor: planObject.cursor })
@@ -27,7 +31,10 @@ export function listingState(db: DbOrTx, recordId: string, object: number): List
   return row ?? null;
 }
 
-/** What a worker needs to list the next page of a linked object; `over` when there is none to list. */
+/**
+ * Returns everything a worker needs to list the next page of a linked object; `over` when there is
+ * none to list.
+ */
 export function listingRequest(db: DbOrTx, recordId: string, object: number): ListingAnswer {
   const state = listingState(db, recordId, object);
   const snapshot = snapshotOf(db, recordId);
@@ -47,7 +54,7 @@ export function listingRequest(db: DbOrTx, recordId: string, object: number): Li
   return { kind: "over" };
 }
 
-/** Takes in page number `page` of a listing; a page that was taken in before changes nothing. */
+/** Records page number `page` of a listing; recording a page twice changes nothing. */
 export function takePage(
   db: Db,
   recordId: string,
@@ -72,7 +79,10 @@ function toRow({ name, version, size = null, digest = null, problem }: ListedArt
   return { name, version, size, digest, problem: problem ?? null };
 }
 
-/** Takes in that listing failed. Answers when to try again (epoch ms), or null when that was the end of it. */
+/**
+ * Records a failure of listing. Returns when to try again (epoch ms), or null when the listing has
+ * ended with it.
+ */
 export function takeListingFailure(
   db: Db,
   recordId: string,

@@ -5,10 +5,15 @@ import type { DbOrTx } from "../open.ts";
 import { type Cursor, insertProblem, lastSeq, type Progress, type Where } from "./rows.ts";
 
 type Sql = ReturnType<typeof sql>;
-/** `meant`: which nodes can be planned at all; what the server makes itself is each repository's own. */
+/**
+ * `meant`: which nodes can be planned at all; files that the server generates belong to each
+ * repository itself.
+ */
 type Paths = Where & { meant: Sql };
 
-/** The next page of a folder with all below it, of a file, or of the files that match. */
+/**
+ * Plans the next page of a folder with everything below it, of a file, or of the files that match.
+ */
 export function planPath(
   tx: DbOrTx,
   where: Where,
@@ -29,33 +34,32 @@ export function planPath(
 }
 
 function planNodes(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
-  const node = tx.get<{ folder: number } | undefined>(
-    sql`SELECT folder FROM node WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND ${where.meant}`,
-  );
+  const node = tx.get<{ folder: number } | undefined>(sql`
+    SELECT folder FROM node
+    WHERE repository_id = ${where.repositoryId} AND full_path = ${path} AND ${where.meant}`);
   if (path === "/" || node?.folder) return planBelow(tx, where, path, cursor, room);
   if (!node) return planMatches(tx, where, path, cursor, room);
   insertFiles(tx, where, sql`full_path = ${path}`, sql`full_path`);
   return { looked: 1, goesOn: false, cursor: { ...cursor, found: true } };
 }
 
-/** The next files below `folder`, in the order of their paths: only what is below it is looked at. */
+/** Plans the next files below `folder`, ordered by path; reads nothing outside of it. */
 function planBelow(tx: DbOrTx, where: Paths, folder: string, cursor: Cursor, room: number): Progress {
   const prefix = folder === "/" ? "/" : `${folder}/`;
   const after = cursor.afterName || prefix;
-  const page = pageOf(
-    tx,
-    sql`full_path`,
-    sql`repository_id = ${where.repositoryId} AND full_path > ${after} AND full_path < ${afterPrefix(prefix)}`,
-    room,
-  );
+  const inside = sql`
+    repository_id = ${where.repositoryId}
+    AND full_path > ${after}
+    AND full_path < ${afterPrefix(prefix)}`;
+  const page = pageOf(tx, sql`full_path`, inside, room);
   if (page.last !== null)
     insertFiles(tx, where, sql`full_path > ${after} AND full_path <= ${page.last}`, sql`full_path`);
   return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last ?? after, found: true } };
 }
 
 /**
- * The next files of a folder in which `*` in the last segment matches files. What an earlier path has planned is found
- * nevertheless.
+ * Plans the next files of a folder whose names match a pattern with `*` in the last segment. Files
+ * that an earlier path has planned count as found.
  */
 function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, room: number): Progress {
   const slash = path.lastIndexOf("/");
@@ -70,26 +74,38 @@ function planMatches(tx: DbOrTx, where: Paths, path: string, cursor: Cursor, roo
   return { looked: page.n, goesOn: page.n === room, cursor: { ...cursor, afterName: page.last, found } };
 }
 
-/** The smallest string after all that begin with `prefix` (which ends with "/"). */
+/** Returns the smallest string after all strings that begin with `prefix` (which ends with "/"). */
 const afterPrefix = (prefix: string) => `${prefix.slice(0, -1)}0`;
 
 const pageOf = (tx: DbOrTx, key: Sql, condition: Sql, room: number) =>
-  tx.get<{ last: string | null; n: number }>(
-    sql`SELECT max(at) AS last, count(*) AS n FROM (SELECT ${key} AS at FROM node WHERE ${condition} ORDER BY ${key} LIMIT ${room})`,
-  );
+  tx.get<{ last: string | null; n: number }>(sql`
+    SELECT max(at) AS last, count(*) AS n FROM (
+      SELECT ${key} AS at FROM node
+      WHERE ${condition}
+      ORDER BY ${key} LIMIT ${room})`);
 
-const files = ({ repositoryId, meant }: Paths, condition: Sql) =>
-  sql`FROM node WHERE repository_id = ${repositoryId} AND ${condition} AND folder = 0 AND ${meant}`;
+const files = ({ repositoryId, meant }: Paths, condition: Sql) => sql`
+  FROM node
+  WHERE repository_id = ${repositoryId}
+    AND ${condition}
+    AND folder = 0
+    AND ${meant}`;
 
 const hasFile = (tx: DbOrTx, where: Paths, condition: Sql) =>
   tx.get(sql`SELECT 1 ${files(where, condition)} LIMIT 1`) !== undefined;
 
-/** In the order of an index that `condition` uses, too. */
+/** Plans files in the order of `order`, by an index that `condition` also uses. */
 function insertFiles(tx: DbOrTx, where: Paths, condition: Sql, order: Sql): void {
   const { recordId, object } = where;
   tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY ${order}), full_path, '', size, 'sha256:' || sha256
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (ORDER BY ${order}),
+      full_path, '', size, 'sha256:' || sha256
     ${files(where, condition)}
-      AND NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = full_path AND p.version = '')`);
+      AND NOT EXISTS (
+        SELECT 1 FROM plan p
+        WHERE p.record_id = ${recordId}
+          AND p.object = ${object}
+          AND p.name = full_path
+          AND p.version = '')`);
 }

@@ -1,23 +1,26 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { LeftOut } from "../../domain/left-out.ts";
 import type { DbOrTx } from "../open.ts";
-import { planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
 
-/** Rows looked at in one transaction: some milliseconds, since nothing else is answered meanwhile. */
+/**
+ * Rows that one transaction reads at most: some milliseconds, because no request is answered
+ * meanwhile.
+ */
 export const PAGE = 1_000;
 
 export type ObjectKey = { recordId: string; object: number };
 
 /**
- * The object that is planned; `place`: its repository, for messages; `lacking`: what becomes of that which is asked for
- * and not there.
+ * The object that is planned; `place`: its repository, for messages; `lacking`: what happens to an
+ * artifact that is named but missing.
  */
 export type Where = ObjectKey & { repositoryId: number; place: string; now: number; lacking: "fails" | "passes" };
 
 /**
- * How far one step of a plan is: a path or a package's name, with a version of it, or how many of the named versions;
- * and whether anything was there. Nothing in it is a row's id: what is planned lies in the plan as it lies in the
- * repository, so a page costs the same in a large one.
+ * The position within a plan: the step, and in it a path or a package's name with a version, or how
+ * many of the named versions; `found`: whether anything existed. It contains no row ids: the plan
+ * has the order of the repository, so a page costs the same in a large one.
  */
 export type Cursor = {
   step: number;
@@ -28,7 +31,7 @@ export type Cursor = {
   leftOut: LeftOut;
 };
 
-/** `looked`: how many rows; `goesOn`: there is more of it. */
+/** `looked`: how many rows were read; `goesOn`: the step has more. */
 export type Progress = { looked: number; goesOn: boolean; cursor: Cursor };
 
 export type PlannedRow = {
@@ -39,26 +42,26 @@ export type PlannedRow = {
   problem?: string | null;
 };
 
-/** The number of an object's last plan row, 0 without any; for use in a statement. */
+/** SQL: the seq of an object's last plan row, 0 without any. */
 export const lastSeq = ({ recordId, object }: ObjectKey) =>
   sql`(SELECT coalesce(max(seq), 0) FROM plan WHERE record_id = ${recordId} AND object = ${object})`;
 
 /**
- * Runs `insert` and adds what it planned to what `plan_object` says of the plan, counting only that. Answers how many
- * rows came.
+ * Runs `insert` and adds the rows it planned to the sums of `plan_object`, counting only these.
+ * Returns how many rows were added.
  */
 export function countingPlanned(tx: DbOrTx, key: ObjectKey, insert: () => void): number {
   const { recordId, object } = key;
   const { last } = tx.get<{ last: number }>(sql`SELECT ${lastSeq(key)} AS last`);
   insert();
-  const { n, bytes } = tx.get<{ n: number; bytes: number }>(
-    sql`SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${last}`,
-  );
+  const { n, bytes } = tx.get<{ n: number; bytes: number }>(sql`
+    SELECT count(*) AS n, coalesce(sum(size), 0) AS bytes FROM plan
+    WHERE record_id = ${recordId} AND object = ${object} AND seq > ${last}`);
   addPlanned(tx, key, n, bytes);
   return n;
 }
 
-/** Changes what `plan_object` says of the plan; call it in the transaction that changes the plan. */
+/** Adds to the sums of `plan_object`; call it in the transaction that changes the plan. */
 export function addPlanned(tx: DbOrTx, { recordId, object }: ObjectKey, rows: number, bytes: number): void {
   if (rows === 0 && bytes === 0) return;
   tx.update(planObject)
@@ -67,7 +70,7 @@ export function addPlanned(tx: DbOrTx, { recordId, object }: ObjectKey, rows: nu
     .run();
 }
 
-/** Plans artifacts; what is planned already stays as it is, and what is named twice comes once. */
+/** Plans artifacts; those already in the plan stay as they are, and duplicates are planned once. */
 export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly PlannedRow[]): void {
   const { recordId, object } = where;
   if (rows.length === 0) return;
@@ -87,12 +90,18 @@ export function insertPlanned(tx: DbOrTx, where: ObjectKey, rows: readonly Plann
   );
   tx.run(sql`
     INSERT INTO plan (record_id, object, seq, name, version, size, digest, problem)
-    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (), j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
+    SELECT ${recordId}, ${object}, ${lastSeq(where)} + row_number() OVER (),
+      j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
     FROM json_each(${list}) j
-    WHERE NOT EXISTS (SELECT 1 FROM plan p WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.name = j.value ->> 0 AND p.version = j.value ->> 1)`);
+    WHERE NOT EXISTS (
+      SELECT 1 FROM plan p
+      WHERE p.record_id = ${recordId}
+        AND p.object = ${object}
+        AND p.name = j.value ->> 0
+        AND p.version = j.value ->> 1)`);
 }
 
-/** Plans something that was asked for and is not there: it will fail with that text. */
+/** Plans an artifact that is named but missing, so that it fails with this text. */
 export function insertProblem(
   tx: DbOrTx,
   where: Where,

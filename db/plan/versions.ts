@@ -10,7 +10,8 @@ import { fileTypeOf, packageTypeOf } from "../packages/types.ts";
 import { findPackage } from "../packages/versions.ts";
 
 /**
- * The next versions of all packages of a repository: first what is left of the package in which the last page ended.
+ * Plans the next versions of all packages of a repository, beginning with the rest of the package
+ * in which the last page ended.
  */
 export function planVersions(tx: DbOrTx, where: Where, type: RepositoryType, cursor: Cursor, room: number): Progress {
   const { afterName, afterVersion } = cursor;
@@ -23,7 +24,10 @@ export function planVersions(tx: DbOrTx, where: Where, type: RepositoryType, cur
   return planRows(tx, where, cursor, [...rest, ...others], room);
 }
 
-/** The next versions of one package, all or those that the constraint names; what is lacking is planned as that. */
+/**
+ * Plans the next versions of one package, all or those that the constraint names; a missing one is
+ * planned as a problem.
+ */
 export function planPackage(
   tx: DbOrTx,
   where: Where,
@@ -51,10 +55,10 @@ export function planPackage(
   return rest;
 }
 
-/** `own`: an artifact of its own, no part of another. */
+/** `own`: an artifact of its own, not a part of another one. */
 type Row = PlannedRow & { own: number };
 
-/** At most `room` versions, in the order of their packages' names and their own. */
+/** Reads at most `room` versions, ordered by package name and version name. */
 function readVersions(
   tx: DbOrTx,
   { repositoryId }: Where,
@@ -70,8 +74,11 @@ function readVersions(
       document: sql`v.document`,
     }) ?? sql`1`;
   return tx.all<Row>(sql`
-    SELECT k.name, v.name AS version, v.size, v.digest, ${isOwn} AS own FROM package k CROSS JOIN version v ON v.package_id = k.id
-    WHERE k.repository_id = ${repositoryId} AND ${which} ORDER BY k.name, v.name LIMIT ${room}`);
+    SELECT k.name, v.name AS version, v.size, v.digest, ${isOwn} AS own
+    FROM package k
+    CROSS JOIN version v ON v.package_id = k.id
+    WHERE k.repository_id = ${repositoryId} AND ${which}
+    ORDER BY k.name, v.name LIMIT ${room}`);
 }
 
 function planRows(tx: DbOrTx, where: Where, cursor: Cursor, rows: readonly Row[], room: number): Progress {
@@ -95,7 +102,7 @@ function planRows(tx: DbOrTx, where: Where, cursor: Cursor, rows: readonly Row[]
 
 type Chosen = { packageKey: string; name: string; versions: readonly string[] };
 
-/** `cursor.chosen`: how many of the named versions are planned. */
+/** Plans the next named versions of a package; `cursor.chosen`: how many of them are planned. */
 function planChosen(
   tx: DbOrTx,
   where: Where,
@@ -106,7 +113,8 @@ function planChosen(
   const end = cursor.chosen + room;
   const wanted = [...new Set(versions.slice(cursor.chosen, end))];
   const rows = tx.all<PlannedRow>(sql`
-    SELECT k.name, v.name AS version, v.size, v.digest FROM json_each(${JSON.stringify(wanted)}) j
+    SELECT k.name, v.name AS version, v.size, v.digest
+    FROM json_each(${JSON.stringify(wanted)}) j
     CROSS JOIN package k ON k.repository_id = ${where.repositoryId} AND k.name = ${name}
     CROSS JOIN version v ON v.package_id = k.id AND v.name = j.value`);
   insertPlanned(tx, where, rows);
@@ -130,14 +138,16 @@ function planChosen(
 type File = { path: string; size: number; sha256: string | null; live: number };
 
 /**
- * The next files that belong to no version: each is an artifact of its own. What the server makes itself is each
- * repository's own.
+ * Plans the next files that belong to no version; each is an artifact of its own. Files that the
+ * server generates belong to each repository itself and are left out.
  */
 export function planLoose(tx: DbOrTx, where: Where, type: RepositoryType, cursor: Cursor, room: number): Progress {
   const { repositoryId, now } = where;
   const rows = tx.all<File>(sql`
-    SELECT full_path AS path, size, sha256, expire_date IS NULL OR expire_date > ${now} AS live FROM node
-    WHERE repository_id = ${repositoryId} AND full_path > ${cursor.afterName} ORDER BY full_path LIMIT ${room}`);
+    SELECT full_path AS path, size, sha256, expire_date IS NULL OR expire_date > ${now} AS live
+    FROM node
+    WHERE repository_id = ${repositoryId} AND full_path > ${cursor.afterName}
+    ORDER BY full_path LIMIT ${room}`);
   const isLoose = (path: string) => !isComputed(type, path) && !fileTypeOf(type)?.isPart(path);
   const loose = rows.filter(({ path, sha256, live }) => sha256 !== null && live === 1 && isLoose(path));
   insertPlanned(

@@ -4,7 +4,7 @@ import type { ExecutionStatus } from "../../domain/vocabulary.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { snapshotOf } from "./snapshots.ts";
-import { detail, record, tally } from "../schema/replication.ts";
+import { detail, record, tally } from "../schema/records.ts";
 import { turn } from "../turns.ts";
 
 export type DetailRow = Omit<
@@ -43,7 +43,10 @@ const columns = {
   again: detail.again,
 };
 
-/** What is common to a record's details; null when there is no such record. `kept`: whether its details are kept. */
+/**
+ * Returns what a record's details have in common; null when there is no such record. `kept`:
+ * whether its details are kept.
+ */
 export function detailContext(db: DbOrTx, recordId: string): { snapshot: RunSnapshot; kept: boolean } | null {
   const snapshot = snapshotOf(db, recordId);
   const row = db.select({ status: record.status }).from(record).where(eq(record.id, recordId)).get();
@@ -52,7 +55,9 @@ export function detailContext(db: DbOrTx, recordId: string): { snapshot: RunSnap
 
 const LIST_PAGE = 500;
 
-/** All details of a record, the newest first, page by page: between pages nothing is held. */
+/**
+ * Yields all details of a record, the newest first, page by page; nothing is held between pages.
+ */
 export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator<DetailRow[]> {
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {
@@ -71,11 +76,11 @@ export async function* detailPages(db: DbOrTx, recordId: string): AsyncGenerator
   }
 }
 
-export type DetailPage = { total: number; rows: DetailRow[] };
+type DetailPage = { total: number; rows: DetailRow[] };
 
 /**
- * A page of all details, or of those in one status, the newest first; the total comes from the record's counters, so no
- * row is counted.
+ * Returns a page of all details, or of those in one status, the newest first; the total comes from
+ * the record's counters, so no row is counted.
  */
 export function pageDetails(
   db: DbOrTx,
@@ -88,7 +93,7 @@ export function pageDetails(
   const size = Math.min(limit, total - offset);
   if (size <= 0) return { total, rows: [] };
   const where = sql`record_id = ${recordId} ${status === undefined ? sql`` : sql`AND status = ${status}`}`;
-  // From the nearer end: an index walk is quick, but not free.
+  // Reads from the nearer end: walking an index is quick, but not free.
   const page =
     offset <= total / 2
       ? sql`ORDER BY id DESC LIMIT ${size} OFFSET ${offset}`
@@ -121,24 +126,24 @@ function readRows(db: DbOrTx, ids: readonly number[]): DetailRow[] {
     .all();
 }
 
-/** Conditions on a record's details; null and undefined ask nothing. */
+/** Conditions on a record's details; null and undefined mean no condition. */
 export type DetailFilter = {
   status: ExecutionStatus | undefined;
   objects: readonly number[] | null;
   clusterIds: readonly string[] | null;
   version: string | undefined;
-  /** Beginnings: of the names of packages, of the full paths of files, of either. */
+  /** This and the next two are prefixes: of package names, of full paths of files, of either. */
   packages: string | undefined;
   files: string | undefined;
   artifacts: string | undefined;
 };
 
-/** Rows looked at before others get their turn. */
+/** Rows read before others get their turn. */
 const SLICE = 2_000;
 
 /**
- * A page of the details that pass the filter, the newest first. Looks at every row of the record to count them, in
- * slices.
+ * Returns a page of the details that pass the filter, the newest first. Reads every row of the
+ * record to count them, in slices.
  */
 export async function searchDetails(
   db: DbOrTx,
@@ -152,12 +157,16 @@ export async function searchDetails(
   let total = 0;
   let before = Number.MAX_SAFE_INTEGER;
   for (;;) {
-    const slice = sql`SELECT id FROM detail WHERE record_id = ${recordId} AND id < ${before} ORDER BY id DESC LIMIT ${SLICE}`;
+    const slice = sql`
+      SELECT id FROM detail
+      WHERE record_id = ${recordId} AND id < ${before}
+      ORDER BY id DESC LIMIT ${SLICE}`;
     const end = db.get<{ last: number | null; n: number }>(sql`SELECT min(id) AS last, count(*) AS n FROM (${slice})`);
     if (end.last === null) break;
-    const found = db.all<{ id: number }>(
-      sql`SELECT id FROM ${detail} WHERE record_id = ${recordId} AND id >= ${end.last} AND id < ${before} AND ${condition} ORDER BY id DESC`,
-    );
+    const found = db.all<{ id: number }>(sql`
+      SELECT id FROM ${detail}
+      WHERE record_id = ${recordId} AND id >= ${end.last} AND id < ${before} AND ${condition}
+      ORDER BY id DESC`);
     for (const { id } of found) {
       if (total >= offset && ids.length < limit) ids.push(id);
       total += 1;

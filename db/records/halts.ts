@@ -1,20 +1,23 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { halt, record } from "../schema/replication.ts";
+import { halt, record } from "../schema/records.ts";
 
-/** Whether there is nothing more to be said of the run: its record is closed or gone. */
+/** Whether the run is over: its record is closed or gone, and nothing more can be recorded. */
 export function isOver(db: DbOrTx, recordId: string): boolean {
   return runAt(db).get({ recordId })?.status !== "RUNNING";
 }
 
-/** Whether nothing more may be planned: the run is to stop, or is over. */
+/** Whether the run is over or about to stop, so that nothing more may be planned. */
 export function isEnding(db: DbOrTx, recordId: string): boolean {
   const run = runAt(db).get({ recordId });
   return run?.status !== "RUNNING" || run.stop !== null;
 }
 
-/** Why the cluster's part of the run must not go on: stopped, fast-failed, or over; null when it may. */
+/**
+ * Returns why the cluster's part of the run must not continue: stopped, fast-failed, or over; null
+ * when it may.
+ */
 export function haltReason(db: DbOrTx, recordId: string, clusterId: string): string | null {
   const run = runAt(db).get({ recordId });
   if (run?.status !== "RUNNING") return "the run is over";

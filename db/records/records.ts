@@ -3,16 +3,20 @@ import type { ExecutionStatus } from "../../domain/vocabulary.ts";
 import type { Db, DbOrTx } from "../open.ts";
 import { inPages } from "../pages.ts";
 import { prepared } from "../prepared.ts";
-import { detail, dispatch, halt, plan, planObject, record, tally } from "../schema/replication.ts";
+import { dispatch, plan, planObject } from "../schema/plans.ts";
+import { detail, halt, record, tally } from "../schema/records.ts";
 
-/** Bytes of an execution: what has arrived, and what is planned over all clusters as far as it is known. */
+/**
+ * Bytes of an execution: how many have arrived, and how many are planned over all clusters, as far
+ * as sizes are known.
+ */
 export type RecordBytes = { replicatedBytes: number; totalBytes: number };
 
 /** Bytes of an execution that were read at targets to compare or to verify. */
 type CheckedBytes = { bytesRead: number };
 
 /** Counts of artifacts over all clusters; planned = success + failed + notDone (docs/decisions.md#counts). */
-export type Overview = {
+type Overview = {
   success: number;
   failed: number;
   conflict: number;
@@ -35,7 +39,7 @@ type RecordRow = {
 };
 export type RecordView = RecordRow & RecordBytes & CheckedBytes & { overview: Overview };
 
-/** Without the snapshot, which may be long. */
+/** The columns without the snapshot, which may be long. */
 const columns = {
   id: record.id,
   taskKey: record.taskKey,
@@ -52,7 +56,7 @@ export function findRecord(db: DbOrTx, id: string): RecordView | null {
   return withSums(db, db.select(columns).from(record).where(eq(record.id, id)).all())[0] ?? null;
 }
 
-/** Of one task, the newest first. */
+/** Returns a page of a task's records, the newest first. */
 export function pageRecords(
   db: DbOrTx,
   taskKey: string,
@@ -79,7 +83,7 @@ export function pageRecords(
 
 const LIST_PAGE = 200;
 
-/** All records of a task, the newest first, page by page: between pages nothing is held. */
+/** Yields all records of a task, the newest first, page by page; nothing is held between pages. */
 export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<RecordView[]> {
   let last: RecordRow | undefined;
   do {
@@ -98,9 +102,14 @@ export async function* recordPages(db: DbOrTx, taskKey: string): AsyncGenerator<
   } while (last !== undefined);
 }
 
-/** By task key; tasks that never ran are absent. */
+/**
+ * Returns the bytes of each task's newest execution by task key; tasks that never ran are absent.
+ */
 export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<string, RecordBytes> {
-  const newest = sql`(SELECT id FROM record r WHERE r.task_key = t.key ORDER BY r.start_time DESC, r.id DESC LIMIT 1)`;
+  const newest = sql`(
+    SELECT id FROM record r
+    WHERE r.task_key = t.key
+    ORDER BY r.start_time DESC, r.id DESC LIMIT 1)`;
   const ids = db
     .all<{ id: string | null }>(sql`SELECT ${newest} AS id FROM task t WHERE t.key IN ${[...taskKeys, ""]}`)
     .flatMap(({ id }) => id ?? []);
@@ -112,7 +121,7 @@ export function newestRecordBytes(db: DbOrTx, taskKeys: readonly string[]): Map<
 
 const total = (column: Column) => sql<number>`sum(${column})`;
 
-/** Of records in a JSON list of ids. */
+/** SQL: whether the column is in a JSON list of record ids. */
 const isListed = (column: Column) => sql`${column} IN (SELECT value FROM json_each(${sql.placeholder("ids")}))`;
 
 const plansOf = prepared((db) =>
@@ -167,17 +176,18 @@ function withSums(db: DbOrTx, rows: readonly (RecordRow & { clusters: number })[
 const DELETE_PAGE = 500;
 
 /**
- * Deletes a record with everything below it; yields between transactions, and can be repeated after a crash. First what
- * plans and outcomes that come late refer to, so that they add nothing behind it.
+ * Deletes a record with everything below it; yields between transactions, and can be repeated after
+ * a crash. The rows that late plans and outcomes refer to go first, so that nothing is added behind
+ * it.
  */
 export async function deleteRecord(db: Db, id: string): Promise<void> {
   db.delete(planObject).where(eq(planObject.recordId, id)).run();
   for (const table of [dispatch, detail, plan]) {
     await inPages(
       () =>
-        db.run(
-          sql`DELETE FROM ${table} WHERE rowid IN (SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`,
-        ).changes,
+        db.run(sql`
+          DELETE FROM ${table} WHERE rowid IN (
+            SELECT rowid FROM ${table} WHERE ${table.recordId} = ${id} LIMIT ${DELETE_PAGE})`).changes,
     );
   }
   for (const table of [tally, halt]) db.delete(table).where(eq(table.recordId, id)).run();

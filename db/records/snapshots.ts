@@ -2,29 +2,29 @@ import { eq, sql } from "drizzle-orm";
 import { completeSnapshot, type RunSnapshot, type StoredSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { record } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
 
-/** Characters of JSON whose values are kept in memory, over all records. */
+/** Total length of JSON, in characters, whose values are kept in memory, over all records. */
 const MOST_KEPT = 4_000_000;
 
 type Kept = { taskKey: string; startTime: number; length: number; snapshot: RunSnapshot };
 
 /**
- * By record, the least used first. What a record keeps of its task never changes, so it is parsed once, however often
- * it is asked for.
+ * Snapshots by record id, the least recently used first. A record's snapshot never changes, so it
+ * is parsed once, however often it is read.
  */
 const kept = new Map<string, Kept>();
 let length = 0;
 
 /**
- * What the run keeps of its task; null when there is no such record. Everybody gets the same value: it must not be
- * changed.
+ * Returns what the run keeps of its task; null when there is no such record. All callers share the
+ * value and must not change it.
  */
 export function snapshotOf(db: DbOrTx, recordId: string): RunSnapshot | null {
   const row = recordAt(db).get({ recordId });
   const known = forget(recordId);
   if (!row) return null;
-  // A record that was deleted and made again under its id is another one.
+  // A record that was deleted and made again under its id is a different one.
   if (known && known.taskKey === row.taskKey && known.startTime === row.startTime) return keep(recordId, known);
   const { text } = db.get<{ text: string }>(sql`SELECT snapshot AS text FROM record WHERE id = ${recordId}`);
   const snapshot = completeSnapshot(JSON.parse(text) as StoredSnapshot);

@@ -1,22 +1,27 @@
 import { and, eq, sql } from "drizzle-orm";
 import { protocolOf } from "../../domain/protocols.ts";
+import type { RunSnapshot } from "../../domain/task.ts";
 import type { BatchAnswer, BatchArtifact, Endpoint } from "../../domain/worker-messages.ts";
 import { passGone } from "../pending/gone.ts";
 import type { ClusterType, RepositoryType } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { cluster, dispatch, planObject } from "../schema/replication.ts";
+import { dispatch, planObject } from "../schema/plans.ts";
+import { cluster } from "../schema/tasks.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { readSource } from "../content/source-end.ts";
 import { haltReason, isOver } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-/** Whether an end (a cluster's id, or `project/repository` of a linked one) is known to be slow. */
-export type IsSlow = (end: string) => boolean;
+/**
+ * Returns whether an end (a cluster's id, or `project/repository` of a linked one) is known to be
+ * slow.
+ */
+type IsSlow = (end: string) => boolean;
 
 /**
- * Hands a batch to whoever asks last: each asking raises the lease, and outcomes under an older lease are dropped.
- * Answers only the artifacts that have no outcome yet. A batch for the slots of quick ends is handed back at once when
- * one of its ends is not.
+ * Hands a batch to the worker that asks last: each call raises the epoch, and outcomes under an
+ * older epoch are dropped. Returns only the artifacts without an outcome. A batch for the slots of
+ * quick ends is ended at once when one of its ends is slow.
  */
 export function takeBatch(
   db: Db,
@@ -32,42 +37,46 @@ export function takeBatch(
     if (!found || !snapshot || isOver(tx, recordId)) return { kind: "halted", reason: "the run is over" };
     if (found.done) return { kind: "done" };
     if (found.lane === "QUICK" && endsOf(found).some(isSlow)) {
-      // Whoever took it before has died over it.
+      // A worker that took it before has died while working on it.
       endBatch(tx, found, { interrupted: true }, now);
       return { kind: "done" };
     }
     const batch = { ...found, lease: found.lease + 1 };
     tx.update(dispatch).set({ lease: batch.lease, takenTime: now }).where(place).run();
     const halted = haltReason(tx, recordId, batch.clusterId);
-    if (halted) return leave(tx, batch, halted);
-    const object = snapshot.objects[batch.object];
-    const source = object && readSource(tx, snapshot.projectId, object.localRepoName);
-    const target = object ? readTarget(tx, batch.clusterId, object.repoType) : null;
-    if (object && !source) {
-      const problem = `repository ${snapshot.projectId}/${object.localRepoName} was deleted while the run went on`;
-      tx.update(planObject)
-        .set({ problem })
-        .where(and(eq(planObject.recordId, recordId), eq(planObject.object, batch.object)))
-        .run();
-    }
-    if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
-    const from: From = { repositoryId: source.repositoryId, linked: object.category === "REMOTE" };
-    const artifacts = readArtifacts(tx, batch, from, now);
-    return {
-      kind: "batch",
-      lease: batch.lease,
-      lane: batch.lane ?? "SHARED",
-      clusterId: batch.clusterId,
-      projectId: snapshot.projectId,
-      object,
-      source,
-      target,
-      setting: snapshot.setting,
-      endsAtFailure: snapshot.setting.errorStrategy === "FAST_FAIL" && snapshot.replicaType !== "REAL_TIME",
-      artifacts:
-        snapshot.replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
-    };
+    return halted ? leave(tx, batch, halted) : readBatch(tx, batch, snapshot, now);
   });
+}
+
+/** Everything that the worker needs for a batch, or why the batch cannot be sent. */
+function readBatch(tx: DbOrTx, batch: BatchRow, snapshot: RunSnapshot, now: number): BatchAnswer {
+  const { projectId, setting, replicaType } = snapshot;
+  const object = snapshot.objects[batch.object];
+  const source = object && readSource(tx, projectId, object.localRepoName);
+  const target = object ? readTarget(tx, batch.clusterId, object.repoType) : null;
+  if (object && !source) {
+    const problem = `repository ${projectId}/${object.localRepoName} was deleted while the run went on`;
+    tx.update(planObject)
+      .set({ problem })
+      .where(and(eq(planObject.recordId, batch.recordId), eq(planObject.object, batch.object)))
+      .run();
+  }
+  if (!object || !source || !target) return leave(tx, batch, "the repository or the cluster was deleted");
+  const from: From = { repositoryId: source.repositoryId, linked: object.category === "REMOTE" };
+  const artifacts = readArtifacts(tx, batch, from, now);
+  return {
+    kind: "batch",
+    lease: batch.lease,
+    lane: batch.lane ?? "SHARED",
+    clusterId: batch.clusterId,
+    projectId,
+    object,
+    source,
+    target,
+    setting,
+    endsAtFailure: setting.errorStrategy === "FAST_FAIL" && replicaType !== "REAL_TIME",
+    artifacts: replicaType === "REAL_TIME" ? passGone(tx, batch, object.localRepoName, artifacts, now) : artifacts,
+  };
 }
 
 function leave(tx: DbOrTx, { recordId, number }: BatchRow, reason: string): BatchAnswer {
@@ -98,27 +107,45 @@ type Row = Omit<BatchArtifact, "uploads" | "metadata" | "begun"> & {
 
 type From = { repositoryId: number; linked: boolean };
 
-/** What was tried least goes first: it may be that only some of a batch can never end well. */
+/**
+ * Reads a batch's artifacts, the least tried first: perhaps only some of a batch can never succeed.
+ */
 function readArtifacts(tx: DbOrTx, batch: typeof dispatch.$inferSelect, from: From, now: number): BatchArtifact[] {
   const { recordId, object, clusterId, number } = batch;
   const { repositoryId, linked } = from;
   const which =
     batch.fromSeq === null
       ? sql`d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0`
-      : sql`p.seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq} AND (d.id IS NULL OR (d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0))`;
+      : sql`
+        p.seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}
+        AND (d.id IS NULL OR (d.dispatch = ${number} AND d.status = 'RUNNING' AND d.again = 0))`;
   const join = batch.fromSeq === null ? sql`JOIN` : sql`LEFT JOIN`;
-  // What lies in a linked repository is not known here but by its listing.
+  // The content of a linked repository is known here only by its listing.
   const digest = linked ? sql`p.digest` : sql`coalesce('sha256:' || n.sha256, v.digest)`;
   const rows = tx.all<Row>(sql`
-    SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads, p.size AS plannedSize,
-      ${digest} AS digest, n.size, n.sha256, n.md5, n.metadata, n.created_by AS createdBy, n.created_date AS createdDate,
+    SELECT p.seq, p.name, p.version, p.problem, d.id IS NOT NULL AS begun, d.uploads,
+      p.size AS plannedSize, ${digest} AS digest, n.size, n.sha256, n.md5, n.metadata,
+      n.created_by AS createdBy, n.created_date AS createdDate,
       n.last_modified_by AS lastModifiedBy, n.last_modified_date AS lastModifiedDate
     FROM plan p
-    ${join} detail d ON d.record_id = p.record_id AND d.cluster_id = ${clusterId} AND d.object = p.object AND d.seq = p.seq
-    LEFT JOIN node n ON p.version = '' AND n.repository_id = ${repositoryId} AND n.full_path = p.name AND n.folder = 0 AND (n.expire_date IS NULL OR n.expire_date > ${now})
-    LEFT JOIN package k ON p.version <> '' AND k.repository_id = ${repositoryId} AND k.name = p.name
+    ${join} detail d
+      ON d.record_id = p.record_id
+      AND d.cluster_id = ${clusterId}
+      AND d.object = p.object
+      AND d.seq = p.seq
+    LEFT JOIN node n
+      ON p.version = ''
+      AND n.repository_id = ${repositoryId}
+      AND n.full_path = p.name
+      AND n.folder = 0
+      AND (n.expire_date IS NULL OR n.expire_date > ${now})
+    LEFT JOIN package k
+      ON p.version <> ''
+      AND k.repository_id = ${repositoryId}
+      AND k.name = p.name
     LEFT JOIN version v ON v.package_id = k.id AND v.name = p.version
-    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which} ORDER BY coalesce(d.tries, 0), p.seq`);
+    WHERE p.record_id = ${recordId} AND p.object = ${object} AND ${which}
+    ORDER BY coalesce(d.tries, 0), p.seq`);
   return rows.map((row) => ({
     ...row,
     begun: row.begun === 1,

@@ -6,8 +6,9 @@ import { snapshotOf } from "../records/snapshots.ts";
 type Wanted = { recordId: string; clusterId: string; bytes: number };
 
 /**
- * Whether a worker may read so many bytes at a cluster to compare contents. Under AUTO all that is granted to a run
- * there stays within its `compareReadLimit`, over all workers; what is granted is used up, read or not.
+ * Returns whether a worker may read this many bytes at a cluster to compare contents. Under AUTO,
+ * all bytes granted to a run there stay within its `compareReadLimit`, over all workers; a granted
+ * amount counts whether it is read or not.
  */
 export function grantCompareRead(db: Db, wanted: Wanted): boolean {
   return write(db, (tx) => {
@@ -23,10 +24,13 @@ const GRANTS = {
 } satisfies Record<CompareMode, (tx: DbOrTx, wanted: Wanted, limit: number) => boolean>;
 
 function takeWithin(tx: DbOrTx, { recordId, clusterId, bytes }: Wanted, limit: number): boolean {
-  tx.run(sql`INSERT INTO tally (record_id, cluster_id) VALUES (${recordId}, ${clusterId}) ON CONFLICT DO NOTHING`);
+  tx.run(sql`
+    INSERT INTO tally (record_id, cluster_id) VALUES (${recordId}, ${clusterId})
+    ON CONFLICT DO NOTHING`);
   const granted = sql`compare_granted + ${bytes}`;
   const place = sql`record_id = ${recordId} AND cluster_id = ${clusterId}`;
-  return (
-    tx.run(sql`UPDATE tally SET compare_granted = ${granted} WHERE ${place} AND ${granted} <= ${limit}`).changes > 0
-  );
+  const { changes } = tx.run(sql`
+    UPDATE tally SET compare_granted = ${granted}
+    WHERE ${place} AND ${granted} <= ${limit}`);
+  return changes > 0;
 }

@@ -3,17 +3,17 @@ import { isAtMost, type Lane, SMALL_NEWS } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import type { Planned } from "./cut-rows.ts";
 import { prepared } from "../prepared.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 import { type Cutting, sourceOf } from "./cutting.ts";
 import { isSmallRun } from "./small-runs.ts";
 
 /** How many batches of each limited lane may be cut now. */
 export type Rooms = { shared: number; quick: number };
 
-/** For who asks without limits. */
+/** For a caller without limits. */
 export const UNLIMITED: Rooms = { shared: Number.POSITIVE_INFINITY, quick: 0 };
 
-/** Takes a place of that lane; false when there is none. */
+/** Takes a place of this lane; returns false when there is none. */
 export function takeRoom(rooms: Rooms, lane: Lane): boolean {
   if (lane === "WHOLE" || lane === "ALONE") return true;
   const kind = lane === "SHARED" ? "shared" : "quick";
@@ -23,8 +23,8 @@ export function takeRoom(rooms: Rooms, lane: Lane): boolean {
 }
 
 /**
- * News of a REAL_TIME task and runs of a few small artifacts go to the slots that are kept for them, while there is
- * room.
+ * Chooses the lane of a part of a plan: news of a REAL_TIME task and runs of a few small artifacts
+ * use the slots reserved for them, while there is room.
  */
 export function laneOf(tx: DbOrTx, { recordId, snapshot }: Cutting, planned: Planned, rooms: Rooms): Lane {
   if (rooms.quick < 1) return "SHARED";
@@ -32,7 +32,7 @@ export function laneOf(tx: DbOrTx, { recordId, snapshot }: Cutting, planned: Pla
   return isSmallRun(tx, recordId, sourceOf(snapshot, planned.object) !== null) ? "QUICK" : "SHARED";
 }
 
-/** Open batches by their ends; `taken`: when a worker took the one that it has had longest (epoch ms). */
+/** Open batches by their ends; `taken`: when a worker took the oldest one (epoch ms). */
 export type Open = { lane: Lane; clusterId: string; source: string | null; n: number; taken: number | null };
 
 export function openBatches(tx: DbOrTx): Open[] {

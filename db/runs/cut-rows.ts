@@ -3,21 +3,25 @@ import type { Lane } from "../../domain/lanes.ts";
 import { factsOf } from "../../domain/repository-types.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
-import { detail, dispatch, planObject } from "../schema/replication.ts";
+import { dispatch, planObject } from "../schema/plans.ts";
+import { detail } from "../schema/records.ts";
 import { type Batch, type Cutting, isHeavy, sourceOf } from "./cutting.ts";
 import { findBatch } from "./end-batch.ts";
 import { pairProblem } from "./targets.ts";
 
-/** Of one batch, by how much an artifact asks of the cluster. */
+/** Maximum number of artifacts in a batch, by how much work one artifact is for the cluster. */
 const MOST_ARTIFACTS = { heavy: 200, light: 1_000 };
-/** A small plan is cut into about this many batches, none smaller than the least, so that several workers share it. */
+/**
+ * A small plan is cut into about this many batches, but none smaller than LEAST_ARTIFACTS, so that
+ * several workers share it.
+ */
 const SHARES = 8;
 const LEAST_ARTIFACTS = 25;
 const MOST_BYTES = 1024 ** 3;
-/** A file of this size or more is a batch of its own. */
+/** A file of at least this size is a batch of its own. */
 const ALONE_BYTES = 256 * 1024 ** 2;
 
-/** The next part of a plan; `bytes` as far as they are known. */
+/** The next part of a plan; `bytes` counts known sizes only. */
 export type Planned = { object: number; fromSeq: number; toSeq: number; artifacts: number; bytes: number };
 type Due = { object: number; whole: boolean };
 
@@ -25,20 +29,35 @@ const mostArtifacts = (snapshot: RunSnapshot, object: number, clusterId: string)
   MOST_ARTIFACTS[isHeavy(snapshot, object, clusterId) ? "heavy" : "light"];
 
 const rangeOf = ({ recordId, clusterId, object, objectsEnd }: Cutting) =>
-  sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
+  sql`
+    record_id = ${recordId}
+    AND cluster_id = ${clusterId}
+    AND object >= ${object}
+    AND object < ${objectsEnd}`;
 
-/** What waits to be tried again and is due: first what was not kept back for a large blob. */
+/**
+ * Returns the object with artifacts that are due to be tried again; those held back for a large
+ * blob come last.
+ */
 export function dueAgain(tx: DbOrTx, cutting: Cutting): Due | null {
   const row = tx.get<{ object: number; whole: number } | undefined>(sql`
-    SELECT object, whole FROM detail WHERE ${rangeOf(cutting)} AND again = 1 AND not_before <= ${cutting.now} ORDER BY whole, object LIMIT 1`);
+    SELECT object, whole FROM detail
+    WHERE ${rangeOf(cutting)} AND again = 1 AND not_before <= ${cutting.now}
+    ORDER BY whole, object LIMIT 1`);
   return row ? { object: row.object, whole: row.whole === 1 } : null;
 }
 
-/** Gives what is due to be tried again a new dispatch number. */
+/** Dispatches artifacts that are due to be tried again under a new number, which it returns. */
 export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, lane: Lane): number {
   const { recordId, clusterId, now, snapshot } = cutting;
   const most = whole ? 1 : mostArtifacts(snapshot, object, clusterId);
-  const which = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object = ${object} AND again = 1 AND not_before <= ${now} AND whole = ${whole ? 1 : 0}`;
+  const which = sql`
+    record_id = ${recordId}
+    AND cluster_id = ${clusterId}
+    AND object = ${object}
+    AND again = 1
+    AND not_before <= ${now}
+    AND whole = ${whole ? 1 : 0}`;
   const due = tx
     .select({ id: detail.id, size: detail.size })
     .from(detail)
@@ -53,11 +72,12 @@ export function cutAgain(tx: DbOrTx, cutting: Cutting, { object, whole }: Due, l
   return number;
 }
 
+/** Whether an ended batch has artifacts that never began. */
 export function hasRest(tx: DbOrTx, cutting: Cutting): boolean {
   return tx.get(sql`SELECT 1 FROM dispatch WHERE ${rangeOf(cutting)} AND rest = 1 LIMIT 1`) !== undefined;
 }
 
-/** Gives the part of a batch that was handed back before it had begun a new dispatch number. */
+/** Dispatches the artifacts of an ended batch that had not begun under a new number. */
 export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
   const batch = tx
     .select()
@@ -72,13 +92,13 @@ export function cutRest(tx: DbOrTx, cutting: Cutting): number | null {
     .set({ rest: false })
     .where(and(eq(dispatch.recordId, recordId), eq(dispatch.number, number)))
     .run();
-  // Its lease counts tries that may have sent something: the next taker must hear of these.
+  // Its epoch counts attempts that may have sent something: the next worker must know of them.
   return insertDispatch(tx, cutting, { object, lane: "SHARED", fromSeq, toSeq, lease: Math.max(0, batch.lease - 1) });
 }
 
 /**
- * The next part of the plan that was never cut for this cluster; objects are gone through in their order. `peek`: only
- * whether there is one.
+ * Finds the next part of the plan that was never cut for this cluster, in the order of the objects.
+ * `peek`: only whether there is one.
  */
 export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned | null {
   const { recordId, clusterId } = cutting;
@@ -96,12 +116,19 @@ export function nextPlanned(tx: DbOrTx, cutting: Cutting, peek = false): Planned
   }
 }
 
-/** The first object from `from` on that has something planned and can be sent to the cluster. */
+/**
+ * Returns the first object from `from` on that has planned artifacts and can be sent to the
+ * cluster.
+ */
 function nextObject(tx: DbOrTx, { recordId, clusterId, objectsEnd, snapshot }: Cutting, from: number): number | null {
   for (let next = from; ;) {
     const row = tx.get<{ object: number } | undefined>(sql`
       SELECT object FROM plan_object
-      WHERE record_id = ${recordId} AND object >= ${next} AND object < ${objectsEnd} AND planned > 0 ORDER BY object LIMIT 1`);
+      WHERE record_id = ${recordId}
+        AND object >= ${next}
+        AND object < ${objectsEnd}
+        AND planned > 0
+      ORDER BY object LIMIT 1`);
     if (!row) return null;
     if (pairProblem(tx, snapshot, recordId, row.object, clusterId) === null) return row.object;
     next = row.object + 1;
@@ -116,9 +143,10 @@ function partAfter(
   { object, after, peek }: Part,
 ): Planned | null {
   const limit = peek ? 1 : batchSize(tx, recordId, object, mostArtifacts(snapshot, object, clusterId));
-  const planned = tx.all<{ seq: number; size: number | null }>(
-    sql`SELECT seq, size FROM plan WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after} ORDER BY seq LIMIT ${limit}`,
-  );
+  const planned = tx.all<{ seq: number; size: number | null }>(sql`
+    SELECT seq, size FROM plan
+    WHERE record_id = ${recordId} AND object = ${object} AND seq > ${after}
+    ORDER BY seq LIMIT ${limit}`);
   const rows = fitting(planned);
   const first = rows[0];
   if (!first) return null;
@@ -126,6 +154,7 @@ function partAfter(
   return { object, fromSeq: first.seq, toSeq: rows.at(-1)?.seq ?? first.seq, artifacts: rows.length, bytes };
 }
 
+/** Dispatches a part of the plan and returns the batch's number. */
 export function cutPlan(tx: DbOrTx, cutting: Cutting, { object, fromSeq, toSeq }: Planned, lane: Lane): number {
   return insertDispatch(tx, cutting, { object, lane, fromSeq, toSeq, lease: 0 });
 }
@@ -139,7 +168,7 @@ function batchSize(tx: DbOrTx, recordId: string, object: number, most: number): 
   return Math.min(most, Math.max(LEAST_ARTIFACTS, Math.ceil((row?.planned ?? 0) / SHARES)));
 }
 
-/** The first of `rows` that make one batch: at most 1 GiB, and what is big goes alone. */
+/** Returns the first of `rows` that fit one batch: at most 1 GiB, and a large file alone. */
 function fitting<T extends { size: number | null }>(rows: T[]): T[] {
   let bytes = 0;
   const end = rows.findIndex(({ size }, at) => {
@@ -164,18 +193,24 @@ export function insertDispatch(tx: DbOrTx, { recordId, clusterId, cut, snapshot 
   return number;
 }
 
-/** What the batch is, for Temporal's UI: "library/nginx: 40 images → shanghai". */
+/** Describes a batch for Temporal's UI: "library/nginx: 40 images → shanghai". */
 export function summarize(tx: DbOrTx, { recordId, clusterId, snapshot }: Cutting, number: number): Batch {
   const to = snapshot.clusters.find((cluster) => cluster.id === clusterId)?.name ?? clusterId;
   const batch = findBatch(tx, recordId, number);
   if (!batch) return { number, summary: `→ ${to}` };
   const rows =
     batch.fromSeq === null
-      ? sql`SELECT artifact_name AS name, version FROM detail WHERE record_id = ${recordId} AND dispatch = ${number}`
-      : sql`SELECT name, version FROM plan WHERE record_id = ${recordId} AND object = ${batch.object} AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
-  const { n, least, most, versions } = tx.get<{ n: number; least: string; most: string; versions: number }>(
-    sql`SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions FROM (${rows})`,
-  );
+      ? sql`
+        SELECT artifact_name AS name, version FROM detail
+        WHERE record_id = ${recordId} AND dispatch = ${number}`
+      : sql`
+        SELECT name, version FROM plan
+        WHERE record_id = ${recordId}
+          AND object = ${batch.object}
+          AND seq BETWEEN ${batch.fromSeq} AND ${batch.toSeq}`;
+  const { n, least, most, versions } = tx.get<{ n: number; least: string; most: string; versions: number }>(sql`
+    SELECT count(*) AS n, min(name) AS least, max(name) AS most, max(version <> '') AS versions
+    FROM (${rows})`);
   const subject = versions && least === most ? least : (snapshot.objects[batch.object]?.localRepoName ?? "");
   const kind = versions ? kindOf(snapshot, batch.object) : "file";
   const summary =

@@ -6,14 +6,15 @@ import type { Cut, CutRequest, Cutting } from "./cutting.ts";
 import { haltReason } from "../records/halts.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
-/** `blocked`: something could have been cut at once, had there been room. */
-export type RoomyCut = Cut & { blocked: boolean };
+/** `blocked`: only the lack of room kept something from being cut. */
+type RoomyCut = Cut & { blocked: boolean };
 
 const NOTHING: RoomyCut = { batches: [], left: false, due: null, blocked: false };
 
 /**
- * Cuts the next batches of some objects for a cluster: first what is due to be tried again, then what was handed back,
- * then on through the plan, as far as there is room. The same cut asked twice answers the same batches.
+ * Cuts the next batches of some objects for a cluster: first artifacts that are due to be tried
+ * again, then the rest of ended batches, then the next parts of the plan, as far as there is room.
+ * Repeating a cut returns the same batches.
  */
 export function cutBatches(db: Db, request: CutRequest, now: number, rooms: Rooms = UNLIMITED): RoomyCut {
   const { recordId, clusterId, object, objectsEnd = object + 1 } = request;
@@ -31,12 +32,18 @@ export function cutBatches(db: Db, request: CutRequest, now: number, rooms: Room
 function cutBefore(tx: DbOrTx, { recordId, object, objectsEnd, clusterId, cut }: Cutting): number[] {
   const rows = tx.all<{ number: number }>(sql`
     SELECT number FROM dispatch
-    WHERE record_id = ${recordId} AND cluster_id = ${clusterId} AND cut = ${cut} AND object >= ${object} AND object < ${objectsEnd}
+    WHERE record_id = ${recordId}
+      AND cluster_id = ${clusterId}
+      AND cut = ${cut}
+      AND object >= ${object}
+      AND object < ${objectsEnd}
     ORDER BY number`);
   return rows.map(({ number }) => number);
 }
 
-/** Adds to `numbers`; true when it ended for lack of room. */
+/**
+ * Cuts new batches and adds their numbers to `numbers`; returns whether it ended for lack of room.
+ */
 function cutNew(tx: DbOrTx, cutting: Cutting, rooms: Rooms, numbers: number[]): boolean {
   while (numbers.length < cutting.most) {
     const number = cutNext(tx, cutting, rooms);
@@ -61,15 +68,18 @@ function cutNext(tx: DbOrTx, cutting: Cutting, rooms: Rooms): number | "blocked"
 }
 
 /**
- * A run that was started again counts its cuts from the first: what the earlier one had cut later than this is still to
- * be asked for.
+ * Returns whether anything is left to cut, and when. A restarted run counts its cuts from the
+ * first: batches that the earlier run cut under higher numbers are still to be requested.
  */
 function remaining(tx: DbOrTx, cutting: Cutting): { left: boolean; due: number | null } {
   const { recordId, object, objectsEnd, clusterId, cut } = cutting;
-  const range = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND object >= ${object} AND object < ${objectsEnd}`;
-  const due = tx.get<{ due: number | null }>(
-    sql`SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`,
-  ).due;
+  const range = sql`
+    record_id = ${recordId}
+    AND cluster_id = ${clusterId}
+    AND object >= ${object}
+    AND object < ${objectsEnd}`;
+  const { due } = tx.get<{ due: number | null }>(sql`
+    SELECT min(not_before) AS due FROM detail WHERE ${range} AND again = 1`);
   const later = () => tx.get(sql`SELECT 1 FROM dispatch WHERE ${range} AND cut > ${cut} LIMIT 1`) !== undefined;
   const now = hasRest(tx, cutting) || nextPlanned(tx, cutting, true) !== null || later();
   return { left: now || due !== null, due: now ? null : due };

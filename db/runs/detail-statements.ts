@@ -1,9 +1,9 @@
 import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
 import type { Db } from "../open.ts";
 
-export type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
+type DetailKey = { recordId: string; clusterId: string; object: number; seq: number };
 
-/** A row of `detail` as a report makes it; booleans as 0 and 1. */
+/** A row of `detail` as a report sets it; booleans as 0 and 1. */
 export type DetailValues = DetailKey & {
   artifactName: string;
   version: string;
@@ -23,7 +23,7 @@ export type DetailValues = DetailKey & {
   nodeSkip: number;
   nodeFailed: number;
   bytesSent: number;
-  /** In this attempt. */
+  /** Bytes read in this attempt. */
   bytesRead: number;
   compared: ComparedBy | null;
   verified: VerifiedBy | null;
@@ -69,9 +69,9 @@ const CHANGING = [
   "tries",
   "whole",
 ];
-/** What is learnt once stays known when a later report does not tell it. */
+/** Columns that keep their value when a later report lacks it. */
 const KEPT = new Set(["size", "digest", "firstFailure"]);
-/** What each attempt adds to. */
+/** Columns to which each attempt adds. */
 const ADDED = new Set(["bytesRead"]);
 
 const column = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -90,20 +90,23 @@ function prepare({ $client: client }: Db) {
        WHERE record_id = @recordId AND cluster_id = @clusterId AND object = @object AND seq = @seq`,
     ),
     /**
-     * An outcome once recorded stays, *again* of this dispatch too, and an older dispatch does not overwrite a newer
-     * one.
+     * A recorded outcome stays, including an *again* of this dispatch, and an older dispatch does
+     * not overwrite a newer one.
      */
     save: client.prepare<[DetailValues]>(
-      `INSERT INTO detail (${names.map(column).join(", ")}) VALUES (${names.map((name) => `@${name}`).join(", ")})
-       ON CONFLICT (record_id, cluster_id, object, seq) DO UPDATE SET ${CHANGING.map(set).join(", ")}
-       WHERE status = 'RUNNING' AND (dispatch < excluded.dispatch OR (dispatch = excluded.dispatch AND again = 0))`,
+      `INSERT INTO detail (${names.map(column).join(", ")})
+       VALUES (${names.map((name) => `@${name}`).join(", ")})
+       ON CONFLICT (record_id, cluster_id, object, seq)
+       DO UPDATE SET ${CHANGING.map(set).join(", ")}
+       WHERE status = 'RUNNING'
+         AND (dispatch < excluded.dispatch OR (dispatch = excluded.dispatch AND again = 0))`,
     ),
   };
 }
 
 const prepared = new WeakMap<Db, ReturnType<typeof prepare>>();
 
-/** Prepared once: thousands of outcomes a second pass here. */
+/** The statements of a database, prepared once: thousands of outcomes are recorded each second. */
 export function detailStatements(db: Db): ReturnType<typeof prepare> {
   const known = prepared.get(db) ?? prepare(db);
   prepared.set(db, known);

@@ -1,27 +1,36 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 
 export type BatchRow = typeof dispatch.$inferSelect;
+type BatchRange = Pick<BatchRow, "recordId" | "number" | "object" | "clusterId" | "fromSeq" | "toSeq">;
 
-/** What a batch depends on the pace of: its cluster, and the linked repository that it is read from. */
+/**
+ * Returns the ends that determine a batch's pace: its cluster, and a linked repository that it is
+ * read from.
+ */
 export const endsOf = ({ clusterId, source }: Pick<BatchRow, "clusterId" | "source">): string[] =>
   source === null ? [clusterId] : [clusterId, source];
 
 /**
- * Ends a batch that its worker hands in. What has no outcome is due now and will be cut anew; answers how many
- * artifacts that are. `interrupted`: what was under way was broken off, so it may be at the target unknown to anybody.
+ * Ends a batch that its worker returns. Artifacts without an outcome are due now and will be cut
+ * again; returns how many these are. `interrupted`: a transfer was broken off, so an artifact may
+ * be at the target without anybody's knowledge.
  */
 export function endBatch(
   tx: DbOrTx,
-  { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRow,
+  { recordId, number, object, clusterId, fromSeq, toSeq }: BatchRange,
   { interrupted }: { interrupted: boolean },
   now: number,
 ): number {
   const begun = tx.run(sql`
     UPDATE detail SET again = 1, not_before = ${now}
-    WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0`).changes;
+    WHERE record_id = ${recordId}
+      AND dispatch = ${number}
+      AND cluster_id = ${clusterId}
+      AND status = 'RUNNING'
+      AND again = 0`).changes;
   const untouched = fromSeq === null ? 0 : countUntouched(tx, { recordId, object, clusterId, fromSeq, toSeq });
   tx.update(dispatch)
     .set({ done: true, rest: untouched > 0, ...(interrupted ? { lease: sql`${dispatch.lease} + 1` } : {}) })
@@ -32,19 +41,20 @@ export function endBatch(
 
 function countUntouched(
   tx: DbOrTx,
-  {
-    recordId,
-    object,
-    clusterId,
-    fromSeq,
-    toSeq,
-  }: Pick<BatchRow, "recordId" | "object" | "clusterId" | "fromSeq" | "toSeq">,
+  { recordId, object, clusterId, fromSeq, toSeq }: Omit<BatchRange, "number">,
 ): number {
-  return tx.get<{ n: number }>(sql`
+  const { n } = tx.get<{ n: number }>(sql`
     SELECT count(*) AS n FROM plan p
-    WHERE p.record_id = ${recordId} AND p.object = ${object} AND p.seq BETWEEN ${fromSeq} AND ${toSeq} AND NOT EXISTS (
-      SELECT 1 FROM detail d WHERE d.record_id = ${recordId} AND d.cluster_id = ${clusterId} AND d.object = ${object} AND d.seq = p.seq)`)
-    .n;
+    WHERE p.record_id = ${recordId}
+      AND p.object = ${object}
+      AND p.seq BETWEEN ${fromSeq} AND ${toSeq}
+      AND NOT EXISTS (
+        SELECT 1 FROM detail d
+        WHERE d.record_id = ${recordId}
+          AND d.cluster_id = ${clusterId}
+          AND d.object = ${object}
+          AND d.seq = p.seq)`);
+  return n;
 }
 
 const batchAt = prepared((db) => {
@@ -56,7 +66,7 @@ const batchAt = prepared((db) => {
     .prepare();
 });
 
-/** Null when there is no such batch. */
+/** Returns a batch, or null when there is none with this number. */
 export function findBatch(db: DbOrTx, recordId: string, number: number): BatchRow | null {
   return batchAt(db).get({ recordId, number }) ?? null;
 }

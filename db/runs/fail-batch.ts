@@ -5,12 +5,12 @@ import { type BatchCounts, failAll } from "./split-batch.ts";
 const REASON = "no transfer worker could finish the batch: each that tried died or was lost; see the workers' logs";
 
 /**
- * Fails what has no outcome in a batch that no worker could finish. Runs that began before batches were halved ask for
- * it.
+ * Fails the artifacts without an outcome in a batch that no worker could finish. Only runs that
+ * began before batches were halved call this.
  */
 export function failBatch(db: Db, recordId: string, number: number, now: number): BatchCounts {
   const batch = takeBatch(db, recordId, number, now);
   if (batch.kind !== "batch") return { total: 0, again: 0, failed: 0 };
-  // What an attempt has put off before it died is counted by none.
+  // Nobody counts what an attempt postponed before it died.
   return { ...failAll(db, { recordId, number, lease: batch.lease }, batch.artifacts, REASON, now), rest: 1 };
 }

@@ -6,25 +6,32 @@ import { formatTime } from "../../domain/time.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { insertRecord, readSnapshot } from "./open.ts";
 import type { RunAnswer } from "./restore.ts";
-import { record, runTotal, task } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { task } from "../schema/tasks.ts";
+import { runTotal } from "../schema/totals.ts";
 
 export type TaskRow = typeof task.$inferSelect;
 
-/** `zone`: the configured one; `window`: how long (ms) after its time a firing may still run. */
+/**
+ * `zone`: the configured time zone; `window`: how long (ms) after its time a firing may still run.
+ */
 export type FiringRules = { localCluster: string; zone: string; window: number; now: number };
 
 /**
- * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it may be older than the
- * task's.
+ * A run that a schedule has started. `schedule`: the timing, in words, that the schedule had; it
+ * may be older than the task's.
  */
-export type Firing = { taskKey: string; workflowId: string; schedule: string };
-
-/** `stale`: the task was deleted, disabled or changed, or this firing has its record already; `missed`: too late. */
-export type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
+type Firing = { taskKey: string; workflowId: string; schedule: string };
 
 /**
- * Drawn from the task and the time, so that a repeated first activity finds its record again, and a firing that is
- * there under two names has one.
+ * `stale`: the task was deleted, disabled or changed, or this firing already has its record;
+ * `missed`: too late.
+ */
+type Taken = { kind: "opened"; recordId: string } | { kind: "running" | "missed" | "stale" };
+
+/**
+ * Derives the record's id from the task and the time, so that a repeated first activity finds its
+ * record again, and a firing that exists under two names has one.
  */
 function recordIdOf(taskKey: string, workflowId: string): string {
   const due = dueTime(workflowId);
@@ -32,7 +39,10 @@ function recordIdOf(taskKey: string, workflowId: string): string {
   return createHash("sha256").update(seed).digest("hex").slice(0, 24);
 }
 
-/** Opens the RUNNING record of a firing, if it may run; settles it in the same transaction. */
+/**
+ * Opens the RUNNING record of a firing, if it may run, and settles the firing in the same
+ * transaction.
+ */
 export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, rules: FiringRules): Taken {
   const { now, localCluster } = rules;
   const recordId = recordIdOf(taskKey, workflowId);
@@ -63,7 +73,10 @@ export function takeFiring(db: Db, { taskKey, workflowId, schedule }: Firing, ru
   });
 }
 
-/** After an outage the one run that was waiting stands for the last firing that was missed. */
+/**
+ * Whether a firing is too late. After an outage the one run that was waiting stands for the last
+ * missed firing.
+ */
 function isTooLate(timing: Timing, due: number, { now, window }: FiringRules): boolean {
   return now - due > window && lastFiring(timing, now - window, now) === null;
 }
@@ -75,7 +88,9 @@ function settle(tx: DbOrTx, taskKey: string, due: number): void {
     .run();
 }
 
-/** Of a schedule that goes on; counted once, however often its first activity is tried. */
+/**
+ * Counts a missed firing of a repeating schedule once, however often its first activity is tried.
+ */
 function settleMissed(tx: DbOrTx, row: TaskRow, due: number, now: number): void {
   if (isSettled(row, due)) return;
   const again = sql`${runTotal.runs} + 1`;
@@ -103,11 +118,14 @@ function countSkips(tx: DbOrTx, taskKey: string, count: number, time: number): v
     .run();
 }
 
-/** What Temporal says of a schedule: `made` tells one from another that came after it under the same id. */
-export type ScheduleSkips = { made: number; skipped: number };
+/**
+ * Temporal's count for a schedule; `made` distinguishes it from a later schedule with the same id.
+ */
+type ScheduleSkips = { made: number; skipped: number };
 
 /**
- * Adds the firings that Temporal has skipped by itself because a run went on, each once however often this is called.
+ * Adds the firings that Temporal itself has skipped because a run was going on, each once however
+ * often this is called.
  */
 export function countScheduleSkips(
   db: Db,
@@ -131,8 +149,8 @@ export function countScheduleSkips(
 }
 
 /**
- * Ends a task whose one time has passed for good: COMPLETED, with a FAILED record that says so. Once, however often it
- * is called.
+ * Ends a task whose single time has passed for good: COMPLETED, with a FAILED record that says so.
+ * Repeating it changes nothing.
  */
 export function missOnce(db: Db, taskKey: string, once: number, rules: FiringRules): void {
   write(db, (tx) => {
@@ -157,8 +175,8 @@ function insertMissed(tx: DbOrTx, row: TaskRow, once: number, { localCluster, zo
 }
 
 /**
- * Records a firing that had run and whose record was lost with a newer database, as it had answered. Once, however
- * often it is called.
+ * Records a firing that has run and whose record was lost with a newer database, as its run
+ * reported it. Repeating it changes nothing.
  */
 export function restoreFiring(
   db: Db,
@@ -189,7 +207,7 @@ type End = Required<Pick<typeof record.$inferInsert, "errorReason" | "startTime"
   status: "SUCCESS" | "FAILED";
 };
 
-/** The record of a firing that is over, and what the task shows of it. */
+/** Inserts the record of a firing that is over, and updates the task. */
 function insertClosed(tx: DbOrTx, row: TaskRow, due: number, end: End, localCluster: string): void {
   const workflowId = firingId(row, due);
   const snapshot = readSnapshot(tx, row.key, localCluster);

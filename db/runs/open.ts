@@ -4,9 +4,10 @@ import { namedProtocol } from "../../domain/protocols.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { cluster, record, task, taskCluster } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
+import { cluster, task, taskCluster } from "../schema/tasks.ts";
 
-export type OpenedRecord =
+type OpenedRecord =
   { kind: "opened"; recordId: string; workflowId: string } | { kind: "running" | "disabled" | "unknown" };
 
 type Opening = {
@@ -16,15 +17,18 @@ type Opening = {
   workflowId: (run: { taskName: string; taskKey: string; recordId: string }) => string;
 };
 
-/** Opens the RUNNING record of a manual or immediate start; the partial unique index allows one for a task. */
+/**
+ * Opens the RUNNING record of a manual or immediate start; the partial unique index allows one per
+ * task.
+ */
 export function openRecord(db: Db, opening: Opening): OpenedRecord {
   const recordId = newId();
   return write(db, (tx) => insertRecord(tx, opening, recordId));
 }
 
 /**
- * Inside a transaction: the record with its plan objects, and what the task shows of it. Firings of schedules:
- * db/runs/firings.ts.
+ * Inserts the record with its plan objects and updates the task; call it inside a transaction.
+ * Firings of schedules: db/runs/firings.ts.
  */
 export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): OpenedRecord {
   const { taskKey, now } = opening;
@@ -38,15 +42,19 @@ export function insertRecord(tx: DbOrTx, opening: Opening, recordId: string): Op
   return { kind: "opened", recordId, workflowId };
 }
 
-/** The objects of a run, of which nothing is planned yet, by one statement however many. */
+/** Inserts the objects of a run, without a plan yet, in one statement however many there are. */
 export function insertPlanObjects(tx: DbOrTx, recordId: string, objects: number): void {
   if (objects === 0) return;
   tx.run(sql`
-    WITH RECURSIVE n (object) AS (SELECT 0 UNION ALL SELECT object + 1 FROM n WHERE object + 1 < ${objects})
+    WITH RECURSIVE n (object) AS (
+      SELECT 0 UNION ALL SELECT object + 1 FROM n WHERE object + 1 < ${objects}
+    )
     INSERT INTO plan_object (record_id, object) SELECT ${recordId}, object FROM n`);
 }
 
-/** The RUNNING record, and what the task shows of it; false while another one runs. */
+/**
+ * Inserts the RUNNING record and updates the task; returns false while another record is RUNNING.
+ */
 export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert, "status" | "clusters">): boolean {
   const clusters = values.snapshot.clusters.length;
   const inserted = tx
@@ -66,7 +74,7 @@ export function startRecord(tx: DbOrTx, values: Omit<typeof record.$inferInsert,
   return true;
 }
 
-/** What a run keeps of the task as it is now; null when there is no such task. */
+/** Builds what a run keeps of the task as it is now; null when there is no such task. */
 export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string): RunSnapshot | null {
   const row = tx.select().from(task).where(eq(task.key, taskKey)).get();
   if (!row) return null;
@@ -83,18 +91,22 @@ export function readSnapshot(tx: DbOrTx, taskKey: string, localCluster: string):
   };
 }
 
-/** What a linked repository says of its end. */
+/** The end of a linked repository. */
 type Link = { given: Protocol | null; url: string | null };
 type ObjectRow = Omit<RunSnapshot["objects"][number], "packageConstraints" | "pathConstraints" | "protocol"> &
   Link & { packages: string | null; paths: string | null };
 
-/** Read as they are: there may be ten thousand. */
+/** Reads the task's objects in one statement, because there may be ten thousand. */
 function readObjects(tx: DbOrTx, { key, projectId }: typeof task.$inferSelect): RunSnapshot["objects"] {
   const rows = tx.all<ObjectRow>(sql`
-    SELECT o.local_repo_name AS localRepoName, o.repo_type AS repoType, o.remote_project_id AS remoteProjectId, o.remote_repo_name AS remoteRepoName,
-      o.package_constraints AS packages, o.path_constraints AS paths, r.category, r.protocol AS given, r.url
-    FROM task_object o LEFT JOIN repository r ON r.project_id = ${projectId} AND r.name = o.local_repo_name
-    WHERE o.task_key = ${key} ORDER BY o.position`);
+    SELECT o.local_repo_name AS localRepoName, o.repo_type AS repoType,
+      o.remote_project_id AS remoteProjectId, o.remote_repo_name AS remoteRepoName,
+      o.package_constraints AS packages, o.path_constraints AS paths,
+      r.category, r.protocol AS given, r.url
+    FROM task_object o
+    LEFT JOIN repository r ON r.project_id = ${projectId} AND r.name = o.local_repo_name
+    WHERE o.task_key = ${key}
+    ORDER BY o.position`);
   return rows.map(({ packages, paths, category, given, url, ...object }) => {
     const protocol = url === null ? null : namedProtocol(given, url);
     return {

@@ -6,7 +6,7 @@ import type { ArtifactReport, ReportAnswer, ReportRequest } from "../../domain/w
 import { excuseGone } from "../pending/gone.ts";
 import { type DrainReports, noteEnded, noteUnreachable, openReports } from "../pending/outcomes.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { halt } from "../schema/replication.ts";
+import { halt } from "../schema/records.ts";
 import { type BatchRow, endBatch, endsOf, findBatch } from "./end-batch.ts";
 import { haltReason, isOver } from "../records/halts.ts";
 import { type DetailValues, detailStatements } from "./detail-statements.ts";
@@ -14,12 +14,13 @@ import { snapshotOf } from "../records/snapshots.ts";
 
 const MOST_REASON = 2_000;
 
-/** Whether a batch that goes on is to give its slot to others. */
+/** Returns whether a running batch must give its slot to others. */
 export type MustYield = (batch: { lane: Lane | null; id: string; ends: readonly string[] }) => boolean;
 
 /**
- * Takes in what a worker says of its batch. Saying it twice changes nothing; what an older holder of the batch says is
- * dropped, and an outcome once recorded stays. `retryWindow` in ms; a drain has its own.
+ * Records a worker's reports about its batch. Repeating them changes nothing; reports of an earlier
+ * holder of the batch are dropped, and a recorded outcome stays. `retryWindow` in ms; a drain has
+ * its own.
  */
 export function takeReports(
   db: Db,
@@ -73,7 +74,7 @@ function takeReport(db: Db, tx: DbOrTx, context: Context, report: ArtifactReport
   if (values.status === "FAILED") haltCluster(tx, context, values, report.outcome.result);
 }
 
-/** The row of an artifact that has begun. */
+/** Builds the row of an artifact that has begun. */
 function begun({ batch }: Context, report: ArtifactReport): DetailValues {
   const { outcome } = report;
   const { blob, node } = outcome?.parts ?? noParts();
@@ -100,7 +101,7 @@ function begun({ batch }: Context, report: ArtifactReport): DetailValues {
     nodeSkip: node.skip,
     nodeFailed: node.failed,
     bytesSent: report.bytesSent,
-    // A yielded one keeps its row open: told twice, its bytes would be added twice.
+    // A yielded artifact keeps its row open: its bytes would be added twice with the next report.
     bytesRead: outcome?.result.kind === "yielded" ? 0 : (outcome?.bytesRead ?? 0),
     compared: outcome?.compared ?? null,
     verified: outcome?.verified ?? null,
@@ -159,7 +160,10 @@ function postponed(
   return { status: "FAILED", endTime: now, errorReason: `${reason} (${effort})`, uploads: null, tries, firstFailure };
 }
 
-/** FAST_FAIL, by the error strategy or by a conflict, ends the whole of the cluster's run; the first reason stays. */
+/**
+ * Halts the cluster's part of the run under FAST_FAIL, set as error strategy or by a conflict; the
+ * first reason stays.
+ */
 function haltCluster(tx: DbOrTx, { batch, setting }: Context, detail: DetailValues, result: ArtifactResult): void {
   const stops = result.kind === "failed" && result.stopsCluster;
   if (!stops && setting.errorStrategy !== "FAST_FAIL") return;

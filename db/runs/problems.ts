@@ -1,6 +1,6 @@
 import { and, eq, isNotNull } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { record } from "../schema/replication.ts";
+import { record } from "../schema/records.ts";
 
 const columns = {
   id: record.id,
@@ -26,7 +26,7 @@ export function runningRecordsOf(db: DbOrTx, taskKey: string): RunningRecord[] {
     .all();
 }
 
-/** RUNNING records that are to end. */
+/** Returns the RUNNING records that have a stop reason. */
 export function stoppingRecords(db: DbOrTx): RunningRecord[] {
   return db
     .select(columns)
@@ -35,7 +35,10 @@ export function stoppingRecords(db: DbOrTx): RunningRecord[] {
     .all();
 }
 
-/** Says what keeps the run from going on; null: nothing any more. Of a record that is closed nothing changes. */
+/**
+ * Sets the problem that blocks a run; null: there is none any more. A closed record does not
+ * change.
+ */
 export function setProblem(db: DbOrTx, recordId: string, problem: string | null): void {
   db.update(record)
     .set({ problem })

@@ -2,18 +2,20 @@ import { and, eq } from "drizzle-orm";
 import { restoredText } from "../../domain/restored.ts";
 import { type Db, write } from "../open.ts";
 import { inPages } from "../pages.ts";
-import { detail, record } from "../schema/replication.ts";
-import { type Closed, closeRow, dropLeftovers, runCounts } from "./close.ts";
+import { detail, record } from "../schema/records.ts";
+import { type Closed, closeRow, runCounts } from "./close.ts";
+import { dropLeftovers } from "./leftovers.ts";
 
-/** How a run had ended, and when (epoch ms). */
+/** How a run ended, and when (epoch ms). */
 export type RunAnswer = Closed & { startTime: number; endTime: number };
 
 /** Rows changed in one transaction, so that other answers need not wait long. */
 const PAGE = 5_000;
 
 /**
- * Closes a RUNNING record as its run had answered: the database was put back to a time before that. The rows that are
- * kept stay as they are, but that none is RUNNING any more; where their counts differ the record says so.
+ * Closes a RUNNING record as its run reported it, after the database was put back to an earlier
+ * time. The remaining rows stay as they are, except that none is RUNNING any more; if their counts
+ * differ, the record says so.
  */
 export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswer): Promise<void> {
   const row = db
@@ -28,7 +30,7 @@ export async function closeAsAnswered(db: Db, recordId: string, answer: RunAnswe
   await dropLeftovers(db, recordId);
 }
 
-/** A run that did everything did these, too. */
+/** Ends the RUNNING details: if the run succeeded, so did these artifacts. */
 function endDetails(db: Db, recordId: string, { status, errorReason, endTime }: RunAnswer): number {
   return write(db, (tx) => {
     const rows = tx

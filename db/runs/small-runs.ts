@@ -2,14 +2,17 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { type Amount, isAtMost, SMALL_RUN } from "../../domain/lanes.ts";
 import type { DbOrTx } from "../open.ts";
 import { prepared } from "../prepared.ts";
-import { plan, planObject } from "../schema/replication.ts";
+import { plan, planObject } from "../schema/plans.ts";
 
-/** What an artifact of a linked repository is taken for whose size shows only with its transfer. */
+/**
+ * The assumed size of an artifact in a linked repository whose size is known only after its
+ * transfer.
+ */
 const UNKNOWN_BYTES = 6 * 1024 ** 2;
 
 /**
- * Whether all that a run has planned is a few small artifacts. `linked`: some were listed, and a listing may not tell
- * their sizes.
+ * Whether a run has planned only a few small artifacts. `linked`: some were listed, and a listing
+ * may lack their sizes.
  */
 export function isSmallRun(tx: DbOrTx, recordId: string, linked: boolean): boolean {
   const known = planned(tx).get({ recordId }) ?? { artifacts: 0, bytes: 0 };
@@ -18,7 +21,7 @@ export function isSmallRun(tx: DbOrTx, recordId: string, linked: boolean): boole
   return isAtMost({ ...known, bytes: known.bytes + n * UNKNOWN_BYTES }, SMALL_RUN);
 }
 
-/** Asked only of plans that are short. */
+/** Counts plan rows without a size; used for short plans only. */
 const unsized = prepared((db) =>
   db
     .select({ n: sql<number>`count(*)` })

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import { noParts } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact } from "../../domain/worker-messages.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
-import { dispatch } from "../schema/replication.ts";
+import { dispatch } from "../schema/plans.ts";
 import { takeBatch } from "./batch.ts";
 import { insertDispatch } from "./cut-rows.ts";
 import { type BatchRow, findBatch } from "./end-batch.ts";
@@ -10,10 +10,13 @@ import { takeReports } from "./outcomes.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 
 export type BatchCounts = { total: number; again: number; failed: number; rest?: number };
-/** `halves`: numbers of the batches that stand for it; `failed`: it had one artifact, or none, left. */
+/** `halves`: numbers of the batches that replace it; `failed`: it had at most one artifact left. */
 export type Split = { kind: "halves"; numbers: number[] } | { kind: "failed"; counts: BatchCounts };
 
-/** Sends a batch to the slots for one batch at a time: it counts no more among those that share. */
+/**
+ * Moves a batch to the slots that take one batch at a time; it no longer counts among those that
+ * share a slot.
+ */
 export function isolateBatch(db: Db, recordId: string, number: number): void {
   db.update(dispatch)
     .set({ lane: "ALONE" })
@@ -22,8 +25,8 @@ export function isolateBatch(db: Db, recordId: string, number: number): void {
 }
 
 /**
- * Halves what has no outcome in a batch over which a process has died; of one artifact alone that is the end, for this
- * reason.
+ * Halves the artifacts without an outcome of a batch in which a process has died; a single artifact
+ * fails with this reason.
  */
 export function splitBatch(db: Db, recordId: string, number: number, reason: string, now: number): Split {
   const before = halvesOf(db, recordId, number);
@@ -37,24 +40,26 @@ export function splitBatch(db: Db, recordId: string, number: number, reason: str
   return { kind: "failed", counts: failAll(db, { recordId, number, lease: batch.lease }, artifacts, reason, now) };
 }
 
-/** Asked twice, it was halved before. */
+/** Returns the halves of a batch that was halved before: the call may be repeated. */
 function halvesOf(db: Db, recordId: string, number: number): number[] {
-  const rows = db.all<{ number: number }>(
-    sql`SELECT number FROM dispatch WHERE record_id = ${recordId} AND half_of = ${number} ORDER BY number`,
-  );
+  const rows = db.all<{ number: number }>(sql`
+    SELECT number FROM dispatch
+    WHERE record_id = ${recordId} AND half_of = ${number}
+    ORDER BY number`);
   return rows.map((row) => row.number);
 }
 
 const NONE: BatchCounts = { total: 0, again: 0, failed: 0 };
 
-/** Two batches in the place of one: artifacts up to and with `middle`, and those after it. */
+/** Replaces a batch by two: artifacts up to and including `middle`, and those after it. */
 function halve(db: Db, recordId: string, number: number, middle: number): number[] {
   return write(db, (tx) => {
     const batch = findBatch(tx, recordId, number);
     const snapshot = snapshotOf(tx, recordId);
     if (!batch || !snapshot || batch.done) return [];
     const half = (fromSeq: number | null, toSeq: number | null, which: ReturnType<typeof sql>) => {
-      // It may be at the target already, unknown to anybody: the lease says so to the next taker.
+      // An artifact may already be at the target without anybody's knowledge: the epoch says so to
+      // the next worker.
       const row = { object: batch.object, lane: "ALONE", fromSeq, toSeq, lease: batch.lease, halfOf: number } as const;
       const half = insertDispatch(tx, { ...batch, snapshot }, row);
       moveBegun(tx, batch, half, which);
@@ -81,10 +86,15 @@ function moveBegun(
 ): void {
   tx.run(sql`
     UPDATE detail SET dispatch = ${to}, lease = 0
-    WHERE record_id = ${recordId} AND dispatch = ${number} AND cluster_id = ${clusterId} AND status = 'RUNNING' AND again = 0 AND ${which}`);
+    WHERE record_id = ${recordId}
+      AND dispatch = ${number}
+      AND cluster_id = ${clusterId}
+      AND status = 'RUNNING'
+      AND again = 0
+      AND ${which}`);
 }
 
-/** Fails these artifacts of a batch as a worker of its own would report it, and hands it in. */
+/** Fails these artifacts of a batch as a worker would report it, and ends the batch. */
 export function failAll(
   db: Db,
   batch: { recordId: string; number: number; lease: number },

@@ -4,14 +4,14 @@ import { inTurn } from "../turns.ts";
 import { type MustYield, takeReports } from "./outcomes.ts";
 
 /**
- * Reports taken in in one transaction, about a millisecond: a batch's thousand at once would keep every other answer
- * waiting.
+ * Reports recorded in one transaction, about a millisecond: a batch's thousand at once would delay
+ * every other answer.
  */
 const PAGE = 50;
 
 /**
- * Takes in what a worker says of its batch, some reports at a time; that the batch is done is said with the last of
- * them.
+ * Records a worker's reports about its batch, some at a time; the last part also says that the
+ * batch is done.
  */
 export async function takeAllReports(
   db: Db,

@@ -5,19 +5,23 @@ import { weightOf } from "../../domain/weight.ts";
 import { cut, distinctNames } from "../../domain/run-names.ts";
 import type { RunSnapshot } from "../../domain/task.ts";
 import type { DbOrTx } from "../open.ts";
-import { cluster, planObject } from "../schema/replication.ts";
+import { planObject } from "../schema/plans.ts";
+import { cluster } from "../schema/tasks.ts";
 import { snapshotOf } from "../records/snapshots.ts";
 import { isSmallRun } from "./small-runs.ts";
 
-/** Above this many object × cluster pairs, a cluster gets one child that walks all objects. */
+/**
+ * Above this many object × cluster pairs, each cluster gets a single child workflow that walks all
+ * objects.
+ */
 const MOST_CHILDREN = 300;
-/** Reasons that are told of a run in which pairs cannot be sent. */
+/** Maximum number of reasons reported for a run with pairs that cannot be sent. */
 const MOST_PROBLEMS = 10;
 
 /**
- * `object` null: all of them. `files`: its artifacts are light for that cluster, so that a batch is soon sent. `id`:
- * the names of cluster and object, which no other target of the run has; `cluster`: the cluster's name. Older histories
- * have neither. `soon`: the run is small.
+ * A part of a run that a child workflow sends. `object` null: all objects. `files`: its artifacts
+ * are light for the cluster, so a batch is sent quickly. `id`: unique name from cluster and object;
+ * `cluster`: the cluster's name. Older histories have neither. `soon`: the run is small.
  */
 export type Target = {
   object: number | null;
@@ -30,14 +34,14 @@ export type Target = {
 };
 
 type From = RunSnapshot["objects"][number];
-/** `end`: undefined when there is no such cluster any more. */
+/** `end`: undefined when the cluster no longer exists. */
 type To = { id: string; name: string; end: End | undefined };
 
 type Planned = { object: number; from: From; problem: string | null };
 
 /**
- * What a run sends where: the pairs that can be sent, and the first reasons why others cannot. Of a drain, objects
- * without a plan take no part.
+ * Returns the pairs of object and cluster that a run can send, and the first reasons why others
+ * cannot be sent. Objects without a plan take no part in a drain.
  */
 export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; problems: string[] } {
   const snapshot = snapshotOf(db, recordId);
@@ -56,13 +60,8 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
   }
   const pairs = sendable.reduce((sum, { objects }) => sum + objects.length, 0);
   const write = targetWriter(snapshot);
-  const soon = isSmallRun(
-    db,
-    recordId,
-    snapshot.objects.some(({ category }) => category === "REMOTE"),
-  )
-    ? ({ soon: true } as const)
-    : {};
+  const linked = snapshot.objects.some(({ category }) => category === "REMOTE");
+  const soon: Pick<Target, "soon"> = isSmallRun(db, recordId, linked) ? { soon: true } : {};
   const target = (object: number | null, to: To): Target => ({ ...write(object, to), ...soon });
   const targets =
     pairs <= MOST_CHILDREN
@@ -76,7 +75,7 @@ export function runTargets(db: DbOrTx, recordId: string): { targets: Target[]; p
   return { targets, problems: [...problems].slice(0, MOST_PROBLEMS) };
 }
 
-/** The targets of the clusters that come after `clusterId` in the run's order; null: all. */
+/** Returns the targets of the clusters after `clusterId` in the run's order; null: all. */
 export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | null): Target[] {
   const { targets } = runTargets(db, recordId);
   if (clusterId === null) return targets;
@@ -86,16 +85,17 @@ export function targetsAfter(db: DbOrTx, recordId: string, clusterId: string | n
 }
 
 /**
- * Objects, from number `first` on, that are not planned to the end and can be sent to a cluster at least; `linked`:
- * they are listed, not planned here.
+ * Returns the objects, from index `first` on, that are not fully planned and can be sent to at
+ * least one cluster; `linked`: a worker lists them, they are not planned here.
  */
 export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { object: number; linked: boolean }[] {
   const snapshot = snapshotOf(db, recordId);
   if (!snapshot) return [];
   const clusters = currentClusters(db, snapshot);
-  const incomplete = db.all<{ object: number }>(
-    sql`SELECT object FROM plan_object WHERE record_id = ${recordId} AND complete = 0 AND object >= ${first} ORDER BY object`,
-  );
+  const incomplete = db.all<{ object: number }>(sql`
+    SELECT object FROM plan_object
+    WHERE record_id = ${recordId} AND complete = 0 AND object >= ${first}
+    ORDER BY object`);
   return incomplete.flatMap(({ object }) => {
     const from = snapshot.objects[object];
     if (!from) return [];
@@ -107,7 +107,7 @@ export function unplannedObjects(db: DbOrTx, recordId: string, first = 0): { obj
 const filesOf = ({ repoType }: From, to: To): Pick<Target, "files"> =>
   weightOf(repoType, to.end?.type) === "light" ? { files: true } : {};
 
-/** How the children of a run are called, and what they say of themselves. */
+/** Returns a function that builds the targets of a run with the names of their child workflows. */
 export function targetWriter({
   projectId,
   objects,
@@ -133,7 +133,10 @@ export function targetWriter({
   };
 }
 
-/** Which objects can be sent to a cluster is the same for all clusters of a type and protocol. */
+/**
+ * Divides the objects by whether they can be sent to a cluster; the result is the same for all
+ * clusters of a type and protocol.
+ */
 function divide(planned: readonly Planned[], to: To, projectId: string): { suited: Planned[]; unsuited: Planned[] } {
   const divided = { suited: [] as Planned[], unsuited: [] as Planned[] };
   for (const each of planned) divided[problemOf(projectId, each, to) === null ? "suited" : "unsuited"].push(each);
@@ -141,16 +144,15 @@ function divide(planned: readonly Planned[], to: To, projectId: string): { suite
 }
 
 function plannedObjects(db: DbOrTx, recordId: string, snapshot: RunSnapshot): Planned[] {
-  const rows = db.all<{ object: number; problem: string | null }>(
-    sql`SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`,
-  );
+  const rows = db.all<{ object: number; problem: string | null }>(sql`
+    SELECT object, problem FROM plan_object WHERE record_id = ${recordId} ORDER BY object`);
   return rows.flatMap((row) => {
     const from = snapshot.objects[row.object];
     return from ? [{ ...row, from }] : [];
   });
 }
 
-/** The run's clusters as they are now. */
+/** Returns the run's clusters with their current ends. */
 function currentClusters(db: DbOrTx, snapshot: RunSnapshot): To[] {
   const rows = db
     .select({ id: cluster.id, ...END })
@@ -165,7 +167,7 @@ const END = { type: cluster.type, protocol: cluster.protocol, url: cluster.url }
 type EndRow = Pick<typeof cluster.$inferSelect, keyof typeof END>;
 const endOf = ({ type, protocol, url }: EndRow): End => ({ type, protocol: namedProtocol(protocol, url) });
 
-/** A cluster as content is sent to it; undefined when there is no such cluster any more. */
+/** Returns a cluster as an end to send to; undefined when it no longer exists. */
 export function readEnd(db: DbOrTx, clusterId: string): (End & { name: string }) | undefined {
   const row = db
     .select({ name: cluster.name, ...END })
@@ -175,7 +177,7 @@ export function readEnd(db: DbOrTx, clusterId: string): (End & { name: string })
   return row && { name: row.name, ...endOf(row) };
 }
 
-/** Why an object cannot be sent to a cluster at all, null when it can. */
+/** Returns why an object cannot be sent to a cluster at all, null when it can. */
 export function pairProblem(
   db: DbOrTx,
   snapshot: RunSnapshot,
@@ -198,7 +200,7 @@ export function pairProblem(
   );
 }
 
-/** `problem`: why the object could not be planned. */
+/** Returns why a pair cannot be sent; `problem`: why the object could not be planned. */
 function problemOf(projectId: string, { from, problem }: Pick<Planned, "from" | "problem">, to: To): string | null {
   if (!to.end) return `cluster ${to.id} does not exist any more`;
   if (problem) return problem;

@@ -1,15 +1,9 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 import { PROTOCOLS, REPOSITORY_CATEGORIES, REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { audit } from "./columns.ts";
 
-/** Dates are epoch milliseconds everywhere in the database. */
-const audit = {
-  createdBy: text().notNull(),
-  createdDate: integer().notNull(),
-  lastModifiedBy: text().notNull(),
-  lastModifiedDate: integer().notNull(),
-};
-
+/** Keys of this installation, by name. */
 export const instance = sqliteTable("instance", { key: text().primaryKey(), value: text().notNull() });
 
 export const project = sqliteTable("project", {
@@ -32,16 +26,16 @@ export const repository = sqliteTable(
     public: integer({ mode: "boolean" }).notNull(),
     description: text(),
     displayName: text(),
-    /** Linked repositories only, this and the five below. */
+    /** Only linked repositories have this and the five columns below. */
     url: text(),
-    /** Null: that of the type. */
+    /** Null: the protocol follows from the type. */
     protocol: text({ enum: PROTOCOLS }),
     username: text(),
     /** Sealed JSON {password?, token?}; additional data of the seal: `repository:{projectId}/{name}`. */
     secret: text(),
     certificate: text(),
     insecureSkipVerify: integer({ mode: "boolean" }).notNull().default(false),
-    /** Hosted MAVEN repositories: whether files of releases may change. */
+    /** Hosted MAVEN repositories: whether files of releases may be replaced. */
     allowOverwrite: integer({ mode: "boolean" }).notNull().default(false),
     ...audit,
   },
@@ -82,8 +76,9 @@ export const node = sqliteTable(
 );
 
 /**
- * Content that is in the store. `inline` blobs lie in blobs.db, the others are files. `touchedDate`: last written,
- * asked for or let go. `md5` is empty where it was never wanted: layers of images.
+ * Content that is in the store. `inline` blobs lie in blobs.db, the others are files.
+ * `touchedDate`: last write, lookup or dereference (ms). `md5` is empty where nobody needed it, as
+ * for image layers.
  */
 export const blob = sqliteTable("blob", {
   sha256: text().primaryKey(),
@@ -94,8 +89,8 @@ export const blob = sqliteTable("blob", {
 });
 
 /**
- * What changed in hosted repositories, for REAL_TIME (docs/decisions.md#events); written in the transaction of the
- * change.
+ * Changes in hosted repositories, for REAL_TIME tasks (docs/decisions.md#events); written in the
+ * transaction of the change.
  */
 export const event = sqliteTable(
   "event",
@@ -114,8 +109,9 @@ export const event = sqliteTable(
 );
 
 /**
- * A task's place in the event log for one cluster. `position`: the last seq it is done with; `planned`: the last one
- * that the drain which goes on has taken into its plan. REAL_TIME as a whole: docs/real-time.md.
+ * A task's position in the event log for one cluster. `position`: the last event (seq) it has dealt
+ * with; `planned`: the last one that its running drain has planned. docs/real-time.md describes
+ * REAL_TIME as a whole.
  */
 export const eventCursor = sqliteTable(
   "event_cursor",
@@ -126,14 +122,17 @@ export const eventCursor = sqliteTable(
       .notNull()
       .default(sql`0`),
     planned: integer().notNull().default(0),
-    /** Drains in a row that ended without the cluster taking anything, and before when no other begins. */
+    /**
+     * `failures`: drains in a row in which the cluster accepted nothing; `notBefore`: no drain
+     * begins earlier.
+     */
     failures: integer().notNull().default(0),
     notBefore: integer(),
-    /** When the cluster last took or refused something. */
+    /** When the cluster last accepted or refused something. */
     answeredTime: integer(),
     /**
-     * Too much was missed to follow the log: one full plan of the task's objects takes its place, once this record ends
-     * well.
+     * The task fell too far behind to follow the log: one full plan of its objects replaces that,
+     * until a drain with this plan (`catchUpRecord`) ends well.
      */
     catchUp: integer({ mode: "boolean" }).notNull().default(false),
     catchUpRecord: text(),
@@ -142,8 +141,8 @@ export const eventCursor = sqliteTable(
 );
 
 /**
- * Files and versions that a cluster did not take within a drain's window, and that later drains send; `recordId`: the
- * drain that has them in its plan now.
+ * Files and versions that a cluster did not accept within a drain's window; later drains send them.
+ * `recordId`: the drain that has them in its plan now.
  */
 export const pending = sqliteTable(
   "pending",

@@ -1,17 +1,11 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { audit } from "./columns.ts";
 import { node, repository } from "./content.ts";
 
-const audit = {
-  createdBy: text().notNull(),
-  createdDate: integer().notNull(),
-  lastModifiedBy: text().notNull(),
-  lastModifiedDate: integer().notNull(),
-};
-
 /**
- * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`, `@scope/name`. One
- * without versions is deleted with its last.
+ * Packages of hosted DOCKER, OCI, MAVEN and NPM repositories: `library/nginx`, `group:artifact`,
+ * `@scope/name`. A package is deleted with its last version.
  */
 export const packages = sqliteTable(
   "package",
@@ -28,8 +22,9 @@ export const packages = sqliteTable(
 );
 
 /**
- * Versions of packages; one tag of an image is one version. Their files are nodes: image
- * `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, npm `/{name}/-/{file}.tgz`, Maven its layout.
+ * Versions of packages; each tag of an image is a version. Their files are nodes: of an image
+ * `/{image}/manifests/sha256__{hex}` and `/{image}/blobs/sha256__{hex}`, of npm
+ * `/{name}/-/{file}.tgz`, of Maven its layout.
  */
 export const version = sqliteTable(
   "version",
@@ -40,15 +35,17 @@ export const version = sqliteTable(
       .references(() => packages.id, { onDelete: "cascade" }),
     name: text().notNull(),
     /**
-     * What tells two contents apart, `sha256:{hex}`: of an image its manifest, of npm its tarball, of Maven all its
-     * files (domain/maven/layout.ts).
+     * Identifies the content, `sha256:{hex}`: of an image its manifest, of npm its tarball, of
+     * Maven all its files (domain/maven/layout.ts).
      */
     digest: text().notNull(),
-    /** Bytes of its files; those of an image with all its children and layers. */
+    /** Bytes of its files; an image counts with all its children and layers. */
     size: integer().notNull(),
-    /** False: files are lacking (a Maven version without POM or main artifact). */
+    /** False: files are missing (a Maven version without POM or main artifact). */
     complete: integer({ mode: "boolean" }).notNull().default(true),
-    /** npm: the version's document, as published. Maven: `packagings` of its POMs by their sha256. */
+    /**
+     * npm: the version's document, as published. Maven: `packagings` of its POMs by their sha256.
+     */
     document: text({ mode: "json" }).$type<Record<string, unknown>>(),
     ...audit,
   },
@@ -84,7 +81,7 @@ export const imageManifest = sqliteTable(
       .references(() => node.id, { onDelete: "cascade" }),
     mediaType: text().notNull(),
     artifactType: text(),
-    /** Digest of the manifest it is attached to, which need not be there. */
+    /** Digest of the manifest that it is attached to, which may be missing. */
     subject: text(),
     annotations: text({ mode: "json" }).$type<Record<string, string>>(),
     size: integer().notNull(),
@@ -99,7 +96,10 @@ export const imageManifest = sqliteTable(
   ],
 );
 
-/** What a manifest consists of: config and layers (`manifest` false), or an index's children (true). */
+/**
+ * The parts of a manifest: config and layers (`manifest` false), or the children of an index
+ * (true).
+ */
 export const imageReference = sqliteTable(
   "image_reference",
   {

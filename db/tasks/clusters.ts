@@ -2,13 +2,14 @@ import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
 import { newId } from "../../domain/ids.ts";
 import type { ClusterType } from "../../domain/vocabulary.ts";
 import { forgetAbsence } from "../pending/cursors.ts";
+import { auditBy, type By, changedBy } from "../audit.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { startsWith } from "../prefix.ts";
-import { cluster } from "../schema/replication.ts";
-import { type By, tasksOfCluster } from "./tasks.ts";
+import { cluster } from "../schema/tasks.ts";
+import { tasksOfCluster } from "./tasks.ts";
 
 export type ClusterRow = typeof cluster.$inferSelect;
-export type ClusterValues = Pick<
+type ClusterValues = Pick<
   typeof cluster.$inferInsert,
   | "url"
   | "protocol"
@@ -20,45 +21,47 @@ export type ClusterValues = Pick<
   | "udpPort"
   | "detectType"
 >;
-export type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
+type NewCluster = ClusterValues & { name: string; type: ClusterType; ownerTaskKey: string | null };
 
 /**
- * `seal` gets the new id, which belongs to the sealed secret. Answers what stands in the way when the name is taken or
- * there is a CENTER already.
+ * Inserts a cluster; `seal` gets the new id, which the sealed secret contains. Returns the obstacle
+ * when the name is taken or a CENTER already exists.
  */
 export function insertCluster(
   db: Db,
   values: NewCluster,
   seal: (id: string) => string | null,
-  { user, now }: By,
+  by: By,
 ): { id: string } | { taken: "name" | "center"; by: string } {
   return write(db, (tx) => {
     if (findClusterByName(tx, values.name)) return { taken: "name", by: values.name };
     const center = values.type === "CENTER" ? findCenter(tx) : null;
     if (center) return { taken: "center", by: center.name };
-    const id = newId(now);
-    const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
+    const id = newId(by.now);
     tx.insert(cluster)
-      .values({ ...values, ...audit, id, secret: seal(id), status: "HEALTHY" })
+      .values({ ...values, ...auditBy(by), id, secret: seal(id), status: "HEALTHY" })
       .run();
     return { id };
   });
 }
 
-/** `secret` undefined = as it is. */
+/** Updates a cluster; `secret` undefined: the stored secret stays. */
 export function updateCluster(
   db: DbOrTx,
   id: string,
   values: ClusterValues & { secret?: string | null },
-  { user, now }: By,
+  by: By,
 ): void {
   db.update(cluster)
-    .set({ ...values, lastModifiedBy: user, lastModifiedDate: now })
+    .set({ ...values, ...changedBy(by) })
     .where(eq(cluster.id, id))
     .run();
 }
 
-/** What a test of the connection found: null = healthy. A row that was changed or deleted meanwhile is left alone. */
+/**
+ * Records the result of a connection test; `errorReason` null = healthy. A row that was changed or
+ * deleted meanwhile stays as it is.
+ */
 export function setClusterHealth(
   db: DbOrTx,
   { id, lastModifiedDate }: Pick<ClusterRow, "id" | "lastModifiedDate">,
@@ -73,7 +76,7 @@ export function setClusterHealth(
     .run();
 }
 
-/** Deletes it unless tasks use it, whose names are answered then. */
+/** Deletes a cluster unless tasks use it, and returns the names of these tasks. */
 export function deleteCluster(db: Db, id: string): string[] {
   return write(db, (tx) => {
     const users = tasksOfCluster(tx, id);
@@ -94,8 +97,8 @@ export function findCenter(db: DbOrTx): ClusterRow | null {
   return db.select().from(cluster).where(eq(cluster.type, "CENTER")).get() ?? null;
 }
 
-/** `name` is the beginning of the name. */
-export type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
+/** `name`: prefix of the name. */
+type ClusterFilter = { name?: string | undefined; type?: ClusterType | undefined };
 
 function matching({ name, type }: ClusterFilter): SQL | undefined {
   return and(name === undefined ? undefined : startsWith(cluster.name, name), type && eq(cluster.type, type));
@@ -105,7 +108,7 @@ export function listClusters(db: DbOrTx, filter: ClusterFilter = {}): ClusterRow
   return db.select().from(cluster).where(matching(filter)).orderBy(asc(cluster.name)).all();
 }
 
-/** The newest first. */
+/** Returns a page of clusters, the newest first. */
 export function pageClusters(
   db: DbOrTx,
   filter: ClusterFilter,

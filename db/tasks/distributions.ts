@@ -2,16 +2,19 @@ import { and, asc, eq } from "drizzle-orm";
 import { type ClusterRow, findCluster } from "./clusters.ts";
 import type { DbOrTx } from "../open.ts";
 import { startsWith } from "../prefix.ts";
-import { cluster, task } from "../schema/replication.ts";
+import { cluster, task } from "../schema/tasks.ts";
 import { readClusterIds, readObjects, type TaskRow } from "./tasks.ts";
 import type { TaskObject } from "../../domain/task.ts";
 
-/** A task that a distribution made; its name is unique, whoever made it. */
+/** Finds the task of a distribution by its name, which is unique among all tasks. */
 export function findTaskByName(db: DbOrTx, name: string): TaskRow | null {
   return db.select().from(task).where(eq(task.name, name)).get() ?? null;
 }
 
-/** The configurations of a repository, by name. `prefix`: `project/repository/`. */
+/**
+ * Returns the distribution configurations of a repository, by name. `prefix`:
+ * `project/repository/`.
+ */
 export function listConfigs(db: DbOrTx, prefix: string): TaskRow[] {
   return db
     .select()
@@ -33,7 +36,7 @@ export function deleteOwnedCluster(db: DbOrTx, taskKey: string): void {
   db.delete(cluster).where(eq(cluster.ownerTaskKey, taskKey)).run();
 }
 
-/** The one object and the one cluster of a distribution. */
+/** Returns the only object and the only cluster of a distribution. */
 export function distributionParts(db: DbOrTx, key: string): { object: TaskObject | null; cluster: ClusterRow | null } {
   const [clusterId] = readClusterIds(db, key);
   return {

@@ -2,15 +2,17 @@ import { and, asc, desc, eq, inArray, ne, type SQL, sql } from "drizzle-orm";
 import { newId, newKey } from "../../domain/ids.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { ExecutionStatus } from "../../domain/vocabulary.ts";
+import { auditBy, type By, changedBy } from "../audit.ts";
 import { syncCursors } from "../pending/cursors.ts";
 import { type Db, type DbOrTx, write } from "../open.ts";
 import { startsWith } from "../prefix.ts";
 import { newestRecordBytes, type RecordBytes } from "../records/records.ts";
 import { eventCursor, project, repository } from "../schema/content.ts";
-import { artifactTotal, cluster, runTotal, task, taskCluster, taskObject } from "../schema/replication.ts";
+import { cluster, task, taskCluster, taskObject } from "../schema/tasks.ts";
+import { artifactTotal, runTotal } from "../schema/totals.ts";
 
 export type TaskRow = typeof task.$inferSelect;
-export type NewTask = Pick<
+type NewTask = Pick<
   typeof task.$inferInsert,
   | "name"
   | "kind"
@@ -24,24 +26,25 @@ export type NewTask = Pick<
   | "recordReserveDays"
   | "nextExecutionTime"
 >;
-/** A task as it is answered: with its clusters' names and how many bytes its newest execution has moved. */
+/**
+ * A task as the API returns it: with its clusters' names and the bytes that its newest execution
+ * has moved.
+ */
 export type TaskView = TaskRow & RecordBytes & { clusters: { id: string; name: string }[] };
-export type By = { user: string; now: number };
 
-/** Answers the new key, or null when the name is taken. */
+/** Inserts a task and returns its key, or null when the name is taken. */
 export function insertTask(
   db: Db,
   values: NewTask,
   objects: readonly TaskObject[],
   clusterIds: readonly string[],
-  { user, now }: By,
+  by: By,
 ): string | null {
   const key = newKey();
   return write(db, (tx) => {
     if (isNameTaken(tx, values.name)) return null;
-    const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
     tx.insert(task)
-      .values({ ...values, ...audit, key, id: newId(now) })
+      .values({ ...values, ...auditBy(by), key, id: newId(by.now) })
       .run();
     insertParts(tx, key, objects, clusterIds);
     syncCursors(tx, key);
@@ -49,21 +52,21 @@ export function insertTask(
   });
 }
 
-export type TaskChanges = Partial<Omit<NewTask, "kind">>;
+type TaskChanges = Partial<Omit<NewTask, "kind">>;
 
-/** False when the name is taken by another task. */
+/** Updates a task with its objects and clusters; returns false when another task has the name. */
 export function updateTask(
   db: Db,
   key: string,
   changes: TaskChanges,
   objects: readonly TaskObject[],
   clusterIds: readonly string[],
-  { user, now }: By,
+  by: By,
 ): boolean {
   return write(db, (tx) => {
     if (changes.name !== undefined && isNameTaken(tx, changes.name, key)) return false;
     tx.update(task)
-      .set({ ...changes, lastModifiedBy: user, lastModifiedDate: now })
+      .set({ ...changes, ...changedBy(by) })
       .where(eq(task.key, key))
       .run();
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();
@@ -75,11 +78,16 @@ export function updateTask(
 }
 
 function insertParts(tx: DbOrTx, taskKey: string, objects: readonly TaskObject[], clusterIds: readonly string[]): void {
-  // One statement, however many: a task may have ten thousand.
+  // One statement for all objects: a task may have ten thousand.
   tx.run(sql`
-    INSERT INTO task_object (task_key, position, local_repo_name, repo_type, remote_project_id, remote_repo_name, package_constraints, path_constraints)
-    SELECT ${taskKey}, key, value ->> 'localRepoName', value ->> 'repoType', value ->> 'remoteProjectId', value ->> 'remoteRepoName',
-      value ->> 'packageConstraints', value ->> 'pathConstraints' FROM json_each(${JSON.stringify(objects)})`);
+    INSERT INTO task_object (
+      task_key, position, local_repo_name, repo_type, remote_project_id, remote_repo_name,
+      package_constraints, path_constraints
+    )
+    SELECT ${taskKey}, key, value ->> 'localRepoName', value ->> 'repoType',
+      value ->> 'remoteProjectId', value ->> 'remoteRepoName',
+      value ->> 'packageConstraints', value ->> 'pathConstraints'
+    FROM json_each(${JSON.stringify(objects)})`);
   for (const [position, clusterId] of clusterIds.entries())
     tx.insert(taskCluster).values({ taskKey, position, clusterId }).run();
 }
@@ -98,10 +106,10 @@ export function setTaskEnabled(
   db: DbOrTx,
   key: string,
   values: { enabled: boolean; nextExecutionTime: number | null },
-  { user, now }: By,
+  by: By,
 ): void {
   db.update(task)
-    .set({ ...values, lastModifiedBy: user, lastModifiedDate: now })
+    .set({ ...values, ...changedBy(by) })
     .where(eq(task.key, key))
     .run();
 }
@@ -128,9 +136,9 @@ export function readClusterIds(db: DbOrTx, key: string): string[] {
     .map(({ id }) => id);
 }
 
-export type TaskFilter = {
+type TaskFilter = {
   projectId: string;
-  /** The beginning of the name. */
+  /** Prefix of the name. */
   name?: string | undefined;
   lastExecutionStatus?: ExecutionStatus | undefined;
   enabled?: boolean | undefined;
@@ -186,7 +194,7 @@ function toViews(db: DbOrTx, rows: readonly TaskRow[]): TaskView[] {
   }));
 }
 
-export type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
+type LocalRepository = Pick<typeof repository.$inferSelect, "name" | "type" | "category" | "protocol" | "url">;
 
 const LOCAL_SIDE = {
   name: repository.name,
@@ -196,7 +204,7 @@ const LOCAL_SIDE = {
   url: repository.url,
 };
 
-/** Those of the named repositories that exist; null when the project does not. */
+/** Returns those of the named repositories that exist; null when the project does not. */
 export function readLocalSide(
   db: DbOrTx,
   projectId: string,
@@ -212,7 +220,7 @@ export function readLocalSide(
   return new Map(rows.map((row) => [row.name, row]));
 }
 
-/** Names of the tasks that go to a cluster, for the error that names them. */
+/** Returns the names of the tasks that go to a cluster, for the error that lists them. */
 export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
   const rows = db.select({ name: task.name }).from(taskCluster).innerJoin(task, eq(task.key, taskCluster.taskKey));
   return rows
@@ -222,7 +230,10 @@ export function tasksOfCluster(db: DbOrTx, clusterId: string): string[] {
     .map(({ name }) => name);
 }
 
-/** The task's own rows, the clusters it owns included; its records go first (`deleteRecords`). */
+/**
+ * Deletes the task's own rows, including the clusters it owns; its records must be deleted first
+ * (`deleteRecords`).
+ */
 export function deleteTask(db: Db, key: string): void {
   write(db, (tx) => {
     tx.delete(taskObject).where(eq(taskObject.taskKey, key)).run();

@@ -3,16 +3,19 @@ import { nextExecution } from "../../domain/task-rules.ts";
 import { type Db, write } from "../open.ts";
 import { prepared } from "../prepared.ts";
 import { deleteRecord } from "../records/records.ts";
-import { task } from "../schema/replication.ts";
+import { task } from "../schema/tasks.ts";
 
 const DAY = 86_400_000;
-/** Records looked up at once. */
+/** Records found at once. */
 const PAGE = 100;
 
 const strategy = sql`json_extract(${task.setting}, '$.executionStrategy')`;
 const mayBeScheduled = and(eq(task.replicaType, "SCHEDULED"), sql`${strategy} <> 'IMMEDIATELY'`);
 
-/** Moves every `nextExecutionTime` that has passed on to the next one. Cheap when none has: the column has an index. */
+/**
+ * Moves every `nextExecutionTime` that has passed to the next one. Cheap when none has passed: the
+ * column has an index.
+ */
 export function advanceNextTimes(db: Db, zone: string, now: number): void {
   if (somePassed(db).get({ now }) !== undefined) setNextTimes(db, zone, now, lte(task.nextExecutionTime, now));
 }
@@ -26,7 +29,9 @@ const somePassed = prepared((db) =>
     .prepare(),
 );
 
-/** Computes every `nextExecutionTime` anew: the configured zone, or what is known of zones, may have changed. */
+/**
+ * Recomputes every `nextExecutionTime`: the configured zone, or the zone data, may have changed.
+ */
 export function resetNextTimes(db: Db, zone: string, now: number): void {
   setNextTimes(db, zone, now, and(mayBeScheduled, eq(task.enabled, true)));
 }
@@ -47,7 +52,10 @@ function setNextTimes(db: Db, zone: string, now: number, which: SQL | undefined)
   });
 }
 
-/** A plan that can be read no more, say because its zone was abolished, must not keep others from being answered. */
+/**
+ * Computes the next time, or null for an unreadable schedule, whose zone may have been abolished:
+ * it must not block the others.
+ */
 function nextOrNone(
   { setting, replicaType }: Pick<typeof task.$inferSelect, "setting" | "replicaType">,
   zone: string,
@@ -60,7 +68,7 @@ function nextOrNone(
   }
 }
 
-/** Keys of the tasks that may need a schedule. */
+/** Returns the keys of the tasks that may need a schedule. */
 export function scheduledTasks(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
   return rows
@@ -69,7 +77,10 @@ export function scheduledTasks(db: Db): string[] {
     .map(({ key }) => key);
 }
 
-/** Keys of the tasks that should have started when they were saved and never did: the process died in between. */
+/**
+ * Returns the keys of the tasks that should have started when they were saved and never did,
+ * because the process died in between.
+ */
 export function forgottenStarts(db: Db): string[] {
   const rows = db.select({ key: task.key }).from(task);
   const forgotten = and(
@@ -85,8 +96,8 @@ export function forgottenStarts(db: Db): string[] {
 }
 
 /**
- * Deletes finished records that are older than their task keeps them, and all records of tasks that are gone, with
- * everything below them, in bounded transactions between other work. Answers how many.
+ * Deletes finished records that are older than their task keeps them, and all records of deleted
+ * tasks, with everything below them, in bounded transactions between other work. Returns how many.
  */
 export async function deleteOldRecords(db: Db, now: number): Promise<number> {
   let deleted = 0;
@@ -99,8 +110,12 @@ export async function deleteOldRecords(db: Db, now: number): Promise<number> {
 
 function oldRecords(db: Db, now: number): string[] {
   const finished = sql`
-    SELECT r.id FROM record r JOIN task t ON t.key = r.task_key
-    WHERE r.status IN ('SUCCESS', 'FAILED') AND r.end_time < ${now - DAY} AND r.end_time < ${now} - t.record_reserve_days * ${DAY} LIMIT ${PAGE}`;
+    SELECT r.id FROM record r
+    JOIN task t ON t.key = r.task_key
+    WHERE r.status IN ('SUCCESS', 'FAILED')
+      AND r.end_time < ${now - DAY}
+      AND r.end_time < ${now} - t.record_reserve_days * ${DAY}
+    LIMIT ${PAGE}`;
   const orphaned = sql`SELECT id FROM record WHERE task_key NOT IN (SELECT key FROM task) LIMIT ${PAGE}`;
   return [finished, orphaned].flatMap((query) => db.all<{ id: string }>(query)).map(({ id }) => id);
 }

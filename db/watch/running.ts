@@ -1,6 +1,6 @@
 import { eq, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { record, tally } from "../schema/replication.ts";
+import { record, tally } from "../schema/records.ts";
 
 export type RunningRecord = ReturnType<typeof readRunning>[number];
 export type RunningTally = ReturnType<typeof readRunningTallies>[number];
@@ -35,44 +35,55 @@ export function readRunningTallies(db: DbOrTx) {
     .all();
 }
 
-/** Ids of the clusters that a run goes to; they never change. */
+/** Returns the ids of the clusters that a run goes to; they never change. */
 export function readRunClusters(db: DbOrTx, recordId: string): string[] {
-  const rows = db.all<{ id: string }>(
-    sql`SELECT value ->> 'id' AS id FROM record, json_each(snapshot, '$.clusters') WHERE record.id = ${recordId}`,
-  );
+  const rows = db.all<{ id: string }>(sql`
+    SELECT value ->> 'id' AS id FROM record, json_each(snapshot, '$.clusters')
+    WHERE record.id = ${recordId}`);
   return rows.map(({ id }) => id);
 }
 
-/** Artifacts of a run's plan so far; `steps` grows while there is planning. */
+/**
+ * Returns the number of artifacts in a run's plan so far; `steps` grows as long as planning makes
+ * progress.
+ */
 export function readPlanned(db: DbOrTx, recordId: string): { planned: number; steps: number } {
-  return db.get<{ planned: number; steps: number }>(
-    sql`SELECT coalesce(sum(planned), 0) AS planned, coalesce(sum(planned + pages), 0) AS steps FROM plan_object WHERE record_id = ${recordId}`,
-  );
+  return db.get<{ planned: number; steps: number }>(sql`
+    SELECT coalesce(sum(planned), 0) AS planned, coalesce(sum(planned + pages), 0) AS steps
+    FROM plan_object
+    WHERE record_id = ${recordId}`);
 }
 
 const MOST = 10_000;
 
 /**
- * Artifacts of a run that wait to be tried again at a cluster, counted up to 10,000, and why the first of them does.
+ * Returns how many artifacts of a run wait to be tried again at a cluster, counted up to 10,000,
+ * and why the first of them does.
  */
 export function readAgain(db: DbOrTx, recordId: string, clusterId: string): { count: number; reason: string | null } {
   const waiting = sql`record_id = ${recordId} AND cluster_id = ${clusterId} AND again = 1`;
-  const { count } = db.get<{ count: number }>(
-    sql`SELECT count(*) AS count FROM (SELECT 1 FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT ${MOST})`,
-  );
+  const { count } = db.get<{ count: number }>(sql`
+    SELECT count(*) AS count FROM (
+      SELECT 1 FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT ${MOST})`);
   if (count === 0) return { count, reason: null };
-  const first = db.get<{ reason: string | null } | undefined>(
-    sql`SELECT error_reason AS reason FROM detail INDEXED BY detail_again WHERE ${waiting} LIMIT 1`,
-  );
+  const first = db.get<{ reason: string | null } | undefined>(sql`
+    SELECT error_reason AS reason FROM detail INDEXED BY detail_again
+    WHERE ${waiting} LIMIT 1`);
   return { count, reason: first?.reason ?? null };
 }
 
 const NEWEST = 100;
 
-/** When something last began or ended in the run, as far as its newest details tell (epoch ms); 0 when it has none. */
+/**
+ * Returns when something last began or ended in the run, judged by its newest details (epoch ms); 0
+ * when it has none.
+ */
 export function readLastOutcome(db: DbOrTx, recordId: string): number {
   const row = db.get<{ last: number | null }>(sql`
     SELECT max(max(coalesce(end_time, 0), start_time)) AS last
-    FROM (SELECT start_time, end_time FROM detail WHERE record_id = ${recordId} ORDER BY id DESC LIMIT ${NEWEST})`);
+    FROM (
+      SELECT start_time, end_time FROM detail
+      WHERE record_id = ${recordId}
+      ORDER BY id DESC LIMIT ${NEWEST})`);
   return row.last ?? 0;
 }

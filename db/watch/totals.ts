@@ -1,14 +1,18 @@
 import { asc, sql } from "drizzle-orm";
 import type { DbOrTx } from "../open.ts";
-import { artifactTotal, cluster, runTotal, task } from "../schema/replication.ts";
+import { cluster, task } from "../schema/tasks.ts";
+import { artifactTotal, runTotal } from "../schema/totals.ts";
 
-/** What the numbers need of every task; the setting, which may be long, is read by `readTiming` when it has changed. */
+/**
+ * What the metrics need of every task; the setting, which may be long, is read by `readTiming` when
+ * it has changed.
+ */
 export type WatchedTask = ReturnType<typeof readWatchedTasks>[number];
 export type RunTotal = typeof runTotal.$inferSelect;
 export type ArtifactTotal = typeof artifactTotal.$inferSelect;
 export type WatchedCluster = ReturnType<typeof readWatchedClusters>[number];
 
-/** The oldest first. */
+/** Returns all tasks, the oldest first. */
 export function readWatchedTasks(db: DbOrTx) {
   const { key, name, enabled, replicaType, settledTime, lastModifiedDate, lastExecutionTime, skippedTimes } = task;
   return db
@@ -31,12 +35,16 @@ export function readArtifactTotals(db: DbOrTx): ArtifactTotal[] {
   return db.select().from(artifactTotal).all();
 }
 
-/** Conflicts that were left alone, of clusters that the task still goes to. */
+/** Returns the conflicts that were left alone, at clusters that the task still goes to. */
 export function readConflictsLeft(
   db: DbOrTx,
 ): Pick<ArtifactTotal, "taskKey" | "clusterId" | "conflictsLeft" | "conflictsTime">[] {
   const { taskKey, clusterId, conflictsLeft, conflictsTime } = artifactTotal;
-  const current = sql`${artifactTotal.conflictsLeft} > 0 AND EXISTS (SELECT 1 FROM task_cluster c WHERE c.task_key = ${taskKey} AND c.cluster_id = ${clusterId})`;
+  const current = sql`
+    ${artifactTotal.conflictsLeft} > 0
+    AND EXISTS (
+      SELECT 1 FROM task_cluster c
+      WHERE c.task_key = ${taskKey} AND c.cluster_id = ${clusterId})`;
   return db.select({ taskKey, clusterId, conflictsLeft, conflictsTime }).from(artifactTotal).where(current).all();
 }
 

@@ -4,7 +4,7 @@ import { checkClusters } from "../../api/clusters/health.ts";
 import { accessOf } from "../../api/clusters/actions.ts";
 import type { ClusterAccess } from "../../api/deps.ts";
 import { findClusterByName, listClusters } from "../../db/tasks/clusters.ts";
-import { cluster } from "../../db/schema/replication.ts";
+import { cluster } from "../../db/schema/tasks.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES, taskBody, TASK } from "../rigs/api/api-task-fixture.ts";

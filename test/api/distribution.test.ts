@@ -1,6 +1,7 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cluster, record, task } from "../../db/schema/replication.ts";
+import { record } from "../../db/schema/records.ts";
+import { cluster, task } from "../../db/schema/tasks.ts";
 import { addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";
 import { createTaskApi, INSTANCE, REGISTRY, TASK, type TaskApi } from "../rigs/api/api-task-fixture.ts";
 

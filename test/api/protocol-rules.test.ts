@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { closeRecord } from "../../db/runs/close.ts";
 import { runTargets } from "../../db/runs/targets.ts";
-import { cluster } from "../../db/schema/replication.ts";
+import { cluster } from "../../db/schema/tasks.ts";
 import { repository } from "../../db/schema/content.ts";
 import type { Protocol, RepositoryType } from "../../domain/vocabulary.ts";
 import { addRecord, addRepository } from "../rigs/api/api-rows.ts";

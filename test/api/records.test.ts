@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
 import { closeRecord } from "../../db/runs/close.ts";
 import { setProblem } from "../../db/runs/problems.ts";
-import { detail } from "../../db/schema/replication.ts";
+import { detail } from "../../db/schema/records.ts";
 import {
   addDetails,
   addManyDetails,

@@ -1,6 +1,6 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { task } from "../../db/schema/replication.ts";
+import { task } from "../../db/schema/tasks.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
 import {

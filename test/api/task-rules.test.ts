@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
-import { cluster, task } from "../../db/schema/replication.ts";
+import { cluster, task } from "../../db/schema/tasks.ts";
 import { addRepository } from "../rigs/api/api-rows.ts";
 import {
   type Changes,

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { eq } from "drizzle-orm";
-import { cluster, detail, plan, record, tally, task, taskCluster, taskObject } from "../../db/schema/replication.ts";
+import { plan } from "../../db/schema/plans.ts";
+import { detail, record, tally } from "../../db/schema/records.ts";
+import { cluster, task, taskCluster, taskObject } from "../../db/schema/tasks.ts";
 import { addDetails, addManyDetails, addRecord, endRecord, setPlanned } from "../rigs/api/api-rows.ts";
 import {
   type Changes,

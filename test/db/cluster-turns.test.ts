@@ -12,7 +12,7 @@ import { takeBatch } from "../../db/runs/batch.ts";
 import { openBatches } from "../../db/runs/cut-lanes.ts";
 import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
-import { dispatch } from "../../db/schema/replication.ts";
+import { dispatch } from "../../db/schema/plans.ts";
 import {
   MOST_OPEN,
   MOST_OPEN_SLOW,

@@ -7,7 +7,7 @@ import { planCatchUp } from "../../db/drains/plan.ts";
 import { deletePassedEvents } from "../../db/content/events.ts";
 import { requestStop } from "../../db/runs/close.ts";
 import { event, pending } from "../../db/schema/content.ts";
-import { task } from "../../db/schema/replication.ts";
+import { task } from "../../db/schema/tasks.ts";
 import {
   BROKEN,
   createFollowed,

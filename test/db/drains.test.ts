@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { newestEvent } from "../../db/pending/cursors.ts";
 import { runTargets } from "../../db/runs/targets.ts";
-import { task } from "../../db/schema/replication.ts";
+import { task } from "../../db/schema/tasks.ts";
 import {
   BROKEN,
   CONFLICT,

@@ -9,7 +9,7 @@ import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
 import { isolateBatch, splitBatch } from "../../db/runs/split-batch.ts";
-import { detail } from "../../db/schema/replication.ts";
+import { detail } from "../../db/schema/records.ts";
 import { noParts } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";

@@ -8,7 +8,7 @@ import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
-import { detail } from "../../db/schema/replication.ts";
+import { detail } from "../../db/schema/records.ts";
 import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";

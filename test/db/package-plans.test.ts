@@ -14,7 +14,7 @@ import { cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
 import { PAGE } from "../../db/plan/rows.ts";
 import { runTargets } from "../../db/runs/targets.ts";
-import { plan } from "../../db/schema/replication.ts";
+import { plan } from "../../db/schema/plans.ts";
 import { newId } from "../../domain/ids.ts";
 import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";

@@ -1,7 +1,9 @@
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { takeFiring } from "../../db/runs/firings.ts";
-import { detail, halt, plan, planObject, record, tally, task } from "../../db/schema/replication.ts";
+import { plan, planObject } from "../../db/schema/plans.ts";
+import { detail, halt, record, tally } from "../../db/schema/records.ts";
+import { task } from "../../db/schema/tasks.ts";
 import { deleteOldRecords, resetNextTimes } from "../../db/tasks/upkeep.ts";
 import { firingId } from "../../domain/firing.ts";
 import { addCluster, addDetails, addRecord, addRepository, endRecord } from "../rigs/api/api-rows.ts";

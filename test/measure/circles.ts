@@ -1,7 +1,9 @@
 import { dirname } from "node:path";
 import type { Import } from "./sources.ts";
 
-/** Groups of files that import each other, directly or through others; each group is sorted. */
+/**
+ * Returns groups of files that import each other, directly or through others; each group is sorted.
+ */
 export function findCircles(imports: readonly Import[]): string[][] {
   const targets = new Map<string, string[]>();
   for (const { file, target } of imports) targets.set(file, [...(targets.get(file) ?? []), target]);
@@ -27,8 +29,9 @@ function reachedFrom(start: string, targets: ReadonlyMap<string, string[]>): Set
 }
 
 /**
- * Pairs of folders that lie side by side below one top-level folder and import each other, as "a <-> b". A folder and
- * one inside it are no such pair: the outer one may hold the table of the inner ones.
+ * Returns pairs of folders that lie side by side below one top-level folder and import each other,
+ * as "a <-> b". A folder and one inside it do not count: the outer one may hold the table of the
+ * inner ones.
  */
 export function findMutualFolders(imports: readonly Import[]): string[] {
   const pairs = imports.flatMap(({ file, target }) => {

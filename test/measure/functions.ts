@@ -1,12 +1,15 @@
 import { parseSync, Visitor } from "oxc-parser";
 import type { Source } from "./sources.ts";
 
-/** `lines`: from its first to its last, comments and blank lines included. */
+/** `lines`: from the first to the last one, comments and blank lines included. */
 export type FunctionSize = { path: string; name: string; lines: number; text: string };
 
 type Span = { start: number; end: number };
 
-/** Every function of a file, inner ones and arrow functions included; one without a name is called by its line. */
+/**
+ * Returns every function of a file, inner and arrow functions included; one without a name is named
+ * after its line.
+ */
 export function functionsOf({ path, text }: Source): FunctionSize[] {
   const found: FunctionSize[] = [];
   const names = new Map<number, string>();

@@ -1,12 +1,15 @@
 import jsTokens from "js-tokens";
 
-/** Lines of code are lines with at least one token that is neither blank nor comment. */
-export type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
+/**
+ * `codeLines`: lines with at least one token that is neither blank nor a comment; `long`: lines of
+ * more than 120 characters.
+ */
+type LineCounts = { lines: number; codeLines: number; tokens: number; long: number };
 
 const WIDEST = 120;
 const NO_CODE = new Set(["WhiteSpace", "LineTerminatorSequence", "SingleLineComment", "MultiLineComment"]);
 
-/** Counts of a text; `long`: lines of more than 120 characters. A token counts in the line in which it begins. */
+/** Counts lines and tokens of a text. A token counts in the line in which it begins. */
 export function countLines(text: string): LineCounts {
   const all = text.split("\n");
   const withCode = new Set<number>();

@@ -4,9 +4,9 @@ import { type FunctionSize, functionsOf } from "./functions.ts";
 import { countLines } from "./lines.ts";
 import { importsOf, isTest, readSources, type Source } from "./sources.ts";
 
-/** `npm run measure [folder]`: how a checkout reads in numbers; this one unless another is named. */
+/** `npm run measure [folder]` prints how a checkout reads in numbers; default: this one. */
 const root = resolve(process.argv[2] ?? ".");
-/** A function of so many lines should be split. */
+/** A function of more lines than this should be split. */
 const MOST_LINES = 70;
 
 const sources = readSources(root);
@@ -43,7 +43,10 @@ function report(some: readonly Source[]): [string, string][] {
   ];
 }
 
-/** Of a function on one or two lines the width of the page says nothing. */
+/**
+ * Returns the tokens per line of a function; one or two lines say nothing about the width of the
+ * page.
+ */
 function density({ lines, text }: FunctionSize): number[] {
   const { tokens, codeLines } = countLines(text);
   return lines > 2 ? [tokens / codeLines] : [];

@@ -6,10 +6,10 @@ import { parseSync } from "oxc-parser";
 /** A TypeScript file of the repository, with its path from the root. */
 export type Source = { path: string; text: string };
 
-/** One file that imports another, or a package (`target` is then its name). */
+/** An import of another file, or of a package (`target` is then its name). */
 export type Import = { file: string; target: string; typeOnly: boolean };
 
-/** All TypeScript files below a folder, those that are not committed yet included. */
+/** Reads all TypeScript files below a folder, including uncommitted ones. */
 export function readSources(root: string): Source[] {
   const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.ts"];
   const listed = execFileSync("git", args, { cwd: root, encoding: "utf8" }).trim().split("\n");
@@ -18,7 +18,10 @@ export function readSources(root: string): Source[] {
 
 export const isTest = ({ path }: Source): boolean => path.startsWith("test/");
 
-/** Every import and re-export of a file, `import()` with a fixed text and `import type` included. */
+/**
+ * Returns every import and re-export of a file, including `import()` with a literal text and
+ * `import type`.
+ */
 export function importsOf({ path, text }: Source): Import[] {
   const { staticImports, staticExports, dynamicImports } = parseSync(path, text).module;
   const found = [

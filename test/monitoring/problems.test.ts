@@ -8,7 +8,8 @@ import { createSignals, type Signals, type WorkerSeen } from "../../api/metrics/
 import type { Watch } from "../../api/metrics/contract.ts";
 import { createWatch } from "../../api/metrics/watch.ts";
 import { eventCursor } from "../../db/schema/content.ts";
-import { record, task } from "../../db/schema/replication.ts";
+import { record } from "../../db/schema/records.ts";
+import { task } from "../../db/schema/tasks.ts";
 import type { Alert } from "../../domain/alerts.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";

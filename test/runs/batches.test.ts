@@ -19,7 +19,8 @@ import { deleteRepositoryRow, findRepository } from "../../db/content/repositori
 import { closeRecord } from "../../db/runs/close.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
-import { cluster, detail } from "../../db/schema/replication.ts";
+import { detail } from "../../db/schema/records.ts";
+import { cluster } from "../../db/schema/tasks.ts";
 import { node } from "../../db/schema/content.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { createContent } from "../rigs/api/content-fixture.ts";

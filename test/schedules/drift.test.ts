@@ -3,7 +3,7 @@ import type { ScheduleDescription } from "@temporalio/client";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { startUpkeep } from "../../api/upkeep/upkeep.ts";
-import { task } from "../../db/schema/replication.ts";
+import { task } from "../../db/schema/tasks.ts";
 import { toCalendars } from "../../domain/cron/calendars.ts";
 import { parseCron } from "../../domain/cron/parse.ts";
 import { scheduleId } from "../../workflows/contract.ts";

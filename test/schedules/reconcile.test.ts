@@ -2,7 +2,7 @@ import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { createReconciler } from "../../api/runs/reconcile.ts";
 import { paceOf } from "../../api/runs/pace.ts";
-import { record } from "../../db/schema/replication.ts";
+import { record } from "../../db/schema/records.ts";
 import { type Control, startControl, until } from "../rigs/runs/schedule-fixture.ts";
 
 let control: Control;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { msToTs, requiredTsToDate } from "@temporalio/common/lib/time.js";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from "vitest";
-import { cluster, task } from "../../db/schema/replication.ts";
+import { cluster, task } from "../../db/schema/tasks.ts";
 import { dueTime } from "../../domain/firing.ts";
 import { type Control, startControl, until } from "../rigs/runs/schedule-fixture.ts";
 

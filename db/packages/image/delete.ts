@@ -1,19 +1,19 @@
 import { eq, sql } from "drizzle-orm";
-import { blobFolder, blobPath, manifestFolder, manifestPath } from "../../../domain/image/layout.ts";
-import { parentOf } from "../../../domain/path.ts";
+import { blobFolder, blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import { type Db, type DbOrTx, write } from "../../open.ts";
 import { inPages } from "../../pages.ts";
-import { imageManifest, version } from "../../schema/packages.ts";
+import { version } from "../../schema/packages.ts";
+import { dropEmptyFolders, dropFiles, isNamed } from "./drop-files.ts";
 import { findImageBlob, findImageManifest, type ImageKey } from "./find.ts";
 import { hasImage } from "./lists.ts";
 import { isOwnTag } from "./own-tags.ts";
 import { attachedTags, manifestsBelow } from "./tree.ts";
 import { deleteVersionRow, findPackage, findVersion, type PackageRepository, type VersionRow } from "../versions.ts";
 
-/** Rows of one transaction, so that nobody waits for long. */
+/** Rows of one transaction, so that others wait only briefly. */
 const BATCH = 200;
 
-/** Takes a tag away; what it named stays, by its digest. False: there is none. */
+/** Deletes a tag; its manifest stays, by its digest. Returns false when there is no such tag. */
 export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string): boolean {
   return write(db, (tx) => {
     const row = versionOf(tx, { repositoryId, image }, tag);
@@ -22,7 +22,10 @@ export function deleteTag(db: Db, { repositoryId, image }: ImageKey, tag: string
   });
 }
 
-/** Takes a manifest away with the tags that name it. Its blobs stay a day (image-sweep.ts). False: there is none. */
+/**
+ * Deletes a manifest with the tags that name it. Its blobs stay a day (sweep.ts). Returns false
+ * when there is no such manifest.
+ */
 export function deleteManifest(db: Db, key: ImageKey, digest: string, now: number): boolean {
   return write(db, (tx) => {
     if (!findImageManifest(tx, key, digest)) return false;
@@ -31,7 +34,7 @@ export function deleteManifest(db: Db, key: ImageKey, digest: string, now: numbe
   });
 }
 
-/** Takes a blob away, also one that manifests name. False: there is none. */
+/** Deletes a blob, even one that manifests name. Returns false when there is no such blob. */
 export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): boolean {
   return write(db, (tx) => {
     if (!findImageBlob(tx, key, digest)) return false;
@@ -41,8 +44,8 @@ export function deleteBlob(db: Db, key: ImageKey, digest: string, now: number): 
 }
 
 /**
- * Takes a tag away with all that only it needs: manifests, what is attached to them, blobs. False: there is no such
- * tag.
+ * Deletes a tag with everything that only this tag needs: manifests, what is attached to them,
+ * blobs. Returns false when there is no such tag.
  */
 export function deleteImageVersion(
   db: Db,
@@ -67,9 +70,9 @@ export function deleteImageVersion(
 }
 
 /**
- * Takes an image away with all its tags, manifests and blobs, also what no tag is left for, in bounded transactions;
- * others have their turn between them. What is pushed meanwhile goes too, or stays whole. What was interrupted is
- * finished by asking again. False: there is none.
+ * Deletes an image with all its tags, manifests and blobs, untagged ones included, in bounded
+ * transactions between other work. A concurrent push is deleted as well, or stays whole. Repeating
+ * an interrupted call finishes it. Returns false when there is no such image.
  */
 export async function deleteImage(db: Db, { id }: PackageRepository, image: string, now: number): Promise<boolean> {
   const key = { repositoryId: id, image };
@@ -81,19 +84,20 @@ export async function deleteImage(db: Db, { id }: PackageRepository, image: stri
 
 function dropSomeTags(tx: DbOrTx, { repositoryId, image }: ImageKey): number {
   const owner = findPackage(tx, repositoryId, image)?.id ?? 0;
-  const { changes } = tx.run(
-    sql`DELETE FROM version WHERE id IN (SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`,
-  );
-  tx.run(
-    sql`DELETE FROM package WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`,
-  );
+  const { changes } = tx.run(sql`
+    DELETE FROM version WHERE id IN (
+      SELECT id FROM version WHERE package_id = ${owner} LIMIT ${BATCH})`);
+  tx.run(sql`
+    DELETE FROM package
+    WHERE id = ${owner} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner})`);
   return changes;
 }
 
 function dropSomeManifests(tx: DbOrTx, key: ImageKey, now: number): number {
-  const rows = tx.all<{ digest: string }>(
-    sql`SELECT digest FROM image_manifest WHERE repository_id = ${key.repositoryId} AND image = ${key.image} LIMIT ${BATCH}`,
-  );
+  const rows = tx.all<{ digest: string }>(sql`
+    SELECT digest FROM image_manifest
+    WHERE repository_id = ${key.repositoryId} AND image = ${key.image}
+    LIMIT ${BATCH}`);
   if (rows.length > 0)
     dropManifests(
       tx,
@@ -109,7 +113,11 @@ function dropSomeBlobs(tx: DbOrTx, key: ImageKey, now: number): number {
   const digest = sql`replace(node.name, '__', ':')`;
   const rows = tx.all<{ path: string }>(sql`
     SELECT full_path AS path FROM node
-    WHERE repository_id = ${repositoryId} AND parent = ${blobFolder(image)} AND folder = 0 AND NOT ${isNamed(digest, sql`${repositoryId}`, sql`${image}`)} LIMIT ${BATCH}`);
+    WHERE repository_id = ${repositoryId}
+      AND parent = ${blobFolder(image)}
+      AND folder = 0
+      AND NOT ${isNamed(digest, sql`${repositoryId}`, sql`${image}`)}
+    LIMIT ${BATCH}`);
   const gone = dropFiles(
     tx,
     repositoryId,
@@ -125,36 +133,60 @@ function versionOf(tx: DbOrTx, { repositoryId, image }: ImageKey, tag: string): 
   return owner && findVersion(tx, owner.id, tag);
 }
 
-/** Those of the manifests that a tag, an index or an attachment outside of them needs. */
+/** Returns those of the manifests that a tag, an index or an attachment outside of them needs. */
 function neededElsewhere(tx: DbOrTx, { repositoryId, image }: ImageKey, digests: Set<string>): string[] {
   const list = JSON.stringify([...digests]);
   const rows = tx.all<{ digest: string }>(sql`
-    WITH own(digest) AS (SELECT value FROM json_each(${list})),
-    attached(tag) AS (SELECT value FROM own, json_each(json_array(${attachedTags(sql`own.digest`)})))
+    WITH own(digest) AS (
+      SELECT value FROM json_each(${list})
+    ),
+    attached(tag) AS (
+      SELECT value FROM own, json_each(json_array(${attachedTags(sql`own.digest`)}))
+    )
     SELECT own.digest AS digest FROM own
     WHERE EXISTS (
       SELECT 1 FROM package JOIN version ON version.package_id = package.id
-      WHERE package.repository_id = ${repositoryId} AND package.name = ${image} AND version.digest = own.digest AND (version.name NOT IN (SELECT tag FROM attached) OR ${isOwnTag(version)})
+      WHERE package.repository_id = ${repositoryId}
+        AND package.name = ${image}
+        AND version.digest = own.digest
+        AND (version.name NOT IN (SELECT tag FROM attached) OR ${isOwnTag(version)})
     ) OR EXISTS (
-      SELECT 1 FROM image_reference JOIN image_manifest AS parent ON parent.id = image_reference.manifest_id
-      WHERE image_reference.digest = own.digest AND image_reference.manifest AND parent.repository_id = ${repositoryId} AND parent.image = ${image}
+      SELECT 1 FROM image_reference
+      JOIN image_manifest AS parent ON parent.id = image_reference.manifest_id
+      WHERE image_reference.digest = own.digest
+        AND image_reference.manifest
+        AND parent.repository_id = ${repositoryId}
+        AND parent.image = ${image}
         AND parent.digest NOT IN (SELECT digest FROM own)
     ) OR EXISTS (
-      SELECT 1 FROM image_manifest AS self JOIN image_manifest AS subject ON subject.repository_id = self.repository_id AND subject.image = self.image AND subject.digest = self.subject
-      WHERE self.repository_id = ${repositoryId} AND self.image = ${image} AND self.digest = own.digest AND subject.digest NOT IN (SELECT digest FROM own)
+      SELECT 1 FROM image_manifest AS self
+      JOIN image_manifest AS subject
+        ON subject.repository_id = self.repository_id
+        AND subject.image = self.image
+        AND subject.digest = self.subject
+      WHERE self.repository_id = ${repositoryId}
+        AND self.image = ${image}
+        AND self.digest = own.digest
+        AND subject.digest NOT IN (SELECT digest FROM own)
     )`);
   return rows.map(({ digest }) => digest);
 }
 
 function blobsOf(tx: DbOrTx, { repositoryId, image }: ImageKey, manifests: string[]): string[] {
   const rows = tx.all<{ digest: string }>(sql`
-    SELECT DISTINCT image_reference.digest AS digest FROM image_manifest JOIN image_reference ON image_reference.manifest_id = image_manifest.id
-    WHERE image_manifest.repository_id = ${repositoryId} AND image_manifest.image = ${image} AND NOT image_reference.manifest
+    SELECT DISTINCT image_reference.digest AS digest FROM image_manifest
+    JOIN image_reference ON image_reference.manifest_id = image_manifest.id
+    WHERE image_manifest.repository_id = ${repositoryId}
+      AND image_manifest.image = ${image}
+      AND NOT image_reference.manifest
       AND image_manifest.digest IN (SELECT value FROM json_each(${JSON.stringify(manifests)}))`);
   return rows.map(({ digest }) => digest);
 }
 
-/** Manifests with the tags that name them; their blobs are let go from now on. */
+/**
+ * Deletes manifests with the tags that name them; the day after which the sweep may delete their
+ * blobs begins now.
+ */
 function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number): void {
   const owner = findPackage(tx, key.repositoryId, key.image);
   for (const digest of owner ? digests : []) {
@@ -166,10 +198,11 @@ function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number
     for (const row of rows) deleteVersionRow(tx, row);
   }
   const blobs = blobsOf(tx, key, digests).map((digest) => blobPath(key.image, digest));
-  tx.run(
-    sql`UPDATE node SET last_modified_date = ${now} WHERE repository_id = ${key.repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(blobs)}))`,
-  );
-  // The rows of the manifests, and what they refer to, go with their files.
+  tx.run(sql`
+    UPDATE node SET last_modified_date = ${now}
+    WHERE repository_id = ${key.repositoryId}
+      AND full_path IN (SELECT value FROM json_each(${JSON.stringify(blobs)}))`);
+  // The rows of the manifests and of their references are deleted with the files (ON DELETE CASCADE).
   dropFiles(
     tx,
     key.repositoryId,
@@ -179,11 +212,11 @@ function dropManifests(tx: DbOrTx, key: ImageKey, digests: string[], now: number
   dropEmptyFolders(tx, key);
 }
 
-/** Those of the blobs that no manifest of the image names any more. */
+/** Deletes those of the blobs that no manifest of the image names any more. */
 function dropUnneeded(tx: DbOrTx, key: ImageKey, blobs: string[], now: number): void {
-  const rows = tx.all<{ digest: string }>(
-    sql`SELECT value AS digest FROM json_each(${JSON.stringify(blobs)}) WHERE NOT ${isNamed(sql`value`, sql`${key.repositoryId}`, sql`${key.image}`)}`,
-  );
+  const rows = tx.all<{ digest: string }>(sql`
+    SELECT value AS digest FROM json_each(${JSON.stringify(blobs)})
+    WHERE NOT ${isNamed(sql`value`, sql`${key.repositoryId}`, sql`${key.image}`)}`);
   dropFiles(
     tx,
     key.repositoryId,
@@ -191,29 +224,4 @@ function dropUnneeded(tx: DbOrTx, key: ImageKey, blobs: string[], now: number): 
     now,
   );
   dropEmptyFolders(tx, key);
-}
-
-type Sql = ReturnType<typeof sql>;
-
-/** Whether a manifest of the image names the blob. */
-export const isNamed = (digest: Sql, repositoryId: Sql, image: Sql): Sql => sql`EXISTS (
-  SELECT 1 FROM image_reference JOIN ${imageManifest} ON image_manifest.id = image_reference.manifest_id
-  WHERE image_reference.digest = ${digest} AND image_manifest.repository_id = ${repositoryId} AND image_manifest.image = ${image})`;
-
-/** Deletes files and lets their content go. */
-export function dropFiles(tx: DbOrTx, repositoryId: number, paths: string[], now: number): number {
-  const inside = sql`repository_id = ${repositoryId} AND full_path IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`;
-  tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT sha256 FROM node WHERE ${inside})`);
-  return tx.run(sql`DELETE FROM node WHERE ${inside}`).changes;
-}
-
-/** The folders of an image, and those above it, as far as nothing is in them. */
-export function dropEmptyFolders(tx: DbOrTx, { repositoryId, image }: ImageKey): void {
-  const gone = (folder: string) =>
-    tx.run(sql`DELETE FROM node WHERE repository_id = ${repositoryId} AND full_path = ${folder} AND folder = 1
-      AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`)
-      .changes > 0;
-  gone(manifestFolder(image));
-  gone(blobFolder(image));
-  for (let folder = `/${image}`; folder !== "/" && gone(folder); folder = parentOf(folder));
 }

@@ -5,7 +5,7 @@ import { prepared } from "../../prepared.ts";
 import { node } from "../../schema/content.ts";
 import { imageManifest, packages, version } from "../../schema/packages.ts";
 
-export type ImageManifestRow = typeof imageManifest.$inferSelect;
+type ImageManifestRow = typeof imageManifest.$inferSelect;
 /** An image of a hosted repository. */
 export type ImageKey = { repositoryId: number; image: string };
 
@@ -49,7 +49,7 @@ const contentByDigest = prepared((db) =>
     .prepare(),
 );
 
-/** What it takes to send a manifest; `sha256`: where the store has its bytes. */
+/** Returns what an answer with this manifest needs; `sha256`: key of its bytes in the store. */
 export function findManifestContent(
   db: DbOrTx,
   key: ImageKey,
@@ -73,12 +73,12 @@ const byTag = prepared((db) =>
     .prepare(),
 );
 
-/** The digest of the manifest that a tag names. */
+/** Returns the digest of the manifest that a tag names. */
 export function findTag(db: DbOrTx, key: ImageKey, tag: string): string | undefined {
   return byTag(db).get({ ...key, tag })?.digest;
 }
 
-export type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
+type ImageBlob = { id: number; sha256: string; size: number; lastModifiedDate: number };
 
 const blobAt = prepared((db) =>
   db
@@ -99,19 +99,19 @@ const blobAt = prepared((db) =>
     .prepare(),
 );
 
-/** A blob of this image; what only other images have is not there. */
+/** Finds a blob of this image; blobs that only other images have do not count. */
 export function findImageBlob(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): ImageBlob | undefined {
   return blobAt(db).get({ repositoryId, fullPath: blobPath(image, digest) });
 }
 
-/** Keeps a blob that no manifest names yet from being let go, because somebody will push one. */
+/** Postpones the sweep of a blob that no manifest names yet, because a client will push one. */
 export function touchImageBlob(db: DbOrTx, { id }: ImageBlob, now: number): void {
   db.update(node).set({ lastModifiedDate: now }).where(eq(node.id, id)).run();
 }
 
-export type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
+type ImageReferrer = Pick<ImageManifestRow, "mediaType" | "digest" | "size" | "artifactType" | "annotations">;
 
-/** What is attached to a digest, in the order of its coming. */
+/** Returns the manifests attached to a digest, in the order of their arrival. */
 export function listReferrers(
   db: DbOrTx,
   { repositoryId, image }: ImageKey,

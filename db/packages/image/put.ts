@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { blobPath, manifestPath } from "../../../domain/image/layout.ts";
 import type { ManifestFacts, ManifestPart } from "../../../domain/image/push.ts";
 import { attachedTo } from "../../../domain/reference.ts";
+import { auditBy, type By } from "../../audit.ts";
 import { getNode, statPaths } from "../../content/nodes.ts";
 import { type Db, write } from "../../open.ts";
 import { putNodes, type PutResult } from "../../content/put-nodes.ts";
@@ -11,19 +12,19 @@ import { type CosignTag, isOwnTag } from "./own-tags.ts";
 import { imageSize, tagsAbove } from "./tree.ts";
 import { type PackageRepository, putVersion, tellVersion, type VersionRow } from "../versions.ts";
 
-type By = { user: string; now: number };
-
-/** A part of an image; `sha256`: of its content, which is registered. */
-export type ImagePart = { image: string; digest: string; sha256: string };
-/** A manifest to be, with the tags that name it. */
-export type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
-
-/** `blocked`: a name of the image is that of a file. */
-export type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+/** A part of an image; `sha256`: of its content, which is registered in the store. */
+type ImagePart = { image: string; digest: string; sha256: string };
+/** A manifest to be written, with the tags that name it. */
+type ManifestEntry = ImagePart & { size: number; facts: ManifestFacts; tags: readonly string[] };
 
 /**
- * Makes a manifest of an image and moves the tags to it, unless something that it names is not there. One transaction;
- * REAL_TIME hears of it.
+ * `lacking`: parts that the image does not have; `blocked`: a name of the image is that of a file.
+ */
+type ManifestResult = { kind: "put" } | { kind: "lacking"; digests: string[] } | { kind: "blocked" };
+
+/**
+ * Writes a manifest of an image and moves the tags to it, unless a part that it names is missing.
+ * One transaction, in which the log of REAL_TIME gets its events.
  */
 export function putImageManifest(db: Db, repository: PackageRepository, entry: ManifestEntry, by: By): ManifestResult {
   return write(db, () => {
@@ -41,7 +42,7 @@ export function putImageManifest(db: Db, repository: PackageRepository, entry: M
   });
 }
 
-/** Makes a registered content a blob of an image. */
+/** Makes registered content a blob of an image. */
 export function putImageBlob(
   db: Db,
   repository: PackageRepository,
@@ -70,7 +71,7 @@ const keyOf = ({ id }: PackageRepository, { image }: Pick<ManifestEntry, "image"
 
 type PresentPart = ManifestPart & { size: number };
 
-/** The parts that this image has, with their true sizes. */
+/** Returns the parts that this image has, with their true sizes. */
 function present(db: Db, repository: PackageRepository, { image, facts }: ManifestEntry, now: number): PresentPart[] {
   const pathOf = ({ digest, manifest }: ManifestPart) => (manifest ? manifestPath : blobPath)(image, digest);
   const found = statPaths(db, repository.id, facts.parts.map(pathOf), now);
@@ -112,39 +113,43 @@ function putRow(
   const rows = JSON.stringify(parts.map((part) => [part.digest, part.manifest ? 1 : 0, part.size]));
   db.run(sql`
     INSERT INTO ${imageReference} (manifest_id, digest, manifest, size)
-    SELECT ${manifestId}, value ->> 0, value ->> 1, value ->> 2 FROM json_each(${rows}) WHERE true ON CONFLICT DO NOTHING`);
+    SELECT ${manifestId}, value ->> 0, value ->> 1, value ->> 2
+    FROM json_each(${rows})
+    WHERE true
+    ON CONFLICT DO NOTHING`);
 }
 
 /**
- * A tag that names the same manifest already stays as it is. One that attaches something is told as a change of what it
- * is attached to.
+ * Sets a tag; one that already names this manifest stays as it is. A tag that attaches something
+ * counts as a change of its subject.
  */
-function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag: string, { user, now }: By): void {
+function putTag(db: Db, repository: PackageRepository, entry: ManifestEntry, tag: string, by: By): void {
   const key = keyOf(repository, entry);
   if (findTag(db, key, tag) === entry.digest) return;
-  const audit = { createdBy: user, createdDate: now, lastModifiedBy: user, lastModifiedDate: now };
   const size = imageSize(db, key, entry.digest);
   const made = putVersion(
     db,
     repository.id,
     entry.image,
     { name: tag, digest: entry.digest, size, complete: true, document: documentOf(tag, entry.facts) },
-    audit,
+    auditBy(by),
   );
   const named = attachedTo(tag);
-  if (named) tellAbove(db, repository, entry.image, named.subject, now);
-  if (!named || isOwn(db, made)) tellVersion(db, repository, entry.image, made, now);
+  if (named) tellAbove(db, repository, entry.image, named.subject, by.now);
+  if (!named || isOwn(db, made)) tellVersion(db, repository, entry.image, made, by.now);
 }
 
-/** Kept of a tag that is named like one of cosign's, for its row alone does not tell what it names. */
+/**
+ * Returns the document of a tag that is named like one of cosign's, because the row's other columns
+ * do not say what its manifest is.
+ */
 const documentOf = (tag: string, { cosigns }: ManifestFacts): CosignTag | null =>
   attachedTo(tag)?.suffix ? { cosigns } : null;
 
 function isOwn(db: Db, { id }: Pick<VersionRow, "id">): boolean {
-  return (
-    db.get<{ own: 0 | 1 }>(sql`SELECT ${isOwnTag(version)} AS own FROM ${version} WHERE ${version.id} = ${id}`)?.own ===
-    1
-  );
+  const row = db.get<{ own: 0 | 1 } | undefined>(sql`
+    SELECT ${isOwnTag(version)} AS own FROM ${version} WHERE ${version.id} = ${id}`);
+  return row?.own === 1;
 }
 
 function tellAbove(db: Db, repository: PackageRepository, image: string, subject: string, now: number): void {

@@ -5,24 +5,28 @@ import type { VersionRow } from "../versions.ts";
 import { isOwnTag } from "./own-tags.ts";
 import type { ImageKey } from "./find.ts";
 
-/** Bytes of a manifest with all its children, configs and layers, each counted once. */
+/** Returns the bytes of a manifest with all its children, configs and layers, each counted once. */
 export function imageSize(db: DbOrTx, { repositoryId, image }: ImageKey, digest: string): number {
   const row = db.get<{ size: number }>(sql`
     WITH RECURSIVE part(digest, size, manifest) AS (
-      SELECT digest, size, 1 FROM image_manifest WHERE repository_id = ${repositoryId} AND image = ${image} AND digest = ${digest}
+      SELECT digest, size, 1 FROM image_manifest
+      WHERE repository_id = ${repositoryId} AND image = ${image} AND digest = ${digest}
       UNION
       SELECT image_reference.digest, image_reference.size, image_reference.manifest FROM part
-        JOIN image_manifest AS owner ON owner.repository_id = ${repositoryId} AND owner.image = ${image} AND owner.digest = part.digest
-        JOIN image_reference ON image_reference.manifest_id = owner.id
-        WHERE part.manifest
+      JOIN image_manifest AS owner
+        ON owner.repository_id = ${repositoryId}
+        AND owner.image = ${image}
+        AND owner.digest = part.digest
+      JOIN image_reference ON image_reference.manifest_id = owner.id
+      WHERE part.manifest
     )
     SELECT coalesce(sum(size), 0) AS size FROM part`);
   return row?.size ?? 0;
 }
 
 /**
- * The tags that a manifest belongs to, and whether each is an artifact of its own: its own tags, those of the indexes
- * it is in, and those of what it is attached to.
+ * Returns the tags that a manifest belongs to: its own tags, those of the indexes it is in, and
+ * those of its subject. `own`: whether the tag is an artifact of its own.
  */
 export function tagsAbove(
   db: DbOrTx,
@@ -34,22 +38,33 @@ export function tagsAbove(
       VALUES (${digest})
       UNION
       SELECT parent.digest FROM above
-        JOIN image_reference ON image_reference.digest = above.digest AND image_reference.manifest
-        JOIN image_manifest AS parent ON parent.id = image_reference.manifest_id AND parent.repository_id = ${repositoryId} AND parent.image = ${image}
+      JOIN image_reference
+        ON image_reference.digest = above.digest
+        AND image_reference.manifest
+      JOIN image_manifest AS parent
+        ON parent.id = image_reference.manifest_id
+        AND parent.repository_id = ${repositoryId}
+        AND parent.image = ${image}
       UNION
       SELECT attached.subject FROM above
-        JOIN image_manifest AS attached ON attached.repository_id = ${repositoryId} AND attached.image = ${image} AND attached.digest = above.digest
-        WHERE attached.subject IS NOT NULL
+      JOIN image_manifest AS attached
+        ON attached.repository_id = ${repositoryId}
+        AND attached.image = ${image}
+        AND attached.digest = above.digest
+      WHERE attached.subject IS NOT NULL
     )
     SELECT version.name AS name, version.digest AS digest, ${isOwnTag(version)} AS own FROM above
-      JOIN version ON version.digest = above.digest
-      JOIN package ON package.id = version.package_id AND package.repository_id = ${repositoryId} AND package.name = ${image}`);
+    JOIN version ON version.digest = above.digest
+    JOIN package
+      ON package.id = version.package_id
+      AND package.repository_id = ${repositoryId}
+      AND package.name = ${image}`);
   return rows.map((row) => ({ ...row, complete: true }));
 }
 
 /**
- * The manifests that hang on others: children of indexes and what is attached, by subject or by a tag that says so. The
- * given ones included.
+ * Returns the given manifests and those that depend on them: children of indexes, and manifests
+ * attached by subject or by tag.
  */
 export function manifestsBelow(db: DbOrTx, { repositoryId, image }: ImageKey, digests: readonly string[]): Set<string> {
   const rows = db.all<{ digest: string }>(sql`
@@ -57,21 +72,34 @@ export function manifestsBelow(db: DbOrTx, { repositoryId, image }: ImageKey, di
       SELECT value FROM json_each(${JSON.stringify(digests)})
       UNION
       SELECT image_reference.digest FROM below
-        JOIN image_manifest AS owner ON owner.repository_id = ${repositoryId} AND owner.image = ${image} AND owner.digest = below.digest
-        JOIN image_reference ON image_reference.manifest_id = owner.id AND image_reference.manifest
+      JOIN image_manifest AS owner
+        ON owner.repository_id = ${repositoryId}
+        AND owner.image = ${image}
+        AND owner.digest = below.digest
+      JOIN image_reference
+        ON image_reference.manifest_id = owner.id
+        AND image_reference.manifest
       UNION
       SELECT attached.digest FROM below
-        JOIN image_manifest AS attached ON attached.repository_id = ${repositoryId} AND attached.image = ${image} AND attached.subject = below.digest
+      JOIN image_manifest AS attached
+        ON attached.repository_id = ${repositoryId}
+        AND attached.image = ${image}
+        AND attached.subject = below.digest
       UNION
       SELECT version.digest FROM below
-        JOIN package ON package.repository_id = ${repositoryId} AND package.name = ${image}
-        JOIN version ON version.package_id = package.id AND version.name IN (${attachedTags(sql`below.digest`)}) AND NOT ${isOwnTag(version)}
+      JOIN package ON package.repository_id = ${repositoryId} AND package.name = ${image}
+      JOIN version
+        ON version.package_id = package.id
+        AND version.name IN (${attachedTags(sql`below.digest`)})
+        AND NOT ${isOwnTag(version)}
     )
     SELECT digest FROM below`);
   return new Set(rows.map(({ digest }) => digest));
 }
 
-/** The tags by which clients attach things to a digest (domain/reference.ts, attachedTo). */
+/**
+ * SQL: the tags by which clients attach manifests to a digest (domain/reference.ts, attachedTo).
+ */
 export const attachedTags = (digest: ReturnType<typeof sql>) => {
   const tag = sql`replace(${digest}, ':', '-')`;
   return sql`${tag}, ${tag} || '.sig', ${tag} || '.att', ${tag} || '.sbom'`;

@@ -1,17 +1,21 @@
 import { eq, sql } from "drizzle-orm";
 import { mavenFolder } from "../../../domain/maven/layout.ts";
 import { foldersAbove, parentOf } from "../../../domain/path.ts";
+import { auditBy } from "../../audit.ts";
 import { type Db, type DbOrTx, write } from "../../open.ts";
 import { packages, version } from "../../schema/packages.ts";
 import { inTurn } from "../../turns.ts";
 import { recordMavenFiles } from "./record.ts";
 import { findPackage, findVersion, type PackageRepository } from "../versions.ts";
 
-/** Versions and files of one transaction, so that nobody waits for long. */
+/** Versions and files of one transaction, so that others wait only briefly. */
 const VERSIONS = 100;
 const FILES = 500;
 
-/** Deletes a version with all that is in its folder, and the package with its last version. False: it is not there. */
+/**
+ * Deletes a version with everything in its folder, and the package with its last version. Returns
+ * false when there is no such version.
+ */
 export async function deleteMavenVersion(
   db: Db,
   repository: PackageRepository,
@@ -25,7 +29,10 @@ export async function deleteMavenVersion(
   return true;
 }
 
-/** The same of all versions of a package. What was interrupted is finished by asking again. */
+/**
+ * Deletes all versions of a package as `deleteMavenVersion` does, and the package. Repeating an
+ * interrupted call finishes it. Returns false when there is no such package.
+ */
 export async function deleteMavenPackage(
   db: Db,
   repository: PackageRepository,
@@ -48,35 +55,38 @@ type Deletion = { repository: PackageRepository; packageName: string; now: numbe
 async function deleteVersions(db: Db, deletion: Deletion, names: readonly string[]): Promise<void> {
   for (let at = 0; at < names.length; at += VERSIONS) {
     const some = names.slice(at, at + VERSIONS);
-    // What is deployed after the last step of a version is a new version, and stays.
+    // A file deployed after the last step of a version makes a new version, which stays.
     while ((await inTurn(() => write(db, (tx) => deleteSome(tx, deletion, some)))) === FILES);
   }
 }
 
-/** At most FILES files of the versions; with the last of them their rows and folders. Answers how many files went. */
+/**
+ * Deletes at most FILES files of the versions, and with the last of them the rows and folders.
+ * Returns how many files went.
+ */
 function deleteSome(tx: DbOrTx, { repository, packageName, now }: Deletion, names: readonly string[]): number {
   const own = names.map((name) => mavenFolder(packageName, name));
   const folders = JSON.stringify(own);
-  // "0" is what follows "/".
+  // "0" is the character after "/".
   const files = tx.all<{ id: number; path: string; sha256: string }>(sql`
     SELECT node.id, full_path AS path, sha256 FROM json_each(${folders}) AS wanted
-    CROSS JOIN node ON repository_id = ${repository.id} AND full_path > wanted.value || '/' AND full_path < wanted.value || '0'
-    WHERE folder = 0 LIMIT ${FILES}`);
-  tx.run(
-    sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ sha256 }) => sha256))}))`,
-  );
-  tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${JSON.stringify(files.map(({ id }) => id))}))`);
+    CROSS JOIN node
+      ON repository_id = ${repository.id}
+      AND full_path > wanted.value || '/'
+      AND full_path < wanted.value || '0'
+    WHERE folder = 0
+    LIMIT ${FILES}`);
+  const digests = JSON.stringify(files.map(({ sha256 }) => sha256));
+  const ids = JSON.stringify(files.map(({ id }) => id));
+  tx.run(sql`
+    UPDATE blob SET touched_date = ${now}
+    WHERE sha256 IN (SELECT value FROM json_each(${digests}))`);
+  tx.run(sql`DELETE FROM node WHERE id IN (SELECT value FROM json_each(${ids}))`);
   const last = files.length < FILES;
   if (last) deleteRows(tx, { repository, packageName, now }, names, folders);
-  // A folder inside may be a version of another package.
+  // A folder inside a deleted one may be a version of another package.
   const left = files.map(({ path }) => path).filter((path) => !last || !own.includes(parentOf(path)));
-  recordMavenFiles(
-    tx,
-    repository,
-    left,
-    { createdBy: "", createdDate: now, lastModifiedBy: "", lastModifiedDate: now },
-    now,
-  );
+  recordMavenFiles(tx, repository, left, auditBy({ user: "", now }), now);
   return files.length;
 }
 
@@ -89,29 +99,40 @@ function deleteRows(
   tx.run(sql`
     DELETE FROM node WHERE folder = 1 AND id IN (
       SELECT node.id FROM json_each(${folders}) AS gone
-      CROSS JOIN node ON repository_id = ${repository.id} AND full_path >= gone.value AND full_path < gone.value || '0' AND (full_path = gone.value OR full_path > gone.value || '/')
+      CROSS JOIN node
+        ON repository_id = ${repository.id}
+        AND full_path >= gone.value
+        AND full_path < gone.value || '0'
+        AND (full_path = gone.value OR full_path > gone.value || '/')
     )`);
   deleteEmptyFolders(tx, repository.id, foldersAbove(mavenFolder(packageName, "any")));
   const owner = findPackage(tx, repository.id, packageName);
   if (!owner) return;
-  tx.run(
-    sql`DELETE FROM version WHERE package_id = ${owner.id} AND name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`,
-  );
+  tx.run(sql`
+    DELETE FROM version
+    WHERE package_id = ${owner.id}
+      AND name IN (SELECT value FROM json_each(${JSON.stringify(names)}))`);
   tx.update(packages)
     .set({ lastModifiedDate: sql`max(${packages.lastModifiedDate}, ${now})` })
     .where(eq(packages.id, owner.id))
     .run();
-  tx.run(
-    sql`DELETE FROM package WHERE id = ${owner.id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`,
-  );
+  tx.run(sql`
+    DELETE FROM package
+    WHERE id = ${owner.id}
+      AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${owner.id})`);
 }
 
-/** From the innermost on, up to one that has something in it. */
+/** Deletes empty folders from the innermost outwards, up to the first that is not empty. */
 function deleteEmptyFolders(tx: DbOrTx, repositoryId: number, folders: string[]): void {
   for (const folder of folders.toReversed()) {
     const { changes } = tx.run(sql`
-      DELETE FROM node WHERE repository_id = ${repositoryId} AND full_path = ${folder} AND folder = 1
-      AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`);
+      DELETE FROM node
+      WHERE repository_id = ${repositoryId}
+        AND full_path = ${folder}
+        AND folder = 1
+        AND NOT EXISTS (
+          SELECT 1 FROM node AS child
+          WHERE child.repository_id = ${repositoryId} AND child.parent = ${folder})`);
     if (changes === 0) return;
   }
 }

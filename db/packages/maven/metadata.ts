@@ -8,7 +8,7 @@ import { findPackage } from "../versions.ts";
 
 type Folder = { group: string; artifact: string };
 
-/** The artifact whose versions lie in the folder `path`, if it is one. */
+/** Returns the artifact whose versions lie in the folder `group/artifact`, if there is one. */
 export function artifactIn(db: DbOrTx, repositoryId: number, { group, artifact }: Folder): ArtifactMetadata | null {
   const found = findPackage(db, repositoryId, `${group}:${artifact}`);
   if (!found) return null;
@@ -20,7 +20,7 @@ export function artifactIn(db: DbOrTx, repositoryId: number, { group, artifact }
   return { group, artifact, versions, lastUpdated: found.lastModifiedDate };
 }
 
-/** The files of a snapshot; null where there is none. */
+/** Returns the files of a snapshot version; null when there is none. */
 export function snapshotIn(
   db: DbOrTx,
   repositoryId: number,
@@ -31,17 +31,22 @@ export function snapshotIn(
   return files.length > 0 ? files : null;
 }
 
-/** The artifacts of a group that are plugins by their POM and are named as plugins are. */
+/** Returns the artifacts of a group that are plugins by their POM and are named as plugins are. */
 export function pluginsIn(db: DbOrTx, repositoryId: number, group: string): string[] {
-  // ";" is what follows ":".
+  // ";" is the character after ":".
   const rows = db.all<{ name: string }>(sql`
-    SELECT name FROM package WHERE repository_id = ${repositoryId} AND name > ${`${group}:`} AND name < ${`${group};`}
-    AND (name GLOB '*:maven-*-plugin' OR name GLOB '*-maven-plugin')
-    AND EXISTS (SELECT 1 FROM version, json_each(version.document, '$.packagings') AS pom WHERE version.package_id = package.id AND pom.value = 'maven-plugin')`);
+    SELECT name FROM package
+    WHERE repository_id = ${repositoryId}
+      AND name > ${`${group}:`}
+      AND name < ${`${group};`}
+      AND (name GLOB '*:maven-*-plugin' OR name GLOB '*-maven-plugin')
+      AND EXISTS (
+        SELECT 1 FROM version, json_each(version.document, '$.packagings') AS pom
+        WHERE version.package_id = package.id AND pom.value = 'maven-plugin')`);
   return rows.map(({ name }) => name.slice(group.length + 1));
 }
 
-/** Those of the artifacts of a group that are there. */
+/** Returns those of the artifacts of a group that exist. */
 export function knownArtifacts(
   db: DbOrTx,
   repositoryId: number,

@@ -11,8 +11,8 @@ import {
   parseMavenPath,
   versionDigest,
 } from "../../../domain/maven/layout.ts";
+import type { Audit } from "../../audit.ts";
 import type { DbOrTx } from "../../open.ts";
-import type { Audit } from "../../content/put-nodes.ts";
 import { node } from "../../schema/content.ts";
 import { packages } from "../../schema/packages.ts";
 import {
@@ -32,7 +32,7 @@ export type Packagings = ReadonlyMap<string, string>;
 /** A file of a version that is a node. */
 export type MavenNode = MavenFile & { path: string; sha256: string; size: number; lastModifiedDate: number };
 
-/** All files of a version, of any of its builds. */
+/** Returns all files of a version, of all its builds. */
 export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string, version: string): MavenNode[] {
   const { fullPath: path, sha256, size, lastModifiedDate } = node;
   const where = and(
@@ -48,7 +48,8 @@ export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string
     .flatMap((row): MavenNode[] => {
       const file = isChecksum(row.path) ? null : parseMavenPath(row.path);
       if (!file || row.sha256 === null) return [];
-      // Field by field: a snapshot may have thousands of files, and spreading is what they would wait for.
+      // Field by field: a snapshot may have thousands of files, and spreading them would dominate
+      // the run time.
       const { group, artifact, classifier, extension, build } = file;
       return [
         {
@@ -68,10 +69,10 @@ export function mavenFiles(db: DbOrTx, repositoryId: number, packageName: string
 }
 
 /**
- * Brings the versions in step with their files, in the transaction that made, changed or deleted the nodes at `paths`:
- * makes them, changes them, tells of those that are complete, drops those without files. Paths outside the layout are
- * passed over. `packagings`: of the POMs among the paths; those of others are known from before. A POM of which nothing
- * is known counts as one of a jar.
+ * Brings the versions in step with their files, in the transaction that made, changed or deleted
+ * the nodes at `paths`: makes and changes versions, writes events for complete ones, deletes those
+ * without files. Paths outside the layout are ignored. `packagings`: of the POMs among the paths;
+ * those of other POMs are stored. A POM of unknown packaging counts as one of a jar.
  */
 export function recordMavenFiles(
   tx: DbOrTx,
@@ -110,7 +111,10 @@ function versionsOf(paths: readonly string[]): { packageName: string; version: s
   return [...found.values()];
 }
 
-/** The package's date tells its metadata when it last changed. */
+/**
+ * Deletes a version's row and moves the package's date, which its metadata shows as the last
+ * change.
+ */
 function dropVersion(tx: DbOrTx, row: VersionRow, now: number): void {
   deleteVersionRow(tx, row);
   tx.update(packages)
@@ -119,7 +123,7 @@ function dropVersion(tx: DbOrTx, row: VersionRow, now: number): void {
     .run();
 }
 
-/** The version as its files make it; `ready`: the files of its complete builds. */
+/** Builds the version from its files; `ready`: the files of its complete builds. */
 function judge(
   version: string,
   files: MavenNode[],
@@ -140,7 +144,10 @@ function judge(
   };
 }
 
-/** A release has one build; a snapshot one for each timestamp, and one without. */
+/**
+ * Groups the files by build. A release has one build; a snapshot has one for each timestamp, and
+ * one without.
+ */
 function byBuild(files: MavenNode[]): Map<string, MavenNode[]> {
   const builds = new Map<string, MavenNode[]>();
   for (const file of files) {
@@ -157,7 +164,10 @@ function isComplete(build: MavenNode[], packagings: Record<string, string | unde
   return pom !== undefined && (packagings[pom.sha256] === "pom" || build.some(isMainArtifact));
 }
 
-/** Kept in the version's document, for others' transactions cannot read the content of its POMs. */
+/**
+ * Reads the packagings of a version's document, where they are kept because other transactions
+ * cannot read the content of its POMs.
+ */
 function knownPackagings(row: Pick<VersionRow, "document"> | undefined): Record<string, string> {
   const kept = row?.document?.["packagings"];
   return typeof kept === "object" && kept !== null ? (kept as Record<string, string>) : {};

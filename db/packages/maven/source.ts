@@ -7,7 +7,7 @@ import { node } from "../../schema/content.ts";
 import { type Reading, sourceVersion, toVersionFile } from "../stated-source.ts";
 import type { PackageRow, VersionRow } from "../versions.ts";
 
-/** A Maven version with the files of its folder. */
+/** Reads a Maven version with the files of its folder. */
 export function readMavenVersion({ tx, repositoryId }: Reading, owner: PackageRow, row: VersionRow): SourceVersion {
   const inFolder = and(
     eq(node.repositoryId, repositoryId),

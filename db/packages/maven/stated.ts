@@ -1,19 +1,15 @@
 import { isPackaging, isRelease } from "../../../domain/maven/layout.ts";
 import type { Decided } from "../../../domain/sync.ts";
 import { decideVersion, type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
+import { auditOf } from "../../audit.ts";
 import { recordMavenFiles } from "./record.ts";
-import {
-  type Applying,
-  auditOf,
-  pairFiles,
-  setMetadata,
-  unchangeable,
-  versionThere,
-  writeFiles,
-} from "../stated-applying.ts";
+import { type Applying, pairFiles, setMetadata, unchangeable, versionThere, writeFiles } from "../stated-applying.ts";
 import { tellVersion } from "../versions.ts";
 
-/** Decides a Maven version by its files and makes those that are lacking; its row and its metadata follow from them. */
+/**
+ * Decides a declared Maven version by its files and writes the missing ones; its row and its
+ * metadata follow from them.
+ */
 export function applyMavenVersion(applying: Applying, stated: DescribedVersion): Decided<VersionAnswer> {
   const { repository, rules, has } = applying;
   const { pairs, there } = pairFiles(applying, stated.files);
@@ -57,7 +53,7 @@ export function applyMavenVersion(applying: Applying, stated: DescribedVersion):
 function settleSame(applying: Applying, stated: DescribedVersion, there: Parameters<typeof setMetadata>[2]): void {
   const { tx, repository, rules } = applying;
   const row = versionThere(applying, stated);
-  // Its POM may have come by itself, and nothing was known of its packaging.
+  // Its POM may have arrived on its own, before its packaging was known.
   if (!row?.complete)
     record(
       applying,
@@ -72,7 +68,7 @@ function record({ tx, repository, rules }: Applying, stated: DescribedVersion, p
   recordMavenFiles(tx, repository, paths, auditOf(stated), rules.now, packagingsOf(stated));
 }
 
-/** The packaging of its POMs by their sha256, as the source read it. */
+/** Returns the packagings of its POMs by their sha256, as the source read them. */
 function packagingsOf({ document }: DescribedVersion): Map<string, string> {
   const told = document?.["packagings"];
   const entries = typeof told === "object" && told !== null ? Object.entries(told) : [];

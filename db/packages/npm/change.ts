@@ -1,15 +1,14 @@
 import { eq, sql } from "drizzle-orm";
+import type { By } from "../../audit.ts";
 import type { DbOrTx } from "../../open.ts";
 import { version } from "../../schema/packages.ts";
 import { distTagsOf, markChanged, removeDistTag, setDistTag } from "./record.ts";
 import { findVersion, type PackageRepository, type PackageRow, tellVersion, type VersionRow } from "../versions.ts";
 
-export type By = { user: string; now: number };
+/** A version whose deprecation changes; `message` null: it is no longer deprecated. */
+type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & { message: string | null };
 
-/** A version that is to be deprecated (null: not any more). */
-export type Deprecation = Pick<VersionRow, "id" | "name" | "digest" | "complete"> & { message: string | null };
-
-/** Of the versions those whose deprecation is another one now. */
+/** Returns the versions whose deprecation differs from `wanted` (null: not deprecated). */
 export function changedDeprecations(
   db: DbOrTx,
   packageId: number,
@@ -33,7 +32,7 @@ export function changedDeprecations(
   });
 }
 
-/** Sets deprecations and tells of the versions; those that went meanwhile are left out. */
+/** Sets deprecations and writes an event for each version; deleted versions are skipped. */
 export function setDeprecations(
   tx: DbOrTx,
   repository: PackageRepository,
@@ -46,17 +45,18 @@ export function setDeprecations(
       row.message === null
         ? sql`json_remove(document, '$.deprecated')`
         : sql`json_set(document, '$.deprecated', ${row.message})`;
-    const { changes } = tx.run(
-      sql`UPDATE version SET document = ${document}, last_modified_by = ${user}, last_modified_date = ${now} WHERE id = ${row.id}`,
-    );
+    const { changes } = tx.run(sql`
+      UPDATE version SET
+        document = ${document}, last_modified_by = ${user}, last_modified_date = ${now}
+      WHERE id = ${row.id}`);
     if (changes > 0) tellVersion(tx, repository, owner.name, row, now);
   }
   if (deprecations.length > 0) markChanged(tx, owner.id, owner.lastModifiedDate, now);
 }
 
 /**
- * Points dist-tags at versions (null: takes the tag away) and tells of the versions they now point at; one that is not
- * there is left out.
+ * Points dist-tags at versions (null: deletes the tag) and writes an event for each version that
+ * gains one; versions that do not exist are skipped.
  */
 export function changeDistTags(
   tx: DbOrTx,

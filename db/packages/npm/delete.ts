@@ -6,12 +6,12 @@ import { version } from "../../schema/packages.ts";
 import { markChanged } from "./record.ts";
 import { findPackage, type PackageRepository, type PackageRow, type VersionRow } from "../versions.ts";
 
-/** Versions of one transaction, so that nobody waits for long. */
+/** Versions of one transaction, so that others wait only briefly. */
 const BATCH = 500;
 
 /**
- * Deletes a version with its tarball and the dist-tags that name it, and the package with its last version. False: it
- * is not there.
+ * Deletes a version with its tarball and the dist-tags that name it, and the package with its last
+ * version. Returns false when there is no such version.
  */
 export function deleteNpmVersion(
   db: Db,
@@ -23,7 +23,7 @@ export function deleteNpmVersion(
   return deleteNpmVersions(db, repository, packageName, [version], now) > 0;
 }
 
-/** The same of many; answers how many were there. */
+/** Deletes several versions and returns how many existed. */
 export function deleteNpmVersions(
   db: Db,
   repository: PackageRepository,
@@ -38,14 +38,17 @@ export function deleteNpmVersions(
   return deleted;
 }
 
-/** Deletes a package with all its versions, those of a large one in several transactions. False: it is not there. */
+/**
+ * Deletes a package with all its versions, a large one in several transactions. Returns false when
+ * there is no such package.
+ */
 export function deleteNpmPackage(db: Db, repository: PackageRepository, packageName: string, now: number): boolean {
   if (!findPackage(db, repository.id, packageName)) return false;
   while (deleteSome(db, repository, packageName, undefined, now) === BATCH);
   return true;
 }
 
-/** One transaction; answers how many versions went. */
+/** Deletes up to BATCH versions in one transaction and returns how many. */
 function deleteSome(
   db: Db,
   { id }: PackageRepository,
@@ -75,7 +78,7 @@ function deleteSome(
   });
 }
 
-/** Where the tarball of a version lies. */
+/** Returns the path of a version's tarball. */
 export function pathOf(packageName: string, { name, document }: Pick<VersionRow, "name" | "document">): string {
   const { tarball } = record(document?.["dist"]);
   return pathFrom(packageName, name, typeof tarball === "string" ? tarball : null);
@@ -91,26 +94,38 @@ function deleteRows(
   now: number,
 ): void {
   if (rows.length === 0) return;
-  tx.run(
-    sql`DELETE FROM version WHERE id IN (SELECT value FROM json_each(${JSON.stringify(rows.map((row) => row.id))}))`,
-  );
-  tx.run(
-    sql`DELETE FROM dist_tag WHERE package_id = ${id} AND version IN (SELECT value FROM json_each(${JSON.stringify(rows.map(({ name }) => name))}))`,
-  );
-  tx.run(sql`DELETE FROM package WHERE id = ${id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${id})`);
+  const ids = JSON.stringify(rows.map((row) => row.id));
+  const names = JSON.stringify(rows.map(({ name }) => name));
+  tx.run(sql`DELETE FROM version WHERE id IN (SELECT value FROM json_each(${ids}))`);
+  tx.run(sql`
+    DELETE FROM dist_tag
+    WHERE package_id = ${id} AND version IN (SELECT value FROM json_each(${names}))`);
+  tx.run(sql`
+    DELETE FROM package
+    WHERE id = ${id} AND NOT EXISTS (SELECT 1 FROM version WHERE package_id = ${id})`);
   markChanged(tx, id, lastModifiedDate, now);
 }
 
-/** With the folders that they leave empty; their contents are let go. */
+/** Deletes files and the folders that they leave empty, and dereferences the content. */
 function deleteFiles(tx: DbOrTx, repositoryId: number, paths: readonly string[], now: number): void {
-  const named = sql`repository_id = ${repositoryId} AND folder = 0 AND full_path IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`;
-  tx.run(sql`UPDATE blob SET touched_date = ${now} WHERE sha256 IN (SELECT sha256 FROM node WHERE ${named})`);
+  const named = sql`
+    repository_id = ${repositoryId}
+    AND folder = 0
+    AND full_path IN (SELECT value FROM json_each(${JSON.stringify(paths)}))`;
+  tx.run(sql`
+    UPDATE blob SET touched_date = ${now}
+    WHERE sha256 IN (SELECT sha256 FROM node WHERE ${named})`);
   tx.run(sql`DELETE FROM node WHERE ${named}`);
   for (const folder of new Set(paths.map(parentOf))) {
     for (const each of [folder, ...foldersAbove(folder).reverse()]) {
       const { changes } = tx.run(sql`
-        DELETE FROM node WHERE repository_id = ${repositoryId} AND full_path = ${each} AND folder = 1
-        AND NOT EXISTS (SELECT 1 FROM node AS child WHERE child.repository_id = ${repositoryId} AND child.parent = ${each})`);
+        DELETE FROM node
+        WHERE repository_id = ${repositoryId}
+          AND full_path = ${each}
+          AND folder = 1
+          AND NOT EXISTS (
+            SELECT 1 FROM node AS child
+            WHERE child.repository_id = ${repositoryId} AND child.parent = ${each})`);
       if (changes === 0) break;
     }
   }

@@ -6,10 +6,10 @@ import { packages, version } from "../../schema/packages.ts";
 import { distTagsOf } from "./record.ts";
 import { findVersion, type PackageRow, type VersionRow } from "../versions.ts";
 
-/** A version with its document as text: thousands of them are read at once and parsed bit by bit. */
+/** A version with its document as text: thousands are read at once and parsed bit by bit. */
 export type VersionText = { name: string; document: string; createdDate: number };
 
-/** In the order in which they came. */
+/** Returns a package's versions in the order of their arrival. */
 export function versionTexts(db: DbOrTx, packageId: number): VersionText[] {
   return db
     .select({
@@ -33,7 +33,7 @@ export function versionNames(db: DbOrTx, packageId: number): string[] {
     .map(({ name }) => name);
 }
 
-/** The dist-tags as clients see them: with a `latest`, where there is any version. */
+/** Returns the dist-tags as clients see them: with a `latest` as soon as there is any version. */
 export function shownTags(
   db: DbOrTx,
   packageId: number,
@@ -45,7 +45,7 @@ export function shownTags(
   return latest === null ? tags : new Map([["latest", latest], ...tags]);
 }
 
-/** The version that is named by itself or by a dist-tag. */
+/** Finds a version by its name or by a dist-tag. */
 export function findVersionOrTag(db: DbOrTx, packageId: number, name: string): VersionRow | undefined {
   const exact = findVersion(db, packageId, name);
   if (exact) return exact;
@@ -54,12 +54,12 @@ export function findVersionOrTag(db: DbOrTx, packageId: number, name: string): V
 }
 
 /**
- * Another version of the package that clients take for this one: it differs in build metadata only. Null where the
- * version is there itself, or none is.
+ * Returns another version of the package that clients take for this one, because only its build
+ * metadata differs. Null when the version itself exists, or no such one.
  */
 export function findTwin(db: DbOrTx, packageId: number, name: string): string | null {
   const plain = withoutBuild(name);
-  // Of a range of names, which the index finds; "," follows "+".
+  // This range of names uses the index; "," is the character after "+".
   const built = and(gt(version.name, `${plain}+`), lt(version.name, `${plain},`));
   const names = db
     .select({ name: version.name })
@@ -69,19 +69,21 @@ export function findTwin(db: DbOrTx, packageId: number, name: string): string | 
   return names.some((known) => known.name === name) ? null : (names[0]?.name ?? null);
 }
 
-/** The version whose tarball lies at that path. */
+/** Returns the version whose tarball lies at this path. */
 export function versionOfTarball(db: DbOrTx, packageId: number, path: string): string | null {
   const where = and(eq(version.packageId, packageId), sql`${version.document} ->> '$.dist.tarball' = ${path.slice(1)}`);
   return db.select({ name: version.name }).from(version).where(where).limit(1).get()?.name ?? null;
 }
 
-/** What a search looks into: of a package without `latest`, the newest version that came. */
+/** The texts that a search looks into: of `latest`; without that, of the newest arrival. */
 export type SearchRow = { id: number; name: string; description: string; keywords: string };
 
-/** The next packages by name. */
+/** Returns the next packages after the name `after`, ordered by name. */
 export function searchRows(db: DbOrTx, repositoryId: number, after: string, limit: number): SearchRow[] {
   const of = sql`(SELECT version FROM dist_tag WHERE package_id = ${packages.id} AND tag = 'latest')`;
-  const shown = sql`coalesce((SELECT id FROM version WHERE package_id = ${packages.id} AND name = ${of}), (SELECT max(id) FROM version WHERE package_id = ${packages.id}))`;
+  const shown = sql`coalesce(
+    (SELECT id FROM version WHERE package_id = ${packages.id} AND name = ${of}),
+    (SELECT max(id) FROM version WHERE package_id = ${packages.id}))`;
   return db
     .select({
       id: packages.id,
@@ -107,7 +109,8 @@ export function packagesById(db: DbOrTx, ids: readonly number[]): PackageRow[] {
 }
 
 /**
- * Changes with every change of the package, its versions and its dist-tags, and is never the same again (markChanged).
+ * Returns the package's revision: it changes with every change of the package, its versions and its
+ * dist-tags, and never repeats (markChanged).
  */
 export const revisionOf = ({ id, lastModifiedDate }: Pick<PackageRow, "id" | "lastModifiedDate">): string =>
   `${lastModifiedDate}-${id}`;

@@ -4,7 +4,10 @@ import type { DescribedVersion } from "../../../domain/sync-versions.ts";
 import type { Refusal } from "../../../domain/sync.ts";
 import { refused } from "../stated-applying.ts";
 
-/** Why an npm version cannot be: invalid names, other files than its one tarball, no document, or another digest. */
+/**
+ * Returns why a declared npm version is invalid: invalid names, other files than its one tarball,
+ * no document, or a digest that its tarball does not have.
+ */
 export function judgeNpmVersion({
   package: name,
   version,
@@ -13,16 +16,16 @@ export function judgeNpmVersion({
   document,
   distTags,
 }: DescribedVersion): Refusal | undefined {
-  if (!isNpmName(name)) return refused("name", `${JSON.stringify(name)} is no name of an npm package`);
-  if (!isNpmVersion(version)) return refused("name", `${JSON.stringify(version)} is no version of an npm package`);
+  if (!isNpmName(name)) return refused("name", `${JSON.stringify(name)} is not a valid npm package name`);
+  if (!isNpmVersion(version)) return refused("name", `${JSON.stringify(version)} is not a valid npm version`);
   const tag = distTags.find((each) => !isDistTag(each));
-  if (tag !== undefined) return refused("name", `${JSON.stringify(tag)} is no dist-tag`);
+  if (tag !== undefined) return refused("name", `${JSON.stringify(tag)} is not a valid dist-tag`);
   const path = tarballPath(name, tarballFile(name, version));
   const [tarball] = files;
   if (tarball?.path !== path || files.length > 1)
-    return refused("path", `the one file of ${name}@${version} is ${path}`);
+    return refused("path", `${name}@${version} must have exactly one file, ${path}`);
   if (document === null) return refused("content", `${name}@${version} has no document`);
   return digest === null || digest === `sha256:${tarball.sha256}`
     ? undefined
-    : refused("digest", `its tarball has the digest sha256:${tarball.sha256}, not ${digest} as stated`);
+    : refused("digest", `its tarball has the digest sha256:${tarball.sha256}, not the declared ${digest}`);
 }

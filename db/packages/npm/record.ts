@@ -1,7 +1,7 @@
 import { and, eq } from "drizzle-orm";
 import { type NpmDocument, storedDocument } from "../../../domain/npm/package.ts";
+import type { Audit } from "../../audit.ts";
 import type { DbOrTx } from "../../open.ts";
-import type { Audit } from "../../content/put-nodes.ts";
 import { distTag, packages } from "../../schema/packages.ts";
 import {
   findPackage,
@@ -12,20 +12,22 @@ import {
   type VersionRow,
 } from "../versions.ts";
 
-export type NpmVersion = {
+type NpmVersion = {
   name: string;
   version: string;
-  /** The version's document; what it says of name, version and the tarball's address is put right. */
+  /**
+   * The version's document; its name, version and tarball address are corrected when it is stored.
+   */
   document: NpmDocument;
-  /** The node `/{name}/-/{file}`, which is there. */
+  /** The node `/{name}/-/{file}`, which exists. */
   tarball: { sha256: string; size: number; file: string };
-  /** Tags to set to this version; `decideTags` chooses them in a replication. */
+  /** Tags to set to this version; in a replication `decideTags` chooses them. */
   distTags: readonly string[];
 };
 
 /**
- * Makes a version of a tarball that is a node already, or changes its document and dist-tags, and tells REAL_TIME, in
- * the caller's transaction.
+ * Makes a version of an existing tarball node, or changes its document and dist-tags, and writes
+ * the event for REAL_TIME, in the caller's transaction.
  */
 export function putNpmVersion(
   tx: DbOrTx,
@@ -49,7 +51,7 @@ export function putNpmVersion(
   return row;
 }
 
-/** A package's dist-tags as they are set; `latestVersion` says what `latest` is without one. */
+/** Returns a package's dist-tags as they were set; `latestVersion` chooses `latest` without one. */
 export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   const rows = db
     .select({ tag: distTag.tag, version: distTag.version })
@@ -60,13 +62,13 @@ export function distTagsOf(db: DbOrTx, packageId: number): Map<string, string> {
   return new Map(rows.map(({ tag, version }) => [tag, version]));
 }
 
-/** What a version says of its package. */
+/** Returns the description of a package in one version's document. */
 export function descriptionOf(db: DbOrTx, packageId: number, name: string): string | null {
   const description = findVersion(db, packageId, name)?.document?.["description"];
   return typeof description === "string" ? description : null;
 }
 
-/** Rows only: whoever changes something calls `markChanged` and `tellVersion` as well. */
+/** Changes the row only: the caller also calls `markChanged` and `tellVersion`. */
 export function setDistTag(tx: DbOrTx, packageId: number, tag: string, version: string): void {
   tx.insert(distTag)
     .values({ packageId, tag, version })
@@ -81,8 +83,8 @@ export function removeDistTag(tx: DbOrTx, packageId: number, tag: string): void 
 }
 
 /**
- * A package's last change is also what its revision is told by: each change makes it later, also within one millisecond
- * or when the clock was put back.
+ * Sets a package's date, which is also its revision: each change moves it forward, even within one
+ * millisecond or after the clock was put back. `before`: the date until now.
  */
 export function markChanged(tx: DbOrTx, packageId: number, before: number | undefined, now: number): void {
   tx.update(packages)

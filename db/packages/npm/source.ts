@@ -7,7 +7,7 @@ import type { PackageRow, VersionRow } from "../versions.ts";
 import { versionNames } from "./find.ts";
 import { distTagsOf } from "./record.ts";
 
-/** An npm version with its tarball and the dist-tags that name it. */
+/** Reads an npm version with its tarball and the dist-tags that name it. */
 export function readNpmVersion(
   { db, tx, repositoryId, now }: Reading,
   owner: PackageRow,

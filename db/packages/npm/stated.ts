@@ -5,10 +5,10 @@ import { decideTags } from "../../../domain/npm/tags.ts";
 import { sameButForBuild } from "../../../domain/npm/version.ts";
 import type { Decided } from "../../../domain/sync.ts";
 import { type DescribedVersion, needAnswer, type VersionAnswer } from "../../../domain/sync-versions.ts";
+import { auditOf } from "../../audit.ts";
 import { blobFacts } from "../../content/blobs.ts";
 import {
   type Applying,
-  auditOf,
   type JudgedVersion,
   pairFiles,
   setMetadata,
@@ -21,13 +21,13 @@ import { findPackage, tellVersion, type VersionRow } from "../versions.ts";
 import { findTwin } from "./find.ts";
 import { distTagsOf, putNpmVersion } from "./record.ts";
 
-/** An npm version as it was judged: it has a document. */
+/** A declared npm version that was judged: it has a document. */
 type Npm = DescribedVersion & { document: Record<string, unknown> };
 type Tarball = Pick<ContentFacts, "sha256" | "size">;
 
 /**
- * Decides an npm version by its tarball and makes it; a version that is there never changes but in its metadata:
- * deprecation and dist-tags.
+ * Decides a declared npm version by its tarball and makes it. Of an existing version only
+ * deprecation and dist-tags ever change.
  */
 export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Decided<VersionAnswer> {
   const { db, rules, has } = applying;
@@ -63,7 +63,7 @@ export function applyNpmVersion(applying: Applying, stated: JudgedVersion): Deci
   return { result: "made", written: 1 };
 }
 
-/** A version's digest is that of its tarball. */
+/** Returns the tarball of a version, whose digest is the version's digest. */
 const tarballOf = ({ digest, size }: VersionRow): Tarball => ({ sha256: digest.slice("sha256:".length), size });
 
 function twinOf({ tx, repository }: Applying, { package: name, version }: Npm): string | null {

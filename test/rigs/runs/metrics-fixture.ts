@@ -1,5 +1,6 @@
 import type { Db } from "../../../db/open.ts";
-import { record, task, taskCluster, taskObject } from "../../../db/schema/replication.ts";
+import { record } from "../../../db/schema/records.ts";
+import { task, taskCluster, taskObject } from "../../../db/schema/tasks.ts";
 import { SETTING_DEFAULTS, type RunSnapshot, type TaskSetting } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
 import { addDetails, endRecord } from "../api/api-rows.ts";

@@ -1,0 +1,90 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { LANES } from "../../domain/lanes.ts";
+
+/**
+ * How far planning an object has come. `planned` and `bytes` equal count and total size of its plan
+ * rows; they are updated in the transaction that adds the rows.
+ */
+export const planObject = sqliteTable(
+  "plan_object",
+  {
+    recordId: text().notNull(),
+    object: integer().notNull(),
+    planned: integer().notNull().default(0),
+    bytes: integer().notNull().default(0),
+    /** Number of listing pages received; the next page has this number. */
+    pages: integer().notNull().default(0),
+    cursor: text(),
+    complete: integer({ mode: "boolean" }).notNull().default(false),
+    /** Why listing the object failed; its run fails with this at every cluster. */
+    problem: text(),
+    /** Since when listing fails with a retryable error (ms), and how often it did in a row. */
+    firstFailure: integer(),
+    tries: integer().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.recordId, t.object] })],
+);
+
+/** The artifacts of one object of one execution, in the order of `seq` (from 1, without gaps). */
+export const plan = sqliteTable(
+  "plan",
+  {
+    recordId: text().notNull(),
+    object: integer().notNull(),
+    seq: integer().notNull(),
+    /** Full path of a file, or the package's name; with `version` it identifies the artifact. */
+    name: text().notNull(),
+    version: text().notNull().default(""),
+    size: integer(),
+    digest: text(),
+    /** Set when a constraint matched nothing: the artifact fails with this text and is not sent. */
+    problem: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.recordId, t.object, t.seq] }),
+    uniqueIndex("plan_artifact").on(t.recordId, t.object, t.name, t.version),
+  ],
+);
+
+/**
+ * One dispatched batch: a range of the plan, or the rows of `detail` that carry its number. `lease`
+ * is its epoch, which fences off earlier attempts.
+ */
+export const dispatch = sqliteTable(
+  "dispatch",
+  {
+    recordId: text().notNull(),
+    number: integer().notNull(),
+    object: integer().notNull(),
+    clusterId: text().notNull(),
+    /** The cut that made it; a repeated cut with this number returns the same batches. */
+    cut: integer().notNull(),
+    fromSeq: integer(),
+    toSeq: integer(),
+    lease: integer().notNull().default(0),
+    /** Which slots it goes to; null: it was cut before there were several kinds. */
+    lane: text({ enum: LANES }),
+    /** `project/repository` of a linked source, which may be slow in itself. */
+    source: text(),
+    /** When a worker last took it (epoch ms). */
+    takenTime: integer(),
+    /** Its worker has finished it, whole or in part. */
+    done: integer({ mode: "boolean" }).notNull().default(false),
+    /** It was finished before all artifacts of its range had begun; the others are cut again. */
+    rest: integer({ mode: "boolean" }).notNull().default(false),
+    /** Number of the batch that it is a half of. */
+    halfOf: integer(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.recordId, t.number] }),
+    index("dispatch_cut").on(t.recordId, t.clusterId, t.cut),
+    index("dispatch_range").on(t.recordId, t.clusterId, t.object, t.toSeq),
+    index("dispatch_open")
+      .on(t.clusterId)
+      .where(sql`done = 0 AND lane IS NOT NULL`),
+    index("dispatch_rest")
+      .on(t.recordId, t.clusterId, t.object)
+      .where(sql`rest = 1`),
+  ],
+);

@@ -1,0 +1,140 @@
+import { sql } from "drizzle-orm";
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import { COMPARED_BY, EXECUTION_STATUSES, VERIFIED_BY } from "../../domain/vocabulary.ts";
+import { snapshotColumn } from "./columns.ts";
+
+/**
+ * One execution. `clusterId` is "" except for REAL_TIME, where a record is one drain of one
+ * cluster.
+ */
+export const record = sqliteTable(
+  "record",
+  {
+    id: text().primaryKey(),
+    taskKey: text().notNull(),
+    clusterId: text().notNull().default(""),
+    workflowId: text().notNull(),
+    status: text({ enum: EXECUTION_STATUSES }).notNull(),
+    startTime: integer().notNull(),
+    endTime: integer(),
+    errorReason: text(),
+    snapshot: snapshotColumn().notNull(),
+    /** How many clusters the snapshot names, so that they can be counted without reading it. */
+    clusters: integer().notNull().default(0),
+    /** Set once, by a stop or by a deletion; the run ends FAILED with this reason. */
+    stopReason: text(),
+    /** What blocks the run or makes its record uncertain; null when no such problem is known. */
+    problem: text(),
+  },
+  (t) => [
+    uniqueIndex("record_running")
+      .on(t.taskKey, t.clusterId)
+      .where(sql`status = 'RUNNING'`),
+    index("record_task").on(t.taskKey, t.startTime, t.id),
+    index("record_end").on(t.status, t.endTime),
+  ],
+);
+
+/** One artifact at one cluster. Triggers keep counters over these rows in `tally`. */
+export const detail = sqliteTable(
+  "detail",
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    recordId: text().notNull(),
+    clusterId: text().notNull(),
+    object: integer().notNull(),
+    seq: integer().notNull(),
+    artifactName: text().notNull(),
+    version: text().notNull().default(""),
+    status: text({ enum: EXECUTION_STATUSES }).notNull(),
+    dispatch: integer().notNull(),
+    lease: integer().notNull(),
+    size: integer(),
+    /** Whether planning knew `size`; otherwise the transfer found it. */
+    sizePlanned: integer({ mode: "boolean" }).notNull(),
+    digest: text(),
+    conflict: integer({ mode: "boolean" }).notNull().default(false),
+    skip: integer({ mode: "boolean" }).notNull().default(false),
+    /** The strategy that was applied to a conflict; null without one. */
+    conflictStrategy: text(),
+    blobSuccess: integer().notNull().default(0),
+    blobSkip: integer().notNull().default(0),
+    blobFailed: integer().notNull().default(0),
+    nodeSuccess: integer().notNull().default(0),
+    nodeSkip: integer().notNull().default(0),
+    nodeFailed: integer().notNull().default(0),
+    bytesSent: integer().notNull().default(0),
+    /** Bytes read at the target to compare or to verify, over all attempts. */
+    bytesRead: integer().notNull().default(0),
+    compared: text({ enum: COMPARED_BY }),
+    verified: text({ enum: VERIFIED_BY }),
+    note: text(),
+    startTime: integer().notNull(),
+    endTime: integer(),
+    errorReason: text(),
+    /** This and the next three are set while the artifact waits to be tried again. */
+    again: integer({ mode: "boolean" }).notNull().default(false),
+    notBefore: integer(),
+    firstFailure: integer(),
+    uploads: text({ mode: "json" }).$type<{ digest: string; location: string; offset: number }[] | null>(),
+    tries: integer().notNull().default(0),
+    /** It has a large blob that one of the ends accepts only in a single request. */
+    whole: integer({ mode: "boolean" }).notNull().default(false),
+  },
+  (t) => [
+    uniqueIndex("detail_artifact").on(t.recordId, t.clusterId, t.object, t.seq),
+    index("detail_status").on(t.recordId, t.status, t.id),
+    index("detail_record").on(t.recordId, t.id),
+    index("detail_again")
+      .on(t.recordId, t.clusterId, t.object, t.notBefore)
+      .where(sql`again = 1`),
+    index("detail_dispatch").on(t.recordId, t.dispatch),
+  ],
+);
+
+/**
+ * Sums over `detail` for a record and cluster, kept by triggers (db/migrations): success + failed +
+ * running = number of details.
+ */
+export const tally = sqliteTable(
+  "tally",
+  {
+    recordId: text().notNull(),
+    clusterId: text().notNull(),
+    success: integer().notNull().default(0),
+    failed: integer().notNull().default(0),
+    running: integer().notNull().default(0),
+    skip: integer().notNull().default(0),
+    conflict: integer().notNull().default(0),
+    fileSuccess: integer().notNull().default(0),
+    fileFailed: integer().notNull().default(0),
+    /** Σ size of successes plus the bytes that running artifacts have sent. */
+    bytesDone: integer().notNull().default(0),
+    /** Σ size of artifacts whose size only the transfer found (images). */
+    bytesFound: integer().notNull().default(0),
+    bytesSent: integer().notNull().default(0),
+    bytesRead: integer().notNull().default(0),
+    /** Bytes granted for reading at the target to compare, out of `compareReadLimit`. */
+    compareGranted: integer().notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
+);
+
+/**
+ * A cluster's part of an execution that must not continue: FAST_FAIL, or an error of the cluster as
+ * a whole.
+ */
+export const halt = sqliteTable(
+  "halt",
+  {
+    recordId: text().notNull(),
+    clusterId: text().notNull(),
+    reason: text().notNull(),
+    /**
+     * The cluster accepted nothing for as long as a drain waits: the drain's changes are kept for
+     * the next one.
+     */
+    away: integer({ mode: "boolean" }).notNull().default(false),
+  },
+  (t) => [primaryKey({ columns: [t.recordId, t.clusterId] })],
+);
