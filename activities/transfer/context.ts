@@ -6,7 +6,7 @@ import type { ControlPlane } from "../control-plane.ts";
 import type { HttpOptions } from "../registries/http.ts";
 import type { RegistryTokens } from "../secrets/registry-token.ts";
 import type { Sealer } from "../secrets/seal.ts";
-import type { ContentSource } from "../store/source.ts";
+import type { ContentSource } from "../store/content-source.ts";
 import type { Route } from "./routes.ts";
 import type { Pool } from "./pool.ts";
 

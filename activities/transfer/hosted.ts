@@ -4,7 +4,7 @@ import { SYNC_LIMITS } from "../../domain/sync.ts";
 import type { SourceVersion, StatedVersion, VersionFile } from "../../domain/sync-versions.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Source } from "../registries/contract.ts";
-import type { ContentSource } from "../store/source.ts";
+import type { ContentSource } from "../store/content-source.ts";
 import { type Batch, type BatchDeps, whenReachable } from "./context.ts";
 
 /** What the control plane is asked for at once; it may answer fewer. */
