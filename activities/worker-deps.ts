@@ -6,7 +6,7 @@ import { createRegistryTokens } from "./secrets/registry-token.ts";
 import { createSealer } from "./secrets/seal.ts";
 import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
-import type { Route } from "./transfer/routes.ts";
+import type { Route } from "./transfer/work.ts";
 import { createPool } from "./transfer/pool.ts";
 import type { BatchDeps } from "./transfer/context.ts";
 
