@@ -1,14 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../../activities/registries/instance/client.ts";
-import { UNHURRIED } from "../../domain/slice.ts";
-import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { startProxy as startFaultProxy } from "../rigs/servers/proxy.ts";
 import {
   clientOf,
   copy,
   createSource,
+  quietHooks,
   REMOTE,
   type SourceFile,
   startInstance,
@@ -146,7 +145,7 @@ describe("a target that restarts in the middle of an upload", () => {
     const onUpload = ({ offset }: { offset: number }) => {
       if (offset === 64 * MIB) restart ??= target.stop();
     };
-    const first = await run(files, { hooks: { ...quiet, onUpload } });
+    const first = await run(files, { hooks: quietHooks({ onUpload }) });
     await restart;
     const { result } = first.outcomes[0] ?? {};
     expect(result).toMatchObject({ kind: "again", uploads: [{ offset: 64 * MIB }] });
@@ -176,7 +175,7 @@ describe("an upload that another one got in the way of", () => {
     const files = await seed(1, 3 * MIB);
     const signal = new AbortController().signal;
     const session = await client.startUpload({ sha256: files[0]?.sha256 ?? "", size: 3 * MIB }, signal);
-    await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quiet);
+    await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quietHooks());
     const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: session.id, offset: MIB }];
     const first = await run(files, { uploads });
     expect(first.outcomes[0]?.result).toMatchObject({
@@ -244,11 +243,3 @@ describe("a target that cannot be used", () => {
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
-
-const quiet = {
-  signal: new AbortController().signal,
-  slice: UNHURRIED,
-  throttle: UNLIMITED,
-  onUpload: () => undefined,
-  onBytes: () => undefined,
-};

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createImageMemory, type ImageMemory } from "../../activities/registries/oci/copy/memory.ts";
-import { UNHURRIED } from "../../domain/slice.ts";
 import { createThrottle, type Throttle, UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { failureResult } from "../../domain/failure-result.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
@@ -13,6 +12,7 @@ import {
   copy as copyFiles,
   createSource,
   type Instance,
+  quietHooks,
   startInstance,
 } from "../rigs/transfer/instance-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
@@ -67,7 +67,7 @@ describe("of another instance", () => {
       copyFiles(files.slice(at, at + 1), {
         target: client,
         content: source.source,
-        hooks: { signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined },
+        hooks: quietHooks({ signal }),
       });
     const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
     await held.isThere();
