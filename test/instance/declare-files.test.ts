@@ -35,8 +35,8 @@ const post = (body: Uint8Array, path = `/files/copies/${remote.repoName}`) =>
 const fetchFile = (path: string) => target.fetchFile(path, remote);
 const isThere = (content: Buffer) => haveBlobs(target.db, [sha256(content)], Date.now()).size > 0;
 
-describe("a batch of files", () => {
-  it("with a wrong digest fails that file alone and leaves nothing of it", async () => {
+describe("a statement of files", () => {
+  it("content with a wrong digest fails its file alone and is not stored", async () => {
     const [good, changed, alsoGood] = [randomBytes(500), randomBytes(500), randomBytes(200_000)];
     const files = [file(good, { path: "/a" }), file(randomBytes(500), { path: "/b" }), file(alsoGood, { path: "/c" })];
     const { data } = await post(frame(files, [good, changed, alsoGood]));
@@ -64,7 +64,7 @@ describe("a batch of files", () => {
     `/${"x/".repeat(600)}x`,
   ];
   it.each(badPaths.map((path) => [path.slice(0, 24), path]))(
-    "refuses the path %j and judges the others",
+    "a statement refuses the path %j and handles the other files",
     async (_shown, path) => {
       const content = randomBytes(10);
       const { status, data } = await post(
@@ -75,7 +75,7 @@ describe("a batch of files", () => {
     },
   );
 
-  it("refuses a file where a folder is and below a file", async () => {
+  it("a file is refused where the target has a folder, and below a file", async () => {
     const content = randomBytes(10);
     await post(frame([file(content, { path: "/folder/file" })], [content]));
     const files = [
@@ -95,11 +95,11 @@ describe("a batch of files", () => {
   const cut = frame([file(content)], [content]);
   it.each<[string, Buffer]>([
     ["is empty", Buffer.alloc(0)],
-    ["ends within the length", Buffer.from([0, 0])],
+    ["ends within its length field", Buffer.from([0, 0])],
     ["has a length beyond its end", Buffer.from([0, 0, 1, 0, 123, 125])],
     ["has a length of 4 GiB", Buffer.concat([Buffer.from([255, 255, 255, 255]), content])],
-    ["has no JSON", Buffer.from([0, 0, 0, 2, 123, 123])],
-    ["has a list instead of a statement", Buffer.from([0, 0, 0, 2, 91, 93])],
+    ["does not contain JSON", Buffer.from([0, 0, 0, 2, 123, 123])],
+    ["is a JSON list", Buffer.from([0, 0, 0, 2, 91, 93])],
     ["has too few content bytes", cut.subarray(0, cut.length - 1)],
     ["has too many content bytes", Buffer.concat([cut, Buffer.from([1])])],
     ["has no files", frame([], [], { files: undefined })],
@@ -108,28 +108,28 @@ describe("a batch of files", () => {
     ["has an unknown type", frame([], [], { type: "__proto__" })],
     ["has no includeMetadata", frame([], [], { includeMetadata: undefined })],
     ["has a negative size", frame([{ ...file(content), size: -1 }], [content])],
-    ["has a size that is no whole number", frame([{ ...file(content), size: 1.5 }], [content])],
-    ["has a size beyond all reason", frame([{ ...file(content), size: 1e300 }], [content])],
+    ["has a size that is not an integer", frame([{ ...file(content), size: 1.5 }], [content])],
+    ["has a size of 1e300 bytes", frame([{ ...file(content), size: 1e300 }], [content])],
     ["has a file above the limit attached", frame([{ ...file(content), size: MIB + 1 }], [content])],
     ["has a digest in capitals", frame([{ ...file(content), sha256: sha256(content).toUpperCase() }], [content])],
     ["has a digest that is a path", frame([{ ...file(content), sha256: "../../etc/passwd" }], [content])],
-    ["has metadata that are no texts", frame([{ ...file(content), metadata: { a: 1 } }], [content])],
+    ["has metadata that is not text", frame([{ ...file(content), metadata: { a: 1 } }], [content])],
     ["has no metadata", frame([{ ...file(content), metadata: null }], [content])],
-    ["has a date that is none", frame([{ ...file(content), createdDate: 1e17 }], [content])],
-    ["has a name that is none", frame([{ ...file(content), createdBy: "x".repeat(300) }], [content])],
+    ["has a date that is not valid", frame([{ ...file(content), createdDate: 1e17 }], [content])],
+    ["has a user name that is too long", frame([{ ...file(content), createdBy: "x".repeat(300) }], [content])],
     ["names a path twice", frame([file(content, { attached: false }), file(content, { attached: false })])],
     [
       "has too many files",
       frame(Array.from({ length: SYNC_LIMITS.files + 1 }, (_, i) => file(content, { path: `/${i}`, attached: false }))),
     ],
-  ])("that %s is refused whole", async (_name, body) => {
+  ])("a statement that %s is refused as a whole", async (_name, body) => {
     const { status, code, data } = await post(body);
     expect([status, code, data]).toEqual([400, 250106, null]);
     expect(await fetchFile("/f")).toBeNull();
     expect(isThere(content)).toBe(false);
   });
 
-  it("that is larger than the limits is refused before it is read", async () => {
+  it("a statement larger than the limits is refused before it is read", async () => {
     const body = Buffer.alloc(SYNC_LIMITS.contentBytes + SYNC_LIMITS.statementBytes + 5);
     expect(await post(body)).toMatchObject({ status: 413, code: 250106 });
     const head = Buffer.alloc(4);
@@ -139,7 +139,7 @@ describe("a batch of files", () => {
     });
   });
 
-  it("takes metadata under any name", async () => {
+  it("a file may have metadata with any name", async () => {
     const content = randomBytes(30);
     const metadata = JSON.parse('{"__proto__":"x","constructor":"y","":"z"}') as Record<string, string>;
     await post(frame([file(content, { metadata })], [content]));
@@ -150,7 +150,7 @@ describe("a batch of files", () => {
     expect(row).toBe('{"__proto__":"x","constructor":"y","":"z"}');
   });
 
-  it("needs its media type, a login and a hosted repository that is there", async () => {
+  it("a statement needs its media type, a login and an existing hosted repository", async () => {
     expect(await call("POST", `/files/copies/${remote.repoName}`, cut, JSON_TYPE)).toMatchObject({
       status: 415,
       code: 250119,
@@ -167,7 +167,7 @@ describe("a batch of files", () => {
   });
 });
 
-it("is documented whole", async () => {
+it("OpenAPI documents every path of the replication protocol", async () => {
   const answer = await fetch(`${target.url}/openapi.json`);
   const { paths } = (await answer.json()) as { paths: Record<string, object> };
   const ours = Object.entries(paths).filter(([path]) => path.startsWith(SYNC_PREFIX));

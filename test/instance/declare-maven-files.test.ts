@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
-describe("files that are stated one by one in a MAVEN repository", () => {
-  it("keep Maven's rules: versions follow from them, a release does not change, metadata is not taken", async () => {
+describe("files that are declared one by one to a repository of packages", () => {
+  it("files declared to a Maven repository form versions, keep releases unchanged and cannot be metadata", async () => {
     const [group, artifact] = ["com.acme", "bom"];
     const own = pom(group, artifact, "1.0", "pom");
     const at = mavenPath("com.acme:bom", "1.0", "bom-1.0.pom");
@@ -45,7 +45,7 @@ describe("files that are stated one by one in a MAVEN repository", () => {
     expect(await rig.download(at)).toEqual(own);
   });
 
-  it("are not taken in an NPM repository", async () => {
+  it("an npm repository refuses files that are declared one by one", async () => {
     const content = randomBytes(5);
     expect(await rig.stateFiles([fileAt("/a", content)], [content], {}, rig.repos.npm, "NPM")).toMatchObject({
       status: 400,

@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
-describe("a Maven version that another instance states", () => {
-  it("is asked for, then made of the attached contents with who made it and when, and told once", async () => {
+describe("a Maven version that another instance declares", () => {
+  it("a new version is needed, then created with its contents and audit fields, and has one event", async () => {
     const built = mavenVersion("com.acme:lib", "1.0", {
       ".jar": randomBytes(400),
       "-sources.jar": randomBytes(300_000),
@@ -35,7 +35,7 @@ describe("a Maven version that another instance states", () => {
     expect(rig.events(rig.repos.maven)).toHaveLength(1);
   });
 
-  it("of packaging pom is complete without a main artifact", async () => {
+  it("a version of packaging pom is complete without a main artifact", async () => {
     await rig.stateAll("MAVEN", [
       mavenVersion("com.acme:parent", "3", {}, "pom"),
       mavenVersion("com.acme:half", "3", {}),
@@ -45,7 +45,7 @@ describe("a Maven version that another instance states", () => {
     expect(rig.events(rig.repos.maven).map(({ subject }) => subject)).toEqual(["gav://com.acme:parent"]);
   });
 
-  it("has of its packaging kept what can be one", async () => {
+  it("a packaging that is not valid is not kept", async () => {
     const { stated, bytes } = mavenVersion("com.acme:odd", "1", {}, "pom");
     const [sha] = Object.keys(stated.document?.["packagings"] ?? {});
     await rig.stateAll("MAVEN", [
@@ -57,7 +57,7 @@ describe("a Maven version that another instance states", () => {
     });
   });
 
-  it("grows by files that it lacks, released or not, and keeps those that are more", async () => {
+  it("a version gains the files that it lacks and keeps its additional files, also after its release", async () => {
     const jar = randomBytes(100);
     const sources = randomBytes(90);
     await rig.stateAll("MAVEN", [
@@ -71,7 +71,7 @@ describe("a Maven version that another instance states", () => {
     expect(rig.events(rig.repos.maven)).toHaveLength(2);
   });
 
-  describe("with a file that is there with other content", () => {
+  describe("with a file that has other content at the target", () => {
     const theirs = randomBytes(50);
     const path = mavenPath("com.acme:lib", "1.0", "lib-1.0.jar");
     let ours: Built;
@@ -85,7 +85,7 @@ describe("a Maven version that another instance states", () => {
     });
 
     it.each(["SKIP", "FAST_FAIL"])(
-      "is a conflict of the whole under %s, and nothing of it is written",
+      "a version with a differing file is a conflict as a whole under %s, and none of its files is written",
       async (conflictStrategy) => {
         const other = mavenVersion("com.acme:other", "1.0");
         const answers = await rig.stateAll("MAVEN", [ours, other], { conflictStrategy });
@@ -98,7 +98,7 @@ describe("a Maven version that another instance states", () => {
       },
     );
 
-    it("is refused under OVERWRITE when it is released", async () => {
+    it("a released version with a differing file is refused under OVERWRITE", async () => {
       const [answer] = await rig.stateAll("MAVEN", [ours], { conflictStrategy: "OVERWRITE" });
       expect(answer).toMatchObject({
         result: "refused",
@@ -110,7 +110,7 @@ describe("a Maven version that another instance states", () => {
       expect(rig.nodeAt(rig.repos.maven, mavenPath("com.acme:lib", "1.0", "lib-1.0-sources.jar"))).toBeNull();
     });
 
-    it("is replaced under OVERWRITE where the repository lets releases change", async () => {
+    it("a released version is replaced under OVERWRITE where the repository allows releases to change", async () => {
       rig.target.db.$client.prepare("UPDATE repository SET allow_overwrite = 1 WHERE name = ?").run(rig.repos.maven);
       expect(await rig.stateAll("MAVEN", [ours], { conflictStrategy: "OVERWRITE" })).toEqual([
         { result: "replaced", written: 2, existing: digest },
@@ -120,7 +120,7 @@ describe("a Maven version that another instance states", () => {
     });
   });
 
-  it("of a snapshot is replaced under OVERWRITE, and later builds are added", async () => {
+  it("a snapshot with other content is replaced under OVERWRITE", async () => {
     const first = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(50) });
     const changed = mavenVersion("com.acme:lib", "2-SNAPSHOT", { ".jar": randomBytes(51) });
     await rig.stateAll("MAVEN", [first]);
@@ -132,7 +132,7 @@ describe("a Maven version that another instance states", () => {
     ]);
   });
 
-  it("whose other file stands in the way of a folder is refused whole", async () => {
+  it("a version whose folder is a file at the target is refused as a whole", async () => {
     const blocker = { path: "/com/acme/lib/1.0", content: randomBytes(9) };
     await rig.stateFiles([fileAt(blocker.path, blocker.content)], [blocker.content]);
     const built = mavenVersion("com.acme:lib", "1.0");
@@ -144,7 +144,7 @@ describe("a Maven version that another instance states", () => {
     expect(rig.rowOf(rig.repos.maven, "com.acme:lib", "1.0")).toBeUndefined();
   });
 
-  it("has metadata of its files set where they differ, with includeMetadata alone", async () => {
+  it("metadata of a version's files is set where it differs, only with includeMetadata", async () => {
     const built = mavenVersion("com.acme:lib", "1.0");
     await rig.stateAll("MAVEN", [built]);
     const marked = {
@@ -163,12 +163,16 @@ describe("a Maven version that another instance states", () => {
   it.each<[string, (version: StatedVersion) => StatedVersion, number]>([
     ["files of another version", (version) => ({ ...version, version: "9.9" }), 251011],
     ["files of another package", (version) => ({ ...version, package: "com.evil:lib" }), 251011],
-    ["a path out of the repository", (version) => changePath(version, "/../outside"), 251011],
-    ["an encoded path out of it", (version) => changePath(version, "/com/acme/lib/1.0/%2e%2e"), 251011],
+    ["a path that leaves the repository", (version) => changePath(version, "/../outside"), 251011],
+    [
+      "an encoded path that leaves the repository",
+      (version) => changePath(version, "/com/acme/lib/1.0/%2e%2e"),
+      251011,
+    ],
     ["a checksum as a file", (version) => changePath(version, "/com/acme/lib/1.0/lib-1.0.jar.sha1"), 251011],
     ["metadata as a file", (version) => changePath(version, "/com/acme/lib/1.0/maven-metadata.xml"), 251011],
     [
-      "metadata that is named as its file would be",
+      "a metadata file that has the name of an artifact file",
       (version) =>
         changePath(
           { ...version, package: "com.acme:maven", version: "metadata" },
@@ -176,8 +180,12 @@ describe("a Maven version that another instance states", () => {
         ),
       251011,
     ],
-    ["a digest that is not theirs", (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }), 251003],
-  ])("with %s is refused, the others are not", async (_, change, code) => {
+    [
+      "a digest that does not match its files",
+      (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }),
+      251003,
+    ],
+  ])("a version with %s is refused, the versions beside it are not", async (_, change, code) => {
     const built = mavenVersion("com.acme:lib", "1.0");
     const good = mavenVersion("com.acme:good", "1.0");
     const answers = await rig.stateAll("MAVEN", [{ ...built, stated: change(built.stated) }, good], {}, [

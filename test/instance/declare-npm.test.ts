@@ -13,8 +13,8 @@ beforeAll(async () => {
 afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
-describe("an npm version that another instance states", () => {
-  it("is made, with its document and dist-tags, and is there for npm at once", async () => {
+describe("an npm version that another instance declares", () => {
+  it("a declared version is created with its document and dist-tags, and npm sees it at once", async () => {
     const built = [
       npmVersion("@acme/lib", "1.0.0", { distTags: [] }),
       npmVersion("@acme/lib", "1.1.0", { distTags: ["latest", "beta"] }),
@@ -35,7 +35,7 @@ describe("an npm version that another instance states", () => {
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
-  it("with another tarball is a conflict, and refused under OVERWRITE", async () => {
+  it("a version with another tarball is a conflict, and is refused under OVERWRITE", async () => {
     const theirs = npmVersion("lib", "1.0.0");
     const ours = npmVersion("lib", "1.0.0");
     await rig.stateAll("NPM", [theirs]);
@@ -57,7 +57,7 @@ describe("an npm version that another instance states", () => {
     expect(rig.rowOf(rig.repos.npm, "lib", "1.0.0")?.digest).toBe(digest);
   });
 
-  it("changes its metadata where they differ: deprecation and dist-tags, of which latest never goes back", async () => {
+  it("a declaration updates deprecation and dist-tags, but never moves latest back", async () => {
     const tarballs = [randomBytes(10), randomBytes(11), randomBytes(12)] as const;
     const version = (name: string, i: 0 | 1 | 2, distTags: string[], more = {}) =>
       npmVersion("lib", name, { tarball: tarballs[i], distTags, more });
@@ -78,7 +78,7 @@ describe("an npm version that another instance states", () => {
     expect((await rig.packument("lib"))?.versions["1.0.0"]).not.toHaveProperty("deprecated");
   });
 
-  it("stays as it was published but for its deprecation, whatever another document says of the same tarball", async () => {
+  it("another document of the same tarball changes the deprecation only", async () => {
     const tarball = randomBytes(10);
     await rig.stateAll("NPM", [npmVersion("lib", "1.0.0", { tarball, more: { license: "MIT" } })]);
     const before = (await rig.packument("lib"))?.versions["1.0.0"];
@@ -94,12 +94,13 @@ describe("an npm version that another instance states", () => {
     expect(rig.events(rig.repos.npm)).toHaveLength(2);
   });
 
-  it("is refused beside one that differs in build metadata only, whatever the strategy, and nothing of it is asked for", async () => {
+  it("a version that differs from another in build metadata only is refused under every strategy", async () => {
     const [plain, built, other] = ["1.0.0", "1.0.0+build.5", "1.0.1+build.5"].map((version) =>
       npmVersion("lib", version),
     ) as [Built, Built, Built];
     const message =
-      "lib@1.0.0+build.5 and lib@1.0.0 differ in their build metadata only, which npm ignores: publish it under a higher version";
+      "lib@1.0.0+build.5 and lib@1.0.0 differ in their build metadata only, which npm ignores: " +
+      "publish it under a higher version";
     expect(await rig.stateAll("NPM", [plain, built, other])).toEqual([
       { result: "made", written: 1 },
       { result: "refused", code: 251020, message },
@@ -114,7 +115,7 @@ describe("an npm version that another instance states", () => {
     expect(Object.keys((await rig.packument("lib"))?.versions ?? {})).toEqual(["1.0.0", "1.0.1+build.5"]);
   });
 
-  it("that was stored beside its twin by an earlier release is the same when it comes again", async () => {
+  it("a version that an earlier release stored beside its twin is the same when it is declared again", async () => {
     const [plain, built] = [npmVersion("lib", "1.0.0"), npmVersion("lib", "1.0.1")];
     await rig.stateAll("NPM", [plain, built]);
     rig.target.db.$client
@@ -124,7 +125,7 @@ describe("an npm version that another instance states", () => {
     expect(await rig.stateAll("NPM", [plain, again], {}, [])).toEqual([{ result: "same" }, { result: "same" }]);
   });
 
-  it("without includeMetadata gets a missing latest and nothing more", async () => {
+  it("a version without includeMetadata sets a missing latest and no other metadata", async () => {
     const built = npmVersion("lib", "1.0.0", { distTags: ["latest", "beta"], more: { deprecated: "no" } });
     await rig.stateAll("NPM", [built], { includeMetadata: false });
     const found = await rig.packument("lib");
@@ -134,7 +135,7 @@ describe("an npm version that another instance states", () => {
 
   it.each<[string, (version: StatedVersion) => StatedVersion, number]>([
     ["a hostile name", (version) => ({ ...version, package: "../x" }), 250105],
-    ["a version that is none", (version) => ({ ...version, version: "latest" }), 250105],
+    ["a version that is not valid", (version) => ({ ...version, version: "latest" }), 250105],
     ["a tag that is a version", (version) => ({ ...version, distTags: ["1.0.0"] }), 250105],
     ["another place for its tarball", (version) => changePath(version, "/other/-/lib-1.0.0.tgz"), 251011],
     [
@@ -146,8 +147,12 @@ describe("an npm version that another instance states", () => {
       251011,
     ],
     ["no document", (version) => ({ ...version, document: null }), 250106],
-    ["a digest that is not its tarball's", (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }), 251003],
-  ])("with %s is refused", async (_, change, code) => {
+    [
+      "a digest that does not match its tarball",
+      (version) => ({ ...version, digest: `sha256:${"0".repeat(64)}` }),
+      251003,
+    ],
+  ])("a version with %s is refused", async (_, change, code) => {
     const built = npmVersion("lib", "1.0.0");
     expect(await rig.stateAll("NPM", [{ ...built, stated: change(built.stated) }])).toMatchObject([
       { result: "refused", code, message: expect.any(String) },
@@ -155,7 +160,7 @@ describe("an npm version that another instance states", () => {
     expect(rig.events(rig.repos.npm)).toEqual([]);
   });
 
-  it("with a hostile document pollutes nothing", async () => {
+  it("a hostile document does not pollute prototypes", async () => {
     const built = npmVersion("lib", "1.0.0");
     const hostile = JSON.parse(
       `{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}`,

@@ -17,7 +17,7 @@ afterAll(() => rig.stop());
 beforeEach(() => rig.renew());
 
 describe("a document that is nested too deeply", () => {
-  it("is refused, and the versions beside it are not", async () => {
+  it("a version with a document nested too deeply is refused, the versions beside it are not", async () => {
     const deep = npmVersion("deep", "1.0.0", { more: { nested: "HERE" } });
     const good = npmVersion("good", "1.0.0");
     const contents = [deep, good].flatMap(({ bytes }) => [...bytes.values()]);
@@ -40,7 +40,7 @@ describe("a document that is nested too deeply", () => {
 });
 
 describe("many versions in one statement", () => {
-  it("are all stopped behind a conflict under FAST_FAIL", async () => {
+  it("all versions behind a conflict are stopped under FAST_FAIL", async () => {
     const built = Array.from({ length: 50 }, (_, i) => npmVersion("lib", `1.0.${i}`));
     await rig.stateAll("NPM", [npmVersion("lib", "1.0.10")]);
     const answers = await rig.stateAll("NPM", built, { conflictStrategy: "FAST_FAIL" });
@@ -52,8 +52,8 @@ describe("many versions in one statement", () => {
   });
 });
 
-describe("contents behind a statement", () => {
-  it("that arrive damaged damage their version alone and are not kept", async () => {
+describe("contents attached to a statement", () => {
+  it("a content that arrives damaged fails its version alone and is not stored", async () => {
     const [good, bad] = [npmVersion("good", "1.0.0"), npmVersion("bad", "1.0.0")];
     const [content] = [...good.bytes.values()];
     const [lost] = [...bad.bytes.values()];
@@ -72,7 +72,7 @@ describe("contents behind a statement", () => {
     expect(await rig.packument("bad")).toBeNull();
   });
 
-  it("may come ahead of their version", async () => {
+  it("contents may arrive before their version is declared", async () => {
     const built = mavenVersion("com.acme:lib", "1.0");
     expect(await rig.stateAll("MAVEN", [], {}, [...built.bytes.values()])).toEqual([]);
     expect(await rig.stateAll("MAVEN", [built], {}, [])).toEqual([{ result: "made", written: 2 }]);
@@ -85,7 +85,7 @@ describe("a statement of versions", () => {
   const large = randomBytes(SYNC_LIMITS.fileBytes + 1);
 
   it.each<[string, () => Buffer]>([
-    ["is no JSON", () => Buffer.concat([Buffer.from([0, 0, 0, 4]), Buffer.from("nope")])],
+    ["is not JSON", () => Buffer.concat([Buffer.from([0, 0, 0, 4]), Buffer.from("nope")])],
     ["ends early", () => frame("NPM", [stated], [...built.bytes.values()]).subarray(0, -1)],
     ["has bytes left over", () => Buffer.concat([frame("NPM", [stated]), randomBytes(3)])],
     ["names a version twice", () => frame("NPM", [stated, stated])],
@@ -100,16 +100,16 @@ describe("a statement of versions", () => {
         ),
     ],
     ["has a version without files", () => frame("NPM", [{ ...stated, files: [] }])],
-    ["has a list for a document", () => frame("NPM", [{ ...stated, document: [] }])],
+    ["has a JSON list as its document", () => frame("NPM", [{ ...stated, document: [] }])],
     ["has no strategy", () => frame("NPM", [stated], [], { conflictStrategy: "WHATEVER" })],
     ["is of another type", () => frame("MAVEN", [])],
-    ["is of a type that is stated otherwise", () => frame("GENERIC", [])],
-  ])("that %s is refused and changes nothing", async (_, body) => {
+    ["is of a type without versions", () => frame("GENERIC", [])],
+  ])("a statement of versions that %s is refused and changes nothing", async (_, body) => {
     expect(await rig.post(rig.repos.npm, body())).toMatchObject({ status: 400, code: 250106 });
     expect(rig.events(rig.repos.npm)).toEqual([]);
   });
 
-  it("that is larger than the limits is refused before it is read", async () => {
+  it("a statement of versions larger than the limits is refused before it is read", async () => {
     const head = Buffer.alloc(4);
     head.writeUInt32BE(SYNC_LIMITS.versionBytes + 1);
     expect(
@@ -119,7 +119,7 @@ describe("a statement of versions", () => {
     });
   });
 
-  it("may have a document of 5 MiB and 10,000 files", async () => {
+  it("a version may have a document of 5 MiB and 10,000 files", async () => {
     const readme = "x".repeat(5 * 1024 ** 2);
     expect(await rig.stateAll("NPM", [npmVersion("long", "1.0.0", { more: { readme } })])).toEqual([
       { result: "made", written: 1 },
@@ -134,7 +134,7 @@ describe("a statement of versions", () => {
     expect(await rig.stateAll("MAVEN", [many], {}, [])).toEqual([{ result: "same" }]);
   }, 60_000);
 
-  it("needs its media type, a login and a hosted repository of a type with versions", async () => {
+  it("a statement of versions needs its media type, a login and a hosted repository with versions", async () => {
     const body = frame("NPM", []);
     expect(await rig.call("POST", `/versions/copies/${rig.repos.npm}`, body, JSON_TYPE)).toMatchObject({
       status: 415,

@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-describe("a file that is there with other content", () => {
+describe("a file with other content at the target", () => {
   let theirs: Buffer;
   let files: SourceFile[];
 
@@ -22,7 +22,7 @@ describe("a file that is there with other content", () => {
     files = await rig.seed([10, 2000, 30, 3 * MIB]);
   });
 
-  it("stays under SKIP", async () => {
+  it("a file with other content stays under SKIP", async () => {
     const { kinds, outcomes } = await rig.run(files, { rules: { conflictStrategy: "SKIP", includeMetadata: true } });
     expect(kinds).toEqual(["sent", "skipped", "sent", "sent"]);
     expect(outcomes[1]?.bytesSent ?? -1).toBeLessThanOrEqual(2000);
@@ -30,13 +30,13 @@ describe("a file that is there with other content", () => {
     expect(rig.nodeAt("/a b/ü/1.bin")?.metadata).toEqual({ owner: "them" });
   });
 
-  it("is replaced under OVERWRITE", async () => {
+  it("a file with other content is replaced under OVERWRITE", async () => {
     const { kinds } = await rig.run(files, { rules: { conflictStrategy: "OVERWRITE", includeMetadata: true } });
     expect(kinds).toEqual(["sent", "replaced", "sent", "sent"]);
     await rig.expectCopies(files);
   });
 
-  it("stops the cluster under FAST_FAIL, and what has not begun is not begun", async () => {
+  it("a file with other content stops the cluster under FAST_FAIL, and no further file begins", async () => {
     const { outcomes, kinds } = await rig.run(files, {
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
@@ -47,15 +47,15 @@ describe("a file that is there with other content", () => {
     expect(await rig.target.fetchFile("/a b/ü/3.bin")).toBeNull();
   });
 
-  it("stays under SKIP although this execution may have sent the file: nothing of ours is ever there half-written", async () => {
+  it("a file with other content stays under SKIP also after an earlier attempt of this execution", async () => {
     const { kinds } = await rig.run(files.slice(1, 2), { mayHaveSent: true });
     expect(kinds).toEqual(["skipped"]);
     expect(await rig.target.fetchFile("/a b/ü/1.bin")).toEqual(theirs);
   });
 });
 
-describe("what this execution may have sent before", () => {
-  it("is a success when it is found equal", async () => {
+describe("a file that this execution may have sent before", () => {
+  it("a file that is found equal after an earlier attempt counts as sent", async () => {
     const files = await rig.seed([10, 2 * MIB]);
     await rig.run(files);
     const { outcomes, bytes } = await rig.run(files, {

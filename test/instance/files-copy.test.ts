@@ -12,8 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-describe("copying files to another instance", () => {
-  it("makes each file there, of whatever size, byte for byte", async () => {
+describe("copies of files to another instance", () => {
+  it("files of every size are copied byte for byte", async () => {
     const files = await rig.seed([0, 1, 4096, 16 * 1024, 16 * 1024 + 1, 300_000, MIB, MIB + 1, 5_000_000]);
     const { outcomes, bytes } = await rig.run(files);
     await rig.expectCopies(files);
@@ -29,7 +29,7 @@ describe("copying files to another instance", () => {
     expect(bytes).toBe(files.reduce((sum, file) => sum + file.size, 0));
   });
 
-  it("sends tiny files to an empty repository without asking first, and files with more metadata than a statement holds in several", async () => {
+  it("tiny files go to an empty repository in one request, and much metadata goes in several statements", async () => {
     const tiny = await rig.seed(Array.from({ length: 400 }, () => 100));
     await rig.run(tiny, { isEmpty: true });
     expect(rig.target.requests).toHaveLength(1);
@@ -44,7 +44,7 @@ describe("copying files to another instance", () => {
     expect(rig.nodeAt("/told/399.bin")).toMatchObject({ metadata });
   });
 
-  it("keeps who made a file and when, and its metadata", async () => {
+  it("a copied file keeps its audit fields and its metadata", async () => {
     const [file] = await rig.seed([100]);
     await rig.run([file as SourceFile]);
     expect(rig.nodeAt("/a b/ü/0.bin")).toMatchObject({
@@ -57,7 +57,7 @@ describe("copying files to another instance", () => {
     });
   });
 
-  it("sends nothing when everything is there", async () => {
+  it("a second copy of the same files sends no content", async () => {
     const files = await rig.seed([10, 20_000, 2 * MIB]);
     await rig.run(files);
     rig.target.requests.length = 0;
@@ -71,7 +71,7 @@ describe("copying files to another instance", () => {
     expect(rig.target.requests).toHaveLength(1);
   });
 
-  it("copies 5,000 small files in few requests, and finds nothing to do in few", async () => {
+  it("5,000 small files are copied in few requests, and compared in fewer", async () => {
     const files = await rig.source.addAll(
       Array.from({ length: 5000 }, (_, i) => ({ fullPath: `/d${i % 50}/f${i}.bin`, bytes: randomBytes(4096) })),
     );
@@ -84,7 +84,7 @@ describe("copying files to another instance", () => {
     await rig.expectCopies(files);
   }, 180_000);
 
-  it("reports each file as soon as its fate is known", async () => {
+  it("each file is reported as soon as it has an outcome", async () => {
     const files = await rig.seed([10, 20 * MIB]);
     const seen: string[] = [];
     await rig.run(files, {
@@ -96,7 +96,7 @@ describe("copying files to another instance", () => {
     expect(seen.at(-1)).toBe("file 1");
   });
 
-  it("asks for leave before each portion of at most 1 MiB", async () => {
+  it("the throttle is called before each portion of at most 1 MiB", async () => {
     const files = await rig.seed([500_000, 500_001, 500_002, 3 * MIB]);
     const asked: number[] = [];
     const { bytes } = await rig.run(files, {
@@ -109,8 +109,8 @@ describe("copying files to another instance", () => {
   });
 });
 
-describe("content the target has already", () => {
-  it("is not sent for another path", async () => {
+describe("content that the target already has", () => {
+  it("content that the target already has is not sent again for another path", async () => {
     const content = [randomBytes(5000), randomBytes(3 * MIB)] as const;
     await rig.run([await rig.source.add("/one/small", content[0]), await rig.source.add("/one/big", content[1])]);
     const files = [await rig.source.add("/two/small", content[0]), await rig.source.add("/two/big", content[1])];
@@ -121,7 +121,7 @@ describe("content the target has already", () => {
     await rig.expectCopies(files);
   });
 
-  it("is sent once when several files of a batch have it", async () => {
+  it("content that several files of a batch share is sent once", async () => {
     const small = randomBytes(30_000);
     const big = randomBytes(2 * MIB);
     const files: SourceFile[] = [];
@@ -132,8 +132,8 @@ describe("content the target has already", () => {
   });
 });
 
-describe("metadata", () => {
-  it("is set where it differs, without sending the content again", async () => {
+describe("metadata of files", () => {
+  it("metadata is updated where it differs, without sending the content again", async () => {
     const content = randomBytes(100);
     await rig.run([await rig.source.add("/f", content, { a: "1", b: "2" })]);
     const changed = await rig.source.add("/f", content, { b: "2", c: "3" });
@@ -143,7 +143,7 @@ describe("metadata", () => {
     expect(rig.nodeAt("/f")?.metadata).toEqual({ b: "2", c: "3" });
   });
 
-  it("stays as it is there without includeMetadata", async () => {
+  it("metadata at the target stays unchanged without includeMetadata", async () => {
     const content = randomBytes(100);
     await rig.run([await rig.source.add("/f", content, { a: "1" })]);
     const rules = { conflictStrategy: "OVERWRITE", includeMetadata: false } as const;

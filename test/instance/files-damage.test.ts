@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("a source that lost or damaged content", () => {
-  it("fails that file, says so, and sends the others", async () => {
+  it("files whose content is lost or damaged at the source fail and say so, the others are sent", async () => {
     const files = await rig.seed([100_000, 100_001, 100_002, 3 * MIB, 3 * MIB + 1]);
     const [lost, damaged, , lostBig, damagedBig] = files.map((file) =>
       blobFile(layout(rig.source.dataDir), file.sha256),
@@ -38,7 +38,7 @@ describe("a source that lost or damaged content", () => {
     expect(rig.uploadsLeft()).toEqual([]);
   });
 
-  it("fails a file whose content became shorter", async () => {
+  it("a file whose content became shorter at the source fails as damaged", async () => {
     const [file] = await rig.seed([2 * MIB]);
     writeFileSync(blobFile(layout(rig.source.dataDir), file?.sha256 ?? ""), randomBytes(MIB));
     const { outcomes } = await rig.run([file as SourceFile]);
@@ -48,7 +48,7 @@ describe("a source that lost or damaged content", () => {
 });
 
 describe("an abort", () => {
-  it("reaches the sockets within two seconds and leaves the rest unreported", async () => {
+  it("an abort of a copy of files ends its requests within two seconds and reports no outcome", async () => {
     const files = await rig.seed([20 * MIB]);
     const stop = new AbortController();
     let aborted = 0;

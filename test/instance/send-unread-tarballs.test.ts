@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-describe("a tarball of which the source tells only a sha512", () => {
+describe("a tarball of which only the sha512 is known", () => {
   const CAPABILITIES = {
     product: "artifact-replication",
     version: 1,
@@ -30,7 +30,7 @@ describe("a tarball of which the source tells only a sha512", () => {
     body: JSON.stringify({ code: 0, message: null, data: CAPABILITIES, traceId: "" }),
   };
 
-  /** As a registry elsewhere describes it. */
+  /** Describes a version as a remote registry does. */
   function unreadOf({ stated, bytes }: Built) {
     const [[path = "", tarball = Buffer.alloc(0)] = []] = [...bytes];
     const digests = { sha512: createHash("sha512").update(tarball).digest("hex") };
@@ -47,10 +47,10 @@ describe("a tarball of which the source tells only a sha512", () => {
   }
 
   it.each([
-    ["is there when it was uploaded as it came", 3 * MIB, null],
-    ["is there when it was sent behind a statement", 500, null],
-    ["is read first for an instance of an older release, and then uploaded", 3 * MIB, older],
-    ["is read first for an instance of an older release, and then sent behind a statement", 500, older],
+    ["a large tarball without a known sha256 is uploaded as it is read", 3 * MIB, null],
+    ["a small tarball without a known sha256 is attached to a statement", 500, null],
+    ["a large tarball without a known sha256 is read first for an older instance, then uploaded", 3 * MIB, older],
+    ["a small tarball without a known sha256 is read first for an older instance, then attached", 500, older],
   ] as const)("%s", async (_name, length, answer) => {
     const built = npmVersion("lib", "1.0.0", { tarball: randomBytes(length) });
     const { artifact, source: registry } = unreadOf(built);
@@ -63,7 +63,7 @@ describe("a tarball of which the source tells only a sha512", () => {
     await rig.expectThere([built]);
   });
 
-  it("goes to an instance of an older release with the sha256, the size and the version's digest", async () => {
+  it("an older instance gets sha256, size and version digest of a tarball that was read first", async () => {
     const built = npmVersion("lib", "1.0.0");
     const { artifact, source: registry } = unreadOf(built);
     const seen = await startProxy(rig.target.url, { keepBodies: (path) => path.includes("/versions/") });

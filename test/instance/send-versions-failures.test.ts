@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rig.stop());
 
 describe("a source that lost or damaged content", () => {
-  it("fails those versions, says so, and sends the others", async () => {
+  it("versions whose content is lost or damaged at the source fail and say so, the others are sent", async () => {
     const jars = [100_000, 100_001, 3 * MIB, 3 * MIB + 1].map((size) => randomBytes(size));
     const built = await rig.store(
       ...jars.map((jar, i) => mavenVersion("a.b:c", `${i}`, { ".jar": jar })),
@@ -35,7 +35,7 @@ describe("a source that lost or damaged content", () => {
   });
 });
 
-describe("a target that is away, slow or full", () => {
+describe("a target that is away or answers wrongly", () => {
   let built: Built[];
 
   beforeEach(async () => {
@@ -47,12 +47,12 @@ describe("a target that is away, slow or full", () => {
     ["cuts bodies", { kind: "cutRequest", afterBytes: 50 }, {}],
     ["cuts answers", { kind: "cutAnswer", afterBytes: 20 }, {}],
     [
-      "asks for patience",
+      "answers 429 with Retry-After",
       { kind: "answer", status: 429, headers: { "retry-after": "7" } },
       { throttled: true, notBefore: expect.any(Number) },
     ],
     ["is down behind its proxy", { kind: "answer", status: 503 }, {}],
-  ])("that %s is tried again later, and then all is well", async (_, fault, result) => {
+  ])("versions are tried again, and then sent, when the target %s", async (_, fault, result) => {
     rig.fails(fault, /versions/, 1);
     const first = await rig.run(built);
     expect(first.outcomes.map((outcome) => outcome?.result)).toMatchObject([
@@ -63,7 +63,7 @@ describe("a target that is away, slow or full", () => {
     await rig.expectThere(built);
   });
 
-  it("goes on with the upload of a big file where it was cut", async () => {
+  it("the upload of a big file continues where it was cut", async () => {
     rig.fails({ kind: "cutRequest", afterBytes: 3 * MIB }, /uploads\/./);
     const first = await rig.run(built.slice(1));
     const [again] = first.outcomes;
@@ -78,12 +78,16 @@ describe("a target that is away, slow or full", () => {
     await rig.expectThere(built.slice(1));
   });
 
-  it("that answers something else is told as that", async () => {
+  it("an answer that does not follow the replication protocol fails the version and says so", async () => {
     rig.fails(
       {
         kind: "answer",
         status: 200,
-        body: `{"code":0,"message":null,"data":{"versions":[{"result":"need","files":["${"0".repeat(64)}"]}],"damaged":[]}}`,
+        body: JSON.stringify({
+          code: 0,
+          message: null,
+          data: { versions: [{ result: "need", files: ["0".repeat(64)] }], damaged: [] },
+        }),
       },
       /versions/,
     );
@@ -94,7 +98,7 @@ describe("a target that is away, slow or full", () => {
     });
   });
 
-  it("that knows no such repositories yet is told to be updated", async () => {
+  it("versions fail with the advice to update a target that does not support their type", async () => {
     const data = { ...(await rig.client.capabilities()), repositoryTypes: ["GENERIC"] };
     rig.fails({ kind: "answer", status: 200, body: JSON.stringify({ code: 0, message: null, data }) }, /capabilities/);
     const fresh = clientOf(rig.proxy.url);
@@ -106,7 +110,7 @@ describe("a target that is away, slow or full", () => {
     });
   });
 
-  it("whose bytes arrive changed fails them three times at most", async () => {
+  it("a version that arrives changed is tried at most three times", async () => {
     const [one] = built;
     const digest = one?.stated.files[0]?.sha256 ?? "";
     const body = JSON.stringify({
@@ -124,7 +128,7 @@ describe("a target that is away, slow or full", () => {
 });
 
 describe("an abort", () => {
-  it("reaches the sockets within two seconds and leaves the rest unreported", async () => {
+  it("an abort of a copy of versions ends its requests within two seconds and writes nothing", async () => {
     const built = await rig.store(npmVersion("a", "1.0.0", { tarball: randomBytes(20 * MIB) }));
     const stop = new AbortController();
     let aborted = 0;

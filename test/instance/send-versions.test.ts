@@ -15,8 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => rig.stop());
 
-describe("copying versions to another instance", () => {
-  it("makes each there with all its files, small, empty or large, byte by byte", async () => {
+describe("copies of versions to another instance", () => {
+  it("versions are copied with all their files, small, empty or large, byte for byte", async () => {
     const files = {
       ".jar": randomBytes(3 * MIB),
       "-sources.jar": randomBytes(200_000),
@@ -46,7 +46,7 @@ describe("copying versions to another instance", () => {
     expect(states.at(-1)).toMatchObject({ digest: `sha256:${sha256(files[".jar"])}`, offset: 3 * MIB });
   });
 
-  it("sends hundreds of small versions in few requests, and finds nothing to do in fewer", async () => {
+  it("hundreds of small versions are sent in few requests, and compared in fewer", async () => {
     const built = await rig.store(
       ...Array.from({ length: 300 }, (_, i) => npmVersion(`lib${i % 20}`, `1.${i}.0`, { tarball: randomBytes(4096) })),
     );
@@ -60,7 +60,7 @@ describe("copying versions to another instance", () => {
     await rig.expectThere(built.slice(0, 20));
   });
 
-  it("copies a version of thousands of files and more bytes than one request takes", async () => {
+  it("a version of thousands of files and more bytes than one request may hold is copied", async () => {
     const files = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`-part${i}.bin`, randomBytes(4096)]));
     const [built] = await rig.store(mavenVersion("com.acme:many", "1.0", files));
     if (!built) throw new Error("nothing was built");
@@ -74,7 +74,7 @@ describe("copying versions to another instance", () => {
     await rig.expectThere([{ ...built, bytes: new Map([...built.bytes].filter((_, i) => i % 100 === 0)) }]);
   }, 60_000);
 
-  it("says clearly what is too large to be told, and sends the others", async () => {
+  it("a version with a document above the limit fails with both sizes, and the others are sent", async () => {
     const large = npmVersion("large", "1.0.0", { more: { readme: "x".repeat(SYNC_LIMITS.versionBytes) } });
     const built = await rig.store(large, npmVersion("small", "1.0.0"));
     const { kinds, reasons } = await rig.run(built);
@@ -82,7 +82,7 @@ describe("copying versions to another instance", () => {
     expect(reasons[0]).toMatch(/large 1\.0\.0: .* has \d+ bytes; .* takes at most 16777216/);
   });
 
-  it("uploads a content that versions share once", async () => {
+  it("a content that several versions share is uploaded once", async () => {
     const shared = randomBytes(2 * MIB);
     const built = await rig.store(
       mavenVersion("com.acme:a", "1", { ".jar": shared }),
@@ -94,7 +94,7 @@ describe("copying versions to another instance", () => {
     await rig.expectThere(built);
   });
 
-  it("tells every byte of its bodies to the rate limit", async () => {
+  it("every byte of a request's body passes the rate limit", async () => {
     const built = await rig.store(
       mavenVersion("com.acme:a", "1", { ".jar": randomBytes(2 * MIB) }),
       mavenVersion("com.acme:b", "1"),
@@ -112,7 +112,7 @@ describe("copying versions to another instance", () => {
   });
 });
 
-describe("a version that is there with other content", () => {
+describe("a version with other content at the target", () => {
   let ours: Built;
   let theirs: Built;
   let others: Built[];
@@ -125,14 +125,14 @@ describe("a version that is there with other content", () => {
     await rig.run([theirs]);
   });
 
-  it("stays under SKIP, and nothing of it is sent", async () => {
+  it("a version with other content stays under SKIP, and none of its content is sent", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others]);
     expect(kinds).toEqual(["skipped", "sent", "sent"]);
     expect(outcomes[0]).toMatchObject({ bytesSent: 0, parts: { node: { skip: 1 } } });
     await rig.expectThere([theirs, ...others]);
   });
 
-  it("stops the cluster under FAST_FAIL, and what has not begun is not begun", async () => {
+  it("a version with other content stops the cluster under FAST_FAIL, and no further version begins", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others], {
       rules: { conflictStrategy: "FAST_FAIL", includeMetadata: true },
     });
@@ -146,7 +146,7 @@ describe("a version that is there with other content", () => {
     expect(await rig.download("/lib/-/lib-1.1.0.tgz", "npm")).toBeNull();
   });
 
-  it("fails under OVERWRITE, since it must not change, and the others go on", async () => {
+  it("a version with other content fails under OVERWRITE as immutable, and the others are sent", async () => {
     const { outcomes, kinds } = await rig.run([ours, ...others], {
       rules: { conflictStrategy: "OVERWRITE", includeMetadata: true },
     });
@@ -161,7 +161,7 @@ describe("a version that is there with other content", () => {
     await rig.expectThere([theirs]);
   });
 
-  it("of Maven stays as it is under SKIP, also in what it lacks", async () => {
+  it("a Maven version with other content does not gain missing files under SKIP", async () => {
     const pair = await rig.store(
       mavenVersion("a.b:c", "1", { ".jar": randomBytes(9) }),
       mavenVersion("a.b:c", "1", { ".jar": randomBytes(8), "-sources.jar": randomBytes(7) }),
@@ -171,7 +171,7 @@ describe("a version that is there with other content", () => {
     expect(await rig.download("/a/b/c/1/c-1-sources.jar", "maven")).toBeNull();
   });
 
-  it("of Maven that only lacks files gets them and says how many", async () => {
+  it("a Maven version that only lacks files gains them, and the outcome counts them", async () => {
     const jar = randomBytes(9);
     const pair = await rig.store(
       mavenVersion("a.b:c", "1", { ".jar": jar }),
@@ -188,8 +188,8 @@ describe("a version that is there with other content", () => {
   });
 });
 
-describe("what this execution may have sent before", () => {
-  it("is a success when it is found equal", async () => {
+describe("a version that this execution may have sent before", () => {
+  it("a version that is found equal after an earlier attempt counts as sent", async () => {
     const built = await rig.store(mavenVersion("a.b:c", "1"));
     await rig.run(built);
     const { outcomes, bytes } = await rig.run(built, {

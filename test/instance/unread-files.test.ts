@@ -28,18 +28,18 @@ test.each([
   [{ sha256: null, size: null, sha1: "y" }, { sha256: "a", size: 1, md5: "m" }, "unknown"],
   [{ sha256: null, size: 1 }, { sha256: "a", size: 1 }, "unknown"],
   [{ sha256: null, size: 1 }, null, "absent"],
-] as const)("%j beside %j is %s", (claim, there, comparison) => {
+] as const)("a claim of %j compared with the content %j is %s", (claim, there, comparison) => {
   expect(compareClaim(claim, there)).toBe(comparison);
 });
 
-describe("a file whose sha256 the source does not tell", () => {
+describe("a file whose sha256 the source does not know", () => {
   const content = randomBytes(40_000);
   const other = randomBytes(40_000);
 
   beforeEach(() => rig.renew("GENERIC"));
 
   test.each<[Algorithm[]]>([[["sha512"]], [["sha1"]], [["md5"]], [["sha512", "sha1", "md5"]]])(
-    "is asked for and made, and found again by its %j",
+    "a file without a known sha256 is needed, then created, and found again by its %j",
     async (algorithms) => {
       const stated = unread(content, algorithms, { metadata: { k: "v" } });
       expect((await rig.stateFiles([stated])).files).toEqual([{ result: "need" }]);
@@ -59,7 +59,7 @@ describe("a file whose sha256 the source does not tell", () => {
     },
   );
 
-  test("is a conflict under SKIP and FAST_FAIL where another content is there, and is asked for and replaced under OVERWRITE", async () => {
+  test("a file without a known sha256 conflicts with other content, and replaces it under OVERWRITE", async () => {
     await rig.stateFiles([{ ...(await rig.upload(other)) }]);
     const stated = unread(content, ["sha1"]);
     expect((await rig.stateFiles([stated])).files).toEqual([{ result: "conflict", existing: sha256(other) }]);
@@ -76,7 +76,7 @@ describe("a file whose sha256 the source does not tell", () => {
     expect(await rig.read("/a/f")).toEqual(content);
   });
 
-  test("differs from one of another size without any digest, and of the same size cannot be told from it", async () => {
+  test("a file without any digest conflicts with another size, and is needed with the same or no size", async () => {
     await rig.stateFiles([{ ...(await rig.upload(other)) }]);
     expect((await rig.stateFiles([unread(content, [], { size: 39_999 })])).files).toEqual([
       { result: "conflict", existing: sha256(other) },
@@ -87,13 +87,13 @@ describe("a file whose sha256 the source does not tell", () => {
     expect((await rig.stateFiles([unread(content, [])])).files).toEqual([{ result: "need", existing: sha256(other) }]);
   });
 
-  test("with a known sha256 alone needs no size", async () => {
+  test("a file with a known sha256 needs no size", async () => {
     const known = await rig.upload(content);
     expect((await rig.stateFiles([{ sha256: known.sha256 }])).files).toEqual([{ result: "made" }]);
     expect((await rig.stateFiles([{ sha256: known.sha256, size: null }])).files).toEqual([{ result: "same" }]);
   });
 
-  test("is compared with what is remembered of the content that is there, which is read once", async () => {
+  test("the target's content is read once for its other digests, which are then remembered", async () => {
     const large = randomBytes(300_000);
     await rig.stateFiles([{ ...(await rig.upload(large)) }]);
     expect((await rig.stateFiles([unread(large, ["sha512"])])).files).toEqual([{ result: "same" }]);
@@ -106,8 +106,8 @@ describe("a file whose sha256 the source does not tell", () => {
     ["with a sha512 of a sha1's length", { sha512: "0".repeat(40) }],
     ["with a sha1 in capitals", { sha1: "A".repeat(40) }],
     ["with a number for its md5", { md5: 5 }],
-    ["with a size that is none", { size: "5" }],
-  ])("and that is stated %s is refused", async (_, changes) => {
+    ["with a text for its size", { size: "5" }],
+  ])("a file without a known sha256 is refused when it is declared %s", async (_, changes) => {
     expect(await rig.stateFiles([unread(content, [], changes)])).toMatchObject({ status: 400, code: 250106 });
   });
 });

@@ -21,19 +21,21 @@ afterAll(() => rig.stop());
 
 const [jar, sources] = [randomBytes(500), randomBytes(300_000)];
 
-describe("a Maven version of whose files the source does not know every sha256", () => {
+describe("a Maven version with files of unknown sha256", () => {
   const built = mavenVersion("com.acme:lib", "1.0", { ".jar": jar, "-sources.jar": sources });
   const pathOf = (file: string) => mavenPath("com.acme:lib", "1.0", file);
   const rowOf = (version: string) =>
     rig.target.db.$client
       .prepare(
-        "SELECT v.digest, v.complete, v.size FROM version v JOIN package p ON p.id = v.package_id JOIN repository r ON r.id = p.repository_id WHERE r.name = ? AND v.name = ?",
+        `SELECT v.digest, v.complete, v.size FROM version v
+         JOIN package p ON p.id = v.package_id JOIN repository r ON r.id = p.repository_id
+         WHERE r.name = ? AND v.name = ?`,
       )
       .get(rig.repository(), version);
 
   beforeEach(() => rig.renew("MAVEN"));
 
-  test("is asked for by sha256 and by path, made, and found again by what the source knows", async () => {
+  test("a Maven version is needed by sha256 and path, then created and found by its known digests", async () => {
     const stated = described(built, ["sha1"], ".jar");
     const pom = built.stated.files[0]?.sha256;
     const paths = [pathOf("lib-1.0.jar"), pathOf("lib-1.0-sources.jar")];
@@ -46,7 +48,7 @@ describe("a Maven version of whose files the source does not know every sha256",
     expect(await rig.stateVersions("MAVEN", [described(built, ["md5"], ".jar", ".pom")])).toEqual([{ result: "same" }]);
   });
 
-  test("grows by the file that lacks", async () => {
+  test("a Maven version with unknown sha256 gains the file that it lacks", async () => {
     await rig.stateVersions("MAVEN", [mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).stated], {}, [
       ...mavenVersion("com.acme:lib", "1.0", { ".jar": jar }).bytes.values(),
     ]);
@@ -58,7 +60,7 @@ describe("a Maven version of whose files the source does not know every sha256",
     ]);
   });
 
-  test("is a conflict of the whole where a file differs, and refused under OVERWRITE when it is released", async () => {
+  test("a Maven version with unknown sha256 conflicts where a file differs; OVERWRITE is refused", async () => {
     await rig.stateVersions("MAVEN", [built.stated], {}, [...built.bytes.values()]);
     const ours = mavenVersion("com.acme:lib", "1.0", { ".jar": randomBytes(500), "-sources.jar": sources });
     const stated = described(ours, ["sha1"], ".jar");
@@ -71,7 +73,7 @@ describe("a Maven version of whose files the source does not know every sha256",
     ]);
   });
 
-  test("of a snapshot is asked for and replaced under OVERWRITE", async () => {
+  test("a snapshot with unknown sha256 is needed and replaced under OVERWRITE", async () => {
     const [theirs, ours] = [mavenVersion("com.acme:lib", "2-SNAPSHOT"), mavenVersion("com.acme:lib", "2-SNAPSHOT")];
     await rig.stateVersions("MAVEN", [theirs.stated], {}, [...theirs.bytes.values()]);
     const stated = described(ours, ["sha1"], ".jar", ".pom");
@@ -83,7 +85,7 @@ describe("a Maven version of whose files the source does not know every sha256",
     ]);
   });
 
-  test("has the packaging that its POM names, though the source did not read it", async () => {
+  test("a Maven version has the packaging of its POM, although the source did not read the POM", async () => {
     const parent = mavenVersion("com.acme:parent", "3", {}, "pom");
     const stated = { ...described(parent, [], ".pom"), document: null };
     const whole = await uploaded(rig, stated, parent, [stated.files[0]?.path ?? ""]);
@@ -91,7 +93,7 @@ describe("a Maven version of whose files the source does not know every sha256",
     expect(rowOf("3")).toMatchObject({ complete: 1 });
   });
 
-  test("cannot have a digest of the whole", async () => {
+  test("a Maven version with unknown sha256 is refused when it has a digest of its own", async () => {
     const stated = { ...described(built, ["sha1"], ".jar"), digest: built.stated.digest };
     expect(await rig.stateVersions("MAVEN", [stated])).toMatchObject([
       { result: "refused", code: 250106, message: expect.stringContaining("must be null") },
@@ -99,7 +101,7 @@ describe("a Maven version of whose files the source does not know every sha256",
   });
 });
 
-describe("an npm version whose tarball's sha256 the source does not know", () => {
+describe("an npm version with a tarball of unknown sha256", () => {
   const tarball = randomBytes(700);
   const built = npmVersion("@acme/lib", "1.0.0", { tarball, distTags: ["latest"] });
   const path = "/@acme/lib/-/lib-1.0.0.tgz";
@@ -115,7 +117,7 @@ describe("an npm version whose tarball's sha256 the source does not know", () =>
   }
 
   test.each<[Algorithm]>([["sha512"], ["sha1"]])(
-    "is asked for by its path, made, and found again by its %s",
+    "an npm version is needed by its path, then created, and found again by its %s",
     async (algorithm) => {
       const stated = described(built, [algorithm], ".tgz");
       expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "need", files: [], paths: [path] }]);
@@ -130,7 +132,7 @@ describe("an npm version whose tarball's sha256 the source does not know", () =>
     },
   );
 
-  test("is a conflict where another tarball is published, and refused under OVERWRITE", async () => {
+  test("an npm version with unknown sha256 conflicts with another tarball; OVERWRITE is refused", async () => {
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
     const stated = described(npmVersion("@acme/lib", "1.0.0", { tarball: randomBytes(700) }), ["sha512"], ".tgz");
     const { digest } = built.stated;
@@ -140,7 +142,7 @@ describe("an npm version whose tarball's sha256 the source does not know", () =>
     ]);
   });
 
-  test("is asked for where no digest is known at all", async () => {
+  test("an npm version without any known digest is needed", async () => {
     const stated = described(built, [], ".tgz");
     await rig.stateVersions("NPM", [built.stated], {}, [tarball]);
     expect(await rig.stateVersions("NPM", [stated])).toEqual([{ result: "need", files: [], paths: [path] }]);
@@ -154,7 +156,7 @@ describe("an npm version whose tarball's sha256 the source does not know", () =>
   ];
 
   test.each(lies)(
-    "is refused with another %s than its tarball has, uploaded or attached, and is not there",
+    "an npm version whose %s does not match its tarball is refused, uploaded or attached",
     async (_, dist) => {
       const document = { ...built.stated.document, dist };
       const stated = { ...described(built, [], ".tgz"), document };

@@ -37,7 +37,7 @@ describe("an upload", () => {
   const append = (offset: string, bytes: Buffer) =>
     call("PATCH", path, bytes, { "content-type": "application/octet-stream", "upload-offset": offset });
 
-  it("goes in pieces, tells its offset, and is verified at its end", async () => {
+  it("an upload goes in pieces, reports its offset, and is verified at its end", async () => {
     expect((await append("0", content.subarray(0, 1000))).data).toMatchObject({ offset: 1000, done: false });
     expect((await call("GET", path)).data).toMatchObject({ offset: 1000, done: false });
     expect((await append("1000", content.subarray(1000))).data).toMatchObject({ offset: 3000 });
@@ -50,34 +50,37 @@ describe("an upload", () => {
     expect(await target.fetchFile("/f")).toEqual(content);
   });
 
-  it("at another offset is refused and says where it stands", async () => {
+  it("a piece at another offset is refused with the current offset", async () => {
     await append("0", content.subarray(0, 1000));
     expect(await append("900", content)).toMatchObject({ status: 409, message: expect.stringContaining("1000") });
     expect((await call("GET", path)).data).toMatchObject({ offset: 1000 });
   });
 
-  it.each(["-1", "1e3", "", "0x10", "99999999999999999999"])("with the offset %j is refused", async (offset) => {
-    expect(await append(offset, content)).toMatchObject({ status: 400 });
-  });
+  it.each(["-1", "1e3", "", "0x10", "99999999999999999999"])(
+    "a piece with the offset %j is refused",
+    async (offset) => {
+      expect(await append(offset, content)).toMatchObject({ status: 400 });
+    },
+  );
 
-  it("whose content is another leaves nothing", async () => {
+  it("an upload with other content than announced leaves nothing", async () => {
     await append("0", randomBytes(3000));
     expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({ status: 400, code: 251003 });
     expect(await call("GET", path)).toMatchObject({ status: 404 });
     expect(isThere(content)).toBe(false);
   });
 
-  it("that is ended too early leaves nothing", async () => {
+  it("an upload that is ended too early leaves nothing", async () => {
     await append("0", content.subarray(0, 2999));
     expect(await call("PUT", path, said, JSON_TYPE)).toMatchObject({ status: 400, code: 251003 });
     expect(await call("GET", path)).toMatchObject({ status: 404 });
   });
 
-  it("takes no more than a chunk at once", async () => {
+  it("a piece larger than a chunk is refused", async () => {
     expect(await append("0", Buffer.alloc(SYNC_LIMITS.chunkBytes + 1))).toMatchObject({ status: 413 });
   });
 
-  it("that was given up is gone, and so is what never was", async () => {
+  it("an upload that was aborted is not found, like an unknown one", async () => {
     expect(await call("DELETE", path)).toMatchObject({ status: 200 });
     for (const id of [path, "/uploads/0123456789abcdef01234567", "/uploads/%2e%2e%2fx"]) {
       expect(await call("GET", id)).toMatchObject({ status: 404 });
@@ -87,7 +90,7 @@ describe("an upload", () => {
   });
 });
 
-describe("an upload whose sha256 nobody knows at its beginning", () => {
+describe("an upload that starts without a sha256", () => {
   const content = randomBytes(3000);
   const digests = Object.fromEntries(
     ["sha256", "sha512", "sha1", "md5"].map((name) => [name, createHash(name).update(content).digest("hex")]),
@@ -102,7 +105,7 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
     return call("PUT", path, JSON.stringify(end), JSON_TYPE);
   }
 
-  it("is told among the features", async () => {
+  it("the capabilities name the features of uploads without a digest", async () => {
     expect((await call("GET", "/capabilities")).data).toMatchObject({
       version: 1,
       features: ["uploadsWithoutDigest", "versionsByOtherDigests"],
@@ -117,7 +120,7 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
     ["its sha1 and size", { size: 3000 }, { sha1: digests["sha1"], size: 3000 }],
     ["its md5", {}, { md5: digests["md5"] }],
     ["all of its digests", {}, digests],
-  ])("begins and ends with %s, and answers what it is", async (_, beginning, end) => {
+  ])("an upload that starts and ends with %s returns its sha256 and size", async (_, beginning, end) => {
     const { status, data } = await upload(beginning, end);
     expect(status).toBe(200);
     expect(data).toEqual({ id: expect.any(String), offset: 3000, done: true, sha256: sha256(content), size: 3000 });
@@ -130,30 +133,33 @@ describe("an upload whose sha256 nobody knows at its beginning", () => {
     ["sha1", { sha1: "0".repeat(40) }],
     ["md5", { md5: "0".repeat(32) }],
     ["size", { size: 2999 }],
-  ])("and that has another %s than is said at its end is refused, and nothing of it is kept", async (name, end) => {
-    const other = randomBytes(3000);
-    expect(await upload({}, end, other)).toMatchObject({
-      status: 400,
-      code: 251003,
-      message: expect.stringContaining(`[${name}]`),
-    });
-    expect(isThere(other)).toBe(false);
-  });
+  ])(
+    "an upload with another %s than announced at its end is refused, and its content is not stored",
+    async (name, end) => {
+      const other = randomBytes(3000);
+      expect(await upload({}, end, other)).toMatchObject({
+        status: 400,
+        code: 251003,
+        message: expect.stringContaining(`[${name}]`),
+      });
+      expect(isThere(other)).toBe(false);
+    },
+  );
 
   it.each([{ sha512: "0" }, { sha1: "X".repeat(40) }, { md5: 5 }, { size: -1 }, { sha256: "x" }])(
-    "is refused at its end with %j",
+    "an upload is refused when it ends with %j",
     async (end) => {
       expect(await upload({}, end)).toMatchObject({ status: 400 });
     },
   );
 
-  it("is not needed where the sha256 alone is known and the content is there", async () => {
+  it("an upload is not needed when the target has content of this sha256", async () => {
     await upload({}, {});
     const answer = await call("POST", "/uploads", JSON.stringify({ sha256: sha256(content) }), JSON_TYPE);
     expect(answer.data).toEqual({ id: "", offset: 3000, done: true });
   });
 
-  it("goes on after a restart of the instance", async () => {
+  it("an upload without a sha256 continues after a restart of the instance", async () => {
     const first = await startInstance();
     const begun = await send(first, "POST", "/uploads", "{}");
     const path = `/uploads/${(begun as { id: string }).id}`;

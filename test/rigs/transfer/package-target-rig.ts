@@ -6,7 +6,7 @@ import { encodeStatement, FILES_MEDIA_TYPE, type StatedFile } from "../../../dom
 import { type StatedVersion, VERSIONS_MEDIA_TYPE } from "../../../domain/sync-versions.ts";
 import { addFollower } from "../api/api-rows.ts";
 import { sha256 } from "../api/content-fixture.ts";
-import { startInstance } from "./instance-fixture.ts";
+import { type Instance, startInstance } from "./instance-fixture.ts";
 import { type Built, DATES, frame } from "./package-copy-fixture.ts";
 import { callProtocol, createRepository, LOGIN } from "./protocol-fixture.ts";
 
@@ -28,7 +28,6 @@ export async function startPackageTarget() {
     callProtocol(target, method, path, body, headers);
   const post = (repository: string, body: Uint8Array) =>
     call("POST", `/versions/copies/${repository}`, body, { "content-type": VERSIONS_MEDIA_TYPE });
-  const repositoryOf = (name: string) => findRepository(target.db, "copies", name)?.id ?? 0;
 
   return {
     target,
@@ -75,6 +74,15 @@ export async function startPackageTarget() {
       const { data, status, code, message } = await call("POST", path, body, { "content-type": FILES_MEDIA_TYPE });
       return { status, code, message, files: (data as { files: unknown[] } | null)?.files ?? [] };
     },
+    ...createReaders(target, repos),
+  };
+}
+
+/** Reads packages of the target: from its database, or through its APIs as the clients of npm and Maven do. */
+function createReaders(target: Instance, repos: { maven: string; npm: string }) {
+  const repositoryOf = (name: string) => findRepository(target.db, "copies", name)?.id ?? 0;
+
+  return {
     nodeAt: (name: string, path: string) => getNode(target.db, repositoryOf(name), path, Date.now()),
     rowOf(repository: string, name: string, version: string) {
       const owner = findPackage(target.db, repositoryOf(repository), name);
