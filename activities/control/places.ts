@@ -68,8 +68,8 @@ function overstayedEnds(open: readonly Open[], now: number): Set<string> {
 }
 
 /**
- * Returns how many QUICK batches of these ends may be cut: none where an end is slow, and one at a time where the pace
- * of an end is unknown.
+ * Returns how many QUICK batches of these ends may be cut: none where an end is slow, and one at a time where an end is
+ * not known to be quick.
  */
 export function quickRoom(
   open: readonly Open[],

@@ -13,8 +13,8 @@ export type Instance = {
 type GivenSecrets = { secretKey?: string | undefined; adminPassword?: string | undefined };
 
 /**
- * Opens the identity of an instance: its id and secrets. Missing ones are generated at the first start; they never
- * change afterwards.
+ * Opens the identity of an instance: its id and secrets. A secret that is not given is generated at the first start and
+ * kept from then on.
  */
 export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   const adminPasswordFile = join(dataDir, "admin-password");
