@@ -17,7 +17,8 @@ import { createUse } from "./use.ts";
 import { openBatchDeps } from "./worker-deps.ts";
 
 /**
- * A transfer worker: moves bytes, here or on any machine that reaches the control plane, Temporal and the registries.
+ * A transfer worker: moves bytes. It runs here, or on any machine that reaches the control plane, Temporal and the
+ * registries.
  */
 
 const HELLO_MS = 15_000;
@@ -25,12 +26,12 @@ const ASK_AGAIN_MS = 2_000;
 const TELL_AGAIN_MS = 60_000;
 const METRICS_MS = 15_000;
 /**
- * Beside the control plane, which answers people, a worker takes what the others leave of the processor; an empty
- * machine is all its own.
+ * Nice value of a worker beside the control plane, which answers people: the worker uses the processor time that the
+ * other processes leave.
  */
 const NICE = 10;
 
-// On Linux each thread has a value of its own, which those that it begins take over.
+// On Linux each thread has a nice value of its own; a new thread inherits the value of the thread that starts it.
 const threads = process.platform === "linux" ? readdirSync("/proc/self/task").map(Number) : [process.pid];
 if (process.connected) for (const thread of threads) setPriority(thread, NICE);
 const config = loadConfig(process.env, ["apiUrl", "secretKey"]);
@@ -59,7 +60,7 @@ const life = superviseChild({
 });
 const metrics = await installRuntime(log);
 tracing = await openTracing("transfer", config, log);
-// A worker elsewhere is not asked for its numbers; it tells them.
+// The metrics of a supervised worker are collected; a worker started on its own sends them.
 if (!life.supervised) setInterval(() => void tellMetrics(), METRICS_MS).unref();
 working = work();
 await working;
@@ -68,11 +69,11 @@ async function tellMetrics(): Promise<void> {
   try {
     await controlPlane.metrics(name, await ownMetrics(metrics));
   } catch (error) {
-    log.debug({ err: error }, "the numbers could not be told");
+    log.debug({ err: error }, "the metrics could not be sent");
   }
 }
 
-/** Takes work for as long as the control plane lets it in, and again when it does so again. */
+/** Takes work while the control plane accepts this worker. After a refusal it waits until it is accepted again. */
 async function work(): Promise<void> {
   for (let first = true; !stopping.signal.aborted; first = false) {
     const settings = await learnSettings(first);
@@ -83,7 +84,7 @@ async function work(): Promise<void> {
     if (refused.signal.aborted)
       log.error(
         { reason: refused.signal.reason },
-        "The control plane does not let this worker in any more; it takes no work until it does",
+        "the control plane refuses this worker, which takes no more work until it is accepted again",
       );
     await workers.stop();
   }
@@ -126,8 +127,8 @@ function takeWork(settings: WorkerSettings): { stop: () => Promise<void> } {
 }
 
 /**
- * Asks until the control plane answers and lets this worker in; null when it is to stop. At first, a wrong secret key
- * ends the worker: it will not become right.
+ * Asks until the control plane answers and accepts this worker; returns null when the worker must stop. At the start, a
+ * wrong secret key ends the worker, since waiting cannot help.
  */
 async function learnSettings(first: boolean): Promise<WorkerSettings | null> {
   for (let told = 0; ;) {
@@ -156,8 +157,8 @@ function untilAborted(...signals: AbortSignal[]): Promise<void> {
 }
 
 /**
- * The embedded Temporal names itself by its own machine's loopback address; elsewhere that machine is the one of the
- * control plane.
+ * Replaces a loopback address by the host of the control plane: the embedded Temporal reports its address as seen on
+ * that machine.
  */
 function seenFromHere(address: string): string {
   const api = new URL(config.apiUrl).hostname;

@@ -2,10 +2,10 @@ import type { Lane } from "../domain/lanes.ts";
 
 type Activities = Record<string, (...args: never[]) => Promise<unknown>>;
 
-/** Counts how many slots of each kind are used. */
+/** Counts how many slots of each lane are in use. */
 export function createUse() {
   const used: Record<Lane, number> = { SHARED: 0, QUICK: 0, WHOLE: 0, ALONE: 0 };
-  /** The activities as they are, each counted while it runs. */
+  /** Wraps the activities so that each counts as a used slot while it runs. */
   function counted<T extends Activities>(lane: Lane, activities: T): Activities {
     const count = (work: T[string]): T[string] =>
       (async (...args: never[]) => {

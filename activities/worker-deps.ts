@@ -6,12 +6,12 @@ import { createRegistryTokens } from "./secrets/registry-token.ts";
 import { createSealer } from "./secrets/seal.ts";
 import { layout } from "./store/layout.ts";
 import { createContentSource } from "./store/source.ts";
-import type { Route } from "./transfer/routes.ts";
+import type { Route } from "./transfer/work.ts";
 import { createPool } from "./transfer/pool.ts";
 import type { BatchDeps } from "./transfer/context.ts";
 
-/** Settings of a transfer worker's process, as its configuration has them. */
-export type WorkerConfig = {
+/** The settings of a transfer worker's process. */
+type WorkerConfig = {
   apiUrl: string;
   secretKey: string;
   dataDir: string;
@@ -22,7 +22,10 @@ export type WorkerConfig = {
   batchSlice: number;
 };
 
-/** What moves bytes in this process. `beside`: the content of hosted repositories lies on this machine's disk. */
+/**
+ * Opens everything that this process needs to send batches. `beside`: the content of hosted repositories is on this
+ * machine's disk.
+ */
 export function openBatchDeps(
   config: WorkerConfig,
   controlPlane: ControlPlane,

@@ -9,13 +9,13 @@ import type { BatchResult } from "../transfer/batch.ts";
 import type { AloneMessage } from "./messages.ts";
 
 const ENTRY = fileURLToPath(new URL(`start${extname(import.meta.url)}`, import.meta.url));
-/** A process that says nothing for so long does nothing any more. */
+/** A process that sends no message for this long hangs, and is killed. */
 const SILENT_MS = 30_000;
 const LOOK_MS = 1_000;
 
 /**
- * Runs one batch in a process of its own, so that a batch over which workers die takes nothing along. The failure says
- * how the process ended; Temporal does not try it again by itself.
+ * Runs one batch in a process of its own, so that a batch that kills its process harms no other batch. The failure says
+ * how the process ended; it is not retryable.
  */
 export function createAloneActivities(log: Pick<Logger, "warn">) {
   return {
@@ -33,7 +33,7 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
           throw ApplicationFailure.retryable("the worker is stopping", STOPPING);
         if (context.cancellationSignal.aborted) throw new CancelledFailure("the run was cancelled");
         const reason = error instanceof Error ? error.message : String(error);
-        log.warn({ recordId, number, reason }, "a batch broke the process that it had for itself");
+        log.warn({ recordId, number, reason }, "a batch in a process of its own failed");
         throw ApplicationFailure.nonRetryable(reason, "BatchFailed");
       } finally {
         context.cancellationSignal.removeEventListener("abort", kill);
@@ -43,14 +43,14 @@ export function createAloneActivities(log: Pick<Logger, "warn">) {
   };
 }
 
-/** The trace that this belongs to, as W3C Trace Context writes it; empty without one. */
+/** Returns the current trace as a W3C Trace Context header; empty without a trace. */
 function traceparent(): string {
   const carrier: { traceparent?: string } = {};
   propagation.inject(traces.active(), carrier);
   return carrier.traceparent ?? "";
 }
 
-/** What the process answers; rejects with how it ended without an answer. */
+/** Resolves with the result that the process sends. If it ends without one, rejects with the way it ended. */
 async function outcomeOf(child: ChildProcess, heartbeat: () => void): Promise<BatchResult> {
   let heard = Date.now();
   let silent = false;
@@ -69,8 +69,10 @@ async function outcomeOf(child: ChildProcess, heartbeat: () => void): Promise<Ba
       });
       child.once("error", reject);
       child.once("exit", (code, signal) => {
-        const how = silent ? `did nothing for ${SILENT_MS / 1_000} s` : `ended with ${signal ?? `exit code ${code}`}`;
-        reject(new Error(`the process that had it alone ${how}`));
+        const how = silent
+          ? `sent no message for ${SILENT_MS / 1_000} s`
+          : `ended with ${signal ?? `exit code ${code}`}`;
+        reject(new Error(`the batch's own process ${how}`));
       });
     });
   } finally {

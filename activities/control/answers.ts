@@ -1,7 +1,7 @@
-/** An activity's answer stays below 4 KiB in the history, names that are not ASCII included. */
+/** The answer of an activity must stay below 4 KiB in the history; counted in bytes, as names may be non-ASCII. */
 const MOST_BYTES = 4_000;
 
-/** The first of a list, as many as one answer holds, one at least. */
+/** Returns the first items of a list, as many as one answer holds, at least one. */
 export function firstOf<T>(list: readonly T[]): T[] {
   let bytes = 0;
   const end = list.findIndex(
@@ -10,5 +10,5 @@ export function firstOf<T>(list: readonly T[]): T[] {
   return list.slice(0, end === -1 ? list.length : end);
 }
 
-/** The list, or null when one answer does not hold it. */
+/** Returns the list, or null when it is too long for one answer. */
 export const whole = <T>(list: T[]): T[] | null => (firstOf(list).length === list.length ? list : null);

@@ -3,15 +3,16 @@ import { type Cut, type CutRequest, sourceOf } from "../../db/runs/cutting.ts";
 import { endsOf } from "../../db/runs/end-batch.ts";
 import { snapshotOf } from "../../db/records/snapshots.ts";
 import type { Db } from "../../db/open.ts";
-import type { Asker, Turns } from "./turns.ts";
+import type { Turns } from "./turns.ts";
+import type { Asker } from "./waiters.ts";
 
-/** Whoever waits for a turn asks again after this by itself, should the call be lost. */
+/** A workflow that waits for a turn asks again after this long (ms), in case the wake-up is lost. */
 const PATIENCE_MS = 60_000;
 
-/** `waits`: the workflow is told when it may cut more; else somebody else asks for what it may not cut now. */
+/** `waits`: the workflow is woken when it may cut more; otherwise another workflow asks for the rest. */
 type Who = { workflowId: string; waits: boolean };
 
-/** Cuts as much as it is the workflow's turn to. */
+/** Cuts as many batches as the workflow's turn allows. */
 export function cutInTurn(db: Db, turns: Turns, request: CutRequest, { workflowId, waits }: Who, now: number): Cut {
   const asker = askerOf(db, request, workflowId);
   if (!asker) return { batches: [], left: false, due: null };
@@ -22,7 +23,10 @@ export function cutInTurn(db: Db, turns: Turns, request: CutRequest, { workflowI
 
 const countShared = ({ batches }: Cut): number => batches.filter(({ lane = "SHARED" }) => lane === "SHARED").length;
 
-/** Null when the record is gone. Of several objects at once the sources may be many; then only the cluster counts. */
+/**
+ * Returns null when the record is gone. Several objects at once may have many sources; then only the cluster is an end
+ * of the asker.
+ */
 function askerOf(
   db: Db,
   { recordId, object, objectsEnd = object + 1, clusterId }: CutRequest,

@@ -12,71 +12,39 @@ import { cutInTurn } from "./cut-in-turn.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { Turns } from "./turns.ts";
 
-/** `first`: the cut number 1 of a target, already made; `objects`: how many the drain's task has. */
+/** `first`: cut number 1 of the target, which is already made. */
 export type FirstTarget = Target & { first?: Cut };
+/** `objects`: how many objects the drain's task has. */
 export type Drained = Omit<Extract<DrainStep, { kind: "drain" }>, "targets"> & {
   targets: FirstTarget[] | null;
   objects: number;
 };
-/** `closed`: what became of the drain that was handed in as ended. */
+/** `closed`: the result of closing the drain that was passed as `ended`. */
 export type Step = (Exclude<DrainStep, { kind: "drain" | "look" }> | Drained) & { closed: Closed | null };
 export type Ended = { recordId: string; reason: string | null };
 
-/** Of so many targets the first cut comes with the drain itself, which saves small drains a step. */
+/** With at most this many targets, the answer includes their first cuts, which saves small drains a step. */
 const CUT_AT_ONCE = 4;
-/** Pages of news that a drain takes in at a time, fewer where they concern more than a few objects. */
+/** A drain reads at most this many pages of events at a time, and stops earlier once they concern many targets. */
 const MOST_PAGES = 5;
 const FEW_TARGETS = 5;
 
-export type DrainActivityDeps = {
+type DrainActivityDeps = {
   db: Db;
   localCluster: string;
   now: () => number;
-  /** Told before anything is read: what happened until now is about to be seen. */
+  /** Called before events are read, so the doorbell may ring again for anything later. */
   asked: (key: CursorKey) => void;
   turns: Turns;
 };
 
-/** What the control plane does for the workflows that follow uploads: state only, no network. */
-export function createDrainActivities({ db, localCluster, now, asked, turns }: DrainActivityDeps) {
-  function cutFirst(
-    { recordId, targets }: Extract<DrainStep, { kind: "drain" }>,
-    most: number,
-    workflowId: string,
-  ): FirstTarget[] | null {
-    if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
-    return targets.map((target) => {
-      const { object, clusterId } = target;
-      return object === null
-        ? target
-        : {
-            ...target,
-            first: cutInTurn(
-              db,
-              turns,
-              { recordId, object, clusterId, cut: 1, most },
-              { workflowId, waits: false },
-              now(),
-            ),
-          };
-    });
-  }
-
-  /** Takes in a few pages of news, while what is to be told of them stays small. */
-  async function grow(recordId: string): Promise<Grown> {
-    const targets = new Map<number | null, Target>();
-    for (let pages = 1; ; pages += 1) {
-      const grown = await inTurn(() => growDrain(db, recordId, now()), "answer");
-      for (const target of grown.targets) targets.set(target.object, target);
-      if (!grown.more || pages === MOST_PAGES || targets.size > FEW_TARGETS)
-        return { ...grown, targets: [...targets.values()] };
-    }
-  }
-
+/** Activities of the control plane for the workflows of REAL_TIME tasks: state only, no network. */
+export function createDrainActivities(deps: DrainActivityDeps) {
+  const { db, localCluster, now, asked } = deps;
   return {
     /**
-     * Closes the drain that ended, if any, and finds the one that goes on, or opens the next when there is something to
-     * send.
+     * Closes the drain that ended, if any. Then returns the drain that is in progress, or opens the next one when there
+     * is something to send.
      */
     async beginDrain(
       taskKey: string,
@@ -96,7 +64,7 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
           if (step.kind === "drain")
             return {
               ...step,
-              targets: cutFirst(step, window, workflowId),
+              targets: cutFirst(deps, step, window, workflowId),
               objects: snapshotOf(db, step.recordId)?.objects.length ?? 0,
               closed,
             };
@@ -105,18 +73,18 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
       });
     },
 
-    /** `targets` null: there are too many for one answer; ask for all of the drain. */
+    /** Reads more events into a drain. `targets` null: they are too many for one answer; read the drain's targets. */
     async growDrain(
       taskKey: string,
       clusterId: string,
       recordId: string,
     ): Promise<Omit<Grown, "targets"> & { targets: Target[] | null }> {
       asked({ taskKey, clusterId });
-      const { targets, ...grown } = await heartbeating(() => grow(recordId));
+      const { targets, ...grown } = await heartbeating(() => grow(deps, recordId));
       return { ...grown, targets: whole(targets) };
     },
 
-    /** Plans all objects of a drain that catches up, to the end. */
+    /** Plans all objects of a catch-up drain to the end. */
     async planDrain(recordId: string): Promise<void> {
       const snapshot = snapshotOf(db, recordId);
       await heartbeating(async () => {
@@ -129,3 +97,30 @@ export function createDrainActivities({ db, localCluster, now, asked, turns }: D
 }
 
 export type DrainActivities = ReturnType<typeof createDrainActivities>;
+
+/** Makes the first cut for each target, where the targets are few. Null: the targets are too many for one answer. */
+function cutFirst(
+  { db, turns, now }: DrainActivityDeps,
+  { recordId, targets }: Extract<DrainStep, { kind: "drain" }>,
+  most: number,
+  workflowId: string,
+): FirstTarget[] | null {
+  if (!targets || targets.length > CUT_AT_ONCE) return targets && whole(targets);
+  const who = { workflowId, waits: false };
+  return targets.map((target) => {
+    const { object, clusterId } = target;
+    if (object === null) return target;
+    return { ...target, first: cutInTurn(db, turns, { recordId, object, clusterId, cut: 1, most }, who, now()) };
+  });
+}
+
+/** Reads a few pages of events into a drain, as long as they concern few targets. */
+async function grow({ db, now }: DrainActivityDeps, recordId: string): Promise<Grown> {
+  const targets = new Map<number | null, Target>();
+  for (let pages = 1; ; pages += 1) {
+    const grown = await inTurn(() => growDrain(db, recordId, now()), "answer");
+    for (const target of grown.targets) targets.set(target.object, target);
+    if (!grown.more || pages === MOST_PAGES || targets.size > FEW_TARGETS)
+      return { ...grown, targets: [...targets.values()] };
+  }
+}

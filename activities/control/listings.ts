@@ -1,22 +1,23 @@
 import { SLOTS } from "../../domain/lanes.ts";
 import type { Paces } from "./paces.ts";
 
-/** Objects of one slow repository that are listed at once. */
+/** How many objects of one slow repository may be listed at the same time. */
 const MOST_OF_ONE = 2;
-/** Of all SHARED slots, the share of lists of repositories that have not lately answered quickly. */
+/** The share of all SHARED slots for listings of repositories whose last answer was not quick, or is unknown. */
 const UNPROVEN_SHARE = 0.25;
 const ASK_AGAIN_MS = 10_000;
-/** A worker that lists says so every few seconds; one that did not for so long has died. */
+/** A worker reports a listing every few seconds; after this long (ms) without a report the worker has died. */
 const GONE_MS = 30_000;
 
 /**
- * Lists of linked repositories hold slots while they wait for an answer: of those that have not lately answered quickly
- * few may go on at once, of one that is slow fewer. In memory: a restart of the process lets a few too many begin.
+ * Limits the listings of linked repositories, which hold slots while they wait for an answer: few may run at the same
+ * time for repositories that did not answer quickly, and fewer for one slow repository. The state is in memory; after a
+ * restart of the process a few too many listings may begin.
  */
 export function createListings(paces: Pick<Paces, "isSlow" | "isQuick">, workers: () => number, now: () => number) {
   const open = new Map<string, { source: string; last: number }>();
   return {
-    /** Null: go on; else when to ask again (epoch ms). `key`: the object of a run. */
+    /** Returns null when the listing may continue, otherwise when to ask again (epoch ms). `key`: object of a run. */
     begin(source: string, key: string): number | null {
       const time = now();
       for (const [other, { last }] of open) if (time - last > GONE_MS) open.delete(other);
@@ -28,7 +29,7 @@ export function createListings(paces: Pick<Paces, "isSlow" | "isQuick">, workers
       open.set(key, { source, last: time });
       return null;
     },
-    /** It goes on. */
+    /** Records that the listing is still in progress. */
     alive(key: string): void {
       const listing = open.get(key);
       if (listing) listing.last = now();

@@ -1,13 +1,13 @@
 import { FAST_MS, SLOW_MS } from "../../domain/lanes.ts";
 
-/** What is known of how quickly ends answer; an end is a cluster's id, or `project/repository` of a linked one. */
+/** How quickly ends answer. An end is the id of a cluster, or `project/repository` of a linked repository. */
 export type Paces = {
-  /** Takes in that an answer of the end took so long (ms). */
+  /** Records how long (ms) an answer of the end took. */
   note: (end: string, waitMs: number) => void;
   isSlow: (end: string) => boolean;
-  /** It has answered quickly when it was last asked. */
+  /** Whether the last answer of the end was quick; false for an end that was never asked. */
   isQuick: (end: string) => boolean;
-  /** Slow ends, and since when (epoch ms). */
+  /** Returns the slow ends, and since when each is slow (epoch ms). */
   slow: () => Map<string, number>;
 };
 
@@ -15,7 +15,7 @@ type Known = { waitMs: number; slowSince: number | null };
 
 const MOST_KEPT = 10_000;
 
-/** In memory: after a restart of the process the first batches and the checks of the clusters tell anew. */
+/** The paces are in memory: after a restart they are learned again from the first batches and cluster checks. */
 export function createPaces(now: () => number): Paces {
   const ends = new Map<string, Known>();
   return {

@@ -9,23 +9,25 @@ import { inTurn } from "../../db/turns.ts";
 import { heartbeating } from "./heartbeating.ts";
 import type { TargetPage } from "./target-pages.ts";
 
-/** Numbers of objects in one answer, which stays below 4 KiB. */
+/** How many object indexes one answer holds; the answer must stay below 4 KiB. */
 const OBJECTS_PAGE = 500;
-/** An object whose plan breaks so often has a problem, and the rest is planned without it. */
+/** After this many failed attempts the plan of an object fails, and the other objects are planned without it. */
 const MOST_TRIES = 3;
 
+/** Indexes of objects that are still to be listed; `next`: the index from which on there are more, or null. */
 export type Unlisted = { objects: number[]; next: number | null };
 /**
- * `linked`: objects that are to be listed, `unlisted` the first of them. Without any the plan is whole, and `targets`
- * are the first to send to. Earlier releases told the number alone. `leftOut` is there for those who look at it.
+ * `linked`: how many objects are to be listed; `unlisted`: the first of them. Without any the plan is complete, and
+ * `targets` are the first to send to. Answers of earlier releases have `linked` only. No workflow reads `leftOut`; it
+ * is for people who look at the history.
  */
-export type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage; leftOut?: LeftOut };
+type HostedPlanned = { linked: number; unlisted?: Unlisted; targets?: TargetPage; leftOut?: LeftOut };
 
 type PlanDeps = { db: Db; now: () => number; firstTargets: (recordId: string, after: string | null) => TargetPage };
 
-/** Plans whole runs: state only, no network. */
+/** Activities that plan whole runs: state only, no network. */
 export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
-  async function planHosted(recordId: string, object: number): Promise<void> {
+  async function planObject(recordId: string, object: number): Promise<void> {
     const snapshot = snapshotOf(db, recordId);
     const from = snapshot?.objects[object];
     if (!from) return;
@@ -40,7 +42,7 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
 
   return {
     /**
-     * Plans every hosted object to the end, on from where an earlier attempt came; `after`: the run has sent to the
+     * Plans every hosted object to the end, continuing an earlier attempt. `after`: the run has already sent to the
      * clusters up to this one.
      */
     async planAllHosted(recordId: string, after: string | null = null): Promise<HostedPlanned> {
@@ -49,7 +51,7 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
         for (const { object, linked } of unplanned) {
           if (linked) continue;
           if (isEnding(db, recordId)) break;
-          await planHosted(recordId, object);
+          await planObject(recordId, object);
         }
       });
       const linked = unplanned.flatMap((each) => (each.linked ? each.object : []));
@@ -59,12 +61,12 @@ export function createPlanActivities({ db, now, firstTargets }: PlanDeps) {
       return { linked: 0, targets: await inTurn(() => firstTargets(recordId, after), "answer"), ...leftOut };
     },
 
-    /** Linked objects, from number `from` on, that are not listed to the end. */
+    /** Returns the linked objects, from index `from` on, whose listing is not complete. */
     async readUnlisted(recordId: string, from: number): Promise<Unlisted> {
       return pageOf(unplannedObjects(db, recordId, from).flatMap(({ object, linked }) => (linked ? object : [])));
     },
 
-    /** Says of a linked object that no worker could list it. */
+    /** Fails the plan of a linked object that no worker could list. */
     async failListing(recordId: string, object: number, reason: string): Promise<void> {
       failPlan(db, recordId, object, `cannot be listed: ${reason}`);
     },
@@ -78,6 +80,6 @@ function pageOf(objects: number[]): Unlisted {
   return { objects: page, next: page.length < objects.length ? (page.at(-1) ?? 0) + 1 : null };
 }
 
-/** What is wrong with the disk is nobody's plan's fault, and is waited for. */
+/** Trouble of the disk or the database is not the fault of the plan; the attempt is repeated until it is over. */
 const isPassing = (error: unknown) =>
   error instanceof Error && "code" in error && /^SQLITE_(FULL|IOERR|BUSY|NOMEM)/.test(String(error.code));

@@ -2,13 +2,13 @@ import type { Db } from "../../db/open.ts";
 import { type Target, targetsAfter } from "../../db/runs/targets.ts";
 import { firstOf } from "./answers.ts";
 
-/** Runs whose targets are being read at a time and kept meanwhile; of others they are found anew. */
+/** For this many runs the targets are kept between two pages; for further runs they are computed again. */
 const MOST_RUNS = 100;
 
-/** `next`: from where on there are more. */
+/** `next`: the position of the next page, or null after the last. */
 export type TargetPage = { targets: Target[]; next: number | null };
 
-/** Reads the targets of a run page by page, those of the clusters behind `after`; they are found once for all pages. */
+/** Reads the targets of a run page by page, from the cluster after `after` on. They are computed once for all pages. */
 export function createTargetPages(db: Db) {
   const reading = new Map<string, Target[]>();
 

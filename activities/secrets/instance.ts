@@ -6,14 +6,15 @@ export type Instance = {
   id: string;
   secretKey: string;
   adminPassword: string;
-  /** Where the password can be read; undefined when it was given. */
+  /** The file with the generated password; undefined when the password was given. */
   adminPasswordFile: string | undefined;
 };
 
-export type GivenSecrets = { secretKey?: string | undefined; adminPassword?: string | undefined };
+type GivenSecrets = { secretKey?: string | undefined; adminPassword?: string | undefined };
 
 /**
- * What makes an instance itself: its id and secrets, made at its first start where not given, and the same ever after.
+ * Opens the identity of an instance: its id and secrets. A secret that is not given is generated at the first start and
+ * kept from then on.
  */
 export function openInstance(dataDir: string, given: GivenSecrets): Instance {
   const adminPasswordFile = join(dataDir, "admin-password");
@@ -26,17 +27,19 @@ export function openInstance(dataDir: string, given: GivenSecrets): Instance {
 }
 
 /**
- * A key other than the one of earlier starts would make every stored credential unreadable, one by one and much later.
+ * Throws when the given key differs from the key of earlier starts: with another key every stored credential would turn
+ * out unreadable, one by one and much later.
  */
 function sameKey(file: string, given: string | undefined): string {
   if (given === undefined) return kept(file, () => randomBytes(32).toString("hex"));
   if ((lineOf(file) ?? given) === given) return given;
   throw new Error(
-    `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: unset it, or delete the file and enter them again`,
+    `SECRET_KEY is not the key in ${file}, which sealed the stored credentials: ` +
+      "unset it, or delete the file and enter them again",
   );
 }
 
-/** The line in `file`, which only its owner can read; made when there is none, whole or not at all. */
+/** Reads the line in `file`. If the file is missing, creates it atomically, readable by its owner only. */
 function kept(file: string, make: () => string): string {
   const found = lineOf(file);
   if (found !== undefined) return found;
@@ -51,7 +54,7 @@ function kept(file: string, make: () => string): string {
 function lineOf(file: string): string | undefined {
   try {
     const line = readFileSync(file, "utf8").trim();
-    if (line === "") throw new Error(`${file} is empty: put its line back, or delete it to have a new one made`);
+    if (line === "") throw new Error(`${file} is empty: restore its line, or delete the file to generate a new one`);
     return line;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import { INTERNAL_PROTOCOL, type Refusal } from "../../domain/worker-messages.ts";
 import { deriveKey, sameSecret, sign } from "./seal.ts";
 
-/** A signature older or newer than this is refused. */
+/** A request whose clock differs by more than this is refused. */
 const MOST_SKEW_SECONDS = 300;
 
 export type InternalSigner = ReturnType<typeof createInternalSigner>;
-export type InternalRequest = { method: string; path: string; body: Buffer; header: (name: string) => string };
+type InternalRequest = { method: string; path: string; body: Buffer; header: (name: string) => string };
 export type Problem = { refusal: Refusal; message: string };
 
 /** Signs and checks internal requests: HMAC over method, path with query, seconds since 1970 and sha256 of the body. */
@@ -23,20 +23,25 @@ export function createInternalSigner(secretKey: string) {
         "x-internal-protocol": String(INTERNAL_PROTOCOL),
       };
     },
-    /** Null when the request is genuine and of our protocol, else why not. */
+    /** Returns null when the request is genuine and of our protocol, otherwise why it is refused. */
     problem({ method, path, body, header }: InternalRequest): Problem | null {
       const seconds = header("x-internal-time");
       if (!sameSecret(header("x-internal-signature"), signature(method, path, seconds, body))) {
-        return { refusal: "key", message: "the signature is wrong: does this worker have the instance's secret key?" };
+        const message = "the signature is wrong: start this worker with the instance's secret key";
+        return { refusal: "key", message };
       }
       const skew = Math.abs(Date.now() / 1000 - Number(seconds));
       if (!(skew <= MOST_SKEW_SECONDS)) {
-        const message = `the clocks of worker and control plane are ${Math.round(skew)} s apart, at most ${MOST_SKEW_SECONDS} s are allowed: set the clock`;
+        const message =
+          `the clocks of worker and control plane differ by ${Math.round(skew)} s, ` +
+          `at most ${MOST_SKEW_SECONDS} s are allowed: set the clock`;
         return { refusal: "clock", message };
       }
       const protocol = header("x-internal-protocol");
       if (protocol === String(INTERNAL_PROTOCOL)) return null;
-      const message = `this worker speaks version ${protocol || "1"} of the internal protocol, the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
+      const message =
+        `this worker speaks version ${protocol || "1"} of the internal protocol, ` +
+        `the control plane version ${INTERNAL_PROTOCOL}: start both with the same release`;
       return { refusal: "protocol", message };
     },
   };

@@ -3,15 +3,15 @@ import { deriveKey, sameSecret, sign } from "./seal.ts";
 export const REGISTRY_ACTIONS = ["pull", "push", "delete"] as const;
 export type RegistryAction = (typeof REGISTRY_ACTIONS)[number];
 
-/** What may be done with one hosted image; `name` is `{projectId}/{repoName}/{image}`. */
+/** Permitted actions on one hosted image; `name` is `{projectId}/{repoName}/{image}`. */
 export type RegistryScope = { name: string; actions: readonly RegistryAction[] };
 
 export type RegistryTokens = {
-  /** A token that is good for `seconds` from now on. */
+  /** Issues a token that is valid for `seconds` from now on. */
   issue: (scopes: readonly RegistryScope[], seconds: number) => string;
-  /** What a token allows; null when it is none of ours or its time is over. */
+  /** Returns the scopes of a token; null when the token is not ours or has expired. */
   check: (token: string) => RegistryScope[] | null;
-  /** 8 hex digits that tie a text to this instance: an upload to its image. */
+  /** Returns 8 hex digits that bind a text to this instance; they bind an upload to its image. */
   mark: (text: string) => string;
 };
 

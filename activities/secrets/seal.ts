@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 
-/** Purpose-bound keys from the one secret key, so that no key serves two ends (RFC 5869). */
+/** Derives a key for one purpose from the secret key, so that no key serves two purposes (HKDF, RFC 5869). */
 export function deriveKey(secretKey: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync("sha256", secretKey, "artifact-replication", purpose, 32));
 }
@@ -8,8 +8,8 @@ export function deriveKey(secretKey: string, purpose: string): Buffer {
 export type Sealer = { seal: (plain: string, aad: string) => string; open: (sealed: string, aad: string) => string };
 
 /**
- * AES-256-GCM; `aad` names the row a secret belongs to, so that a sealed value cannot be moved to another row.
- * `v1.<nonce>.<tag>.<ciphertext>`, base64url.
+ * Seals secrets with AES-256-GCM, as `v1.<nonce>.<tag>.<ciphertext>` in base64url. `aad` names the row that a secret
+ * belongs to, so that a sealed value cannot be moved to another row.
  */
 export function createSealer(secretKey: string): Sealer {
   const key = deriveKey(secretKey, "seal");
@@ -22,7 +22,7 @@ export function createSealer(secretKey: string): Sealer {
     },
     open(sealed, aad) {
       const [version, nonce, tag, body] = sealed.split(".");
-      if (version !== "v1" || !nonce || !tag || body === undefined) throw new Error("sealed value is malformed");
+      if (version !== "v1" || !nonce || !tag || body === undefined) throw new Error("the sealed value is malformed");
       const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64url"), { authTagLength: 16 });
       decipher.setAAD(Buffer.from(aad)).setAuthTag(Buffer.from(tag, "base64url"));
       return Buffer.concat([decipher.update(Buffer.from(body, "base64url")), decipher.final()]).toString("utf8");
@@ -30,14 +30,14 @@ export function createSealer(secretKey: string): Sealer {
   };
 }
 
-/** HMAC-SHA256 in hex; compare with `sameSecret`. */
+/** Returns the HMAC-SHA256 of a text in hex. Compare it with `sameSecret`. */
 export function sign(key: Buffer, text: string): string {
   return createHmac("sha256", key).update(text).digest("hex");
 }
 
 const comparable = (value: string) => createHmac("sha256", "compare").update(value).digest();
 
-/** Constant time whatever the lengths are. */
+/** Compares in constant time, also for texts of different lengths. */
 export function sameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(comparable(given), comparable(expected));
 }

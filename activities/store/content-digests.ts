@@ -1,17 +1,17 @@
 import type { OtherAlgorithm, OtherDigests } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { digestChunks, type Summary } from "./digests.ts";
-import type { LocalSource } from "./source.ts";
+import type { LocalSource } from "./local-source.ts";
 
-/** Remembers digests of contents by their sha256. Losing them costs reading the content again. */
+/** Stores further digests of contents by sha256. A lost entry costs one more read of the content. */
 export type DigestMemory = {
   get: (sha256: string) => OtherDigests;
   keep: (sha256: string, digests: OtherDigests) => void;
 };
 
 /**
- * Digests of contents of the store besides their sha256. A content is read for them once, in turns with whatever else
- * is hashed.
+ * Looks up digests other than sha256 of contents in the store. A content is read once for all of them; the reads share
+ * the hashing turns of the process.
  */
 export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSend">, memory: DigestMemory) {
   const reading = new Map<string, Promise<Summary>>();
@@ -32,7 +32,7 @@ export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSe
   }
 
   return {
-    /** In lower-case hex. A TransferError `notFound` when there is no such content. */
+    /** Returns lower-case hex. Throws a TransferError `notFound` when the content does not exist. */
     async digestOf(sha256: string, algorithm: OtherAlgorithm): Promise<string> {
       const known = memory.get(sha256)[algorithm];
       if (known !== undefined) return known;
@@ -41,7 +41,7 @@ export function createContentDigests({ openToSend }: Pick<LocalSource, "openToSe
       memory.keep(sha256, digests);
       return digests[algorithm];
     },
-    /** Takes over what was found out when the content came. */
+    /** Records the digests that were computed while the content arrived. */
     keepDigests({ sha256, sha512, sha1, md5 }: Summary): void {
       if (sha512 === undefined && sha1 === undefined) return;
       memory.keep(sha256, { ...(sha512 ? { sha512 } : {}), ...(sha1 ? { sha1 } : {}), ...(md5 ? { md5 } : {}) });

@@ -4,24 +4,24 @@ import type { OtherAlgorithm } from "../../domain/content-digests.ts";
 import { TransferError } from "../../domain/failure.ts";
 import { hashTurn } from "./hash-turns.ts";
 
-/** What is known of a content before it arrives; each part that is given must be met. Digests in lower-case hex. */
+/** Announced digests (lower-case hex) and size of a content; the content must match each given value. */
 export type Expected = { [A in DigestAlgorithm]?: string | undefined } & { size?: number | undefined };
-/** `md5` is empty where nobody wanted it, `sha512` and `sha1` are absent where they were not expected. */
+/** `md5` is empty when it was not wanted; `sha512` and `sha1` are absent when they were not wanted. */
 export type Summary = { sha256: string; sha512?: string; sha1?: string; md5: string; size: number };
 
 export type Digests = { size: () => number; update: (chunk: Uint8Array) => void; summary: () => Summary };
 
 export type Wanted = { [A in OtherAlgorithm]?: boolean | undefined };
 
-/** What must be summed up besides sha256 and md5, so that `verify` can compare it. */
+/** Returns the digests that must be computed besides sha256 and md5 for `verify` to compare them. */
 export const wantedOf = ({ sha512, sha1 }: Expected): Wanted => ({
   sha512: sha512 !== undefined,
   sha1: sha1 !== undefined,
 });
 
 /**
- * sha256, md5 and size of what is written through it, and sha512 and sha1 where they are wanted. Without md5 it costs
- * less than half.
+ * Computes sha256, md5 and size of the chunks it is given, and sha512 and sha1 where wanted. Without md5 it costs less
+ * than half.
  */
 export function createDigests({
   md5: wantsMd5 = true,
@@ -50,7 +50,7 @@ export function createDigests({
   };
 }
 
-/** Sums up all that comes, each chunk in its turn. */
+/** Computes the digests of a whole stream; each chunk waits for its hashing turn. */
 export async function digestChunks(chunks: AsyncIterable<Uint8Array>, wanted: Wanted = {}): Promise<Summary> {
   const digests = createDigests(wanted);
   for await (const chunk of chunks) {
@@ -60,7 +60,7 @@ export async function digestChunks(chunks: AsyncIterable<Uint8Array>, wanted: Wa
   return digests.summary();
 }
 
-/** The same of a content in memory. */
+/** Computes the digests of a content in memory, at once. */
 export function summarise(
   content: Uint8Array,
   { sha512 = false, sha1 = false }: Pick<Wanted, "sha512" | "sha1"> = {},
@@ -72,7 +72,7 @@ export function summarise(
   return { sha256: hash("sha256", content), ...more, md5: hash("md5", content), size: content.length };
 }
 
-/** Of many, in their order; each in its turn. */
+/** Computes the digests of many contents, in their order; each waits for its hashing turn. */
 export async function summariseAll(contents: readonly Uint8Array[]): Promise<Summary[]> {
   const summaries: Summary[] = [];
   for (const content of contents) {
@@ -82,7 +82,7 @@ export async function summariseAll(contents: readonly Uint8Array[]): Promise<Sum
   return summaries;
 }
 
-/** Throws when the content is not what was announced. */
+/** Throws a TransferError when a digest or the size differs from the announced value. */
 export function verify(found: Summary, expected: Expected): void {
   if (expected.size !== undefined && expected.size !== found.size) {
     throw new TransferError("invalid", `${expected.size} bytes were announced, ${found.size} arrived`);

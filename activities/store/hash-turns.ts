@@ -1,7 +1,6 @@
 /**
- * The thread that answers requests makes the digests, too. However many bodies come at once, between two looks of its
- * event loop for input it takes in about this many bytes of them (a third of a millisecond for each 64 KiB), and
- * answers others meanwhile.
+ * Bytes that are hashed in one round of the event loop (64 KiB take a third of a millisecond). The thread that hashes
+ * also answers requests: with this limit it answers them in time, however many bodies arrive together.
  */
 const AT_ONCE = 128 * 1024;
 
@@ -9,7 +8,7 @@ const waiting: { bytes: number; begin: () => void }[] = [];
 let room = AT_ONCE;
 let looking = false;
 
-/** Resolves when so many bytes may be taken in, at once where there is room. First come, first served. */
+/** Resolves when `bytes` may be hashed: immediately if there is room. First come, first served. */
 export function hashTurn(bytes: number): Promise<void> {
   return new Promise((resolve) => {
     waiting.push({ bytes, begin: resolve });

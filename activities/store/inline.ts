@@ -1,12 +1,12 @@
 import Sqlite from "better-sqlite3";
 import { existsSync } from "node:fs";
 
-/** Small contents by digest (lower-case hex); what is not there is undefined. */
+/** Small contents by sha256 (lower-case hex); `get` returns undefined for a content that is not inline. */
 export type InlineReader = { get: (sha256: string) => Buffer | undefined; close: () => void };
 
-export const SELECT_INLINE = "SELECT content FROM inline_blob WHERE sha256 = ?";
+const SELECT_INLINE = "SELECT content FROM inline_blob WHERE sha256 = ?";
 
-/** Reads blobs.db beside the control plane, which writes it. The file may come into being later. */
+/** Reads blobs.db, which the control plane writes. The file may be created after this call. */
 export function openInlineReader(file: string): InlineReader {
   let opened: { db: Sqlite.Database; select: Sqlite.Statement<[Buffer], Buffer> } | undefined;
   function statement() {

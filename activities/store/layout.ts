@@ -3,10 +3,10 @@ import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TransferError } from "../../domain/failure.ts";
 
-/** Content up to this many bytes lies in blobs.db instead of a file of its own. */
+/** Content of up to this many bytes is stored in blobs.db instead of a file of its own. */
 export const INLINE_LIMIT = 16 * 1024;
 
-/** Where the store's files lie below DATA_DIR. */
+/** Paths of the store's folders and of blobs.db below DATA_DIR. */
 export type Layout = { blobs: string; staging: string; inlineFile: string };
 
 export function layout(dataDir: string): Layout {
@@ -17,7 +17,7 @@ export function layout(dataDir: string): Layout {
 const SHA256 = /^[0-9a-f]{64}$/;
 const MD5 = /^[0-9a-f]{32}$/;
 
-/** Lower-case hex only: what passes may be a part of a file's name. */
+/** Accepts lower-case hex only: a text that passes is safe as part of a file name. */
 export const isSha256 = (text: string): boolean => SHA256.test(text);
 export const isMd5 = (text: string): boolean => MD5.test(text);
 
@@ -31,7 +31,7 @@ export function makeFolders({ staging }: Layout): void {
   mkdirSync(staging, { recursive: true });
 }
 
-/** Makes the folder of a blob's file; a new folder is durable before anything is put into it. */
+/** Creates the folder of a blob's file. A new folder is durable before a file is put into it. */
 export async function makeBlobFolder(file: string): Promise<void> {
   const folder = dirname(file);
   const first = await mkdir(folder, { recursive: true });
@@ -40,7 +40,7 @@ export async function makeBlobFolder(file: string): Promise<void> {
   await syncFolder(dirname(dirname(folder)));
 }
 
-/** Makes renames and new names inside a folder survive a power loss. */
+/** Syncs a folder, so that renames and new names in it survive a power loss. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r");
   try {
@@ -52,7 +52,7 @@ export async function syncFolder(folder: string): Promise<void> {
 
 const FULL = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 
-/** The error itself, but a full disk as the TransferError that says so. */
+/** Returns the TransferError `noSpace` for an error of a full disk, and any other error unchanged. */
 export function storageError(error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!FULL.has(code)) return error;

@@ -1,17 +1,17 @@
 import { Readable } from "node:stream";
 import { stopOf, TransferError } from "../../domain/failure.ts";
-import type { ContentSource } from "./source.ts";
+import type { ContentSource } from "./content-source.ts";
 
-/** One signed request to the control plane; throws a TransferError for every answer that is no success. */
+/** Sends one signed request to the control plane; throws a TransferError for an answer that is not a success. */
 export type InternalCall = (
   method: "GET" | "POST",
   path: string,
   options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
 ) => Promise<{ statusCode: number; headers: Record<string, string | string[] | undefined>; body: Readable }>;
 
-export const BLOBS_PATH = "/internal/v1/blobs";
+const BLOBS_PATH = "/internal/v1/blobs";
 
-/** Content through the internal API of the control plane. */
+/** Reads content through the internal API of the control plane. */
 export function createRemoteSource(call: InternalCall): ContentSource {
   return {
     async open(sha256, { start, end } = { start: 0 }, signal) {
@@ -37,7 +37,7 @@ export function createRemoteSource(call: InternalCall): ContentSource {
   };
 }
 
-/** A control plane that dies while it sends is away, as one that does not answer is: retryable. */
+/** Reports a control plane that dies in the middle of an answer as `unreachable`, which is retryable. */
 function guarded(body: Readable, signal: AbortSignal | undefined): Readable {
   const stream = Readable.from(chunksOf(body, signal), { objectMode: false, highWaterMark: READ_AHEAD });
   return stream.once("close", () => body.destroy());
@@ -48,7 +48,8 @@ async function* chunksOf(body: Readable, signal: AbortSignal | undefined): Async
     for await (const chunk of body) yield chunk as Buffer;
   } catch (error) {
     if (signal?.aborted) throw stopOf(signal);
-    throw new TransferError("unreachable", "the control plane broke off while it sent content", { cause: error });
+    const message = "the connection to the control plane was lost while it sent content";
+    throw new TransferError("unreachable", message, { cause: error });
   }
 }
 
@@ -56,7 +57,7 @@ const READ_AHEAD = 256 * 1024;
 
 const HEAD = 36;
 
-/** Small contents in one body, each as 32 bytes of sha256, 4 bytes of length (big-endian) and the content. */
+/** Packs small contents into one body: for each, 32 bytes of sha256, 4 bytes of length (big-endian), the content. */
 export function pack(contents: Map<string, Buffer>): Buffer {
   return Buffer.concat([...contents].flatMap(([sha256, content]) => [header(sha256, content.length), content]));
 }

@@ -5,14 +5,14 @@ import type { Readable } from "node:stream";
 import { digestChunks, type Digests, type Summary, type Wanted } from "./digests.ts";
 import { createWriter, tooLarge, withFile } from "./writer.ts";
 
-/** An upload that nobody touched for this long is given up. */
+/** An upload session expires when nobody has touched it for this long. */
 export const SESSION_LIFE_MS = 24 * 3_600_000;
 
 export const SESSION_FILE = /^s-[0-9a-f]{24}$/;
 
 /**
- * Adds a body to a file of `size` bytes and answers the new size. What arrived of a body that breaks stays and is
- * summed up, too.
+ * Appends a body to a file of `size` bytes and returns the new size. If the body breaks, the bytes that arrived stay in
+ * the file and are included in the digests.
  */
 export async function appendTo(
   file: string,
@@ -26,7 +26,7 @@ export async function appendTo(
     const writer = createWriter(handle, digests);
     let total = size;
     try {
-      // Left early, the body stays open: the one who sends it can still be answered.
+      // A body that is left early must stay open, so that its sender can still be answered.
       for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
         if (total + chunk.length > maxBytes) throw tooLarge(maxBytes);
         total += chunk.length;
@@ -43,7 +43,7 @@ export function digestFile(file: string, wanted: Wanted = {}): Promise<Summary> 
   return digestChunks(createReadStream(file, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>, wanted);
 }
 
-/** Removes the sessions that nobody touched for SESSION_LIFE_MS; answers their ids. */
+/** Removes the sessions that nobody has touched for SESSION_LIFE_MS and returns their ids. */
 export async function expireSessions(staging: string, now: number): Promise<string[]> {
   const expired: string[] = [];
   for (const name of (await readdir(staging)).filter((entry) => SESSION_FILE.test(entry))) {

@@ -9,140 +9,151 @@ import { INLINE_LIMIT, storageError } from "./layout.ts";
 import { appendTo, digestFile, expireSessions, SESSION_FILE } from "./session-file.ts";
 import { stagedContent, stagedFile, temporaryFile, type Staged, type Stager } from "./stage.ts";
 
-/** `accepted` false: the session stands at another offset, from which the sender goes on. */
-export type Appended = { accepted: boolean; offset: number };
+/** `accepted` false: nothing was added; the session is at `offset`, from where the sender must continue. */
+type Appended = { accepted: boolean; offset: number };
 
-/** `md5` false: nobody will ask for it. */
-export type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
+/** `md5` false: the md5 is not needed and not computed. */
+type AppendLimits = { maxBytes?: number | undefined; md5?: boolean };
 
 /**
- * Uploads in pieces. They outlive the process: the confirmed offset is the length of the session's file. Unknown ids
- * are TransferErrors `notFound`.
+ * Uploads in pieces. A session outlives the process: its confirmed offset is the length of its file. A call with an
+ * unknown id throws a TransferError `notFound`, unless its description says otherwise.
  */
 export type Sessions = {
   open: () => Promise<string>;
   /**
-   * The confirmed offset, which then stands still: an append that is under way is ended. Null for an unknown session.
+   * Ends an append that is in progress, then returns the confirmed offset, which no longer changes. Null for an unknown
+   * session.
    */
   status: (id: string) => Promise<number | null>;
   /**
-   * Adds the body at `offset`. What arrived of a body that breaks, or is larger than `maxBytes` in all, is kept.
-   * A newer append ends an older one, which may hang on a dead connection.
+   * Adds the body at `offset`. If the body breaks or makes the content larger than `maxBytes`, the bytes that arrived
+   * are kept. A newer append ends an older one, which may hang on a dead connection.
    */
   append: (id: string, offset: number, body: Readable, limits?: AppendLimits) => Promise<Appended>;
-  /** The whole content, verified; the session ends, whatever the outcome. */
+  /** Returns the whole content, verified. The session ends, also when the verification fails. */
   finish: (id: string, expect: Expected) => Promise<Staged>;
   abort: (id: string) => Promise<void>;
-  /** Removes the sessions that nobody touched for SESSION_LIFE_MS. */
+  /** Removes the sessions that nobody has touched for SESSION_LIFE_MS. */
   expire: (now: number) => Promise<void>;
 };
 
-const unknown = (id: string) =>
-  new TransferError("notFound", `there is no upload session ${JSON.stringify(id.slice(0, 40))}: begin a new one`);
+type SessionDeps = { stager: Stager; running: RunningDigests };
 
 export function createSessions(stager: Stager): Sessions {
-  const { staging } = stager.layout;
-  const running = createRunningDigests();
+  const deps = { stager, running: createRunningDigests() };
   const bodies = new Map<string, Readable>();
   const inTurn = createTurns();
-
-  function fileOf(id: string): string {
-    if (!SESSION_FILE.test(`s-${id}`)) throw unknown(id);
-    return join(staging, `s-${id}`);
-  }
-
-  async function sizeOf(id: string): Promise<number> {
-    const found = await stat(fileOf(id)).catch(() => null);
-    if (!found) throw unknown(id);
-    return found.size;
-  }
-
-  async function add(
-    id: string,
-    offset: number,
-    body: Readable,
-    { maxBytes = Infinity, md5 = true }: AppendLimits,
-  ): Promise<Appended> {
-    const size = await sizeOf(id);
-    if (size !== offset) return { accepted: false, offset: size };
-    const digests = running.take(id, size, md5);
-    try {
-      return { accepted: true, offset: await appendTo(fileOf(id), size, digests ?? createDigests(), body, maxBytes) };
-    } finally {
-      if (digests) running.keep(id, digests);
-    }
-  }
-
-  async function finish(id: string, expect: Expected): Promise<Staged> {
-    const size = await sizeOf(id);
-    // From here on no late append can reach what is being verified.
-    const file = temporaryFile(stager.layout);
-    await rename(fileOf(id), file);
-    try {
-      const known = running.take(id, size);
-      const wanted = wantedOf(expect);
-      const summary = known && !wanted.sha512 && !wanted.sha1 ? known.summary() : await digestFile(file, wanted);
-      verify(summary, expect);
-      if (size > INLINE_LIMIT) return stagedFile(stager, file, summary);
-      const content = await readFile(file);
-      await rm(file, { force: true });
-      return stagedContent(stager, content, summary);
-    } catch (error) {
-      await rm(file, { force: true });
-      throw error;
-    }
-  }
+  const endBody = (id: string, reason: string) => bodies.get(id)?.destroy(new TransferError("cancelled", reason));
 
   return {
-    async open() {
-      const id = newId();
-      try {
-        // Not made durable: a session without bytes that a power loss takes costs its sender one request.
-        await (await open(fileOf(id), "wx", 0o600)).close();
-      } catch (error) {
-        throw storageError(error);
-      }
-      return id;
-    },
+    open: () => openSession(stager),
 
     async status(id) {
-      bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
-      return inTurn(id, () => sizeOf(id)).catch(() => null);
+      endBody(id, TAKEN_OVER);
+      return inTurn(id, () => sizeOf(stager, id)).catch(() => null);
     },
 
     async append(id, offset, body, limits = {}) {
-      bodies.get(id)?.destroy(new TransferError("cancelled", "a newer request goes on with this upload"));
+      endBody(id, TAKEN_OVER);
       bodies.set(id, body);
-      // It may break before its turn comes to be read; reading it tells then.
+      // The body may break before its turn to be read; reading it reports the error then.
       body.on("error", () => undefined);
       try {
-        return await inTurn(id, () => add(id, offset, body, limits));
+        return await inTurn(id, () => append(deps, id, offset, body, limits));
       } finally {
         if (bodies.get(id) === body) bodies.delete(id);
       }
     },
 
-    finish: (id, expect) => inTurn(id, () => finish(id, expect)),
+    finish: (id, expect) => inTurn(id, () => finish(deps, id, expect)),
 
     async abort(id) {
-      bodies.get(id)?.destroy(new TransferError("cancelled", "the upload was given up"));
+      endBody(id, "the upload was aborted");
       await inTurn(id, async () => {
-        running.forget([id]);
-        await rm(fileOf(id), { force: true });
+        deps.running.forget([id]);
+        await rm(fileOf(stager, id), { force: true });
       });
     },
 
     async expire(now) {
-      running.forget(await expireSessions(staging, now));
+      deps.running.forget(await expireSessions(stager.layout.staging, now));
     },
   };
 }
 
-/** Digests of the sessions that this process saw from their first byte on; sha256 cannot be stored half-way. */
+const TAKEN_OVER = "a newer request continues this upload";
+
+const unknown = (id: string) =>
+  new TransferError("notFound", `upload session ${JSON.stringify(id.slice(0, 40))} does not exist: start a new one`);
+
+function fileOf({ layout }: Stager, id: string): string {
+  if (!SESSION_FILE.test(`s-${id}`)) throw unknown(id);
+  return join(layout.staging, `s-${id}`);
+}
+
+async function sizeOf(stager: Stager, id: string): Promise<number> {
+  const found = await stat(fileOf(stager, id)).catch(() => null);
+  if (!found) throw unknown(id);
+  return found.size;
+}
+
+async function openSession(stager: Stager): Promise<string> {
+  const id = newId();
+  try {
+    // The empty file is not synced: a power loss that takes it costs the sender one request.
+    await (await open(fileOf(stager, id), "wx", 0o600)).close();
+  } catch (error) {
+    throw storageError(error);
+  }
+  return id;
+}
+
+async function append(
+  { stager, running }: SessionDeps,
+  id: string,
+  offset: number,
+  body: Readable,
+  { maxBytes = Infinity, md5 = true }: AppendLimits,
+): Promise<Appended> {
+  const size = await sizeOf(stager, id);
+  if (size !== offset) return { accepted: false, offset: size };
+  const file = fileOf(stager, id);
+  const digests = running.take(id, size, md5);
+  try {
+    return { accepted: true, offset: await appendTo(file, size, digests ?? createDigests(), body, maxBytes) };
+  } finally {
+    if (digests) running.keep(id, digests);
+  }
+}
+
+async function finish({ stager, running }: SessionDeps, id: string, expect: Expected): Promise<Staged> {
+  const size = await sizeOf(stager, id);
+  // After the rename, a late append cannot change the bytes that are being verified.
+  const file = temporaryFile(stager.layout);
+  await rename(fileOf(stager, id), file);
+  try {
+    const known = running.take(id, size);
+    const wanted = wantedOf(expect);
+    const summary = known && !wanted.sha512 && !wanted.sha1 ? known.summary() : await digestFile(file, wanted);
+    verify(summary, expect);
+    if (size > INLINE_LIMIT) return stagedFile(stager, file, summary);
+    const content = await readFile(file);
+    await rm(file, { force: true });
+    return stagedContent(stager, content, summary);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  }
+}
+
+type RunningDigests = ReturnType<typeof createRunningDigests>;
+
+/** Holds running digests of sessions seen from their first byte on; an unfinished sha256 cannot be saved to disk. */
 function createRunningDigests() {
   const running = new Map<string, Digests>();
   return {
-    /** Null when this process did not see all that is in the file. */
+    /** Returns null when this process did not see all bytes of the file. */
     take(id: string, size: number, md5 = true): Digests | null {
       const known = size === 0 ? createDigests({ md5 }) : running.get(id);
       running.delete(id);

@@ -1,118 +1,16 @@
-import { type FileHandle, open } from "node:fs/promises";
-import { Readable } from "node:stream";
-import { TransferError } from "../../domain/failure.ts";
-import { blobFile, isSha256, type Layout } from "./layout.ts";
-import { openInlineReader, type InlineReader } from "./inline.ts";
+import type { ContentSource } from "./content-source.ts";
+import { openInlineReader } from "./inline.ts";
+import type { Layout } from "./layout.ts";
+import { createLocalSource } from "./local-source.ts";
 import { createRemoteSource, type InternalCall } from "./remote-source.ts";
 
-/** Bytes `start` to `end`, both included; `end` open = to the last. */
-export type Range = { start: number; end?: number | undefined };
-
-/** `size` is that of the whole content. The stream must be read or destroyed. */
-export type Opened = { size: number; stream: Readable };
-
-/** Reads content by its sha256 (lower-case hex), wherever it lies. */
-export type ContentSource = {
-  /** TransferError `notFound` when there is no such content. */
-  open: (sha256: string, range?: Range, signal?: AbortSignal) => Promise<Opened>;
-  /**
-   * Those of the named contents that are small (INLINE_LIMIT) and there; the others are opened one by one. At most 256.
-   */
-  readSmall: (sha256: string[], signal?: AbortSignal) => Promise<Map<string, Buffer>>;
-  close: () => Promise<void>;
-};
-
-const READ_SIZE = 256 * 1024;
-/** An HTTP server has a few chunks in hand before it waits for the socket for the first time, then one. */
-const SEND_BUFFERS = 8;
-
-export const missing = (sha256: string) =>
-  new TransferError("notFound", `the content sha256:${sha256} is not in the store: upload the file again`);
-
 /**
- * `chunks` must be read to their end or returned. Each is overwritten when the eighth one after it is asked for, so it
- * must be out of hand by then.
- */
-export type OpenedToSend = { size: number; chunks: AsyncGenerator<Uint8Array, void> };
-
-export type LocalSource = Omit<ContentSource, "close"> & {
-  /** Spares large answers a new buffer for each chunk, whose collection costs more than reading and sending it. */
-  openToSend: (sha256: string, range?: Range) => Promise<OpenedToSend>;
-};
-
-/** Content on this machine's disk. */
-export function createLocalSource(layout: Layout, inline: Pick<InlineReader, "get">): LocalSource {
-  async function find(
-    sha256: string,
-    { start, end }: Range,
-  ): Promise<{ size: number; last: number } & ({ small: Buffer } | { handle: FileHandle })> {
-    const file = blobFile(layout, sha256);
-    const small = inline.get(sha256);
-    if (small)
-      return {
-        size: small.length,
-        last: small.length - 1,
-        small: small.subarray(start, end === undefined ? undefined : end + 1),
-      };
-    const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
-      throw error.code === "ENOENT" ? missing(sha256) : error;
-    });
-    const { size } = await handle.stat();
-    const last = Math.min(end ?? size - 1, size - 1);
-    if (start <= last) return { size, last, handle };
-    await handle.close();
-    return { size, last, small: Buffer.alloc(0) };
-  }
-
-  return {
-    async open(sha256, range = { start: 0 }) {
-      const { size, last, ...found } = await find(sha256, range);
-      const stream =
-        "small" in found
-          ? streamOf(found.small)
-          : found.handle.createReadStream({ start: range.start, end: last, highWaterMark: READ_SIZE });
-      return { size, stream };
-    },
-    async openToSend(sha256, range = { start: 0 }) {
-      const { size, last, ...found } = await find(sha256, range);
-      return { size, chunks: "small" in found ? one(found.small) : inTurns(found.handle, range.start, last) };
-    },
-    async readSmall(digests) {
-      const found = digests.map((sha256) => [sha256, isSha256(sha256) ? inline.get(sha256) : undefined] as const);
-      return new Map(found.filter((entry): entry is [string, Buffer] => entry[1] !== undefined));
-    },
-  };
-}
-
-async function* one(content: Buffer): AsyncGenerator<Uint8Array, void> {
-  if (content.length > 0) yield content;
-}
-
-/** Reads the bytes `start` to `last` into buffers that take turns. */
-async function* inTurns(handle: FileHandle, start: number, last: number): AsyncGenerator<Uint8Array, void> {
-  const buffers: Buffer[] = [];
-  try {
-    for (let at = start, turn = 0; at <= last; turn = (turn + 1) % SEND_BUFFERS) {
-      const into = (buffers[turn] ??= Buffer.allocUnsafeSlow(Math.min(READ_SIZE, last - at + 1)));
-      const { bytesRead } = await handle.read(into, 0, Math.min(into.length, last - at + 1), at);
-      if (bytesRead === 0) throw new TransferError("invalid", "the content ends before its length");
-      at += bytesRead;
-      yield into.subarray(0, bytesRead);
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
-const streamOf = (content: Buffer) => Readable.from(content.length > 0 ? [content] : [], { objectMode: false });
-
-/**
- * A worker's way to hosted content: from the disk where it runs beside the control plane (`local`), else through the
- * internal API.
+ * Opens a worker's way to hosted content: from the disk where the worker runs beside the control plane (`local`),
+ * otherwise through the internal API.
  */
 export function createContentSource({ local, call }: { local: Layout | null; call: InternalCall }): ContentSource {
   if (!local) return createRemoteSource(call);
   const inline = openInlineReader(local.inlineFile);
-  const { open: openLocal, readSmall } = createLocalSource(local, inline);
-  return { open: openLocal, readSmall, close: async () => inline.close() };
+  const { open, readSmall } = createLocalSource(local, inline);
+  return { open, readSmall, close: async () => inline.close() };
 }

@@ -7,26 +7,26 @@ import { hashTurn } from "./hash-turns.ts";
 import { blobFile, INLINE_LIMIT, type Layout, makeBlobFolder, storageError, syncFolder } from "./layout.ts";
 import { type Chunks, createWriter, tooLarge, withFile } from "./writer.ts";
 
-/** Content in the store; `inline` = in blobs.db, else a file. */
+/** Content in the store; `inline`: it is in blobs.db, otherwise in a file. */
 export type StoredBlob = Summary & { inline: boolean };
 
-/** Where small content is put: durable when the promise resolves. Writing the same content again changes nothing. */
+/** Stores small contents, durable when the promise resolves. Storing a content that exists changes nothing. */
 export type PutInline = (contents: { sha256: string; content: Uint8Array }[]) => Promise<void>;
 
-/** Keeps content from being collected while `work` runs. */
-export type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
+/** Protects contents from being collected while `work` runs. */
+type Hold = <T>(sha256: string[], work: () => Promise<T>) => Promise<T>;
 
-/** Content that arrived whole and is what was announced, but is not in the store yet. */
+/** Content that arrived completely and matches its announcement, but is not in the store yet. */
 export type Staged = Summary & {
   /**
-   * Puts the content into the store, durable, then runs `register` (synchronous: it writes the blob's row), both while
-   * the collection leaves this content alone. Content whose registration fails is swept away later.
+   * Makes the content durable in the store, then runs `register`, which writes the blob's row (synchronously). The
+   * collection leaves the content alone meanwhile. If the registration fails, the content is swept away later.
    */
   commit: <T>(register: (blob: StoredBlob) => T) => Promise<T>;
   discard: () => Promise<void>;
 };
 
-/** `md5` false: nobody will ask for it. */
+/** `md5` false: the md5 is not needed and not computed. */
 export type StageLimits = { maxBytes?: number | undefined; expect?: Expected | undefined; md5?: boolean };
 
 export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
@@ -34,8 +34,8 @@ export type Stager = { layout: Layout; putInline: PutInline; hold: Hold };
 export const temporaryFile = ({ staging }: Layout): string => join(staging, `u-${randomBytes(12).toString("hex")}`);
 
 /**
- * Takes a whole body: small ones stay in memory, others go to a file. A body that breaks, is too large or not what was
- * announced leaves nothing.
+ * Receives a whole body: a small one stays in memory, a larger one goes to a file. A body that breaks, is too large or
+ * does not match its announcement leaves nothing behind.
  */
 export async function stage(
   stager: Stager,
@@ -66,7 +66,7 @@ async function* limited(body: Chunks, maxBytes: number): AsyncGenerator<Uint8Arr
   }
 }
 
-/** Content in memory as staged content. */
+/** Presents a content in memory as staged content. */
 export function stagedContent({ putInline, hold }: Stager, content: Uint8Array, summary: Summary): Staged {
   return {
     ...summary,
@@ -104,7 +104,7 @@ async function stageFile(
   }
 }
 
-/** A complete, durable file of the staging folder as staged content. */
+/** Presents a complete, durable file of the staging folder as staged content. */
 export function stagedFile({ layout, hold }: Stager, file: string, summary: Summary): Staged {
   return {
     ...summary,
@@ -119,7 +119,7 @@ export function stagedFile({ layout, hold }: Stager, file: string, summary: Summ
 
 const FILES_AT_ONCE = 8;
 
-/** Puts contents that are in memory into files of the store, durable. The caller holds them. */
+/** Writes contents from memory into files of the store, durable. The caller must hold them against collection. */
 export async function writeFiles(layout: Layout, contents: (Summary & { content: Uint8Array })[]): Promise<void> {
   const limit = pLimit(FILES_AT_ONCE);
   const ended = await Promise.allSettled(contents.map((each) => limit(() => writeFile(layout, each))));
@@ -141,7 +141,7 @@ async function writeFile(layout: Layout, { content, ...summary }: Summary & { co
   }
 }
 
-/** Content that is there already is not written again. */
+/** Moves a file into the store, or deletes it where the store already has this content. */
 async function moveIn(layout: Layout, file: string, { sha256, size }: Summary): Promise<void> {
   const target = blobFile(layout, sha256);
   const there = await stat(target).catch(() => null);

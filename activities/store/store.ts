@@ -6,38 +6,38 @@ import { summarise, type Summary } from "./digests.ts";
 import type { InlineReader } from "./inline.ts";
 import { blobFile, INLINE_LIMIT, isSha256, type Layout, makeFolders, storageError } from "./layout.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
-import { createLocalSource, type LocalSource } from "./source.ts";
+import { createLocalSource, type LocalSource } from "./local-source.ts";
 import { stage, type PutInline, type StageLimits, type Staged, type StoredBlob, writeFiles } from "./stage.ts";
 import type { Chunks } from "./writer.ts";
 
-/** `summary`: what is known of it already. */
-export type Content = { content: Uint8Array; summary?: Summary | undefined };
+/** `summary`: digests and size, where they are already known. */
+type Content = { content: Uint8Array; summary?: Summary | undefined };
 
 /**
- * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes it; it
- * knows nothing of nodes. Content is durable first and registered in the database after that (`commit`), so that no row
- * ever names missing content.
+ * Content by its sha256: files below DATA_DIR/blobs, small content in blobs.db. Only the control plane writes to the
+ * store; the store knows nothing of nodes. Content is made durable first and registered in the database afterwards
+ * (`commit`), so that no row ever names missing content.
  */
 export type Store = Pick<LocalSource, "open" | "openToSend" | "readSmall"> &
   ReturnType<typeof createContentDigests> & {
     stage: (body: Chunks, limits?: StageLimits) => Promise<Staged>;
-    /** Commits many contents that are in memory at once; see Staged.commit. */
+    /** Commits many in-memory contents together, with the guarantees of Staged.commit. */
     putAll: <T>(contents: readonly Content[], register: (blobs: StoredBlob[]) => T) => Promise<T>;
     sessions: Sessions;
-    /** Whether a commit of this content is under way: it must not be collected now. */
+    /** Whether a commit of this content is in progress; the collection must leave the content alone then. */
     isHeld: (sha256: string) => boolean;
     /**
-     * Takes content out of the store at once, unless it is held; resolves when its disk space is free. Call it right
-     * after deleting the row.
+     * Removes content from the store at once, unless it is held; resolves when its disk space is free. Must be called
+     * right after the content's row was deleted.
      */
     remove: (sha256: string) => Promise<void>;
-    /** The digests of all content that begin with these two hex digits, registered or not. */
+    /** Returns the digests that start with these two hex digits, of registered and unregistered content. */
     digests: (prefix: string) => Promise<string[]>;
-    /** Removes what the process before this one left behind. Call it once, before anything is staged. */
+    /** Removes the leftovers of earlier processes. Must be called once, before anything is staged. */
     sweep: (now: number) => Promise<void>;
   };
 
-export type InlineStore = Pick<InlineReader, "get"> & {
+type InlineStore = Pick<InlineReader, "get"> & {
   put: PutInline;
   remove: (sha256: string) => void;
   withPrefix: (prefix: string) => string[];
@@ -98,8 +98,8 @@ export function createStore(layout: Layout, inline: InlineStore): Store {
 }
 
 /**
- * The name goes at once, without a wait in between; freeing a large file's blocks may take longer than one wants to
- * block.
+ * Removes a file. The rename is synchronous, so the name is gone at once; freeing the blocks of a large file takes too
+ * long to block the thread.
  */
 async function unlink(layout: Layout, file: string): Promise<void> {
   const grave = join(layout.staging, `u-${basename(file)}`);

@@ -4,13 +4,13 @@ import type { Digests } from "./digests.ts";
 import { hashTurn } from "./hash-turns.ts";
 import { storageError } from "./layout.ts";
 
-/** Chunks are gathered to this size, so that a disk write costs little more than its bytes. */
+/** Chunks are collected up to this many bytes, so that the cost of a disk write is mostly the cost of its bytes. */
 const BATCH = 256 * 1024;
 
-/** What bodies are read from. */
+/** The bytes of a body, chunk by chunk. */
 export type Chunks = AsyncIterable<Uint8Array>;
 
-/** A short write is what a nearly full disk answers first: the rest is tried until it says so. */
+/** Writes all chunks. A nearly full disk first writes a part only; the rest is retried until it reports ENOSPC. */
 async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<void> {
   const total = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   const { bytesWritten } = await handle.writev(chunks);
@@ -19,7 +19,7 @@ async function writeFully(handle: FileHandle, chunks: Uint8Array[]): Promise<voi
   while (rest.length > 0) rest = rest.subarray((await handle.write(rest)).bytesWritten);
 }
 
-/** Writes to the end of a file, one batch behind the reader, and sums up what it was given. */
+/** Appends chunks to a file, one batch behind the reader, and feeds them to `digests`. */
 export function createWriter(handle: FileHandle, digests: Digests) {
   let batch: Uint8Array[] = [];
   let batched = 0;
@@ -30,7 +30,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
     batch = [];
     batched = 0;
     written = written.then(() => writeFully(handle, chunks));
-    // Whoever waits for the next batch, or for the end, hears of it.
+    // A failed write is thrown by the next `add` that waits, or by `flush`.
     written.catch(() => undefined);
   }
 
@@ -45,7 +45,7 @@ export function createWriter(handle: FileHandle, digests: Digests) {
       send();
       await before;
     },
-    /** Everything added so far is on the disk when this resolves. */
+    /** Resolves when all added chunks are on the disk. */
     async flush(): Promise<void> {
       if (batched > 0) send();
       await written;
@@ -55,9 +55,9 @@ export function createWriter(handle: FileHandle, digests: Digests) {
 }
 
 export const tooLarge = (maxBytes: number) =>
-  new TransferError("tooLarge", `the content is larger than the ${maxBytes} bytes that are allowed`);
+  new TransferError("tooLarge", `the content is larger than the limit of ${maxBytes} bytes`);
 
-/** Runs `work` on a file and closes it, whatever happens. */
+/** Runs `work` on an open file and closes the file, also when `work` fails. */
 export async function withFile<T>(handle: FileHandle, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

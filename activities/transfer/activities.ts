@@ -7,13 +7,13 @@ import { listObject, type Listed } from "./listing.ts";
 
 export type { BatchResult } from "./batch.ts";
 
-/** What transfer workers do for workflows. Inputs are ids; what they mean is fetched from the control plane. */
+/** Activities of transfer workers. Their inputs are ids; a worker fetches the data from the control plane. */
 export function createTransferActivities(deps: BatchDeps) {
   return {
     async transferBatch(recordId: string, number: number): Promise<BatchResult> {
       return heartbeating((signal, heartbeat) => runBatch(deps, { recordId, number, signal, heartbeat }));
     },
-    /** Lists a linked object on from where it stands, for a while. */
+    /** Continues the listing of a linked object, for as long as its slot may be held. */
     async listPages(recordId: string, object: number, lane: Lane = "SHARED"): Promise<Listed> {
       return heartbeating((signal, heartbeat) => listObject(deps, { recordId, object, lane, signal, heartbeat }));
     },
@@ -22,7 +22,10 @@ export function createTransferActivities(deps: BatchDeps) {
 
 export type TransferActivities = ReturnType<typeof createTransferActivities>;
 
-/** A worker that stops gives its work back to be done elsewhere; a cancelled run does not. */
+/**
+ * Runs `work` with heartbeats. A worker that stops fails retryably, so that another worker continues; a cancelled run
+ * ends as cancelled.
+ */
 async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void) => Promise<T>): Promise<T> {
   const context = Context.current();
   try {
@@ -30,7 +33,7 @@ async function heartbeating<T>(work: (signal: AbortSignal, heartbeat: () => void
     context.cancellationSignal.throwIfAborted();
     return result;
   } catch (error) {
-    // Nothing was tried: the batch goes to a worker that is let in.
+    // The control plane refuses this worker, so nothing was tried: another worker gets the batch.
     if (error instanceof TransferError && error.kind === "refused")
       throw ApplicationFailure.create({ message: error.message, type: REFUSED, nextRetryDelay: "10 seconds" });
     if (!context.cancellationSignal.aborted) throw error;

@@ -6,29 +6,33 @@ import { failed } from "./early.ts";
 import { createReporter, type Reporter } from "./reporter.ts";
 import { openSlice } from "./slice.ts";
 import { traceOutcome } from "./spans.ts";
-import { type Batch, type BatchDeps, whenReachable } from "./context.ts";
-import { openRoute, type Route, routeKey } from "./routes.ts";
+import { type BatchDeps, whenReachable } from "./context.ts";
+import { openRoute, routeKey } from "./routes.ts";
+import type { Batch, Route } from "./work.ts";
 
-/** `again`: to be tried again after a failure; `rest`: without an outcome, for the batch had no more time. */
+/**
+ * `again`: how many artifacts failed and are to be tried again; `rest`: how many have no outcome, since the batch's
+ * time was over.
+ */
 export type BatchResult = { total: number; again: number; failed: number; rest?: number };
 type Ask = { recordId: string; number: number; signal: AbortSignal; heartbeat: () => void };
 
 /**
- * Moves the artifacts of one batch that have no outcome yet, for as long as it may, and hands in what becomes of each
- * as it happens.
+ * Sends the artifacts of one batch that have no outcome yet, for as long as the batch's slice lasts, and reports their
+ * progress and outcomes as they happen.
  */
 export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> {
   const { controlPlane } = deps;
   const { recordId, number } = ask;
   const batch = await whenReachable(ask, () => controlPlane.takeBatch(recordId, number));
   const result: BatchResult = { total: 0, again: 0, failed: 0 };
-  // What is left of one that was handed in is found by the next cut.
+  // The batch was handed in before; the next cut finds its remaining artifacts.
   if (batch.kind !== "batch") return batch.kind === "done" ? { ...result, rest: 1 } : result;
   const stop = new AbortController();
   const signal = AbortSignal.any([ask.signal, stop.signal]);
-  // Every request of the batch listens to it.
+  // Every request of the batch adds a listener.
   setMaxListeners(0, signal);
-  const interrupt = () => stop.abort(new TransferError("yielded", "the batch has had its time"));
+  const interrupt = () => stop.abort(new TransferError("yielded", "the batch's time is over"));
   const slice = openSlice(batch.lane, deps.batchSlice, interrupt);
   let route: Route | undefined;
   let broken = true;
@@ -71,7 +75,7 @@ export async function runBatch(deps: BatchDeps, ask: Ask): Promise<BatchResult> 
   } finally {
     slice.close();
     const rest = await reporter.close(broken ? null : { interrupted: stop.signal.aborted });
-    // What an attempt has put off before it died is counted by none: the next cut finds it.
+    // An attempt that died may have put artifacts off without counting them: the next cut finds them.
     if (rest > 0 || batch.lease > 1) result.rest = Math.max(rest, 1);
   }
   return result;
@@ -84,7 +88,7 @@ type Run = {
   end: (artifact: BatchArtifact, outcome: ArtifactOutcome) => void;
 };
 
-/** Why nothing can be sent is the outcome of each artifact, not a failure of the batch. */
+/** Sends the batch through its route. A reason why nothing can be sent is the outcome of each artifact. */
 async function send(
   concurrency: number,
   route: Route,

@@ -4,14 +4,17 @@ import { metered } from "../registries/body.ts";
 import type { Content, Source } from "../registries/contract.ts";
 import { checked, type Read } from "../registries/verified.ts";
 
-/** `read`: what was learned of the parts that were read whole, by path; `bytesSent` of all bodies so far. */
+/**
+ * `read`: size and digests of the parts that were read to their end, by path. `bytesSent`: of all bodies so far.
+ * `left`: the uploads that a later attempt can continue.
+ */
 export type CopiedContent = Content & {
   read: ReadonlyMap<string, Read>;
   bytesSent: () => number;
   left: () => UploadState[];
 };
 
-/** The content of one artifact on its way to a target: verified as it is read, within the rate of the run, counted. */
+/** Opens the content of one artifact for a target: verified while it is read, throttled to the run's rate, counted. */
 export function openContent(
   source: Omit<Source, "describe">,
   artifact: Artifact,
@@ -28,7 +31,7 @@ export function openContent(
     offset: number,
     chunks: AsyncIterable<Uint8Array>,
   ): AsyncIterable<Uint8Array> {
-    // What is not read from its start is verified by the target.
+    // A part that is continued at an offset cannot be verified here; the target verifies it.
     if (offset > 0) return chunks;
     return checked(
       chunks,
@@ -58,4 +61,10 @@ export function openContent(
     bytesSent: () => bytesSent,
     left: () => [...uploads.values()],
   };
+}
+
+/** Returns the part with the size and the digests that reading it has found. */
+export function withRead(part: Part, { read }: Pick<CopiedContent, "read">): Part {
+  const known = read.get(part.path);
+  return known ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } } : part;
 }

@@ -1,23 +1,21 @@
 import pLimit from "p-limit";
 import type { ArtifactOutcome, ArtifactResult } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import { stoppable, type Work } from "./context.ts";
 import { notTried } from "./early.ts";
+import { stoppable, type Work } from "./work.ts";
 
-/** After this many artifacts in a row that got no answer, each after a long wait, the rest is not tried now. */
+/** After this many artifacts in a row without an answer, each after a long wait, the others are postponed. */
 const MOST_UNREACHABLE = 3;
 
-export type EachInTurn = (
-  work: Work,
+/**
+ * Copies artifacts one by one, `concurrency` at a time, and reports the outcome of each. Begins no further artifact
+ * when the batch's time is over, when an outcome stops the cluster, or when an end no longer answers.
+ */
+export async function copyEach(
+  whole: Work,
   artifacts: readonly BatchArtifact[],
   copy: (artifact: BatchArtifact, at: number) => Promise<ArtifactOutcome>,
-) => Promise<void>;
-
-/**
- * Copies artifacts one by one, some at once, and hands in what becomes of each. Begins no other when the batch's time
- * is over, when one stops its cluster, or when an end does not answer any more.
- */
-export const copyEach: EachInTurn = async (whole, artifacts, copy) => {
+): Promise<void> {
   const { work, isStopped } = stoppable(whole);
   const { signal, slice, begin, end, concurrency } = work;
   const limit = pLimit(concurrency);
@@ -33,16 +31,16 @@ export const copyEach: EachInTurn = async (whole, artifacts, copy) => {
     const silence = await pulse.silence();
     if (signal.aborted || isStopped()) return;
     if (silence === null) {
-      // The first goes however little time is left, so that every batch gets on.
+      // The first artifact begins however little time is left, so that every batch makes progress.
       return at > 0 && slice.isOver() ? undefined : pulse.watch(send(artifact, at));
     }
     begin(artifact);
     end(artifact, notTried(artifact, silence));
   };
   await Promise.all(artifacts.map((artifact, at) => limit(() => sendOrLeave(artifact, at))));
-};
+}
 
-/** Notices that an end does not answer any more. */
+/** Detects that an end no longer answers. */
 function createPulse() {
   const inFlight = new Set<Promise<void>>();
   const state: { unanswered: number; reason: string } = { unanswered: 0, reason: "" };
@@ -53,7 +51,10 @@ function createPulse() {
     if (unanswered) state.reason = result.reason;
   };
   return {
-    /** Why nothing more should be begun; null when it may. Where one got no answer, those in flight tell. */
+    /**
+     * Returns why no further artifact should begin, or null. After one artifact without an answer it waits for those
+     * in flight, which show whether the end answers.
+     */
     async silence(): Promise<string | null> {
       while (state.unanswered > 0 && state.unanswered < MOST_UNREACHABLE && inFlight.size > 0)
         await Promise.race(inFlight);

@@ -3,9 +3,9 @@ import type { TransferError } from "../../domain/failure.ts";
 import { failureResult } from "../../domain/failure-result.ts";
 import { type ArtifactOutcome, type ArtifactResult, noParts } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Batch } from "./context.ts";
+import type { Batch } from "./work.ts";
 
-/** Outcomes of artifacts that ended before the target was asked anything about them. */
+/** Outcomes of artifacts that ended before the target was contacted about them. */
 
 export function failed(reason: string): ArtifactOutcome {
   return outcomeOf({ kind: "failed", reason, conflict: false, stopsCluster: false });
@@ -19,7 +19,7 @@ export function earlyOutcome(
   return outcomeOf(failureResult(error, `${subject}: ${error.message}`, artifact.uploads));
 }
 
-/** The artifact was there when the run was planned. */
+/** Outcome of an artifact that was deleted at the source after the run was planned. */
 export function goneOutcome(
   { projectId, object }: Batch,
   artifact: BatchArtifact,
@@ -30,9 +30,9 @@ export function goneOutcome(
   );
 }
 
-/** The artifact waits for its turn, and keeps what an earlier one left. */
+/** Outcome of an artifact that is left for a later batch, with the uploads of earlier attempts. */
 export function notTried({ uploads }: BatchArtifact, silence: string): ArtifactOutcome {
-  const reason = `not tried now, since others got no answer: ${silence}`;
+  const reason = `postponed, because other artifacts got no answer: ${silence}`;
   return outcomeOf({ kind: "again", reason, notBefore: null, uploads, throttled: false, untried: true });
 }
 

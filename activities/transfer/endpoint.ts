@@ -4,7 +4,7 @@ import type { End } from "../registries/contract.ts";
 import type { Pace } from "../registries/pace.ts";
 import type { BatchDeps } from "./context.ts";
 
-/** An end with its credentials in the clear; these never leave this process but to that end. */
+/** Opens an end with its credentials in the clear. The credentials leave this process only in requests to that end. */
 export function openEndpoint(
   { sealer, network }: Pick<BatchDeps, "sealer" | "network">,
   endpoint: Endpoint,
@@ -26,7 +26,7 @@ export function openEndpoint(
   };
 }
 
-/** Safe: only what the API sealed can be opened. */
+/** The cast is safe: `open` succeeds only for a text that the API has sealed. */
 function credentials(open: () => string, url: string): { password?: string; token?: string } {
   try {
     return JSON.parse(open()) as { password?: string; token?: string };

@@ -4,17 +4,18 @@ import { SYNC_LIMITS } from "../../domain/sync.ts";
 import type { SourceVersion, StatedVersion, VersionFile } from "../../domain/sync-versions.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Source } from "../registries/contract.ts";
-import type { ContentSource } from "../store/source.ts";
-import { type Batch, type BatchDeps, whenReachable } from "./context.ts";
+import type { ContentSource } from "../store/content-source.ts";
+import { type BatchDeps, whenReachable } from "./context.ts";
+import type { Batch } from "./work.ts";
 
-/** What the control plane is asked for at once; it may answer fewer. */
+/** How many versions one request to the control plane names; the answer may hold fewer. */
 const ASKED_AT_ONCE = 100;
-/** What the store reads at once. */
+/** How many small contents are read from the store at once. */
 const READ_AT_ONCE = 256;
 
 /**
- * The hosted repository of a batch: its files as the batch tells of them, its versions as the control plane does, its
- * content from the store.
+ * Opens the hosted repository of a batch as a source: files are described by the batch itself, versions by the control
+ * plane; content is read from the store.
  */
 export function openHostedSource(
   { content, controlPlane }: Pick<BatchDeps, "content" | "controlPlane">,
@@ -27,9 +28,8 @@ export function openHostedSource(
     const told = await whenReachable({ signal, heartbeat: () => {} }, () =>
       controlPlane.versions(source.repositoryId, keys),
     );
-    if (told.length === 0)
-      throw new TransferError("invalid", "the control plane tells nothing of the versions it was asked for");
-    return told;
+    if (told.length > 0) return told;
+    throw new TransferError("invalid", "the control plane describes none of the requested versions");
   }
 
   return {
@@ -48,7 +48,7 @@ export function openHostedSource(
   };
 }
 
-/** Content of hosted artifacts, whose sha256 is always known. */
+/** Reads the content of hosted artifacts from the store, by sha256. */
 export function hostedContent(content: Pick<ContentSource, "open" | "readSmall">): Omit<Source, "describe"> {
   return {
     async open(_artifact, part, offset, signal) {
@@ -71,10 +71,10 @@ export function hostedContent(content: Pick<ContentSource, "open" | "readSmall">
   };
 }
 
-/** Every content of the store has one. */
+/** Every part of a hosted artifact has a sha256. */
 const sha256Of = ({ digests }: Part): string => digests.sha256 ?? "";
 
-/** Null when the file was deleted. */
+/** Returns null when the file was deleted. */
 function fileArtifact(file: BatchArtifact | undefined): Artifact | null {
   const origin = file && originOf(file);
   if (!file || !origin || file.size === null || file.sha256 === null) return null;
@@ -96,6 +96,7 @@ function originOf({ createdBy, createdDate, lastModifiedBy, lastModifiedDate }: 
   return { createdBy, createdDate, lastModifiedBy, lastModifiedDate };
 }
 
+/** Returns null for a deleted version, and undefined where the control plane's answer has ended. */
 function versionArtifact(told: SourceVersion | undefined): Artifact | TransferError | null | undefined {
   switch (told?.kind) {
     case undefined:
@@ -105,7 +106,7 @@ function versionArtifact(told: SourceVersion | undefined): Artifact | TransferEr
     case "tooMany":
       return new TransferError(
         "tooLarge",
-        `it has ${told.files} files, more than one version can be sent with (${SYNC_LIMITS.versionFiles})`,
+        `it has ${told.files} files; a version with more than ${SYNC_LIMITS.versionFiles} files cannot be sent`,
       );
     case "found":
       return toArtifact(told.version);

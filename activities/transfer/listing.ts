@@ -11,17 +11,17 @@ import { connectorOf } from "./routes.ts";
 import { openSlice } from "./slice.ts";
 import { type BatchDeps, whenReachable } from "./context.ts";
 
-/** How often the control plane hears that a listing goes on, and how long it waits for its source. */
+/** How often (ms) the control plane is told that a listing is alive, and how long its source takes to answer. */
 const WAITS_MS = 2_000;
-/** Not complete: `retryAt` says when to go on (epoch ms), null = at once. */
+/** When not complete, `retryAt` says when to continue (epoch ms); null: at once. */
 export type Listed = { complete: boolean; retryAt: number | null; leftOut?: LeftOut };
 
 type Ask = { recordId: string; object: number; lane: Lane; signal: AbortSignal; heartbeat: () => void };
 type Listing = Extract<ListingAnswer, { kind: "list" }>;
 
 /**
- * Hands in the pages of a linked object's listing, on from where it stands and for as long as its slot may be held;
- * each page once.
+ * Continues the listing of a linked object and reports each page to the control plane once, for as long as the listing
+ * may hold its slot.
  */
 export async function listObject(
   deps: BatchDeps,
@@ -74,7 +74,7 @@ function openLister(deps: BatchDeps, { source, object }: Listing, pace: Pace): L
   if (lister) return lister(openEndpoint(deps, source, "", pace), object.repoType);
   throw new TransferError(
     "unsupported",
-    `${source.url} lists nothing by its protocol ${source.protocol}: name packages or paths`,
+    `${source.url} cannot be listed by its protocol ${source.protocol}: name packages or paths`,
   );
 }
 

@@ -2,16 +2,16 @@ import type { Artifact } from "../../domain/artifact.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Source } from "../registries/contract.ts";
-import { stoppable, type Work } from "./context.ts";
 import { earlyOutcome, goneOutcome } from "./early.ts";
+import { stoppable, type Work } from "./work.ts";
 
-/** An artifact of the batch as its source describes it. */
+/** An artifact of the batch, as planned and as its source describes it now. */
 export type Present = { planned: BatchArtifact; artifact: Artifact };
 
 /**
- * Describes the artifacts of a batch, some at a time, and hands on those that are still there; what was deleted since
- * the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over, or when an
- * artifact stops its cluster. A failure of `prepare`, which is called before each page, ends all that are left.
+ * Describes the artifacts of a batch page by page and passes those that still exist to `send`; an artifact that was
+ * deleted since the plan, or cannot be described, ends at once. Begins no further page when the batch's time is over or
+ * an outcome stops the cluster. `prepare` runs before each page; its failure ends all artifacts that are left.
  */
 export async function eachPage(whole: Work, source: Source, { prepare, send }: Steps): Promise<void> {
   const { work, isStopped } = stoppable(whole);
@@ -35,14 +35,14 @@ type Steps = {
   send: (work: Work, present: Present[]) => Promise<void>;
 };
 
-/** Null: it failed, which is the outcome of the artifacts. */
+/** Runs a step that concerns all `artifacts`. If it fails, they end with its failure, and the result is null. */
 async function orEnd<T>({ signal, end }: Work, artifacts: BatchArtifact[], step: () => Promise<T>): Promise<T | null> {
   try {
     return await step();
   } catch (error) {
     signal.throwIfAborted();
     const failure = toTransferError(error);
-    // Of a worker that is not let in any more nothing is the artifacts' outcome.
+    // The control plane refuses this worker: that says nothing about the artifacts.
     if (failure.kind === "refused") throw failure;
     for (const artifact of artifacts) end(artifact, earlyOutcome(artifact, failure));
     return null;

@@ -1,4 +1,4 @@
-import { type Artifact, type Part, subjectOf } from "../../domain/artifact.ts";
+import { type Part, subjectOf } from "../../domain/artifact.ts";
 import { artifactOutcome, failedOutcome } from "../../domain/artifact-outcome.ts";
 import { compareContent } from "../../domain/content-digests.ts";
 import {
@@ -9,34 +9,19 @@ import {
   type PartComparison,
 } from "../../domain/decide.ts";
 import { toTransferError } from "../../domain/failure.ts";
-import type { ArtifactOutcome, ArtifactResult, CopyHooks, CopyRules, UploadState } from "../../domain/outcome.ts";
-import type { TaskSetting } from "../../domain/task.ts";
+import type { ArtifactOutcome, ArtifactResult } from "../../domain/outcome.ts";
 import type { ComparedBy, VerifiedBy } from "../../domain/vocabulary.ts";
-import type { PartsTarget, Source } from "../registries/contract.ts";
-import { type CopiedContent, openContent } from "./content.ts";
-import { type Allowance, digested, readWithin } from "./read-back.ts";
+import { type CopiedContent, openContent, withRead } from "./content.ts";
+import type { PartsCopy } from "./parts-copy.ts";
+import { digested, readWithin } from "./read-back.ts";
 import { verifyParts } from "./verify.ts";
 
-/** One artifact on its way from a source to a target that takes it part by part. */
-export type PartsCopy = {
-  artifact: Artifact;
-  source: Source;
-  target: PartsTarget;
-  /** Where the target is, for messages. */
-  at: string;
-  rules: CopyRules & Pick<TaskSetting, "compare" | "verification">;
-  hooks: CopyHooks;
-  uploads: readonly UploadState[];
-  /** Whether so many bytes may be read at the target to compare contents. */
-  mayRead: Allowance;
-};
-
-/** What an outcome tells besides how it ended. */
+/** Fields of an outcome that are collected while the artifact is copied. */
 type Told = { compared?: ComparedBy; verified?: VerifiedBy; note?: string; bytesRead: number };
 
 /**
- * Copies one artifact: looks at what the target has, decides, writes what is lacking with the committing part last,
- * verifies it, and sets what stands beside it. Every failure is an outcome; throws only when the signal fires.
+ * Copies one artifact: looks at what the target has, decides, writes the missing parts with the committing part last,
+ * verifies them, and sets tags and other labels. Every failure is an outcome; throws only when the signal fires.
  */
 export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
   const content = openContent(copy.source, copy.artifact, copy.hooks, copy.uploads);
@@ -54,7 +39,10 @@ export async function copyParts(copy: PartsCopy): Promise<ArtifactOutcome> {
   }
 }
 
-/** `again`: the target turned out to have what it was not seen to have; what it has is decided on anew. */
+/**
+ * `again`: the target refused the write, since it has content that the first look did not see; the decision is made
+ * once more on a fresh look.
+ */
 async function decideAndWrite(
   copy: PartsCopy,
   content: CopiedContent,
@@ -89,7 +77,7 @@ async function compareAll(copy: PartsCopy, facts: readonly (Fact | null)[], told
   return found;
 }
 
-/** Reads what only its bytes can tell; beyond what may be read it counts as different. */
+/** Compares a part by its bytes. A part that exceeds the bytes that may be read counts as different. */
 async function compareByReading(copy: PartsCopy, part: Part, there: Fact | null, told: Told): Promise<PartComparison> {
   if (copy.target.open === undefined) return { kind: "different" };
   const { ended, ...read } = await readWithin(copy, part, there?.size ?? part.size, copy.mayRead);
@@ -108,8 +96,8 @@ async function write(copy: PartsCopy, content: CopiedContent, lacking: readonly 
 }
 
 /**
- * What an attempt whose end is not known may have written was found to be there: that is the proof, unless its bytes
- * are asked for.
+ * Verifies an artifact that an earlier attempt of this run may have written, and that is equal at the target: the
+ * comparison is the proof, unless READ_BACK demands to read the bytes.
  */
 async function verifyEarlier(
   copy: PartsCopy,
@@ -144,7 +132,7 @@ function outcomeOf(
   facts: readonly (Fact | null)[],
 ): ArtifactOutcome {
   const { rules } = copy;
-  const artifact = withRead(copy.artifact, content);
+  const artifact = { ...copy.artifact, parts: copy.artifact.parts.map((part) => withRead(part, content)) };
   const parts = artifact.parts.length;
   const end = (result: ArtifactResult, nodes: { success?: number; skip?: number; failed?: number }) =>
     artifactOutcome(artifact, result, nodes, content.bytesSent());
@@ -168,34 +156,26 @@ function outcomeOf(
         },
         { failed: parts },
       );
-    case "immutable": {
-      const advice =
-        "what is published there never changes: publish the content under another version, or choose the conflict strategy SKIP";
+    case "immutable":
       return end(
         {
           kind: "failed",
-          reason: `${otherContent(copy, decision.at, facts)}, and ${advice}`,
+          reason: `${otherContent(copy, decision.at, facts)}, and ${IMMUTABLE_ADVICE}`,
           conflict: true,
           stopsCluster: false,
         },
         { failed: parts },
       );
-    }
   }
 }
+
+const IMMUTABLE_ADVICE =
+  "what is published there never changes: " +
+  "publish the content under another version, or choose the conflict strategy SKIP";
 
 function otherContent({ artifact, at }: PartsCopy, index: number, facts: readonly (Fact | null)[]): string {
   const path = artifact.parts[index]?.path ?? "";
   const [digest] = Object.entries(facts[index]?.digests ?? {});
   const what = [artifact.version === "" ? "" : path, digest ? digest.join(":") : ""].filter(Boolean).join("; ");
   return `${subjectOf(artifact)}: ${at} has other content there${what === "" ? "" : ` (${what})`}`;
-}
-
-/** The artifact with what reading its parts has told. */
-function withRead(artifact: Artifact, { read }: CopiedContent): Artifact {
-  const parts = artifact.parts.map((part) => {
-    const known = read.get(part.path);
-    return known ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } } : part;
-  });
-  return { ...artifact, parts };
 }

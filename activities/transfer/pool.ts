@@ -1,4 +1,4 @@
-/** Closed when nobody has used it for this long. */
+/** A value is closed when it has not been used for this long. */
 const IDLE_MS = 60_000;
 
 type Entry<T> = { value: T; users: number; lastUsed: number };
@@ -6,8 +6,8 @@ type Entry<T> = { value: T; users: number; lastUsed: number };
 export type Pool<T> = { use: <R>(key: string, open: () => T, work: (value: T) => Promise<R>) => Promise<R> };
 
 /**
- * Keeps what is dear to open (connections, tokens, what is known of a target) for the batches of one run that follow
- * each other.
+ * Keeps values that are expensive to open (connections, tokens, knowledge of a target) for the next batches of the same
+ * run.
  */
 export function createPool<T>(close: (value: T) => void): Pool<T> {
   const entries = new Map<string, Entry<T>>();

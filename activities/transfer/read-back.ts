@@ -4,12 +4,12 @@ import type { CopyHooks } from "../../domain/outcome.ts";
 import type { Opened, PartsTarget, Source } from "../registries/contract.ts";
 import { createHashes, type Read } from "../registries/verified.ts";
 
-/** Whether so many more bytes may be read. */
+/** Returns whether `bytes` more may be read at the target. */
 export type Allowance = (bytes: number) => Promise<boolean>;
 
 /**
- * Where nobody tells how long a part is, this much is asked for first. Each later question doubles what is allowed, up
- * to the most at once.
+ * Bytes of the first request for an allowance when the size of a part is unknown. Each later request doubles the
+ * allowance, by at most MOST_BYTES.
  */
 const FIRST_BYTES = 64 * 1024;
 const MOST_BYTES = 8 * 1024 ** 2;
@@ -17,7 +17,7 @@ const MOST_BYTES = 8 * 1024 ** 2;
 type AtSource = { artifact: Artifact; source: Pick<Source, "open">; hooks: CopyHooks };
 type AtTarget = { artifact: Artifact; target: Pick<PartsTarget, "open">; hooks: CopyHooks };
 
-/** The part with a digest: its own, or else that of its bytes at the source. */
+/** Returns the part with a digest. A part without one is read at the source. */
 export async function digested({ artifact, source, hooks }: AtSource, part: Part): Promise<Part> {
   if (strongest(part.digests) !== null) return part;
   const { chunks } = await source.open(artifact, part, 0, hooks.signal);
@@ -25,8 +25,8 @@ export async function digested({ artifact, source, hooks }: AtSource, part: Part
 }
 
 /**
- * Reads all of a part at the target, within the rate of the run, and tells its size, its sha256 and the digests that
- * are known of it.
+ * Reads a whole part at the target, within the rate of the run. Returns its size, its sha256, and its digests in every
+ * algorithm in which `part` has one.
  */
 export async function readTarget({ artifact, target, hooks }: AtTarget, part: Part): Promise<Read> {
   const { chunks } = await openTarget(target, artifact, part, hooks);
@@ -34,8 +34,8 @@ export async function readTarget({ artifact, target, hooks }: AtTarget, part: Pa
 }
 
 /**
- * The same, while `allow` says yes. It is asked beforehand for `size` bytes, where the size is known. `ended` false: it
- * said no before the end.
+ * Reads a part at the target as `readTarget` does, as far as `allow` permits; it is called before the first byte, for
+ * `size` bytes where the size is known. `ended` false: `allow` refused before the end of the part.
  */
 export async function readWithin(
   at: AtTarget,
@@ -59,7 +59,7 @@ export async function readWithin(
   return { ...read, ended };
 }
 
-/** Until the end, or until no more is taken. */
+/** Reads to the end, or until `takes` returns false. */
 async function readAll(
   chunks: AsyncIterable<Uint8Array>,
   known: { digests: Digests },
@@ -87,5 +87,5 @@ async function openTarget(
   { signal }: CopyHooks,
 ): Promise<Opened> {
   if (open) return open(artifact, part, signal);
-  throw new TransferError("unsupported", `${part.path} cannot be read back there`);
+  throw new TransferError("unsupported", `${part.path} cannot be read back from the target`);
 }

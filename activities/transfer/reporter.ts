@@ -4,9 +4,9 @@ import type { ArtifactOutcome, UploadState } from "../../domain/outcome.ts";
 import type { ArtifactReport, BatchArtifact, ReportAnswer } from "../../domain/worker-messages.ts";
 
 const TICK_MS = 250;
-/** The control plane is asked at least this often whether the batch may go on. */
+/** At least this often (ms) the control plane is asked whether the batch may continue. */
 const LONGEST_SILENCE_MS = 1_000;
-/** How long a batch that was told to end still tries to hand in what it knows. */
+/** How long (ms) a batch that was ordered to end still tries to deliver its reports. */
 const LAST_WORDS_MS = 10_000;
 
 export type Reporter = ReturnType<typeof createReporter>;
@@ -14,19 +14,20 @@ export type Reporter = ReturnType<typeof createReporter>;
 type Options = {
   send: (reports: ArtifactReport[], done?: { interrupted: boolean }) => Promise<ReportAnswer>;
   heartbeat: () => void;
-  /** Called once, when the control plane says that the batch must not go on. */
+  /** Called once, when the control plane says that the batch must not continue. */
   onStop: (reason: string) => void;
-  /** Called when the slot is wanted for others; what is under way is to be broken off. */
+  /** Called when the slot is needed for other batches; the artifacts in progress must be interrupted. */
   onHandBack: () => void;
-  /** The batch was told to end by Temporal. */
+  /** Fires when Temporal orders the batch to end. */
   signal: AbortSignal;
 };
 
-/** Hands in what happens in a batch, at least once a second, and keeps what could not be handed in until it could. */
+/**
+ * Reports what happens in a batch to the control plane, at least once a second. Reports that could not be delivered are
+ * kept and sent again.
+ */
 export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: Options) {
-  const current = new Map<number, ArtifactReport>();
-  const dirty = new Set<number>();
-  const opened = Date.now();
+  const reports = createReports();
   let lastSent = 0;
   let sending: Promise<void> | undefined;
   let stopped = false;
@@ -37,6 +38,66 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     if (!stopped) onStop(reason);
     stopped = true;
   };
+
+  async function flush(done?: { interrupted: boolean }): Promise<void> {
+    const taken = reports.take();
+    lastSent = Date.now();
+    try {
+      const answer = await send(taken, done);
+      reports.delivered(taken);
+      if (answer.stop !== null) stop(answer.stop);
+      else if (answer.handBack) onHandBack();
+      if (done) closed = { rest: answer.rest ?? 0 };
+    } catch (error) {
+      reports.putBack(taken);
+      const failure = toTransferError(error);
+      if (!failure.retryable) stop((refused = failure).message);
+    }
+  }
+
+  const tick = () => {
+    heartbeat();
+    const due = reports.isPending() || Date.now() - lastSent >= LONGEST_SILENCE_MS;
+    if (due && !sending) sending = flush().finally(() => (sending = undefined));
+  };
+  const timer = setInterval(tick, TICK_MS);
+
+  return {
+    begin: reports.begin,
+    moved: reports.moved,
+    uploaded: reports.uploaded,
+    putOff: reports.putOff,
+    end: reports.end,
+    /**
+     * Delivers all reports, and the batch itself unless `done` is null (the batch broke). Returns how many artifacts of
+     * the batch have no outcome. Waits for as long as the control plane is away; throws when it refuses the reports.
+     */
+    async close(done: { interrupted: boolean } | null): Promise<number> {
+      clearInterval(timer);
+      let deadline = Number.POSITIVE_INFINITY;
+      await beating(heartbeat, async () => {
+        await sending;
+        for (;;) {
+          // Temporal may give a batch that it ordered to end to another worker: such a batch is not handed in.
+          const last = signal.aborted ? null : done;
+          const isTold = () => refused !== undefined || closed !== undefined || (last === null && !reports.isPending());
+          if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
+          if (isTold() || Date.now() > deadline) return;
+          await flush(last ?? undefined);
+          if (!isTold()) await sleep(1_000);
+        }
+      });
+      if (refused) throw refused;
+      return closed?.rest ?? 0;
+    },
+  };
+}
+
+/** Holds the newest report of each artifact, and which of them the control plane does not have yet. */
+function createReports() {
+  const current = new Map<number, ArtifactReport>();
+  const dirty = new Set<number>();
+  const opened = Date.now();
 
   const put = (report: ArtifactReport): ArtifactReport => {
     current.set(report.seq, report);
@@ -49,31 +110,6 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
     if (report && !report.outcome) put({ ...report, ...values });
   };
 
-  async function flush(done?: { interrupted: boolean }): Promise<void> {
-    const seqs = [...dirty];
-    dirty.clear();
-    lastSent = Date.now();
-    const reports = seqs.flatMap((seq) => current.get(seq) ?? []);
-    try {
-      const answer = await send(reports, done);
-      for (const report of reports) if (report.outcome) current.delete(report.seq);
-      if (answer.stop !== null) stop(answer.stop);
-      else if (answer.handBack) onHandBack();
-      if (done) closed = { rest: answer.rest ?? 0 };
-    } catch (error) {
-      for (const seq of seqs) dirty.add(seq);
-      const failure = toTransferError(error);
-      if (!failure.retryable) stop((refused = failure).message);
-    }
-  }
-
-  const tick = () => {
-    heartbeat();
-    const due = dirty.size > 0 || Date.now() - lastSent >= LONGEST_SILENCE_MS;
-    if (due && !sending) sending = flush().finally(() => (sending = undefined));
-  };
-  const timer = setInterval(tick, TICK_MS);
-
   return {
     begin: (artifact: BatchArtifact): void => void put(toReport(artifact, Date.now())),
     moved(seq: number, bytes: number): void {
@@ -83,36 +119,28 @@ export function createReporter({ send, heartbeat, onStop, onHandBack, signal }: 
       const others = current.get(seq)?.uploads.filter((upload) => upload.digest !== state.digest) ?? [];
       change(seq, { uploads: [...others, state] });
     },
-    /** Its batch had to let go of it, without an outcome, for it has a large blob that goes in one request. */
+    /** The batch puts the artifact off, without an outcome, because of a large blob that must go in one request. */
     putOff: ({ seq }: BatchArtifact): void => change(seq, { whole: true }),
-    /** Answers when it began (epoch ms). */
+    /** Records the outcome and returns when the artifact began (epoch ms). */
     end(artifact: BatchArtifact, outcome: ArtifactOutcome): number {
       const { bytesSent, startTime } = current.get(artifact.seq) ?? put(toReport(artifact, opened));
       change(artifact.seq, { outcome, bytesSent: Math.max(bytesSent, outcome.bytesSent) });
       return startTime;
     },
-    /**
-     * Hands in everything that is known, and the batch itself unless `done` is null (it broke); answers how many of its
-     * artifacts have no outcome. While the control plane is away that takes as long as it takes. Throws when it refuses
-     * what it is told.
-     */
-    async close(done: { interrupted: boolean } | null): Promise<number> {
-      clearInterval(timer);
-      let deadline = Number.POSITIVE_INFINITY;
-      await beating(heartbeat, async () => {
-        await sending;
-        for (;;) {
-          // What Temporal has told to end may be given to another: it is not handed in.
-          const last = signal.aborted ? null : done;
-          const isTold = () => refused !== undefined || closed !== undefined || (last === null && dirty.size === 0);
-          if (signal.aborted || stopped) deadline = Math.min(deadline, Date.now() + LAST_WORDS_MS);
-          if (isTold() || Date.now() > deadline) return;
-          await flush(last ?? undefined);
-          if (!isTold()) await sleep(1_000);
-        }
-      });
-      if (refused) throw refused;
-      return closed?.rest ?? 0;
+    isPending: () => dirty.size > 0,
+    /** Takes the reports that are to be sent. */
+    take(): ArtifactReport[] {
+      const taken = [...dirty].flatMap((seq) => current.get(seq) ?? []);
+      dirty.clear();
+      return taken;
+    },
+    /** Forgets the artifacts whose outcome the control plane now has. */
+    delivered(taken: readonly ArtifactReport[]): void {
+      for (const report of taken) if (report.outcome) current.delete(report.seq);
+    },
+    /** Marks reports that could not be delivered for the next attempt. */
+    putBack(taken: readonly ArtifactReport[]): void {
+      for (const { seq } of taken) dirty.add(seq);
     },
   };
 }
@@ -134,7 +162,7 @@ function toReport(
   };
 }
 
-/** A control plane that hangs answers late; the batch is alive meanwhile. */
+/** Heartbeats while `work` waits for a control plane that answers late. */
 async function beating(heartbeat: () => void, work: () => Promise<void>): Promise<void> {
   const beats = setInterval(heartbeat, LONGEST_SILENCE_MS);
   try {

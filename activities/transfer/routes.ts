@@ -2,27 +2,21 @@ import { TransferError, toTransferError } from "../../domain/failure.ts";
 import { isImageType } from "../../domain/repository-types.ts";
 import { instanceNamespace, remoteNamespace } from "../../domain/remote-names.ts";
 import type { Protocol } from "../../domain/vocabulary.ts";
-import type { Waits } from "../../domain/worker-messages.ts";
 import { connectors, instance } from "../registries/connectors.ts";
 import type { Closing, Connector, Copier, End, SettlingTarget, Source, Target } from "../registries/contract.ts";
 import { createPace, type Pace } from "../registries/pace.ts";
 import { REGISTRY_ACTIONS, type RegistryScope } from "../secrets/registry-token.ts";
-import type { Batch, BatchDeps } from "./context.ts";
+import type { BatchDeps } from "./context.ts";
 import { failed } from "./early.ts";
 import { openEndpoint } from "./endpoint.ts";
 import { openHostedSource } from "./hosted.ts";
-import { copyAll, type Send, sendParts, settleAll } from "./senders.ts";
-import { createThrottle, type Throttle } from "./throttle.ts";
-
-/**
- * Both ends of a batch as this worker reaches them; kept, with what is known of them, for the batches of the same run
- * that follow.
- */
-export type Route = { send: Send; throttle: Throttle; waits: () => Waits; close: () => void };
+import { copyAll, sendParts, settleAll } from "./senders.ts";
+import { createThrottle } from "./throttle.ts";
+import type { Batch, Route, Send } from "./work.ts";
 
 type Paces = Record<"source" | "target", Pace>;
 
-/** Batches with the same key have the same ends and names. */
+/** Returns a key that is equal for batches of one run with the same ends and names. */
 export function routeKey(recordId: string, { clusterId, projectId, object }: Batch): string {
   return JSON.stringify([
     recordId,
@@ -46,7 +40,7 @@ export function openRoute(deps: BatchDeps, recordId: string, batch: Batch): Rout
   };
 }
 
-/** An end that cannot even be opened is the outcome of each artifact. */
+/** If an end cannot be opened, the sender reports the reason as the outcome of each artifact. */
 function openSender(deps: BatchDeps, recordId: string, batch: Batch, paces: Paces): Pick<Route, "send" | "close"> {
   const opened: Closing[] = [];
   const keep = <T extends Closing>(end: T): T => {
@@ -93,8 +87,8 @@ function chooseSender(opening: Opening): Send {
 }
 
 /**
- * What copies by itself between the ends of a batch; null where artifacts go part by part. Hosted images are served as
- * by a registry.
+ * Returns the copier between the ends of a batch, or null where artifacts go part by part. Hosted images are read
+ * through this instance's own OCI registry.
  */
 function copierBetween({ object, source, target }: Batch): ((from: End, to: End) => Copier & Closing) | null {
   if (!isImageType(object.repoType)) return null;
@@ -103,26 +97,28 @@ function copierBetween({ object, source, target }: Batch): ((from: End, to: End)
   return from === to && from.copier ? from.copier : null;
 }
 
-/** Throws `unsupported` for a protocol that nobody speaks yet. */
+/** Throws `unsupported` for a protocol without a connector. */
 export function connectorOf(protocol: Protocol | null, url: string): Connector {
   const connector = protocol === null ? null : connectors[protocol];
   if (connector) return connector;
   throw new TransferError(
     "unsupported",
-    `${url} speaks ${protocol ?? "no protocol that is known for this type"}, which this release cannot`,
+    protocol === null
+      ? `${url} speaks no protocol that this release knows for this repository type`
+      : `${url} speaks ${protocol}, which this release does not support`,
   );
 }
 
 const isSettling = (target: Target): target is SettlingTarget => "settle" in target;
 
-/** A linked source is opened once; the hosted one is that of each batch. */
+/** A linked source is opened once for all batches; a hosted source is opened for each batch. */
 function sourcesOf(opening: Opening, from: Connector | null): (batch: Batch) => Source {
   const { deps, batch, keep } = opening;
   if (from === null) return (next) => openHostedSource(deps, next);
   if (!from.source)
     throw new TransferError(
       "unsupported",
-      `nothing can be read from ${batch.source.url} by its protocol ${batch.source.protocol}`,
+      `reading from ${batch.source.url} by its protocol ${batch.source.protocol} is not supported`,
     );
   const source = keep(from.source(sourceEnd(opening), batch.object.repoType));
   return () => source;
@@ -132,7 +128,7 @@ function openTarget({ batch, keep }: Opening, to: Connector, end: End): Target {
   if (to.target) return keep(to.target(end, batch.object.repoType));
   throw new TransferError(
     "unsupported",
-    `nothing can be written to ${batch.target.url} by its protocol ${batch.target.protocol}`,
+    `writing to ${batch.target.url} by its protocol ${batch.target.protocol} is not supported`,
   );
 }
 
@@ -149,7 +145,7 @@ function sourceEnd({ deps, batch, paces }: Opening): End {
     : openEndpoint(deps, source, "", paces.source);
 }
 
-/** Long enough for clocks that differ; each request gets a token of its own. */
+/** Validity of a token. It allows for clocks that differ; each request gets a token of its own. */
 const TOKEN_SECONDS = 900;
 
 /** This instance's own registry of hosted images. */
@@ -168,7 +164,7 @@ function ownRegistry({ images: { apiUrl, tokens }, network }: BatchDeps, namespa
   };
 }
 
-/** The registry's clients ask for `repository:{name}:pull,push`. */
+/** Parses a scope as registry clients request it: `repository:{name}:pull,push`. */
 function toScope(scope: string): RegistryScope {
   const [, name = "", actions = ""] = scope.split(":");
   const asked = actions.split(",");

@@ -1,24 +1,21 @@
 import { targetTags } from "../../domain/image/objects.ts";
 import { toTransferError } from "../../domain/failure.ts";
+import { strongest } from "../../domain/artifact.ts";
 import type { CopyHooks, UploadState } from "../../domain/outcome.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
 import type { Copier, PartsTarget, SettlingTarget, Source } from "../registries/contract.ts";
-import { strongest } from "../../domain/artifact.ts";
-import type { Batch, Work } from "./context.ts";
 import { copyEach } from "./each.ts";
 import { earlyOutcome, goneOutcome } from "./early.ts";
 import { eachPage, type Present } from "./pages.ts";
 import { copyParts } from "./parts.ts";
+import type { Batch, Send, Work } from "./work.ts";
 
-/** Artifacts from this size on have a detail row while they are under way; smaller ones begin and end in one go. */
+/** A larger artifact (bytes) gets a detail row while it is being sent; a smaller one is reported once, at its end. */
 const SHOWN_BYTES = 1024 ** 2;
-
-/** Sends the artifacts of one batch. */
-export type Send = (work: Work) => Promise<void>;
 
 type Ends<T> = { sourceOf: (batch: Batch) => Source; target: T };
 
-/** To a target that takes many artifacts at once and decides by itself. */
+/** Sends to a target that receives many artifacts at once and decides on its own what it lacks. */
 export function settleAll({ sourceOf, target }: Ends<SettlingTarget>): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
@@ -48,8 +45,8 @@ async function settlePage(work: Work, source: Source, target: SettlingTarget, pr
 }
 
 /**
- * Uploads are told apart by digest; artifacts that share a content share its upload. Live bytes are shown where one
- * artifact is the page.
+ * Combines the hooks of a page's artifacts. Artifacts that share a content share its upload, which is identified by
+ * digest. Bytes in progress are reported only when the page is one artifact.
  */
 function pageHooks(work: Work, present: Present[]): CopyHooks {
   const [first] = present;
@@ -69,7 +66,7 @@ function pageHooks(work: Work, present: Present[]): CopyHooks {
 
 type PartsEnds = Ends<PartsTarget> & { at: string; mayRead: (bytes: number) => Promise<boolean> };
 
-/** To a target that takes artifacts part by part. */
+/** Sends to a target that receives artifacts part by part. */
 export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
   return async (work) => {
     const source = sourceOf(work.batch);
@@ -94,12 +91,12 @@ export function sendParts({ sourceOf, target, at, mayRead }: PartsEnds): Send {
 }
 
 /**
- * `prepare`: what must be done before images come. `hosted`: this instance's own, whose digests are known, and which
- * change while a run goes on.
+ * `prepare`: runs before the first image of a batch is copied. `hosted`: the source is this instance itself: it knows
+ * the digests, and its images may change while a run is in progress.
  */
 type CopierEnds = { copier: Copier; prepare: SettlingTarget["prepare"] | undefined; hosted: boolean };
 
-/** Between two ends whose protocol copies by itself. */
+/** Sends between two ends whose protocol has a copier of its own. */
 export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
   return async (work) => {
     const { batch, signal } = work;
@@ -122,7 +119,7 @@ export function copyAll({ copier, prepare, hosted }: CopierEnds): Send {
         hooks: work.hooks(artifact),
         uploads,
       });
-      // Where the plan knew the size, the totals count with that.
+      // The totals count the size that the plan knew.
       return { ...copied, size: plannedSize ?? copied.size };
     });
   };
@@ -132,7 +129,7 @@ const creation = ({ setting }: Batch) => ({ create: setting.automaticCreateRemot
 
 const imageName = ({ name, version }: BatchArtifact): string => `${name}:${version}`;
 
-/** Tags that were deleted since the plan end at once; answers the others. */
+/** Ends the tags that were deleted since the plan and returns the others. */
 function endGone({ artifacts, batch, end }: Work): BatchArtifact[] {
   return artifacts.filter((artifact) => {
     if (artifact.digest !== null) return true;

@@ -2,7 +2,8 @@ import { type Lane, sliceOf } from "../../domain/lanes.ts";
 import type { Slice } from "../../domain/outcome.ts";
 
 /**
- * The time of a batch from now on. `onEnd` is called when what is under way must be broken off; `close` ends the clock.
+ * Starts the clock of a batch. `onEnd` is called when artifacts in progress must be interrupted; `close` stops the
+ * clock.
  */
 export function openSlice(lane: Lane, sliceMs: number, onEnd: () => void): Slice & { close: () => void } {
   const { begins, ends } = sliceOf(lane, sliceMs);

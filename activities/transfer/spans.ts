@@ -2,13 +2,13 @@ import { SpanStatusCode, trace } from "@opentelemetry/api";
 import type { ArtifactOutcome } from "../../domain/outcome.ts";
 import { TRACED_AS } from "../../domain/trace.ts";
 import type { BatchArtifact } from "../../domain/worker-messages.ts";
-import type { Batch } from "./context.ts";
+import type { Batch } from "./work.ts";
 
 type Subject = { recordId: string; batch: Batch; artifact: BatchArtifact };
 
 /**
- * What became of an artifact as a span of its batch; nothing where no traces are sent. `begun`: when it began (epoch
- * ms).
+ * Records the outcome of an artifact as a span of its batch; does nothing without a trace exporter. `begun`: when the
+ * artifact began (epoch ms).
  */
 export function traceOutcome(
   { recordId, batch, artifact, begun }: Subject & { begun: number },

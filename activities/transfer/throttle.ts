@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LeaseAnswer } from "../../domain/worker-messages.ts";
 
-/** Shortest and longest share of a second that is asked for at once. */
+/** The smallest grant that is requested is the bytes of a tenth of a second; the largest those of one second. */
 const LEASES_PER_SECOND = 10;
+/** How long (ms) the throttle waits before it requests a grant again from a control plane that is away. */
 const AWAY_MS = 1_000;
 
-/** Answers how many of `bytes` may pass, one at least. */
+/** Waits for a grant and returns how many of `bytes` may be sent now, at least one. */
 export type Throttle = (bytes: number, signal: AbortSignal) => Promise<number>;
 
 export const UNLIMITED = async (bytes: number): Promise<number> => bytes;
 
 /**
- * Lets `rate` bytes a second pass for one execution and cluster, as the control plane leases them; callers are served
- * in order, each with what is there, so that none waits long for another's large piece. Without a lease nothing passes
- * (docs/decisions.md#rate-limit).
+ * Limits one execution and cluster to `rate` bytes per second, in grants of the control plane. Callers are served in
+ * order, each with the bytes that are available, so that none waits long behind another's large piece. Without a grant
+ * nothing is sent (docs/decisions.md#rate-limit).
  */
 export function createThrottle(rate: number, lease: (bytes: number) => Promise<LeaseAnswer>): Throttle {
   if (rate <= 0) return UNLIMITED;

@@ -2,23 +2,23 @@ import type { Part } from "../../domain/artifact.ts";
 import { comparePart, type Fact } from "../../domain/decide.ts";
 import { TransferError } from "../../domain/failure.ts";
 import type { VerifiedBy } from "../../domain/vocabulary.ts";
-import type { CopiedContent } from "./content.ts";
-import type { PartsCopy } from "./parts.ts";
+import { type CopiedContent, withRead } from "./content.ts";
+import type { PartsCopy } from "./parts-copy.ts";
 import { digested, readTarget } from "./read-back.ts";
 
-export type Verified = { verified: VerifiedBy; bytesRead: number };
+type Verified = { verified: VerifiedBy; bytesRead: number };
 
 /**
- * Looks at what was written: the digest that the target tells proves it; where it tells none, its size; READ_BACK reads
- * its bytes in any case. Throws `digestMismatch` where something else is there, or nothing. Answers the weakest proof
- * of all parts.
+ * Verifies the written parts: by the digest that the target reports, by the size where it reports no digest, and by
+ * reading the bytes under READ_BACK. Returns the weakest proof of all parts. Throws `digestMismatch` where a part is
+ * missing or has other content.
  */
 export async function verifyParts(copy: PartsCopy, parts: readonly Part[], content: CopiedContent): Promise<Verified> {
   const { artifact, target, hooks, rules } = copy;
   const facts = await target.stat(artifact, true, hooks.signal);
   const result: Verified = { verified: rules.verification === "READ_BACK" ? "READ_BACK" : "DIGEST", bytesRead: 0 };
   for (const part of parts) {
-    const written = asWritten(part, content);
+    const written = withRead(part, content);
     const there = facts[artifact.parts.indexOf(part)] ?? null;
     if (rules.verification === "READ_BACK") {
       const known = await digested(copy, written);
@@ -30,26 +30,22 @@ export async function verifyParts(copy: PartsCopy, parts: readonly Part[], conte
   return result;
 }
 
-/** The part with what was read of it while it was sent. */
-function asWritten(part: Part, { read }: CopiedContent): Part {
-  const known = read.get(part.path);
-  return known ? { ...part, size: known.size, digests: { ...part.digests, ...known.digests } } : part;
-}
-
+/** Returns what proves that the target has the part; throws where nothing does. */
 function mustBe({ at }: PartsCopy, part: Part, there: Fact | null): "DIGEST" | "SIZE" {
   const found = comparePart(part, there, "SIZE");
   if (found.kind === "same") return found.by === "DIGEST" ? "DIGEST" : "SIZE";
-  // A target that tells neither a digest nor a size has at least something there.
+  // The target has the part, but reports neither digest nor size of it.
   if (there !== null && there.size === null && Object.keys(there.digests).length === 0) throw unproved(part, at);
-  const what = there === null ? "it is not there" : "something else is there";
+  const what = there === null ? "afterwards it is missing there" : "afterwards other content is there";
   throw new TransferError(
     "digestMismatch",
-    `${part.path} was sent to ${at}, and ${what} afterwards: does anybody else write there?`,
+    `${part.path} was sent to ${at}, but ${what}: check whether anyone else writes there`,
   );
 }
 
 const unproved = (part: Part, at: string): TransferError =>
   new TransferError(
     "unsupported",
-    `${at} tells neither digest nor size of ${part.path}, so that nothing proves that it arrived: set verification to READ_BACK`,
+    `${at} reports neither digest nor size of ${part.path}, so nothing proves that it arrived: ` +
+      "set verification to READ_BACK",
   );

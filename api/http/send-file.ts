@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import { getMimeType } from "hono/utils/mime";
 import { INLINE_LIMIT } from "../../activities/store/layout.ts";
-import type { Range } from "../../activities/store/source.ts";
+import type { Range } from "../../activities/store/content-source.ts";
 import type { Store } from "../../activities/store/store.ts";
 import type { NodeRow } from "../../db/content/nodes.ts";
 import { TransferError } from "../../domain/failure.ts";

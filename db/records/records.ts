@@ -56,6 +56,11 @@ export function findRecord(db: DbOrTx, id: string): RecordView | null {
   return withSums(db, db.select(columns).from(record).where(eq(record.id, id)).all())[0] ?? null;
 }
 
+/** Returns the task of an execution, or null when the record is gone. */
+export function taskKeyOf(db: DbOrTx, id: string): string | null {
+  return db.select({ taskKey: record.taskKey }).from(record).where(eq(record.id, id)).get()?.taskKey ?? null;
+}
+
 /** Returns a page of a task's records, the newest first. */
 export function pageRecords(
   db: DbOrTx,

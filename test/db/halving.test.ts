@@ -68,7 +68,7 @@ function send(number: number): boolean {
 
 function sendAlone(number: number): number {
   if (send(number)) return 0;
-  const split = splitBatch(db, recordId, number, "the process that had it alone ended with SIGKILL", NOW);
+  const split = splitBatch(db, recordId, number, "the batch's own process ended with SIGKILL", NOW);
   expect(splitBatch(db, recordId, number, "asked twice", NOW)).toEqual(
     split.kind === "halves" ? split : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } },
   );
@@ -84,7 +84,7 @@ test("of a batch over which processes die, halving fails the one artifact that k
   expect(sendAlone(number)).toBe(1);
   expect(rows().filter(({ status }) => status === "SUCCESS")).toHaveLength(19);
   expect(rows().filter(({ status }) => status === "FAILED")).toMatchObject([
-    { artifactName: KILLER, errorReason: "the process that had it alone ended with SIGKILL" },
+    { artifactName: KILLER, errorReason: "the batch's own process ended with SIGKILL" },
   ]);
 });
 

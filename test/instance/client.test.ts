@@ -25,7 +25,7 @@ afterEach(async () => {
   }
 });
 
-/** Some other server on a free port. */
+/** Starts another server on a free port. */
 async function serverThat(answer: RequestListener): Promise<string> {
   const server = createServer(answer);
   servers.push(server);
@@ -43,14 +43,14 @@ async function check(url: string, options: Parameters<typeof clientOf>[1] = {}) 
 }
 
 describe("the check of a connection", () => {
-  it("finds an instance, with or without a scheme and a slash", async () => {
+  it("the check finds an instance by a URL with or without scheme and trailing slash", async () => {
     const well = { reachable: true, authenticated: true, isInstance: true, name: "target", reason: null };
     expect(await check(target.url)).toEqual(well);
     expect(await check(`${target.url}/`)).toEqual(well);
     expect(await check(target.url.replace("http://", ""))).toEqual(well);
   });
 
-  it("tells a wrong password, and does not repeat it", async () => {
+  it("the check reports a wrong password without repeating it", async () => {
     const found = await check(target.url, { password: "wrong-secret" });
     expect(found).toMatchObject({
       reachable: true,
@@ -61,7 +61,7 @@ describe("the check of a connection", () => {
     expect(JSON.stringify(found)).not.toContain("wrong-secret");
   });
 
-  it("tells that nothing listens", async () => {
+  it("the check reports that nothing listens at the address", async () => {
     expect(await check("http://127.0.0.1:1")).toMatchObject({
       reachable: false,
       authenticated: false,
@@ -70,8 +70,8 @@ describe("the check of a connection", () => {
   });
 
   it.each<[string, RequestListener]>([
-    ["knows no such page", (_, answer) => answer.writeHead(404).end("no such page")],
-    ["allows no such method", (_, answer) => answer.writeHead(405).end()],
+    ["answers 404 to everything", (_, answer) => answer.writeHead(404).end("no such page")],
+    ["answers 405 to everything", (_, answer) => answer.writeHead(405).end()],
     ["answers everything with a page", (_, answer) => answer.end("<html>Welcome</html>")],
     ["answers everything with an empty list", (_, answer) => answer.end("[]")],
     ["has an envelope of its own", (_, answer) => answer.end('{"code":0,"message":null,"data":{"version":1}}')],
@@ -80,7 +80,7 @@ describe("the check of a connection", () => {
       (_, answer) =>
         answer.writeHead(404, { "content-type": "application/json" }).end('{"errors":[{"code":"NOT_FOUND"}]}'),
     ],
-  ])("tells that the server is another product: one that %s", async (_name, listener) => {
+  ])("the check reports that a server is another product when it %s", async (_name, listener) => {
     const found = await check(await serverThat(listener));
     expect(found).toMatchObject({
       reachable: true,
@@ -90,7 +90,7 @@ describe("the check of a connection", () => {
     });
   });
 
-  it("tells an instance of another protocol version", async () => {
+  it("the check reports an instance of another protocol version", async () => {
     const data = { product: "artifact-replication", version: 2, name: "n", limits: {}, repositoryTypes: [] };
     const url = await serverThat((_, answer) =>
       answer.end(JSON.stringify({ code: 0, message: null, data, traceId: "" })),
@@ -98,7 +98,7 @@ describe("the check of a connection", () => {
     expect(await check(url)).toMatchObject({ reachable: true, reason: expect.stringContaining("version 2") });
   });
 
-  it("tells an instance in trouble, and waits for none that is silent", async () => {
+  it("the check reports an instance in trouble, and gives up on a silent one", async () => {
     const down = await serverThat((_, answer) => answer.writeHead(503, { "retry-after": "7" }).end());
     expect(await check(down)).toMatchObject({
       reachable: true,
@@ -112,7 +112,7 @@ describe("the check of a connection", () => {
     });
   });
 
-  it("refuses metadata addresses and what is no URL", async () => {
+  it("the client refuses metadata addresses and texts that are not URLs", async () => {
     expect(await check("http://169.254.169.254")).toMatchObject({
       reachable: false,
       reason: expect.stringContaining("ALLOWED_ADDRESSES"),
@@ -121,8 +121,8 @@ describe("the check of a connection", () => {
   });
 });
 
-describe("making a repository at another instance", () => {
-  it("makes project and repository once", async () => {
+describe("creation of a repository at another instance", () => {
+  it("ensureRepository creates project and repository once", async () => {
     const client = clientOf(target.url);
     expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: true, empty: true });
     expect(await client.ensureRepository(REMOTE, "GENERIC")).toEqual({ created: false, empty: true });
@@ -137,33 +137,36 @@ describe("making a repository at another instance", () => {
   it.each([
     ["of another type", { type: "NPM", category: "LOCAL", url: null }, /files.*hosted NPM.*hosted GENERIC/],
     ["that is linked", { type: "GENERIC", category: "REMOTE", url: "http://elsewhere.test" }, /files.*linked GENERIC/],
-  ] as const)("refuses where there is one %s", async (_name, { type, category, url }, reason) => {
-    const client = clientOf(target.url);
-    await client.ensureRepository({ ...REMOTE, repoName: "other" }, "GENERIC");
-    const rest = {
-      public: false,
-      description: null,
-      displayName: null,
-      username: null,
-      secret: null,
-      certificate: null,
-      insecureSkipVerify: false,
-    };
-    insertRepository(
-      target.db,
-      { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest },
-      { user: "u", now: 1 },
-    );
-    await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({
-      name: "TransferError",
-      kind: "invalid",
-      retryable: false,
-      message: expect.stringMatching(reason),
-    });
-    await client.close();
-  });
+  ] as const)(
+    "ensureRepository fails where the target has a repository %s",
+    async (_name, { type, category, url }, reason) => {
+      const client = clientOf(target.url);
+      await client.ensureRepository({ ...REMOTE, repoName: "other" }, "GENERIC");
+      const rest = {
+        public: false,
+        description: null,
+        displayName: null,
+        username: null,
+        secret: null,
+        certificate: null,
+        insecureSkipVerify: false,
+      };
+      insertRepository(
+        target.db,
+        { projectId: REMOTE.projectId, name: REMOTE.repoName, type, category, url, ...rest },
+        { user: "u", now: 1 },
+      );
+      await expect(client.ensureRepository(REMOTE, "GENERIC")).rejects.toMatchObject({
+        name: "TransferError",
+        kind: "invalid",
+        retryable: false,
+        message: expect.stringMatching(reason),
+      });
+      await client.close();
+    },
+  );
 
-  it("refuses names that no project or repository may have, and types it does not take", async () => {
+  it("ensureRepository refuses names that are not valid, and types that the target does not support", async () => {
     const client = clientOf(target.url);
     await expect(client.ensureRepository({ projectId: "../x", repoName: "files" }, "GENERIC")).rejects.toMatchObject({
       kind: "invalid",
@@ -181,7 +184,7 @@ describe("making a repository at another instance", () => {
   });
 });
 
-describe("what only newer instances can do", () => {
+describe("features of newer instances", () => {
   const hooks = { signal: AbortSignal.timeout(60_000), throttle: UNLIMITED, onBytes: () => undefined };
   const content = Buffer.alloc(3000, "x");
   const sha512 = createHash("sha512").update(content).digest("hex");
@@ -190,7 +193,7 @@ describe("what only newer instances can do", () => {
     yield content;
   }
 
-  it("is nothing at an instance of an older release, and features of a later one are passed over", async () => {
+  it("an older instance has no features, and unknown features of a later release are ignored", async () => {
     const capabilities = { product: "artifact-replication", version: 1, name: "n", limits: {}, repositoryTypes: [] };
     const answers = [capabilities, { ...capabilities, features: ["teleport", "uploadsWithoutDigest", 7] }];
     const found = [];
@@ -212,7 +215,7 @@ describe("what only newer instances can do", () => {
     ]);
   });
 
-  it("is an upload that begins without a digest and answers the sha256 at its end", async () => {
+  it("an upload that starts without a digest returns the sha256 at its end", async () => {
     const client = clientOf(target.url);
     const uploads = await client.feature("uploadsWithoutDigest");
     const session = await uploads?.startUpload({}, hooks.signal);
@@ -228,7 +231,7 @@ describe("what only newer instances can do", () => {
     await client.close();
   });
 
-  it("is such an upload that is refused when it is not what is expected", async () => {
+  it("an upload without a digest is refused when its content does not match the digest at its end", async () => {
     const client = clientOf(target.url);
     const uploads = await client.feature("uploadsWithoutDigest");
     const session = await uploads?.startUpload({ size: 3000 }, hooks.signal);
@@ -240,7 +243,7 @@ describe("what only newer instances can do", () => {
     await client.close();
   });
 
-  it("is a statement of files and versions by other digests than their sha256", async () => {
+  it("files and versions can be declared by digests other than sha256", async () => {
     const client = clientOf(target.url);
     const calls = await client.feature("versionsByOtherDigests");
     await client.ensureRepository(REMOTE, "GENERIC");

@@ -1,14 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { InstanceClient } from "../../activities/registries/instance/client.ts";
-import { UNHURRIED } from "../../domain/slice.ts";
-import { UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { sha256 } from "../rigs/api/content-fixture.ts";
 import { startProxy as startFaultProxy } from "../rigs/servers/proxy.ts";
 import {
   clientOf,
   copy,
   createSource,
+  quietHooks,
   REMOTE,
   type SourceFile,
   startInstance,
@@ -56,36 +55,39 @@ async function expectCopies(files: SourceFile[]): Promise<void> {
 const seed = (count: number, size: number) =>
   source.addAll(Array.from({ length: count }, (_, i) => ({ fullPath: `/${i}`, bytes: randomBytes(size) })));
 
-describe("a target that says nothing", () => {
+describe("a silent target", () => {
   it.each([
     ["the beginning", /POST .*\/uploads$/],
     ["a chunk", /PATCH .*\/uploads\//],
     ["the end", /PUT .*\/uploads\//],
     ["the statement", /POST .*\/files\//],
-  ])("to %s of an upload is given up after the idle time, and the next try goes on", async (_, hung) => {
-    const [file] = await seed(1, 9 * MIB);
-    if (!file) throw new Error("no file was added");
-    const silent = await startFaultProxy(target.url);
-    const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
-    silent.fault = ({ method, path }) => (hung.test(`${method} ${path}`) ? { kind: "hang" } : null);
-    const { outcomes, states } = await run([file], { target: impatient });
-    expect(outcomes[0]?.result).toMatchObject({
-      kind: "again",
-      reason: expect.stringContaining("was silent for 2 s"),
-      unreachable: true,
-    });
-    silent.fault = () => null;
-    expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual([
-      "sent",
-    ]);
-    await expectCopies([file]);
-    await impatient.close();
-    await silent.stop();
-  });
+  ])(
+    "a target that is silent at %s of an upload is given up after the idle time, and the next attempt continues",
+    async (_, hung) => {
+      const [file] = await seed(1, 9 * MIB);
+      if (!file) throw new Error("no file was added");
+      const silent = await startFaultProxy(target.url);
+      const impatient = clientOf(silent.url, { idleTimeoutMs: 2_000 });
+      silent.fault = ({ method, path }) => (hung.test(`${method} ${path}`) ? { kind: "hang" } : null);
+      const { outcomes, states } = await run([file], { target: impatient });
+      expect(outcomes[0]?.result).toMatchObject({
+        kind: "again",
+        reason: expect.stringContaining("was silent for 2 s"),
+        unreachable: true,
+      });
+      silent.fault = () => null;
+      expect((await run([file], { target: impatient, uploads: states.slice(-1), mayHaveSent: true })).kinds).toEqual([
+        "sent",
+      ]);
+      await expectCopies([file]);
+      await impatient.close();
+      await silent.stop();
+    },
+  );
 });
 
 describe("a connection that is cut", () => {
-  it("in the middle of a batch leaves nothing half-done, and the same batch again completes it", async () => {
+  it("a connection cut in the middle of a batch leaves no half-written file; a repetition completes it", async () => {
     const files = await seed(40, 200_000);
     proxy.state.cutAfter = MIB;
     const first = await run(files);
@@ -105,7 +107,7 @@ describe("a connection that is cut", () => {
     await expectCopies(files);
   });
 
-  it("in the middle of an upload costs only what was not confirmed", async () => {
+  it("a connection cut in the middle of an upload costs only the unconfirmed bytes", async () => {
     const files = await seed(1, 150 * MIB);
     proxy.state.cutAfter = 100 * MIB;
     const first = await run(files);
@@ -124,7 +126,7 @@ describe("a connection that is cut", () => {
     await expectCopies(files);
   });
 
-  it("in the middle of the first chunk keeps what arrived", async () => {
+  it("a connection cut in the middle of the first chunk keeps the bytes that arrived", async () => {
     const files = await seed(1, 40 * MIB);
     proxy.state.cutAfter = 30 * MIB;
     const { outcomes } = await run(files);
@@ -139,14 +141,14 @@ describe("a connection that is cut", () => {
 });
 
 describe("a target that restarts in the middle of an upload", () => {
-  it("goes on from the confirmed offset, and verifies all of it", async () => {
+  it("an upload continues at the confirmed offset after a restart, and is verified as a whole", async () => {
     const files = await seed(1, 130 * MIB);
     let restart: Promise<void> | undefined;
     const { dataDir, port } = target;
     const onUpload = ({ offset }: { offset: number }) => {
       if (offset === 64 * MIB) restart ??= target.stop();
     };
-    const first = await run(files, { hooks: { ...quiet, onUpload } });
+    const first = await run(files, { hooks: quietHooks({ onUpload }) });
     await restart;
     const { result } = first.outcomes[0] ?? {};
     expect(result).toMatchObject({ kind: "again", uploads: [{ offset: 64 * MIB }] });
@@ -162,7 +164,7 @@ describe("a target that restarts in the middle of an upload", () => {
     await expectCopies(files);
   });
 
-  it("takes the file whole when it has forgotten the upload", async () => {
+  it("a file is sent from its beginning when the target no longer knows the upload", async () => {
     const files = await seed(1, 2 * MIB);
     const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: "0123456789abcdef01234567", offset: MIB }];
     const { kinds, bytes } = await run(files, { uploads });
@@ -171,12 +173,12 @@ describe("a target that restarts in the middle of an upload", () => {
   });
 });
 
-describe("an upload that another one got in the way of", () => {
-  it("is refused by its digest, leaves nothing, and succeeds from the start", async () => {
+describe("an upload to which another client wrote", () => {
+  it("an upload with foreign bytes is refused by its digest, leaves nothing, and succeeds from the start", async () => {
     const files = await seed(1, 3 * MIB);
     const signal = new AbortController().signal;
     const session = await client.startUpload({ sha256: files[0]?.sha256 ?? "", size: 3 * MIB }, signal);
-    await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quiet);
+    await client.appendUpload(session, MIB, pieces(randomBytes(MIB)), quietHooks());
     const uploads = [{ digest: `sha256:${files[0]?.sha256}`, location: session.id, offset: MIB }];
     const first = await run(files, { uploads });
     expect(first.outcomes[0]?.result).toMatchObject({
@@ -193,7 +195,7 @@ describe("an upload that another one got in the way of", () => {
 });
 
 describe("a target whose disk is full", () => {
-  it("fails the files with that reason, keeps nothing, and takes them when there is space", async () => {
+  it("files fail with the reason that the target's disk is full, and are sent once there is space", async () => {
     const files = [...(await seed(3, 1000)), await source.add("/big", randomBytes(5 * MIB))];
     full = true;
     const { outcomes } = await run(files);
@@ -210,8 +212,8 @@ describe("a target whose disk is full", () => {
   });
 });
 
-describe("a target that cannot be used", () => {
-  it("whose repository is gone fails the files and names it", async () => {
+describe("an unusable target", () => {
+  it("files fail with the repository's name when the target's repository is missing", async () => {
     const files = await seed(2, 10);
     const { outcomes } = await run(files, { remote: { projectId: "copies", repoName: "nowhere" } });
     expect(outcomes[0]?.result).toMatchObject({
@@ -220,7 +222,7 @@ describe("a target that cannot be used", () => {
     });
   });
 
-  it("that does not answer has the files tried again", async () => {
+  it("files are tried again when the target does not answer", async () => {
     const files = await seed(2, 10);
     const other = clientOf("http://127.0.0.1:1");
     const { outcomes } = await run(files, { target: other });
@@ -232,7 +234,7 @@ describe("a target that cannot be used", () => {
     await other.close();
   });
 
-  it("that does not take the password fails them", async () => {
+  it("files fail when the target refuses the password", async () => {
     const files = await seed(1, 10);
     const other = clientOf(target.url, { password: "wrong" });
     const { outcomes } = await run(files, { target: other });
@@ -244,11 +246,3 @@ describe("a target that cannot be used", () => {
 async function* pieces(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes;
 }
-
-const quiet = {
-  signal: new AbortController().signal,
-  slice: UNHURRIED,
-  throttle: UNLIMITED,
-  onUpload: () => undefined,
-  onBytes: () => undefined,
-};

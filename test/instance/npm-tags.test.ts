@@ -16,7 +16,7 @@ type Row = {
   what: string;
   strategies: ConflictStrategy[];
   source: Tags;
-  /** Null: the source does not tell its versions. */
+  /** The versions of the source; null when the source does not send them. */
   sourceHas?: string[] | null;
   target: Tags;
   targetHas?: string[];
@@ -37,21 +37,21 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0", next: "10.0.0" },
   },
   {
-    what: "tags that are elsewhere, forwards and back",
+    what: "tags that point elsewhere, forwards and back",
     strategies: ALL,
     source: { old: "1.0.0", next: "10.0.0" },
     target: { old: "2.0.0", next: "2.0.0" },
     sets: { old: "1.0.0", next: "10.0.0" },
   },
   {
-    what: "no tag that is right",
+    what: "no tag that is already right",
     strategies: ALL,
     source: { latest: "2.0.0", next: "10.0.0" },
     target: { latest: "2.0.0", next: "10.0.0" },
     sets: {},
   },
   {
-    what: "no tag whose version is not at the target",
+    what: "no tag whose version the target lacks",
     strategies: ALL,
     source: { latest: "2.0.0", next: "10.0.0" },
     target: {},
@@ -59,14 +59,14 @@ const ROWS: Row[] = [
     sets: {},
   },
   {
-    what: "nothing of tags that only the target has",
+    what: "no tag that only the target has",
     strategies: ALL,
     source: {},
     target: { latest: "1.0.0", own: "1.0.0" },
     sets: {},
   },
   {
-    what: "latest forwards",
+    what: "a newer latest",
     strategies: ALL,
     source: { latest: "10.0.0" },
     target: { latest: "2.0.0" },
@@ -80,29 +80,29 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0" },
   },
   {
-    what: "latest back",
+    what: "an older latest",
     strategies: ["OVERWRITE"],
     source: { latest: "1.0.0" },
     target: { latest: "2.0.0" },
     sets: { latest: "1.0.0" },
   },
-  { what: "latest not back", strategies: CAREFUL, source: { latest: "1.0.0" }, target: { latest: "2.0.0" }, sets: {} },
+  { what: "no older latest", strategies: CAREFUL, source: { latest: "1.0.0" }, target: { latest: "2.0.0" }, sets: {} },
   {
-    what: "latest away from a version of the target's own",
+    what: "latest in place of a version that only the target has",
     strategies: ["OVERWRITE"],
     source: { latest: "2.0.0" },
     target: { latest: "1.5.0" },
     sets: { latest: "2.0.0" },
   },
   {
-    what: "latest not away from a version of the target's own",
+    what: "no latest in place of a version that only the target has",
     strategies: CAREFUL,
     source: { latest: "2.0.0" },
     target: { latest: "1.5.0" },
     sets: {},
   },
   {
-    what: "latest forwards for a source that does not tell its versions",
+    what: "a newer latest for a source that does not send its versions",
     strategies: ALL,
     source: { latest: "2.0.0" },
     sourceHas: null,
@@ -110,7 +110,7 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0" },
   },
   {
-    what: "latest not back for a source that does not tell its versions",
+    what: "no older latest for a source that does not send its versions",
     strategies: ALL,
     source: { latest: "1.0.0" },
     sourceHas: null,
@@ -126,7 +126,7 @@ const ROWS: Row[] = [
     sets: { latest: "2.0.0" },
   },
   {
-    what: "no latest that is there without metadata",
+    what: "no existing latest without metadata",
     strategies: ALL,
     source: { latest: "2.0.0" },
     target: { latest: "1.0.0" },
@@ -157,7 +157,7 @@ test.each(CASES)("under %s a replication sets %s", (strategy, _, row) => {
   expect(Object.fromEntries(chosen)).toEqual(sets);
 });
 
-describe("latest between two instances", () => {
+describe("the tag latest between two instances", () => {
   const login = { authorization: basic(`${ADMIN.username}:${ADMIN.password}`) };
   const tarballs = Object.fromEntries([...VERSIONS, "1.5.0"].map((version) => [version, randomBytes(200)]));
   let instance: Instance;
@@ -216,7 +216,7 @@ describe("latest between two instances", () => {
     expect(status).toBe(201);
   }
 
-  /** As a worker is told of them. */
+  /** Reads versions as the control plane describes them to a worker. */
   function told(...versions: string[]): StatedVersion[] {
     const { id } = findRepository(instance.db, "copies", source) ?? { id: 0 };
     const keys = versions.map((version) => ({ name: "lib", version }));
@@ -231,7 +231,7 @@ describe("latest between two instances", () => {
     return ((await answer.json()) as Record<string, unknown>)["dist-tags"];
   }
 
-  test("is told with the versions of the source, and follows it back under OVERWRITE alone", async () => {
+  test("latest is declared with the source's versions, and moves back under OVERWRITE only", async () => {
     await state(source, [build("1.0.0").stated, build("2.0.0", ["latest"]).stated]);
     expect(told("1.0.0", "2.0.0").map(({ sourceVersions }) => sourceVersions)).toEqual([undefined, ["1.0.0", "2.0.0"]]);
     await state(target, told("1.0.0", "2.0.0"));
@@ -244,7 +244,7 @@ describe("latest between two instances", () => {
     expect(await tagsOf(target)).toEqual({ latest: "1.0.0" });
   });
 
-  test("stays at a version of the target's own under SKIP", async () => {
+  test("latest stays at a version that only the target has under SKIP", async () => {
     await state(target, [build("1.5.0", ["latest"]).stated]);
     await state(source, [build("2.0.0", ["latest"]).stated]);
     await state(target, told("2.0.0"));
@@ -253,7 +253,7 @@ describe("latest between two instances", () => {
     expect(await tagsOf(target)).toEqual({ latest: "2.0.0" });
   });
 
-  test("moves forwards for an older instance, which does not tell its versions", async () => {
+  test("latest moves forwards only for an older instance, which does not send its versions", async () => {
     await state(target, [build("1.5.0", ["latest"]).stated]);
     await state(target, [build("2.0.0", ["latest"]).stated]);
     expect(await tagsOf(target)).toEqual({ latest: "2.0.0" });
@@ -261,8 +261,11 @@ describe("latest between two instances", () => {
     expect(await tagsOf(target)).toEqual({ latest: "2.0.0" });
   });
 
-  test.each([[["1.0.0", 5]], ["1.0.0"], [[""]]])("is refused with the source's versions %j", async (sourceVersions) => {
-    const stated = { ...build("1.0.0", ["latest"]).stated, sourceVersions } as StatedVersion;
-    expect(await state(target, [stated])).toMatchObject({ code: 250106 });
-  });
+  test.each([[["1.0.0", 5]], ["1.0.0"], [[""]]])(
+    "a declaration with the source versions %j is refused",
+    async (sourceVersions) => {
+      const stated = { ...build("1.0.0", ["latest"]).stated, sourceVersions } as StatedVersion;
+      expect(await state(target, [stated])).toMatchObject({ code: 250106 });
+    },
+  );
 });

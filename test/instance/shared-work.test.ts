@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { CancelledFailure } from "@temporalio/common";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { createImageMemory, type ImageMemory } from "../../activities/registries/oci/copy/memory.ts";
-import { UNHURRIED } from "../../domain/slice.ts";
 import { createThrottle, type Throttle, UNLIMITED } from "../../activities/transfer/throttle.ts";
 import { failureResult } from "../../domain/failure-result.ts";
 import { TransferError, toTransferError } from "../../domain/failure.ts";
@@ -13,6 +12,7 @@ import {
   copy as copyFiles,
   createSource,
   type Instance,
+  quietHooks,
   startInstance,
 } from "../rigs/transfer/instance-fixture.ts";
 import { createGate } from "../rigs/runs/run-fixture.ts";
@@ -21,13 +21,13 @@ import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
 /**
- * Batches of one run share connections and what is known of the ends. What one of them began may be stopped with it:
- * the others must not suffer.
+ * Batches of one run share connections and the memory of their ends. When one batch is stopped, work that it began may
+ * be stopped with it: the other batches must not suffer.
  */
 
 const stop = () => new TransferError("cancelled", "the run was stopped");
 
-/** Holds requests of such a path until it is let go; resolves once one is there. */
+/** Holds requests with a matching path until `letGo`; `isThere` resolves once a request is held. */
 function hold(proxy: FaultProxy, matches: RegExp): { isThere: () => Promise<void>; letGo: () => void } {
   const { until, letGo } = createGate();
   proxy.clear();
@@ -43,7 +43,7 @@ function hold(proxy: FaultProxy, matches: RegExp): { isThere: () => Promise<void
   };
 }
 
-describe("of another instance", () => {
+describe("batches that share a client of another instance", () => {
   let target: Instance;
   let proxy: FaultProxy;
   beforeAll(async () => {
@@ -56,7 +56,7 @@ describe("of another instance", () => {
     target.remove();
   });
 
-  test("the question what it can is shared, and goes on when the batch that asked first is stopped", async () => {
+  test("the request for capabilities is shared, and continues when the batch that sent it is stopped", async () => {
     const source = createSource();
     const client = clientOf(proxy.url);
     await clientOf(target.url).ensureRepository({ projectId: "copies", repoName: "files" }, "GENERIC");
@@ -67,7 +67,7 @@ describe("of another instance", () => {
       copyFiles(files.slice(at, at + 1), {
         target: client,
         content: source.source,
-        hooks: { signal, slice: UNHURRIED, throttle: UNLIMITED, onUpload: () => undefined, onBytes: () => undefined },
+        hooks: quietHooks({ signal }),
       });
     const stopped = send(0, first.signal).catch((error: unknown) => toTransferError(error).kind);
     await held.isThere();
@@ -84,7 +84,7 @@ describe("of another instance", () => {
 
 const [from, to] = [await startRegistry("docker-registry"), await startRegistry("docker-registry")];
 
-describe.skipIf(!from.available)("of images", () => {
+describe.skipIf(!from.available)("batches that share a memory of images", () => {
   let here: FaultProxy;
   let there: FaultProxy;
   let ends: ReturnType<typeof openEnds>;
@@ -101,13 +101,13 @@ describe.skipIf(!from.available)("of images", () => {
     await Promise.all([here.stop(), there.stop(), from.stop(), to.stop()]);
   });
 
-  /** Two images that have a layer in common. */
+  /** Pushes two images that share a layer. */
   async function push(name: string): Promise<void> {
     const shared = makeBlob(50_000);
     for (const tag of ["first", "second"]) await pushImage(from.url, name, tag, makeImage({ layers: [shared] }));
   }
 
-  /** A memory that tells when two images want the same of it. */
+  /** Creates a memory that shows when two images request the same entry. */
   function watchedMemory(): { seen: ImageMemory; isShared: () => Promise<void> } {
     const seen = createImageMemory();
     const { once, attachedTags } = seen;
@@ -122,8 +122,8 @@ describe.skipIf(!from.available)("of images", () => {
   }
 
   /**
-   * Copies the first image; once `isThere`, the second, too; stops the first when both wait for the same, and answers
-   * what becomes of the second after `then`.
+   * Copies the first image, and once `isThere` the second. Stops the first when both wait for the same entry, calls
+   * `then`, and returns the result of the second.
    */
   async function stopTheFirst(
     name: string,
@@ -146,9 +146,9 @@ describe.skipIf(!from.available)("of images", () => {
   }
 
   test.each([
-    ["the list of what is attached", /\/tags\/list/],
+    ["the list of attached artifacts", /\/tags\/list/],
     ["a layer", /\/blobs\/sha256/],
-  ])("%s that is read for both at the source is not lost with the first", async (what, path) => {
+  ])("%s that is read for two images is still read when the first copy is stopped", async (what, path) => {
     const name = `held/${what.replaceAll(" ", "-")}`;
     await push(name);
     const held = hold(here, path);
@@ -156,12 +156,12 @@ describe.skipIf(!from.available)("of images", () => {
     expect(await stopTheFirst(name, held.isThere, held.letGo)).toBe("sent");
   });
 
-  test("a layer that waits for the first one's rate limit is sent by the second", async () => {
+  test("a layer that two images share is sent by the second when the first is stopped at its rate limit", async () => {
     await push("throttled");
     const noLease = createThrottle(1_000, async () => ({ bytes: 0, waitMs: 600_000 }));
     let waiting = 0;
     const throttle = async (bytes: number, signal: AbortSignal) => {
-      // The second comes when there is a lease again.
+      // The second copy gets a grant at once.
       return (waiting += 1) === 1 ? noLease(bytes, signal) : bytes;
     };
     const isWaiting = async () => {
@@ -171,7 +171,7 @@ describe.skipIf(!from.available)("of images", () => {
   });
 });
 
-test("an error that says that a signal stopped something is told apart from a fault, and fails no artifact", async () => {
+test("an error that reports an abort is classified as cancelled, and fails no artifact", async () => {
   const aborted = new AbortController();
   aborted.abort();
   const errors = [

@@ -4,7 +4,7 @@ import type { Source } from "../../activities/registries/contract.ts";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { createContentSource } from "../../activities/store/source.ts";
 import { openHostedSource } from "../../activities/transfer/hosted.ts";
-import type { Batch } from "../../activities/transfer/context.ts";
+import type { Batch } from "../../activities/transfer/work.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
 import { versionRoutes } from "../../api/internal/versions.ts";

@@ -11,7 +11,7 @@ import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { createRegistryTokens } from "../../activities/secrets/registry-token.ts";
 import { createSealer } from "../../activities/secrets/seal.ts";
 import { runBatch } from "../../activities/transfer/batch.ts";
-import type { Route } from "../../activities/transfer/routes.ts";
+import type { Route } from "../../activities/transfer/work.ts";
 import { createPool } from "../../activities/transfer/pool.ts";
 import { internalRoutes } from "../../api/internal/routes.ts";
 import { openDb, type Db } from "../../db/open.ts";

@@ -244,7 +244,7 @@ describe("bytes at the target", () => {
       method === "GET" && path.includes(`${damaged}/-/`) ? { kind: "alter", body: flipped } : null;
     const refused = await run({ ...object, packageConstraints: packages(damaged) }, { setting });
     expect(refused.record).toMatchObject({ status: "FAILED", counts: { success: 0, failed: 1 } });
-    expect(refused.details[0]?.errorReason).toContain("something else is there afterwards");
+    expect(refused.details[0]?.errorReason).toContain("afterwards other content is there");
   }, 240_000);
 
   test("decide where no digest can, as far as compareReadLimit goes", async () => {

@@ -19,7 +19,7 @@ type State = { log: number; checkpointed: number };
 const stateOf = (db: Sqlite.Database): State =>
   (db.pragma("wal_checkpoint(NOOP)") as State[])[0] ?? { log: 0, checkpointed: 0 };
 
-test("what is written to both databases is copied out of their logs by another thread, and is there after a restart", async () => {
+test("rows written to both databases are checkpointed by another thread, and exist after a restart", async () => {
   const [file, inlineFile] = [join(folder, "replication.db"), join(folder, "blobs.db")];
   const db = openDb(file);
   const inline = openInlineBlobs(inlineFile);
@@ -44,7 +44,7 @@ test("what is written to both databases is copied out of their logs by another t
   expect(found).toEqual(contents.map(() => true));
 });
 
-test("a database that cannot be opened there is told, and stopping resolves all the same", async () => {
+test("a database that the checkpoint thread cannot open is reported, and stopping still resolves", async () => {
   const troubles: string[] = [];
   const checkpoints = startCheckpoints([join(folder, "absent.db")], (reason) => troubles.push(reason));
   await expect.poll(() => troubles, { timeout: 30_000 }).toEqual([expect.stringContaining("only when they are long")]);

@@ -18,12 +18,12 @@ function content() {
 }
 
 test.each([
-  ["nothing", 0],
-  ["one byte", 1],
+  ["content of zero bytes", 0],
+  ["content of one byte", 1],
   ["the largest inline content", 16 * 1024],
-  ["the smallest file", 16 * 1024 + 1],
-  ["some megabytes", 3 * 1024 * 1024 + 7],
-])("%s comes back byte for byte, under its digests", async (_what, size) => {
+  ["the smallest content in a file", 16 * 1024 + 1],
+  ["content of some megabytes", 3 * 1024 * 1024 + 7],
+])("%s is read back byte for byte under its digests", async (_what, size) => {
   const { store, register, staging } = content();
   const bytes = random(size);
   const staged = await store.stage(body(bytes));
@@ -35,7 +35,7 @@ test.each([
   expect(staging()).toEqual([]);
 });
 
-test("a range is answered, cut at the end of the content", async () => {
+test("a range is read, and is cut at the end of the content", async () => {
   const { store, register } = content();
   for (const size of [100, 100_000]) {
     const bytes = random(size);
@@ -49,7 +49,7 @@ test("a range is answered, cut at the end of the content", async () => {
   }
 });
 
-test.each([100, 100_000])("content of %i bytes that is not what was announced leaves nothing", async (size) => {
+test.each([100, 100_000])("content of %i bytes that does not match its announcement leaves nothing", async (size) => {
   const { store, staging, rows } = content();
   const bytes = random(size);
   const wrong = sha256("something else");
@@ -71,14 +71,14 @@ async function* broken() {
   throw new Error("connection lost");
 }
 
-test("a body that breaks, and one that is given up, leave nothing", async () => {
+test("a body that breaks and a staged content that is discarded leave nothing", async () => {
   const { store, staging } = content();
   await expect(store.stage(broken())).rejects.toThrow("connection lost");
   await (await store.stage(body(random(200_000)))).discard();
   expect(staging()).toEqual([]);
 });
 
-test("equal content is kept once, even when it comes from many at the same time", async () => {
+test("equal content is stored once, even when many uploads send it at the same time", async () => {
   const { store, register, dataDir, rows, staging } = content();
   for (const size of [500, 200_000]) {
     const bytes = random(size);
@@ -99,7 +99,7 @@ test("equal content is kept once, even when it comes from many at the same time"
   expect(staging()).toEqual([]);
 });
 
-test("many contents are committed at once, small ones and files, and read back in one go", async () => {
+test("many contents, inline ones and files, are committed together and read back together", async () => {
   const { store, db } = content();
   const contents = [random(0), random(10), random(16 * 1024), random(16 * 1024 + 1), random(300_000)];
   const blobs = await store.putAll(
@@ -115,7 +115,7 @@ test("many contents are committed at once, small ones and files, and read back i
   expect([...small.values()]).toEqual(contents.slice(0, 3));
 });
 
-test("what a process left behind in the staging folder is swept away by the next, but not sessions", async () => {
+test("leftovers of a process in the staging folder are removed by the next process, sessions are not", async () => {
   const { store, staging } = content();
   const id = await store.sessions.open();
   await store.stage(body(random(100_000)));
@@ -125,7 +125,7 @@ test("what a process left behind in the staging folder is swept away by the next
 });
 
 test.each(["../../etc/passwd", "AB".repeat(32), "", `${"a".repeat(63)}/`])(
-  "%j is no digest and reaches no file",
+  "the text %j is not a valid digest and reaches no file",
   async (digest) => {
     const { store } = content();
     await expect(store.open(digest)).rejects.toMatchObject({ kind: "invalid" });

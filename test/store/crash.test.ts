@@ -16,7 +16,7 @@ const SIZES = [10, 4_000, 16_384, 16_385, 100_000, 3_000_000];
 const UPLOADERS = 6;
 const KILLS = 4;
 
-/** mulberry32: the same moments for the same seed. */
+/** mulberry32: returns the same sequence for the same seed. */
 function seeded(seed: number): () => number {
   let state = seed;
   return () => {
@@ -31,7 +31,7 @@ function* pieces(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
 }
 
-/** Uploads until the server is gone; answers what it acknowledged. */
+/** Uploads until the server is gone; returns the path and digest of each acknowledged upload. */
 async function upload(
   port: number,
   prefix: string,
@@ -48,7 +48,7 @@ async function upload(
   }
 }
 
-test("whenever the process is killed, what it acknowledged is there and nothing else is half there", async () => {
+test("uploads acknowledged before a kill are complete, and no other file is half-written", async () => {
   const seed = Date.now() % 1_000_000;
   console.log(`seed of the kills: ${seed}`);
   const chance = seeded(seed);
@@ -85,7 +85,7 @@ test("whenever the process is killed, what it acknowledged is there and nothing 
   await server.kill();
 }, 180_000);
 
-test("content that a killed process had not registered yet is found and removed", async () => {
+test("content that a killed process had not registered is found and removed", async () => {
   const server = await forkApi(directory);
   const uploads = Array.from({ length: UPLOADERS }, (_, i) => upload(server.port, String(i)));
   await new Promise((resolve) => setTimeout(resolve, 500));

@@ -8,7 +8,7 @@ import { send, startApi } from "../rigs/api/socket-fixture.ts";
 
 const MIB = 1024 * 1024;
 
-/** A disk of 16 MiB; null where one may not be had. */
+/** Mounts a disk of 16 MiB; null where that is not permitted. */
 function mountSmallDisk(): string | null {
   const directory = mkdtempSync(join(tmpdir(), "small-disk-"));
   try {
@@ -16,7 +16,8 @@ function mountSmallDisk(): string | null {
     return directory;
   } catch (error) {
     console.warn(
-      `SKIPPED: a full disk is not tested, because a small one cannot be mounted here (needs root on Linux): ${String(error)}`,
+      "SKIPPED: a full disk is not tested, because a small disk cannot be mounted here (needs root on Linux): " +
+        String(error),
     );
     rmSync(directory, { recursive: true });
     return null;
@@ -30,7 +31,7 @@ afterAll(() => {
   rmdirSync(disk);
 });
 
-/** Leaves `bytes` of the disk. */
+/** Fills the disk until `bytes` are free. */
 function fill(bytes: number): void {
   rmSync(join(disk ?? "", "filler"), { force: true });
   const { bavail, bsize } = statfsSync(join(disk ?? "", "."));
@@ -38,7 +39,7 @@ function fill(bytes: number): void {
 }
 
 test.skipIf(disk === null)(
-  "a full disk is said to the uploader, harms nothing that is there, and is over when there is room again",
+  "a full disk is reported to the uploader, damages no stored file, and uploads succeed once there is space",
   async () => {
     const directory = join(disk ?? "", "data");
     mkdirSync(directory);

@@ -14,7 +14,7 @@ import { body, createContent, HOUR, NOW, random, sha256 } from "../rigs/api/cont
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
 
-/** A store whose clock is turned by hand. */
+/** Creates a store whose clock the test sets. */
 function content() {
   const made = createContent();
   opened.push(made);
@@ -43,7 +43,7 @@ function content() {
 }
 
 test.each([100, 100_000])(
-  "content of %i bytes that no file refers to goes after a day, not before; what a file refers to stays",
+  "content of %i bytes is removed a day after its last reference, and kept while a file refers to it",
   async (size) => {
     const { add, there, clock, keeping, db } = content();
     const kept = await add(random(size), "/kept");
@@ -58,7 +58,7 @@ test.each([100, 100_000])(
   },
 );
 
-test("asking for content, and letting it go by a delete or an overwrite, begins the day anew", async () => {
+test("a lookup, a delete and an overwrite each restart the day after which content is removed", async () => {
   const { add, there, clock, keeping, db, repository } = content();
   const asked = await add(random(10));
   const deleted = await add(random(11), "/deleted");
@@ -76,7 +76,7 @@ test("asking for content, and letting it go by a delete or an overwrite, begins 
 });
 
 test.each([100, 100_000])(
-  "content of %i bytes that comes again while it is being collected is never lost",
+  "content of %i bytes that is uploaded again during the collection is not lost",
   async (size) => {
     const { add, there, clock, keeping } = content();
     const contents = Array.from({ length: 40 }, () => random(size));
@@ -93,7 +93,7 @@ test.each([100, 100_000])(
   },
 );
 
-test("a commit that is under way keeps its content from being collected", async () => {
+test("a commit in progress protects its content from the collection", async () => {
   const { store, add, there, clock, keeping, db } = content();
   const bytes = random(50_000);
   await add(bytes);
@@ -106,7 +106,7 @@ test("a commit that is under way keeps its content from being collected", async 
   expect(haveBlobs(db, [staged.sha256], clock.now).size).toBe(1);
 });
 
-test("content without a row, left by a process that died, is removed; what has a row stays", async () => {
+test("content without a row, left by a process that died, is removed, and content with a row is kept", async () => {
   const { add, there, store, dataDir, inline, keeping } = content();
   const kept = await add(random(100_000), "/kept");
   const [file, small] = [random(50_000), random(50)];
@@ -121,7 +121,7 @@ test("content without a row, left by a process that died, is removed; what has a
   expect(await Promise.all([kept, sha256(small), staged.sha256].map(there))).toEqual([true, false, false]);
 });
 
-test("files whose time is over are gone at once for readers and deleted by and by", async () => {
+test("expired files are invisible to readers at once, and are deleted by the next housekeeping", async () => {
   const { add, clock, keeping, db, repository, there } = content();
   const digest = await add(random(10));
   const rules = { overwrite: false, user: "tester", now: clock.now };
@@ -141,7 +141,7 @@ test("files whose time is over are gone at once for readers and deleted by and b
   expect(await there(digest)).toBe(false);
 });
 
-test("events stay until every cursor has passed them", async () => {
+test("events are kept until every cursor has passed them", async () => {
   const { add, db, keeping } = content();
   addFollower(db, "p");
   for (let i = 0; i < 4; i += 1) await add(random(10), `/file-${i}`);

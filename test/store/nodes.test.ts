@@ -9,7 +9,7 @@ import { createContent, HOUR, md5, NOW, sha256 } from "../rigs/api/content-fixtu
 const opened: { close: () => void }[] = [];
 afterEach(() => opened.splice(0).forEach(({ close }) => close()));
 
-/** A repository in which content is only registered: nodes do not care where it lies. */
+/** Creates a repository whose contents are only registered: nodes do not depend on where content is stored. */
 function nodes() {
   const made = createContent();
   opened.push(made);
@@ -30,7 +30,7 @@ function nodes() {
   return { ...made, known, put, entry, paths, get };
 }
 
-test("files are made with the folders above them; size and md5 are those of the content", () => {
+test("files are created with their parent folders, and with the size and md5 of their content", () => {
   const { put, entry, paths, get } = nodes();
   const results = put([entry("/a/b/c.txt", "hello"), entry("/a/b/d.txt"), entry("/e")]);
   expect(results).toEqual([{ kind: "created" }, { kind: "created" }, { kind: "created" }]);
@@ -47,14 +47,14 @@ test("files are made with the folders above them; size and md5 are those of the 
   expect(get("/a")).toMatchObject({ parent: "/", name: "a", folder: true, sha256: null });
 });
 
-test("content that is not in the store is named, and leaves no folder behind", () => {
+test("a file whose content is missing from the store is reported, and creates no folder", () => {
   const { put, entry, paths } = nodes();
   const missing = { fullPath: "/new/file", sha256: sha256("absent"), metadata: {} };
   expect(put([missing, entry("/there")])).toEqual([{ kind: "missing" }, { kind: "created" }]);
   expect(paths()).toEqual(["/there"]);
 });
 
-test("an existing file stays unless it is to be overwritten; its old content is let go then", () => {
+test("an existing file is replaced only with overwrite, and its old content is released then", () => {
   const { put, entry, get, db, known } = nodes();
   put([{ ...entry("/file", "old"), metadata: { k: "v" } }]);
   expect(put([entry("/file", "new")])).toEqual([{ kind: "existed", sha256: sha256("old") }]);
@@ -73,7 +73,7 @@ test("an existing file stays unless it is to be overwritten; its old content is 
   expect(db.$client.prepare("SELECT touched_date FROM blob WHERE sha256 = ?").pluck().get(sha256("old"))).toBe(later);
 });
 
-test("a file is no folder and a folder no file, also within one batch", () => {
+test("a file cannot replace a folder nor a folder a file, also within one batch", () => {
   const { put, entry, paths } = nodes();
   const results = put([entry("/a/file"), entry("/a"), entry("/a/file/below"), entry("/a/file/deep/below")], {
     overwrite: true,
@@ -87,7 +87,7 @@ test("a file is no folder and a folder no file, also within one batch", () => {
   expect(paths()).toEqual(["/a", "/a/file"]);
 });
 
-test("a file whose time is over blocks nobody", () => {
+test("an expired file does not block a new file or folder", () => {
   const { put, entry, get } = nodes();
   put([
     { ...entry("/a"), expireDate: NOW - 1 },
@@ -97,7 +97,7 @@ test("a file whose time is over blocks nobody", () => {
   expect(get("/b")?.folder).toBe(true);
 });
 
-test("each file that is made or changed writes one event in the same transaction, once somebody follows the project", () => {
+test("each created or changed file writes one event in its transaction, once a task follows the project", () => {
   const { put, entry, db } = nodes();
   addFollower(db, "another");
   put([entry("/a/before")]);
@@ -112,7 +112,7 @@ test("each file that is made or changed writes one event in the same transaction
   expect(events).toEqual(["x", "y"].map((text) => ["p", "r", "node", "/a/b", `sha256:${sha256(text)}`]));
 });
 
-test("what is at many paths is asked at once", () => {
+test("statPaths describes many paths in one query", () => {
   const { put, entry, db, repository } = nodes();
   put([
     { ...entry("/a/b", "x"), metadata: { k: "v" } },
@@ -126,7 +126,7 @@ test("what is at many paths is asked at once", () => {
   expect(found.size).toBe(2);
 });
 
-test("files are listed page by page in the order of their paths, below one folder only", () => {
+test("files below one folder are listed page by page in the order of their paths", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/2", "/a/b/3", "/a.txt", "/a0", "/ab/4", "/é"].map((path) => entry(path)));
   const list = (after: string) =>
@@ -136,7 +136,7 @@ test("files are listed page by page in the order of their paths, below one folde
   expect(listFiles(db, repository.id, { limit: 100, now: NOW })).toHaveLength(7);
 });
 
-test("a page shows a folder's own children, or all below it, folders first where asked", () => {
+test("a page shows the children of a folder or its whole tree, with folders first on request", () => {
   const { put, entry, db, repository } = nodes();
   put(["/a/1", "/a/b/3", "/0"].map((path) => entry(path)));
   const page = (folder: string, deep: boolean, includeFolder = true, foldersFirst = true) => {
@@ -159,7 +159,7 @@ test("a page shows a folder's own children, or all below it, folders first where
   expect(page("/a/b", false)).toEqual(["/a/b/3"]);
 });
 
-test("a folder is deleted with all below it, and nothing beside it; it may be thousands of files", async () => {
+test("a folder is deleted with the thousands of files below it, and nothing beside it", async () => {
   const { put, entry, paths, db, repository } = nodes();
   const many = Array.from({ length: 1300 }, (_, i) => ({
     ...entry("/big/x", "x"),
@@ -174,7 +174,7 @@ test("a folder is deleted with all below it, and nothing beside it; it may be th
   expect(paths()).toEqual([]);
 });
 
-test("what is put into a folder while it is being deleted stays, with its folders", async () => {
+test("files put into a folder during its deletion are kept, with their folders", async () => {
   const { put, entry, paths, db, repository } = nodes();
   put(Array.from({ length: 1200 }, (_, i) => ({ ...entry("/big/x", "x"), fullPath: `/big/f/${i}` })));
   const deleting = deleteNodes(db, repository.id, "/big", NOW);
@@ -183,7 +183,7 @@ test("what is put into a folder while it is being deleted stays, with its folder
   expect(paths()).toEqual(["/big", "/big/f", "/big/f/new", "/big/g", "/big/g/new"]);
 });
 
-test("the same files in another repository are others", async () => {
+test("a delete leaves the same paths of another repository alone", async () => {
   const { put, entry, paths, db } = nodes();
   put([entry("/a/b")]);
   expect(await deleteNodes(db, 999, "/a", NOW)).toBeNull();

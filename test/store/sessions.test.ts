@@ -35,7 +35,7 @@ test("an upload in pieces becomes one content", async () => {
   expect(await store.sessions.status(id)).toBeNull();
 });
 
-test("a piece at the wrong offset is not taken; the answer says where to go on", async () => {
+test("a piece at the wrong offset is not added, and the answer holds the current offset", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)));
@@ -44,7 +44,7 @@ test("a piece at the wrong offset is not taken; the answer says where to go on",
   expect(await store.sessions.status(id)).toBe(1000);
 });
 
-test("what arrived of a piece that broke is kept, and the digest is still right", async () => {
+test("the bytes that arrived of a broken piece are kept, and the digest is still right", async () => {
   const { store } = content();
   const bytes = random(500_000);
   const id = await store.sessions.open();
@@ -59,7 +59,7 @@ test("what arrived of a piece that broke is kept, and the digest is still right"
   expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(bytes.length);
 });
 
-test("a session goes on in the next process", async () => {
+test("a session continues in the next process", async () => {
   const first = createContent();
   const bytes = random(700_000);
   const id = await first.store.sessions.open();
@@ -88,7 +88,7 @@ test("a newer request takes over from one that hangs on a dead connection", asyn
   expect((await store.sessions.finish(id, { sha256: sha256(bytes) })).size).toBe(bytes.length);
 });
 
-test("the wrong digest is refused and ends the session; so does giving up", async () => {
+test("a session ends when its digest is wrong, and when it is aborted", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(100_000)));
@@ -104,7 +104,7 @@ test("the wrong digest is refused and ends the session; so does giving up", asyn
 const hex = (algorithm: string, bytes: Buffer) => createHash(algorithm).update(bytes).digest("hex");
 
 test.each([100, 300_000])(
-  "an upload of %i bytes is verified by the digests that are told at its end, also in the next process",
+  "an upload of %i bytes is verified by the digests announced at its end, also in the next process",
   async (size) => {
     const first = createContent();
     const bytes = random(size);
@@ -118,7 +118,7 @@ test.each([100, 300_000])(
 );
 
 test.each(["sha512", "sha1", "md5"])(
-  "an upload that has another %s than is told at its end leaves nothing",
+  "an upload with another %s than announced at its end leaves nothing",
   async (algorithm) => {
     const { store } = content();
     const id = await store.sessions.open();
@@ -131,7 +131,7 @@ test.each(["sha512", "sha1", "md5"])(
   },
 );
 
-test("the digests of a content are found by reading it once, and kept until it is removed", async () => {
+test("further digests of a content are computed by reading it once, and kept until it is removed", async () => {
   const { store, db, dataDir } = content();
   const bytes = random(200_000);
   const staged = await store.stage(body(bytes));
@@ -151,7 +151,7 @@ test("the digests of a content are found by reading it once, and kept until it i
   await expect(next.store.digestOf(digest, "sha1")).rejects.toMatchObject({ kind: "notFound" });
 });
 
-test("a piece that makes the content too large is refused; the rest of the session stays", async () => {
+test("a piece that makes the content too large is refused, and the session keeps its earlier bytes", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.append(id, 0, body(random(1000)), { maxBytes: 1500 });
@@ -161,7 +161,7 @@ test("a piece that makes the content too large is refused; the rest of the sessi
   expect(await store.sessions.status(id)).toBe(1000);
 });
 
-test("a session that nobody touches for a day expires; unknown and hostile ids are not found", async () => {
+test("a session that nobody touches for a day expires, and unknown or hostile ids are not found", async () => {
   const { store } = content();
   const id = await store.sessions.open();
   await store.sessions.expire(Date.now() + SESSION_LIFE_MS - 60_000);

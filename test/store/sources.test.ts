@@ -5,7 +5,8 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createControlPlane } from "../../activities/control-plane.ts";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { layout } from "../../activities/store/layout.ts";
-import { createContentSource, type ContentSource } from "../../activities/store/source.ts";
+import type { ContentSource } from "../../activities/store/content-source.ts";
+import { createContentSource } from "../../activities/store/source.ts";
 import { unpack } from "../../activities/store/remote-source.ts";
 import { internalAuth } from "../../api/internal/auth.ts";
 import { blobRoutes } from "../../api/internal/blobs.ts";
@@ -57,7 +58,7 @@ const sourceOf = (name: string) => {
   return found.source;
 };
 
-test.each(["disk", "internal API"])("a worker reads whole contents and parts of them: %s", async (name) => {
+test.each(["disk", "internal API"])("a worker reads whole contents and ranges through the source %s", async (name) => {
   const source = sourceOf(name);
   for (const each of contents) {
     const opened = await source.open(sha256(each));
@@ -75,7 +76,7 @@ test.each(["disk", "internal API"])("a worker reads whole contents and parts of 
 });
 
 test.each(["disk", "internal API"])(
-  "small contents come many at once; what is large or not there is absent: %s",
+  "readSmall returns the small contents and omits large or missing ones through the source %s",
   async (name) => {
     const found = await sourceOf(name).readSmall([...contents.map(sha256), sha256("absent")]);
     expect(new Map([...found].map(([digest, each]) => [digest, sha256(each)]))).toEqual(
@@ -84,37 +85,40 @@ test.each(["disk", "internal API"])(
   },
 );
 
-test.each(["disk", "internal API"])("content that is not there is notFound, which no retry helps: %s", async (name) => {
-  await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({ kind: "notFound", retryable: false });
-});
+test.each(["disk", "internal API"])(
+  "a missing content is notFound and not retryable through the source %s",
+  async (name) => {
+    await expect(sourceOf(name).open(sha256("absent"))).rejects.toMatchObject({ kind: "notFound", retryable: false });
+  },
+);
 
-test("who does not have the secret key gets nothing", async () => {
+test("a worker without the secret key gets no content", async () => {
   await expect(sourceOf("stranger").open(sha256(contents[1] ?? ""))).rejects.toThrow("401");
   await expect(sourceOf("stranger").readSmall([])).rejects.toThrow("401");
 });
 
-test("content that appears after a worker started is seen by it", async () => {
+test("a worker sees content that was stored after it started", async () => {
   const source = sourceOf("disk");
   await source.readSmall([sha256("new")]);
   await content.store.putAll([{ content: Buffer.from("new") }], () => undefined);
   expect((await source.readSmall([sha256("new")])).get(sha256("new"))?.toString()).toBe("new");
 });
 
-test("an answer that ends early is no content", () => {
+test("an answer with small contents that ends early is an error", () => {
   expect(() => unpack(Buffer.alloc(20))).toThrow("ended early");
   expect(() => unpack(Buffer.concat([Buffer.alloc(32), Buffer.from([0, 0, 0, 9]), Buffer.alloc(5)]))).toThrow(
     "ended early",
   );
 });
 
-test("a download that is given up leaves the worker's connection usable", async () => {
+test("a download that is aborted leaves the worker's connection usable", async () => {
   const source = sourceOf("internal API");
   const opened = await source.open(sha256(contents[4] ?? ""));
   opened.stream.on("error", () => undefined).destroy();
   expect(await read((await source.open(sha256(contents[3] ?? ""))).stream)).toHaveLength(16 * 1024 + 1);
 });
 
-test("a control plane that dies in the middle of an answer is away, which a retry helps", async () => {
+test("a control plane that dies in the middle of an answer is unreachable, which is retryable", async () => {
   const bytes = random(60_000_000);
   await content.store.putAll([{ content: bytes }], () => undefined);
   const { stream } = await sourceOf("internal API").open(sha256(bytes));

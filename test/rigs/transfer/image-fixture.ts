@@ -6,10 +6,9 @@ import {
   type OciRegistryOptions,
 } from "../../../activities/registries/oci/registry.ts";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../../domain/outcome.ts";
-import { UNHURRIED } from "../../../domain/slice.ts";
-import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
+import { quietHooks } from "./instance-fixture.ts";
 
-/** What the engine would give one copy, with every rule and hook settable. */
+/** The input that the engine gives one copy; every rule and hook can be set. */
 export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
   from: OciRegistry;
   to: OciRegistry;
@@ -40,17 +39,11 @@ export function copy({
     seen: createImageMemory(),
     ...rest,
     rules: { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: false, ...rules },
-    hooks: {
-      signal: signal ?? new AbortController().signal,
-      slice: UNHURRIED,
-      throttle: throttle ?? UNLIMITED,
-      onUpload: onUpload ?? (() => undefined),
-      onBytes: () => undefined,
-    },
+    hooks: quietHooks({ ...(signal && { signal }), ...(throttle && { throttle }), ...(onUpload && { onUpload }) }),
   });
 }
 
-/** Both ends of copies, closed together. */
+/** Opens both ends of copies; `close` closes both. */
 export function openEnds(
   source: string | OciRegistryOptions,
   target: string | OciRegistryOptions,

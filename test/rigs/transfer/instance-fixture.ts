@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serve, type ServerType } from "@hono/node-server";
 import { layout } from "../../../activities/store/layout.ts";
-import { createContentSource, type ContentSource } from "../../../activities/store/source.ts";
+import type { ContentSource } from "../../../activities/store/content-source.ts";
+import { createContentSource } from "../../../activities/store/source.ts";
 import { createInstanceClient, type InstanceOptions } from "../../../activities/registries/instance/client.ts";
 import { settleBatch } from "../../../activities/registries/instance/settle/settle.ts";
 import type { InstanceClient } from "../../../activities/registries/instance/client.ts";
@@ -18,11 +19,12 @@ import { encodePath } from "../../../domain/path.ts";
 import type { CopyHooks } from "../../../domain/outcome.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { ADMIN, basic, createTestApi } from "../api/api-fixture.ts";
+import { startProxy as startFaultProxy } from "../servers/proxy.ts";
 import { createContent, md5, openContent, sha256 } from "../api/content-fixture.ts";
 import { UNHURRIED } from "../../../domain/slice.ts";
 import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
 
-/** A file of a hosted repository, as it was when it was planned. */
+/** A file of a hosted repository as it was planned. */
 export type SourceFile = {
   fullPath: string;
   size: number;
@@ -44,8 +46,8 @@ const DATES = {
 };
 
 /**
- * An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same
- * directory and port.
+ * Starts an instance's API on a real socket over a directory that outlives it: after `stop`, start it again with the
+ * same directory and port.
  */
 export async function startInstance({
   dataDir = mkdtempSync(join(tmpdir(), "instance-")),
@@ -68,7 +70,7 @@ export async function startInstance({
       () => resolve(starting),
     );
   });
-  // Both ends share this thread: a long stretch of work must not pass for an idle connection.
+  // Both ends share this thread: a long stretch of work must not look like an idle connection.
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 60_000;
   const address = server.address() as AddressInfo;
 
@@ -78,7 +80,7 @@ export async function startInstance({
     requests,
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
-    /** Drops every connection at once, as the death of the process does. */
+    /** Drops every connection at once, as when the process dies. */
     async stop(): Promise<void> {
       const closed = new Promise((resolve) => server.close(resolve));
       if ("closeAllConnections" in server) server.closeAllConnections();
@@ -87,7 +89,7 @@ export async function startInstance({
       content.close();
     },
     remove: () => rmSync(dataDir, { recursive: true, force: true }),
-    /** A file as a stranger reads it; null when it is not there. */
+    /** Downloads a file by plain HTTP; null when it does not exist. */
     async fetchFile(path: string, { projectId, repoName } = REMOTE): Promise<Buffer | null> {
       const answer = await fetch(
         `http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`,
@@ -116,12 +118,12 @@ function limited(store: ReturnType<typeof openContent>["store"], fullDisk: () =>
   };
 }
 
-/** The store is on this machine. */
+/** Never called, because the store is on this machine. */
 const noCall = async () => {
-  throw new Error("nothing is asked of the control plane here");
+  throw new Error("the control plane must not be called in this test");
 };
 
-/** Files in a local store, as a plan names them. */
+/** Creates a local store and adds files to it, described as a plan describes them. */
 export function createSource() {
   const content = createContent();
   const source = createContentSource({ local: layout(content.dataDir), call: noCall });
@@ -170,9 +172,37 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
   return createInstanceClient({ url, ...ADMIN, ...options });
 }
 
+/** Hooks of a copy without limits, whose events are ignored. */
+export const quietHooks = (hooks: Partial<CopyHooks> = {}): CopyHooks => ({
+  signal: new AbortController().signal,
+  slice: UNHURRIED,
+  throttle: UNLIMITED,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+  ...hooks,
+});
+
+/** Starts a local store and another instance behind a proxy that counts requests and injects faults. */
+export async function startProxiedTarget() {
+  const source = createSource();
+  const target = await startInstance();
+  const proxy = await startFaultProxy(target.url);
+  return {
+    source,
+    target,
+    proxy,
+    async close(): Promise<void> {
+      await proxy.stop();
+      await target.stop();
+      target.remove();
+      await source.close();
+    },
+  };
+}
+
 /**
- * What a settling goes to, and how; `isEmpty`: the repository had nothing when the run began with it; `source`: instead
- * of the contents of a store.
+ * Target and rules of a settling. `isEmpty`: the repository was empty when the run began; `source`: used instead of
+ * `content`.
  */
 export type Settled = {
   target: InstanceClient;
@@ -186,7 +216,7 @@ export type Settled = {
   report?: (index: number, outcome: ArtifactOutcome) => void;
 };
 
-/** Settles artifacts at another instance and answers what was reported, in their order, and what moved. */
+/** Settles artifacts at another instance; returns the reported outcomes in the artifacts' order, and the bytes sent. */
 export async function settle(
   artifacts: SettlingArtifact[],
   {
@@ -209,10 +239,7 @@ export async function settle(
     source,
     rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
     hooks: {
-      signal: new AbortController().signal,
-      slice: UNHURRIED,
-      throttle: UNLIMITED,
-      ...hooks,
+      ...quietHooks(hooks),
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
       onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
     },
@@ -228,7 +255,7 @@ export async function settle(
 
 type Copying = Settled & { mayHaveSent?: boolean; uploads?: UploadState[] };
 
-/** Copies files, each an artifact of its own. */
+/** Copies files, each as its own artifact. */
 export function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], ...settled }: Copying) {
   return settle(
     files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })),
@@ -248,7 +275,9 @@ export function toArtifact({
   return { name: fullPath, version: "", parts: [part], digest: `sha256:${sha256}`, document: null, tags: [], origin };
 }
 
-/** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes in all have gone up. */
+/**
+ * Starts a TCP proxy to `port` that can be cut: it drops connections once `cutAfter` bytes in all have been sent up.
+ */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>();
   const state = { cutAfter: Infinity, cuts: 0, up: 0 };
@@ -266,7 +295,7 @@ export async function startProxy(port: number) {
       }
       if (state.up < state.cutAfter) return;
       state.cuts += 1;
-      // What was passed on arrives before the connection ends.
+      // Bytes that were passed on arrive before the connection ends.
       near.destroy();
       far.end();
     });

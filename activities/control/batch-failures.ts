@@ -1,0 +1,43 @@
+import type { Db } from "../../db/open.ts";
+import { findBatch } from "../../db/runs/end-batch.ts";
+import { failBatch } from "../../db/runs/fail-batch.ts";
+import { snapshotOf } from "../../db/records/snapshots.ts";
+import { type BatchCounts, isolateBatch, type Split, splitBatch } from "../../db/runs/split-batch.ts";
+import { MOST_DEATHS } from "../../domain/lanes.ts";
+import type { Turns } from "./turns.ts";
+
+/** Called, for the metrics, for each death of a worker or process over a batch; `subject` names the batch. */
+export type Died = (death: { subject: string; deaths: number }) => void;
+
+type BatchFailureDeps = { db: Db; now: () => number; turns: Pick<Turns, "freed">; died: Died };
+
+/** Activities for batches that their workers could not finish. */
+export function createBatchFailureActivities({ db, now, turns, died }: BatchFailureDeps) {
+  return {
+    /** Fails the artifacts without an outcome of a batch that no worker could finish. */
+    async failBatch(recordId: string, number: number): Promise<BatchCounts> {
+      return failBatch(db, recordId, number, now());
+    },
+
+    /** Moves a batch over which workers have died to a process of its own; `deaths`: how many workers so far. */
+    async isolateBatch(recordId: string, number: number, deaths: number): Promise<void> {
+      for (let nth = 1; nth <= deaths; nth += 1) died({ subject: batchName(db, recordId, number), deaths: nth });
+      isolateBatch(db, recordId, number);
+      turns.freed();
+    },
+
+    /** Halves a batch whose own process has died as well, or fails the one artifact that is left of it. */
+    async splitBatch(recordId: string, number: number, reason: string): Promise<Split> {
+      died({ subject: batchName(db, recordId, number), deaths: MOST_DEATHS + 1 });
+      return splitBatch(db, recordId, number, reason, now());
+    },
+  };
+}
+
+/** Names a batch for people. */
+function batchName(db: Db, recordId: string, number: number): string {
+  const snapshot = snapshotOf(db, recordId);
+  const end = findBatch(db, recordId, number);
+  const to = snapshot?.clusters.find(({ id }) => id === end?.clusterId)?.name ?? "";
+  return `batch ${number} of ${snapshot?.taskName ?? recordId} → ${to}`;
+}

@@ -1,0 +1,86 @@
+import { AHEAD_SHARE, MOST_OPEN, MOST_OPEN_SLOW, MOST_QUICK, OVERSTAYED_MS, SLOW_SHARE } from "../../domain/lanes.ts";
+import type { Open } from "../../db/runs/cut-lanes.ts";
+import { endsOf } from "../../db/runs/end-batch.ts";
+import type { Paces } from "./paces.ts";
+
+/** The ends of a batch: its cluster, and the linked repository if it is read from one. */
+type Ends = readonly string[];
+
+/** SHARED batches that are open or may be cut, counted by end, against the limits of domain/lanes.ts. */
+export type Places = {
+  /** Counts `n` more batches of these ends. */
+  take: (ends: Ends, n: number) => void;
+  /** Whether one more batch of these ends may be cut. */
+  has: (ends: Ends) => boolean;
+  /** By how many batches slow ends exceed their part of the slots; at 0 they have exactly their part. */
+  excess: (ends: Ends) => number;
+};
+
+type PlacesNow = {
+  open: readonly Open[];
+  /** Turns that were given but not taken yet. */
+  given: Iterable<{ ends: Ends; granted: number }>;
+  /** SHARED slots of all workers. */
+  slots: number;
+  isSlow: Paces["isSlow"];
+  now: number;
+};
+
+export function countPlaces({ open, given, slots, isSlow: isKnownSlow, now }: PlacesNow): Places {
+  const overstayed = overstayedEnds(open, now);
+  const isSlow = (end: string) => isKnownSlow(end) || overstayed.has(end);
+  const [all, slow] = [createCount(), createCount()];
+  const take = (ends: Ends, n: number) => {
+    all.add(ends, n);
+    if (ends.some(isSlow)) slow.add(ends, n);
+  };
+  for (const batches of open) if (batches.lane === "SHARED") take(endsOf(batches), batches.n);
+  for (const { ends, granted } of given) take(ends, granted);
+  // A batch counts as slow at each of its ends. So of slow batches a quick end has no more than a slow end may have:
+  // a slow source does not fill a quick cluster.
+  const excess = (ends: Ends) =>
+    Math.max(slow.total() - slots * SLOW_SHARE, ...ends.map((end) => slow.of(end) - MOST_OPEN_SLOW));
+  const has = (ends: Ends) =>
+    all.total() < slots * AHEAD_SHARE &&
+    ends.every((end) => all.of(end) < MOST_OPEN) &&
+    (!ends.some(isSlow) || excess(ends) < 0);
+  return { take, has, excess };
+}
+
+/** Counts batches, in all and by end. */
+function createCount() {
+  const byEnd = new Map<string, number>();
+  let total = 0;
+  return {
+    add(ends: Ends, n: number): void {
+      total += n;
+      for (const end of ends) byEnd.set(end, (byEnd.get(end) ?? 0) + n);
+    },
+    of: (end: string) => byEnd.get(end) ?? 0,
+    total: () => total,
+  };
+}
+
+/** Clusters with a SHARED batch that its worker has held far beyond its slice. */
+function overstayedEnds(open: readonly Open[], now: number): Set<string> {
+  const long = open.filter(({ lane, taken }) => lane === "SHARED" && taken !== null && now - taken > OVERSTAYED_MS);
+  return new Set(long.map(({ clusterId }) => clusterId));
+}
+
+/**
+ * Returns how many QUICK batches of these ends may be cut: none where an end is slow, and one at a time where an end is
+ * not known to be quick.
+ */
+export function quickRoom(
+  open: readonly Open[],
+  ends: Ends,
+  { isSlow, isQuick }: Pick<Paces, "isSlow" | "isQuick">,
+): number {
+  if (ends.some(isSlow)) return 0;
+  const most = ends.every(isQuick) ? MOST_QUICK : 1;
+  const used = (end: string) =>
+    open
+      .filter((batches) => batches.lane === "QUICK" && endsOf(batches).includes(end))
+      .reduce((sum, { n }) => sum + n, 0);
+  return Math.max(0, most - Math.max(...ends.map(used)));
+}

@@ -1,0 +1,72 @@
+import type { Places } from "./places.ts";
+
+/**
+ * A workflow that wants to cut batches for one cluster. `ends`: the cluster, and the linked repository that is read
+ * from, if any.
+ */
+export type Asker = { workflowId: string; projectId: string; recordId: string; ends: readonly string[] };
+
+/**
+ * `since`: when it began to wait (epoch ms); `most`: how many batches it wants; `granted`: how many it may cut, granted
+ * at `grantedAt` (epoch ms).
+ */
+export type Waiter = Asker & { since: number; most: number; granted: number; grantedAt: number };
+
+/** Gives the free places to the waiters whose turn it is, one batch at a time; returns who was given places. */
+export function allot(
+  waiters: readonly Waiter[],
+  { take, has }: Pick<Places, "take" | "has">,
+  served: Served,
+  now: () => number,
+): Waiter[] {
+  const given = new Set<Waiter>();
+  for (;;) {
+    const fitting = waiters.filter(({ granted, most, ends }) => granted < most && has(ends));
+    const next = fitting.reduce<Waiter | undefined>(
+      (first, one) => (first === undefined || served.isBefore(one, first) ? one : first),
+      undefined,
+    );
+    if (!next) return [...given];
+    next.granted += 1;
+    next.grantedAt = now();
+    take(next.ends, 1);
+    served.serve(next);
+    given.add(next);
+  }
+}
+
+type Served = ReturnType<typeof createServed>;
+
+/** How many clusters, projects and runs are remembered; the longest unserved are dropped. */
+const MOST_KEPT = 10_000;
+
+const servedKeys = ({ ends, projectId, recordId }: Asker) => [
+  `end ${ends[0]}`,
+  `project ${projectId}`,
+  `run ${recordId}`,
+];
+
+/** Remembers when each cluster, project and run last had a turn; the one that waited longest comes first. */
+export function createServed() {
+  const last = new Map<string, number>();
+  let clock = 0;
+  return {
+    serve(asker: Asker): void {
+      clock += 1;
+      for (const key of servedKeys(asker)) {
+        last.delete(key);
+        last.set(key, clock);
+      }
+      while (last.size > MOST_KEPT) last.delete(last.keys().next().value ?? "");
+    },
+    /** Compares by cluster, then by project, then by run, then by the time of waiting. */
+    isBefore(one: Waiter, other: Waiter): boolean {
+      const [mine, theirs] = [servedKeys(one), servedKeys(other)];
+      for (const [at, key] of mine.entries()) {
+        const difference = (last.get(key) ?? 0) - (last.get(theirs[at] ?? "") ?? 0);
+        if (difference !== 0) return difference < 0;
+      }
+      return one.since < other.since;
+    },
+  };
+}
