@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The files that take longest, which begin first: one that begins last is waited for by idle lanes. */
+/** The slowest test files. They start first, because a slow file that starts last leaves the other lanes idle. */
 const LONGEST = [
   "runs/kill-runs",
   "runs/killer-batch",

@@ -5,17 +5,17 @@ import { newId, newKey } from "../../../domain/ids.ts";
 import { addDetails, endRecord } from "../api/api-rows.ts";
 import type { Instance } from "./instance.ts";
 
-/** A series of a scrape with its labels. */
+/** One series of a scrape with its labels. */
 export type Series = { name: string; labels: Record<string, string>; value: number };
 
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 
-/** Every series of a text in Prometheus' format; a line that is none of it throws. */
+/** Reads every series of a text in Prometheus' format; throws on a line that is not in the format. */
 export function readSeries(text: string): Series[] {
   return text.split("\n").flatMap((line) => {
     if (line === "" || line.startsWith("# ")) return [];
     const [, name, labels = "", value] = LINE.exec(line) ?? [];
-    if (name === undefined) throw new Error(`not a line of the format: ${line}`);
+    if (name === undefined) throw new Error(`line is not in Prometheus' format: ${line}`);
     const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, key = "", text = ""]) => [key, unescape(text)] as const,
     );
@@ -25,7 +25,7 @@ export function readSeries(text: string): Series[] {
 
 const unescape = (text: string) => text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
 
-/** The one value of a series with these labels, others left open; undefined when there is none. */
+/** The value of the one series with these labels, other labels ignored; undefined when there is none. */
 export function valueOf(
   series: readonly Series[],
   name: string,
@@ -50,7 +50,7 @@ export const SETTING: TaskSetting = {
   ...SETTING_DEFAULTS,
 };
 
-/** A task as saved, without going through its rules: there may have to be hundreds. */
+/** Saves a task without applying its rules, fast enough for hundreds. */
 export function addTask(
   db: Db,
   name: string,
@@ -92,7 +92,10 @@ type Run = {
   details?: Parameters<typeof addDetails>[1][number][];
 };
 
-/** A run with its details as workers report them; without `end` it goes on. Answers its record's id. */
+/**
+ * Saves a run with its details as workers report them and returns its record id; without `end` the run is still going
+ * on.
+ */
 export function addRun(
   db: Db,
   taskKey: string,
@@ -135,7 +138,7 @@ export function addRun(
   return id;
 }
 
-/** Every statement that `work` runs. */
+/** Returns every SQL statement that `work` prepares. */
 export async function statementsOf(db: Db, work: () => Promise<unknown>): Promise<string[]> {
   const seen = new Set<string>();
   const { $client: client } = db;
@@ -149,7 +152,7 @@ export async function statementsOf(db: Db, work: () => Promise<unknown>): Promis
   return [...seen];
 }
 
-/** How SQLite goes about a statement. */
+/** SQLite's query plan of a statement. */
 export function planOf(db: Db, statement: string): string[] {
   const parameters = (statement.match(/\?/g) ?? []).map(() => null);
   return db.$client
@@ -158,7 +161,7 @@ export function planOf(db: Db, statement: string): string[] {
     .map((row) => (row as { detail: string }).detail);
 }
 
-/** What a real instance says of itself, with the admin's login. */
+/** Reads /metrics of a real instance with the admin's login. */
 export async function scrapeOf({
   url,
   username,

@@ -5,8 +5,8 @@ import { clientConnection } from "../../../temporal/connect.ts";
 export type History = temporal.api.history.v1.IHistory;
 
 /**
- * The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new.
- * Where no run is named, from the first one on that led to the newest.
+ * Reads the histories of a workflow, of its children, and of the runs that it continued as new. Without `runId`, starts
+ * from the first run of the chain that led to the newest.
  */
 export async function readHistories(
   address: string,
@@ -28,7 +28,7 @@ export async function readHistories(
   return found;
 }
 
-/** Children, and the run that goes on as new. */
+/** The children that a history started, and the run that it continued as new. */
 function begunBy(id: string, { events }: History): { id: string; runId: string | undefined }[] {
   return (events ?? []).flatMap(
     ({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
@@ -39,7 +39,7 @@ function begunBy(id: string, { events }: History): { id: string; runId: string |
   );
 }
 
-/** Every text and every payload in a history, payloads decoded. */
+/** Returns every text and every decoded payload of a history. */
 export function contentsOf(history: History): { texts: string[]; payloads: string[] } {
   const texts: string[] = [];
   const payloads: string[] = [];

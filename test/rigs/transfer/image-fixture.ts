@@ -9,7 +9,7 @@ import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../.
 import { UNHURRIED } from "../../../domain/slice.ts";
 import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
 
-/** What the engine would give one copy, with every rule and hook settable. */
+/** The input that the engine gives one copy; every rule and hook can be set. */
 export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
   from: OciRegistry;
   to: OciRegistry;
@@ -50,7 +50,7 @@ export function copy({
   });
 }
 
-/** Both ends of copies, closed together. */
+/** Opens both ends of copies; `close` closes both. */
 export function openEnds(
   source: string | OciRegistryOptions,
   target: string | OciRegistryOptions,

@@ -22,7 +22,7 @@ import { createContent, md5, openContent, sha256 } from "../api/content-fixture.
 import { UNHURRIED } from "../../../domain/slice.ts";
 import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
 
-/** A file of a hosted repository, as it was when it was planned. */
+/** A file of a hosted repository as it was planned. */
 export type SourceFile = {
   fullPath: string;
   size: number;
@@ -44,8 +44,8 @@ const DATES = {
 };
 
 /**
- * An instance's API on a real socket over a directory that outlives it: `stop`, then start it again with the same
- * directory and port.
+ * Starts an instance's API on a real socket over a directory that outlives it: after `stop`, start it again with the
+ * same directory and port.
  */
 export async function startInstance({
   dataDir = mkdtempSync(join(tmpdir(), "instance-")),
@@ -68,7 +68,7 @@ export async function startInstance({
       () => resolve(starting),
     );
   });
-  // Both ends share this thread: a long stretch of work must not pass for an idle connection.
+  // Both ends share this thread: a long stretch of work must not look like an idle connection.
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = 60_000;
   const address = server.address() as AddressInfo;
 
@@ -78,7 +78,7 @@ export async function startInstance({
     requests,
     port: address.port,
     url: `http://127.0.0.1:${address.port}`,
-    /** Drops every connection at once, as the death of the process does. */
+    /** Drops every connection at once, as when the process dies. */
     async stop(): Promise<void> {
       const closed = new Promise((resolve) => server.close(resolve));
       if ("closeAllConnections" in server) server.closeAllConnections();
@@ -87,7 +87,7 @@ export async function startInstance({
       content.close();
     },
     remove: () => rmSync(dataDir, { recursive: true, force: true }),
-    /** A file as a stranger reads it; null when it is not there. */
+    /** Downloads a file by plain HTTP; null when it does not exist. */
     async fetchFile(path: string, { projectId, repoName } = REMOTE): Promise<Buffer | null> {
       const answer = await fetch(
         `http://127.0.0.1:${address.port}/generic/${projectId}/${repoName}${encodePath(path)}`,
@@ -116,12 +116,12 @@ function limited(store: ReturnType<typeof openContent>["store"], fullDisk: () =>
   };
 }
 
-/** The store is on this machine. */
+/** Never called, because the store is on this machine. */
 const noCall = async () => {
-  throw new Error("nothing is asked of the control plane here");
+  throw new Error("the control plane must not be called in this test");
 };
 
-/** Files in a local store, as a plan names them. */
+/** Creates a local store and adds files to it, described as a plan describes them. */
 export function createSource() {
   const content = createContent();
   const source = createContentSource({ local: layout(content.dataDir), call: noCall });
@@ -171,8 +171,8 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
 }
 
 /**
- * What a settling goes to, and how; `isEmpty`: the repository had nothing when the run began with it; `source`: instead
- * of the contents of a store.
+ * Target and rules of a settling. `isEmpty`: the repository was empty when the run began; `source`: used instead of
+ * `content`.
  */
 export type Settled = {
   target: InstanceClient;
@@ -186,7 +186,7 @@ export type Settled = {
   report?: (index: number, outcome: ArtifactOutcome) => void;
 };
 
-/** Settles artifacts at another instance and answers what was reported, in their order, and what moved. */
+/** Settles artifacts at another instance; returns the reported outcomes in the artifacts' order, and the bytes sent. */
 export async function settle(
   artifacts: SettlingArtifact[],
   {
@@ -228,7 +228,7 @@ export async function settle(
 
 type Copying = Settled & { mayHaveSent?: boolean; uploads?: UploadState[] };
 
-/** Copies files, each an artifact of its own. */
+/** Copies files, each as its own artifact. */
 export function copy(files: SourceFile[], { mayHaveSent = false, uploads = [], ...settled }: Copying) {
   return settle(
     files.map((file) => ({ artifact: toArtifact(file), mayHaveSent, uploads })),
@@ -248,7 +248,9 @@ export function toArtifact({
   return { name: fullPath, version: "", parts: [part], digest: `sha256:${sha256}`, document: null, tags: [], origin };
 }
 
-/** A network that can be cut: passes bytes on to `port` until `cutAfter` bytes in all have gone up. */
+/**
+ * Starts a TCP proxy to `port` that can be cut: it drops connections once `cutAfter` bytes in all have been sent up.
+ */
 export async function startProxy(port: number) {
   const sockets = new Set<Socket>();
   const state = { cutAfter: Infinity, cuts: 0, up: 0 };
@@ -266,7 +268,7 @@ export async function startProxy(port: number) {
       }
       if (state.up < state.cutAfter) return;
       state.cuts += 1;
-      // What was passed on arrives before the connection ends.
+      // Bytes that were passed on arrive before the connection ends.
       near.destroy();
       far.end();
     });

@@ -12,7 +12,7 @@ export const DATES = {
   lastModifiedDate: Date.UTC(2025, 3, 4),
 };
 
-/** A version with the bytes of its files, by path. */
+/** A version as declared, and the bytes of its files by path. */
 export type Built = { stated: StatedVersion; bytes: Map<string, Buffer> };
 export type Files = Record<string, Buffer>;
 
@@ -22,14 +22,17 @@ function fileOf(path: string, content: Buffer): VersionFile {
 
 export const pom = (group: string, artifact: string, version: string, packaging = "jar"): Buffer =>
   Buffer.from(
-    `<project><modelVersion>4.0.0</modelVersion><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version><packaging>${packaging}</packaging></project>\n`,
+    "<project><modelVersion>4.0.0</modelVersion>" +
+      `<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
+      `<packaging>${packaging}</packaging></project>\n`,
   );
 
 export const mavenPath = (name: string, version: string, file: string): string =>
   `/${name.replace(":", ".").replaceAll(".", "/")}/${version}/${file}`;
 
 /**
- * A Maven version: its POM, and a file for each name (`-sources.jar`, `.jar`), which follows `{artifact}-{version}`.
+ * Builds a Maven version: its POM, and a file for each name (`-sources.jar`, `.jar`) that follows
+ * `{artifact}-{version}`.
  */
 export function mavenVersion(
   name: string,
@@ -93,7 +96,7 @@ export function npmVersion(
   };
 }
 
-/** A stated version as its source describes it. */
+/** Turns a declared version into an artifact as its source describes it. */
 export function artifactOf({
   package: name,
   version,
@@ -113,7 +116,7 @@ export function artifactOf({
   return { name, version, parts, digest, document, tags: distTags, origin };
 }
 
-/** A request's body. */
+/** The body of a request that declares versions, with the given contents attached. */
 export function frame(
   type: string,
   versions: unknown[],
