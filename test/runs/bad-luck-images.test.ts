@@ -19,15 +19,15 @@ import { makeBlob, makeImage, pushImage, pushManifest } from "../rigs/servers/im
 import { startProxy, type Fault } from "../rigs/servers/proxy.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 
-/** Long beside the refusals of a while (2 + 4 s), however busy the machine. */
+/** Long compared with the temporary refusals (2 + 4 s), also on a busy machine. */
 const RETRY_WINDOW_MS = 20_000;
-/** Beyond it a run needs no more than the time of its last try, and of a busy machine. */
+/** Longest run: the retry window, and time for the last try on a busy machine. */
 const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 const TAGS = ["v1", "v2", "v3"];
 
 type Faults = (request: { method: string; path: string }) => Fault | null;
 let rig: ImageRig;
-/** By the first part of the name at the target; so that every test has luck of its own. */
+/** Faults by the first part of the name at the target, so that each test has its own. */
 const luck = new Map<string, Faults>();
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rig.end());
 
-/** Three images of a name of the test's own, sent to a place of its own. */
+/** Pushes three images under the test's own name, and starts a run that sends them to its own place. */
 async function begin(
   name: string,
   draft: Partial<TaskDraft> & { names?: string[]; tags?: number } = {},
@@ -82,7 +82,7 @@ const isPut = ({ method, path }: { method: string; path: string }, part: string)
   method === "PUT" && path.includes(part);
 
 describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, () => {
-  test("a wrong password at the target fails every image and says what to check", async () => {
+  test("a wrong password at the target registry fails every image and says what to check", async () => {
     const guarded = await startRegistry("docker-registry", { auth: "htpasswd" });
     const cluster = await rig.product.registry("guarded", guarded.url, {
       username: USER.username,
@@ -101,7 +101,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     expect(errorReason).not.toContain("wrong-of-alice");
   });
 
-  test("a wrong password at the source fails the run and says which repository cannot be listed", async () => {
+  test("a wrong password at the source registry fails the run and says which repository cannot be listed", async () => {
     const guarded = await startRegistry("docker-registry", { auth: "htpasswd" });
     await rig.product.linked(rig.projectId, "guarded", guarded.url, {
       username: USER.username,
@@ -116,11 +116,14 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     await guarded.stop();
     expect({ status, details }).toEqual({ status: "FAILED", details: [] });
     expect(errorReason).toMatch(
-      /\/guarded cannot be listed: .* does not list its repositories to this user.*check the login, or name the packages/,
+      new RegExp(
+        "/guarded cannot be listed: .* does not list its repositories to this user" +
+          ".*check the login, or name the packages",
+      ),
     );
   });
 
-  test("a source that is not there is asked until the retry window is over", async () => {
+  test("a source that cannot be reached fails the run once the retry window has passed", async () => {
     await rig.product.linked(rig.projectId, "nowhere", "http://127.0.0.1:9");
     const key = await rig.product.run({
       projectId: rig.projectId,
@@ -130,11 +133,14 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     const { status, errorReason } = await ended(key);
     expect(status).toBe("FAILED");
     expect(errorReason).toMatch(
-      /\/nowhere cannot be listed: .*127\.0\.0\.1:9: connection refused \(ECONNREFUSED\): is it running, and is the port right\?/,
+      new RegExp(
+        String.raw`/nowhere cannot be listed: .*127\.0\.0\.1:9: connection refused \(ECONNREFUSED\)` +
+          String.raw`: is it running, and is the port right\?`,
+      ),
     );
   });
 
-  test("a target that is not there fails the images after the retry window, with the last reason", async () => {
+  test("a target that cannot be reached fails the images after the retry window, with the last reason", async () => {
     const cluster = await rig.product.registry("nowhere", "http://127.0.0.1:9");
     const { key } = await begin("refused", { clusters: [cluster] });
     const { status, counts, reasons } = await ended(key);
@@ -142,7 +148,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     for (const reason of reasons) expect(reason).toMatch(/connection refused.*is it running.*\(tried for \d+ s\)$/);
   });
 
-  test("a tag that was deleted after the plan fails alone", async () => {
+  test("a tag that was deleted after the run was planned fails alone", async () => {
     const { until, letGo } = createGate();
     luck.set("deleted", ({ path }) => (path.includes("/deleted/app/manifests/") ? { kind: "hold", until } : null));
     const { key, images } = await begin("deleted");
@@ -160,7 +166,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     expect(sorted(await there("deleted"))).toEqual(without(images, "deleted/app:v2"));
   });
 
-  test("an image whose blob is corrupt at the source is tried three times and never shown", async () => {
+  test("an image whose blob is corrupt at the source fails after three tries and is never visible at the target", async () => {
     const layer = makeBlob(5_000);
     await pushImage(rig.source.url, "corrupt/app", "bad", makeImage({ layers: [layer] }));
     corrupt(rig.source.data, layer.digest);
@@ -191,7 +197,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
       /no space left on its device.*\(tried for \d+ s\)$/,
     ],
   ] satisfies [string, Fault, RegExp][])(
-    "a target that takes no more (%s) fails the image, shows nothing half-written, and the others are sent",
+    "a target that accepts no more data (%s) fails the image, shows no half-written one and receives the others",
     async (name, fault, reason) => {
       luck.set(name, (request) => (isPut(request, `/${name}/tight/app/blobs/`) ? fault : null));
       const { key, images } = await begin(name, {
@@ -205,7 +211,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     },
   );
 
-  test("errorStrategy FAST_FAIL stops at the first of these", async () => {
+  test("errorStrategy FAST_FAIL stops a run of images at the first failure", async () => {
     luck.set("strict", (request) =>
       isPut(request, "/strict/app/manifests/v2") ? { kind: "answer", status: 413 } : null,
     );
@@ -224,7 +230,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     ["broken", 503, { "retry-after": "1" }],
     ["faulty", 500, {}],
   ] satisfies [string, number, Record<string, string>][])(
-    "a target that is %s for a while (%i) costs time only",
+    "a run to a target that is %s for a while (%i) takes longer and succeeds",
     async (name, status, headers) => {
       const refused = new Set<string>();
       const refusals: number[] = [];
@@ -262,7 +268,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     ["faults", { kind: "answer", status: 500 }],
     ["breaks", { kind: "cutRequest", afterBytes: 1 }],
   ] satisfies [string, Fault][])(
-    "images that fail again and again (%s) do not keep the others from being sent",
+    "images that fail repeatedly (%s) do not prevent the others from being sent",
     async (name, fault) => {
       luck.set(name, (request) => (isPut(request, "/a-bad/") ? fault : null));
       const [bad, good] = [`${name}/a-bad`, `${name}/z-good`];
@@ -283,7 +289,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     },
   );
 
-  test("a certificate that nobody trusts fails at once and says what to give; given, all is sent", async () => {
+  test("an untrusted certificate of a registry fails the images at once; with its PEM as certificate all are sent", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const { key: keyFile, certificate: file } = selfSigned(folder);
     const certificate = readFileSync(file, "utf8");
@@ -303,7 +309,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     rmSync(folder, { recursive: true });
   });
 
-  test("a catalog that is refused asks for the packages' names", async () => {
+  test("a run from a source that refuses its catalog fails and asks for the packages' names", async () => {
     const closedCatalog = await startProxy(rig.source.url);
     closedCatalog.fault = ({ path }) =>
       path.startsWith("/v2/_catalog")
@@ -322,7 +328,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
   });
 });
 
-/** Changes one byte of a blob of a distribution registry. */
+/** Changes one byte of a blob in a distribution registry's storage. */
 function corrupt(data: string, digest: string): void {
   const hex = digest.slice("sha256:".length);
   const folder = join(data, "docker/registry/v2/blobs/sha256", hex.slice(0, 2), hex);

@@ -38,7 +38,7 @@ import type { TestRegistry } from "../rigs/servers/registries.ts";
 import { findTool } from "../rigs/servers/tools.ts";
 
 const run = promisify(execFile);
-/** Where a proxy keeps the second instance. */
+/** The path below which the proxy serves the second instance. */
 const BELOW = "/below/here";
 
 type End = { instance: Instance; product: Product; authorization: string };
@@ -91,7 +91,7 @@ afterEach(() => {
   rig.registry.proxy.fault = () => null;
 });
 
-/** Other people's clients, who know the logins of these instances. */
+/** Finds independent clients and gives them the instances' logins. */
 async function openClients(instances: Instance[]): Promise<Clients> {
   const folder = mkdtempSync(join(tmpdir(), "image-clients-"));
   await cleanup.keep(Promise.resolve(folder), async (each) => rmSync(each, { recursive: true, force: true }));
@@ -104,8 +104,8 @@ async function openClients(instances: Instance[]): Promise<Clients> {
 }
 
 /**
- * What crane and regctl say of an image: its digest, that it can be pulled whole, and the digests in its tree of
- * attachments.
+ * Reads an image with independent clients: crane's digest, after checking that it can be pulled whole, and the digests
+ * in regctl's tree of attached manifests. Null where a client is not available.
  */
 async function judged(
   host: string,
@@ -123,7 +123,7 @@ async function judged(
   return { digest, tree: tree ? (tree.match(/sha256:[0-9a-f]{64}/g) ?? []) : null };
 }
 
-/** A project of its own with the hosted repository `images`. */
+/** Creates a project with the hosted repository `images`. */
 async function hosted(type: "OCI" | "DOCKER" = "OCI") {
   const { product, instance, authorization } = rig.center;
   const projectId = unique("p");
@@ -148,7 +148,10 @@ async function hosted(type: "OCI" | "DOCKER" = "OCI") {
 const atEdge = () => ({ url: rig.edge.instance.url, options: { authorization: rig.edge.authorization } });
 const digestAtEdge = async (name: string, tag: string) =>
   (await readManifest(atEdge().url, name, tag, atEdge().options))?.digest ?? null;
-/** Lets the edge be asked for a tag only when `change` is done, once: it comes between the plan and the copy. */
+/**
+ * Holds the first request for a tag at the edge until `change` is done, so that the change happens between plan and
+ * copy.
+ */
 function beforeCopy(tag: string, change: () => Promise<unknown>): void {
   let changed: Promise<void> | null = null;
   rig.edgeProxy.fault = ({ method, path }) => {
@@ -157,7 +160,7 @@ function beforeCopy(tag: string, change: () => Promise<unknown>): void {
     return { kind: "hold", until: changed };
   };
 }
-/** What Temporal shows that a run left out of its lists. */
+/** The `leftOut` values in a run's histories: what the run left out of its lists. */
 async function leftOut({ workflowId }: { workflowId: string }): Promise<unknown[]> {
   const histories = await readHistories(rig.center.instance.endpoints().temporal, workflowId);
   const { payloads } = contentsOf({ events: [...histories.values()].flatMap(({ events }) => events ?? []) });
@@ -176,7 +179,10 @@ const bytesOf = (image: TestManifest): number =>
     0,
   );
 
-/** An index with attachments of every kind: of the index, of a child, of an attachment, and cosign's tag. */
+/**
+ * Pushes an index with every kind of attached manifest: of the index, of a child, of an attached manifest, and under
+ * cosign's tag.
+ */
 async function fillAll({ push }: Awaited<ReturnType<typeof hosted>>) {
   const child = makeImage({ architecture: "arm64" });
   const index = makeIndex([makeImage({ architecture: "amd64", layers: [200_000, 1_000] }), child]);
@@ -194,8 +200,8 @@ async function fillAll({ push }: Awaited<ReturnType<typeof hosted>>) {
   return { index, docker, attached: [sbom, ofChild, ofSbom], cosign, small };
 }
 
-describe("images of a hosted repository", () => {
-  test("arrive whole at another instance, made there when missing; the second run has nothing to do", async () => {
+describe("a run of images of a hosted repository", () => {
+  test("hosted images arrive whole in a repository that the run creates, and the second run has nothing to do", async () => {
     const source = await hosted();
     const { index, docker, attached, cosign, small } = await fillAll(source);
     const key = await source.start();
@@ -242,7 +248,7 @@ describe("images of a hosted repository", () => {
     expect(writes(rig.edgeProxy)).toEqual([]);
   });
 
-  test("arrive whole at a registry under the names that the task says", async () => {
+  test("hosted images arrive whole at a registry under the names of the task", async () => {
     const source = await hosted("DOCKER");
     const { index, attached, docker, cosign } = await fillAll(source);
     const record = await closed(
@@ -264,7 +270,7 @@ describe("images of a hosted repository", () => {
     );
   });
 
-  test("go by package and version, also under other tags; what is not there is told", async () => {
+  test("a PACKAGE run sends hosted images by version, also under other tags, and fails missing packages", async () => {
     const { start, push, repo } = await hosted();
     const [one, two] = [await push("app", "1"), await push("app", "2")];
     const db = await push("db", "15");
@@ -292,21 +298,24 @@ describe("images of a hosted repository", () => {
   test.each([
     ["SKIP", "SUCCESS", { success: 2, skip: 1, conflict: 1, failed: 0 }, "theirs"],
     ["OVERWRITE", "SUCCESS", { success: 2, skip: 0, conflict: 1, failed: 0 }, "ours"],
-    // What had begun beside it fails with it.
+    // Images that were already being sent fail, too.
     ["FAST_FAIL", "FAILED", { conflict: 1 }, "theirs"],
-  ] as const)("that differ at the instance are conflicts: %s", async (conflictStrategy, status, counts, winner) => {
-    const { start, push, repo, projectId } = await hosted();
-    const images = { ours: await push("app", "1"), theirs: makeImage() };
-    await push("app", "2");
-    await rig.edge.product.project(projectId);
-    await rig.edge.product.hosted(projectId, "images", "OCI");
-    await pushImage(atEdge().url, `${repo}/app`, "1", images.theirs, atEdge().options);
-    const record = await closed(rig.center.product, await start({ setting: { conflictStrategy } }));
-    expect(record).toMatchObject({ status, counts });
-    expect(await digestAtEdge(`${repo}/app`, "1")).toBe(images[winner].digest);
-  });
+  ] as const)(
+    "hosted images that differ at the instance count as conflicts under %s",
+    async (conflictStrategy, status, counts, winner) => {
+      const { start, push, repo, projectId } = await hosted();
+      const images = { ours: await push("app", "1"), theirs: makeImage() };
+      await push("app", "2");
+      await rig.edge.product.project(projectId);
+      await rig.edge.product.hosted(projectId, "images", "OCI");
+      await pushImage(atEdge().url, `${repo}/app`, "1", images.theirs, atEdge().options);
+      const record = await closed(rig.center.product, await start({ setting: { conflictStrategy } }));
+      expect(record).toMatchObject({ status, counts });
+      expect(await digestAtEdge(`${repo}/app`, "1")).toBe(images[winner].digest);
+    },
+  );
 
-  test("fail with a clear reason where the instance has something else under that name", async () => {
+  test("hosted images fail with a clear reason where the instance has another type of repository", async () => {
     const { start, push, projectId } = await hosted();
     await push("app", "1");
     await rig.edge.product.project(projectId);
@@ -321,7 +330,7 @@ describe("images of a hosted repository", () => {
     });
   });
 
-  test("that are moved or deleted while they are sent are looked at again: the new content goes, and what is gone is told", async () => {
+  test("a tag that moves during its run is sent with its new content, and one that is deleted fails", async () => {
     const { start, push, repo } = await hosted();
     for (const tag of ["deleted", "moved"]) await push("app", tag);
     let moved: TestManifest | undefined;
@@ -340,7 +349,7 @@ describe("images of a hosted repository", () => {
     expect(await digestAtEdge(`${repo}/app`, "moved")).toBe(moved?.digest);
   });
 
-  test("go on where a large blob was cut off, when the instance is back", async () => {
+  test("a hosted image whose large blob is cut off arrives whole once the instance is back", async () => {
     const { start, push, repo } = await hosted();
     const image = await push("big", "1", makeImage({ layers: [70 * 1024 ** 2, 1_000] }));
     let cuts = 0;
@@ -355,7 +364,7 @@ describe("images of a hosted repository", () => {
   });
 });
 
-test("images of a linked repository arrive at another instance", async () => {
+test("images of a linked repository arrive whole at another instance", async () => {
   const { product } = rig.center;
   const projectId = unique("p");
   await product.project(projectId);
@@ -394,13 +403,13 @@ test("images of a linked repository arrive at another instance", async () => {
   });
 });
 
-describe("REAL_TIME of a hosted image repository", () => {
+describe("a REAL_TIME task over a hosted image repository", () => {
   async function until(condition: () => Promise<boolean>, what: string): Promise<void> {
     for (const end = Date.now() + 60_000; !(await condition()); await sleep(50))
       if (Date.now() > end) throw new Error(`${what}: not within 60 s`);
   }
 
-  test("sends a tag when it is pushed, moved, and signed later, to an instance and to a registry", async () => {
+  test("a REAL_TIME task sends tags that are pushed, moved and signed later, to an instance and a registry", async () => {
     const { start, push, repo, projectId } = await hosted();
     const key = await start({
       replicaType: "REAL_TIME",
@@ -442,7 +451,7 @@ describe("REAL_TIME of a hosted image repository", () => {
     expect([...rows]).toEqual(["app:latest"]);
   });
 
-  test("what is deleted while it is sent is no failure", async () => {
+  test("a tag that is deleted while a REAL_TIME task sends it does not fail its drain", async () => {
     const { start, push, repo } = await hosted();
     const key = await start({ replicaType: "REAL_TIME" });
     await push("app", "kept");
@@ -460,7 +469,7 @@ describe("REAL_TIME of a hosted image repository", () => {
     expect(await digestAtEdge(`${repo}/app`, "brief")).toBeNull();
   });
 
-  test("many tags at once are all there, each once in a record", async () => {
+  test("a REAL_TIME task sends all of many tags pushed at once, and its records name each once", async () => {
     const { start, push, repo } = await hosted();
     const key = await start({ replicaType: "REAL_TIME" });
     const listing: Listing = new Map();

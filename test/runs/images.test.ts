@@ -58,7 +58,7 @@ const failures = (details: RecordDetail[]) =>
 const target = () => rig.target.proxy;
 
 describe("a run of images from a linked repository to a registry", () => {
-  test("copies all images of all names, as other people's clients see it; the second run has nothing to do", async () => {
+  test("a run copies all images, as independent clients see them, and the second run has nothing to do", async () => {
     const key = await run({});
     const details = await expectWhole(rig.product, await closed(rig.product, key), images);
     for (const [name, tag] of [
@@ -102,7 +102,7 @@ describe("a run of images from a linked repository to a registry", () => {
     expect((await rig.product.task(key)).executionTimes).toBe(2);
   });
 
-  test("is legible in Temporal: ids, attributes, and what each batch sends where", async () => {
+  test("a run is legible in Temporal by its ids, its attributes and the summary of each batch", async () => {
     const key = await run({ type: "PACKAGE", packages: [{ packageKey: "docker://library/redis" }], to: "legible" });
     const { id, workflowId } = await closed(rig.product, key);
     const { name } = await rig.product.task(key);
@@ -128,7 +128,7 @@ describe("a run of images from a linked repository to a registry", () => {
     expect(payloads).toContain(`"library/redis: ${TAGS} images → target"`);
   });
 
-  test("two clusters at once get everything, each with its own details", async () => {
+  test("a run to two clusters sends everything to both, with separate details", async () => {
     const second = await rig.product.registry("second", `${target().url}/mirror/of`);
     const record = await closed(rig.product, await run({ clusters: [rig.cluster, second], to: "both" }));
     expect(record).toMatchObject({
@@ -145,7 +145,7 @@ describe("a run of images from a linked repository to a registry", () => {
     }
   });
 
-  test("PACKAGE copies the versions it names, or all, and says which are not there", async () => {
+  test("a PACKAGE run copies the named versions, or all, and fails those that do not exist", async () => {
     const packages = [
       { packageKey: "docker://library/nginx", versions: ["v1", "v2", "gone"] },
       { packageKey: "oci://team/app" },
@@ -178,7 +178,7 @@ describe("a run of images from a linked repository to a registry", () => {
   });
 });
 
-describe("other content at the target", () => {
+describe("a run of images that finds other content at the target", () => {
   const tags = (namespace: string) => listImages(rig.target.host, namespace);
   const spoil = async (namespace: string) => {
     const other = makeImage();
@@ -188,7 +188,7 @@ describe("other content at the target", () => {
   const apps = () => new Map([...images].filter(([image]) => image.startsWith("team/app:")));
   const packages = [{ packageKey: "oci://team/app" }];
 
-  test("SKIP leaves it and says so", async () => {
+  test("SKIP leaves other images at the target and reports the conflicts", async () => {
     const other = await spoil("skip");
     const record = await closed(
       rig.product,
@@ -208,7 +208,7 @@ describe("other content at the target", () => {
     ]);
   });
 
-  test("OVERWRITE replaces it", async () => {
+  test("OVERWRITE replaces other images at the target", async () => {
     await spoil("overwrite");
     const record = await closed(
       rig.product,
@@ -221,7 +221,7 @@ describe("other content at the target", () => {
     expect(sorted(await tags("overwrite"))).toEqual(sorted(apps()));
   });
 
-  test("FAST_FAIL stops the run of that cluster, and no other", async () => {
+  test("FAST_FAIL stops the run at the cluster with the conflict, and at no other", async () => {
     const other = await spoil("stops");
     const second = await rig.product.registry("clean", `${target().url}/clean`);
     const record = await closed(
@@ -249,7 +249,7 @@ describe("other content at the target", () => {
     expect(details).toHaveLength(record.counts.success + record.counts.failed);
   });
 
-  test("errorStrategy FAST_FAIL begins nothing more after the first failure", async () => {
+  test("errorStrategy FAST_FAIL starts no further image after the first failure", async () => {
     target().fault = ({ method, path }) =>
       method === "PUT" && /\/first\/team\/app\/manifests\/v/.test(path) ? { kind: "answer", status: 413 } : null;
     const record = await closed(rig.product, await run({ to: "first", setting: { errorStrategy: "FAST_FAIL" } }));
@@ -262,8 +262,8 @@ describe("other content at the target", () => {
   });
 });
 
-describe("in the middle of a run", () => {
-  /** Every image's manifest waits at the target, so that the run is in its middle until it is let go. */
+describe("a run of images that is going on", () => {
+  /** Holds every image's manifest at the target, so that the run goes on until it is released. */
   const hold = (namespace: string) => {
     const { until, letGo } = createGate();
     const isHeld = ({ method, path }: { method: string; path: string }) =>
@@ -272,7 +272,7 @@ describe("in the middle of a run", () => {
     return { held: () => target().requests.filter(isHeld), letGo };
   };
 
-  test("stop closes every connection within 5 s, and the record says who stopped it", async () => {
+  test("a stop closes every connection of the run within 5 s, and the record says who stopped it", async () => {
     const { held } = hold("stopped");
     const key = await run({ to: "stopped" });
     await follow(rig.product, key, () => held().length >= 10);
@@ -299,7 +299,7 @@ describe("in the middle of a run", () => {
     await expectWhole(rig.product, await closed(rig.product, key), images);
   });
 
-  test("a second execute is refused, disabling and updating do not touch what runs", async () => {
+  test("a running task refuses a second execute, and updating or disabling it does not change its run", async () => {
     const { held, letGo } = hold("edited");
     const key = await run({ to: "edited" });
     await follow(rig.product, key, () => held().length > 0);
@@ -326,7 +326,7 @@ describe("in the middle of a run", () => {
     expect(await rig.product.records(key)).toHaveLength(1);
   });
 
-  test("delete ends the run, closes its connections and takes its records with it", async () => {
+  test("deleting a task ends its run, closes the connections and deletes the records", async () => {
     const { held } = hold("deleted");
     const key = await run({ to: "deleted" });
     await follow(rig.product, key, () => held().length > 0);

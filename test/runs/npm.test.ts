@@ -9,7 +9,7 @@ import { type FaultProxy, startProxy } from "../rigs/servers/proxy.ts";
 import { startVerdaccio, type Verdaccio } from "../rigs/servers/verdaccio.ts";
 import { npmTarball } from "../rigs/api/tarball.ts";
 
-/** npm packages from and to registries, judged by npm itself. */
+/** Runs of npm packages from and to registries, checked with the npm program. */
 
 type End = { npm: NpmClient; url: string };
 type Upstream = End & { proxy: FaultProxy; server: Verdaccio };
@@ -59,14 +59,14 @@ async function publish(end: End, name: string, versions: readonly string[]): Pro
   return tarballs;
 }
 
-/** By npm itself. */
+/** Publishes a version with the npm program. */
 async function npmPublish({ npm }: End, name: string, version: string, ...args: string[]): Promise<[string, Buffer]> {
   const tarball = tarballOf(name, version);
   await npm.publishTarball(tarball, ...args);
   return [version, tarball];
 }
 
-/** A hosted repository of an instance, as npm uses it. */
+/** Opens a hosted repository of an instance for npm. */
 async function hosted(end: Instance, name: string): Promise<End> {
   const url = `${end.url}/npm/${rig.projectId}/${name}`;
   return { url, npm: npmClient(url, end) };
@@ -109,7 +109,7 @@ const view = async ({ npm }: End, name: string, field: string): Promise<unknown>
 const flipped = (bytes: Buffer) => Buffer.concat([bytes.subarray(0, -1), Buffer.from([(bytes.at(-1) ?? 0) ^ 1])]);
 
 describe("a run from a linked npm registry to another", () => {
-  test("copies scoped and plain packages with tags and deprecation, as npm sees them, and has nothing to do the second time", async () => {
+  test("a run copies npm packages with tags and deprecations, and the second run has nothing to do", async () => {
     const [plain, scoped] = [unique("plain-"), `@${unique("scope")}/thing`];
     const tarballs = new Map([
       [
@@ -148,7 +148,7 @@ describe("a run from a linked npm registry to another", () => {
     expect(second.details.every(({ compared }) => compared === "DIGEST")).toBe(true);
   }, 240_000);
 
-  test("names packages and versions that are not there, and copies the others", async () => {
+  test("a run fails npm packages and versions that do not exist, and copies the others", async () => {
     const name = unique("some-");
     const tarballs = await publish(from, name, ["1.0.0"]);
     const constraints = [
@@ -167,7 +167,7 @@ describe("a run from a linked npm registry to another", () => {
     );
   }, 120_000);
 
-  test("of a whole repository copies all packages that the registry lists, and says where it lists none", async () => {
+  test("a run of a whole npm repository copies all listed packages, and fails where none are listed", async () => {
     const names = [unique("whole-"), unique("whole-")];
     const tarballs = await Promise.all(names.map((name) => publish(from, name, ["1.0.0"])));
     const whole = await run({ localRepoName: source });
@@ -179,7 +179,7 @@ describe("a run from a linked npm registry to another", () => {
     expect(record.errorReason).toContain("name them with packageConstraints");
   }, 120_000);
 
-  test("never replaces a version: SKIP leaves it, OVERWRITE says that it cannot change, FAST_FAIL stops", async () => {
+  test("a published npm version is never replaced: SKIP leaves it, OVERWRITE fails it, FAST_FAIL stops", async () => {
     const name = unique("differs-");
     await publish(from, name, ["1.0.0"]);
     const there = await publish(to, name, ["1.0.0"]);
@@ -194,7 +194,7 @@ describe("a run from a linked npm registry to another", () => {
     await expectThere(to, name, there);
   }, 120_000);
 
-  test("fails a tarball that is not what its document says, and one that the target finds too large, with the reason", async () => {
+  test("a tarball that differs from its document and one too large for the target fail with the reason", async () => {
     const [lying, large] = [unique("lying-"), unique("large-")];
     await publish(from, lying, ["1.0.0"]);
     await from.npm.put(large, "1.0.0", tarballOf(large, "1.0.0", {}, 4 * 2 ** 20));
@@ -208,8 +208,8 @@ describe("a run from a linked npm registry to another", () => {
   }, 240_000);
 });
 
-describe("bytes at the target", () => {
-  /** What the target tells of its packages names no digest. */
+describe("bytes that are read at a target npm registry", () => {
+  /** The target's documents contain no digest. */
   const undigested: FaultProxy["fault"] = ({ path }) =>
     path.includes(".tgz")
       ? null
@@ -220,7 +220,7 @@ describe("bytes at the target", () => {
   const downloads = (name: string) =>
     to.proxy.requests.filter(({ method, path }) => method === "GET" && path.includes(`${name}/-/`)).length;
 
-  test("are read after they were written where READ_BACK says so, and other bytes are no success", async () => {
+  test("READ_BACK reads each tarball after it was written, and fails it if the bytes differ", async () => {
     const [good, damaged] = [unique("good-"), unique("damaged-")];
     const tarballs = await publish(from, good, ["1.0.0"]);
     const object = { localRepoName: source };
@@ -247,7 +247,7 @@ describe("bytes at the target", () => {
     expect(refused.details[0]?.errorReason).toContain("something else is there afterwards");
   }, 240_000);
 
-  test("decide where no digest can, as far as compareReadLimit goes", async () => {
+  test("bytes decide whether versions are equal where no digest can, up to compareReadLimit", async () => {
     const name = unique("undigested-");
     const tarballs = await publish(from, name, ["1.0.0"]);
     for (const [version, tarball] of tarballs) await to.npm.put(name, version, tarball);
@@ -270,8 +270,8 @@ describe("bytes at the target", () => {
   }, 240_000);
 });
 
-describe("tags at the target", () => {
-  test("follow the source back under OVERWRITE; under SKIP latest goes forwards only, and not away from what the source does not know", async () => {
+describe("dist-tags at a target npm registry", () => {
+  test("latest follows the source back under OVERWRITE, and only moves forward under SKIP", async () => {
     const name = unique("tagged-");
     await publish(from, name, ["1.0.0", "1.1.0", "3.0.0"]);
     await publish(to, name, ["2.0.0"]);
@@ -291,7 +291,7 @@ describe("tags at the target", () => {
 });
 
 describe("a run of a hosted NPM repository to a registry", () => {
-  test("publishes what npm installs there, below the names that the object says", async () => {
+  test("a run publishes hosted versions that npm can read, also below the object's names", async () => {
     const [repoName, name] = [unique("npm"), unique("own-")];
     await rig.product.hosted(rig.projectId, repoName, "NPM");
     const here = await hosted(rig.center, repoName);
@@ -318,7 +318,7 @@ describe("a run of a hosted NPM repository to a registry", () => {
     await expectThere(await hosted(rig.edge, mirror), name, tarballs);
   }, 240_000);
 
-  test("that is cut in the middle of publications goes on, and each version is there once", async () => {
+  test("a run whose publications are cut off goes on, and each version exists once at the target", async () => {
     const [repoName, name] = [unique("npm"), unique("cut-")];
     await rig.product.hosted(rig.projectId, repoName, "NPM");
     const tarballs = await publish(await hosted(rig.center, repoName), name, ["1.0.0", "1.1.0", "1.2.0"]);
@@ -332,7 +332,7 @@ describe("a run of a hosted NPM repository to a registry", () => {
 });
 
 describe("a run from a linked npm registry to another instance", () => {
-  test("makes versions there, whose sha256 nobody told, small and large; the second run has nothing to do", async () => {
+  test("a run sends versions without a known sha256 to an instance, and the second run has nothing to do", async () => {
     const name = `@${unique("scope")}/linked`;
     const tarballs = await publish(from, name, ["1.0.0", "1.0.1"]);
     const large = tarballOf(name, "2.0.0", {}, 3 * 2 ** 20);

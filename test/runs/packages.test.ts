@@ -27,7 +27,7 @@ const loginOf = ({ username, password }: End) => ({
   authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
 });
 
-/** One repository at one end, as Maven's and npm's clients use it. */
+/** Opens one repository of an instance as Maven's and npm's clients use it. */
 function openRepository(end: End, repoName: string) {
   const headers = loginOf(end);
   const url = (kind: string, path: string) => `${end.url}/${kind}/${rig.projectId}/${repoName}${path}`;
@@ -134,7 +134,7 @@ async function expectTarballs(repoName: string, built: Built[]): Promise<void> {
 }
 
 describe("a run of a MAVEN repository to another instance", () => {
-  test("makes the repository and copies versions and files outside the layout; what the server makes is right; the second run has nothing to do", async () => {
+  test("a run creates the MAVEN repository and copies all of it, and the second run has nothing to do", async () => {
     const repoName = await hosted("MAVEN");
     const built = [
       ...Array.from({ length: 40 }, (_, i) =>
@@ -189,7 +189,7 @@ describe("a run of a MAVEN repository to another instance", () => {
     expect(bodies()).toBeLessThan(built.length * 2000);
   });
 
-  test("conflicts: SKIP leaves the whole version, OVERWRITE fails for a release and replaces a snapshot, FAST_FAIL stops; what is lacking is added", async () => {
+  test("SKIP leaves another Maven version whole, OVERWRITE replaces only a snapshot, FAST_FAIL stops", async () => {
     const repoName = await hosted("MAVEN");
     const jar = randomBytes(300);
     const ours = [
@@ -236,7 +236,7 @@ describe("a run of a MAVEN repository to another instance", () => {
     await expectFiles(repoName, [theirs, ours[2]]);
   });
 
-  test("PACKAGE copies the chosen versions, PATH files by Maven's rules, and both say what is not there", async () => {
+  test("a PACKAGE run copies chosen Maven versions, and a PATH run copies files by Maven's rules", async () => {
     const repoName = await hosted("MAVEN");
     const built = ["1.0", "1.1", "2.0"].map((version) => mavenVersion("com.acme:lib", version));
     for (const one of built) await here(repoName).deploy(one);
@@ -277,7 +277,7 @@ describe("a run of a MAVEN repository to another instance", () => {
     expect(row).toMatchObject({ status: "FAILED", errorReason: expect.stringContaining("must not change") });
   });
 
-  test("resumes the big file of a version after cut connections, and verifies it", async () => {
+  test("a run resumes the big file of a Maven version after its connections were cut, and verifies it", async () => {
     const repoName = await hosted("MAVEN");
     const built = mavenVersion("com.acme:huge", "1.0", {
       ".jar": randomBytes(80 * MIB),
@@ -299,7 +299,7 @@ describe("a run of a MAVEN repository to another instance", () => {
 });
 
 describe("a run of an NPM repository to another instance", () => {
-  test("makes the repository and copies versions with dist-tags and deprecations; the second run sets what changed and sends nothing", async () => {
+  test("a run creates the NPM repository and copies versions, and the second run only sets changed tags", async () => {
     const repoName = await hosted("NPM");
     const built = Array.from({ length: 40 }, (_, i) =>
       npmVersion(i % 2 ? "@acme/lib" : "plain", `${i + 1}.0.0`, { tarball: randomBytes(2000) }),
@@ -337,7 +337,7 @@ describe("a run of an NPM repository to another instance", () => {
     expect((await there(repoName).packument("plain"))?.["dist-tags"]).toEqual({ latest: "5.0.0", stable: "5.0.0" });
   });
 
-  test("without metadata a package can still be installed", async () => {
+  test("a package that is copied without metadata still has the dist-tag latest", async () => {
     const repoName = await hosted("NPM");
     for (const version of ["1.0.0", "2.0.0"]) await here(repoName).publish(npmVersion("lib", version));
     await here(repoName).tag("lib", "beta", "1.0.0");
@@ -345,7 +345,7 @@ describe("a run of an NPM repository to another instance", () => {
     expect((await there(repoName).packument("lib"))?.["dist-tags"]).toEqual({ latest: "2.0.0" });
   });
 
-  test("another tarball at the target stays under SKIP, and under OVERWRITE the detail says that it must not change", async () => {
+  test("another tarball at the target stays under SKIP, and fails under OVERWRITE with the reason", async () => {
     const repoName = await hosted("NPM");
     const [theirs, ours, other] = [npmVersion("lib", "1.0.0"), npmVersion("lib", "1.0.0"), npmVersion("lib", "1.1.0")];
     for (const one of [ours, other]) await here(repoName).publish(one);
@@ -367,7 +367,7 @@ describe("a run of an NPM repository to another instance", () => {
     await expectTarballs(repoName, [theirs, other]);
   });
 
-  test("a version that was unpublished since the plan fails, and the others go on", async () => {
+  test("a version that was unpublished after the run was planned fails, and the others are sent", async () => {
     const repoName = await hosted("NPM");
     const built = Array.from({ length: 10 }, (_, i) => npmVersion("lib", `1.${i}.0`));
     for (const one of built) await here(repoName).publish(one);
@@ -380,7 +380,7 @@ describe("a run of an NPM repository to another instance", () => {
       "DELETE",
       `/repository/api/version/delete/${rig.projectId}/${repoName}?packageKey=${encodeURIComponent("npm://lib")}&version=1.9.0`,
     );
-    // What is asked after this one was begun without it.
+    // The request after the current one comes from an attempt that began without the version.
     const before = asked();
     await expect.poll(asked, { timeout: 30_000 }).toBeGreaterThan(before);
     rig.proxy.fault = () => null;
@@ -390,7 +390,7 @@ describe("a run of an NPM repository to another instance", () => {
     expect(row?.errorReason).toMatch(/^lib 1\.9\.0 is no longer in .*: it was deleted after the run was planned/);
   });
 
-  test("a target that is of another type, or away, is said", async () => {
+  test("a target repository that has another type or does not exist fails the versions with the reason", async () => {
     const repoName = await hosted("NPM");
     await here(repoName).publish(npmVersion("lib", "1.0.0"));
     await rig.partner.project(rig.projectId).catch(() => undefined);

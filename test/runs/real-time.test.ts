@@ -20,7 +20,7 @@ import {
 } from "../rigs/runs/run-fixture.ts";
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 
-/** Far more than it takes, for machines that do much else; how long it took is printed. */
+/** Far more time than needed, for busy machines; the time taken is printed. */
 const WITHIN_MS = 60_000;
 
 type End = { instance: Instance; product: Product; proxy: FaultProxy; cluster: string };
@@ -54,7 +54,7 @@ afterAll(cleanup.all);
 
 type Options = { type?: "REPOSITORY" | "PATH"; object?: Partial<TaskObject>; clusters?: string[]; setting?: object };
 
-/** A repository of its own and an enabled task that follows it. */
+/** Creates a repository and an enabled REAL_TIME task that sends it. */
 async function following({
   type = "REPOSITORY",
   object = {},
@@ -76,7 +76,7 @@ async function following({
   const upload = (path: string, bytes: Uint8Array = randomBytes(1_000)) =>
     product.upload("local", repo, path, bytes, { "X-BKREPO-OVERWRITE": "true" });
   const download = (end: End, path: string) => end.product.download("local", repo, path);
-  /** Waits until the content is there; answers how long that took, in ms. */
+  /** Waits until the content has arrived, and returns how long that took, in ms. */
   async function arrival(end: End, path: string, bytes: Uint8Array, withinMs = WITHIN_MS): Promise<number> {
     const begun = Date.now();
     await expect
@@ -109,8 +109,8 @@ async function newestOf(
   return found;
 }
 
-describe("an upload", () => {
-  test("is at every remote end soon, and in a record of its own", async () => {
+describe("uploads to a repository with a REAL_TIME task", () => {
+  test("an upload arrives at every cluster soon, and each cluster has its own record of it", async () => {
     const { upload, arrival, records, task } = await following({ clusters: [rig.one.cluster, rig.two.cluster] });
     expect(await records()).toEqual([]);
     const times: number[] = [];
@@ -134,7 +134,7 @@ describe("an upload", () => {
     });
   });
 
-  test("is sent only where the task's paths mean it", async () => {
+  test("an upload is sent only if it matches the task's paths", async () => {
     const { upload, download, arrival } = await following({
       type: "PATH",
       object: { pathConstraints: [{ path: "/wanted" }, { path: "/logs/*.gz" }] },
@@ -148,7 +148,7 @@ describe("an upload", () => {
     expect([await download(rig.one, "/other/a"), await download(rig.one, "/logs/b.txt")]).toEqual([null, null]);
   });
 
-  test("over and over again ends with the newest content", async () => {
+  test("a file that is uploaded again and again arrives with its newest content", async () => {
     const { upload, arrival, records } = await following();
     let bytes = randomBytes(100);
     for (let round = 0; round < 60; round += 1) await upload("/latest", (bytes = randomBytes(100)));
@@ -156,7 +156,7 @@ describe("an upload", () => {
     expect((await records()).length).toBeLessThan(60);
   });
 
-  test("does not wait for a big one that is under way, nor does the rewriting of what was sent meanwhile", async () => {
+  test("a small file does not wait for a big one that is being sent, and neither does its next content", async () => {
     const { key, upload, arrival, download, task } = await following();
     rig.one.proxy.clear();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
@@ -175,13 +175,13 @@ describe("an upload", () => {
     await rig.product.remove(key);
   });
 
-  test("does not wait for one that the other end refuses to take for now", async () => {
+  test("an upload does not wait for another one that the cluster refuses for now", async () => {
     const { upload, arrival, records, repo } = await following();
     rig.one.proxy.clear();
     rig.one.proxy.fault = ({ path, method }) =>
       method === "PATCH" && path.includes("/uploads/") ? { kind: "answer", status: 503 } : null;
     await upload("/bad", randomBytes(2_000_000));
-    await until(async () => rig.one.proxy.requests.some(({ status }) => status === 503), "it was refused");
+    await until(async () => rig.one.proxy.requests.some(({ status }) => status === 503), "the upload is refused");
     const bytes = randomBytes(100);
     await upload("/good", bytes);
     console.log(`real time: a file beside one that is refused: ${await arrival(rig.one, "/good", bytes)} ms`);
@@ -194,7 +194,7 @@ describe("an upload", () => {
     );
   }, 240_000);
 
-  test("is not forgotten by a control plane that is killed right after it", async () => {
+  test("an upload arrives although the control plane is killed right after it", async () => {
     const { upload, arrival } = await following();
     const files: [string, Buffer][] = [];
     for (let round = 0; round < 3; round += 1) {
@@ -208,8 +208,8 @@ describe("an upload", () => {
   }, 240_000);
 });
 
-describe("a task", () => {
-  test("that is toggled off stands still, and goes on from there when it is toggled on", async () => {
+describe("a REAL_TIME task that is changed", () => {
+  test("a REAL_TIME task that is disabled stands still, and goes on from there once it is enabled", async () => {
     const { key, upload, download, arrival, records, task } = await following();
     await rig.product.toggle(key);
     expect(await task()).toMatchObject({ enabled: false, status: "WAITING" });
@@ -222,23 +222,23 @@ describe("a task", () => {
     expect(await task()).toMatchObject({ enabled: true, status: "REPLICATING" });
   });
 
-  test("that is stopped in the middle keeps what is left for the next drain", async () => {
+  test("a REAL_TIME task that is stopped during a drain keeps the rest for the next drain", async () => {
     const { key, upload, arrival, records } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     const bytes = randomBytes(2_000_000);
     await upload("/a", bytes);
     await newestOf(records, ({ status }) => status === "RUNNING", "a drain goes on");
-    await until(async () => (await rig.product.stop(key)).stopped, "it is stopped");
+    await until(async () => (await rig.product.stop(key)).stopped, "the task is stopped");
     rig.one.proxy.fault = () => null;
     await newestOf(
       records,
       ({ status, errorReason }) => status === "FAILED" && errorReason === "stopped by admin",
-      "the record says so",
+      "the record says who stopped it",
     );
     expect(await arrival(rig.one, "/a", bytes, 120_000)).toBeLessThan(120_000);
   }, 240_000);
 
-  test("that is updated in the middle follows the new objects and clusters from then on", async () => {
+  test("a REAL_TIME task that is updated sends its new objects to its new clusters from then on", async () => {
     const { key, repo, upload, download, arrival } = await following();
     const name = (await rig.product.task(key)).name;
     const update = (path: string, clusters: string[]) =>
@@ -267,7 +267,7 @@ describe("a task", () => {
     expect(await download(rig.one, "/wanted/b")).toBeNull();
   });
 
-  test("that changes in the middle of a drain is asked once whether there is more for it, and not again at each upload", async () => {
+  test("a REAL_TIME task that is changed during a drain is looked up once, not again at each upload", async () => {
     const { key, repo, upload, arrival, records } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     const bytes = randomBytes(2_000_000);
@@ -289,7 +289,7 @@ describe("a task", () => {
       (await history()).filter(
         (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "growDrain",
       ).length;
-    /** The workflow has looked at everything that it was told. */
+    /** Whether the workflow has processed every signal and result that it received. */
     const isCalm = async () => {
       const events = await history();
       const last = events.findLastIndex(
@@ -299,10 +299,13 @@ describe("a task", () => {
     };
     const rings = async () =>
       (await history()).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
-    await until(async () => (await asked()) === 1 && (await isCalm()), "it was asked, for the task was saved");
+    await until(
+      async () => (await asked()) === 1 && (await isCalm()),
+      "the drain is grown once, because the task was saved",
+    );
     const rung = await rings();
     await upload("/b", bytes);
-    await until(async () => (await rings()) > rung && (await isCalm()), "the next upload rang");
+    await until(async () => (await rings()) > rung && (await isCalm()), "the next upload rings the bell");
     expect(await asked()).toBe(1);
     await connection.close();
     await rig.product.stop(key);
@@ -310,7 +313,7 @@ describe("a task", () => {
     await Promise.all([arrival(rig.one, "/a", bytes, 120_000), arrival(rig.one, "/b", bytes, 120_000)]);
   }, 300_000);
 
-  test("that is deleted in the middle is gone, and its workflow ends", async () => {
+  test("a REAL_TIME task that is deleted during a drain is gone, and its workflow ends", async () => {
     const { key, upload } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     await upload("/a", randomBytes(2_000_000));
@@ -327,7 +330,7 @@ describe("a task", () => {
     await connection.close();
   }, 240_000);
 
-  test("whose workflow was terminated in the middle of a drain says so, and goes on", async () => {
+  test("a REAL_TIME task whose workflow is terminated during a drain reports that and goes on", async () => {
     const { key, upload, arrival, records } = await following();
     rig.one.proxy.fault = ({ method }) => (method === "PATCH" ? { kind: "hang" } : null);
     const bytes = randomBytes(2_000_000);
@@ -348,7 +351,7 @@ describe("a task", () => {
   }, 400_000);
 });
 
-test("a cluster that is more than a million uploads behind gets all that the task means, and what comes after", async () => {
+test("a cluster that is a million uploads behind receives all files of the task and later uploads", async () => {
   const { center, product, one } = rig;
   const { key, upload, arrival, records } = await following();
   await product.toggle(key);
@@ -369,10 +372,10 @@ test("a cluster that is more than a million uploads behind gets all that the tas
   await arrival(one, "/later", later);
 }, 240_000);
 
-test("a cluster that is down for more than a minute holds up no other, says so in its records, and loses nothing", async () => {
+test("a cluster that is down for over a minute delays no other, says so in its records and loses nothing", async () => {
   const { one, two } = rig;
   const { upload, arrival, records, repo } = await following({ clusters: [one.cluster, two.cluster] });
-  // Stopping it would free its port, where another test's server may then answer in its place.
+  // Stopping the instance would free its port, at which another test's server might then answer.
   two.proxy.fault = () => ({ kind: "reset" });
   const files: [string, Buffer][] = [];
   const send = async () => {
@@ -391,7 +394,8 @@ test("a cluster that is down for more than a minute holds up no other, says so i
     await sleep(4_000);
   }
   console.log(
-    `real time: while another cluster is down: ${times.join(", ")} ms; the first drain failed after ${Date.now() - begun} ms`,
+    `real time: while another cluster is down: ${times.join(", ")} ms; ` +
+      `the first drain failed after ${Date.now() - begun} ms`,
   );
   expect((await failed())[0]?.errorReason).toMatch(/^the cluster took nothing for \d+ s: /);
   await send();

@@ -4,9 +4,9 @@ import {
   createCleanup,
   createGate,
   openProduct,
-  patiently,
   sha256,
   unique,
+  until,
   UTC,
   type Product,
   type TaskDraft,
@@ -121,9 +121,14 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
     until(
       `${name}/one.bin arrives`,
       async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes),
+      SMALL_WITHIN_MS,
     );
   const ended = async (key: string) => {
-    await until(`the run of ${key} ends`, async () => (await product.newestRecord(key))?.status !== "RUNNING");
+    await until(
+      `the run of ${key} ends`,
+      async () => (await product.newestRecord(key))?.status !== "RUNNING",
+      SMALL_WITHIN_MS,
+    );
     const record = await product.newestRecord(key);
     if (record?.status !== "SUCCESS") throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
   };
@@ -168,16 +173,6 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   return small;
 }
 
-export async function until(
-  what: string,
-  condition: () => Promise<boolean>,
-  withinMs = SMALL_WITHIN_MS,
-): Promise<void> {
-  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
-  }
-}
-
 export type Held = {
   proxy: FaultProxy;
   letGo: () => void;
@@ -203,7 +198,7 @@ export async function holdBefore(url: string, matches: (path: string) => boolean
     open,
     /** Waits until the product holds its maximum of requests at once, and returns that number. */
     async settled() {
-      await until("requests are held", async () => open() > 0);
+      await until("requests are held", async () => open() > 0, SMALL_WITHIN_MS);
       let [looks, most] = [0, 0];
       for (; looks < SETTLED_LOOKS; await sleep(LOOK_MS)) {
         looks = open() > most ? 0 : looks + 1;

@@ -97,9 +97,13 @@ export async function startInstance(options: InstanceOptions = {}) {
   };
 }
 
+/** The Authorization header of an instance's admin login. */
+export const authorizationOf = ({ username, password }: Pick<Instance, "username" | "password">): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+
 /** Returns a function that makes JSON calls with the instance's admin login. */
 export function api(instance: Pick<Instance, "url" | "username" | "password">) {
-  const authorization = `Basic ${Buffer.from(`${instance.username}:${instance.password}`).toString("base64")}`;
+  const authorization = authorizationOf(instance);
   return async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
     const answer = await fetch(`${instance.url}${path}`, {
       method,

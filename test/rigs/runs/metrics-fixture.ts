@@ -3,7 +3,7 @@ import { record, task, taskCluster, taskObject } from "../../../db/schema/replic
 import { SETTING_DEFAULTS, type RunSnapshot, type TaskSetting } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
 import { addDetails, endRecord } from "../api/api-rows.ts";
-import type { Instance } from "./instance.ts";
+import { authorizationOf, type Instance } from "./instance.ts";
 
 /** One series of a scrape with its labels. */
 export type Series = { name: string; labels: Record<string, string>; value: number };
@@ -162,13 +162,8 @@ export function planOf(db: Db, statement: string): string[] {
 }
 
 /** Reads /metrics of a real instance with the admin's login. */
-export async function scrapeOf({
-  url,
-  username,
-  password,
-}: Pick<Instance, "url" | "username" | "password">): Promise<string> {
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-  const answer = await fetch(`${url}/metrics`, { headers: { authorization } });
+export async function scrapeOf(instance: Pick<Instance, "url" | "username" | "password">): Promise<string> {
+  const answer = await fetch(`${instance.url}/metrics`, { headers: { authorization: authorizationOf(instance) } });
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
   return text;

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import type { RecordDetail as DetailShape, RecordInfo as RecordShape } from "../../../api/records/shapes.ts";
 import type { TaskInfo as TaskShape } from "../../../api/tasks/shapes.ts";
-import { api, type Instance } from "./instance.ts";
+import { api, authorizationOf, type Instance } from "./instance.ts";
 
 export type RecordInfo = z.output<typeof RecordShape>;
 export type RecordDetail = z.output<typeof DetailShape>;
@@ -42,7 +42,7 @@ export type Product = ReturnType<typeof openProduct>;
 /** The actions of a user on an instance, over REST. Every unsuccessful answer throws with its text. */
 export function openProduct(instance: Login) {
   const send = api(instance);
-  const authorization = `Basic ${Buffer.from(`${instance.username}:${instance.password}`).toString("base64")}`;
+  const authorization = authorizationOf(instance);
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await send(method, path, body);
@@ -200,6 +200,13 @@ export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): P
       const away = error instanceof TypeError && error.message === "fetch failed";
       if (!away || Date.now() > end) throw error;
     }
+  }
+}
+
+/** Waits until `condition` returns true, also while the API is unreachable; throws after `withinMs`. */
+export async function until(what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
   }
 }
 

@@ -39,6 +39,29 @@ function begunBy(id: string, { events }: History): { id: string; runId: string |
   );
 }
 
+/** A batch that a run handed out: its input as JSON, its task queue, and its worker's identity once one took it. */
+export type HandedOut = { input: string; queue: string; identity: string | null };
+
+/** Returns every batch that a run and its children handed out, once for each time. */
+export async function handedOut(address: string, workflowId: string): Promise<HandedOut[]> {
+  const histories = await readHistories(address, workflowId);
+  return [...histories.values()].flatMap(({ events }) => {
+    const takers = new Map(
+      (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
+        started ? [[String(started.scheduledEventId), started.identity ?? null] as const] : [],
+      ),
+    );
+    return (events ?? []).flatMap(({ eventId, activityTaskScheduledEventAttributes: scheduled }) => {
+      if (scheduled?.activityType?.name !== "transferBatch") return [];
+      const input = (scheduled.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()).join();
+      return [{ input, queue: scheduled.taskQueue?.name ?? "", identity: takers.get(String(eventId)) ?? null }];
+    });
+  });
+}
+
+/** The pid in a worker's identity. */
+export const pidOf = (identity: string | null | undefined): number => Number(identity?.split("@")[0]);
+
 /** Returns every text and every decoded payload of a history. */
 export function contentsOf(history: History): { texts: string[]; payloads: string[] } {
   const texts: string[] = [];

@@ -6,8 +6,7 @@ import {
   type OciRegistryOptions,
 } from "../../../activities/registries/oci/registry.ts";
 import type { ArtifactOutcome, CopyHooks, CopyRules, UploadState } from "../../../domain/outcome.ts";
-import { UNHURRIED } from "../../../domain/slice.ts";
-import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
+import { quietHooks } from "./instance-fixture.ts";
 
 /** The input that the engine gives one copy; every rule and hook can be set. */
 export type CopyOptions = Partial<Omit<CopyImage, "source" | "target" | "rules" | "hooks">> & {
@@ -40,13 +39,7 @@ export function copy({
     seen: createImageMemory(),
     ...rest,
     rules: { conflictStrategy: "SKIP", includeMetadata: true, mayHaveSent: false, ...rules },
-    hooks: {
-      signal: signal ?? new AbortController().signal,
-      slice: UNHURRIED,
-      throttle: throttle ?? UNLIMITED,
-      onUpload: onUpload ?? (() => undefined),
-      onBytes: () => undefined,
-    },
+    hooks: quietHooks({ ...(signal && { signal }), ...(throttle && { throttle }), ...(onUpload && { onUpload }) }),
   });
 }
 

@@ -18,6 +18,7 @@ import { encodePath } from "../../../domain/path.ts";
 import type { CopyHooks } from "../../../domain/outcome.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import { ADMIN, basic, createTestApi } from "../api/api-fixture.ts";
+import { startProxy as startFaultProxy } from "../servers/proxy.ts";
 import { createContent, md5, openContent, sha256 } from "../api/content-fixture.ts";
 import { UNHURRIED } from "../../../domain/slice.ts";
 import { UNLIMITED } from "../../../activities/transfer/throttle.ts";
@@ -170,6 +171,34 @@ export function clientOf(url: string, options: Partial<InstanceOptions> = {}) {
   return createInstanceClient({ url, ...ADMIN, ...options });
 }
 
+/** Hooks of a copy without limits, whose events are ignored. */
+export const quietHooks = (hooks: Partial<CopyHooks> = {}): CopyHooks => ({
+  signal: new AbortController().signal,
+  slice: UNHURRIED,
+  throttle: UNLIMITED,
+  onUpload: () => undefined,
+  onBytes: () => undefined,
+  ...hooks,
+});
+
+/** Starts a local store and another instance behind a proxy that counts requests and injects faults. */
+export async function startProxiedTarget() {
+  const source = createSource();
+  const target = await startInstance();
+  const proxy = await startFaultProxy(target.url);
+  return {
+    source,
+    target,
+    proxy,
+    async close(): Promise<void> {
+      await proxy.stop();
+      await target.stop();
+      target.remove();
+      await source.close();
+    },
+  };
+}
+
 /**
  * Target and rules of a settling. `isEmpty`: the repository was empty when the run began; `source`: used instead of
  * `content`.
@@ -209,10 +238,7 @@ export async function settle(
     source,
     rules: rules ?? { conflictStrategy: "SKIP", includeMetadata: true },
     hooks: {
-      signal: new AbortController().signal,
-      slice: UNHURRIED,
-      throttle: UNLIMITED,
-      ...hooks,
+      ...quietHooks(hooks),
       onUpload: (state) => (states.push(state), hooks?.onUpload(state)),
       onBytes: (sent) => ((bytes += sent), hooks?.onBytes(sent)),
     },
