@@ -10,6 +10,8 @@ const LONGEST = [
   "runs/replayed",
   "hosted/maven/clients",
   "monitoring/alert-causes",
+  "monitoring/alert-runs",
+  "monitoring/alert-processes",
   "runs/npm",
   "registries/npm",
   "runs/stuck",

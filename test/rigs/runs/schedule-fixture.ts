@@ -217,6 +217,19 @@ export async function until<T>(
   }
 }
 
+/** Waits until `count` runs of a task have ended. */
+export const finished = ({ records }: Control, key: string, count = 1) =>
+  until(`${count} records`, () => records(key).filter(({ status }) => status !== "RUNNING").length >= count);
+
+/** Whether a task has no schedule. */
+export const isGone = ({ schedule }: Control, key: string): Promise<boolean> =>
+  schedule(key)
+    .describe()
+    .then(
+      () => false,
+      () => true,
+    );
+
 /** Starts a Temporal server that can be ended, and started again with its stored data or without. */
 export async function startTemporal() {
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
