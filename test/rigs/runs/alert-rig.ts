@@ -10,7 +10,7 @@ import { scrapeOf } from "./metrics-fixture.ts";
 import { openProduct, patiently } from "./run-fixture.ts";
 import { startFileRig, type FileRig } from "./run-rig.ts";
 
-/** A file rig of one worker, with a task object, its repository p/files and one file in it. */
+/** Starts two instances, the first with one worker and the file /first in its hosted repository `files`. */
 export async function startAlertRig(): Promise<FileRig> {
   const rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
   await rig.product.hosted(rig.projectId, "files");
@@ -18,7 +18,7 @@ export async function startAlertRig(): Promise<FileRig> {
   return rig;
 }
 
-/** The task objects of a run of that file. */
+/** The task objects of a run of the repository `files`. */
 export const OBJECTS = [{ localRepoName: "files", repoType: "GENERIC" as const }];
 
 const problemsOf = (instance: Instance) =>
