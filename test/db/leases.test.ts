@@ -68,7 +68,7 @@ const again = (more: object = {}): ArtifactResult => ({
 });
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
-test("a batch that was handed to another takes nothing more from the one that had it before, who is told to stop", () => {
+test("a batch that was handed to another worker refuses reports of the previous one, which is told to stop", () => {
   cut(1);
   const first = take();
   const second = take();
@@ -78,7 +78,7 @@ test("a batch that was handed to another takes nothing more from the one that ha
   expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
 });
 
-test("whoever takes a batch again gets only what has no outcome, and hears what had begun", () => {
+test("a worker that takes a batch again gets only artifacts without outcome, and which of them had begun", () => {
   cut(1);
   const { lease, artifacts } = take();
   expect(artifacts).toMatchObject([
@@ -90,7 +90,7 @@ test("whoever takes a batch again gets only what has no outcome, and hears what 
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
 });
 
-test("an outcome stays, whatever is told later; a try told twice counts once", () => {
+test("a recorded outcome stays, and a try that is reported twice counts once", () => {
   cut(1);
   const { lease } = take();
   tell(1, lease, 1, { kind: "sent" });
@@ -103,7 +103,7 @@ test("an outcome stays, whatever is told later; a try told twice counts once", (
   ]);
 });
 
-test("what was not tried keeps its tries, comes sooner, and goes before what was", () => {
+test("an untried artifact keeps its tries, is due sooner, and comes before tried ones", () => {
   cut(1);
   const { lease } = take();
   tell(1, lease, 1, again());
@@ -117,7 +117,7 @@ test("what was not tried keeps its tries, comes sooner, and goes before what was
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);
 });
 
-test("the same cut asked again answers the same batches, and tells of those that were cut later", () => {
+test("a cut that is repeated returns the same batches, and says that others were cut later", () => {
   const before = cut(1);
   const { lease } = take();
   tell(1, lease, 1, again());

@@ -46,7 +46,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }],
   }));
 
-  test("is recorded, planned, cut, handed out and closed, each object by itself", async () => {
+  test("a run of 10,000 objects is recorded, planned, cut, handed out and closed, object by object", async () => {
     addManyNodes(db, "files", OBJECTS);
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `cluster-${at}`));
     const key = saved("big", objects, clusterIds);
@@ -86,7 +86,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     });
   });
 
-  test("names the first reasons when nothing of it can be sent, and no more than a few", () => {
+  test("a run of which nothing can be sent names only the first 10 reasons", () => {
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `registry-${at}`, "REMOTE"));
     const recordId = addRecord(db, saved("unsuited", objects, clusterIds), NOW);
     const { targets, problems } = runTargets(db, recordId);
@@ -98,7 +98,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
 });
 
 describe("the targets of a run", () => {
-  test("are told in pages, each once, and anew to who comes in the middle", () => {
+  test("targets are returned in pages, each once, also to a caller that starts in the middle", () => {
     const clusterIds = Array.from({ length: 30 }, (_, at) => addCluster(db, `cluster-${at}`));
     const recordId = addRecord(db, saved("paged", [FILES], clusterIds), NOW);
     const read = (page: ReturnType<typeof createTargetPages>, begin: number) => {
@@ -117,7 +117,7 @@ describe("the targets of a run", () => {
   });
 });
 
-describe("what a run keeps of its task", () => {
+describe("the snapshot that a run keeps of its task", () => {
   const packageConstraints = Array.from({ length: 10_000 }, (_, at) => ({
     packageKey: `npm://package-${at}`,
     versions: ["1.0.0"],
@@ -133,7 +133,7 @@ describe("what a run keeps of its task", () => {
       now,
     );
 
-  test("is parsed once, however often it is asked for, in transactions and outside of them", () => {
+  test("a snapshot is parsed once for all reads, inside and outside of transactions", () => {
     const recordId = open(NOW);
     const first = snapshotOf(db, recordId);
     expect(first?.objects[0]?.packageConstraints).toEqual(packageConstraints);
@@ -141,7 +141,7 @@ describe("what a run keeps of its task", () => {
     write(db, (tx) => expect(snapshotOf(tx, recordId)).toBe(first));
   });
 
-  test("goes with the record, and is that of the record when many others were asked for since", async () => {
+  test("a snapshot is read again after many others, and is gone with its record", async () => {
     const recordId = open(NOW);
     const others = Array.from({ length: 8 }, (_, at) => open(NOW + at + 1));
     const first = snapshotOf(db, recordId);
@@ -154,7 +154,7 @@ describe("what a run keeps of its task", () => {
   });
 });
 
-test("of a long reason why a run ended, a workflow is told the beginning, and the record keeps it all", async () => {
+test("a long reason of a run's end is cut for the workflow, and is whole in the record", async () => {
   const recordId = addRecord(db, saved("stopped", [FILES], [addCluster(db, "one")]), NOW);
   requestStop(db, recordId, "x".repeat(1_900));
   expect(toldClosed(await closeRecord(db, recordId, null, () => NOW))?.errorReason).toBe("x".repeat(1_000));

@@ -44,9 +44,9 @@ afterEach(() => {
 });
 
 const repositoryOf = (name: string): RepositoryRow =>
-  findRepository(db, "p", name) ?? expect.fail(`there is no ${name}`);
+  findRepository(db, "p", name) ?? expect.fail(`repository p/${name} does not exist`);
 
-/** Versions as `package:version`; of Maven `group:artifact:version`. Their digests are of no content. */
+/** Adds versions given as `package:version`, for Maven `group:artifact:version`. Their digests belong to no content. */
 function addVersions(repoName: string, ...list: string[]): void {
   const { id } = repositoryOf(repoName);
   write(db, (tx) => {
@@ -117,7 +117,7 @@ function planned(object: TaskObject): string[] {
 }
 
 describe("a plan of images", () => {
-  test("has a row for each tag, also for those that are only named as if they were attached to others", () => {
+  test("a plan of images has a row for each tag, also for tags named like attached manifests", () => {
     const attached = `sha256-${"a".repeat(64)}`;
     addVersions(
       "images",
@@ -134,7 +134,7 @@ describe("a plan of images", () => {
     expect(planned(objectOf("images"))).toEqual([...tags.map((tag) => `app:${tag}`), "team/db:15"]);
   });
 
-  test("of packages has all their tags or the chosen ones, and says what is not there", () => {
+  test("a plan of packages has all of their tags or the chosen ones, and names missing ones", () => {
     addVersions("images", "app:1", "app:2", "db:15", "cache:7", `signed:sha256-${"a".repeat(64)}.sig`);
     const wanted = objectOf("images", {
       packages: [
@@ -154,7 +154,7 @@ describe("a plan of images", () => {
     ]);
   });
 
-  test("and of NPM packages can be sent to a registry and to an instance; one of MAVEN packages, to an instance", () => {
+  test("images and NPM packages can be sent to registries and instances, MAVEN packages only to instances", () => {
     const problems = (["images", "maven", "npm"] as const).flatMap((name) =>
       (["STANDALONE", "REMOTE"] as const).map((type) => {
         const [problem = "none"] = runTargets(db, open(objectOf(name), type).recordId).problems;
@@ -165,13 +165,14 @@ describe("a plan of images", () => {
       "images STANDALONE: none",
       "images REMOTE: none",
       "maven STANDALONE: none",
-      "maven REMOTE: packages of a hosted MAVEN repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
+      "maven REMOTE: packages of a hosted MAVEN repository can be sent to another instance " +
+        "(CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
       "npm STANDALONE: none",
       "npm REMOTE: none",
     ]);
   });
 
-  test("hands out tags with their digest as it is now; null: it is gone", () => {
+  test("a batch contains the present digest of each tag, and null for a deleted one", () => {
     addVersions("images", "app:1", "app:2");
     const object = objectOf("images");
     const { recordId, clusterId } = open(object);
@@ -196,7 +197,7 @@ describe("a plan of images", () => {
 describe("a plan of a MAVEN repository", () => {
   const LIB = "/com/acme/lib/1.0/lib-1.0";
 
-  test("has a row for each version, and one for each file outside the layout", () => {
+  test("a plan of a MAVEN repository has a row for each version and for each file outside the layout", () => {
     addFiles(
       `${LIB}.jar`,
       `${LIB}.pom`,
@@ -214,7 +215,7 @@ describe("a plan of a MAVEN repository", () => {
     );
   });
 
-  test("of paths has files, those of versions, too, but for what each repository computes", () => {
+  test("a plan of paths has files, also those of versions, except computed ones", () => {
     addFiles(`${LIB}.jar`, `${LIB}.pom`, `${LIB}.jar.sha1`, "/com/acme/maven-metadata.xml", "/other/readme.txt");
     expect(planned(objectOf("maven", { paths: ["/com"] }))).toEqual([`${LIB}.jar`, `${LIB}.pom`]);
     expect(planned(objectOf("maven", { paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"] }))).toEqual(
@@ -222,7 +223,7 @@ describe("a plan of a MAVEN repository", () => {
     );
   });
 
-  test("of packages and paths has both", () => {
+  test("a plan of packages and paths has the versions and the files", () => {
     addFiles(`${LIB}.jar`, "/com/acme/lib/2.0/lib-2.0.jar", "/other/readme.txt");
     expect(planned(objectOf("maven", { packages: [["gav://com.acme:lib", "1.0"]], paths: ["/other"] }))).toEqual([
       "com.acme:lib:1.0",
@@ -232,7 +233,7 @@ describe("a plan of a MAVEN repository", () => {
 });
 
 describe("a plan of very many versions", () => {
-  test("is made in pages, goes on where it was, and has each once", () => {
+  test("a plan of very many versions is made in pages and has each version once", () => {
     addVersions("npm", ...Array.from({ length: 6_000 }, (_, at) => `@acme/many:1.0.${at}`), "a:1.0.0", "z:1.0.0");
     const object = objectOf("npm");
     const { recordId } = open(object);

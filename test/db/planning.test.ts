@@ -34,7 +34,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A run of a new task; one cluster where none is named. */
+/** Opens a run of a new task, to a new cluster unless `clusterIds` names others. */
 const open = (
   object: typeof FILES,
   clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")],
@@ -54,7 +54,7 @@ const rowsOf = (recordId: string) =>
   db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
 const found = (...names: string[]) => names.map((name) => ({ name, problem: null }));
 
-test("what several paths name is planned once, and is missed by none of them", () => {
+test("a file that matches several paths is planned once, and only paths without a match are reported", () => {
   upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
   expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"));
   expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
@@ -64,13 +64,13 @@ test("what several paths name is planned once, and is missed by none of them", (
   ]);
 });
 
-test("a folder of many files in which one matches is looked through to its end", () => {
+test("a folder of many files in which one matches is searched to its end", () => {
   upload(...Array.from({ length: 5_001 }, (_, at) => `/many/${String(at).padStart(5, "0")}.bin`), "/many/zz.txt");
   expect(planned(paths("/many/*.txt"))).toEqual(found("/many/zz.txt"));
   expect(planned(paths("/many/*0.bin", "/many/*.bin"))).toHaveLength(5_001);
 });
 
-test("nothing is planned any more of a run that was stopped, or is over", async () => {
+test("a run that was stopped or has ended is not planned any further", async () => {
   upload(...Array.from({ length: 6_000 }, (_, at) => `/${at}`));
   const stopped = open(FILES);
   expect(page(stopped, FILES)).toBe(false);
@@ -93,7 +93,7 @@ test("nothing is planned any more of a run that was stopped, or is over", async 
   expect(listingRequest(db, listed, 0)).toEqual({ kind: "over" });
 });
 
-test("half a listing is no plan: nothing of it counts as not done", async () => {
+test("an incomplete listing is not a plan, and none of it counts as not done", async () => {
   const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
   takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
   takeListingFailure(
@@ -113,7 +113,7 @@ test("half a listing is no plan: nothing of it counts as not done", async () => 
   expect(rowsOf(recordId)).toEqual([]);
 });
 
-test("a close keeps the plan of what failed, and of that alone, in short steps however much it is", async () => {
+test("closing a large run keeps only the plan rows of failed artifacts", async () => {
   const clusterIds = [addCluster(db, "one", "STANDALONE"), addCluster(db, "two", "STANDALONE")];
   const recordId = open(FILES, clusterIds);
   upload(...Array.from({ length: 20_000 }, (_, at) => `/f/${at}`));
@@ -126,7 +126,7 @@ test("a close keeps the plan of what failed, and of that alone, in short steps h
   expect(kept.every((seq) => seq % 4 === 0)).toBe(true);
 });
 
-test("what comes late leaves nothing behind a record that is being deleted", async () => {
+test("late plan pages and reports leave nothing of a record that is being deleted", async () => {
   upload(...Array.from({ length: 12_000 }, (_, at) => `/${at}`));
   const recordId = open(FILES);
   const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
@@ -158,7 +158,7 @@ test("what comes late leaves nothing behind a record that is being deleted", asy
   expect(db.select().from(detail).where(eq(detail.recordId, recordId)).all()).toEqual([]);
 });
 
-test("no two targets of a run have one id, whatever their clusters and repositories are called", () => {
+test("the targets of a run have different ids, for any names of clusters and repositories", () => {
   const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
   addRepository(db, "p", "others", "GENERIC");
   const recordId = openRun(
@@ -174,7 +174,7 @@ test("no two targets of a run have one id, whatever their clusters and repositor
   expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
 });
 
-test("more than 300 pairs of objects and clusters become one child for each cluster", () => {
+test("a run of more than 300 pairs of object and cluster has one target for each cluster", () => {
   const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
   const recordId = open(FILES, clusterIds);
   const { targets, problems } = runTargets(db, recordId);

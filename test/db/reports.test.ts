@@ -41,7 +41,7 @@ const sent = (seq: number, name: string): ArtifactReport => {
   return { seq, name, version: "", sizePlanned: true, size: 10, startTime: NOW, bytesSent: 10, uploads: [], outcome };
 };
 
-test("what a worker says of a thousand artifacts at once is taken in bit by bit, and the batch is done with the last of it", async () => {
+test("a report of a thousand artifacts is recorded 50 at a time, and then its batch is done", async () => {
   addManyNodes(db, "files", 8 * COUNT);
   const clusterId = addCluster(db, "one");
   const recordId = openRun(db, FILES, [clusterId], NOW);
@@ -70,7 +70,7 @@ test("what a worker says of a thousand artifacts at once is taken in bit by bit,
   expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
 });
 
-test("a worker that has nothing to say hears nevertheless whether its batch may go on", async () => {
+test("an empty report is answered with whether its batch may go on", async () => {
   expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({
     stop: "the run is over",
   });

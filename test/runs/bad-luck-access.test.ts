@@ -81,7 +81,7 @@ describe.concurrent("a registry without access", { timeout: BOUND_MS + 30_000 },
     for (const reason of reasons) expect(reason).toMatch(/connection refused.*is it running.*\(tried for \d+ s\)$/);
   });
 
-  test("an untrusted certificate of a registry fails the images at once; with its PEM as certificate all are sent", async () => {
+  test("an untrusted certificate of a registry fails the images at once, until its PEM is set", async () => {
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const { key: keyFile, certificate: file } = selfSigned(folder);
     const certificate = readFileSync(file, "utf8");

@@ -38,7 +38,7 @@ describe.concurrent("bad luck at a registry", { timeout: BOUND_MS + 30_000 }, ()
     expect(sorted(await rig.there("deleted"))).toEqual(without(images, "deleted/app:v2"));
   });
 
-  test("an image whose blob is corrupt at the source fails after three tries and is never visible at the target", async () => {
+  test("an image with a corrupt blob at the source fails after three tries and is never at the target", async () => {
     const layer = makeBlob(5_000);
     await pushImage(rig.source.url, "corrupt/app", "bad", makeImage({ layers: [layer] }));
     corrupt(rig.source.data, layer.digest);

@@ -136,7 +136,7 @@ test("credentials that were sealed with another key fail each artifact and say s
   expect(details()).toEqual(["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })));
 });
 
-test("a batch whose outcomes the control plane refuses ends with an error instead of reporting them for ever", async () => {
+test("a batch whose outcomes the control plane refuses ends with an error and does not repeat them", async () => {
   refuseReports = true;
   await expect(work()).rejects.toThrow("answered 400");
 });

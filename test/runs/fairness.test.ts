@@ -90,7 +90,7 @@ async function besides(
 }
 
 describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
-  test(`small work ends while ${REPOSITORIES * FILES} files wait for one silent cluster, which later gets all`, async () => {
+  test(`small work ends while ${REPOSITORIES * FILES} files wait for a cluster that is silent at first`, async () => {
     const held = await hold(rig.edge.url);
     const [cluster = ""] = await clusters(1, held.proxy.url, "instance");
     const key = await run({
@@ -134,7 +134,7 @@ describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`small work ends while ${LINKED * IMAGES} linked images wait for ${REAL_TIME_CLUSTERS} silent registries`, async () => {
+  test(`small work ends while ${LINKED * IMAGES} images wait for ${REAL_TIME_CLUSTERS} silent registries`, async () => {
     const held = await hold(rig.target.url);
     const to = await clusters(REAL_TIME_CLUSTERS, held.proxy.url, "registry");
     const objects = await linked(LINKED, rig.source.url);

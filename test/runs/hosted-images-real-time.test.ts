@@ -13,7 +13,7 @@ afterAll(() => rig.end());
 afterEach(() => rig.passAll());
 
 describe("a REAL_TIME task over a hosted image repository", () => {
-  test("a REAL_TIME task sends tags that are pushed, moved and signed later, to an instance and a registry", async () => {
+  test("a REAL_TIME task sends tags that are pushed, moved and signed, to instances and registries", async () => {
     const { start, push, repo, projectId } = await rig.hosted();
     const key = await start({
       replicaType: "REAL_TIME",

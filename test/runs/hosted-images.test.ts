@@ -51,7 +51,7 @@ async function fillAll({ push }: Awaited<ReturnType<HostedImageRig["hosted"]>>) 
 }
 
 describe("a run of images of a hosted repository", () => {
-  test("hosted images arrive whole in a repository that the run creates, and the second run has nothing to do", async () => {
+  test("hosted images arrive whole in a new repository, and the second run has nothing to do", async () => {
     const source = await rig.hosted();
     const { index, docker, attached, cosign, small } = await fillAll(source);
     const key = await source.start();

@@ -24,7 +24,7 @@ const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {
   expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", counts: { failed: 0, notDone: 0 } });
 };
 
-test("mvn resolves copied artifacts at the target: the newest release and the newest snapshot build", async (context) => {
+test("mvn resolves the newest release and the newest snapshot build at the target", async (context) => {
   await rig.product.hosted(rig.projectId, "maven", "MAVEN");
   const at = ({ url, username, password }: FileRig["center"]) =>
     mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });

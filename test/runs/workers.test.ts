@@ -66,7 +66,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     await instance.remove();
   });
 
-  test("a worker on another machine shares runs with the local one, and returns its work when it is stopped", async () => {
+  test("a worker on another machine shares runs, and returns its work when it is stopped", async () => {
     const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
