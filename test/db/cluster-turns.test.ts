@@ -161,7 +161,7 @@ describe("the open batches of a cluster", () => {
 });
 
 describe("the batches of small runs", () => {
-  test("a small batch gets a slot of its own also when its cluster has no other batch left", () => {
+  test("a small batch gets its own slot also when its cluster has all its shared batches open", () => {
     const clusterId = addCluster(db, "busy");
     paces.note(clusterId, 20);
     cut(begin(clusterId));

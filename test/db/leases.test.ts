@@ -68,7 +68,7 @@ const again = (more: object = {}): ArtifactResult => ({
 });
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
-test("a batch that was handed to another worker refuses reports of the previous one, which is told to stop", () => {
+test("a batch that was handed to another worker refuses reports of the previous one and stops it", () => {
   cut(1);
   const first = take();
   const second = take();

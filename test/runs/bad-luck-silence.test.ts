@@ -27,7 +27,7 @@ const run = (name: string, cluster: string) =>
   });
 
 /**
- * Expects that the run gives up after one wait, not one for each image; without a retry window there is no second try.
+ * Expects that the run gives up after one wait, not one for each image; without a retry window it does not try again.
  */
 async function givenUp(key: string, wait: number): Promise<string[]> {
   const record = await closed(rig.product, key, wait + 40_000);
