@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cutInTurn } from "../../activities/control/cut-in-turn.ts";
 import { createListings } from "../../activities/control/listings.ts";
 import { createPaces, type Paces } from "../../activities/control/paces.ts";
 import { createTurns, type Turns } from "../../activities/control/turns.ts";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { openBatches } from "../../db/runs/cut-lanes.ts";
 import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
@@ -25,20 +22,19 @@ import {
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 /** More files than fit into the slots kept for small runs, and enough for many batches. */
 const MANY = 2_000;
 
 const time = { now: Date.parse("2030-01-01T00:00:00Z") };
-let directory: string;
 let db: Db;
 let paces: Paces;
 let turns: Turns;
 let woken: string[];
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "turns-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "few", "GENERIC");
   addFiles(
@@ -56,10 +52,7 @@ beforeEach(() => {
     now: () => time.now,
   });
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 type Run = { recordId: string; clusterId: string; cut: number; id: string };
 

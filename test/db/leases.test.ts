@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -13,28 +10,24 @@ import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const WINDOW = 60_000;
 
-let directory: string;
 let db: Db;
 let recordId: string;
 let clusterId: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "leases-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addFiles(db, ["/a", "/b"], NOW);
   clusterId = addCluster(db, "target");
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const cut = (number: number, now = NOW) =>
   cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);

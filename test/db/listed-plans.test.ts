@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { findRecord } from "../../db/records/records.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
@@ -16,25 +13,21 @@ import type { ListedArtifact } from "../../domain/worker-messages.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
-let directory: string;
 let db: Db;
 let clusterId: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "listed-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "hub", "DOCKER", "REMOTE");
   addRepository(db, "p", "files", "GENERIC");
   clusterId = addCluster(db, "one", "REMOTE");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const HUB: TaskObject = { ...FILES, localRepoName: "hub", repoType: "DOCKER" };
 const image = (at: number, more: Partial<ListedArtifact> = {}): ListedArtifact => ({

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTargetPages } from "../../activities/control/target-pages.ts";
-import { openDb, type Db, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { deleteRecord, findRecord } from "../../db/records/records.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { closeRecord, requestStop, toldClosed } from "../../db/runs/close.ts";
@@ -16,24 +13,20 @@ import type { TaskObject } from "../../domain/task.ts";
 import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, TASK } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const OBJECTS = 10_000;
 const CLUSTERS = 20;
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "many-objects-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "npm", "NPM");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const by = { user: "tester", now: NOW };
 const saved = (name: string, objects: readonly TaskObject[], clusterIds: string[]) =>

@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { putBlobs } from "../../db/content/blobs.ts";
-import { openDb, type Db, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { recordMavenFiles } from "../../db/packages/maven/record.ts";
 import { deleteVersionRow, findPackage, findVersion, putVersion } from "../../db/packages/versions.ts";
 import { putNodes } from "../../db/content/put-nodes.ts";
@@ -20,17 +17,16 @@ import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const BY = { createdBy: "tester", createdDate: NOW, lastModifiedBy: "tester", lastModifiedDate: NOW };
 const SHA256 = "0".repeat(64);
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "packages-plan-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   for (const [name, type] of [
     ["images", "OCI"],
     ["maven", "MAVEN"],
@@ -38,10 +34,7 @@ beforeEach(() => {
   ] as const)
     addRepository(db, "p", name, type);
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const repositoryOf = (name: string): RepositoryRow =>
   findRepository(db, "p", name) ?? expect.fail(`repository p/${name} does not exist`);

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
 import { takePage } from "../../db/plan/listed.ts";
 import { PAGE } from "../../db/plan/rows.ts";
@@ -13,15 +10,14 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { createFollowed, FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, addManyVersions, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "plan-pages-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   for (const [name, type] of [
     ["files", "GENERIC"],
     ["maven", "MAVEN"],
@@ -30,10 +26,7 @@ beforeEach(() => {
   ] as const)
     addRepository(db, "p", name, type);
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const open = (object: TaskObject) => openRun(db, object, [addCluster(db, newId(), "STANDALONE")], NOW);
 const page = (recordId: string, object: TaskObject) =>

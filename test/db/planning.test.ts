@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { deleteRecord, findRecord } from "../../db/records/records.ts";
 import { closeRecord, requestStop } from "../../db/runs/close.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -17,22 +14,18 @@ import { newId } from "../../domain/ids.ts";
 import { addCluster, addManyDetails, addRepository, setPlanned } from "../rigs/api/api-rows.ts";
 import { FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "planning-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "images", "OCI", "REMOTE");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 /** Opens a run of a new task, to a new cluster unless `clusterIds` names others. */
 const open = (

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
@@ -13,22 +10,18 @@ import type { ArtifactReport } from "../../domain/worker-messages.ts";
 import { addCluster, addRepository, talliesOf } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const COUNT = 1_000;
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "reports-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const sent = (seq: number, name: string): ArtifactReport => {
   const outcome: ArtifactReport["outcome"] = {
