@@ -8,7 +8,8 @@ import { deleteTask } from "../../db/tasks/tasks.ts";
 import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
-import { addRun, addTask, planOf, readSeries, SETTING, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";
+import { SETTING } from "../rigs/db/setting.ts";
+import { addRun, addTask, planOf, readSeries, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";
 
 const TOKEN = "a token of Prometheus".replaceAll(" ", "-");
 const START = Date.parse("2030-01-01T00:00:00Z");

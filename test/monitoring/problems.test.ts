@@ -11,7 +11,8 @@ import { record, task } from "../../db/schema/replication.ts";
 import type { Alert } from "../../domain/alerts.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
-import { addRun, addTask, readSeries, SETTING, valueOf } from "../rigs/runs/metrics-fixture.ts";
+import { SETTING } from "../rigs/db/setting.ts";
+import { addRun, addTask, readSeries, valueOf } from "../rigs/runs/metrics-fixture.ts";
 
 const START = Date.parse("2030-01-01T00:00:00Z");
 const MINUTE = 60_000;

@@ -4,9 +4,9 @@ import { write, type Db } from "../../../db/open.ts";
 import { eventCursor, project, repository } from "../../../db/schema/content.ts";
 import { cluster, detail, planObject, record, tally, task } from "../../../db/schema/replication.ts";
 import { newId } from "../../../domain/ids.ts";
-import { SETTING_DEFAULTS } from "../../../domain/task.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../../../domain/vocabulary.ts";
 import { runWorkflowId } from "../../../workflows/contract.ts";
+import { SETTING } from "../db/setting.ts";
 
 const audit = {
   createdBy: "admin",
@@ -45,17 +45,6 @@ export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE
 export function addFollower(db: Db, projectId: string): void {
   const key = newId();
   const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
-  const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
-  const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
-  const setting = {
-    ...rules,
-    executionPlan,
-    rateLimit: 0,
-    includeMetadata: true,
-    storageConsistencyCheck: false,
-    automaticCreateRemoteRepo: true,
-    ...SETTING_DEFAULTS,
-  };
   db.insert(task)
     .values({
       key,
@@ -63,7 +52,7 @@ export function addFollower(db: Db, projectId: string): void {
       name: key,
       ...kinds,
       projectId,
-      setting,
+      setting: SETTING,
       enabled: true,
       record: true,
       recordReserveDays: 30,

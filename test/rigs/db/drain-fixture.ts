@@ -21,22 +21,11 @@ import { detail, plan, record } from "../../../db/schema/replication.ts";
 import { insertTask, setTaskEnabled, updateTask } from "../../../db/tasks/tasks.ts";
 import type { ArtifactResult } from "../../../domain/outcome.ts";
 import { noParts } from "../../../domain/outcome.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../../domain/task.ts";
+import type { TaskObject, TaskSetting } from "../../../domain/task.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { BatchArtifact } from "../../../domain/worker-messages.ts";
 import { addCluster, addRepository } from "../api/api-rows.ts";
-
-const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "OVERWRITE",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
+import { SETTING } from "./setting.ts";
 
 export const FILES: TaskObject = {
   localRepoName: "files",
@@ -100,7 +89,7 @@ export function createFollowed({
     projectId: "p",
     replicaObjectType: "REPOSITORY",
     replicaType: "REAL_TIME",
-    setting: { ...SETTING, ...setting },
+    setting: { ...SETTING, conflictStrategy: "OVERWRITE", ...setting },
     description: null,
     enabled: true,
     record: true,

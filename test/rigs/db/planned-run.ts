@@ -5,20 +5,10 @@ import { putNodes } from "../../../db/content/put-nodes.ts";
 import { findRepository } from "../../../db/content/repositories.ts";
 import { insertTask } from "../../../db/tasks/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../../domain/task.ts";
+import type { TaskObject } from "../../../domain/task.ts";
 import { addRecord } from "../api/api-rows.ts";
+import { SETTING } from "./setting.ts";
 
-const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
 export const TASK = {
   kind: "task",
   projectId: "p",

@@ -1,8 +1,9 @@
 import type { Db } from "../../../db/open.ts";
 import { record, task, taskCluster, taskObject } from "../../../db/schema/replication.ts";
-import { SETTING_DEFAULTS, type RunSnapshot, type TaskSetting } from "../../../domain/task.ts";
+import type { RunSnapshot } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
 import { addDetails, endRecord } from "../api/api-rows.ts";
+import { SETTING } from "../db/setting.ts";
 import { authorizationOf, type Instance } from "./instance.ts";
 
 /** One series of a scrape with its labels. */
@@ -37,18 +38,6 @@ export function valueOf(
   if (found.length > 1) throw new Error(`${found.length} series of ${name} have the labels ${JSON.stringify(labels)}`);
   return found[0]?.value;
 }
-
-export const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
 
 /** Saves a task without applying its rules, fast enough for hundreds. */
 export function addTask(
