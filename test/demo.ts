@@ -13,12 +13,15 @@ import { type Instance, startInstance } from "./rigs/runs/instance.ts";
 import { newest, openProduct, type Product, type RecordInfo } from "./rigs/runs/run-fixture.ts";
 import { each } from "./rigs/runs/run-sources.ts";
 
-/** `npm run demo`: two instances on this machine, real files from one to the other, and everything gone at Ctrl-C. */
+/**
+ * `npm run demo`: two instances on this machine, real files sent from one to the other, and everything deleted at
+ * Ctrl-C.
+ */
 
 const PACKAGES = fileURLToPath(new URL("../node_modules", import.meta.url));
 const MOST_FILES = 1_500;
 const MOST_BYTES = 1024 ** 2;
-/** The run is held back to about this long, so that there is something to watch. */
+/** The run is slowed down to about this long, so that there is something to watch. */
 const WATCHED_SECONDS = 8;
 const REPOSITORY = { project: "demo", name: "packages" };
 
@@ -33,7 +36,7 @@ const say = (line = "") => process.stdout.write(`${line}\n`);
 const number = (value: number) => value.toLocaleString("en");
 const mebibytes = (bytes: number) => `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
 
-/** Says what is being done and, once it is, how long it took. */
+/** Prints what is being done and, when it is done, how long it took. */
 async function step<T>(what: string, work: () => Promise<T>): Promise<T> {
   interrupted.signal.throwIfAborted();
   const begun = Date.now();
@@ -61,7 +64,7 @@ function start(options: Parameters<typeof startInstance>[0]): Promise<Instance> 
   return starting;
 }
 
-/** Files of this checkout's own packages, in the order of their names. */
+/** Files of this checkout's node_modules, sorted by name. */
 function packageFiles(): File[] {
   const entries = readdirSync(PACKAGES, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const files = entries.map((entry) => join(entry.parentPath, entry.name)).sort();
@@ -73,7 +76,7 @@ function packageFiles(): File[] {
   return found.filter(({ size }) => size <= MOST_BYTES).slice(0, MOST_FILES);
 }
 
-/** Answers the sha256 of each file by its path. */
+/** Uploads files; returns their sha256 by path. */
 async function upload(product: Product, files: File[]): Promise<Map<string, string>> {
   const digests = new Map<string, string>();
   await each(files, 16, async ({ path, file }) => {
@@ -85,7 +88,7 @@ async function upload(product: Product, files: File[]): Promise<Map<string, stri
   return digests;
 }
 
-/** Shows the record of a run while it is written, until it is closed. */
+/** Prints the progress of a run until its record is closed. */
 async function watch(product: Product, key: string): Promise<RecordInfo> {
   const live = process.stdout.isTTY;
   for (let turn = 0; ; turn += 1) {
@@ -94,7 +97,8 @@ async function watch(product: Product, key: string): Promise<RecordInfo> {
     const { success, failed, planned } = record.counts;
     const share = planned === 0 ? 0 : Math.floor((30 * (success + failed)) / planned);
     const bytes = `${mebibytes(record.replicatedBytes)} of ${mebibytes(record.totalBytes)}`;
-    const line = `  ${"█".repeat(share)}${"░".repeat(30 - share)} ${number(success)} of ${number(planned)} files, ${bytes}`;
+    const bar = "█".repeat(share) + "░".repeat(30 - share);
+    const line = `  ${bar} ${number(success)} of ${number(planned)} files, ${bytes}`;
     const over = record.status !== "RUNNING";
     if (live) process.stdout.write(`\r\x1b[K${line}${over ? "\n" : ""}`);
     else if (over || turn % 10 === 0) say(line);
@@ -103,7 +107,7 @@ async function watch(product: Product, key: string): Promise<RecordInfo> {
   }
 }
 
-/** Compares every file of the other instance with what was uploaded here. */
+/** Compares every file of the other instance with the uploaded ones. */
 async function compare(other: Product, digests: Map<string, string>): Promise<void> {
   const left = new Map(digests);
   for (let page = 1, more = true; more; page += 1) {
@@ -133,14 +137,14 @@ async function replicate(first: Instance, second: Instance): Promise<void> {
   );
 
   const rateLimit = Math.ceil(total / WATCHED_SECONDS);
-  say(`Replicating them to the second instance, held back to ${mebibytes(rateLimit)}/s by the task's rateLimit:`);
+  say(`Replicating them to the second instance, limited to ${mebibytes(rateLimit)}/s by the task's rateLimit:`);
   const target = await here.partner("second", second);
   const objects = [{ localRepoName: REPOSITORY.name, repoType: "GENERIC" as const }];
   const key = await here.run({ projectId: REPOSITORY.project, objects, clusters: [target], setting: { rateLimit } });
   const record = await watch(here, key);
   if (record.status !== "SUCCESS") throw new Error(`The run ended ${record.status}: ${record.errorReason}`);
   await step("Comparing the sha256 of every file at the second instance: all equal", () => compare(there, digests));
-  const again = await step("Running the task again: all is there, nothing to send", async () => {
+  const again = await step("Running the task again: every file is at the target, nothing to send", async () => {
     await here.execute(key);
     return until(
       () => newest(here, key),
@@ -174,7 +178,7 @@ function show(first: Instance, second: Instance, records: RecordInfo[]): void {
   say("\nCtrl-C ends everything and deletes its data.");
 }
 
-/** The second first: it runs on the first one's Temporal. */
+/** Ends the second instance first, because it uses the first one's Temporal server. */
 async function end(): Promise<void> {
   for (const one of instances.toReversed()) await one.then((instance) => instance.remove()).catch(() => undefined);
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { request } from "undici";
+import { authorizationOf } from "../rigs/runs/instance.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
 import { pushBigImage } from "./images.ts";
 import { memory, type Row } from "./measure.ts";
@@ -10,8 +11,8 @@ const GIB = 1024 ** 3;
 const MOST_WORKER = 250;
 
 /**
- * Memory of each process while one blob of 1 GiB moves: as a layer between registries, and as a file to another
- * instance.
+ * Measures the memory of each process while one blob of 1 GiB is sent: as a layer between registries, and as a file to
+ * another instance.
  */
 export async function bigBlob(bench: Bench): Promise<Row[]> {
   return [...(await asLayer(bench)), ...(await asFile(bench))];
@@ -35,8 +36,7 @@ async function asLayer(bench: Bench): Promise<Row[]> {
 async function asFile(bench: Bench): Promise<Row[]> {
   const { first, product, target, say } = bench;
   await product.hosted("bench", "big-file");
-  const authorization = `Basic ${Buffer.from(`${first.username}:${first.password}`).toString("base64")}`;
-  const headers = { authorization, "content-length": String(GIB) };
+  const headers = { authorization: authorizationOf(first), "content-length": String(GIB) };
   const uploading = watchMemory(bench);
   const answer = await request(`${first.url}/generic/bench/big-file/one.bin`, {
     method: "PUT",

@@ -7,7 +7,7 @@ import { type Bench, linked, registry, runTask } from "./rig.ts";
 const LAYERS = 4;
 const LAYER = 256 * 1024 ** 2;
 
-/** One image of 4 × 256 MiB to an empty registry. */
+/** Measures a run of one image of 4 × 256 MiB to an empty registry. */
 export async function bigImage({ product, times, say }: Bench): Promise<Row[]> {
   const source = await startRegistry("docker-registry");
   if (!source.available) return [];

@@ -7,7 +7,7 @@ import { askInfo, type Bench, fromHosted, runTask } from "./rig.ts";
 const ASKED = 600;
 const UPLOADER = fileURLToPath(new URL("./uploader.ts", import.meta.url));
 
-/** How long the API's other answers take while another process uploads files as fast as it can. */
+/** Measures how long the API takes to answer other requests while another process uploads files as fast as it can. */
 export async function bulkUpload({ first, product, target, say }: Bench): Promise<Row[]> {
   await product.hosted("bench", "bulk");
   const { key } = await runTask(product, { objects: fromHosted("bulk"), clusters: [target] });

@@ -6,7 +6,7 @@ import type { Bench } from "./rig.ts";
 const DETAILS = 1_000_000;
 const PAGES = 100;
 
-/** Pages of a record's details, asked of the API in this process, over a database of its own. */
+/** Measures pages of a record's details, read from an API in this process over its own database. */
 export async function detailPages({ say }: Bench): Promise<Row[]> {
   const api = createTestApi();
   try {

@@ -14,14 +14,14 @@ const FOLLOWING = 10;
 const LOOK_MS = 10;
 const SETTLED_LOOKS = 20;
 const LONGEST_MS = 300_000;
-/** The most that a small run beside the others may take: this many times what it takes alone, and this much more. */
+/** Budget of a small run beside the crowd: this many times its time alone, plus this much. */
 const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
 
 /**
- * One file of 1 KiB, and uploads followed in REAL_TIME to ten clusters, alone and beside forty clusters that answer
- * each request after 15 s and a run of 20,000 files.
+ * Measures a run of one file of 1 KiB, and REAL_TIME uploads to ten clusters, alone and beside forty clusters that
+ * answer each request after 15 s and a run of 20,000 files.
  */
 export async function fairness(bench: Bench): Promise<Row[]> {
   const { product, second, target, say } = bench;
@@ -30,7 +30,7 @@ export async function fairness(bench: Bench): Promise<Row[]> {
   try {
     const small = await prepareSmall(bench);
     const followed = await follow(bench);
-    // The first makes the repositories at the ten ends.
+    // The first upload creates the repositories at the ten clusters.
     await followed();
     const alone = await measure(bench, small, followed);
     say(`alone: ${text(alone.small)}; REAL_TIME ${text(alone.realTime)}`);
@@ -77,7 +77,7 @@ function rows(alone: Measured, beside: Measured): Row[] {
   ];
 }
 
-/** The one-file run of a service that has worked before; answers how long it takes. */
+/** Prepares a one-file run that has already run once; returns a function that runs it and returns its ms. */
 async function prepareSmall(bench: Bench): Promise<() => Promise<number>> {
   const { product, target } = bench;
   await hosted(bench, "fair-small", [{ path: "/one.bin", content: randomBytes(1024) }]);
@@ -93,8 +93,8 @@ async function prepareSmall(bench: Bench): Promise<() => Promise<number>> {
 }
 
 /**
- * Ten clusters, each with a REAL_TIME task of its own to a place of its own; answers how long an upload takes until it
- * is at all of them.
+ * Creates ten clusters, each with its own REAL_TIME task and target; returns a function that uploads a file and returns
+ * the ms until it has arrived at all of them.
  */
 async function follow({ product, other, second }: Bench): Promise<() => Promise<number>> {
   await product.hosted("bench", "fair-followed");
@@ -116,7 +116,7 @@ async function follow({ product, other, second }: Bench): Promise<() => Promise<
     const begun = performance.now();
     const arrivals = places.map(async (place) => {
       while (!(await isAt(place, path))) {
-        if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not come to ${place}`);
+        if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not arrive at ${place}`);
         await sleep(LOOK_MS * FOLLOWING);
       }
     });
@@ -138,7 +138,7 @@ async function measure(
   return measured;
 }
 
-/** Runs of several repositories to each slow cluster, and the repository of the huge run. */
+/** Starts a run of several repositories to each slow cluster, and fills the repository of the huge run. */
 async function crowd(bench: Bench, url: string): Promise<string[]> {
   const { product, second } = bench;
   await hosted(bench, "fair-huge", randomFiles(HUGE, 100));
@@ -158,7 +158,7 @@ async function crowd(bench: Bench, url: string): Promise<string[]> {
   return keys;
 }
 
-/** What is through begins again, so that all of it is there all the time. */
+/** Executes each task again once its run has ended, so that the crowd stays complete. */
 async function keepRunning(product: Product, keys: readonly string[], until: AbortSignal): Promise<void> {
   for (; !until.aborted; await sleep(500)) {
     for (const key of keys) {
@@ -174,7 +174,8 @@ async function stillRunning(product: Product, keys: string[]): Promise<number> {
 }
 
 /**
- * A way to `url` on which each request is answered after 15 s; `busy` waits until the product asks as much as it will.
+ * Starts a proxy to `url` that delays each request by 15 s; `busy` waits until the product has its maximum of requests
+ * open.
  */
 async function startSlow(url: string): Promise<{ url: string; busy: () => Promise<void>; stop: () => Promise<void> }> {
   const proxy = await startProxy(url);

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { Agent, type Dispatcher, request } from "undici";
+import { authorizationOf } from "../rigs/runs/instance.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 import { makeImage, type TestManifest } from "../rigs/servers/images.ts";
 import { startRegistry } from "../rigs/servers/registries.ts";
@@ -14,11 +15,11 @@ const GIB = 1024 ** 3;
 const CHUNK = randomBytes(2 ** 20);
 const MOST = 1.2;
 
-/** Our own registry beside docker-registry: one client pushes and pulls the same at both, in turns. */
+/** Compares our own registry with docker-registry: one client pushes and pulls the same images at both, in turns. */
 export async function hostedImages({ first, product, times, say }: Bench): Promise<Row[]> {
   const peer = await startRegistry("docker-registry");
   await product.hosted("bench", "images", "OCI");
-  const login = `Basic ${Buffer.from(`${first.username}:${first.password}`).toString("base64")}`;
+  const login = authorizationOf(first);
   const ends = [{ name: "ours", client: createClient(`${first.url}/v2/bench/images`, login) }];
   if (peer.available) ends.push({ name: "docker-registry", client: createClient(`${peer.url}/v2`, null) });
   const all: Record<string, Record<string, number[]>> = {};
@@ -53,7 +54,7 @@ export async function hostedImages({ first, product, times, say }: Bench): Promi
 
 type Layer = { digest: string; chunks: Buffer[] };
 
-/** Content of its own for each turn, so that nothing is there already. */
+/** Builds a layer of 1 GiB with its own content for each turn, so that it never exists already. */
 function gibibyte(turn: number): Layer {
   const head = Buffer.from(CHUNK);
   head.writeUInt32BE(turn);
@@ -63,7 +64,7 @@ function gibibyte(turn: number): Layer {
   return { digest: `sha256:${hash.digest("hex")}`, chunks };
 }
 
-/** Pushes and pulls as clients do: POST and PUT for each blob, then the manifest. */
+/** A client that pushes and pulls as usual: POST and PUT for each blob, then the manifest. */
 function createClient(base: string, authorization: string | null) {
   const dispatcher = new Agent({ connections: AT_ONCE, bodyTimeout: 0, headersTimeout: 0 });
   const login = authorization === null ? {} : { authorization };

@@ -4,7 +4,7 @@ import { makeBlob, makeImage, pushBlob, pushImage, type TestManifest } from "../
 const LAYER = 16 * 1024;
 const BASES = 5;
 
-/** Images as one service has them: three layers of 16 KiB, of which two are a base that others share. */
+/** Pushes images like those of one service: three layers of 16 KiB, two of which are a base that others share. */
 export async function fillRegistry(url: string, name: string, count: number): Promise<void> {
   const bases = Array.from({ length: BASES }, () => [makeBlob(LAYER), makeBlob(LAYER)]);
   for (const blob of bases.flat()) await pushBlob(url, name, blob);
@@ -12,7 +12,7 @@ export async function fillRegistry(url: string, name: string, count: number): Pr
   await each(tags, 16, ({ tag, base }) => pushImage(url, name, tag, makeImage({ layers: [...base, LAYER] })));
 }
 
-/** One image with layers of that size. */
+/** Pushes one image with `layers` layers of `size` bytes. */
 export async function pushBigImage(url: string, name: string, layers: number, size: number): Promise<TestManifest> {
   const image = makeImage({ layers: Array.from({ length: layers }, () => size) });
   await pushImage(url, name, "latest", image);

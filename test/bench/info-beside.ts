@@ -8,14 +8,17 @@ import { percentile, within, type Row } from "./measure.ts";
 import { askInfo, type Bench, fromHosted, hosted, runTask } from "./rig.ts";
 
 const MANY = 1_000_000;
-/** Files of one transaction, so that the instance's own need not wait for long. */
+/** Files in one transaction, few enough that the instance's own transactions do not wait long. */
 const CHUNK = 10_000;
 const RUN = 100_000;
 const LOOK_MS = 250;
 
 type Seen = Awaited<ReturnType<typeof newest>>;
 
-/** How long the API's other answers take beside the plan of 1,000,000 files, its end, and a whole run of 100,000. */
+/**
+ * Measures how long the API takes to answer other requests during the plan of 1,000,000 files, its end, and a whole run
+ * of 100,000 files.
+ */
 export async function infoBeside(bench: Bench): Promise<Row[]> {
   const { product, target, say } = bench;
   await product.hosted("bench", "info");
@@ -46,7 +49,7 @@ export async function infoBeside(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** Rows alone, put beside the running instance: what they hold is in no store. */
+/** Adds only the rows, next to the running instance; the store does not have the contents. */
 async function fill({ first, product }: Bench): Promise<void> {
   await product.hosted("bench", "million");
   const db = openDb(join(first.dataDir, "replication.db"));
@@ -71,13 +74,12 @@ async function beside(
   })();
   const all = await askInfo(product, asked, (times) => !state.over || times < 100);
   await watching;
-  say(
-    `${all.length} answers, median ${Math.round(percentile(all, 50))}, 99th percentile ${Math.round(percentile(all, 99))} ms`,
-  );
+  const [middle, slow] = [percentile(all, 50), percentile(all, 99)].map(Math.round);
+  say(`${all.length} answers, median ${middle}, 99th percentile ${slow} ms`);
   return all;
 }
 
-/** Contents repeat, since it is the number that matters here. */
+/** Generates the files; contents repeat, since only their number matters here. */
 function* files(): Generator<{ path: string; content: Buffer }> {
   const contents = Array.from({ length: 1_000 }, () => randomBytes(100));
   for (let at = 0; at < RUN; at += 1)

@@ -7,8 +7,8 @@ import { type Bench, fromHosted, hosted, runAgain, watchMemory } from "./rig.ts"
 const FILES = 100_000;
 
 /**
- * A repository of 100,000 files: how long its plan takes, how long a run that finds everything there, and at what
- * memory.
+ * Measures the plan of a repository of 100,000 files, a run that finds every file at the target, and the memory of
+ * both.
  */
 export async function manyFiles(bench: Bench): Promise<Row[]> {
   const { product, target, say } = bench;
@@ -34,7 +34,7 @@ export async function manyFiles(bench: Bench): Promise<Row[]> {
   ];
 }
 
-/** Contents repeat, since it is the number that matters here. */
+/** Generates the files; contents repeat, since only their number matters here. */
 function* files(): Generator<{ path: string; content: Buffer }> {
   const contents = Array.from({ length: 1_000 }, () => randomBytes(100));
   for (let at = 0; at < FILES; at += 1)

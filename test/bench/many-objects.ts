@@ -6,14 +6,14 @@ import { type Bench, hosted, runTask } from "./rig.ts";
 
 const OBJECTS = 10_000;
 const CLUSTERS = 20;
-/** Every hundredth repository has so many files. */
+/** Files in every hundredth repository. */
 const FILES = 10;
-/** A child goes on as new at the server's 4,096 events, when what is in its window has ended. */
+/** Most events of a child, which continues as new at the server's 4,096 after ending the batches in its window. */
 const MOST_EVENTS = 4_400;
 
 /**
- * A task of as many objects as one may have, most of them empty, to twenty clusters, which are the second instance by
- * many names.
+ * Measures a run of a task with the maximum of objects, most of them empty, to twenty clusters, which are all names of
+ * the second instance.
  */
 export async function manyObjects(bench: Bench): Promise<Row[]> {
   const { product, second, first, say } = bench;

@@ -1,7 +1,7 @@
-/** One line of the benchmark's table. `met` null: it could not be judged here. */
+/** One line of the benchmark's table; `met` null: it could not be measured on this machine. */
 export type Row = { work: string; ours: string; peer: string; ratio: string; budget: string; met: boolean | null };
 
-/** Milliseconds that `work` took. */
+/** Returns how many milliseconds `work` takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const begun = performance.now();
   await work();
@@ -12,7 +12,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 50);
 }
 
-/** The value that so many percent of all do not exceed. */
+/** The smallest value that at least `percent` percent of all values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
@@ -22,7 +22,10 @@ const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
 const spread = (values: readonly number[]) =>
   `${seconds(median(values))} (${values.map((ms) => (ms / 1000).toFixed(2)).join(", ")})`;
 
-/** Ours beside a peer's that did the same in turns with us; `peer.times` empty: it cannot be had here. */
+/**
+ * Compares our times with those of a peer that did the same work in turns with us; `peer.times` empty: the peer is not
+ * available.
+ */
 export function against(
   work: string,
   ours: readonly number[],
@@ -36,7 +39,7 @@ export function against(
   return { work, ours: spread(ours), peer: spread(peer.times), ratio: ratio.toFixed(2), budget, met: ratio <= most };
 }
 
-/** Very many measurements of one thing beside as many of another, of which the medians are compared. */
+/** Compares the medians of two large sets of measurements. */
 export function compared(
   work: string,
   ours: readonly number[],
@@ -55,14 +58,14 @@ export function compared(
   };
 }
 
-/** A duration with an absolute budget. */
+/** Compares a duration with an absolute budget. */
 export function within(work: string, ms: number, most: number, all: readonly number[] = []): Row {
   const detail = all.length > 1 ? ` (${Math.round(Math.min(...all))}–${Math.round(Math.max(...all))} ms)` : "";
   const text = (value: number) => (most >= 10_000 ? seconds(value) : `${Math.round(value)} ms`);
   return { work, ours: text(ms) + detail, peer: "–", ratio: "–", budget: `≤ ${text(most)}`, met: ms <= most };
 }
 
-/** Peak memory of processes, in MiB; where the system does not tell it, there is nothing to judge. */
+/** Compares the peak memory of processes, in MiB, with a budget; null where the system does not report it. */
 export function memory(work: string, peaks: Record<string, number | null>, most: number): Row {
   const known = Object.values(peaks).filter((peak) => peak !== null);
   const ours = Object.entries(peaks)
@@ -81,7 +84,7 @@ export function memory(work: string, peaks: Record<string, number | null>, most:
 const COLUMNS = ["work", "ours", "peer", "ratio", "budget"] as const;
 const verdict = (met: boolean | null) => (met === null ? "?" : met ? "yes" : "NO");
 
-/** The table as Markdown, lined up. */
+/** Formats the rows as an aligned Markdown table. */
 export function table(rows: readonly Row[]): string {
   const cells = [
     [...COLUMNS, "met"],

@@ -4,7 +4,7 @@ import { type Bench, fromHosted, hosted, runAgain, runTask } from "./rig.ts";
 
 const TURNS = 20;
 
-/** One file of 1 KiB that changed, by a service that has worked before. */
+/** Measures a run of one changed file of 1 KiB by a task that has run before. */
 export async function oneFile(bench: Bench): Promise<Row[]> {
   const { product, target, say } = bench;
   await hosted(bench, "one-file", [{ path: "/one.bin", content: randomBytes(1024) }]);

@@ -11,7 +11,7 @@ import { findTool, type Tool } from "../rigs/servers/tools.ts";
 const run = promisify(execFile);
 
 /**
- * rclone's own code with its WebDAV backend alone: Debian's is too old to be told not to wait 10 ms before each
+ * rclone's own code with only its WebDAV backend: Debian's version cannot turn off the wait of 10 ms before each
  * request.
  */
 const RCLONE: Tool = {
@@ -29,7 +29,7 @@ const NGINX: Tool = {
   cost: "3 MB, some seconds",
 };
 
-/** Copies all tags of one name; null when there is no skopeo. */
+/** Returns a function that copies all tags of one name with skopeo; null when skopeo is not available. */
 export async function skopeoSync(): Promise<
   ((from: TestRegistry, to: TestRegistry, name: string) => Promise<unknown>) | null
 > {
@@ -43,8 +43,8 @@ export async function skopeoSync(): Promise<
 export type WebDav = Awaited<ReturnType<typeof startWebDav>>;
 
 /**
- * nginx with WebDAV, and rclone, its pacer off, that copies a folder into a folder of it; null when one of them cannot
- * be had.
+ * Starts nginx with WebDAV, and returns functions that copy a folder into it with rclone (pacer off); null when one of
+ * them is not available.
  */
 export async function startWebDav() {
   const [nginx, rclone] = [await findTool(NGINX), await findTool(RCLONE)];
@@ -94,7 +94,8 @@ function configuration(folder: string, listen: string): string {
     "  access_log off; client_max_body_size 0; keepalive_requests 1000000;",
     ...temp,
     `  server { listen ${listen}; root ${folder}/data;`,
-    "    location / { dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS; create_full_put_path on; } }",
+    "    location / { dav_methods PUT DELETE MKCOL COPY MOVE; dav_ext_methods PROPFIND OPTIONS;",
+    "      create_full_put_path on; } }",
     "}",
   ].join("\n")}\n`;
 }

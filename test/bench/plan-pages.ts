@@ -11,12 +11,12 @@ import type { Bench } from "./rig.ts";
 
 const MANY = 1_000_000;
 const FEW = 50_000;
-/** In both repositories, so that a page's files lie as close together in the one as in the other. */
+/** The same in both repositories, so that the files of a page lie equally close together. */
 const FILES_OF_FOLDER = 100;
 
 /**
- * Processor time of each page of a plan, in a repository of 1,000,000 files and in one of 50,000, in turns; in this
- * process, over a database of its own.
+ * Measures the processor time of each page of a plan, in a repository of 1,000,000 files and one of 50,000, in turns;
+ * in this process, over its own database.
  */
 export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
   const directory = mkdtempSync(join(tmpdir(), "bench-plan-"));
@@ -32,12 +32,11 @@ export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
     say(`${MANY} and ${FEW} files are there`);
     const [many, few] = [planning(db, "many"), planning(db, "few")];
     const pages = { many: [] as number[], few: [] as number[] };
-    // In turns of the smaller plan's length: each as it is when it has the database's cache to itself.
+    // Each turn is as long as the smaller plan, so that each plan has the database's cache to itself.
     while (!planSome(many, pages.many)) planSome(few, pages.few);
     const total = pages.many.reduce((sum, ms) => sum + ms, 0);
-    say(
-      `${pages.many.length} pages of ${median(pages.many).toFixed(1)} ms; the last hundred ${median(pages.many.slice(-100)).toFixed(1)} ms, of the few ${median(pages.few).toFixed(1)} ms`,
-    );
+    const [all, last, small] = [pages.many, pages.many.slice(-100), pages.few].map((ms) => median(ms).toFixed(1));
+    say(`${pages.many.length} pages of ${all} ms; the last hundred ${last} ms, of the few ${small} ms`);
     return [
       compared(
         "a page of the plan of 1,000,000 files, processor time",
@@ -55,7 +54,7 @@ export async function planPages({ say }: Pick<Bench, "say">): Promise<Row[]> {
 
 const TURN = 51;
 
-/** Plans some pages, notes how long each took, and says whether the plan is complete. */
+/** Plans up to `TURN` pages, records how long each took, and returns whether the plan is complete. */
 function planSome(page: ReturnType<typeof planning>, times: number[]): boolean {
   for (let pages = 0; pages < TURN; pages += 1) {
     const { ms, complete } = page();
@@ -65,7 +64,7 @@ function planSome(page: ReturnType<typeof planning>, times: number[]): boolean {
   return false;
 }
 
-/** Plans a page at each call, of a new run when the last one's plan is complete. */
+/** Returns a function that plans one page; it starts a new run when the last one's plan is complete. */
 function planning(db: Db, localRepoName: string): () => { ms: number; complete: boolean } {
   const object = { ...FILES, localRepoName };
   const open = () => openRun(db, object, [addCluster(db, `${localRepoName}-${(clusters += 1)}`)], Date.now());

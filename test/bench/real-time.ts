@@ -6,10 +6,10 @@ import { type Bench, fromHosted } from "./rig.ts";
 const TURNS = 20;
 const LOOK_MS = 10;
 const LONGEST_MS = 60_000;
-/** Uploads come one by one, now shortly after each other, now after a pause. */
+/** Pauses between the uploads, short and long. */
 const PAUSES_MS = [0, 300, 1_000, 2_500];
 
-/** From an upload's answer until the other instance has the file, by a REAL_TIME task. */
+/** Measures the time from an upload's answer until a REAL_TIME task has brought the file to the other instance. */
 export async function realTime({ product, other, target, say }: Bench): Promise<Row[]> {
   await product.hosted("bench", "real-time");
   const key = await product.run({
@@ -24,7 +24,7 @@ export async function realTime({ product, other, target, say }: Bench): Promise<
     await product.upload("bench", "real-time", path, randomBytes(1024));
     const begun = performance.now();
     while ((await other.download("bench", "real-time", path)) === null) {
-      if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not come`);
+      if (performance.now() - begun > LONGEST_MS) throw new Error(`${path} did not arrive`);
       await sleep(LOOK_MS);
     }
     all.push(performance.now() - begun);

@@ -11,7 +11,7 @@ import { openProduct, type Product, type RecordInfo, type TaskDraft } from "../r
 export type Bench = {
   /** How often each side does each piece of work. */
   times: number;
-  /** The instance that is measured, with a Temporal server of its own, and another one on the same server. */
+  /** The measured instance with its own Temporal server, and another one on the same server. */
   first: Instance;
   second: Instance;
   product: Product;
@@ -22,8 +22,7 @@ export type Bench = {
 };
 
 /**
- * A record is looked at again after this share of the time so far, so that looking neither costs much nor tells much
- * too late.
+ * A record is read again after this share of the elapsed time, so that reading costs little and detects the end early.
  */
 const LOOK_SHARE = 0.04;
 const STATED_AT_ONCE = 1_000;
@@ -50,7 +49,7 @@ export async function createRig(times: number, say: Bench["say"]): Promise<Bench
   return { times, first, second, product, other, target, say, end };
 }
 
-/** A hosted repository with these files, put there the fastest way there is. */
+/** Creates a hosted repository with these files in the fastest way available. */
 export async function hosted(
   { first, product }: Pick<Bench, "first" | "product">,
   name: string,
@@ -84,7 +83,7 @@ export async function hosted(
       group.map(({ content }) => content),
       hooks,
     );
-    if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be made`);
+    if (answers.some(({ result }) => result !== "made")) throw new Error(`the files of ${name} could not be created`);
   };
   let group: { path: string; content: Buffer }[] = [];
   let bytes = 0;
@@ -103,7 +102,7 @@ export async function hosted(
 
 export type Run = { key: string; ms: number; record: RecordInfo };
 
-/** Creates a task, which starts at once; the time is from that call until its record is seen closed. */
+/** Creates a task, which starts at once; `ms` is the time from that call until its record is seen closed. */
 export async function runTask(product: Product, draft: Omit<TaskDraft, "projectId">): Promise<Run> {
   const begun = performance.now();
   const key = await product.run({ projectId: PROJECT, ...draft });
@@ -112,7 +111,7 @@ export async function runTask(product: Product, draft: Omit<TaskDraft, "projectI
 
 const ASK_PAUSE_MS = 20;
 
-/** How long the API took each time to answer what a task is, asked again and again while `goesOn`. */
+/** Reads a task's info repeatedly while `goesOn` returns true; returns how many ms each answer took. */
 export async function askInfo(product: Product, key: string, goesOn: (asked: number) => boolean): Promise<number[]> {
   const all: number[] = [];
   while (goesOn(all.length)) {
@@ -124,7 +123,7 @@ export async function askInfo(product: Product, key: string, goesOn: (asked: num
   return all;
 }
 
-/** Runs a task again. */
+/** Executes an existing task and waits for the end of its run. */
 export async function runAgain(product: Product, key: string): Promise<Run> {
   const begun = performance.now();
   await product.execute(key);
@@ -147,7 +146,7 @@ export const fromHosted = (localRepoName: string, remoteRepoName: string = local
   { localRepoName, repoType: "GENERIC", remoteRepoName },
 ];
 
-/** The linked repository of that url as the task's object. */
+/** Creates a linked repository of the url and returns it as task objects. */
 export async function linked(product: Product, name: string, url: string): Promise<TaskDraft["objects"]> {
   await product.linked(PROJECT, name, url);
   return [{ localRepoName: name, repoType: "OCI" }];
@@ -157,12 +156,12 @@ let clusters = 0;
 export const registry = (product: Product, url: string): Promise<string> =>
   product.registry(`registry-${(clusters += 1)}`, url);
 
-/** Files of random bytes; the same content twice is sent once, so each has its own. */
+/** Generates files of random bytes; each has its own content, because equal contents are sent only once. */
 export function* randomFiles(count: number, size: number): Generator<{ path: string; content: Buffer }> {
   for (let at = 0; at < count; at += 1) yield { path: `/folder-${at % 50}/file-${at}.bin`, content: randomBytes(size) };
 }
 
-/** From now on `peaks` tells the most memory each process had (Linux: proc(5), clear_refs). */
+/** Starts to measure memory; `peaks` returns each process' peak since then in MiB (Linux: proc(5), clear_refs). */
 export function watchMemory({ first, second }: Pick<Bench, "first" | "second">): {
   peaks: () => Record<string, number | null>;
 } {
@@ -187,7 +186,7 @@ function forget(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
   } catch {
-    // Not Linux, or not allowed: the peak is then the one since its start, or unknown.
+    // Not Linux, or not allowed: the peak then covers the time since the process' start, or is unknown.
   }
 }
 

@@ -19,7 +19,7 @@ import { type Bench, createRig } from "./rig.ts";
 import { smallFiles } from "./small-files.ts";
 import { smallImages } from "./small-images.ts";
 
-/** `npm run bench [-- <row> …] [-- --times=5]`: our budgets, measured side by side with others' tools. */
+/** `npm run bench [-- <row> …] [-- --times=5]`: measures our budgets, side by side with other tools. */
 
 const ROWS: Record<string, (bench: Bench) => Promise<Row[]>> = {
   "one-file": oneFile,
@@ -54,7 +54,8 @@ const log = pino(
 await findBinary({ cliPath: temporalCliPath, cacheDir, proxy: { httpsProxy, httpProxy, noProxy }, log });
 
 console.log(
-  `${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, load ${loadavg()[0]?.toFixed(1)}; medians of ${times}, in turns`,
+  `${cpus().length} × ${cpus()[0]?.model}, ${platform()}, Node ${process.version}, ` +
+    `load ${loadavg()[0]?.toFixed(1)}; medians of ${times}, in turns`,
 );
 const bench = await createRig(times, (line) => console.log(`  ${line}`));
 process.once("SIGINT", () => void bench.end().then(() => process.exit(130)));

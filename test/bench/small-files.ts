@@ -14,8 +14,8 @@ const PEERS = [
 ];
 
 /**
- * 5,000 files of 4 KiB to another instance; the peer, as it comes and with more at once, sends as many to WebDAV, which
- * has no way to take many in one request.
+ * Measures a run of 5,000 files of 4 KiB to another instance; the peer sends as many to WebDAV, which takes one file in
+ * each request, with its defaults and with 16 transfers at once.
  */
 export async function smallFiles(bench: Bench): Promise<Row[]> {
   const { product, target, times, say } = bench;

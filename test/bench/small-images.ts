@@ -6,7 +6,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 
 const IMAGES = 200;
 
-/** 200 small images of one repository to an empty registry, and again with nothing to do. */
+/** Measures a run of 200 small images of one repository to an empty registry, and again with nothing to do. */
 export async function smallImages({ product, times, say }: Bench): Promise<Row[]> {
   const source = await startRegistry("docker-registry");
   if (!source.available) return [];

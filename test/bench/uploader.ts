@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { Agent, request } from "undici";
 
-/** Uploads files of 4 KiB to 4 MiB, 16 at once, until it is ended; tells its parent how many there are. */
+/** Uploads files of 4 KiB to 4 MiB, 16 at once, until it is killed; reports their number to its parent. */
 const [base = "", username = "", password = ""] = process.argv.slice(2);
 const headers = { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
 const SIZES = [4, 16, 64, 256, 1024, 4096].map((kibibytes) => kibibytes * 1024);

@@ -1,13 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cutInTurn } from "../../activities/control/cut-in-turn.ts";
 import { createListings } from "../../activities/control/listings.ts";
 import { createPaces, type Paces } from "../../activities/control/paces.ts";
 import { createTurns, type Turns } from "../../activities/control/turns.ts";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { openBatches } from "../../db/runs/cut-lanes.ts";
 import { type MustYield, takeReports } from "../../db/runs/outcomes.ts";
@@ -25,20 +22,19 @@ import {
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
-/** More than goes to the slots kept for small runs, and many batches. */
+/** More files than fit into the slots kept for small runs, and enough for many batches. */
 const MANY = 2_000;
 
 const time = { now: Date.parse("2030-01-01T00:00:00Z") };
-let directory: string;
 let db: Db;
 let paces: Paces;
 let turns: Turns;
 let woken: string[];
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "turns-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "few", "GENERIC");
   addFiles(
@@ -56,14 +52,11 @@ beforeEach(() => {
     now: () => time.now,
   });
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 type Run = { recordId: string; clusterId: string; cut: number; id: string };
 
-/** A run of all files to one cluster, planned; `pattern`: only those that match. */
+/** Opens and plans a run of all files to one cluster; `pattern`: only of the files that match. */
 function begin(clusterId: string, pattern?: string): Run {
   const object = pattern === undefined ? FILES : { ...FILES, pathConstraints: [{ path: pattern }] };
   const recordId = openRun(db, object, [clusterId], time.now);
@@ -80,7 +73,7 @@ const cut = (run: Run, most = 8) =>
     time.now,
   );
 
-/** Hands a batch in with nothing done, as a worker does whose time is over. */
+/** Returns a batch without any outcome, as a worker does when its time is over; returns how many artifacts are left. */
 function handIn(run: Run, number: number, interrupted = false): number {
   const batch = takeBatch(db, run.recordId, number, time.now, paces.isSlow);
   if (batch.kind !== "batch") throw new Error(JSON.stringify(batch));
@@ -100,8 +93,8 @@ const open = (clusterId: string, lane = "SHARED") =>
     .filter((row) => row.clusterId === clusterId && row.lane === lane)
     .reduce((sum, { n }) => sum + n, 0);
 
-describe("an end's batches", () => {
-  test("are capped over all runs, and a run that waits is woken when one ends", () => {
+describe("the open batches of a cluster", () => {
+  test("a cluster's batches are capped over all runs, and a waiting run is woken when one ends", () => {
     const clusterId = addCluster(db, "busy");
     const [first, second, third] = [begin(clusterId), begin(clusterId), begin(clusterId)];
     const begun = cut(first);
@@ -116,7 +109,7 @@ describe("an end's batches", () => {
     expect(open(clusterId)).toBe(MOST_OPEN);
   });
 
-  test("are few when it is slow, those of all slow ends together leave room, and a quick one is not touched by that", () => {
+  test("slow clusters get few batches each and only a share of all slots, and a quick one gets its own", () => {
     const slow = Array.from({ length: 40 }, (_, at) => addCluster(db, `slow-${at}`));
     for (const end of slow) paces.note(end, SLOW_MS);
     for (const end of slow) cut(begin(end));
@@ -125,7 +118,7 @@ describe("an end's batches", () => {
     expect(cut(begin(addCluster(db, "quick"))).batches).toHaveLength(8);
   });
 
-  test("beyond what it may have give their slots back when it becomes slow, and those within go on", () => {
+  test("a cluster that becomes slow gives back the batches beyond its new limit, and the others go on", () => {
     const clusterId = addCluster(db, "turning");
     const runs = [begin(clusterId), begin(clusterId)];
     const taken = runs.flatMap((run) =>
@@ -139,7 +132,7 @@ describe("an end's batches", () => {
     expect(told).toHaveLength(MOST_OPEN - MOST_OPEN_SLOW);
   });
 
-  test("that a worker holds far beyond its time make the end slow", () => {
+  test("a cluster counts as slow when workers hold its batches far beyond their time", () => {
     const clusterId = addCluster(db, "stuck");
     const [first, second] = [begin(clusterId), begin(clusterId)];
     for (const { number } of cut(first).batches) takeBatch(db, first.recordId, number, time.now);
@@ -147,7 +140,7 @@ describe("an end's batches", () => {
     expect(cut(second)).toMatchObject({ batches: [], left: true });
   });
 
-  test("go to clusters in turn when all slots are spoken for", () => {
+  test("clusters get batches in turn when all slots are taken", () => {
     const clusters = Array.from({ length: 12 }, (_, at) => addCluster(db, `cluster-${at}`));
     const runs = clusters.map((clusterId) => [begin(clusterId), begin(clusterId)]).flat();
     const cuts = runs.map((run) => ({ run, ...cut(run) }));
@@ -160,8 +153,8 @@ describe("an end's batches", () => {
   });
 });
 
-describe("small batches", () => {
-  test("have slots of their own, also beside a run that has all that its cluster may have", () => {
+describe("the batches of small runs", () => {
+  test("a small batch gets its own slot also when its cluster has all its shared batches open", () => {
     const clusterId = addCluster(db, "busy");
     paces.note(clusterId, 20);
     cut(begin(clusterId));
@@ -170,7 +163,7 @@ describe("small batches", () => {
     expect(cut(begin(clusterId, "/file-1"))).toMatchObject({ batches: [{ lane: "QUICK" }], left: false });
   });
 
-  test("of one end are few at once, of one that nothing is known of there is one, and of a slow one none", () => {
+  test("a quick cluster gets a few small batches at once, an unknown one gets one, and a slow one none", () => {
     const [quick, unknown, slow] = [addCluster(db, "quick"), addCluster(db, "unknown"), addCluster(db, "slow")];
     paces.note(quick, 20);
     paces.note(slow, SLOW_MS);
@@ -180,7 +173,7 @@ describe("small batches", () => {
     expect(open(slow)).toBe(MOST_OPEN_SLOW);
   });
 
-  test("are handed back by their end's becoming slow, before and after a worker has taken them, and go on among the others", () => {
+  test("small batches of a cluster that becomes slow are handed back and go on in the shared slots", () => {
     const clusterId = addCluster(db, "turning");
     paces.note(clusterId, 20);
     const [early, late] = [begin(clusterId, "/file-1"), begin(clusterId, "/file-2")];
@@ -206,8 +199,8 @@ describe("small batches", () => {
   });
 });
 
-describe("what a batch had no time for", () => {
-  test("is due at once, once, and without a try having been spent on it", () => {
+describe("artifacts that a batch had no time for", () => {
+  test("artifacts that a batch had no time for are due at once, once, and keep their tries", () => {
     const clusterId = addCluster(db, "target");
     const run = begin(clusterId);
     const [first, ...others] = cut(run).batches;
@@ -231,7 +224,7 @@ describe("what a batch had no time for", () => {
     expect(others).toHaveLength(7);
   });
 
-  test("may be at the target when its batch was broken off, and its next taker hears of that", () => {
+  test("the next worker of an interrupted batch learns that its artifacts may be at the target", () => {
     const run = begin(addCluster(db, "target"));
     const [first] = cut(run, 1).batches;
     handIn(run, first?.number ?? 0, true);
@@ -240,7 +233,7 @@ describe("what a batch had no time for", () => {
   });
 });
 
-test("slow linked repositories are listed few at a time, quick ones as many as there are", () => {
+test("slow linked repositories are listed few at a time, and quick ones all at once", () => {
   const listings = createListings(
     paces,
     () => 2,

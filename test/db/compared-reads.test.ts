@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** A run of a task with that setting, made through the API. */
+/** Opens a run of a task that is created through the API with this setting. */
 async function run(setting: object = {}, name = "compared"): Promise<{ key: string; recordId: string }> {
   const body = {
     name,
@@ -42,7 +42,7 @@ async function run(setting: object = {}, name = "compared"): Promise<{ key: stri
   return { key, recordId: addRecord(api.db, key, time) };
 }
 
-/** A run of the one file /a, planned. */
+/** Opens and plans a run of the one file /a. */
 async function planned(): Promise<string> {
   addFiles(api.db, ["/a"], time);
   const { recordId } = await run();
@@ -50,7 +50,7 @@ async function planned(): Promise<string> {
   return recordId;
 }
 
-/** The next batch of /a reports that outcome, as often as it is said. */
+/** Cuts and takes the next batch of /a and reports the outcome, `times` times. */
 function attempt(
   recordId: string,
   cut: number,
@@ -90,8 +90,8 @@ const bytesRead = async (recordId: string) =>
   ((await api.call("GET", `/replication/api/task/record/${recordId}`)).data as { record: { bytesRead: number } }).record
     .bytesRead;
 
-describe("how an artifact was compared and verified", () => {
-  test("is answered with its detail as the worker reported it", async () => {
+describe("the comparison and verification of an artifact", () => {
+  test("a detail shows how its artifact was compared and verified, as the worker reported it", async () => {
     const recordId = await planned();
     attempt(recordId, 1, {
       result: { kind: "replaced" },
@@ -112,14 +112,14 @@ describe("how an artifact was compared and verified", () => {
     expect(page.records).toMatchObject([{ compared: "SIZE", verified: "READ_BACK" }]);
   });
 
-  test("is unknown of what says nothing of it, as older workers do", async () => {
+  test("a detail has no comparison and verification when an older worker reports none", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: SENT });
     expect(await detail(recordId)).toMatchObject({ status: "SUCCESS", compared: null, verified: null, note: null });
     expect(await bytesRead(recordId)).toBe(0);
   });
 
-  test("is that of the last attempt, and the bytes read are those of all, each said once or twice", async () => {
+  test("a detail shows the last attempt's verification, and a record counts all attempts' bytes read", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: AGAIN, compared: "READ", bytesRead: 300 }, 2);
     expect(await bytesRead(recordId)).toBe(300);
@@ -129,7 +129,7 @@ describe("how an artifact was compared and verified", () => {
     expect(await bytesRead(recordId)).toBe(320);
   });
 
-  test("shows in the numbers as bytes read at the target, while the run goes on and after it", async () => {
+  test("the numbers count bytes read at the target, during the run and after it", async () => {
     const recordId = await planned();
     attempt(recordId, 1, { result: SENT, bytesRead: 25 });
     const checked = async () => {
@@ -144,11 +144,11 @@ describe("how an artifact was compared and verified", () => {
   });
 });
 
-describe("reading at a cluster to compare", () => {
+describe("permission to read at a cluster to compare", () => {
   const grant = (recordId: string, bytes: number, at = clusterId) =>
     grantCompareRead(api.db, { recordId, clusterId: at, bytes });
 
-  test("is granted under AUTO as long as all of it stays within the limit of run and cluster", async () => {
+  test("a compare read is allowed under AUTO within the limit of its run and cluster", async () => {
     const { recordId } = await run({ compareReadLimit: 100 });
     expect([grant(recordId, 60), grant(recordId, 41), grant(recordId, 40), grant(recordId, 1)]).toEqual([
       true,
@@ -160,7 +160,7 @@ describe("reading at a cluster to compare", () => {
     expect(grant((await run({ compareReadLimit: 100 }, "another")).recordId, 100)).toBe(true);
   });
 
-  test("is granted without limit under READ, and never under SIZE or for a run that is gone", async () => {
+  test("a compare read is always allowed under READ, and never under SIZE or for a deleted run", async () => {
     const { recordId } = await run({ compare: "READ", compareReadLimit: 1 });
     expect(grant(recordId, 1_000)).toBe(true);
     expect(grant((await run({ compare: "SIZE" }, "by size")).recordId, 1)).toBe(false);

@@ -30,8 +30,8 @@ function follow(...options: Parameters<typeof createFollowed>): Followed {
 
 const SECOND = 1_000;
 
-describe("a task", () => {
-  test("that is disabled stands still; enabled, it goes on from there", () => {
+describe("the cursors of a REAL_TIME task", () => {
+  test("a disabled task stands still, and goes on from there once it is enabled", () => {
     const { upload, toggle, begin, drain, planned } = follow();
     toggle(false);
     upload("/a");
@@ -40,7 +40,7 @@ describe("a task", () => {
     expect(planned(drain().recordId)).toEqual(["/a"]);
   });
 
-  test("that is stopped keeps what was not sent for the next drain, after a while", async () => {
+  test("a stopped task keeps unsent uploads for the next drain, which begins after 5 s", async () => {
     const { upload, drain, close, begin, db, time, planned } = follow();
     upload("/a");
     const { recordId } = drain();
@@ -51,7 +51,7 @@ describe("a task", () => {
     expect(planned(drain().recordId)).toEqual(["/a"]);
   });
 
-  test("forgets the cluster that leaves it, in the middle of a drain too", async () => {
+  test("a task forgets a cluster that is removed from it, also during a drain", async () => {
     const { upload, drain, send, close, update, cursor, clusterIds, exhaust, waiting, begin } = follow({ clusters: 2 });
     const [leaving = "", staying = ""] = clusterIds;
     upload("/a");
@@ -64,7 +64,7 @@ describe("a task", () => {
     expect([begin(leaving), waiting()]).toEqual([{ kind: "gone" }, ["/a 1"]]);
   });
 
-  test("that is deleted leaves no file waiting", async () => {
+  test("a deleted task leaves no waiting file", async () => {
     const { upload, exhaust, db, taskKey, waiting, begin } = follow();
     upload("/a");
     await exhaust(() => LATER);
@@ -72,7 +72,7 @@ describe("a task", () => {
     expect([waiting(), begin()]).toEqual([[], { kind: "gone" }]);
   });
 
-  test("shows the drain that began last, whichever ends last", async () => {
+  test("a task shows the status of the drain that began last, also when another one ends later", async () => {
     const { upload, drain, send, close, clusterIds, time, db } = follow({ clusters: 2 });
     const [one = "", two = ""] = clusterIds;
     upload("/a");
@@ -95,7 +95,7 @@ describe("a task", () => {
 describe("the event log", () => {
   const events = (db: Followed["db"]) => db.select().from(event).all().length;
 
-  test("loses what every cursor has passed, and keeps the rest", async () => {
+  test("the event log loses the events that every cursor has passed, and keeps the rest", async () => {
     const { upload, run, db, clusterIds } = follow({ clusters: 2 });
     upload("/a", "/b");
     await run(() => SENT, clusterIds[0]);
@@ -105,7 +105,7 @@ describe("the event log", () => {
     expect([deletePassedEvents(db), events(db)]).toEqual([2, 1]);
   });
 
-  test("does not grow for tasks that other repositories' uploads do not concern", async () => {
+  test("the event log does not keep uploads that concern no task", async () => {
     const { uploadAll, db, cursor } = follow();
     uploadAll([["/a", "a"]], "more");
     await forwardCursors(db, 1_000_000);
@@ -113,7 +113,7 @@ describe("the event log", () => {
     expect([deletePassedEvents(db), events(db)]).toEqual([1, 0]);
   });
 
-  test("is too long for a cursor: a full plan of the task takes its place, and nothing is lost", async () => {
+  test("a cursor that is too far behind is replaced by a full plan, and nothing is lost", async () => {
     const { upload, uploadAll, remove, drain, db, cursor, time, planned, send, close, begin, exhaust } = follow({
       objects: [paths("/a", "/b", "/nothing", "/f")],
     });
@@ -137,7 +137,7 @@ describe("the event log", () => {
     expect(begin()).toMatchObject({ kind: "drain" });
   });
 
-  test("is caught up with anew when the cluster was away for that, too", async () => {
+  test("a full plan that a cluster could not receive is made again", async () => {
     const { upload, db, cursor, time, drain, exhaust } = follow();
     upload("/a", "/b");
     await forwardCursors(db, 1);
@@ -151,7 +151,7 @@ describe("the event log", () => {
 });
 
 describe("the bell", () => {
-  test("rings for the clusters of enabled tasks that mean what was uploaded, unless they wait after a failure", async () => {
+  test("the bell rings for clusters of enabled tasks that an upload concerns, unless they wait", async () => {
     const { upload, uploadAll, db, time, taskKey, clusterIds, toggle, exhaust } = follow({
       objects: [paths("/wanted")],
       clusters: 2,
@@ -174,7 +174,7 @@ describe("the bell", () => {
     expect(db.select().from(task).where(eq(task.key, taskKey)).get()?.enabled).toBe(false);
   });
 
-  test("rings in a sweep for what was missed and what is due, apart from what goes on", async () => {
+  test("a sweep rings for missed uploads and due retries, and lists drains that go on separately", async () => {
     const { upload, db, time, exhaust, clusterIds, run, drain } = follow({ clusters: 3 });
     const [one = "", two = "", three = ""] = clusterIds;
     const due = async () => (await listDue(db, time.now)).due.map(({ clusterId }) => clusterId).toSorted();
@@ -196,7 +196,7 @@ describe("the bell", () => {
   });
 });
 
-test("a cluster that is found healthy again need not wait, one that is healthy all the time does", async () => {
+test("a cluster that becomes healthy again is due at once, and one that stayed healthy waits", async () => {
   const { upload, exhaust, db, time, clusterId } = follow();
   upload("/a");
   await exhaust(() => UNREACHABLE);
@@ -212,7 +212,7 @@ test("a cluster that is found healthy again need not wait, one that is healthy a
   expect((await listDue(db, time.now)).due).toMatchObject([{ clusterId }]);
 });
 
-test("files that wait are found by their time, and given back when their drain is over", async () => {
+test("a waiting file is taken by a drain when it is due, and returned when the drain breaks off", async () => {
   const { upload, exhaust, drain, db, time, close } = follow();
   upload("/a");
   await exhaust(() => LATER);

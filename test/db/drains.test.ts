@@ -2,17 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { newestEvent } from "../../db/pending/cursors.ts";
 import { runTargets } from "../../db/runs/targets.ts";
 import { task } from "../../db/schema/tasks.ts";
-import {
-  BROKEN,
-  CONFLICT,
-  createFollowed,
-  FILES,
-  type Followed,
-  LATER,
-  paths,
-  SENT,
-  UNREACHABLE,
-} from "../rigs/db/drain-fixture.ts";
+import { createFollowed, FILES, type Followed, LATER, paths, SENT } from "../rigs/db/drain-fixture.ts";
 
 const opened: Followed[] = [];
 afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
@@ -26,8 +16,8 @@ function follow(...options: Parameters<typeof createFollowed>): Followed {
 const IDLE = { kind: "idle", wait: null };
 const SECOND = 1_000;
 
-describe("what a drain takes", () => {
-  test("is what was uploaded since the cluster joined the task, each path once, as it is now", () => {
+describe("the files of a drain", () => {
+  test("a drain sends each path uploaded since its cluster joined the task once, with its present content", () => {
     const { uploadAll, upload, update, clusterIds, drain, take, planned } = follow();
     upload("/old");
     update([FILES], []);
@@ -48,7 +38,7 @@ describe("what a drain takes", () => {
     ]);
   });
 
-  test("is what the object's paths mean: files, folders, and * in the last segment", () => {
+  test("a drain sends the files that match the object's paths: files, folders, and * in the last segment", () => {
     const { upload, drain, planned } = follow({ objects: [paths("/one.txt", "/folder", "/logs/*.gz")] });
     upload(
       "/one.txt",
@@ -63,7 +53,7 @@ describe("what a drain takes", () => {
     expect(planned(drain().recordId)).toEqual(["/one.txt", "/folder/a", "/folder/deep/b", "/logs/x.gz"]);
   });
 
-  test("is nothing where uploads mean nothing to the task, and they are passed", () => {
+  test("a drain has nothing to do for uploads that do not match the task, and passes them", () => {
     const { upload, uploadAll, begin, cursor, db } = follow({ objects: [paths("/wanted")] });
     upload("/other");
     uploadAll([["/wanted", "in another repository"]], "more");
@@ -71,7 +61,7 @@ describe("what a drain takes", () => {
     expect(cursor()?.position).toBe(newestEvent(db));
   });
 
-  test("leaves out what was deleted, before and after it was planned", async () => {
+  test("a drain leaves out files that were deleted before or after they were planned", async () => {
     const { upload, remove, drain, planned, send, close, overview, begin, db } = follow();
     upload("/a", "/b", "/c");
     await remove("/a");
@@ -85,7 +75,7 @@ describe("what a drain takes", () => {
     expect(db.select().from(task).get()).toMatchObject({ executionTimes: 1, lastExecutionStatus: "SUCCESS" });
   });
 
-  test("ends as nothing to do for a file that was deleted while it waited to be tried again", async () => {
+  test("a file that is deleted while it waits to be tried again counts as skipped", async () => {
     const { upload, remove, drain, send, close, time, overview } = follow();
     upload("/a");
     const { recordId } = drain();
@@ -97,7 +87,7 @@ describe("what a drain takes", () => {
     expect(overview(recordId)).toMatchObject({ planned: 1, success: 1, skip: 1, failed: 0 });
   });
 
-  test("is bounded: 1,000 in one transaction, 10,000 in one drain, the rest in the next", async () => {
+  test("a drain plans 1,000 files in one transaction, 10,000 in all, and leaves the rest to the next", async () => {
     const { uploadAll, drain, grow, planned, send, close } = follow();
     const files = Array.from({ length: 12_000 }, (_, at): [string, string] => [`/f${at}`, "x"]);
     for (let at = 0; at < files.length; at += 1_000) uploadAll(files.slice(at, at + 1_000));
@@ -111,14 +101,14 @@ describe("what a drain takes", () => {
     expect(planned(drain().recordId)[0]).toBe("/f10000");
   });
 
-  test("is answered again while it goes on", () => {
+  test("a drain that goes on is returned again when it is asked for", () => {
     const { upload, drain } = follow();
     upload("/a");
     const { recordId } = drain();
     expect(drain()).toMatchObject({ recordId, targets: null, plan: false });
   });
 
-  test("cannot be sent to such a cluster: the record says so, and the uploads are passed", async () => {
+  test("a drain to a cluster that cannot receive files fails with that reason and passes the uploads", async () => {
     const { upload, begin, close, db } = follow({ type: "REMOTE" });
     upload("/a");
     const step = begin();
@@ -134,8 +124,8 @@ describe("what a drain takes", () => {
   });
 });
 
-describe("what happens while a drain goes on", () => {
-  test("is taken in: new files, and new contents of what has ended", async () => {
+describe("uploads during a drain", () => {
+  test("a drain also sends new files, and new contents of files that it has sent", async () => {
     const { upload, uploadAll, drain, grow, send, take, close, overview, begin } = follow({
       objects: [FILES, { ...FILES, localRepoName: "more" }],
     });
@@ -156,7 +146,7 @@ describe("what happens while a drain goes on", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("waits for the next drain where the file is just being sent: an older content is never the last", async () => {
+  test("a new content of a file that is being sent waits for the next drain, so that it arrives last", async () => {
     const { uploadAll, drain, grow, take, close, waiting } = follow();
     uploadAll([["/a", "one"]]);
     const { recordId } = drain();
@@ -170,7 +160,7 @@ describe("what happens while a drain goes on", () => {
     expect(take(next.recordId)[0]?.artifacts).toMatchObject([{ name: "/a", size: 6 }]);
   });
 
-  test("is left to the next drain once the task was changed or disabled", () => {
+  test("uploads after a change of their task are left to the next drain", () => {
     const { upload, drain, grow, update, toggle, time } = follow();
     upload("/a");
     const { recordId } = drain();
@@ -180,166 +170,5 @@ describe("what happens while a drain goes on", () => {
     expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
     toggle(false);
     expect(grow(recordId)).toEqual({ targets: [], more: false, full: true });
-  });
-});
-
-describe("a file that fails", () => {
-  test("for good is recorded and passed", async () => {
-    const { upload, run, begin, details } = follow();
-    upload("/a", "/b");
-    const { recordId, closed } = await run((path) => (path === "/a" ? BROKEN : SENT));
-    expect(closed).toMatchObject({ status: "FAILED", success: 1, failed: 1 });
-    expect(details(recordId)).toMatchObject([
-      { artifactName: "/a", status: "FAILED", errorReason: "refused" },
-      { artifactName: "/b", status: "SUCCESS" },
-    ]);
-    expect(begin()).toEqual(IDLE);
-  });
-
-  test("for 60 s waits for a later drain, and the cursor moves on", async () => {
-    const { upload, exhaust, run, begin, waiting, time, cursor, db, planned, drain } = follow();
-    upload("/a", "/b");
-    const { closed } = await exhaust((path) => (path === "/a" ? LATER : SENT));
-    expect(closed).toMatchObject({
-      status: "FAILED",
-      success: 1,
-      failed: 1,
-      errorReason: expect.stringContaining("tried for 60 s"),
-    });
-    expect(cursor()?.position).toBe(newestEvent(db));
-    expect(waiting()).toEqual(["/a 1"]);
-    const step = begin();
-    expect(step).toMatchObject({ kind: "idle", wait: expect.any(Number) });
-    expect(step.kind === "idle" && step.wait).toBeLessThanOrEqual(5 * SECOND);
-    upload("/c");
-    expect((await run()).closed).toMatchObject({ status: "SUCCESS", planned: 1 });
-    time.now += 5 * SECOND;
-    const { recordId } = drain();
-    expect(planned(recordId)).toEqual(["/a"]);
-  });
-
-  test("again and again is tried after 5 s, 10 s, 20 s, at most 5 min, until it is taken", async () => {
-    const { upload, exhaust, run, begin, waiting, time } = follow();
-    upload("/a");
-    const waits: number[] = [];
-    await exhaust(() => LATER);
-    for (let round = 0; round < 8; round += 1) {
-      const due = begin();
-      const wait = due.kind === "idle" ? (due.wait ?? 0) : 0;
-      waits.push(Math.round(wait / SECOND));
-      time.now += wait;
-      if (round < 7) await exhaust(() => LATER);
-    }
-    expect(waits.map((wait, at) => Math.abs(wait - Math.min(5 * 2 ** at, 300)) <= 1)).toEqual(waits.map(() => true));
-    expect((await run()).closed).toMatchObject({ status: "SUCCESS", planned: 1 });
-    expect(waiting()).toEqual([]);
-    expect(begin()).toEqual(IDLE);
-  });
-
-  test("and is changed meanwhile is tried at once", async () => {
-    const { upload, exhaust, run, begin } = follow();
-    upload("/a");
-    await exhaust(() => LATER);
-    upload("/a");
-    expect((await run()).closed).toMatchObject({ status: "SUCCESS", planned: 1 });
-    expect(begin()).toMatchObject({ kind: "idle", wait: expect.any(Number) });
-  });
-
-  test("and is deleted or meant no more need not wait", async () => {
-    const { upload, exhaust, begin, remove, update, waiting, time } = follow();
-    upload("/a", "/b");
-    await exhaust(() => LATER);
-    expect(waiting()).toEqual(["/a 1", "/b 1"]);
-    await remove("/a");
-    update([paths("/c")]);
-    time.now += 5 * SECOND;
-    expect(begin()).toEqual(IDLE);
-    expect(waiting()).toEqual([]);
-  });
-
-  test.each([
-    ["with errorStrategy FAST_FAIL", { errorStrategy: "FAST_FAIL" } as const, BROKEN],
-    ["as a conflict with conflictStrategy FAST_FAIL", { conflictStrategy: "FAST_FAIL" } as const, CONFLICT],
-  ])("%s ends the drain; it is passed, and the others go with the next", async (_, setting, failure) => {
-    const { uploadAll, drain, take, close, begin, send, planned } = follow({ setting });
-    uploadAll(Array.from({ length: 60 }, (_value, at) => [`/f${String(at).padStart(2, "0")}`, "x"] as const));
-    const { recordId } = drain();
-    const [first] = take(recordId);
-    first?.report((path) => (path === "/f10" ? failure : SENT));
-    expect(await close(recordId)).toMatchObject({
-      status: "FAILED",
-      errorReason: expect.stringContaining("stopped at the first failure (FAST_FAIL): /f10"),
-    });
-    const next = drain();
-    expect(planned(next.recordId)).not.toContain("/f10");
-    expect(planned(next.recordId)).toContain("/f59");
-    while (send(next.recordId).length > 0);
-    expect(await close(next.recordId)).toMatchObject({ status: "SUCCESS", failed: 0 });
-    expect(begin()).toEqual(IDLE);
-  });
-});
-
-describe("a cluster that is away", () => {
-  test("for 60 s ends the drain; its uploads stay and are tried after 5 s, 10 s, 20 s, at most 5 min", async () => {
-    const { upload, exhaust, run, begin, cursor, time, waiting, planned, drain } = follow();
-    upload("/a", "/b");
-    const before = cursor()?.position;
-    const waits: number[] = [];
-    for (let round = 0; round < 8; round += 1) {
-      const { closed } = await exhaust(() => UNREACHABLE);
-      expect(closed).toMatchObject({
-        status: "FAILED",
-        errorReason: expect.stringMatching(/^the cluster took nothing for 60 s: connection refused/),
-      });
-      const step = begin();
-      const wait = step.kind === "idle" ? (step.wait ?? 0) : 0;
-      waits.push(wait / SECOND);
-      time.now += wait;
-    }
-    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 300, 300]);
-    expect(cursor()?.position).toBe(before);
-    expect(waiting()).toEqual([]);
-    upload("/c");
-    expect((await run()).closed).toMatchObject({ status: "SUCCESS", planned: 3 });
-    expect(cursor()).toMatchObject({ failures: 0, notBefore: null });
-    upload("/d");
-    expect(planned(drain().recordId)).toEqual(["/d"]);
-  });
-
-  test("ends the drain within the 60 s, however many files there are", async () => {
-    const { uploadAll, drain, take, time, close } = follow();
-    uploadAll(Array.from({ length: 1_000 }, (_, at) => [`/f${at}`, "x"] as const));
-    const { recordId } = drain();
-    const begun = time.now;
-    let stop: string | null = null;
-    for (; stop === null; time.now += 10 * SECOND) {
-      for (const { report } of take(recordId).slice(0, 1)) stop ??= report(() => UNREACHABLE);
-    }
-    expect(time.now - begun).toBeLessThanOrEqual(90 * SECOND);
-    expect(await close(recordId)).toMatchObject({ status: "FAILED", errorReason: stop });
-  });
-
-  test("holds up no other", async () => {
-    const { upload, exhaust, run, begin, cursor, db, clusterIds } = follow({ clusters: 2 });
-    const [down = "", up = ""] = clusterIds;
-    upload("/a");
-    await exhaust(() => UNREACHABLE, down);
-    expect((await run(() => SENT, up)).closed).toMatchObject({ status: "SUCCESS", success: 1 });
-    expect(begin(up)).toEqual(IDLE);
-    expect([cursor(up)?.position, cursor(down)?.position]).toEqual([newestEvent(db), 0]);
-  });
-
-  test("for some files only, while it takes others, is not away", async () => {
-    const { upload, drain, send, time, close, waiting, begin } = follow();
-    upload("/a");
-    const { recordId } = drain();
-    for (const end = time.now + 61 * SECOND; time.now < end; time.now += SECOND) {
-      upload(`/n${time.now}`);
-      opened[0]?.grow(recordId);
-      send(recordId, (path) => (path === "/a" ? UNREACHABLE : SENT));
-    }
-    expect(await close(recordId)).toMatchObject({ status: "FAILED", failed: 1 });
-    expect(waiting()).toEqual(["/a 1"]);
-    expect(begin()).toMatchObject({ kind: "idle" });
   });
 });

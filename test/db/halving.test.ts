@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -14,19 +11,19 @@ import { noParts } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const RUNNING = { sizePlanned: true, size: 0, startTime: NOW, bytesSent: 0, uploads: [] };
 const KILLER = "/file-13";
+const DEATH = "the batch's own process ended with SIGKILL";
 
-let directory: string;
 let db: Db;
 let recordId: string;
 let clusterId: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "halving-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addFiles(
     db,
@@ -37,10 +34,7 @@ beforeEach(() => {
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const cut = (number: number) =>
   cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 1 }, NOW).batches[0]?.number ?? 0;
@@ -51,7 +45,7 @@ function take(number: number) {
   return batch;
 }
 
-/** A process that sends all of a batch, but dies when the killer is among it; answers whether it lived. */
+/** Plays a process that sends a whole batch, but dies if the killer is in it; returns whether it survived. */
 function send(number: number): boolean {
   const { artifacts, lease } = take(number);
   if (artifacts.some(({ name }) => name === KILLER)) return false;
@@ -68,7 +62,7 @@ function send(number: number): boolean {
 
 function sendAlone(number: number): number {
   if (send(number)) return 0;
-  const split = splitBatch(db, recordId, number, "the batch's own process ended with SIGKILL", NOW);
+  const split = splitBatch(db, recordId, number, DEATH, NOW);
   expect(splitBatch(db, recordId, number, "asked twice", NOW)).toEqual(
     split.kind === "halves" ? split : { kind: "failed", counts: { total: 0, again: 0, failed: 0 } },
   );
@@ -77,18 +71,18 @@ function sendAlone(number: number): number {
 
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).all();
 
-test("of a batch over which processes die, halving fails the one artifact that kills them, and sends all others", () => {
+test("halving a batch that kills processes fails the one artifact that kills them, and sends all others", () => {
   const number = cut(1);
   expect(send(number)).toBe(false);
   isolateBatch(db, recordId, number);
   expect(sendAlone(number)).toBe(1);
   expect(rows().filter(({ status }) => status === "SUCCESS")).toHaveLength(19);
   expect(rows().filter(({ status }) => status === "FAILED")).toMatchObject([
-    { artifactName: KILLER, errorReason: "the batch's own process ended with SIGKILL" },
+    { artifactName: KILLER, errorReason: DEATH },
   ]);
 });
 
-test("the same holds for what waits to be tried again, which keeps what is known of it", () => {
+test("halving a batch of artifacts that are tried again keeps their unfinished uploads", () => {
   const number = cut(1);
   const { artifacts, lease } = take(number);
   const again = {
@@ -125,7 +119,7 @@ test("the same holds for what waits to be tried again, which keeps what is known
   );
 });
 
-test("what a dead process may have sent is known to whoever takes a half", () => {
+test("the worker of a half learns that its artifacts may have been sent before", () => {
   const number = cut(1);
   take(number);
   take(number);

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -13,28 +10,24 @@ import { noParts, type ArtifactResult } from "../../domain/outcome.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const WINDOW = 60_000;
 
-let directory: string;
 let db: Db;
 let recordId: string;
 let clusterId: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "leases-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addFiles(db, ["/a", "/b"], NOW);
   clusterId = addCluster(db, "target");
   recordId = openRun(db, FILES, [clusterId], NOW);
   while (!planHostedPage(db, recordId, 0, { ...FILES, projectId: "p" }, NOW));
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const cut = (number: number, now = NOW) =>
   cutBatches(db, { recordId, object: 0, clusterId, cut: number, most: 4 }, now);
@@ -68,7 +61,7 @@ const again = (more: object = {}): ArtifactResult => ({
 });
 const rows = () => db.select().from(detail).where(eq(detail.recordId, recordId)).orderBy(detail.seq).all();
 
-test("a batch that was handed to another takes nothing more from the one that had it before, who is told to stop", () => {
+test("a batch that was handed to another worker refuses reports of the previous one and stops it", () => {
   cut(1);
   const first = take();
   const second = take();
@@ -78,7 +71,7 @@ test("a batch that was handed to another takes nothing more from the one that ha
   expect(rows()).toMatchObject([{ seq: 1, status: "SUCCESS" }]);
 });
 
-test("whoever takes a batch again gets only what has no outcome, and hears what had begun", () => {
+test("a worker that takes a batch again gets only artifacts without outcome, and which of them had begun", () => {
   cut(1);
   const { lease, artifacts } = take();
   expect(artifacts).toMatchObject([
@@ -90,7 +83,7 @@ test("whoever takes a batch again gets only what has no outcome, and hears what 
   expect(take().artifacts).toMatchObject([{ name: "/b", begun: true }]);
 });
 
-test("an outcome stays, whatever is told later; a try told twice counts once", () => {
+test("a recorded outcome stays, and a try that is reported twice counts once", () => {
   cut(1);
   const { lease } = take();
   tell(1, lease, 1, { kind: "sent" });
@@ -103,7 +96,7 @@ test("an outcome stays, whatever is told later; a try told twice counts once", (
   ]);
 });
 
-test("what was not tried keeps its tries, comes sooner, and goes before what was", () => {
+test("an untried artifact keeps its tries, is due sooner, and comes before tried ones", () => {
   cut(1);
   const { lease } = take();
   tell(1, lease, 1, again());
@@ -117,7 +110,7 @@ test("what was not tried keeps its tries, comes sooner, and goes before what was
   expect(take(2).artifacts.map(({ name }) => name)).toEqual(["/b", "/a"]);
 });
 
-test("the same cut asked again answers the same batches, and tells of those that were cut later", () => {
+test("a cut that is repeated returns the same batches, and says that others were cut later", () => {
   const before = cut(1);
   const { lease } = take();
   tell(1, lease, 1, again());

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { findRecord } from "../../db/records/records.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
@@ -17,25 +14,21 @@ import type { ListedArtifact } from "../../domain/worker-messages.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
-let directory: string;
 let db: Db;
 let clusterId: string;
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "listed-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "hub", "DOCKER", "REMOTE");
   addRepository(db, "p", "files", "GENERIC");
   clusterId = addCluster(db, "one", "REMOTE");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const HUB: TaskObject = { ...FILES, localRepoName: "hub", repoType: "DOCKER" };
 const image = (at: number, more: Partial<ListedArtifact> = {}): ListedArtifact => ({
@@ -57,7 +50,7 @@ function listed(artifacts: ListedArtifact[], clusters = [clusterId]): string {
   return recordId;
 }
 
-/** Sizes of the batches that are cut at once, in artifacts. */
+/** Cuts all batches at once; `counts`: artifacts in each. */
 function cutAll(recordId: string, quick = 0): { counts: number[]; lanes: (string | undefined)[]; numbers: number[] } {
   const { batches } = cutBatches(db, { recordId, object: 0, clusterId, cut: 1, most: 50 }, NOW, { shared: 50, quick });
   const counts = batches.map(({ number }) => {
@@ -74,8 +67,8 @@ function batchOf(recordId: string) {
   return batch;
 }
 
-describe("a listing that tells sizes and digests", () => {
-  test("makes a plan whose bytes are known before the first is sent, at every cluster", () => {
+describe("a plan from a listing with sizes and digests", () => {
+  test("a listing with sizes makes the bytes of the plan known before anything is sent, for every cluster", () => {
     const other = addCluster(db, "two", "REMOTE");
     const recordId = listed(
       [image(1, { size: 100, digest: "sha512:ab" }), image(2, { size: 50 }), image(3, { size: null, digest: null })],
@@ -89,13 +82,13 @@ describe("a listing that tells sizes and digests", () => {
     expect(findRecord(db, recordId)).toMatchObject({ totalBytes: 300, overview: { planned: 6 } });
   });
 
-  test("lets batches be cut by bytes, and what is big go alone", () => {
+  test("a listing with sizes lets batches be cut by bytes, and big artifacts be sent alone", () => {
     const sizes = [200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, 200 * MIB, GIB, 1, 2];
     const recordId = listed(sizes.map((size, at) => image(at, { size })));
     expect(cutAll(recordId).counts).toEqual([5, 1, 1, 2]);
   });
 
-  test("hands the worker size and digest with its batch", () => {
+  test("a batch contains the sizes and digests of the listing", () => {
     const { artifacts } = batchOf(listed([image(1, { size: 7, digest: "sha1:cd" }), image(2)]));
     expect(artifacts).toMatchObject([
       { version: "1.1", plannedSize: 7, digest: "sha1:cd", size: null, sha256: null },
@@ -103,7 +96,7 @@ describe("a listing that tells sizes and digests", () => {
     ]);
   });
 
-  test("lets a run of many small artifacts take the quick slots, which one of unknown size does not get", () => {
+  test("a run of many small artifacts gets quick slots, and one of artifacts of unknown size does not", () => {
     const small = Array.from({ length: 40 }, (_, at) => image(at, { size: MIB }));
     expect(cutAll(listed(small), 8).lanes[0]).toBe("QUICK");
     const unknown = small.map(({ size: _size, ...artifact }) => artifact);
@@ -111,7 +104,7 @@ describe("a listing that tells sizes and digests", () => {
   });
 });
 
-test("a listing of an older worker, without sizes and digests, is planned as before", () => {
+test("a listing without sizes and digests, from an older worker, is planned without them", () => {
   const recordId = listed([image(1), { name: "library/gone", version: "", problem: "it is not there" }]);
   expect(rowsOf(recordId)).toEqual([
     { size: null, digest: null },
@@ -123,7 +116,7 @@ test("a listing of an older worker, without sizes and digests, is planned as bef
   ]);
 });
 
-test("a file of a hosted repository that is gone since it was planned has no digest in its batch", () => {
+test("a hosted file that was deleted after it was planned has no digest in its batch", () => {
   addFiles(db, ["/here"], NOW);
   clusterId = addCluster(db, "instance");
   const recordId = openRun(db, FILES, [clusterId], NOW);
@@ -154,19 +147,19 @@ describe("the protocol of an end", () => {
   };
 
   test.each<[string, RepositoryType, string, Protocol | null, Protocol | null]>([
-    ["the one that is named", "HELM", "https://r.example", "OCI", "OCI"],
-    ["that of the type where none is named", "NPM", "https://r.example", null, "NPM"],
-    ["that of the type of images", "OCI", "https://r.example", null, "OCI"],
-    ["that of a bucket's address", "GENERIC", "s3://bucket/prefix", null, "S3"],
-    ["that of a folder's address, whatever the type", "MAVEN", "file:///srv/carry", null, "DIRECTORY"],
-    ["left to the worker for files over http", "GENERIC", "https://r.example", null, null],
-    ["the one that is named for files over http", "GENERIC", "https://r.example", "WEBDAV", "WEBDAV"],
-    ["none for types without one", "NUGET", "https://r.example", null, null],
-  ])("of a linked repository is %s", (_case, type, url, given, resolved) => {
+    ["the configured one", "HELM", "https://r.example", "OCI", "OCI"],
+    ["that of its type without a configured one", "NPM", "https://r.example", null, "NPM"],
+    ["that of its type for images", "OCI", "https://r.example", null, "OCI"],
+    ["S3 for the address of a bucket", "GENERIC", "s3://bucket/prefix", null, "S3"],
+    ["DIRECTORY for the address of a folder, for any type", "MAVEN", "file:///srv/carry", null, "DIRECTORY"],
+    ["left to the worker for files over HTTP", "GENERIC", "https://r.example", null, null],
+    ["the configured one for files over HTTP", "GENERIC", "https://r.example", "WEBDAV", "WEBDAV"],
+    ["none for a type without protocol", "NUGET", "https://r.example", null, null],
+  ])("the protocol of a linked repository is %s", (_case, type, url, given, resolved) => {
     expect(source(type, url, given)).toBe(resolved);
   });
 
-  test("of a batch's ends is resolved for its object at registries, and is null here and at other instances", () => {
+  test("a batch names the protocols of registries, and null for hosted repositories and instances", () => {
     const recordId = listed([image(1)]);
     expect(batchOf(recordId)).toMatchObject({ source: { protocol: "OCI" }, target: { protocol: "OCI" } });
     db.update(cluster).set({ protocol: "DIRECTORY" }).where(eq(cluster.id, clusterId)).run();

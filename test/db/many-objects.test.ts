@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createTargetPages } from "../../activities/control/target-pages.ts";
-import { openDb, type Db, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { deleteRecord, findRecord } from "../../db/records/records.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { closeRecord, requestStop, toldClosed } from "../../db/runs/close.ts";
@@ -16,24 +13,20 @@ import type { TaskObject } from "../../domain/task.ts";
 import { addCluster, addRecord, addRepository } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, TASK } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const OBJECTS = 10_000;
 const CLUSTERS = 20;
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "many-objects-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "npm", "NPM");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const by = { user: "tester", now: NOW };
 const saved = (name: string, objects: readonly TaskObject[], clusterIds: string[]) =>
@@ -46,7 +39,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     pathConstraints: [{ path: `/folder-${at % 50}/file-${at}` }],
   }));
 
-  test("is recorded, planned, cut, handed out and closed, each object by itself", async () => {
+  test("a run of 10,000 objects is recorded, planned, cut, handed out and closed, object by object", async () => {
     addManyNodes(db, "files", OBJECTS);
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `cluster-${at}`));
     const key = saved("big", objects, clusterIds);
@@ -86,7 +79,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
     });
   });
 
-  test("names the first reasons when nothing of it can be sent, and no more than a few", () => {
+  test("a run of which nothing can be sent names only the first 10 reasons", () => {
     const clusterIds = Array.from({ length: CLUSTERS }, (_, at) => addCluster(db, `registry-${at}`, "REMOTE"));
     const recordId = addRecord(db, saved("unsuited", objects, clusterIds), NOW);
     const { targets, problems } = runTargets(db, recordId);
@@ -98,7 +91,7 @@ describe("a run of 10,000 objects for 20 clusters", () => {
 });
 
 describe("the targets of a run", () => {
-  test("are told in pages, each once, and anew to who comes in the middle", () => {
+  test("targets are returned in pages, each once, also to a caller that starts in the middle", () => {
     const clusterIds = Array.from({ length: 30 }, (_, at) => addCluster(db, `cluster-${at}`));
     const recordId = addRecord(db, saved("paged", [FILES], clusterIds), NOW);
     const read = (page: ReturnType<typeof createTargetPages>, begin: number) => {
@@ -117,7 +110,7 @@ describe("the targets of a run", () => {
   });
 });
 
-describe("what a run keeps of its task", () => {
+describe("the snapshot that a run keeps of its task", () => {
   const packageConstraints = Array.from({ length: 10_000 }, (_, at) => ({
     packageKey: `npm://package-${at}`,
     versions: ["1.0.0"],
@@ -133,7 +126,7 @@ describe("what a run keeps of its task", () => {
       now,
     );
 
-  test("is parsed once, however often it is asked for, in transactions and outside of them", () => {
+  test("a snapshot is parsed once for all reads, inside and outside of transactions", () => {
     const recordId = open(NOW);
     const first = snapshotOf(db, recordId);
     expect(first?.objects[0]?.packageConstraints).toEqual(packageConstraints);
@@ -141,7 +134,7 @@ describe("what a run keeps of its task", () => {
     write(db, (tx) => expect(snapshotOf(tx, recordId)).toBe(first));
   });
 
-  test("goes with the record, and is that of the record when many others were asked for since", async () => {
+  test("a snapshot is read again after many others, and is gone with its record", async () => {
     const recordId = open(NOW);
     const others = Array.from({ length: 8 }, (_, at) => open(NOW + at + 1));
     const first = snapshotOf(db, recordId);
@@ -154,7 +147,7 @@ describe("what a run keeps of its task", () => {
   });
 });
 
-test("of a long reason why a run ended, a workflow is told the beginning, and the record keeps it all", async () => {
+test("a long reason of a run's end is cut for the workflow, and is whole in the record", async () => {
   const recordId = addRecord(db, saved("stopped", [FILES], [addCluster(db, "one")]), NOW);
   requestStop(db, recordId, "x".repeat(1_900));
   expect(toldClosed(await closeRecord(db, recordId, null, () => NOW))?.errorReason).toBe("x".repeat(1_000));

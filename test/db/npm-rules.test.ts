@@ -39,7 +39,7 @@ const ORDERED = [
   "9007199254740994.0.0",
 ];
 
-test("versions are ordered as semver says", () => {
+test("npm versions are ordered by semver", () => {
   const shuffled = ORDERED.toReversed();
   expect(shuffled.sort(compareNpmVersions)).toEqual(ORDERED);
   expect(ORDERED.every(isNpmVersion)).toBe(true);
@@ -57,11 +57,11 @@ test.each([
   "1.0.0 ",
   "1.0.0\n",
   `1.0.0-${"a".repeat(300)}`,
-])("%j is no version", (text) => {
+])("%j is not a valid npm version", (text) => {
   expect(isNpmVersion(text)).toBe(false);
 });
 
-test("names are what npm takes, older ones with capitals too", () => {
+test("npm package names are valid as in npm, older ones with capitals included", () => {
   expect(["pear", "@s/pear", "JSONStream", "a.b_c~d-e", "@scope-1/x"].every(isNpmName)).toBe(true);
   expect(
     [
@@ -83,21 +83,21 @@ test("names are what npm takes, older ones with capitals too", () => {
   ).toEqual([]);
 });
 
-test("dist-tags are words, no versions and no ranges", () => {
+test("dist-tags are words, and not versions or ranges", () => {
   expect(["latest", "next-11", "es5", "release.candidate", "vnext", "__proto__"].every(isDistTag)).toBe(true);
   expect(["1", "1.2", "v1", "1.x", "x", "*", "1.0.0", "v1.0.0-beta", "a/b", "a b", "", ".."].filter(isDistTag)).toEqual(
     [],
   );
 });
 
-test("latest is the tag, else the highest release, else the highest version", () => {
+test("the latest version is the tagged one, else the highest release, else the highest version", () => {
   expect(latestVersion("1.0.0", ["1.0.0", "2.0.0"])).toBe("1.0.0");
   expect(latestVersion(undefined, ["2.0.0-rc.1", "1.9.0", "1.10.0"])).toBe("1.10.0");
   expect(latestVersion(undefined, ["2.0.0-rc.1", "2.0.0-rc.2"])).toBe("2.0.0-rc.2");
   expect(latestVersion(undefined, [])).toBeNull();
 });
 
-test("a stored document speaks of its own version and has no host", () => {
+test("a stored document names its own version and contains no host", () => {
   const stored = storedDocument(
     { name: "x", version: "9", dist: { integrity: "i", tarball: "http://a/b" }, main: "m" },
     "@s/n",
@@ -113,14 +113,14 @@ test("a stored document speaks of its own version and has no host", () => {
   });
 });
 
-/** A repository with versions 1.0.0 … 1.{n-1}.0 of a package, all of one content. */
+/** Creates a repository with versions 1.0.0 … 1.{n-1}.0 of a package, all with the same content. */
 function createPackage(n: number) {
   const content = createContent();
   const { db } = content;
   const { id: _, ...sample } = content.repository;
   insertRepository(db, { ...sample, name: "npm", type: "NPM" }, { user: "tester", now: NOW });
   const repository = findRepository(db, "p", "npm");
-  if (!repository) throw new Error("the repository was not made");
+  if (!repository) throw new Error("repository p/npm was not created");
   const audit = { createdBy: "tester", createdDate: NOW, lastModifiedBy: "tester", lastModifiedDate: NOW };
   const name = "@s/pear";
   write(db, (tx) => {
@@ -153,7 +153,7 @@ function createPackage(n: number) {
   return { ...content, repository, name, left: () => ["package", "version", "dist_tag", "node"].map(count) };
 }
 
-test("deleting a version takes its tarball, its tags and, with the last one, the package and its folders", () => {
+test("deleting a version deletes its tarball and tags, and with the last one the package and its folders", () => {
   const { db, repository, name, left, close } = createPackage(2);
   const before = findPackage(db, repository.id, name)?.lastModifiedDate ?? 0;
   expect(deleteNpmVersion(db, repository, name, "9.9.9", NOW)).toBe(false);
@@ -170,7 +170,7 @@ test("deleting a version takes its tarball, its tags and, with the last one, the
   close();
 });
 
-test("deleting a large package leaves nothing, and says when there is none", () => {
+test("deleting a large package leaves nothing, and deleting it again returns false", () => {
   const { db, repository, name, left, close } = createPackage(450);
   expect(deleteNpmPackage(db, repository, name, NOW)).toBe(true);
   expect(left()).toEqual([0, 0, 0, 0]);

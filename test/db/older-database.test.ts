@@ -31,7 +31,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** The migrations up to that number, as a release had them. */
+/** Copies the migrations up to the number `last`, as an older release had them. */
 function migrationsUpTo(last: number): string {
   const folder = join(directory, "migrations");
   cpSync("db/migrations", folder, { recursive: true });
@@ -41,7 +41,7 @@ function migrationsUpTo(last: number): string {
   return folder;
 }
 
-/** A database as the release before had it: a run goes on that has sent one of its two files. */
+/** Writes a database of the previous release: a run is going on that has sent one of its two files. */
 function writeOldDatabase(): void {
   const client = new Sqlite(join(directory, "replication.db"));
   migrate(drizzle({ client }), { migrationsFolder: migrationsUpTo(11) });
@@ -121,7 +121,7 @@ function writeOldDatabase(): void {
   client.close();
 }
 
-test("a database of the release before keeps its tasks, ends and running records, and what it lacked has its default", async () => {
+test("a database of the previous release keeps its data, and its new columns have their defaults", async () => {
   writeOldDatabase();
   const api = createTestApi({}, directory);
   const data = async (path: string) => (await api.call("GET", path)).data;

@@ -20,7 +20,7 @@ afterEach(() => opened.splice(0).forEach((one) => one.destroy()));
 
 type Wanted = Partial<TaskObject> & { type?: RepositoryType };
 
-/** A task that follows p/packages. */
+/** Creates a REAL_TIME task over p/packages. */
 function follow(
   { type = "NPM", ...object }: Wanted = {},
   options: Parameters<typeof createFollowed>[0] = {},
@@ -34,10 +34,10 @@ function follow(
   return followed;
 }
 
-/** Files of a MAVEN repository, as its own endpoint makes them. */
+/** Adds files to a MAVEN repository as its own endpoint does. */
 function deploy({ db, time }: Followed, ...paths: string[]): void {
   const repository = findRepository(db, "p", "packages");
-  if (!repository) throw new Error("there is no p/packages");
+  if (!repository) throw new Error("repository p/packages does not exist");
   const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
   const partOfVersion = (path: string) => path.startsWith("/com/");
   write(db, (tx) => {
@@ -52,8 +52,8 @@ function deploy({ db, time }: Followed, ...paths: string[]): void {
   });
 }
 
-describe("what a drain takes of a repository of packages", () => {
-  test("is each version that was made or changed, once, as it is now", async () => {
+describe("the versions of a drain", () => {
+  test("a drain sends each new or changed version once, as it is now", async () => {
     const { release, drain, take, close, begin, overview } = follow();
     release("@acme/tool:1.0.0");
     release("@acme/tool:1.0.0", "deprecated");
@@ -71,7 +71,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("is what its packages and versions mean", () => {
+  test("a drain sends only the versions that match the object's packages", () => {
     const { release, drain, planned, begin, cursor, db } = follow({
       type: "DOCKER",
       packageConstraints: [
@@ -87,7 +87,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(planned(drain().recordId)).toEqual(["app:1", "db:15"]);
   });
 
-  test("leaves out what was deleted, before and after it was planned", async () => {
+  test("a drain leaves out versions that were deleted before or after they were planned", async () => {
     const { release, withdraw, drain, planned, send, close } = follow();
     for (const label of ["a:1", "a:2", "b:1"]) release(label);
     withdraw("a:1");
@@ -98,7 +98,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(await close(recordId)).toMatchObject({ status: "SUCCESS", planned: 1, success: 1 });
   });
 
-  test("has nothing to do for what was deleted while it was being sent, also under FAST_FAIL; what failed and is there has failed", async () => {
+  test("an artifact that is deleted while it is sent does not fail its drain, also under FAST_FAIL", async () => {
     const { release, withdraw, uploadAll, remove, drain, take, close, begin, details } = follow(
       {},
       {
@@ -123,7 +123,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(begin()).toEqual(IDLE);
   });
 
-  test("grows by what happens meanwhile: again what had ended, later what is just being sent", async () => {
+  test("a drain grows by versions that change meanwhile, and by those being sent once they ended", async () => {
     const { release, drain, grow, take, send, close, waiting } = follow();
     release("a:1");
     release("b:1");
@@ -141,7 +141,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(waiting()).toEqual([]);
   });
 
-  test("keeps versions of one package apart when some cannot be taken now", async () => {
+  test("a version that cannot be sent now waits, and other versions of its package do not", async () => {
     const followed = follow();
     const { release, exhaust, waiting, time, run, details } = followed;
     for (const version of ["1", "2"]) release(`a:${version}`);
@@ -153,7 +153,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(waiting()).toEqual([]);
   });
 
-  test("keeps what FAST_FAIL did not come to for the next drain", async () => {
+  test("versions that a drain did not send because of FAST_FAIL wait for the next drain", async () => {
     const { release, run, waiting, drain, planned } = follow({}, { setting: { errorStrategy: "FAST_FAIL" } });
     for (const version of ["1", "2", "3"]) release(`a:${version}`);
     await run((label) => (label === "a:1" ? BROKEN : LATER));
@@ -161,7 +161,7 @@ describe("what a drain takes of a repository of packages", () => {
     expect(planned(drain().recordId)).toEqual(["a:2", "a:3"]);
   });
 
-  test("is everything, once, where too much was missed", () => {
+  test("a drain that missed too many events plans all matching versions once", () => {
     const { release, drain, planned, db, clusterId } = follow({
       packageConstraints: [
         { packageKey: "npm://a", versions: [] },
@@ -177,10 +177,10 @@ describe("what a drain takes of a repository of packages", () => {
   });
 });
 
-describe("of a MAVEN repository", () => {
+describe("the versions and files of a drain of a MAVEN repository", () => {
   const LIB = "/com/acme/lib/1.0/lib-1.0";
 
-  test("a version is told when it is complete and when it grows, never for each file; a file outside the layout by itself", () => {
+  test("a Maven version is sent when it is complete or grows, and a file outside the layout on its own", () => {
     const followed = follow({ type: "MAVEN" });
     const { drain, send, planned, begin } = followed;
     deploy(followed, `${LIB}.jar`);
@@ -194,7 +194,7 @@ describe("of a MAVEN repository", () => {
     expect(send(recordId)).toEqual(["com.acme:lib:1.0"]);
   });
 
-  test("a task by path is sent the files that its paths name, when their version is told", () => {
+  test("a task with paths sends the matching files of a version when the version is complete", () => {
     const followed = follow({
       type: "MAVEN",
       pathConstraints: [{ path: "/com/acme/lib/1.0/*.jar" }, { path: "/notes.txt" }],
@@ -214,7 +214,7 @@ describe("of a MAVEN repository", () => {
     expect(planned(drain().recordId).sort()).toEqual([`${LIB}.jar`, "/notes.txt"]);
   });
 
-  test("a task by package rings for its versions only", () => {
+  test("a task with packages rings only for their versions", () => {
     const followed = follow({
       type: "MAVEN",
       packageConstraints: [{ packageKey: "gav://com.acme:lib", versions: [] }],
@@ -227,7 +227,7 @@ describe("of a MAVEN repository", () => {
   });
 });
 
-test("a type that cannot be sent to such a cluster ends each drain with that reason", async () => {
+test("a drain of a type that its cluster cannot receive fails with that reason", async () => {
   const followed = follow({ type: "MAVEN" }, { type: "REMOTE" });
   const { drain, close, begin } = followed;
   deploy(followed, "/com/acme/lib/1.0/lib-1.0.jar", "/com/acme/lib/1.0/lib-1.0.pom");

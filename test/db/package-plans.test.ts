@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { putBlobs } from "../../db/content/blobs.ts";
-import { openDb, type Db, write } from "../../db/open.ts";
+import { type Db, write } from "../../db/open.ts";
 import { recordMavenFiles } from "../../db/packages/maven/record.ts";
 import { deleteVersionRow, findPackage, findVersion, putVersion } from "../../db/packages/versions.ts";
 import { putNodes } from "../../db/content/put-nodes.ts";
@@ -20,17 +17,16 @@ import type { TaskObject } from "../../domain/task.ts";
 import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const BY = { createdBy: "tester", createdDate: NOW, lastModifiedBy: "tester", lastModifiedDate: NOW };
 const SHA256 = "0".repeat(64);
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "packages-plan-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   for (const [name, type] of [
     ["images", "OCI"],
     ["maven", "MAVEN"],
@@ -38,15 +34,12 @@ beforeEach(() => {
   ] as const)
     addRepository(db, "p", name, type);
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const repositoryOf = (name: string): RepositoryRow =>
-  findRepository(db, "p", name) ?? expect.fail(`there is no ${name}`);
+  findRepository(db, "p", name) ?? expect.fail(`repository p/${name} does not exist`);
 
-/** Versions as `package:version`; of Maven `group:artifact:version`. Their digests are of no content. */
+/** Adds versions given as `package:version`, for Maven `group:artifact:version`. Their digests belong to no content. */
 function addVersions(repoName: string, ...list: string[]): void {
   const { id } = repositoryOf(repoName);
   write(db, (tx) => {
@@ -117,7 +110,7 @@ function planned(object: TaskObject): string[] {
 }
 
 describe("a plan of images", () => {
-  test("has a row for each tag, also for those that are only named as if they were attached to others", () => {
+  test("a plan of images has a row for each tag, also for tags named like attached manifests", () => {
     const attached = `sha256-${"a".repeat(64)}`;
     addVersions(
       "images",
@@ -134,7 +127,7 @@ describe("a plan of images", () => {
     expect(planned(objectOf("images"))).toEqual([...tags.map((tag) => `app:${tag}`), "team/db:15"]);
   });
 
-  test("of packages has all their tags or the chosen ones, and says what is not there", () => {
+  test("a plan of packages has all of their tags or the chosen ones, and names missing ones", () => {
     addVersions("images", "app:1", "app:2", "db:15", "cache:7", `signed:sha256-${"a".repeat(64)}.sig`);
     const wanted = objectOf("images", {
       packages: [
@@ -154,7 +147,7 @@ describe("a plan of images", () => {
     ]);
   });
 
-  test("and of NPM packages can be sent to a registry and to an instance; one of MAVEN packages, to an instance", () => {
+  test("images and NPM packages can be sent to registries and instances, MAVEN packages only to instances", () => {
     const problems = (["images", "maven", "npm"] as const).flatMap((name) =>
       (["STANDALONE", "REMOTE"] as const).map((type) => {
         const [problem = "none"] = runTargets(db, open(objectOf(name), type).recordId).problems;
@@ -165,13 +158,14 @@ describe("a plan of images", () => {
       "images STANDALONE: none",
       "images REMOTE: none",
       "maven STANDALONE: none",
-      "maven REMOTE: packages of a hosted MAVEN repository can be sent to another instance (CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
+      "maven REMOTE: packages of a hosted MAVEN repository can be sent to another instance " +
+        "(CENTER, EDGE, STANDALONE), not yet to a REMOTE cluster",
       "npm STANDALONE: none",
       "npm REMOTE: none",
     ]);
   });
 
-  test("hands out tags with their digest as it is now; null: it is gone", () => {
+  test("a batch contains the present digest of each tag, and null for a deleted one", () => {
     addVersions("images", "app:1", "app:2");
     const object = objectOf("images");
     const { recordId, clusterId } = open(object);
@@ -196,7 +190,7 @@ describe("a plan of images", () => {
 describe("a plan of a MAVEN repository", () => {
   const LIB = "/com/acme/lib/1.0/lib-1.0";
 
-  test("has a row for each version, and one for each file outside the layout", () => {
+  test("a plan of a MAVEN repository has a row for each version and for each file outside the layout", () => {
     addFiles(
       `${LIB}.jar`,
       `${LIB}.pom`,
@@ -214,7 +208,7 @@ describe("a plan of a MAVEN repository", () => {
     );
   });
 
-  test("of paths has files, those of versions, too, but for what each repository computes", () => {
+  test("a plan of paths has files, also those of versions, except computed ones", () => {
     addFiles(`${LIB}.jar`, `${LIB}.pom`, `${LIB}.jar.sha1`, "/com/acme/maven-metadata.xml", "/other/readme.txt");
     expect(planned(objectOf("maven", { paths: ["/com"] }))).toEqual([`${LIB}.jar`, `${LIB}.pom`]);
     expect(planned(objectOf("maven", { paths: ["/com/acme/lib/1.0/*.jar*", "/com/acme/maven-metadata.xml"] }))).toEqual(
@@ -222,7 +216,7 @@ describe("a plan of a MAVEN repository", () => {
     );
   });
 
-  test("of packages and paths has both", () => {
+  test("a plan of packages and paths has the versions and the files", () => {
     addFiles(`${LIB}.jar`, "/com/acme/lib/2.0/lib-2.0.jar", "/other/readme.txt");
     expect(planned(objectOf("maven", { packages: [["gav://com.acme:lib", "1.0"]], paths: ["/other"] }))).toEqual([
       "com.acme:lib:1.0",
@@ -232,7 +226,7 @@ describe("a plan of a MAVEN repository", () => {
 });
 
 describe("a plan of very many versions", () => {
-  test("is made in pages, goes on where it was, and has each once", () => {
+  test("a plan of very many versions is made in pages and has each version once", () => {
     addVersions("npm", ...Array.from({ length: 6_000 }, (_, at) => `@acme/many:1.0.${at}`), "a:1.0.0", "z:1.0.0");
     const object = objectOf("npm");
     const { recordId } = open(object);

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
 import { takePage } from "../../db/plan/listed.ts";
 import { PAGE } from "../../db/plan/rows.ts";
@@ -13,15 +10,14 @@ import type { RepositoryType } from "../../domain/vocabulary.ts";
 import { addCluster, addRepository } from "../rigs/api/api-rows.ts";
 import { createFollowed, FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, addManyVersions, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "plan-pages-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   for (const [name, type] of [
     ["files", "GENERIC"],
     ["maven", "MAVEN"],
@@ -30,10 +26,7 @@ beforeEach(() => {
   ] as const)
     addRepository(db, "p", name, type);
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const open = (object: TaskObject) => openRun(db, object, [addCluster(db, newId(), "STANDALONE")], NOW);
 const page = (recordId: string, object: TaskObject) =>
@@ -56,8 +49,8 @@ const lastSeq = (recordId: string) =>
   db.get<{ last: number }>(sql`SELECT max(seq) AS last FROM plan WHERE record_id = ${recordId}`).last;
 
 /**
- * Plans the object to its end and answers how many pages that took; what the record says of its plan is true after
- * each.
+ * Plans the object to its end and returns the number of pages; after each, the record's count and size must equal the
+ * plan's.
  */
 function planAll(recordId: string, object: TaskObject): number {
   for (let pages = 1; ; pages += 1) {
@@ -67,7 +60,7 @@ function planAll(recordId: string, object: TaskObject): number {
   }
 }
 
-/** What SQLite would do for each statement that `work` runs. */
+/** Returns the query plan of each statement that `work` runs. */
 function explained(work: () => void): string[] {
   const client = db.$client;
   const statements = new Set<string>();
@@ -110,7 +103,7 @@ describe("a page of a plan", () => {
   };
 
   test.for(Object.entries(objects))(
-    "of %s goes by an index from where the last one ended, and sorts nothing",
+    "a page of %s starts by an index where the last one ended, and sorts nothing",
     ([, object]) => {
       addManyNodes(db, object.localRepoName, PAGE + 10);
       addManyVersions(db, object.localRepoName, PAGE + 10);
@@ -123,7 +116,7 @@ describe("a page of a plan", () => {
     },
   );
 
-  test("of a folder looks at nothing outside of it, wherever its files lie in the repository", () => {
+  test("a page of a folder reads nothing outside of the folder", () => {
     addManyNodes(db, "files", 5 * PAGE, { folders: 100 });
     const folder = open(paths("/folder-7"));
     expect(planAll(folder, paths("/folder-7"))).toBe(1);
@@ -131,7 +124,7 @@ describe("a page of a plan", () => {
     expect(planAll(open(FILES), FILES)).toBe(6);
   });
 
-  test("goes on in a package of very many versions where it was, past tags that are attached to others", () => {
+  test("a page goes on within a package of very many versions, past attached tags", () => {
     addManyVersions(db, "images", 3 * PAGE, { packages: 1 });
     addManyVersions(db, "images", 3 * PAGE, { packages: 1, attached: true });
     const recordId = open(from("images", "OCI"));
@@ -139,7 +132,7 @@ describe("a page of a plan", () => {
     expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([3 * PAGE, 3 * PAGE]);
   });
 
-  test("takes many packages that were named one by one", () => {
+  test("a page plans many packages that are named one by one", () => {
     addManyVersions(db, "npm", 10_000, { packages: 10_000 });
     const wanted = Array.from({ length: 10_000 }, (_, at) => ({
       packageKey: `npm://package-${at}`,
@@ -151,7 +144,7 @@ describe("a page of a plan", () => {
     expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([10_000, 10_000]);
   });
 
-  test("of what an earlier one has planned adds nothing, and leaves no gap", () => {
+  test("a page adds no artifact twice, and leaves no gap in the sequence", () => {
     addManyNodes(db, "files", 2 * PAGE, { folders: 2 });
     const object = paths("/folder-0/*4", "/folder-0", "/");
     const recordId = open(object);
@@ -159,7 +152,7 @@ describe("a page of a plan", () => {
     expect([counted(db, recordId).planned, lastSeq(recordId)]).toEqual([2 * PAGE, 2 * PAGE]);
   });
 
-  test("that is listed elsewhere is counted once, also what is named twice", () => {
+  test("a page of a listing counts an artifact that is named twice once", () => {
     const recordId = open(FILES);
     const artifacts = ["a", "b", "a", "c"].map((name) => ({ name, version: "1" }));
     takePage(db, recordId, 0, 0, artifacts, "more");
@@ -179,8 +172,8 @@ describe("a page of a plan", () => {
   });
 });
 
-describe("a drain's count and size of its plan", () => {
-  test("are those of the plan as it is: with what came, changed and was deleted since", () => {
+describe("the count and size of a drain's plan", () => {
+  test("a drain's count and size follow new, changed and deleted files", () => {
     const followed = createFollowed();
     const check = (planned: number, bytes: number) => {
       expect(told(followed.db, recordId)).toEqual({ planned, bytes });

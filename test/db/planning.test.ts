@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { deleteRecord, findRecord } from "../../db/records/records.ts";
 import { closeRecord, requestStop } from "../../db/runs/close.ts";
 import { takeReports } from "../../db/runs/outcomes.ts";
@@ -18,24 +15,20 @@ import { newId } from "../../domain/ids.ts";
 import { addCluster, addManyDetails, addRepository, setPlanned } from "../rigs/api/api-rows.ts";
 import { FILES, paths } from "../rigs/db/drain-fixture.ts";
 import { addFiles, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "planning-test-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
   addRepository(db, "p", "images", "OCI", "REMOTE");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
-/** A run of a new task; one cluster where none is named. */
+/** Opens a run of a new task, to a new cluster unless `clusterIds` names others. */
 const open = (
   object: typeof FILES,
   clusterIds = [addCluster(db, newId(), object.repoType === "OCI" ? "REMOTE" : "STANDALONE")],
@@ -55,7 +48,7 @@ const rowsOf = (recordId: string) =>
   db.select().from(plan).where(eq(plan.recordId, recordId)).orderBy(asc(plan.seq)).all();
 const found = (...names: string[]) => names.map((name) => ({ name, problem: null }));
 
-test("what several paths name is planned once, and is missed by none of them", () => {
+test("a file that matches several paths is planned once, and only paths without a match are reported", () => {
   upload("/a/x.bin", "/a/y.txt", "/a/deep/z.bin");
   expect(planned(paths("/a", "/a/*.bin", "/a/y.txt"))).toEqual(found("/a/deep/z.bin", "/a/x.bin", "/a/y.txt"));
   expect(planned(paths("/a/x.bin", "/a/*"))).toEqual(found("/a/x.bin", "/a/y.txt"));
@@ -65,13 +58,13 @@ test("what several paths name is planned once, and is missed by none of them", (
   ]);
 });
 
-test("a folder of many files in which one matches is looked through to its end", () => {
+test("a folder of many files in which one matches is searched to its end", () => {
   upload(...Array.from({ length: 5_001 }, (_, at) => `/many/${String(at).padStart(5, "0")}.bin`), "/many/zz.txt");
   expect(planned(paths("/many/*.txt"))).toEqual(found("/many/zz.txt"));
   expect(planned(paths("/many/*0.bin", "/many/*.bin"))).toHaveLength(5_001);
 });
 
-test("nothing is planned any more of a run that was stopped, or is over", async () => {
+test("a run that was stopped or has ended is not planned any further", async () => {
   upload(...Array.from({ length: 6_000 }, (_, at) => `/${at}`));
   const stopped = open(FILES);
   expect(page(stopped, FILES)).toBe(false);
@@ -94,7 +87,7 @@ test("nothing is planned any more of a run that was stopped, or is over", async 
   expect(listingRequest(db, listed, 0)).toEqual({ kind: "over" });
 });
 
-test("half a listing is no plan: nothing of it counts as not done", async () => {
+test("an incomplete listing is not a plan, and none of it counts as not done", async () => {
   const recordId = open({ ...FILES, localRepoName: "images", repoType: "OCI" });
   takePage(db, recordId, 0, 0, [{ name: "a", version: "1" }], "more");
   takeListingFailure(
@@ -114,7 +107,7 @@ test("half a listing is no plan: nothing of it counts as not done", async () => 
   expect(rowsOf(recordId)).toEqual([]);
 });
 
-test("a close keeps the plan of what failed, and of that alone, in short steps however much it is", async () => {
+test("closing a large run keeps only the plan rows of failed artifacts", async () => {
   const clusterIds = [addCluster(db, "one", "STANDALONE"), addCluster(db, "two", "STANDALONE")];
   const recordId = open(FILES, clusterIds);
   upload(...Array.from({ length: 20_000 }, (_, at) => `/f/${at}`));
@@ -127,7 +120,7 @@ test("a close keeps the plan of what failed, and of that alone, in short steps h
   expect(kept.every((seq) => seq % 4 === 0)).toBe(true);
 });
 
-test("what comes late leaves nothing behind a record that is being deleted", async () => {
+test("late plan pages and reports leave nothing of a record that is being deleted", async () => {
   upload(...Array.from({ length: 12_000 }, (_, at) => `/${at}`));
   const recordId = open(FILES);
   const clusterId = snapshotOf(db, recordId)?.clusters[0]?.id ?? "";
@@ -159,7 +152,7 @@ test("what comes late leaves nothing behind a record that is being deleted", asy
   expect(db.select().from(detail).where(eq(detail.recordId, recordId)).all()).toEqual([]);
 });
 
-test("no two targets of a run have one id, whatever their clusters and repositories are called", () => {
+test("the targets of a run have different ids, for any names of clusters and repositories", () => {
   const clusterIds = ["edge/1", "edge_1", "edge/2"].map((name) => addCluster(db, name, "STANDALONE"));
   addRepository(db, "p", "others", "GENERIC");
   const recordId = openRun(
@@ -175,7 +168,7 @@ test("no two targets of a run have one id, whatever their clusters and repositor
   expect(new Set(targets.map(({ cluster }) => cluster))).toEqual(new Set(["edge/1", "edge_1", "edge/2"]));
 });
 
-test("more than 300 pairs of objects and clusters become one child for each cluster", () => {
+test("a run of more than 300 pairs of object and cluster has one target for each cluster", () => {
   const clusterIds = Array.from({ length: 301 }, (_, at) => addCluster(db, `cluster-${at}`, "STANDALONE"));
   const recordId = open(FILES, clusterIds);
   const { targets, problems } = runTargets(db, recordId);

@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openDb, type Db } from "../../db/open.ts";
+import type { Db } from "../../db/open.ts";
 import { takeBatch } from "../../db/runs/batch.ts";
 import { cutBatches } from "../../db/runs/cut.ts";
 import { planHostedPage } from "../../db/plan/hosted.ts";
@@ -13,22 +10,18 @@ import type { ArtifactReport } from "../../domain/worker-messages.ts";
 import { addCluster, addRepository, talliesOf } from "../rigs/api/api-rows.ts";
 import { FILES } from "../rigs/db/drain-fixture.ts";
 import { addManyNodes, openRun } from "../rigs/db/planned-run.ts";
+import { openTestDb, removeTestDb } from "../rigs/db/test-db.ts";
 
 const NOW = Date.parse("2030-01-01T00:00:00Z");
 const COUNT = 1_000;
 
-let directory: string;
 let db: Db;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "reports-"));
-  db = openDb(join(directory, "replication.db"));
+  db = openTestDb();
   addRepository(db, "p", "files", "GENERIC");
 });
-afterEach(() => {
-  db.$client.close();
-  rmSync(directory, { recursive: true, force: true });
-});
+afterEach(() => removeTestDb(db));
 
 const sent = (seq: number, name: string): ArtifactReport => {
   const outcome: ArtifactReport["outcome"] = {
@@ -41,7 +34,7 @@ const sent = (seq: number, name: string): ArtifactReport => {
   return { seq, name, version: "", sizePlanned: true, size: 10, startTime: NOW, bytesSent: 10, uploads: [], outcome };
 };
 
-test("what a worker says of a thousand artifacts at once is taken in bit by bit, and the batch is done with the last of it", async () => {
+test("a report of a thousand artifacts is recorded 50 at a time, and then its batch is done", async () => {
   addManyNodes(db, "files", 8 * COUNT);
   const clusterId = addCluster(db, "one");
   const recordId = openRun(db, FILES, [clusterId], NOW);
@@ -70,7 +63,7 @@ test("what a worker says of a thousand artifacts at once is taken in bit by bit,
   expect(takeBatch(db, recordId, number, NOW)).toEqual({ kind: "done" });
 });
 
-test("a worker that has nothing to say hears nevertheless whether its batch may go on", async () => {
+test("an empty report is answered with whether its batch may go on", async () => {
   expect(await takeAllReports(db, { recordId: "none", number: 1, lease: 1, reports: [] }, 0, () => NOW)).toEqual({
     stop: "the run is over",
   });

@@ -3,7 +3,7 @@ import { hashTurn } from "../../activities/store/hash-turns.ts";
 import { inPages } from "../../db/pages.ts";
 import { inTurn, turn } from "../../db/turns.ts";
 
-/** How often the event loop has come round, and so looked for input, since it began; ends with `stop`. */
+/** Counts the rounds of the event loop, in each of which it reads input, until `stop`. */
 function watchLoop(): { rounds: () => number; stop: () => void } {
   let rounds = 0;
   let next = setImmediate(function count() {
@@ -14,7 +14,7 @@ function watchLoop(): { rounds: () => number; stop: () => void } {
 }
 
 describe("long work on the state", () => {
-  test("does one stretch between two looks at the input, however many loops go on at once", async () => {
+  test("long work runs one stretch in each round of the event loop, also when many loops are going on", async () => {
     const loop = watchLoop();
     const seen: number[] = [];
     const work = async () => {
@@ -26,7 +26,7 @@ describe("long work on the state", () => {
     expect(seen.filter((round, at) => at > 0 && round - (seen[at - 1] ?? 0) < 1)).toEqual([]);
   });
 
-  test("is served in the order in which it came, each loop as often as the others", async () => {
+  test("loops of long work take turns in the order in which they came", async () => {
     const order: string[] = [];
     const work = async (name: string) => {
       for (let stretch = 0; stretch < 3; stretch += 1) {
@@ -38,7 +38,7 @@ describe("long work on the state", () => {
     expect(order.join("")).toBe("abcabcabc");
   });
 
-  test("lets what somebody waits for go before it, and is not kept from going on by that", async () => {
+  test("long work lets awaited answers go first, and still takes its own turns", async () => {
     const order: string[] = [];
     const loop = async (name: string, lane: "answer" | "work") => {
       for (let stretch = 0; stretch < 3; stretch += 1) await inTurn(() => order.push(name), lane);
@@ -47,7 +47,7 @@ describe("long work on the state", () => {
     expect(order.join("")).toBe("xwyvxwyvxwyv");
   });
 
-  test("goes on after a stretch that failed", async () => {
+  test("long work goes on after a stretch that failed", async () => {
     const failing = inTurn(() => {
       throw new Error("the disk is full");
     });
@@ -58,8 +58,8 @@ describe("long work on the state", () => {
   });
 });
 
-describe("bodies that come at once", () => {
-  test("are taken in piece by piece, in the order in which they come, with a look at the input after each 128 KiB", async () => {
+describe("request bodies that arrive at once", () => {
+  test("bodies are hashed in order of arrival, at most 128 KiB in each round of the event loop", async () => {
     const loop = watchLoop();
     const seen: { body: number; round: number }[] = [];
     const take = async (body: number) => {
@@ -75,7 +75,7 @@ describe("bodies that come at once", () => {
     expect(rounds.filter((round) => rounds.filter((other) => other === round).length > 2)).toEqual([]);
   });
 
-  test("may be larger than that, and are not held up when nothing else comes", async () => {
+  test("a body with large pieces is hashed without delay when no other one arrives", async () => {
     const taken: number[] = [];
     for (let piece = 0; piece < 3; piece += 1) await hashTurn(4 * 1024 ** 2).then(() => taken.push(piece));
     expect(taken).toEqual([0, 1, 2]);

@@ -53,7 +53,7 @@ const info = async (key: string) =>
   (await api.call("GET", `/replication/api/task/info/${key}`)).data as Record<string, unknown>;
 
 describe("old records", () => {
-  /** A record with a detail, and what hangs on both. */
+  /** Adds a record with a detail and the rows that belong to both. */
   function addOld(taskKey: string, age: number, running = false): string {
     const id = addRecord(api.db, taskKey, NOW - age);
     addDetails(api.db, [{ recordId: id, clusterId, artifactName: "/a" }]);
@@ -73,7 +73,7 @@ describe("old records", () => {
       .all()
       .map(({ id }) => id);
 
-  test("go with all that belongs to them, each after the days of its task; what runs stays", async () => {
+  test("old records are deleted with all their rows after the days of their task, except running ones", async () => {
     const [short, long, busy] = [
       await create({}, { recordReserveDays: 2 }),
       await create({}, { recordReserveDays: 40 }),
@@ -89,7 +89,7 @@ describe("old records", () => {
     expect(await deleteOldRecords(api.db, NOW)).toBe(0);
   });
 
-  test("go too when their task is gone, RUNNING ones included", async () => {
+  test("records of a deleted task are deleted, also RUNNING ones", async () => {
     const key = await create();
     const ids = [addOld(key, DAY / 2), addOld(key, 0, true)];
     api.db.delete(task).where(eq(task.key, key)).run();
@@ -97,7 +97,7 @@ describe("old records", () => {
     expect(ids.flatMap(rowsOf).every((count) => count === 0)).toBe(true);
   });
 
-  test("go in the hundreds", async () => {
+  test("hundreds of old records are deleted at once", async () => {
     const key = await create({}, { recordReserveDays: 1 });
     for (let i = 0; i < 250; i += 1) addOld(key, 2 * DAY + i);
     expect(await deleteOldRecords(api.db, NOW)).toBe(250);
@@ -106,7 +106,7 @@ describe("old records", () => {
 });
 
 describe("the next execution time", () => {
-  test("moves on when it has passed, whatever became of the firing", async () => {
+  test("the next execution time moves on once it has passed", async () => {
     const key = await create(cron("0 0 3 * * ?"));
     expect((await info(key))["nextExecutionTime"]).toBe("2027-06-16T03:00:00.000");
     now = Date.parse("2027-06-16T03:00:00Z");
@@ -115,7 +115,7 @@ describe("the next execution time", () => {
     expect((await info(key))["nextExecutionTime"]).toBe("2027-07-01T03:00:00.000");
   });
 
-  test("moves on in lists as well, which are sorted by it", async () => {
+  test("lists are sorted by the next execution time, also after it has moved on", async () => {
     const [daily, hourly] = [await create(cron("0 30 12 * * ?")), await create(cron("0 0 * * * ?"))];
     const list = async () => {
       const { data } = await api.call(
@@ -129,7 +129,7 @@ describe("the next execution time", () => {
     expect(await list()).toEqual([hourly, daily]);
   });
 
-  test("is null while the task is disabled, once its one time has passed, and when its cron has come to an end", async () => {
+  test("the next execution time is null for a disabled task, a past specified time and an ended cron", async () => {
     const [daily, once, ending] = [
       await create(cron("0 0 3 * * ?")),
       await create(at("2027-06-15T12:30:00")),
@@ -144,7 +144,7 @@ describe("the next execution time", () => {
   });
 });
 
-test("next execution times follow another configured zone, where the task has none of its own", async () => {
+test("next execution times follow a new configured time zone, unless their task has its own", async () => {
   const [plain, zoned] = [await create(cron("0 0 3 * * ?")), await create(cron("0 0 3 * * ?", "Europe/Berlin"))];
   resetNextTimes(api.db, "America/New_York", NOW);
   expect([row(plain)?.nextExecutionTime, row(zoned)?.nextExecutionTime]).toEqual([
@@ -153,7 +153,7 @@ test("next execution times follow another configured zone, where the task has no
   ]);
 });
 
-describe("a firing", () => {
+describe("a firing of a schedule", () => {
   const RULES = { localCluster: "center", zone: "UTC", window: 3_600_000 };
   const take = (key: string, due: number, schedule: string) =>
     takeFiring(
@@ -163,7 +163,7 @@ describe("a firing", () => {
     );
   const daily = "0 0 12 * * ? in UTC";
 
-  test("opens one record however often its first step is repeated, and none once that is closed", async () => {
+  test("a firing whose first step is repeated opens one record, and none after that was closed", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     const first = take(key, NOW, daily);
     expect(first.kind).toBe("opened");
@@ -174,7 +174,7 @@ describe("a firing", () => {
     expect(row(key)).toMatchObject({ executionTimes: 1, settledTime: NOW });
   });
 
-  test("is one under the id that an older release gave it, under that of today and after a rename", async () => {
+  test("a firing counts once under an older release's id, under the present id and after a rename", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     const named = (workflowId: string) =>
       takeFiring(api.db, { taskKey: key, workflowId, schedule: daily }, { ...RULES, now });
@@ -187,7 +187,7 @@ describe("a firing", () => {
     expect(row(key)).toMatchObject({ executionTimes: 1, skippedTimes: 0 });
   });
 
-  test("is refused when the task is gone, disabled, or fires at other times now", async () => {
+  test("a firing is refused when its task is deleted, disabled or has other times", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     expect(take("0".repeat(32), NOW, daily)).toEqual({ kind: "stale" });
     expect(take(key, NOW, "0 0 11 * * ? in UTC")).toEqual({ kind: "stale" });
@@ -196,14 +196,14 @@ describe("a firing", () => {
     expect(row(key)).toMatchObject({ executionTimes: 0, skippedTimes: 0, settledTime: null });
   });
 
-  test("is counted when it finds a run, by the time at which it was due", async () => {
+  test("a firing during a run is counted as skipped at its due time", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     addRecord(api.db, key, NOW);
     expect(take(key, NOW - 1000, daily)).toEqual({ kind: "running" });
     expect(row(key)).toMatchObject({ executionTimes: 1, skippedTimes: 1, lastSkippedTime: NOW - 1000 });
   });
 
-  test("is not run when it is older than the window, unless a younger one was missed with it", async () => {
+  test("a firing older than the window does not run, unless a younger one was missed with it", async () => {
     const [rare, often] = [await create(cron("0 0 12 * * ?")), await create(cron("0 0/10 * * * ?"))];
     now = NOW + RULES.window + 1;
     expect(take(rare, NOW, daily)).toEqual({ kind: "missed" });
@@ -211,13 +211,13 @@ describe("a firing", () => {
     expect(row(rare)).toMatchObject({ executionTimes: 0, lastExecutionStatus: null, settledTime: NOW });
   });
 
-  test("runs when Temporal's clock is ahead of ours", async () => {
+  test("a firing runs when Temporal's clock is ahead of ours", async () => {
     const key = await create(cron("0 0 12 * * ?"));
     now = NOW - 500;
     expect(take(key, NOW, daily).kind).toBe("opened");
   });
 
-  test("of a task for one time that comes too late ends it FAILED as missed, once", async () => {
+  test("a late firing of a task with a specified time ends the task once, as missed", async () => {
     const key = await create(at("2027-06-15T12:30:00"));
     const due = NOW + 1_800_000;
     now = due + RULES.window + 1;
@@ -236,7 +236,7 @@ describe("a firing", () => {
   });
 });
 
-test("a time after the years that a schedule can have is refused", async () => {
+test("a specified time after the last year of a schedule, 2099, is refused", async () => {
   await expect(create(at("2100-01-01T00:00:00Z"))).rejects.toThrow(/after the year 2099/);
   await expect(create(at("2099-12-31T23:59:59Z"))).resolves.toMatch(/^[0-9a-f]{32}$/);
 });

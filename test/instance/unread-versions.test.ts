@@ -161,7 +161,11 @@ describe("an npm version with a tarball of unknown sha256", () => {
       const document = { ...built.stated.document, dist };
       const stated = { ...described(built, [], ".tgz"), document };
       const refused = [
-        { result: "refused", code: 251003, message: expect.stringContaining("@acme/lib@1.0.0 belongs to another tarball") },
+        {
+          result: "refused",
+          code: 251003,
+          message: expect.stringContaining("@acme/lib@1.0.0 belongs to another tarball"),
+        },
       ];
       expect(await rig.stateVersions("NPM", [await uploaded(rig, stated, built, [path])])).toMatchObject(refused);
       expect(await rig.stateVersions("NPM", [{ ...built.stated, document }], {}, [tarball])).toMatchObject(refused);

@@ -10,7 +10,8 @@ import { deleteTask } from "../../db/tasks/tasks.ts";
 import { listClusters, setClusterHealth } from "../../db/tasks/clusters.ts";
 import { basic, createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
-import { addRun, addTask, planOf, readSeries, SETTING, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";
+import { SETTING } from "../rigs/db/setting.ts";
+import { addRun, addTask, planOf, readSeries, statementsOf, valueOf } from "../rigs/runs/metrics-fixture.ts";
 
 const TOKEN = "a token of Prometheus".replaceAll(" ", "-");
 const START = Date.parse("2030-01-01T00:00:00Z");
@@ -25,7 +26,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** A scrape, later than all that is remembered of the one before. */
+/** Scrapes the numbers, late enough that no remembered ones are returned. */
 async function scrape() {
   time += 60_000;
   const answer = await api.call("GET", "/metrics");
@@ -36,8 +37,8 @@ async function scrape() {
   return readSeries(answer.text);
 }
 
-describe("who may ask for the numbers", () => {
-  test("the admin and the bearer of the token may; others get 401 in plain text", async () => {
+describe("access to the numbers", () => {
+  test("the admin and the bearer of the token may read the numbers, and others get 401 in plain text", async () => {
     const ask = async (authorization: string | null) => {
       const answer = await api.call("GET", "/metrics", {
         login: null,
@@ -53,7 +54,7 @@ describe("who may ask for the numbers", () => {
     expect(refused.headers.get("www-authenticate")).toContain("Basic");
   });
 
-  test("without a token in the configuration no bearer is let in", async () => {
+  test("no bearer may read the numbers while no token is configured", async () => {
     const closed = createTestApi();
     for (const token of ["null", "undefined", ""])
       expect(
@@ -64,7 +65,7 @@ describe("who may ask for the numbers", () => {
 });
 
 describe("the numbers", () => {
-  test("tell runs and artifacts by task, cluster, trigger and result", async () => {
+  test("the numbers count runs and artifacts by task, cluster, trigger and result", async () => {
     const key = addTask(api.db, 'a "task"', [cluster], START);
     addRun(api.db, key, {
       clusterId: cluster,
@@ -122,7 +123,7 @@ describe("the numbers", () => {
     expect(valueOf(series, "replication_cluster_up", { cluster: "shanghai" })).toBe(1);
   });
 
-  test("do not fall when records are deleted, and go with their task", async () => {
+  test("the numbers do not fall when records are deleted, and disappear with their task", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     for (let at = 0; at < 3; at += 1)
       addRun(api.db, key, {
@@ -146,7 +147,7 @@ describe("the numbers", () => {
     expect(await numbers()).toEqual([undefined, undefined, 0]);
   });
 
-  test("tell what became of a schedule's times, each once", async () => {
+  test("the numbers count each time of a schedule once, by its result", async () => {
     const cron = (cronExpression: string) => ({
       executeImmediately: false,
       executeTime: null,
@@ -192,7 +193,7 @@ describe("the numbers", () => {
     expect(valueOf(series, "replication_runs_total")).toBeUndefined();
   });
 
-  test("name 500 tasks and sum up the others", async () => {
+  test("the numbers name 500 tasks and sum up the others", async () => {
     for (let at = 0; at < 503; at += 1) {
       const key = addTask(api.db, `task ${at}`, [cluster], START + at);
       addRun(api.db, key, {
@@ -212,12 +213,13 @@ describe("the numbers", () => {
     expect(valueOf(series, "replication_sent_bytes_total", { task: "_other", cluster: "shanghai" })).toBe(30);
   });
 
-  test("look through no big table, whatever there is", async () => {
+  test("reading the numbers scans no big table", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     const follows = addTask(api.db, "follows", [cluster], START, { replicaType: "REAL_TIME" });
     api.db.insert(eventCursor).values({ taskKey: follows, clusterId: cluster, position: 0 }).run();
     api.db.$client.exec(
-      `INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before) VALUES ('${follows}', '${cluster}', 'files', '/a', '', 1, 1)`,
+      `INSERT INTO pending (task_key, cluster_id, repo_name, path, version, since, not_before)
+       VALUES ('${follows}', '${cluster}', 'files', '/a', '', 1, 1)`,
     );
     addRun(api.db, key, {
       clusterId: cluster,
@@ -232,16 +234,16 @@ describe("the numbers", () => {
       .filter((step) =>
         /^SCAN (record|detail|tally|plan|plan_object|dispatch|node|blob|event|pending|e|o)\b/.test(step),
       );
-    // The records that run have an index of their own.
+    // Running records have their own index.
     expect(scans.filter((step) => !step.includes("USING INDEX record_running") && step !== "SCAN o")).toEqual([]);
   });
 
-  test("are what a cluster's last test has found", async () => {
+  test("the number of a cluster is the result of its last test", async () => {
     for (const row of listClusters(api.db)) setClusterHealth(api.db, row, "connection refused", time);
     expect(valueOf(await scrape(), "replication_cluster_up")).toBe(0);
   });
 
-  test("take a run that is stuck from its record", async () => {
+  test("the numbers count a run whose record has a problem as stuck", async () => {
     const key = addTask(api.db, "nightly", [cluster], START);
     expect(valueOf(await scrape(), "replication_stuck_runs")).toBe(0);
     const id = addRun(api.db, key, { clusterId: cluster, start: START });

@@ -10,12 +10,12 @@ import { findJudge } from "../rigs/servers/promql.ts";
 
 const RULES = "docs/monitoring/alerts.yml";
 const README = readFileSync("docs/monitoring/README.md", "utf8");
-/** Set by Prometheus itself. */
+/** Labels that Prometheus itself sets. */
 const TARGET_LABELS = ["instance", "job"];
 
 type Panel = { title: string; targets?: { expr: string }[] };
 const { panels } = JSON.parse(readFileSync("docs/monitoring/dashboard.json", "utf8")) as { panels: Panel[] };
-/** As Prometheus gets them from Grafana. */
+/** The dashboard's expressions as Grafana sends them to Prometheus. */
 const shown = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr.replaceAll("$instance", ".*")));
 const ruled = [...readFileSync(RULES, "utf8").matchAll(/^ +- alert: (\w+)\n +expr: (.+)\n/gm)].map(
   ([, alert = "", expr = ""]) => ({ alert, expr }),
@@ -43,7 +43,7 @@ beforeAll(async () => {
 });
 afterAll(() => rig.end());
 
-/** The names of the series that an expression asks for, and of the labels that it chooses or groups by. */
+/** Returns the series that an expression reads, and the labels that it selects or groups by. */
 function namesIn(expression: string): { metrics: string[]; labels: string[] } {
   const metrics = new Set<string>();
   const labels = new Set<string>();
@@ -58,13 +58,13 @@ function namesIn(expression: string): { metrics: string[]; labels: string[] } {
   return { metrics: [...metrics], labels: [...labels] };
 }
 
-test("there is one rule for each alert, with its threshold, its severity and what to do", () => {
+test("the rules file has one rule for each alert, with its expression and severity", () => {
   expect(ruled).toEqual(ALERTS.map((alert) => ({ alert, expr: expressionOf(alert) })));
   const severities = [...readFileSync(RULES, "utf8").matchAll(/severity: (\w+)/g)].map(([, severity]) => severity);
   expect(severities).toEqual(ALERTS.map((alert) => ALERT_RULES[alert].severity));
 });
 
-test("rules and dashboard name only series and labels that an instance has", () => {
+test("the rules and the dashboard name only series and labels that an instance has", () => {
   const series = readSeries(text);
   const metrics = new Set(
     [...text.matchAll(/^# TYPE (\S+) (\w+)/gm)].flatMap(([, name = "", type]) =>
@@ -92,7 +92,7 @@ test("rules and dashboard name only series and labels that an instance has", () 
   expect(wrong).toEqual([]);
 });
 
-test("the page explains every number with its labels, and every alert", () => {
+test("the monitoring page explains every number with its labels, and every alert", () => {
   const ours = [...text.matchAll(/^# TYPE (replication_\S+)/gm)]
     .map(([, name = ""]) => name)
     .filter((name) => !/^replication_(process|nodejs)_/.test(name) || name === "replication_process_up");
@@ -109,7 +109,7 @@ test("the page explains every number with its labels, and every alert", () => {
   expect(undocumented).toEqual([]);
 });
 
-test("the numbers of Temporal's SDK are there from every process, each family once", () => {
+test("a scrape has the numbers of Temporal's SDK from every process, and each family once", () => {
   const processes = new Set(
     readSeries(text)
       .filter(({ name }) => name.startsWith("temporal_"))
@@ -125,7 +125,7 @@ test.skipIf(judge === null)(
   async () => {
     const { problems = [], rules = [] } =
       (await judge?.({ rules: RULES, scrapes: [{ at: Date.now(), text }], expressions: shown })) ?? {};
-    // These two have such names in prom-client.
+    // prom-client itself gives these two such names.
     expect(problems.filter((problem) => !problem.startsWith("replication_nodejs_active_"))).toEqual([]);
     expect(rules.map(({ alert }) => alert)).toEqual([...ALERTS]);
     expect(

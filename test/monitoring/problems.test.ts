@@ -13,7 +13,8 @@ import { task } from "../../db/schema/tasks.ts";
 import type { Alert } from "../../domain/alerts.ts";
 import { createTestApi, type TestApi } from "../rigs/api/api-fixture.ts";
 import { addCluster } from "../rigs/api/api-rows.ts";
-import { addRun, addTask, readSeries, SETTING, valueOf } from "../rigs/runs/metrics-fixture.ts";
+import { SETTING } from "../rigs/db/setting.ts";
+import { addRun, addTask, readSeries, valueOf } from "../rigs/runs/metrics-fixture.ts";
 
 const START = Date.parse("2030-01-01T00:00:00Z");
 const MINUTE = 60_000;
@@ -51,7 +52,7 @@ beforeEach(() => {
 });
 afterEach(() => api.close());
 
-/** What is told a while later, by alert. */
+/** The reported problems after `later` ms, by alert. */
 async function told(later = MINUTE): Promise<Map<Alert, Told>> {
   time += later;
   const { status, code, data } = await api.call("GET", "/replication/api/system/problems");
@@ -61,13 +62,13 @@ async function told(later = MINUTE): Promise<Map<Alert, Told>> {
 
 const numbers = async () => readSeries((await api.call("GET", "/metrics")).text);
 
-test("nothing is told where nothing is wrong, and nobody is told without the login", async () => {
+test("an instance without problems reports none, and requests without a login are refused", async () => {
   addTask(api.db, "nightly", [cluster], START);
   expect((await told()).size).toBe(0);
   expect((await api.call("GET", "/replication/api/system/problems", { login: null })).status).toBe(401);
 });
 
-test("each process that is missing is told, the worst first", async () => {
+test("each missing process is reported, the most severe first", async () => {
   api.db.$client.exec("UPDATE cluster SET status = 'UNHEALTHY', error_reason = 'connection refused'");
   processes = { temporal: false, searchAttributes: false, orchestrator: false, workers: 0 };
   time += MINUTE;
@@ -87,7 +88,7 @@ test("each process that is missing is told, the worst first", async () => {
   expect((await told(5 * MINUTE)).get("ClusterDown")?.since).toBe("2030-01-01T00:01:00.000");
 });
 
-test("a task is overdue when a firing is long past and nothing came of it", async () => {
+test("a task is reported as overdue when a firing is long past and led to no run", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const executionPlan = {
     executeImmediately: false,
@@ -113,7 +114,7 @@ test("a task is overdue when a firing is long past and nothing came of it", asyn
   expect((await told(48 * 60 * MINUTE)).has("TaskOverdue")).toBe(false);
 });
 
-test("a run is stalled when nothing has ended or moved for a quarter of an hour, and not when something has", async () => {
+test("a run is reported as stalled when nothing ended or moved for a quarter of an hour", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const detail = {
     recordId: "",
@@ -141,7 +142,7 @@ test("a run is stalled when nothing has ended or moved for a quarter of an hour,
   expect((await told()).has("RunStalled")).toBe(false);
 });
 
-test("a run with a problem is told with it", async () => {
+test("a run with a problem is reported as stuck with that problem", async () => {
   const id = addRun(api.db, addTask(api.db, "nightly", [cluster], START), { clusterId: cluster, start: START });
   api.db.update(record).set({ problem: "its workflow fails" }).where(eq(record.id, id)).run();
   expect((await told()).get("RunStuck")).toMatchObject({
@@ -150,7 +151,7 @@ test("a run with a problem is told with it", async () => {
   });
 });
 
-test("firings that cannot begin are told, and count as runs that are stuck", async () => {
+test("firings that cannot begin are reported, and count as stuck runs", async () => {
   unbegun = ["nightly", "weekly"].map((name) => addTask(api.db, name, [cluster], START));
   const problems = (await api.call("GET", "/replication/api/system/problems")).data as Told[];
   expect(problems.map(({ alert, message }) => [alert, message])).toEqual(
@@ -161,11 +162,12 @@ test("firings that cannot begin are told, and count as runs that are stuck", asy
   expect((await told()).size).toBe(0);
 });
 
-test("uploads that a cluster has not got for minutes are told, but not those of a disabled task", async () => {
+test("uploads that a cluster lacks for minutes are reported, unless their task is disabled", async () => {
   const key = addTask(api.db, "follows", [cluster], START, { replicaType: "REAL_TIME" });
   api.db.insert(eventCursor).values({ taskKey: key, clusterId: cluster, position: 0 }).run();
   api.db.$client.exec(
-    `INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date) VALUES ('p', 'files', 'node', '/a', '', ${START})`,
+    `INSERT INTO event (project_id, repo_name, kind, subject, digest, created_date)
+     VALUES ('p', 'files', 'node', '/a', '', ${START})`,
   );
   expect((await told(4 * MINUTE)).has("RealTimeLag")).toBe(false);
   expect((await told(2 * MINUTE)).get("RealTimeLag")).toMatchObject({
@@ -179,7 +181,7 @@ test("uploads that a cluster has not got for minutes are told, but not those of 
   expect((await told()).has("RealTimeLag")).toBe(false);
 });
 
-test("conflicts that the newest run left alone are told until a run finds none", async () => {
+test("conflicts that the newest run left alone are reported until a run finds none", async () => {
   const key = addTask(api.db, "nightly", [cluster], START);
   const conflict = { recordId: "", clusterId: "", artifactName: "/a", skip: true, conflict: true };
   addRun(api.db, key, {
@@ -200,7 +202,7 @@ test("conflicts that the newest run left alone are told until a run finds none",
   expect((await told()).get("ConflictsLeftAlone")?.message).toContain("1 artifacts");
 });
 
-test("refused credentials are told apart from a cluster that does not answer", async () => {
+test("refused credentials are reported separately from a cluster that does not answer", async () => {
   const problem = { reason: "the user name or the password is wrong", refused: true };
   await checkClusters({
     ...api.deps,
@@ -222,7 +224,7 @@ test("refused credentials are told apart from a cluster that does not answer", a
   expect([...(await told()).keys()]).toEqual(["ClusterDown"]);
 });
 
-test("slow clusters, refused workers and batches that kill are told as others report them", async () => {
+test("slow clusters, refused workers and batches that kill workers are reported from their signals", async () => {
   slow = [cluster];
   workers = [{ id: "one", lastSeen: time, slots: { SHARED: { total: 32, used: 30 }, QUICK: { total: 8, used: 0 } } }];
   signals.refused("clock", "10.0.0.9");

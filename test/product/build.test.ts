@@ -42,10 +42,10 @@ const build = () => execFileSync(process.execPath, ["build.js"], { cwd: tree, en
 const inDist = (name: string) => join(tree, "dist", name);
 const files = () =>
   readdirSync(join(tree, "dist"), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-/** When each file was written: its number changes when another one takes its place. */
+/** The inode of each file, which changes when the file is written again. */
 const written = () => files().map((entry) => statSync(join(entry.parentPath, entry.name)).ino);
 
-test("all of the program is there, and what it reads from its folders; built again, nothing is written", () => {
+test("a build contains the whole program with its data files, and a second one writes nothing", () => {
   build();
   const all = readdirSync(tree, { recursive: true, encoding: "utf8" }).filter(
     (name) => !/^(dist|node_modules)/.test(name) && name !== "package.json" && name !== "build.js",
@@ -61,7 +61,7 @@ test("all of the program is there, and what it reads from its folders; built aga
   expect(written()).toEqual(before);
 });
 
-test("a dist/ that cannot be written is told in a sentence", () => {
+test("a build that cannot write dist/ says so in one sentence", () => {
   rmSync(inDist("domain"), { recursive: true });
   writeFileSync(inDist("domain"), "in the way");
   expect(build).toThrow(
@@ -71,7 +71,7 @@ test("a dist/ that cannot be written is told in a sentence", () => {
   build();
 });
 
-test("a changed file is compiled again, one that is gone goes, and one that cannot be compiled is named and changes nothing", () => {
+test("a build adds and removes changed files, and one with an error names the file and changes nothing", () => {
   writeFileSync(join(tree, "domain/added.ts"), "export const added: number = 1;\n");
   build();
   expect(existsSync(inDist("domain/added.js"))).toBe(true);

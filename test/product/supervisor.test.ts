@@ -9,7 +9,7 @@ import { ATTRIBUTES } from "../../workflows/contract.ts";
 import { isAlive, startInstance, type Instance, type ProcessName } from "../rigs/runs/instance.ts";
 import { programOf, ROOT } from "../rigs/runs/program.ts";
 
-/** Runs the entry file where it is expected to end by itself. */
+/** Runs the entry file where it is expected to end on its own. */
 function run(env: Record<string, string>): Promise<{ code: number; output: string }> {
   return new Promise((resolve) => {
     const child = execFile(
@@ -30,7 +30,7 @@ describe("a whole instance with its own Temporal server", () => {
   });
   afterAll(() => instance.remove());
 
-  test("says where everything is, and keeps its secrets to its owner", () => {
+  test("an instance prints its addresses, and only its owner can read its secrets", () => {
     const { api, docs, temporalUi } = instance.endpoints();
     const passwordFile = join(instance.dataDir, "admin-password");
     for (const said of [api, docs, String(temporalUi), passwordFile]) expect(instance.output()).toContain(said);
@@ -42,7 +42,7 @@ describe("a whole instance with its own Temporal server", () => {
     expect(readFileSync(join(instance.dataDir, "secret-key"), "utf8")).toMatch(/^[0-9a-f]{64}\n$/);
   });
 
-  test("its Temporal server keeps closed runs for 7 days, knows our search attributes and has its UI", async () => {
+  test("an embedded Temporal server keeps closed runs for 7 days and has our search attributes", async () => {
     const { temporal, temporalUi } = instance.endpoints();
     const connection = await Connection.connect({ address: temporal });
     const { config } = await connection.workflowService.describeNamespace({ namespace: "default" });
@@ -53,18 +53,22 @@ describe("a whole instance with its own Temporal server", () => {
     expect((await fetch(String(temporalUi))).status).toBe(200);
   });
 
-  test("keeps an idle connection for longer than the proxies before it do", async () => {
+  test("an instance keeps idle connections longer than the proxies before it", async () => {
     const { headers } = await fetch(`${instance.endpoints().api}/health`);
     expect(headers.get("keep-alive")).toBe("timeout=75");
   });
 
-  test.runIf(process.platform === "linux")("whoever moves bytes goes after whoever answers, with every thread", () => {
-    const { control, orchestrator, workers } = instance.pids();
-    for (const pid of workers) expect(new Set(niceOf(pid)), "of a worker").toEqual(new Set([10]));
-    for (const pid of [control, orchestrator]) expect(new Set(niceOf(pid)), "of another process").toEqual(new Set([0]));
-  });
+  test.runIf(process.platform === "linux")(
+    "every thread of a transfer worker has a lower priority than the other processes",
+    () => {
+      const { control, orchestrator, workers } = instance.pids();
+      for (const pid of workers) expect(new Set(niceOf(pid)), "of a worker").toEqual(new Set([10]));
+      for (const pid of [control, orchestrator])
+        expect(new Set(niceOf(pid)), "of another process").toEqual(new Set([0]));
+    },
+  );
 
-  test("a second start on the same data directory names the holder", async () => {
+  test("a second start on the same data directory fails and names the process that uses it", async () => {
     const { code, output } = await run({
       DATA_DIR: instance.dataDir,
       PORT: "0",
@@ -77,7 +81,7 @@ describe("a whole instance with its own Temporal server", () => {
   });
 
   test.each<ProcessName>(["control", "orchestrator", "worker", "temporal"])(
-    "kill -9 of %s heals, at the same addresses",
+    "an instance recovers from kill -9 of its %s, at the same addresses",
     async (name) => {
       const before = instance.endpoints();
       const killed = await instance.kill(name);
@@ -88,7 +92,7 @@ describe("a whole instance with its own Temporal server", () => {
     },
   );
 
-  test("a Temporal server that hangs makes the instance not ready, until it answers again", async () => {
+  test("an instance whose Temporal server hangs is not ready until the server answers again", async () => {
     const { pids, api } = instance.endpoints();
     const missing = async () =>
       ((await (await fetch(`${api}/health/ready`)).json()) as { data: { missing: string[] } }).data.missing;
@@ -99,7 +103,7 @@ describe("a whole instance with its own Temporal server", () => {
     expect(instance.pids().temporal).toBe(pids.temporal);
   });
 
-  test("kill -9 of the supervisor leaves no child behind, and the next start goes on with the same data", async () => {
+  test("kill -9 of the supervisor leaves no child, and the next start uses the same data", async () => {
     const before = { children: children(instance), temporal: instance.pids().temporal, id: identity(instance) };
     await instance.kill("supervisor");
     await vi.waitFor(() => expect(before.children.filter(isAlive)).toEqual([]), 10_000);
@@ -112,7 +116,7 @@ describe("a whole instance with its own Temporal server", () => {
 const identity = ({ dataDir }: Instance) =>
   ["instance-id", "secret-key", "admin-password"].map((file) => readFileSync(join(dataDir, file), "utf8"));
 
-/** The nice value of each thread of a process: proc(5), 17 fields behind the name in brackets. */
+/** The nice value of each thread of a process: proc(5), the 17th field after the name in brackets. */
 const niceOf = (pid: number) =>
   readdirSync(`/proc/${pid}/task`).map((thread) =>
     Number(
@@ -122,8 +126,8 @@ const niceOf = (pid: number) =>
     ),
   );
 
-describe("ending", () => {
-  test("SIGTERM to npm drains, exits 0 within 30 s and leaves no process", async () => {
+describe("the end of an instance", () => {
+  test("an instance that gets SIGTERM through npm drains, exits 0 within 30 s and leaves no process", async () => {
     const instance = await startInstance({ embedded: true, throughNpm: true });
     const all = Object.values(instance.pids()).flat() as number[];
     const begun = Date.now();
@@ -134,7 +138,7 @@ describe("ending", () => {
     await instance.remove();
   });
 
-  test("a given Temporal server stays", async () => {
+  test("an instance that ends leaves a Temporal server running that is not its own", async () => {
     const instance = await startInstance();
     const { temporal, temporalUi, pids } = instance.endpoints();
     expect({ temporalUi, pid: pids.temporal }).toEqual({ temporalUi: null, pid: null });
@@ -145,14 +149,14 @@ describe("ending", () => {
   });
 });
 
-describe("a start that cannot succeed ends with 1 and says why", () => {
-  test("every problem of the configuration", async () => {
+describe("a start that cannot succeed", () => {
+  test("a start with a wrong configuration exits 1 and names every problem", async () => {
     const { code, output } = await run({ PORT: "x", RETRY_WINDOW: "y" });
     expect(code).toBe(1);
     expect(output).toMatch(/PORT must[^]*RETRY_WINDOW must/);
   });
 
-  test("a port that is taken, by its variable", async () => {
+  test("a start on a port that is in use fails and names the port's variable", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
@@ -161,7 +165,7 @@ describe("a start that cannot succeed ends with 1 and says why", () => {
     server.close();
   });
 
-  test("a program that is no Temporal CLI", async () => {
+  test("a start with a program that is not the Temporal CLI fails and names it", async () => {
     const instance = startInstance({ embedded: true, env: { TEMPORAL_CLI_PATH: process.execPath } });
     await expect(instance).rejects.toThrow(`TEMPORAL_CLI_PATH ${process.execPath}: is ${process.version}`);
   });

@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Instance } from "../rigs/runs/instance.ts";
+import { authorizationOf, type Instance } from "../rigs/runs/instance.ts";
 import { closed, createCleanup, type Product, unique, UTC } from "../rigs/runs/run-fixture.ts";
 import { type FileRig, startFileRig } from "../rigs/runs/run-rig.ts";
 import { type Collector, type Span, startCollector } from "../rigs/servers/collector.ts";
@@ -10,7 +10,7 @@ let collector: Collector;
 let rig: FileRig;
 beforeAll(async () => {
   collector = await cleanup.keep(startCollector(), (one) => one.stop());
-  // The SDK's own setting: how long spans are collected before they are sent.
+  // A setting of the SDK: how long spans are collected before they are sent, in ms.
   const env = {
     ...UTC,
     OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
@@ -30,21 +30,19 @@ async function hosted(product: Product, projectId: string): Promise<string> {
   return name;
 }
 
-/** A POST with the admin's login; answers the trace of the request. */
-async function post(
-  { url, username, password }: Instance,
-  path: string,
-  headers: Record<string, string> = {},
-): Promise<string> {
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-  const answer = await fetch(`${url}${path}`, { method: "POST", headers: { authorization, ...headers } });
+/** Sends a POST with the admin's login and returns the request's trace id. */
+async function post(instance: Instance, path: string, headers: Record<string, string> = {}): Promise<string> {
+  const answer = await fetch(`${instance.url}${path}`, {
+    method: "POST",
+    headers: { authorization: authorizationOf(instance), ...headers },
+  });
   expect(answer.status).toBe(200);
   const { traceId } = (await answer.json()) as { traceId: string };
   expect(answer.headers.get("x-trace-id")).toBe(traceId);
   return traceId;
 }
 
-/** The spans from that one up to the trace's first. */
+/** The names of the spans from this one up to the root of its trace; `?` for a missing parent. */
 function wayUp(spans: Span[], { name, parentSpanId }: Span): string[] {
   const parent = spans.find(({ spanId }) => spanId === parentSpanId);
   return [name, ...(parent ? wayUp(spans, parent) : parentSpanId ? ["?"] : [])];
@@ -74,7 +72,7 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
   });
   expect(traceId).toBe(caller.traceId);
   const { id: recordId } = await closed(product, key);
-  // The caller's own span is its own to send.
+  // The caller sends its span itself.
   const above: Span = {
     traceId,
     spanId: caller.spanId,
@@ -119,7 +117,7 @@ test("one trace leads from the API call through Temporal to each artifact", asyn
   expect(spans.filter(({ role }) => role === "control").length).toBeGreaterThan(2);
 });
 
-test("what nobody called for begins a trace of its own: uploads in REAL_TIME; a failure carries its reason", async () => {
+test("a REAL_TIME upload has its own trace, and the span of a failed artifact has the reason", async () => {
   const { product, partner, projectId, cluster } = rig;
   const localRepoName = unique("files");
   await product.hosted(projectId, localRepoName);
@@ -147,7 +145,7 @@ test("what nobody called for begins a trace of its own: uploads in REAL_TIME; a 
   });
 });
 
-test("a collector that is away is told once and costs a run nothing", async () => {
+test("a collector that cannot be reached is logged once and does not disturb a run", async () => {
   const gone = createServer();
   await new Promise<void>((resolve) => {
     gone.listen(0, "127.0.0.1", resolve);

@@ -1,6 +1,6 @@
 import type { Reporter, TestCase, TestModule } from "vitest/node";
 
-/** Ends a run with the tests that were skipped for a reason, and one plain line that says what became of all. */
+/** Prints the tests that were skipped with a reason, and one line with the result of the whole run. */
 export const closingLine: Reporter = {
   onTestRunEnd(modules: readonly TestModule[]) {
     const counts = { passed: 0, failed: 0, skipped: 0, pending: 0 };
@@ -23,10 +23,10 @@ export const closingLine: Reporter = {
 
 const suiteOf = ({ parent }: TestCase): string => (parent.type === "suite" ? parent.fullName : parent.relativeModuleId);
 
-/** Tests of one suite that are skipped for one reason. */
+/** Tests of one suite that were skipped for the same reason. */
 type Skipped = { suite: string; reason: string; names: string[] };
 
-/** One test is named; several are counted. */
+/** Names a single test; only counts several. */
 function lineOf({ suite, reason, names }: Skipped): string {
   const what = names.length === 1 ? names.join() : `${names.length} tests`;
   return `skipped: ${suite} > ${what}: ${reason}\n`;

@@ -1,16 +1,22 @@
 import { relative } from "node:path";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** The files that take longest, which begin first: one that begins last is waited for by idle lanes. */
+/** The slowest test files. They start first, because a slow file that starts last leaves the other lanes idle. */
 const LONGEST = [
   "runs/kill-runs",
   "runs/killer-batch",
+  "runs/real-time-tasks",
+  "runs/real-time-clusters",
   "runs/real-time",
   "runs/fairness",
   "runs/replayed",
   "hosted/maven/clients",
   "monitoring/alert-causes",
+  "monitoring/alert-runs",
+  "monitoring/alert-processes",
   "runs/npm",
+  "runs/npm-targets",
+  "runs/npm-hosted",
   "registries/npm",
   "runs/stuck",
   "runs/kill-packages",
@@ -21,16 +27,20 @@ const LONGEST = [
   "runs/many-objects",
   "runs/slices",
   "runs/hosted-images",
+  "runs/hosted-images-real-time",
+  "runs/linked-images",
   "runs/kill-big-blob",
   "product/supervisor",
   "registries/instance",
-  "runs/packages",
+  "runs/maven-packages",
+  "runs/npm-packages",
   "runs/kill-images",
   "hosted/npm/server",
   "workflows/replay",
   "images/resume",
   "schedules/instance",
   "runs/images",
+  "runs/image-stops",
   "runs/restored",
   "runs/bad-luck-silence",
 ].map((name) => `test/${name}.test.ts`);

@@ -13,7 +13,7 @@ import { compileOnce } from "../rigs/runs/program.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** host:port of the run's one Temporal server; its namespace is `default`. */
+    /** host:port of the test run's one Temporal server; its namespace is `default`. */
     temporalAddress: string;
   }
 }
@@ -26,8 +26,8 @@ const log = pino(
 );
 
 /**
- * The compiled product, and one Temporal server for the whole run, as the product starts it, in a folder that goes with
- * it.
+ * Compiles the product and starts one Temporal server for the whole test run, as the product does, in a folder that is
+ * deleted at the end.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   compileOnce();

@@ -11,7 +11,7 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 test(
-  "an artifact that is to be tried again is not forgotten when the worker dies before its batch is over",
+  "an artifact that waits to be tried again is still sent when the worker dies before its batch ends",
   { timeout: 240_000 },
   async () => {
     const { product, source, target, projectId, cluster, instance } = rig;

@@ -10,7 +10,7 @@ import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 import { selfSigned } from "../rigs/servers/credentials.ts";
 import { startProxy, type Fault, type FaultProxy } from "../rigs/servers/proxy.ts";
 
-/** Long beside the refusals of a while (2 + 4 s), however busy the machine. */
+/** Long compared with the temporary refusals (2 + 4 s), also on a busy machine. */
 const RETRY_WINDOW_MS = 20_000;
 const BOUND_MS = RETRY_WINDOW_MS + 40_000;
 const MIB = 2 ** 20;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 180_000);
 afterAll(() => rig.end());
 
-/** Files of the test's own, for a cluster of its own behind a proxy of its own. */
+/** Creates files for one test, and its own cluster behind its own proxy. */
 async function place(
   name: string,
   sizes: number[] = [10, 20_000, 300_000, 2 * MIB],
@@ -55,7 +55,7 @@ const there = (name: string) =>
 const isSync = ({ path }: { path: string }) => path.includes("/sync/v1/");
 
 describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000 }, () => {
-  test("a wrong password fails every file and says what to check", async () => {
+  test("a wrong password at another instance fails every file and says what to check", async () => {
     const { files, end } = await place("password");
     const cluster = await rig.product.partner(unique("stranger"), { ...rig.edge, password: "wrong-of-edge" });
     const { status, counts, reasons, errorReason } = await ended(await start("password", cluster));
@@ -67,7 +67,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     expect(errorReason).not.toContain("wrong-of-edge");
   });
 
-  test("a server that is no instance is told from one that is broken", async () => {
+  test("a run to a server that is not an instance of this product fails and says so", async () => {
     const { end } = await place("stranger");
     const other = await startProxy(rig.edge.url);
     other.fault = () => ({ kind: "answer", status: 404, body: "<html>not here</html>" });
@@ -81,7 +81,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
       );
   });
 
-  test("a file whose content is damaged in the local store fails alone, in whatever way it is sent", async () => {
+  test("a file with damaged content in the local store fails alone, whether it is small or large", async () => {
     const { files, cluster, end } = await place("damaged", [100, 100_000, 200_000, 2 * MIB, 3 * MIB]);
     const damaged = [...files].filter(([path]) => /000[24]\.bin$/.test(path));
     for (const [, digest] of damaged) damage(rig.center.dataDir, digest);
@@ -104,7 +104,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
       /the disk is full at 127\.0\.0\.1:\d+: free space there/,
     ],
   ] satisfies [string, Fault, RegExp][])(
-    "an instance that takes no more (%s) fails the files and says what to do, and nothing half-written is there",
+    "an instance that accepts no more data (%s) fails the files, says what to do and shows no half-written file",
     async (name, fault, reason) => {
       const { files, proxy, cluster, end } = await place(name);
       proxy.fault = (request) =>
@@ -120,25 +120,28 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     },
   );
 
-  test.each([429, 503, 500])("an instance that answers %i for a while costs time only", async (status) => {
-    const name = `busy-${status}`;
-    const { files, proxy, cluster, end } = await place(name);
-    let refusals = 0;
-    proxy.fault = (request) => {
-      if (!isSync(request) || !/POST|PATCH/.test(request.method) || refusals >= 3) return null;
-      refusals += 1;
-      return { kind: "answer", status, headers: { "retry-after": "1" } };
-    };
-    const key = await start(name, cluster);
-    await follow(rig.product, key, ({ status: now }) => now !== "RUNNING" || refusals > 0);
-    const { status: state, counts, details } = await ended(key);
-    await end();
-    expect({ state, ...counts }).toMatchObject({ state: "SUCCESS", success: files.size, failed: 0, conflict: 0 });
-    expect(details.every(({ errorReason }) => errorReason === null)).toBe(true);
-    expect(sorted(await there(name))).toEqual(sorted(files));
-  });
+  test.each([429, 503, 500])(
+    "a run to an instance that answers %i for a while takes longer and succeeds",
+    async (status) => {
+      const name = `busy-${status}`;
+      const { files, proxy, cluster, end } = await place(name);
+      let refusals = 0;
+      proxy.fault = (request) => {
+        if (!isSync(request) || !/POST|PATCH/.test(request.method) || refusals >= 3) return null;
+        refusals += 1;
+        return { kind: "answer", status, headers: { "retry-after": "1" } };
+      };
+      const key = await start(name, cluster);
+      await follow(rig.product, key, ({ status: now }) => now !== "RUNNING" || refusals > 0);
+      const { status: state, counts, details } = await ended(key);
+      await end();
+      expect({ state, ...counts }).toMatchObject({ state: "SUCCESS", success: files.size, failed: 0, conflict: 0 });
+      expect(details.every(({ errorReason }) => errorReason === null)).toBe(true);
+      expect(sorted(await there(name))).toEqual(sorted(files));
+    },
+  );
 
-  test("connections that break in the middle of contents cost time only", async () => {
+  test("a run whose connections break in the middle of contents takes longer and succeeds", async () => {
     const { files, proxy, cluster, end } = await place("breaks", [
       ...Array.from({ length: 30 }, () => 50_000),
       3 * MIB,
@@ -162,7 +165,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     expect(sorted(await there("breaks"))).toEqual(sorted(files));
   });
 
-  test("errorStrategy FAST_FAIL ends the run at the first failure", async () => {
+  test("errorStrategy FAST_FAIL ends a run of files at the first failure", async () => {
     const { files, cluster, end } = await place(
       "strict",
       Array.from({ length: 300 }, () => 20_000),
@@ -180,7 +183,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
     expect(counts.notDone).toBeGreaterThan(0);
   });
 
-  test("a certificate that nobody trusts fails at once and says what to give", async () => {
+  test("an untrusted certificate of an instance fails the files at once and says which setting to change", async () => {
     const { end } = await place("tls");
     const folder = mkdtempSync(join(tmpdir(), "certificate-"));
     const { key, certificate } = selfSigned(folder);
@@ -196,7 +199,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
       expect(reason).toMatch(/certificate of .* is not signed by a trusted CA .*: set `certificate` to the CA's PEM/);
   });
 
-  test("an instance that is not there fails the files after the retry window, with the last reason", async () => {
+  test("an instance that cannot be reached fails the files after the retry window, with the last reason", async () => {
     const { files, end } = await place("gone");
     const cluster = await rig.product.partner(unique("gone"), rig.edge, "http://127.0.0.1:9");
     const { status, counts, reasons } = await ended(await start("gone", cluster));
@@ -206,7 +209,7 @@ describe.concurrent("bad luck at another instance", { timeout: BOUND_MS + 30_000
   });
 });
 
-/** Replaces the content of a blob's file, which is above the size that lies in a database. */
+/** Replaces the content of a blob's file; the blob must be too large to be stored inline in the database. */
 function damage(dataDir: string, digest: string): void {
   const file = join(dataDir, "blobs", digest.slice(0, 2), digest.slice(2, 4), digest);
   writeFileSync(file, randomBytes(readFileSync(file).length));

@@ -7,7 +7,7 @@ import { closed } from "../rigs/runs/run-fixture.ts";
 import { startImageRig, type ImageRig } from "../rigs/runs/run-rig.ts";
 import { fillRegistry } from "../rigs/runs/run-sources.ts";
 
-/** More than a worker handles at once. */
+/** More images than a worker handles at once. */
 const IMAGES = 40;
 const CONNECT_MS = 10_000;
 const IDLE_MS = 60_000;
@@ -26,7 +26,9 @@ const run = (name: string, cluster: string) =>
     clusters: [cluster],
   });
 
-/** The run gives up after one wait, not after one for each image; without a retry window there is no second try. */
+/**
+ * Expects that the run gives up after one wait, not one for each image; without a retry window it does not try again.
+ */
 async function givenUp(key: string, wait: number): Promise<string[]> {
   const record = await closed(rig.product, key, wait + 40_000);
   expect(record).toMatchObject({
@@ -38,14 +40,14 @@ async function givenUp(key: string, wait: number): Promise<string[]> {
 }
 
 describe.concurrent("a registry that never answers", { timeout: IDLE_MS + 80_000 }, () => {
-  test("takes connections and says nothing: given up after the idle time, with its address", async () => {
+  test("a registry that accepts connections and stays silent is given up after the idle time", async () => {
     rig.target.proxy.fault = ({ path }) => (path.startsWith("/v2/silent/") ? { kind: "hang" } : null);
     const key = await run("silent", rig.cluster);
     for (const reason of await givenUp(key, IDLE_MS))
       expect(reason).toMatch(/image silent\/app:v\d+: .*\/v2\/silent\/app\/manifests\/v\d+ was silent for 60 s/);
   });
 
-  test("takes no connection at all: given up after the connect time, with its address", async () => {
+  test("a registry that accepts no connection is given up after the connect time", async () => {
     const server = await startDeafServer();
     const cluster = await rig.product.registry("deaf", `http://127.0.0.1:${server.port}`);
     for (const reason of await givenUp(await run("deaf", cluster), CONNECT_MS))
@@ -54,9 +56,11 @@ describe.concurrent("a registry that never answers", { timeout: IDLE_MS + 80_000
   });
 });
 
-/** A listening process that is stopped, with its queue of connections full: further ones get no answer. */
+/** Starts a stopped process whose queue of connections is full: further connections get no answer. */
 async function startDeafServer(): Promise<{ port: number; stop: () => void }> {
-  const program = `require("net").createServer().listen({port:0,host:"127.0.0.1",backlog:1},function(){console.log(this.address().port)})`;
+  const program =
+    `require("net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, function () {` +
+    " console.log(this.address().port) })";
   const child = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(child.stdout, "data")) as [Buffer];
   const port = Number(line.toString());

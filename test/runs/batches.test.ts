@@ -106,9 +106,9 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** What a worker does with the one batch of the run. */
+/** Works on the run's one batch as a worker does. */
 function work() {
-  const none = () => Promise.reject(new Error("nothing is read here"));
+  const none = () => Promise.reject(new Error("no content must be read in this test"));
   const source = { open: none, readSmall: none, close: async () => {} };
   const deps = {
     controlPlane: plane,
@@ -130,19 +130,19 @@ const details = () =>
     .where(eq(detail.recordId, recordId))
     .all();
 
-test("credentials that were sealed with another key fail each artifact, and say so", async () => {
+test("credentials that were sealed with another key fail each artifact and say so", async () => {
   expect(await work()).toEqual({ total: 2, again: 0, failed: 2 });
   const reason =
     "the stored credentials of https://target.example were sealed with another secret key: enter them again";
   expect(details()).toEqual(["/a", "/b"].map((name) => ({ name, status: "FAILED", reason })));
 });
 
-test("a batch whose outcomes the control plane refuses ends in an error instead of telling them for ever", async () => {
+test("a batch whose outcomes the control plane refuses ends with an error and does not repeat them", async () => {
   refuseReports = true;
   await expect(work()).rejects.toThrow("answered 400");
 });
 
-test("a repository that is deleted meanwhile is the reason of the run's end", async () => {
+test("a run whose repository is deleted meanwhile fails with that reason", async () => {
   db.delete(node).run();
   deleteRepositoryRow(db, findRepository(db, "p", "files")?.id ?? 0);
   expect(await work()).toEqual({ total: 0, again: 0, failed: 0 });

@@ -53,7 +53,7 @@ async function executed(): Promise<RecordInfo> {
   }
 }
 
-test("a run-once task puts the same manifest once under each target version, not under its own, with the registry's login", async () => {
+test("a run-once task puts a manifest once under each target version, with the registry's login", async () => {
   const body = {
     name: "push",
     registry: proxy.host,
@@ -87,7 +87,7 @@ test("a run-once task puts the same manifest once under each target version, not
   expect(puts()).toEqual([]);
 });
 
-test("the login is in no answer, log, file in the clear or history", async () => {
+test("a distribution's login is in no answer, log, plain file or history", async () => {
   const infos = await Promise.all(
     ["/replication/api/cluster/list", "/replication/api/task/page/shop", "/openapi.json"].map(async (path) =>
       (
@@ -111,7 +111,7 @@ test("the login is in no answer, log, file in the clear or history", async () =>
   expect([histories.includes("shop/images/push"), SECRET.test(histories)]).toEqual([true, false]);
 });
 
-/** All that Temporal keeps of a task's runs, payloads decoded. */
+/** All histories of a task's runs in Temporal, payloads decoded. */
 async function historiesOf(taskName: string): Promise<string> {
   const connection = await Connection.connect({ address: inject("temporalAddress") });
   const { workflow } = new Client({ connection });
@@ -128,7 +128,7 @@ async function historiesOf(taskName: string): Promise<string> {
   return texts.join();
 }
 
-test("deleting it takes its cluster with it", async () => {
+test("deleting a run-once task also deletes its cluster", async () => {
   await product.call("DELETE", `${AT}/delete/runOnceTask/shop/images?name=push`);
   expect(await product.call("GET", "/replication/api/cluster/info?name=shop/images/push")).toBeNull();
 });

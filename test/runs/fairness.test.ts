@@ -7,15 +7,14 @@ import {
   REPOSITORIES,
   repositories,
   startFairRig,
-  until,
   type FairRig,
   type Held,
   type SmallWork,
 } from "../rigs/runs/fairness-rig.ts";
-import { closed, newest, unique, type TaskDraft, type TaskObject } from "../rigs/runs/run-fixture.ts";
+import { closed, newest, unique, until, type TaskDraft, type TaskObject } from "../rigs/runs/run-fixture.ts";
 import { each } from "../rigs/runs/run-sources.ts";
 
-/** Transfers that take no end hold what they hold; nothing here depends on how long anything takes. */
+/** Transfers that never end keep what they hold; no test here depends on how long anything takes. */
 
 const MANY_CLUSTERS = 40;
 const REAL_TIME_CLUSTERS = 10;
@@ -28,7 +27,10 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => rig.end());
 
-/** What a test began, ended after it: its tasks first, so that nothing of them goes on once it is let go. */
+/**
+ * The tasks and held connections of one test, ended after it. Tasks end first, so that no work goes on once a
+ * connection is released.
+ */
 const begun: { tasks: string[]; held: Held[] } = { tasks: [], held: [] };
 afterEach(async () => {
   const { tasks, held } = { tasks: begun.tasks.splice(0), held: begun.held.splice(0) };
@@ -56,7 +58,7 @@ async function run(draft: TaskDraft): Promise<string> {
   return key;
 }
 
-/** Clusters that all lead to the same held end. */
+/** Creates clusters that all lead to the same held server. */
 const clusters = (count: number, url: string, type: "instance" | "registry"): Promise<string[]> =>
   Promise.all(
     Array.from({ length: count }, () => {
@@ -68,7 +70,7 @@ const clusters = (count: number, url: string, type: "instance" | "registry"): Pr
 const WORKS = ["a one-file run", "a REAL_TIME upload", "a one-image run"] as const satisfies SmallWork[];
 const ALL_WELL = { small: WORKS.map((work) => `${work} ended`), somethingIsHeld: true, heldRuns: "RUNNING" };
 
-/** What becomes of small work of every kind while what is held stays held. */
+/** Runs every kind of small work while the held requests stay held, and returns how each ended. */
 async function besides(
   held: Held,
   tasks: string[],
@@ -87,8 +89,8 @@ async function besides(
   return { small, somethingIsHeld, heldRuns: [...new Set(runs)].join() };
 }
 
-describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 }, () => {
-  test(`while ${REPOSITORIES} repositories of ${FILES} files wait for one cluster that answers nothing, and these end whole once it does`, async () => {
+describe("small work beside a crowd that is held", { timeout: 480_000 }, () => {
+  test(`small work ends while ${REPOSITORIES * FILES} files wait for a cluster that is silent at first`, async () => {
     const held = await hold(rig.edge.url);
     const [cluster = ""] = await clusters(1, held.proxy.url, "instance");
     const key = await run({
@@ -106,7 +108,7 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     });
   });
 
-  test(`while ${FILES} files wait for ${MANY_CLUSTERS} clusters that answer nothing`, async () => {
+  test(`small work ends while ${FILES} files wait for ${MANY_CLUSTERS} silent clusters`, async () => {
     const held = await hold(rig.edge.url);
     const to = await clusters(MANY_CLUSTERS, held.proxy.url, "instance");
     const key = await run({
@@ -118,7 +120,7 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`while REAL_TIME tasks follow uploads to ${REAL_TIME_CLUSTERS} clusters that answer nothing`, async () => {
+  test(`small work ends while a REAL_TIME task sends uploads to ${REAL_TIME_CLUSTERS} silent clusters`, async () => {
     const held = await hold(rig.edge.url);
     const projectId = unique("followed");
     await rig.product.project(projectId);
@@ -132,7 +134,7 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`while ${LINKED} linked repositories of ${IMAGES} images wait for ${REAL_TIME_CLUSTERS} registries that answer nothing`, async () => {
+  test(`small work ends while ${LINKED * IMAGES} images wait for ${REAL_TIME_CLUSTERS} silent registries`, async () => {
     const held = await hold(rig.target.url);
     const to = await clusters(REAL_TIME_CLUSTERS, held.proxy.url, "registry");
     const objects = await linked(LINKED, rig.source.url);
@@ -140,7 +142,7 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 
-  test(`while the listings of ${LISTED_TASKS} tasks wait for a source that answers nothing`, async () => {
+  test(`small work ends while the listings of ${LISTED_TASKS} tasks wait for a silent source`, async () => {
     const held = await hold(rig.source.url);
     const keys: string[] = [];
     for (let at = 0; at < LISTED_TASKS; at += 1)
@@ -148,14 +150,14 @@ describe("small runs to healthy ends and REAL_TIME go on", { timeout: 480_000 },
     expect(await besides(held, keys)).toEqual(ALL_WELL);
   });
 
-  test(`while ${LINKED} linked repositories of ${IMAGES} images wait for the blobs of a source that answers no blob`, async () => {
+  test(`small work ends while ${LINKED * IMAGES} linked images wait for a source that sends no blob`, async () => {
     const held = await hold(rig.source.url, (path) => path.includes("/blobs/"));
     const key = await run({ ...(await linked(LINKED, held.proxy.url)), clusters: [rig.registryCluster] });
     expect(await besides(held, [key])).toEqual(ALL_WELL);
   });
 });
 
-/** A project of linked repositories, each of which is the whole source, with a place of its own at the target. */
+/** Creates a project of linked repositories; each is the whole source and has its own place at the target. */
 async function linked(count: number, url: string): Promise<{ projectId: string; objects: TaskObject[] }> {
   const projectId = unique("images");
   await rig.product.project(projectId);

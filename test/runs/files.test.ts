@@ -9,7 +9,7 @@ import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
 const MIB = 2 ** 20;
-/** The third goes through an upload session in more than one part. */
+/** The third file goes through an upload session in more than one part. */
 const BIG = [1.5 * MIB, 3 * MIB, 70 * MIB];
 
 let rig: FileRig;
@@ -46,7 +46,7 @@ const node = (repoName: string, path: string) =>
   );
 
 describe("a run of files to another instance", () => {
-  test("copies all files, byte by byte, with their metadata; the second run has nothing to do", async () => {
+  test("a run copies all files, byte by byte, with their metadata, and the second run has nothing to do", async () => {
     const content = randomBytes(500);
     await rig.product.upload(rig.projectId, "files", "/kept/with-metadata.txt", content, {
       "X-BKREPO-META-colour": "blue",
@@ -76,7 +76,7 @@ describe("a run of files to another instance", () => {
     expect(bytes).toBeLessThan(files.size * 600);
   });
 
-  test("thousands of small files need few requests", async () => {
+  test("a run of thousands of small files needs few requests", async () => {
     await rig.product.hosted(rig.projectId, "many");
     const many = await fillRepository(
       rig.product,
@@ -94,7 +94,7 @@ describe("a run of files to another instance", () => {
     expect(rig.proxy.requests.length).toBeLessThan(30);
   });
 
-  test("waits at Temporal in turns with those of other projects, and a small one goes before what takes longer", async () => {
+  test("a run waits at Temporal in turns with other projects' runs, and a small one before longer ones", async () => {
     const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
     const client = new Client({ connection });
     const priorityOf = async (id: string) => (await client.workflow.getHandle(id).describe()).priority;
@@ -113,7 +113,7 @@ describe("a run of files to another instance", () => {
     await connection.close();
   });
 
-  test("PATH copies files, folders and what a * matches, and says what matches nothing", async () => {
+  test("a PATH run copies files, folders and matches of *, and fails each path that matches nothing", async () => {
     const paths = [
       "/kept/with-metadata.txt",
       "/folder 3",
@@ -145,7 +145,7 @@ describe("a run of files to another instance", () => {
     }
   });
 
-  test("other content at the target: SKIP leaves it, OVERWRITE replaces it, FAST_FAIL stops", async () => {
+  test("SKIP leaves other content at the target, OVERWRITE replaces it, and FAST_FAIL stops at it", async () => {
     const paths = ["/folder 4"];
     const wanted = new Map([...files].filter(([path]) => path.startsWith("/folder 4/")));
     const [first = "", second = ""] = [...wanted.keys()].toSorted();
@@ -183,7 +183,7 @@ describe("a run of files to another instance", () => {
     expect(sorted(await there("conflicts"))).toEqual(sorted(wanted));
   });
 
-  test("rateLimit holds over all workers and for everything that is sent", async () => {
+  test("a task's rateLimit holds for everything that is sent", async () => {
     const rate = 3 * MIB;
     await rig.product.hosted(rig.projectId, "slow");
     const slow = await fillRepository(rig.product, rig.projectId, "slow", [
@@ -207,7 +207,7 @@ describe("a run of files to another instance", () => {
     expect(bytes / seconds).toBeLessThan(1.1 * rate);
   });
 
-  test("record false keeps the counts and no details", async () => {
+  test("a run of a task with record: false keeps its counts and no details", async () => {
     const record = await closed(
       rig.product,
       await run({ type: "PATH", paths: ["/folder 5"], to: "unrecorded", record: false }),
@@ -220,8 +220,8 @@ describe("a run of files to another instance", () => {
   });
 });
 
-describe("in the middle of a run of files", () => {
-  test("a file that was deleted since the plan fails, and the others go on", async () => {
+describe("a run of files that is disturbed", () => {
+  test("a file that was deleted after the run was planned fails, and the others are sent", async () => {
     await rig.product.hosted(rig.projectId, "shrinking");
     const all = await fillRepository(
       rig.product,
@@ -247,7 +247,7 @@ describe("in the middle of a run of files", () => {
     expect(failed[0]?.errorReason).toMatch(/is no longer in .*\/shrinking: it was deleted after the run was planned/);
   });
 
-  test("stop ends the upload of a big file within 5 s and shows nothing of it", async () => {
+  test("a stop ends the upload of a big file within 5 s, and no part of it is visible at the target", async () => {
     await rig.product.hosted(rig.projectId, "cut");
     await fillRepository(rig.product, rig.projectId, "cut", [40 * MIB]);
     const key = await rig.product.run({

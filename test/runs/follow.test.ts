@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startInstance, type Instance } from "../rigs/runs/instance.ts";
+import { authorizationOf, startInstance, type Instance } from "../rigs/runs/instance.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
 import {
   createCleanup,
@@ -16,9 +16,6 @@ import {
 const cleanup = createCleanup();
 let rig: { center: Instance; edge: Instance; product: Product; cluster: string };
 
-const login = ({ username, password }: Instance) =>
-  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-
 beforeAll(async () => {
   const start = (env: Record<string, string>) =>
     cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (each) => each.remove());
@@ -28,7 +25,7 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(cleanup.all);
 
-/** A hosted repository of its own, and an enabled task that follows it to the other instance. */
+/** Creates a project with a hosted repository and an enabled REAL_TIME task that sends it to the other instance. */
 async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, more: Partial<TaskObject> = {}) {
   const { center, edge, product, cluster } = rig;
   const projectId = unique("p");
@@ -43,7 +40,7 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
   });
   const repo = `${projectId}/packages`;
   const read = async (path: string) => {
-    const answer = await fetch(edge.url + path, { headers: { authorization: login(edge) } });
+    const answer = await fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
     return answer.ok ? answer.text() : null;
   };
   const until = async (has: () => Promise<boolean>, what: string) => {
@@ -52,7 +49,7 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
       if (Date.now() > begun + 60_000) throw new Error(`${what}: not within 60 s`);
     console.log(`${what} after ${Date.now() - begun} ms`);
   };
-  /** What each drain so far has sent, once all are over. */
+  /** Waits until all drains have ended, and returns what they sent. */
   const sent = async () => {
     await until(async () => (await product.records(key)).every(({ status }) => status !== "RUNNING"), "drains end");
     const records = await product.records(key);
@@ -62,15 +59,15 @@ async function following(type: "MAVEN" | "NPM", draft: Partial<TaskDraft> = {}, 
       ...new Set(details.map(({ artifactName, version }) => `${artifactName}${version === null ? "" : `:${version}`}`)),
     ].sort();
   };
-  return { repo, read, until, sent, fill: createFiller({ url: center.url, authorization: login(center) }) };
+  return { repo, read, until, sent, fill: createFiller({ url: center.url, authorization: authorizationOf(center) }) };
 }
 
-test("a run-once task sends one version of a package to another instance, as the original's users ask for it", async () => {
+test("a run-once task with the request of bk-repo's users sends one version to another instance", async () => {
   const { center, edge, product, cluster } = rig;
   const projectId = unique("p");
   await product.project(projectId);
   await product.hosted(projectId, "maven-local", "MAVEN");
-  const fill = createFiller({ url: center.url, authorization: login(center) });
+  const fill = createFiller({ url: center.url, authorization: authorizationOf(center) });
   for (const version of ["1.2.47", "1.2.83"])
     await fill.deploy(`${projectId}/maven-local`, "com.alibaba:fastjson", version);
   const at = "/replication/api/remote/distribution";
@@ -90,7 +87,7 @@ test("a run-once task sends one version of a package to another instance, as the
   const read = async (version: string) =>
     (
       await fetch(`${edge.url}/maven/${projectId}/maven-copies${mavenPath("com.alibaba:fastjson", version, ".jar")}`, {
-        headers: { authorization: login(edge) },
+        headers: { authorization: authorizationOf(edge) },
       })
     ).status;
   expect([await read("1.2.83"), await read("1.2.47")]).toEqual([200, 404]);
@@ -108,8 +105,8 @@ type Packument = {
   versions: Record<string, { deprecated?: string; dist: { tarball: string } }>;
 };
 
-describe("REAL_TIME of a hosted NPM repository", () => {
-  test("sends what is published, and dist-tags that move", async () => {
+describe("a REAL_TIME task over a hosted NPM repository", () => {
+  test("a REAL_TIME task sends NPM versions that are published, and dist-tags that are moved", async () => {
     const { repo, read, until, sent, fill } = await following("NPM");
     const packument = async () => JSON.parse((await read(`/npm/${repo}/@acme%2ftool`)) ?? "{}") as Partial<Packument>;
     await fill.publish(repo, "@acme/tool", "1.0.0");
@@ -119,7 +116,7 @@ describe("REAL_TIME of a hosted NPM repository", () => {
     await until(async () => (await packument())["dist-tags"]?.["next"] === "1.1.0", "the next version arrives");
     const moved = await fetch(`${rig.center.url}/npm/${repo}/-/package/@acme%2ftool/dist-tags/latest`, {
       method: "PUT",
-      headers: { authorization: login(rig.center), "content-type": "application/json" },
+      headers: { authorization: authorizationOf(rig.center), "content-type": "application/json" },
       body: JSON.stringify("1.1.0"),
     });
     expect(moved.status).toBeLessThan(300);
@@ -128,8 +125,8 @@ describe("REAL_TIME of a hosted NPM repository", () => {
   });
 });
 
-describe("REAL_TIME of a hosted MAVEN repository", () => {
-  test("sends a version when it is complete, and what comes to it later", async () => {
+describe("a REAL_TIME task over a hosted MAVEN repository", () => {
+  test("a REAL_TIME task sends a Maven version once it is complete, and files that are added later", async () => {
     const { repo, read, until, sent, fill } = await following("MAVEN");
     const file = (end: string) => read(`/maven/${repo}${mavenPath("com.acme:lib", "1.0", end)}`);
     await fill.deploy(repo, "com.acme:lib", "1.0", { ".jar": "the jar" });
@@ -150,7 +147,7 @@ describe("REAL_TIME of a hosted MAVEN repository", () => {
     expect(await sent()).toEqual(["/notes.txt", "com.acme:lib:1.0"]);
   });
 
-  test("by path sends the files of the versions that the paths name", async () => {
+  test("a REAL_TIME task with paths sends only files of the Maven versions below them", async () => {
     const { repo, read, until, sent, fill } = await following(
       "MAVEN",
       { type: "PATH" },

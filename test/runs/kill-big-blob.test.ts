@@ -8,21 +8,21 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
 const CHUNK = 64 * 2 ** 20;
 const SIZE = 3 * CHUNK + 1_000_000;
-/** Sent, but not confirmed when the worker died: what lies in buffers on the way, and the small parts. */
+/** Most bytes that may be sent twice: unconfirmed ones in buffers when the worker dies, and small parts. */
 const LOST = 16 * 2 ** 20;
 
 let images: ImageRig;
 let files: FileRig;
 beforeAll(async () => {
-  // Longer than any machine takes for two chunks: a transfer that is handed back counts its bytes anew.
+  // Longer than two chunks take on any machine: a transfer that goes to a new batch counts its bytes anew.
   const env = { BATCH_SLICE: "1h" };
   [images, files] = await Promise.all([startImageRig({ env }), startFileRig({ env })]);
 }, 180_000);
 afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
 /**
- * From the third on, chunks hang until what the target confirmed of the first two is known to the control plane: it
- * tells of more bytes than these.
+ * Lets the third and later chunks hang, so that the control plane learns which bytes of the first two are confirmed:
+ * the run then reports more bytes than these.
  */
 function hangThird(proxy: FaultProxy): { letGo: () => void } {
   proxy.clear();
@@ -37,10 +37,10 @@ function hangThird(proxy: FaultProxy): { letGo: () => void } {
 
 const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
-describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
-  test("a big blob goes on in the middle, on another worker", async ({ skip }) => {
+describe.concurrent("a large transfer whose worker is killed", { timeout: 150_000 }, () => {
+  test("a big blob whose worker is killed goes on in the middle, on another worker", async ({ skip }) => {
     const { product, instance, source, target, projectId, cluster } = images;
-    skip(target.kind !== "distribution", "only distribution 3 goes on with an upload");
+    skip(target.kind !== "distribution", "only distribution 3 can resume an upload");
     const image = makeImage({ layers: [SIZE] });
     const name = unique("team/big-");
     await pushImage(source.url, name, "v1", image);
@@ -58,7 +58,7 @@ describe.concurrent("after its worker was killed", { timeout: 150_000 }, () => {
     expect(sent(target.proxy)).toBeLessThan(SIZE + LOST);
   });
 
-  test("so does a big file to another instance", async () => {
+  test("a big file whose worker is killed goes on in the middle, on another worker", async () => {
     const { product, center, partner, proxy, projectId, cluster } = files;
     const name = unique("big-");
     await product.hosted(projectId, name);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
-import { startInstance } from "../rigs/runs/instance.ts";
+import { authorizationOf, startInstance } from "../rigs/runs/instance.ts";
 import { createFiller } from "../rigs/api/packages-fixture.ts";
 import { closed, createCleanup, follow, openProduct, patiently, unique, UTC } from "../rigs/runs/run-fixture.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
@@ -12,20 +12,18 @@ afterAll(cleanup.all);
 
 const IMAGES = 120;
 
-test("images of a hosted repository are all at another instance, whatever dies on the way", async () => {
+test("all hosted images arrive at another instance although workers and control planes are killed", async () => {
   const start = (env: Record<string, string>) =>
     cleanup.keep(startInstance({ env: { ...UTC, LOG_LEVEL: "warn", ...env } }), (one) => one.remove());
   const [center, edge] = await Promise.all([
     start({ TRANSFER_WORKERS: "2" }),
     start({ LOCAL_CLUSTER_NAME: "edge", TRANSFER_WORKERS: "1" }),
   ]);
-  const login = ({ username, password }: typeof center) =>
-    `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const product = openProduct(center);
   const projectId = unique("p");
   await product.project(projectId);
   await product.hosted(projectId, "images", "OCI");
-  const fill = createFiller({ url: center.url, authorization: login(center) });
+  const fill = createFiller({ url: center.url, authorization: authorizationOf(center) });
   const base = makeBlob(200_000);
   const images = new Map<string, TestManifest>();
   const listing: Listing = new Map();
@@ -59,7 +57,7 @@ test("images of a hosted repository are all at another instance, whatever dies o
     const [name = ""] = image.split(":");
     expect(
       await patiently(() =>
-        missingParts(edge.url, `${projectId}/images/${name}`, content, { authorization: login(edge) }),
+        missingParts(edge.url, `${projectId}/images/${name}`, content, { authorization: authorizationOf(edge) }),
       ),
     ).toEqual([]);
   });

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { integrity } from "../rigs/api/npm-fixture.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
+import { authorizationOf } from "../rigs/runs/instance.ts";
 import { closed, follow, randomOf, sha256 } from "../rigs/runs/run-fixture.ts";
 import { listFiles, sorted } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
@@ -21,14 +22,14 @@ import { npmTarball } from "../rigs/api/tarball.ts";
 
 const execute = promisify(execFile);
 
-/** Moments and samples are drawn from this; KILL_SEED draws the same again. */
+/** Seed of the random moments and samples; KILL_SEED repeats a run of the test. */
 const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);
 const [IMAGES, MAVEN, NPM] = [200, 300, 300];
 const ALL = IMAGES + MAVEN + NPM;
 const SAMPLE = 10;
 const GROUP = "org.example.killed";
-/** The rate limit makes the run take at least so many seconds on any machine. */
+/** The rate limit makes the run take at least this many seconds on any machine. */
 const LEAST_SECONDS = 20;
 const WITHIN_MS = 240_000;
 
@@ -48,12 +49,9 @@ afterAll(async () => {
   await rig.end();
 });
 
-const authorizationOf = ({ username, password }: FileRig["center"]) =>
-  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-
 /**
- * Puts all of it there as clients do; answers what must be at the target: digests of tags, sha256 of files, integrity
- * of versions.
+ * Publishes all packages as clients do, and returns what must arrive: digests of tags, sha256 of files, integrity of
+ * versions.
  */
 async function seed(): Promise<Seeded> {
   const { center, projectId } = rig;
@@ -109,7 +107,7 @@ const draw = (listing: Listing, count = SAMPLE) =>
     .slice(0, count)
     .map(({ key }) => key);
 
-describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another instance`, () => {
+describe(`a run of ${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions with kills`, () => {
   const victims: Record<string, () => Promise<unknown>> = {
     "a transfer worker": () => rig.center.kill("worker"),
     "the control plane": () => rig.center.kill("control"),
@@ -118,52 +116,58 @@ describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another
     Temporal: () => rig.center.kill("temporal"),
   };
 
-  test("with kills on the way, all of it once", { timeout: WITHIN_MS + 60_000 }, async () => {
-    const { product, projectId, cluster } = rig;
-    const objects = (["OCI", "MAVEN", "NPM"] as const).map((repoType) => ({
-      localRepoName: repoType.toLowerCase(),
-      repoType,
-    }));
-    const task = await product.run({
-      projectId,
-      objects,
-      clusters: [cluster],
-      setting: { rateLimit: Math.ceil(seeded.bytes / LEAST_SECONDS) },
-    });
-    const moments = Object.keys(victims)
-      .map(() => 0.02 + random() * 0.75)
-      .toSorted((a, b) => a - b);
-    for (const [at, [name, kill]] of Object.entries(victims).entries()) {
-      const { counts } = await follow(
-        product,
-        task,
-        ({ counts: { success }, status }) => status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL,
-        WITHIN_MS,
-      );
-      expect(counts.notDone, `there is work left when ${name} is killed`).toBeGreaterThan(0);
-      await sleep(random() * 300);
-      await kill();
-      console.log(`killed ${name} after ${counts.success} of ${ALL}`);
-    }
-    const record = await closed(product, task, WITHIN_MS);
-    expect(record).toMatchObject({
-      status: "SUCCESS",
-      errorReason: null,
-      counts: { planned: ALL, success: ALL, failed: 0, notDone: 0, conflict: 0 },
-    });
-    const details = await product.details(record.id);
-    expect(details.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
-    expect(
-      new Set(details.map(({ localRepoName, artifactName, version }) => `${localRepoName} ${artifactName} ${version}`))
-        .size,
-    ).toBe(ALL);
-    expect(details).toHaveLength(ALL);
-  });
+  test(
+    "the run sends each version once although every kind of process is killed",
+    { timeout: WITHIN_MS + 60_000 },
+    async () => {
+      const { product, projectId, cluster } = rig;
+      const objects = (["OCI", "MAVEN", "NPM"] as const).map((repoType) => ({
+        localRepoName: repoType.toLowerCase(),
+        repoType,
+      }));
+      const task = await product.run({
+        projectId,
+        objects,
+        clusters: [cluster],
+        setting: { rateLimit: Math.ceil(seeded.bytes / LEAST_SECONDS) },
+      });
+      const moments = Object.keys(victims)
+        .map(() => 0.02 + random() * 0.75)
+        .toSorted((a, b) => a - b);
+      for (const [at, [name, kill]] of Object.entries(victims).entries()) {
+        const { counts } = await follow(
+          product,
+          task,
+          ({ counts: { success }, status }) => status !== "RUNNING" || success >= (moments[at] ?? 0) * ALL,
+          WITHIN_MS,
+        );
+        expect(counts.notDone, `there is work left when ${name} is killed`).toBeGreaterThan(0);
+        await sleep(random() * 300);
+        await kill();
+        console.log(`killed ${name} after ${counts.success} of ${ALL}`);
+      }
+      const record = await closed(product, task, WITHIN_MS);
+      expect(record).toMatchObject({
+        status: "SUCCESS",
+        errorReason: null,
+        counts: { planned: ALL, success: ALL, failed: 0, notDone: 0, conflict: 0 },
+      });
+      const details = await product.details(record.id);
+      expect(details.filter(({ status }) => status !== "SUCCESS")).toEqual([]);
+      expect(
+        new Set(
+          details.map(({ localRepoName, artifactName, version }) => `${localRepoName} ${artifactName} ${version}`),
+        ).size,
+      ).toBe(ALL);
+      expect(details).toHaveLength(ALL);
+    },
+  );
 
-  test("every image has its digest there, every file and version its content", async () => {
+  test("every image has its digest at the target, and every file and version its content", async () => {
     const { partner, projectId, edge } = rig;
     expect(sorted(await listFiles(partner, projectId, "maven", sha256))).toEqual(sorted(seeded.maven));
     const get = async (path: string) => fetch(edge.url + path, { headers: { authorization: authorizationOf(edge) } });
+    const bytesOf = async (path: string) => Buffer.from(await (await get(path)).arrayBuffer());
     const images: Listing = new Map();
     await each(range(10), 4, async (at) => {
       const { tags } = (await (await get(`/v2/${projectId}/oci/team/app-${at}/tags/list`)).json()) as {
@@ -172,7 +176,7 @@ describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another
       for (const tag of tags)
         images.set(
           `team/app-${at}:${tag}`,
-          `sha256:${sha256(Buffer.from(await (await get(`/v2/${projectId}/oci/team/app-${at}/manifests/${tag}`)).arrayBuffer()))}`,
+          `sha256:${sha256(await bytesOf(`/v2/${projectId}/oci/team/app-${at}/manifests/${tag}`))}`,
         );
     });
     expect(sorted(images)).toEqual(sorted(seeded.images));
@@ -185,18 +189,15 @@ describe(`${IMAGES} images, ${MAVEN} Maven and ${NPM} npm versions go to another
           versions: Record<string, { dist: { tarball: string } }>;
         };
         for (const [version, { dist }] of Object.entries(versions))
-          npm.set(
-            `${name}@${version}`,
-            integrity(Buffer.from(await (await get(new URL(dist.tarball).pathname)).arrayBuffer())),
-          );
+          npm.set(`${name}@${version}`, integrity(await bytesOf(new URL(dist.tarball).pathname)));
       },
     );
     expect(sorted(npm)).toEqual(sorted(seeded.npm));
   });
 });
 
-describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () => {
-  test("crane pulls the images", async ({ skip }) => {
+describe(`clients that read ${SAMPLE} random versions of each type from the target`, () => {
+  test("crane pulls the copied images with their digests", async ({ skip }) => {
     const crane = (await findTool(CRANE)) ?? skip();
     const { edge, projectId } = rig;
     const registry = new URL(edge.url).host;
@@ -213,7 +214,7 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
     });
   });
 
-  test("npm installs the packages", async () => {
+  test("npm installs the copied packages with their integrity", async () => {
     const { edge, projectId } = rig;
     const client = npmClient(`${edge.url}/npm/${projectId}/npm`, edge);
     try {
@@ -232,7 +233,7 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
     }
   });
 
-  test("mvn resolves the artifacts", { timeout: 300_000 }, async ({ skip }) => {
+  test("mvn resolves the copied artifacts with their content", { timeout: 300_000 }, async ({ skip }) => {
     const { edge, projectId } = rig;
     const url = `${edge.url}/maven/${projectId}/maven`;
     const mvn = (await mvnClient({ url, username: edge.username, password: edge.password, group: GROUP })) ?? skip();
@@ -240,7 +241,7 @@ describe(`${SAMPLE} of each, drawn, are what clients get from the target`, () =>
       const jars = new Map(
         [...seeded.maven].filter(([path]) => path.endsWith(".jar") && !path.endsWith("-sources.jar")),
       );
-      // One version of each artifact: a build takes no two.
+      // Takes one version of each artifact, because a build cannot resolve two.
       const sample = new Map(draw(jars, jars.size).map((path) => [path.split("/").at(-3), path]));
       const drawn = [...sample.values()].slice(0, SAMPLE);
       const folder = await mvn.resolveAll(drawn.map((path) => path.split("/").slice(-3, -1).join(":")));

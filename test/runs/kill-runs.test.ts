@@ -18,14 +18,14 @@ import { fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sou
 import { startProxy, type FaultProxy } from "../rigs/servers/proxy.ts";
 import type { TestRegistry } from "../rigs/servers/registries.ts";
 
-/** Moments are drawn from this; KILL_SEED draws the same again. */
+/** Seed of the random moments; KILL_SEED repeats a run of the test. */
 const SEED = Number(process.env["KILL_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 const random = randomOf(SEED);
 const between = (from: number, to: number) => from + random() * (to - from);
 
 const NAMES = Array.from({ length: 20 }, (_, at) => `team-${at % 3}/app-${at}`);
 const TAGS = 15;
-/** The rate limit makes the runs take at least so many seconds on any machine. */
+/** The rate limit makes the runs take at least this many seconds on any machine. */
 const LEAST = { images: 14, files: 8 };
 const WITHIN_MS = 150_000;
 
@@ -83,8 +83,8 @@ afterAll(cleanup.all);
 type Round = { name: string; files: Listing; imageTask: string; fileTask: string; moment: string };
 
 /**
- * Lets 300 images go to the registry, at a drawn moment 602 files to the other instance too, and answers when both have
- * done some and have some left.
+ * Starts a run of 300 images to the registry and, at a random moment, one of 602 files to the other instance; returns
+ * while both have done a part and have work left.
  */
 async function untilTheMoment(name: string): Promise<Round> {
   const { product, images, registry, cluster } = rig;
@@ -110,7 +110,8 @@ async function untilTheMoment(name: string): Promise<Round> {
   const fileRun = await newest(product, fileTask);
   const imageRun = await newest(product, imageTask);
   for (const { status, counts } of [fileRun, imageRun])
-    if (status !== "RUNNING" || counts.notDone === 0) throw new Error("a run has no work left at its kill");
+    if (status !== "RUNNING" || counts.notDone === 0)
+      throw new Error("a run had no work left when its process was to be killed");
   return {
     name,
     files,
@@ -134,7 +135,7 @@ async function judge({ name, files, imageTask, fileTask }: Round): Promise<void>
   expect(filesSentAgain(edgeProxy.requests, `local/${name}`, fileDetails)).toEqual([]);
 }
 
-describe("a SIGKILL in the middle of runs of 300 images and 602 files", () => {
+describe("runs of 300 images and 602 files with a SIGKILL", () => {
   const victims: Record<string, () => Promise<void>> = {
     control: () => kill("control"),
     orchestrator: () => kill("orchestrator"),
@@ -153,7 +154,7 @@ describe("a SIGKILL in the middle of runs of 300 images and 602 files", () => {
   };
 
   test.each(Object.keys(victims))(
-    "of the %s: both runs end whole, nothing is counted or sent twice",
+    "both runs end whole after a SIGKILL of the %s, and nothing is counted or sent twice",
     { timeout: WITHIN_MS + 60_000 },
     async (victim) => {
       await rig.center.ready();

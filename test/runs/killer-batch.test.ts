@@ -14,7 +14,7 @@ const INNOCENT_BYTES = 3 * 2 ** 20;
 let images: ImageRig;
 let files: FileRig;
 beforeAll(async () => {
-  // One worker, so that both batches are always beside each other.
+  // With one worker, both batches are always in the same process.
   images = await startImageRig({ env: { TRANSFER_WORKERS: "1" } });
   files = await startFileRig();
   await fillRegistry(images.source.url, ["team/app"], TAGS);
@@ -24,7 +24,7 @@ afterAll(async () => {
   await files.end();
 });
 
-/** How often a worker died over a batch of a run. */
+/** Counts how often a worker died during a batch of a run. */
 async function deaths(workflowId: string): Promise<number> {
   const histories = await readHistories(images.instance.endpoints().temporal, workflowId);
   const events = [...histories.values()].flatMap(({ events: all = [] }) => all ?? []);
@@ -32,7 +32,7 @@ async function deaths(workflowId: string): Promise<number> {
 }
 
 test(
-  "of a batch that kills every process that handles one of its artifacts, only that artifact fails, and the transfer beside it ends well",
+  "an artifact that kills each process handling it fails alone, and the transfer beside its batch succeeds",
   { timeout: 900_000 },
   async () => {
     const killed = new Set<number>();
@@ -72,7 +72,7 @@ test(
     const [failed] = details.filter(({ status }) => status === "FAILED");
     expect(failed).toMatchObject({ version: KILLER });
     expect(failed?.errorReason).toMatch(/process.*SIGKILL/);
-    // Two deaths of the worker, then one process for each halving.
+    // The worker dies twice, then one process for each halving.
     expect(killed.size).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(TAGS)) + 1);
 
     const problems = await images.product.call<{ alert: string; subject: string }[]>(

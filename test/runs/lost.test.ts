@@ -7,7 +7,7 @@ import { expectWhole, imagesSentAgain, listImages, sorted } from "../rigs/runs/r
 import { startImageRig, type ImageRig } from "../rigs/runs/run-rig.ts";
 import { fillRegistry } from "../rigs/runs/run-sources.ts";
 
-/** Younger records are left alone by the reconciler; it looks at start and each minute. */
+/** The reconciler ignores younger records; it runs at start and each minute. */
 const SETTLED_MS = 31_000;
 
 let rig: ImageRig;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rig.end());
 
 test(
-  "a run that Temporal lost is begun again and sends only what is left; one that was terminated there ends with that reason",
+  "a run that Temporal lost starts again and sends only the rest, and a terminated one ends with that reason",
   { timeout: 180_000 },
   async () => {
     const { product, source, target, projectId, cluster, instance } = rig;

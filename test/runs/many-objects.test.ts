@@ -7,20 +7,20 @@ import { readHistories } from "../rigs/runs/run-histories.ts";
 import { startFileRig, startImageRig } from "../rigs/runs/run-rig.ts";
 import { each, fillRegistry, fillRepository } from "../rigs/runs/run-sources.ts";
 
-/** More than 300 pairs, so that a cluster has one child for all objects. */
+/** More than 300 pairs of object and cluster, so that each cluster has one child workflow for all objects. */
 const OBJECTS = Number(process.env["MANY_OBJECTS"] ?? 500);
 const CLUSTERS = Number(process.env["MANY_CLUSTERS"] ?? 3);
 const FILLED = 20;
 const FILES = 5;
 /**
- * Events of a run with a child for each cluster, and of a child, which goes on as new at 4,096 and ends what is in its
- * window.
+ * Most events of a run with a child for each cluster, and of a child, which continues as new at 4,096 after ending the
+ * batches in its window.
  */
 const LONGEST_RUN = 200;
 const LONGEST_CHILD = 4_400;
 
 test(
-  "a task of thousands of objects is run to its end, and no history grows with them",
+  "a run of a task with many objects ends, and no history grows with their number",
   { timeout: 1_800_000 },
   async () => {
     const { center, edge, product, projectId, cluster, proxy, end } = await startFileRig();
@@ -61,7 +61,7 @@ test(
   },
 );
 
-/** One object for each image, all of one linked repository. */
+/** One task object for each image, all of the same linked repository. */
 const imagesOf = (names: readonly string[]): TaskObject[] =>
   names.map((name) => ({
     localRepoName: "images",
@@ -70,7 +70,7 @@ const imagesOf = (names: readonly string[]): TaskObject[] =>
   }));
 
 test(
-  "an object that no worker can list is its own problem, and the others are sent",
+  "an object that no worker can list fails the run, and the other objects are sent",
   { timeout: 180_000 },
   async () => {
     const rig = await startImageRig();
@@ -120,7 +120,7 @@ test(
 );
 
 test(
-  "a run whose history is long goes on as new while it lists, and before it sends, and loses nothing",
+  "a run with a long history continues as new while it lists and before it sends, and loses nothing",
   { timeout: 240_000 },
   async () => {
     const server = await startImpatientServer(20);

@@ -24,7 +24,7 @@ const run = async (repoName: string, repoType: "MAVEN" | "NPM") => {
   expect(await closed(rig.product, key)).toMatchObject({ status: "SUCCESS", counts: { failed: 0, notDone: 0 } });
 };
 
-test("what mvn deployed here it resolves there: releases, the newest, and the newest build of a snapshot", async (context) => {
+test("mvn resolves the newest release and the newest snapshot build at the target", async (context) => {
   await rig.product.hosted(rig.projectId, "maven", "MAVEN");
   const at = ({ url, username, password }: FileRig["center"]) =>
     mvnClient({ url: `${url}/maven/${rig.projectId}/maven`, username, password, group: GROUP });
@@ -51,7 +51,7 @@ test("what mvn deployed here it resolves there: releases, the newest, and the ne
   there.close();
 }, 300_000);
 
-test("what npm published here it installs there: by dist-tag, scoped, with its dependency and its deprecation", async () => {
+test("npm installs copied packages at the target, by dist-tag, with dependency and deprecation", async () => {
   await rig.product.hosted(rig.projectId, "npm", "NPM");
   const at = ({ url, username, password }: FileRig["center"]) =>
     npmClient(`${url}/npm/${rig.projectId}/npm`, { username, password });

@@ -1,28 +1,22 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createInternalSigner } from "../../activities/secrets/internal.ts";
 import { INTERNAL_PROTOCOL } from "../../domain/worker-messages.ts";
 import { ROOT } from "../rigs/runs/program.ts";
+import { createMachine, secretKeyOf } from "../rigs/runs/remote-worker.ts";
 import { closed, newest } from "../rigs/runs/run-fixture.ts";
-import { readHistories } from "../rigs/runs/run-histories.ts";
+import { handedOut, pidOf } from "../rigs/runs/run-histories.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
-const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
-  process.env[name] ? [[name, process.env[name]] as const] : [],
-);
 const TEN_MINUTES = 600_000;
 
 let rig: FileRig;
 let files: Listing;
-const elsewhere = mkdtempSync(join(tmpdir(), "elsewhere-"));
-const workers: ChildProcess[] = [];
+const machine = createMachine();
 
 beforeAll(async () => {
   rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
@@ -35,32 +29,22 @@ beforeAll(async () => {
   );
 }, 180_000);
 afterAll(async () => {
-  await Promise.all(workers.map((worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit"))));
+  await machine.stop();
   await rig.end();
-  rmSync(elsewhere, { recursive: true, force: true });
+  machine.remove();
 });
 
-const secretKey = () => readFileSync(join(rig.center.dataDir, "secret-key"), "utf8").trim();
-
-/** A worker of a machine whose clock can be set. */
+/** Starts a worker whose clock can be set. */
 function startWorker() {
-  const clock = join(elsewhere, "clock-offset");
+  const clock = join(machine.folder, "clock-offset");
   const set = (offset: number) => writeFileSync(clock, String(offset));
   set(0);
   const preload = pathToFileURL(join(ROOT, "test", "rigs", "runs", "clock.mjs")).href;
-  const env = {
-    ...Object.fromEntries(INHERITED),
-    API_URL: rig.center.url,
-    SECRET_KEY: secretKey(),
-    DATA_DIR: elsewhere,
+  const { output } = machine.startWorker(rig.center.url, secretKeyOf(rig.center), {
     CLOCK_OFFSET_FILE: clock,
     NODE_OPTIONS: `--import ${preload}`,
-  };
-  const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
-  workers.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  return { set, output: () => output, taken: () => output.split("reading content").length - 1 };
+  });
+  return { set, output, taken: () => output().split("reading content").length - 1 };
 }
 
 let number = 0;
@@ -69,31 +53,20 @@ const run = (): Promise<string> => {
   return rig.product.run({ projectId: rig.projectId, objects: [object], clusters: [rig.cluster] });
 };
 
-/** Every batch of a run with how often it was given out, and who was given it (pids). */
+/** How often each batch of a run was handed out, and the pids of the workers that took one. */
 async function batchesOf(key: string): Promise<{ attempts: number[]; pids: Set<number> }> {
   const { workflowId } = await newest(rig.product, key);
   const attempts = new Map<string, number>();
   const pids = new Set<number>();
-  for (const { events } of (await readHistories(rig.center.endpoints().temporal, workflowId)).values()) {
-    const scheduled = new Set<string>();
-    for (const {
-      eventId,
-      activityTaskScheduledEventAttributes: activity,
-      activityTaskStartedEventAttributes: begun,
-    } of events ?? []) {
-      if (activity?.activityType?.name === "transferBatch") {
-        scheduled.add(String(eventId));
-        const batch = (activity.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()).join();
-        attempts.set(batch, (attempts.get(batch) ?? 0) + 1);
-      }
-      if (begun && scheduled.has(String(begun.scheduledEventId))) pids.add(Number(begun.identity?.split("@")[0]));
-    }
+  for (const { input, identity } of await handedOut(rig.center.endpoints().temporal, workflowId)) {
+    attempts.set(input, (attempts.get(input) ?? 0) + 1);
+    if (identity !== null) pids.add(pidOf(identity));
   }
   return { attempts: [...attempts.values()], pids };
 }
 
 test(
-  "a worker whose clock has gone wrong takes no more work and says why, spends no batch's tries, and comes back when its clock is right",
+  "a worker with a wrong clock says so and takes no work until its clock is right, without using up batches' tries",
   { timeout: 600_000 },
   async () => {
     const [local = 0] = rig.center.pids().workers;
@@ -113,7 +86,7 @@ test(
       await expectWhole(rig.product, await closed(rig.product, key), files);
       expect(Math.max(...(await batchesOf(key)).attempts)).toBeLessThanOrEqual(2);
     }
-    // What Temporal had handed to it just then, it has given back.
+    // By now the worker has returned the batch that Temporal had handed to it at that moment.
     await expect.poll(others, { timeout: 120_000 }).toBe(false);
 
     worker.set(0);
@@ -122,9 +95,9 @@ test(
   },
 );
 
-test("a worker of another protocol is told so, and one of the same may be of any release", async () => {
+test("a worker with another protocol is refused, and one with the same protocol may have any release", async () => {
   const path = "/internal/v1/worker";
-  const headers = createInternalSigner(secretKey()).headers("GET", path, "");
+  const headers = createInternalSigner(secretKeyOf(rig.center)).headers("GET", path, "");
   const ask = (more: Record<string, string>) => fetch(rig.center.url + path, { headers: { ...headers, ...more } });
   expect((await ask({})).status).toBe(200);
   for (const protocol of ["", String(INTERNAL_PROTOCOL - 1), String(INTERNAL_PROTOCOL + 1), "x"]) {

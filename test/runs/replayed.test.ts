@@ -1,27 +1,18 @@
-import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { clientConnection } from "../../temporal/connect.ts";
-import { type Change, createDeploys } from "../rigs/runs/changed-code.ts";
-import { closed, createGate, newest, sha256 } from "../rigs/runs/run-fixture.ts";
+import type { Change } from "../rigs/runs/changed-code.ts";
+import { startDeployRig, type DeployRig } from "../rigs/runs/deploy-rig.ts";
+import { closed, newest, sha256 } from "../rigs/runs/run-fixture.ts";
 import { listFiles } from "../rigs/runs/run-judge.ts";
-import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 import { until } from "../rigs/runs/schedule-fixture.ts";
 
 const SLOW = { timeout: 300_000 };
 
-let deploys: Awaited<ReturnType<typeof createDeploys>>;
-let rig: FileRig;
-let client: Client;
+let rig: DeployRig;
 let files: Listing;
-const ends: (() => void)[] = [];
 
 beforeAll(async () => {
-  deploys = await createDeploys();
-  rig = await startFileRig({
-    env: { CACHE_DIR: deploys.cacheDir, TRANSFER_WORKERS: "1", LOG_LEVEL: "info", RECONCILE_INTERVAL: "12s" },
-  });
-  client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
+  rig = await startDeployRig(12_000);
   for (const name of ["files", "broken"]) await rig.product.hosted(rig.projectId, name);
   files = await fillRepository(
     rig.product,
@@ -32,24 +23,13 @@ beforeAll(async () => {
   await fillRepository(rig.product, rig.projectId, "broken", [100]);
 }, 180_000);
 afterEach(async ({ task }) => {
-  for (const end of ends.splice(0)) end();
-  rig.proxy.fault = () => null;
-  // What runs in the code that the test leaves would not be broken by the same deploy when the test is tried again.
-  if (task.result?.state === "fail") await release();
+  rig.passAll();
+  // Runs that started with this test's code would not be broken by the same deploy when the test is tried again.
+  if (task.result?.state === "fail") await rig.release();
 });
-afterAll(async () => {
-  await client?.connection.close();
-  await rig?.end();
-  deploys?.remove();
-});
+afterAll(() => rig?.end());
 
-async function release(...changes: Change[]): Promise<void> {
-  await deploys.deploy(...changes);
-  await rig.center.kill("orchestrator");
-  await rig.center.ready();
-}
-
-/** A step more, as a careless change makes it, in the parts of a run. */
+/** An additional step in the workflow of a run's part, as a careless change would add it. */
 const ONE_STEP_MORE: Change[] = [
   { file: "workflows/target-run.ts", from: "  continueAsNew,\n", to: "  continueAsNew,\n  sleep,\n" },
   {
@@ -59,32 +39,21 @@ const ONE_STEP_MORE: Change[] = [
   },
 ];
 
-/** Holds what is sent until the test ends or lets go. */
-function hold(): () => void {
-  const gate = createGate();
-  ends.push(gate.letGo);
-  rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: gate.until } : null);
-  return gate.letGo;
-}
-const isSending = () =>
-  until(
-    "a request that is held",
-    () => rig.proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null),
-    60_000,
-  );
+const isSending = () => until("a declaration that is held", rig.isHeld, 60_000);
+const runIdOf = async (workflowId: string) => (await rig.client.workflow.getHandle(workflowId).describe()).runId;
 
 test(
-  "a run under way that a release would break is begun again at its start, ends well, and does nothing twice",
+  "a run that a release would break starts again with that release, succeeds and does nothing twice",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
-    const letGo = hold();
+    const letGo = rig.hold();
     const object = { localRepoName: "files", repoType: "GENERIC", remoteRepoName: "copy" } as const;
     const key = await product.run({ projectId, objects: [object], clusters: [cluster] });
     await isSending();
     const { id, workflowId } = await newest(product, key);
-    const before = (await client.workflow.getHandle(workflowId).describe()).runId;
-    await release(...ONE_STEP_MORE);
+    const before = await runIdOf(workflowId);
+    await rig.release(...ONE_STEP_MORE);
     letGo();
     rig.proxy.fault = () => null;
     const record = await closed(product, key);
@@ -97,8 +66,8 @@ test(
     expect(await product.records(key)).toHaveLength(1);
     expect(await product.details(id)).toHaveLength(30);
     expect(await listFiles(partner, projectId, "copy", sha256)).toEqual(files);
-    // The record is closed by the last activity; the workflow ends a moment later.
-    const describe = () => client.workflow.getHandle(workflowId).describe();
+    // The last activity closes the record; the workflow ends a moment later.
+    const describe = () => rig.client.workflow.getHandle(workflowId).describe();
     await until("the end of the workflow", async () => (await describe()).status.name === "COMPLETED", 60_000);
     const after = await describe();
     expect(after.runId).not.toBe(before);
@@ -110,7 +79,7 @@ test(
 );
 
 test(
-  "a run that follows uploads is begun again, too, and one that the release does not break goes on as it is",
+  "a REAL_TIME run that a release would break starts again, and without a break it goes on unchanged",
   SLOW,
   async () => {
     const { product, partner, projectId, cluster } = rig;
@@ -124,7 +93,7 @@ test(
     await product.upload(projectId, "followed", "/first", Buffer.from("first"));
     const arrived = (path: string) =>
       until(
-        `${path} there`,
+        `${path} arrives`,
         () =>
           partner.download(projectId, "followed", path).then(
             (bytes) => bytes !== null,
@@ -133,7 +102,7 @@ test(
         60_000,
       );
     await arrived("/first");
-    const runId = async () => (await client.workflow.getHandle(`repl-rt/${key}/${cluster}`).describe()).runId;
+    const runId = () => runIdOf(`repl-rt/${key}/${cluster}`);
     const first = await runId();
     await rig.center.kill("orchestrator");
     await rig.center.ready();
@@ -141,7 +110,7 @@ test(
     await arrived("/second");
     expect(await runId()).toBe(first);
     expect(rig.center.output().split("replayed the runs under way")).toHaveLength(2);
-    await release({
+    await rig.release({
       file: "workflows/real-time-run.ts",
       from: "  let ended: Ended | null = null;",
       to: "  let ended: Ended | null = null;\n  await condition(() => false, 1);",
@@ -154,26 +123,28 @@ test(
 );
 
 test(
-  "a run that breaks again is begun again no more for this release, says why it does not go on, and goes on with one that has no mistake",
+  "a run that breaks again is not restarted again, says why, and goes on with a release without the mistake",
   SLOW,
   async () => {
     const { product, projectId, cluster, center } = rig;
-    const letGo = hold();
+    const letGo = rig.hold();
     const object = { localRepoName: "broken", repoType: "GENERIC", remoteRepoName: "broken" } as const;
     const key = await product.run({ projectId, objects: [object], clusters: [cluster] });
     await isSending();
     const { workflowId } = await newest(product, key);
-    const runId = async () => (await client.workflow.getHandle(workflowId).describe()).runId;
+    const runId = () => runIdOf(workflowId);
     const first = await runId();
-    await release({
+    await rig.release({
       file: "workflows/target-run.ts",
       from: "  const bell = createBell();\n",
-      to: '  if (input.label.startsWith("broken")) throw new Error("a mistake in the program");\n  const bell = createBell();\n',
+      to:
+        '  if (input.label.startsWith("broken")) throw new Error("a mistake in the program");\n' +
+        "  const bell = createBell();\n",
     });
     const second = await runId();
     expect(second).not.toBe(first);
     await until(
-      "its problem is told",
+      "the run reports its problem",
       async () => /a mistake in the program/.test((await newest(product, key)).problem ?? ""),
       120_000,
     );
@@ -182,7 +153,7 @@ test(
     expect(await runId()).toBe(second);
     letGo();
     rig.proxy.fault = () => null;
-    await release();
+    await rig.release();
     expect(await closed(product, key)).toMatchObject({
       status: "SUCCESS",
       problem: null,

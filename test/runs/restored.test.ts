@@ -46,7 +46,7 @@ const run = (to: string, more: Partial<TaskDraft> & { pathConstraints?: { path: 
 };
 
 test(
-  "after the database of yesterday was put back, runs that have ended since say how they ended in Temporal, and nothing that ran is missed",
+  "runs that ended after the backup get their outcome from Temporal when yesterday's database is restored",
   { timeout: 300_000 },
   async () => {
     const { product, partner, proxy, projectId } = rig;

@@ -13,7 +13,7 @@ import { startRegistry } from "../rigs/servers/registries.ts";
 const PARTNER = "secret-of-the-partner";
 const WRONG = "wrong-secret-of-somebody";
 const SECRETS = [USER.password, PARTNER, WRONG];
-/** As they are, and as Basic authentication carries them. */
+/** The secrets as plain text, and as Basic authentication encodes them. */
 const FORMS = [
   ...SECRETS,
   ...[`${USER.username}:${USER.password}`, `admin:${PARTNER}`, `${USER.username}:${WRONG}`, `admin:${WRONG}`].map(
@@ -87,12 +87,12 @@ afterAll(cleanup.all);
 
 const leaks = (text: string) => FORMS.filter((form) => text.includes(form));
 
-describe("secrets of runs that end well, and of runs that are refused", () => {
-  test("those runs were", () => {
+describe("secrets of runs that succeed and of runs that are refused", () => {
+  test("runs with right credentials succeed, and runs with wrong ones fail", () => {
     expect(runs.map(({ status }) => status)).toEqual(["SUCCESS", "FAILED", "FAILED", "SUCCESS", "FAILED"]);
   });
 
-  test("are in no history, nor is a manifest or a listing; payloads are small", async () => {
+  test("histories contain no secret, no manifest and no listing, and their payloads are small", async () => {
     for (const { workflowId } of runs) {
       const histories = await readHistories(center.endpoints().temporal, workflowId);
       const contents = [...histories.values()].map(contentsOf);
@@ -108,7 +108,7 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
     }
   });
 
-  test("are in no answer of the API", async () => {
+  test("answers of the API contain no secret", async () => {
     const paths = [
       "/replication/api/cluster/list",
       "/replication/api/cluster/page",
@@ -137,7 +137,7 @@ describe("secrets of runs that end well, and of runs that are refused", () => {
     expect((await newest(product, runs[1]?.key ?? "")).errorReason).toContain("check username, password");
   });
 
-  test("are in no log of any process, however much it tells, and in no file in the clear", () => {
+  test("logs at any level and files in the data directory contain no secret in the clear", () => {
     expect(center.output().length).toBeGreaterThan(1_000);
     expect(leaks(center.output())).toEqual([]);
     const files = readdirSync(center.dataDir, { recursive: true, encoding: "utf8" }).map((name) =>

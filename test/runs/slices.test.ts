@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closed } from "../rigs/runs/run-fixture.ts";
-import { readHistories } from "../rigs/runs/run-histories.ts";
+import { handedOut } from "../rigs/runs/run-histories.ts";
 import { expectWhole } from "../rigs/runs/run-judge.ts";
 import { startFileRig, startImageRig, type FileRig, type ImageRig } from "../rigs/runs/run-rig.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
@@ -9,7 +9,7 @@ import type { FaultProxy } from "../rigs/servers/proxy.ts";
 
 const CHUNK = 64 * 2 ** 20;
 const MANY = 120;
-/** Longer than a slice, so that each batch's time is over with its first requests. */
+/** Longer than a slice, so that each batch's time is over after its first requests. */
 const LATENCY = { kind: "latency", ms: 1_500 } as const;
 
 let images: ImageRig;
@@ -22,17 +22,12 @@ afterAll(() => Promise.allSettled([images.end(), files.end()]));
 
 const sent = (proxy: FaultProxy) => proxy.requests.reduce((sum, { bytes }) => sum + bytes, 0);
 
-/** Queues of the batches of a run, one for each time that a batch was given out. */
-async function queuesOf(temporal: string, workflowId: string): Promise<string[]> {
-  const events = [...(await readHistories(temporal, workflowId)).values()].flatMap((history) => history.events ?? []);
-  const batches = events.flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
-    scheduled?.activityType?.name === "transferBatch" ? [scheduled] : [],
-  );
-  return batches.map(({ taskQueue }) => taskQueue?.name ?? "");
-}
+/** The task queue of each batch of a run, once for each time that the batch was handed out. */
+const queuesOf = async (temporal: string, workflowId: string): Promise<string[]> =>
+  (await handedOut(temporal, workflowId)).map(({ queue }) => queue);
 
 test(
-  "a big file stops at a chunk when its batch has had its time, and goes on in the next one, with no byte sent twice",
+  "a big file stops after a chunk when its batch's time is over, and goes on in the next batch",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;
@@ -54,7 +49,7 @@ test(
 );
 
 test(
-  "many files to a slow cluster go in many batches, each file once, and none counts as there before",
+  "many files to a slow cluster are sent once each, although their batch's time is over again and again",
   { timeout: 300_000 },
   async () => {
     const { product, center, proxy, projectId, cluster } = files;
@@ -79,7 +74,7 @@ test(
 );
 
 test(
-  "an image with a large blob that its registry takes in one request only is sent in a slot for such",
+  "an image with a large blob that its registry takes only in one request is sent in a slot for such images",
   { timeout: 300_000 },
   async () => {
     const { product, instance, source, target, projectId, cluster } = images;

@@ -17,7 +17,7 @@ afterAll(async () => {
   await instance?.remove();
 });
 
-test("a run that is stopped in its first moments closes its own record, however little of it has begun", async () => {
+test("a run that is stopped in its first moments closes its own record", async () => {
   const projectId = unique("p");
   await product.project(projectId);
   await product.hosted(projectId, "files");

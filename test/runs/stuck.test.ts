@@ -1,61 +1,31 @@
 import { join } from "node:path";
-import { Client } from "@temporalio/client";
 import Sqlite from "better-sqlite3";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { clientConnection } from "../../temporal/connect.ts";
-import { type Change, createDeploys } from "../rigs/runs/changed-code.ts";
+import type { Change } from "../rigs/runs/changed-code.ts";
 import { isAlerted } from "../rigs/runs/alert-fixture.ts";
 import { scrapeOf } from "../rigs/runs/metrics-fixture.ts";
-import { closed, createGate, follow, newest, patiently, type TaskDraft, unique } from "../rigs/runs/run-fixture.ts";
-import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
+import { startDeployRig, type DeployRig } from "../rigs/runs/deploy-rig.ts";
+import { closed, follow, newest, patiently, type TaskDraft, unique } from "../rigs/runs/run-fixture.ts";
 import { fillRepository } from "../rigs/runs/run-sources.ts";
 
-/** The reconciler's times all hang on its interval: so long it waits for a reaction at most. */
+/** The reconciler's times are multiples of its interval: it waits at most this long for a reaction. */
 const INTERVAL_MS = 12_000;
 const PATIENCE_MS = INTERVAL_MS * 0.75;
 const CLOSED_WITHIN_MS = 60_000;
 const SIZES = Array.from({ length: 30 }, (_, at) => at * 100);
 const SLOW = { timeout: 300_000 };
 
-let deploys: Awaited<ReturnType<typeof createDeploys>>;
-let rig: FileRig;
-let client: Client;
-const ends: (() => void)[] = [];
+let rig: DeployRig;
 
 beforeAll(async () => {
-  deploys = await createDeploys();
-  rig = await startFileRig({
-    env: {
-      CACHE_DIR: deploys.cacheDir,
-      TRANSFER_WORKERS: "1",
-      LOG_LEVEL: "info",
-      RECONCILE_INTERVAL: `${INTERVAL_MS / 1_000}s`,
-    },
-  });
-  client = new Client({ connection: clientConnection({ temporalAddress: rig.center.endpoints().temporal }) });
+  rig = await startDeployRig(INTERVAL_MS);
   await rig.product.hosted(rig.projectId, "files");
   await fillRepository(rig.product, rig.projectId, "files", SIZES);
 }, 180_000);
-afterEach(() => {
-  for (const end of ends.splice(0)) end();
-  rig.proxy.fault = () => null;
-});
-afterAll(async () => {
-  await client?.connection.close();
-  await rig?.end();
-  deploys?.remove();
-});
+afterEach(() => rig.passAll());
+afterAll(() => rig?.end());
 
-/** From now on the orchestrator runs the workflows with these changes. */
-async function release(...changes: Change[]): Promise<void> {
-  await deploys.deploy(...changes);
-  await rig.center.kill("orchestrator");
-  await rig.center.ready();
-}
-
-/**
- * Workflow code that fails with a plain error when the run of such a project, or of such a label, comes to this line.
- */
+/** Builds a change that throws a plain error before a line of workflow code, for runs whose input matches `where`. */
 const failsBefore = (file: string, line: string, where: string): Change => ({
   file,
   from: line,
@@ -78,7 +48,7 @@ async function run(
   });
 }
 
-/** A project of its own with a repository of 30 files. */
+/** Creates a project with a repository of 30 files. */
 async function source(prefix: string, repoName = "files"): Promise<string> {
   const projectId = unique(prefix);
   await rig.product.project(projectId);
@@ -88,9 +58,9 @@ async function source(prefix: string, repoName = "files"): Promise<string> {
 }
 
 const problemOf = (key: string) => patiently(async () => (await newest(rig.product, key)).problem);
-const stateOf = async (workflowId: string) => (await client.workflow.getHandle(workflowId).describe()).status.name;
+const stateOf = async (workflowId: string) => (await rig.client.workflow.getHandle(workflowId).describe()).status.name;
 
-/** Stops it, and waits until its record is closed. */
+/** Stops a task and waits until its record is closed. */
 async function stopped(key: string) {
   const begun = Date.now();
   expect(await rig.product.stop(key)).toEqual({ stopped: true });
@@ -100,7 +70,7 @@ async function stopped(key: string) {
   return record;
 }
 
-/** What each of these sees in a bad release, and after its `yield` in a good one. */
+/** Each story runs in the bad release up to its `yield`, and after it in a good one. */
 const STORIES = {
   async *late() {
     const { product, center } = rig;
@@ -199,10 +169,10 @@ const STORIES = {
 };
 
 test(
-  "of a release with mistakes each run that they stop tells, can be stopped or deleted with what was done counted as done, or goes on with the next release",
+  "runs that a faulty release stops report it, can be stopped or deleted, or go on with the next release",
   SLOW,
   async () => {
-    await release(
+    await rig.release(
       failsBefore("workflows/task-run.ts", "  const begun = await", 'projectId.startsWith("early")'),
       failsBefore(
         "workflows/task-run.ts",
@@ -214,13 +184,13 @@ test(
     );
     const stories = Object.values(STORIES).map((story) => story());
     await Promise.all(stories.map((story) => story.next()));
-    await release();
+    await rig.release();
     const over = await Promise.all(stories.map((story) => story.next()));
     expect(over.every(({ done }) => done)).toBe(true);
   },
 );
 
-test("a step that fails again and again is told with its reason, and no more once it succeeds", SLOW, async () => {
+test("a step that fails repeatedly is reported with its reason until it succeeds", SLOW, async () => {
   const { product, center } = rig;
   const db = new Sqlite(join(center.dataDir, "replication.db"), { timeout: 30_000 });
   db.exec("CREATE TRIGGER spoilt BEFORE INSERT ON dispatch BEGIN SELECT RAISE(ABORT, 'the disk is spoilt'); END");
@@ -233,17 +203,13 @@ test("a step that fails again and again is told with its reason, and no more onc
   expect(await closed(product, key)).toMatchObject({ status: "SUCCESS", problem: null, counts: { success: 30 } });
 });
 
-test("a stopped run that takes long to let go what it sends is not terminated", SLOW, async () => {
-  const { product, proxy, center } = rig;
-  const { until, letGo } = createGate();
-  ends.push(letGo);
-  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+test("a stopped run that takes long to release its connections is not terminated", SLOW, async () => {
+  const { product, center } = rig;
+  rig.hold();
   const key = await run("slow");
-  await follow(product, key, () =>
-    proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null),
-  );
+  await follow(product, key, rig.isHeld);
   const [worker = 0] = center.pids().workers;
-  // Its worker hears of nothing for a while that is longer than the patience with a run that does nothing.
+  // The worker is frozen for longer than the reconciler waits for a run that does nothing.
   process.kill(worker, "SIGSTOP");
   await product.stop(key);
   const begun = Date.now();
@@ -256,14 +222,10 @@ test("a stopped run that takes long to let go what it sends is not terminated", 
 });
 
 test("a stopped run whose orchestrator does not react is terminated, and its record is closed", SLOW, async () => {
-  const { product, proxy, center } = rig;
-  const { until, letGo } = createGate();
-  ends.push(letGo);
-  proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until } : null);
+  const { product, center } = rig;
+  const letGo = rig.hold();
   const key = await run("frozen");
-  await follow(product, key, () =>
-    proxy.requests.some(({ path, closed: over }) => path.includes("/sync/v1/files/") && over === null),
-  );
+  await follow(product, key, rig.isHeld);
   process.kill(center.pids().orchestrator, "SIGSTOP");
   const record = await stopped(key);
   expect(record).toMatchObject({ status: "FAILED", errorReason: "stopped by admin" });

@@ -1,29 +1,18 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Client } from "@temporalio/client";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { clientConnection } from "../../temporal/connect.ts";
 import { startInstance } from "../rigs/runs/instance.ts";
-import { ROOT } from "../rigs/runs/program.ts";
+import { createMachine, secretKeyOf } from "../rigs/runs/remote-worker.ts";
 import { closed, createGate, newest, UTC } from "../rigs/runs/run-fixture.ts";
-import { readHistories } from "../rigs/runs/run-histories.ts";
+import { handedOut, pidOf } from "../rigs/runs/run-histories.ts";
 import { expectWhole, filesSentAgain } from "../rigs/runs/run-judge.ts";
 import { startFileRig, type FileRig } from "../rigs/runs/run-rig.ts";
 import { freePort } from "../rigs/servers/process.ts";
 import { fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 
-const INHERITED = ["PATH", "HOME", "TMPDIR"].flatMap((name) =>
-  process.env[name] ? [[name, process.env[name]] as const] : [],
-);
-
 let rig: FileRig;
 let files: Listing;
-/** Where a worker on another machine would be: it sees neither the data nor the settings of the instance. */
-const elsewhere = mkdtempSync(join(tmpdir(), "elsewhere-"));
-const workers: ChildProcess[] = [];
+const machine = createMachine();
 
 beforeAll(async () => {
   rig = await startFileRig({ env: { TRANSFER_WORKERS: "1" } });
@@ -37,22 +26,10 @@ afterEach(() => {
   rig.proxy.fault = () => null;
 });
 afterAll(async () => {
-  // npm hands on what it can catch, and nothing else.
-  await Promise.all(workers.map((worker) => worker.exitCode ?? (worker.kill("SIGTERM") && once(worker, "exit"))));
+  await machine.stop();
   await rig.end();
-  rmSync(elsewhere, { recursive: true, force: true });
+  machine.remove();
 });
-
-/** `npm run worker` with nothing but the control plane's address and the key. */
-function startWorker(secretKey: string, url = rig.center.url) {
-  const env = { ...Object.fromEntries(INHERITED), API_URL: url, SECRET_KEY: secretKey, DATA_DIR: elsewhere };
-  const child = spawn("npm", ["run", "--silent", "worker"], { cwd: ROOT, env, stdio: ["ignore", "pipe", "pipe"] });
-  workers.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  return { child, output: () => output, ended: once(child, "exit") as Promise<[number | null]> };
-}
-const key = () => readFileSync(join(rig.center.dataDir, "secret-key"), "utf8").trim();
 
 let number = 0;
 async function run(): Promise<{ key: string; repository: string }> {
@@ -64,35 +41,24 @@ async function run(): Promise<{ key: string; repository: string }> {
   };
 }
 
-/** Who did the batches of a run: pids. */
+/** Pids of the workers that took a batch of a run. */
 async function workersOf(task: string): Promise<Set<number>> {
   const { workflowId } = await newest(rig.product, task);
-  const histories = await readHistories(rig.center.endpoints().temporal, workflowId);
-  const events = [...histories]
-    .filter(([id]) => !id.startsWith(`${workflowId} `))
-    .flatMap(([, { events = [] }]) => events ?? []);
-  const batches = new Set(
-    events
-      .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === "transferBatch")
-      .map(({ eventId }) => String(eventId)),
-  );
-  const started = events.flatMap(({ activityTaskStartedEventAttributes: begun }) =>
-    begun && batches.has(String(begun.scheduledEventId)) ? [Number(begun.identity?.split("@")[0])] : [],
-  );
-  return new Set(started);
+  const batches = await handedOut(rig.center.endpoints().temporal, workflowId);
+  return new Set(batches.flatMap(({ identity }) => (identity === null ? [] : [pidOf(identity)])));
 }
 
 describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
-  test("with another key is told so, and ends", async () => {
-    const { ended, output } = startWorker("0123456789abcdef0123456789abcdef");
+  test("a worker with another key says so and ends", async () => {
+    const { ended, output } = machine.startWorker(rig.center.url, "0123456789abcdef0123456789abcdef");
     const [code] = await ended;
     expect(code).toBe(1);
     expect(output()).toMatch(/SECRET_KEY|secret key/);
   });
 
-  test("is enough for an instance that has none of its own to be ready", async () => {
+  test("a worker on another machine is enough to make an instance without its own ready", async () => {
     const [port, secretKey] = [await freePort(), "a key that both of them were given"];
-    startWorker(secretKey, `http://127.0.0.1:${port}`);
+    machine.startWorker(`http://127.0.0.1:${port}`, secretKey);
     const instance = await startInstance({
       env: { ...UTC, PORT: String(port), SECRET_KEY: secretKey, TRANSFER_WORKERS: "0" },
     });
@@ -100,8 +66,8 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     await instance.remove();
   });
 
-  test("shares the runs with the one beside the data, and gives its work back when it is stopped", async () => {
-    const worker = startWorker(key());
+  test("a worker on another machine shares runs, and returns its work when it is stopped", async () => {
+    const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     const seen = new Set<number>();
@@ -124,8 +90,8 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     await expectWhole(rig.product, await closed(rig.product, task), files);
   });
 
-  test("that froze until its batches were given to another, and goes on then, changes nothing", async () => {
-    const worker = startWorker(key());
+  test("a worker that was frozen until its batches went to another one changes nothing when it goes on", async () => {
+    const worker = machine.startWorker(rig.center.url, secretKeyOf(rig.center));
     await expect.poll(worker.output, { timeout: 60_000 }).toContain("reading content through the control plane");
     const [local = 0] = rig.center.pids().workers;
     let held = await heldRun();
@@ -142,8 +108,8 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
     rig.proxy.clear();
     rig.proxy.fault = ({ path }) => (path.includes("/sync/v1/files/") ? { kind: "hold", until: second.until } : null);
     try {
-      // Temporal hands tasks to whoever asks, the frozen one included as long as its questions wait (a minute): it may
-      // get a batch again and let its heartbeat lapse.
+      // Temporal hands tasks to any polling worker, also to the frozen one while its polls last (a minute): it may get
+      // a batch again and let its heartbeat lapse.
       await expect.poll(async () => (await holders(held.task)).includes(frozen ?? 0), { timeout: 200_000 }).toBe(false);
       await expect.poll(() => rig.proxy.requests.length, { timeout: 30_000 }).toBeGreaterThan(0);
     } finally {
@@ -157,7 +123,7 @@ describe("a transfer worker on another machine", { timeout: 320_000 }, () => {
   });
 });
 
-/** A run whose statements wait at the target, once some do. */
+/** Starts a run whose declarations are held at the target, and returns once some are. */
 async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   const { until, letGo } = createGate();
   rig.proxy.clear();
@@ -172,11 +138,11 @@ async function heldRun(): Promise<{ task: string; letGo: () => void }> {
   return { task, letGo };
 }
 
-/** Pids of the workers that have a batch of the run now. */
+/** Pids of the workers that hold a batch of the run now. */
 async function holders(task: string): Promise<number[]> {
   const { workflowId } = await newest(rig.product, task);
   const connection = clientConnection({ temporalAddress: rig.center.endpoints().temporal });
   const { raw } = await new Client({ connection }).workflow.getHandle(`${workflowId}/edge/files`).describe();
   await connection.close();
-  return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) => Number(lastWorkerIdentity?.split("@")[0]));
+  return (raw.pendingActivities ?? []).map(({ lastWorkerIdentity }) => pidOf(lastWorkerIdentity));
 }

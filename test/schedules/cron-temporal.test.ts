@@ -16,7 +16,7 @@ declare module "vitest" {
 
 const seed = Number(process.env["CRON_SEED"] ?? Math.floor(Math.random() * 1e9));
 const DAY = 86_400_000;
-/** The server lists no more at once. */
+/** Most times that the server lists at once. */
 const MOST = 1000;
 
 let connection: Connection;
@@ -29,8 +29,8 @@ beforeAll(async () => {
 afterAll(() => connection.close());
 
 /**
- * The firing times after `from` up to `to` that the server sees in a schedule of ours, which it keeps paused and
- * forgets afterwards.
+ * Lists the server's firing times of one of our schedules, after `from` up to `to`; the schedule is paused and deleted
+ * afterwards.
  */
 async function listTimes(expression: string, zone: string, from: Date, to: Date): Promise<Date[]> {
   const calendars: CalendarSpec[] = toCalendars(parseCron(expression));
@@ -57,7 +57,7 @@ async function listTimes(expression: string, zone: string, from: Date, to: Date)
 const ownTimes = (expression: string, zone: string, from: Date, to: Date): Date[] =>
   nextTimes(parseCron(expression), zone, from, MOST).filter((time) => time <= to);
 
-describe("on Temporal's server", () => {
+describe("cron expressions on Temporal's server", () => {
   test.each([
     [
       "0 0 12 L * ?",
@@ -93,24 +93,24 @@ describe("on Temporal's server", () => {
       ["2027-01-01T09", "2027-01-08T09", "2027-01-13T09", "2027-01-15T09"],
     ],
     ["0 0 0 29 2 ?", "UTC", "2026-01-01", "2034-01-01", ["2028-02-29T00", "2032-02-29T00"]],
-  ])("%s in %s fires on the days Quartz means", async (expression, zone, from, to, hours) => {
+  ])("the cron %s in %s fires on Quartz' days", async (expression, zone, from, to, hours) => {
     const times = await listTimes(expression, zone, new Date(from), new Date(to));
     expect(times.map((time) => formatTime(time, zone).slice(0, 13)).filter((hour) => hour > from)).toEqual(hours);
     expect(times).toEqual(ownTimes(expression, zone, new Date(from), new Date(to)));
   });
 
   test.each([
-    ["skips a time that does not happen", "0 30 2 * * ?", "2027-03-14", []],
-    ["fires twice at a time that happens twice", "0 30 1 * * ?", "2027-11-07", ["05:30", "06:30"]],
-    ["fires once where the clock does not change", "0 30 1 * * ?", "2027-06-01", ["05:30"]],
-  ])("%s", async (_, expression, day, times) => {
+    ["skips a time that a clock change leaves out", "0 30 2 * * ?", "2027-03-14", []],
+    ["fires twice at a time that a clock change repeats", "0 30 1 * * ?", "2027-11-07", ["05:30", "06:30"]],
+    ["fires once on a day without a clock change", "0 30 1 * * ?", "2027-06-01", ["05:30"]],
+  ])("a daily cron %s", async (_, expression, day, times) => {
     const [from, to] = [new Date(`${day}T04:30:00Z`), new Date(`${day}T23:00:00Z`)];
     const listed = await listTimes(expression, "America/New_York", from, to);
     expect(listed.map((time) => time.toISOString().slice(11, 16))).toEqual(times);
     expect(listed).toEqual(ownTimes(expression, "America/New_York", from, to));
   });
 
-  test(`our next times are the server's, clock changes included (CRON_SEED=${seed})`, async () => {
+  test(`our next times equal the server's, also at clock changes (CRON_SEED=${seed})`, async () => {
     const random = createRandom(seed);
     const changes: [zone: string, ...days: string[]][] = [
       ["America/New_York", "2027-03-14", "2027-11-07"],
@@ -122,7 +122,7 @@ describe("on Temporal's server", () => {
     ];
     for (let round = 0; round < 60; round += 1) {
       const drawn = sample(random, round % 3 === 0 ? "unix" : "quartz", { wraps: true, lastOffsets: true });
-      // Every other round keeps the clock fields and opens the days, so that the day of the change is met.
+      // Every other round keeps the clock fields and allows all days, so that the day of the clock change is included.
       const clock = drawn.expression.split(" ").slice(0, round % 3 === 0 ? 2 : 3);
       const expression = round % 2 === 0 ? drawn.expression : [...clock, "*", "*", "*"].join(" ");
       const [zone, ...days] = changes[round % changes.length] ?? ["UTC"];
@@ -134,7 +134,7 @@ describe("on Temporal's server", () => {
     }
   });
 
-  test("weekdays around a skipped midnight are what the server makes of them", async () => {
+  test("weekdays around a skipped midnight are the same as on the server", async () => {
     const [from, to] = [new Date("2026-09-01T00:00:00Z"), new Date("2026-09-20T00:00:00Z")];
     for (const expression of ["0 12 * * SAT", "0 12 * * SUN", "*/30 0-2 * * SUN", "0 0 0 ? * 1#1"]) {
       const listed = await listTimes(expression, "America/Santiago", from, to);
@@ -142,7 +142,7 @@ describe("on Temporal's server", () => {
     }
   });
 
-  test("every time zone we accept can carry a schedule", async () => {
+  test("every kind of time zone name that we accept works in a schedule", async () => {
     const zones = [
       "Asia/Kolkata",
       "Asia/Calcutta",

@@ -32,7 +32,7 @@ afterAll(async () => {
 const describe = (key: string) => control.schedule(key).describe();
 const seen = (key: string) => describe(key).catch(() => null);
 
-test("a schedule that was removed behind the service's back comes back", async () => {
+test("a schedule that was deleted behind the service's back is created again", async () => {
   const key = await control.create(DAILY);
   const { spec } = await describe(key);
   await control.schedule(key).delete();
@@ -40,7 +40,7 @@ test("a schedule that was removed behind the service's back comes back", async (
   expect(mended.spec).toEqual(spec);
 });
 
-test("a schedule whose times, action or policies were changed is set right", async () => {
+test("a schedule whose times, action or policies were changed in Temporal is corrected", async () => {
   const key = await control.create(DAILY);
   const [{ state, ...made }, right] = [await describe(key), await whatItDoes(key)];
   const changes: Partial<ScheduleDescription>[] = [
@@ -67,7 +67,7 @@ async function whatItDoes(key: string) {
   return { spec, policies, action: { ...action, raw: undefined }, limited: state.remainingActions };
 }
 
-test("a schedule that was paused or unpaused by somebody else follows its task again", async () => {
+test("a schedule that was paused or unpaused in Temporal follows its task again", async () => {
   const [on, off] = [await control.create(DAILY), await control.create(DAILY, { enabled: false })];
   await control.schedule(on).pause("I would rather not");
   await control.schedule(off).unpause();
@@ -77,24 +77,24 @@ test("a schedule that was paused or unpaused by somebody else follows its task a
     .toEqual([false, true]);
 });
 
-test("a schedule whose task is gone is removed, and one of another instance is left alone", async () => {
+test("a schedule whose task is gone is deleted, and one of another instance is not", async () => {
   const key = await control.create(DAILY);
   control.db.delete(task).where(eq(task.key, key)).run();
   const other = await startControl({ address: inject("temporalAddress") });
   const theirs = await other.create(DAILY);
-  await until("its end", async () => (await seen(key)) === null);
+  await until("the schedule's end", async () => (await seen(key)) === null);
   await control.schedules.reconcile();
   expect((await other.schedule(theirs).describe()).state.paused).toBe(false);
   await other.close();
 });
 
-test(`what is in line is not touched, whatever its cron (CRON_SEED=${seed})`, async () => {
+test(`a schedule that matches its task is not updated, for any cron (CRON_SEED=${seed})`, async () => {
   const random = createRandom(seed);
   const plans = Array.from({ length: 25 }, (_, index) => ({
     cron: sample(random, index % 2 ? "unix" : "quartz", { wraps: true, lastOffsets: true }).expression,
   }));
   const keys: string[] = [];
-  // Some never fire again, which is refused.
+  // Some of these never fire again; the API refuses them.
   for (const plan of plans)
     keys.push(
       ...(await control.create(plan, { enabled: false, timeZone: "America/Santiago" }).then(
@@ -114,7 +114,7 @@ test(`what is in line is not touched, whatever its cron (CRON_SEED=${seed})`, as
   }
 });
 
-test("the schedules show their task, and carry no secret", async () => {
+test("a schedule names its task and contains no secret", async () => {
   const key = await control.create({ at: "2040-02-29T12:30:15.250+05:30" });
   const { spec, state, action, typedSearchAttributes, raw } = await describe(key);
   expect(state).toMatchObject({
@@ -138,13 +138,13 @@ test("the schedules show their task, and carry no secret", async () => {
   expect(control.schedule(key).scheduleId).toBe(scheduleId(key));
 });
 
-test("a task that should have started at its creation is started when the service comes back", async () => {
+test("a task that should have started when it was created starts when the service is back", async () => {
   const { executions } = control.api.deps;
   const saved = executions.taskSaved;
   executions.taskSaved = async () => undefined;
   const key = await control.create("immediately");
   executions.taskSaved = saved;
-  await until("its run", () => control.records(key).length === 1);
+  await until("the task's run", () => control.records(key).length === 1);
   await sleep(700);
   expect(control.row(key).executionTimes).toBe(1);
 });

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createReconciler } from "../../api/runs/reconcile.ts";
 import { paceOf } from "../../api/runs/pace.ts";
 import { dueTime, firingId } from "../../domain/firing.ts";
-import { type Control, startControl, startTemporal, until } from "../rigs/runs/schedule-fixture.ts";
+import { type Control, finished, startControl, startTemporal, until } from "../rigs/runs/schedule-fixture.ts";
 
 const EVERY_2_S = { cron: "*/2 * * * * ?" };
 const YEARLY = { cron: "0 0 0 1 1 ?" };
 
 let temporal: Awaited<ReturnType<typeof startTemporal>>;
-/** Each test's own, with its own time for a firing to be late. */
+/** What the tests opened; each control has its own catch-up window. */
 const opened: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ async function startRuns(control: Control): Promise<void> {
   opened.push(await control.startRuns());
 }
 
-/** What the product does of itself now and then; late enough for runs that have just begun. */
+/** Runs the reconciler once, as the product does regularly, with a clock at which new runs are old enough. */
 const lookAtRuns = ({ client, db, queues, zone, api }: Control) =>
   createReconciler({
     client,
@@ -44,21 +44,19 @@ const lookAtRuns = ({ client, db, queues, zone, api }: Control) =>
   }).look();
 
 const at = (time: number) => ({ at: new Date(time).toISOString() });
-/** A cron that fires at this second of this day and never again. */
+/** Builds a cron that fires at this second of this day and never again. */
 function cronAt(time: number): { cron: string } {
   const date = new Date(time);
   const day = `${date.getUTCDate()} ${date.getUTCMonth() + 1} ? ${date.getUTCFullYear()}`;
   return { cron: `${date.getUTCSeconds()} ${date.getUTCMinutes()} ${date.getUTCHours()} ${day}` };
 }
-const passed = (time: number) => until("that time", () => Date.now() > time, 60_000);
-const finished = (control: Control, key: string, count = 1) =>
-  until(`${count} records`, () => control.records(key).filter(({ status }) => status !== "RUNNING").length >= count);
+const passed = (time: number) => until(new Date(time).toISOString(), () => Date.now() > time, 60_000);
 const dueTimes = (control: Control, key: string) =>
   control.records(key).map(({ workflowId }) => dueTime(workflowId) ?? 0);
 const dueBetween = (control: Control, key: string, from: number, to: number) =>
   dueTimes(control, key).filter((due) => due > from && due < to);
 
-test("after Temporal was down, one missed firing of each task runs if it is young enough", async () => {
+test("one missed firing of each task runs after an outage of Temporal, if it is young enough", async () => {
   const [patient, strict] = [await open(120_000), await open(10_000)];
   await startRuns(patient);
   await startRuns(strict);
@@ -78,7 +76,7 @@ test("after Temporal was down, one missed firing of each task runs if it is youn
     expect(patient.records(key)).toMatchObject([{ status: "SUCCESS" }]);
   }
   await until("the cron to go on", () => dueTimes(patient, often).some((due) => due > up + 4_000), 60_000);
-  // None where the one before was still running when Temporal went down: it overlaps what was missed.
+  // There is none if the firing before was still running when Temporal went down: it overlaps the missed ones.
   expect(dueBetween(patient, often, down, up).length).toBeLessThanOrEqual(1);
   await patient.remove(often);
 
@@ -94,7 +92,7 @@ test("after Temporal was down, one missed firing of each task runs if it is youn
   });
 });
 
-test("after the service was down while Temporal was up, one of the firings that wait runs, unless all are too old", async () => {
+test("one of the waiting firings runs after an outage of the service, unless all are too old", async () => {
   const [patient, strict] = [await open(120_000), await open(3_000)];
   const due = Date.now() + 6_000;
   const [often, once] = [await patient.create(EVERY_2_S), await patient.create(at(due))];
@@ -105,8 +103,8 @@ test("after the service was down while Temporal was up, one of the firings that 
   ];
   const waiting = async (control: Control, key: string) =>
     (await control.schedule(key).describe()).info.runningActions.length === 1;
-  for (const key of [tooLate, tooLateOnce, newest]) await until("it to wait", () => waiting(strict, key));
-  for (const key of [often, once]) await until("it to wait", () => waiting(patient, key));
+  for (const key of [tooLate, tooLateOnce, newest]) await until("the firing to wait", () => waiting(strict, key));
+  for (const key of [often, once]) await until("the firing to wait", () => waiting(patient, key));
   await passed(due + 7_000);
   const up = Date.now();
   await startRuns(patient);
@@ -115,18 +113,18 @@ test("after the service was down while Temporal was up, one of the firings that 
   await finished(patient, once);
   await until("the cron to go on", () => dueTimes(patient, often).some((time) => time > up), 60_000);
   expect(dueBetween(patient, often, 0, up)).toHaveLength(1);
-  // What waited is old, but it stands for the last firing that was missed.
+  // The waiting firing is old, but stands for the last one that was missed.
   await until("the cron to go on", () => dueTimes(strict, newest).some((time) => time > up), 60_000);
   expect(dueBetween(strict, newest, 0, up)).toHaveLength(1);
   await finished(strict, tooLateOnce);
   expect(strict.records(tooLateOnce)).toMatchObject([
     { status: "FAILED", errorReason: expect.stringContaining("missed") },
   ]);
-  await until("the other to end", async () => !(await waiting(strict, tooLate)));
+  await until("the firing that is too late to end", async () => !(await waiting(strict, tooLate)));
   expect(strict.records(tooLate)).toEqual([]);
 });
 
-test("when Temporal has forgotten everything, all schedules come back, and what was missed runs once", async () => {
+test("all schedules come back after Temporal lost its data, and missed firings run once", async () => {
   const control = await open(120_000);
   await startRuns(control);
   const [often, yearly] = [await control.create(EVERY_2_S), await control.create(YEARLY)];
@@ -149,11 +147,11 @@ test("when Temporal has forgotten everything, all schedules come back, and what 
   await finished(control, once);
   expect(control.records(once)).toMatchObject([{ status: "SUCCESS" }]);
   await until("the cron to go on", () => dueTimes(control, often).some((time) => time > made + 2_000), 60_000);
-  // As above: one that was running when everything was forgotten is begun again, and overlaps what was missed.
+  // A firing that was running when the data were lost is started again and overlaps the missed ones.
   expect(dueBetween(control, often, down, made).length).toBeLessThanOrEqual(1);
 });
 
-test("a firing that an older release's schedule has started is not run again under its id of today", async () => {
+test("a firing that an older release started is not run again under its present id", async () => {
   const control = await open(120_000);
   const due = Math.ceil(Date.now() / 1000) * 1000 + 5_000;
   const [key, plain] = [await control.create(cronAt(due)), await control.create(cronAt(due))];
@@ -163,7 +161,10 @@ test("a firing that an older release's schedule has started is not run again und
     action: { ...previous.action, workflowId: older },
   }));
   for (const one of [key, plain])
-    await until("it to wait", async () => (await control.schedule(one).describe()).info.runningActions.length === 1);
+    await until(
+      "the firing to wait",
+      async () => (await control.schedule(one).describe()).info.runningActions.length === 1,
+    );
   await control.schedules.reconcile();
   const ids = [`${older}-${new Date(due).toISOString().replace(".000Z", "Z")}`, firingId(control.row(key), due)];
   const states = () =>
@@ -178,7 +179,7 @@ test("a firing that an older release's schedule has started is not run again und
   }
 });
 
-test("what is saved while Temporal does not answer is answered in good time, and mended when it does", async () => {
+test("a task that is saved while Temporal does not answer is saved in time and scheduled afterwards", async () => {
   const control = await open(120_000);
   const [toggled, deleted] = [await control.create(YEARLY), await control.create(YEARLY)];
   temporal.freeze();
@@ -188,7 +189,7 @@ test("what is saved while Temporal does not answer is answered in good time, and
   expect(control.api.logs.filter(({ level, facts }) => level === "warn" && facts["taskKey"] === created)).toHaveLength(
     1,
   );
-  // From now on the supervisor knows, and nobody waits.
+  // From now on the supervisor has noticed, and nobody waits for Temporal.
   control.up.temporal = false;
   await control.toggle(toggled);
   await control.remove(deleted);
@@ -198,7 +199,7 @@ test("what is saved while Temporal does not answer is answered in good time, and
   await control.schedules.reconcile();
   expect((await control.schedule(toggled).describe()).state.paused).toBe(true);
   expect((await control.schedule(created).describe()).state.paused).toBe(false);
-  // Orphans are found in Temporal's listing, which follows a little later.
+  // Orphans are found in Temporal's listing, which is updated a little later.
   await until("the deleted task's schedule to go", async () => {
     await control.schedules.reconcile();
     return control

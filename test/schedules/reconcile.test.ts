@@ -11,10 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => control?.close());
 
-/** Long enough after everything began. */
+/** A clock at which all records are old enough for the reconciler. */
 const later = () => Date.now() + 600_000;
 
-test("a record that cannot be looked at is logged, and does not keep the others from being brought in line", async () => {
+test("a record that cannot be compared with Temporal is logged, and the others are reconciled", async () => {
   const keys = [
     await control.create("immediately", { blocked: true }),
     await control.create("immediately", { blocked: true }),
@@ -22,7 +22,7 @@ test("a record that cannot be looked at is logged, and does not keep the others 
   ];
   const [spoilt, ended, lost] = keys.map((key) => control.records(key)[0]);
   if (!spoilt || !ended || !lost) throw new Error("a run has no record");
-  // No workflow has such an id, and the server refuses to look for it.
+  // No workflow has an empty id, and the server refuses to look for one.
   control.db.update(record).set({ workflowId: "" }).where(eq(record.id, spoilt.id)).run();
   await control.client.workflow.getHandle(ended.workflowId).terminate("by hand");
   await control.client.workflowService.deleteWorkflowExecution({
@@ -37,7 +37,7 @@ test("a record that cannot be looked at is logged, and does not keep the others 
         ({ status }) => status.name,
         () => "UNKNOWN",
       );
-  await until("it to be forgotten", async () => (await state(lost.workflowId)) === "UNKNOWN");
+  await until("the workflow to be deleted", async () => (await state(lost.workflowId)) === "UNKNOWN");
 
   const closed: string[] = [];
   const { client, db, queues, zone, api } = control;

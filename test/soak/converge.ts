@@ -5,12 +5,14 @@ import type { Followed } from "./load-slots.ts";
 import type { RoundRun } from "./load-crowd.ts";
 import { PROJECT, type World } from "./world.ts";
 
-/** After troubles are over, all has ended and arrived in this time: retries wait up to 2 minutes, drains up to 5. */
+/**
+ * Longest time after the troubles until everything has ended and arrived: retries wait up to 2 minutes, drains up to 5.
+ */
 const WITHIN_MS = 600_000;
 const LOOK_MS = 1_000;
 
 /**
- * Waits until every run of the round has ended and what is followed is at its target; what has not by then is a
+ * Waits until every run of the round has ended and all uploads have arrived; what is missing after `WITHIN_MS` is a
  * violation.
  */
 export async function converge(world: World, runs: readonly RoundRun[], followed: readonly Followed[]): Promise<void> {
@@ -28,13 +30,13 @@ export async function converge(world: World, runs: readonly RoundRun[], followed
   journal.note("everything is ready");
   const waits = [
     ...runs.map((run) => waitFor(world, "every run ends", run.name, () => ended(world, run.task))),
-    ...followed.map((one) => waitFor(world, "what is followed arrives", one.name, () => arrived(world, one))),
+    ...followed.map((one) => waitFor(world, "uploads arrive at their target", one.name, () => arrived(world, one))),
   ];
   await Promise.all(waits);
   journal.note(`all has ended and arrived ${((Date.now() - begun) / 1000).toFixed(1)} s after the troubles`);
 }
 
-/** `look` answers what is still lacking, or null. */
+/** Waits until `look` returns null; it returns what is still missing. */
 async function waitFor(
   { journal }: World,
   rule: string,
@@ -54,7 +56,10 @@ async function ended({ product }: World, task: string): Promise<string | null> {
   return record === undefined || record.status === "RUNNING" ? `record ${JSON.stringify(record)}` : null;
 }
 
-/** Of a task that is executed by hand, one more execution is needed when nothing was under way. */
+/**
+ * Compares the target of a followed repository with its contents. A task that is executed by hand needs one more
+ * execution when no run was going on.
+ */
 async function arrived(world: World, { name, task, contents }: Followed): Promise<string | null> {
   const difference = differences(contents, await digestsOf(world.partner, name));
   if (difference !== null && name === "again") await world.product.execute(task).catch(() => undefined);
@@ -62,7 +67,7 @@ async function arrived(world: World, { name, task, contents }: Followed): Promis
   return ended(world, task);
 }
 
-/** Path → sha256, as the instance says it. */
+/** Lists the files of a repository with the sha256 that the instance reports. */
 export async function digestsOf(product: Product, repoName: string): Promise<Listing> {
   const listing: Listing = new Map();
   for (let page = 1; ; page += 1) {
@@ -76,7 +81,7 @@ export async function digestsOf(product: Product, repoName: string): Promise<Lis
   }
 }
 
-/** How a listing differs from what it must be, in words; null when it does not. */
+/** Describes how a listing differs from the wanted one; null when they are equal. */
 export function differences(wanted: ReadonlyMap<string, string>, found: ReadonlyMap<string, string>): string | null {
   const lost = [...wanted.keys()].filter((key) => !found.has(key));
   const foreign = [...found.keys()].filter((key) => !wanted.has(key));

@@ -3,8 +3,8 @@ import { isAlive } from "../rigs/runs/instance.ts";
 import type { End, World } from "./world.ts";
 
 /**
- * Reads what the supervisors say of their processes: each that ended was ended by us, and the supervisors themselves
- * are there.
+ * Checks the logs of the supervisors: only processes that this test killed may end, and the supervisors must be
+ * running.
  */
 export function createCrashCheck({ ends, signals, journal }: World): () => void {
   const all = Object.values(ends).map((end) => ({
@@ -45,7 +45,7 @@ function parsed(line: string): { level?: number; msg?: string } {
   }
 }
 
-/** The whole lines that a file got since the last call. */
+/** Returns a function that reads the complete lines added to a file since the last call. */
 function createTail(file: string): () => string[] {
   let position = 0;
   let rest = "";

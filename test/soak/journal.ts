@@ -2,12 +2,12 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** What happened, line by line with seconds since the start, and what was found wrong. */
+/** The timeline, each line with seconds since the start, and the violations. */
 export type Journal = ReturnType<typeof createJournal>;
 
-/** Of one kind of violation, so many are told; all are counted. */
+/** Violations of one rule that are printed; all are counted. */
 const MOST_TOLD = 20;
-/** An API that is asked this long and does not do it, once nobody troubles it, has lost the request. */
+/** A request that still fails after this long, with no process in trouble, is lost. */
 const PERSIST_MS = 600_000;
 
 export function createJournal(folder: string) {
@@ -27,7 +27,7 @@ export function createJournal(folder: string) {
     if (told.length < MOST_TOLD) note(`VIOLATED ${rule}: ${text.slice(0, 600)}`);
   }
 
-  /** A rule of which each case is told once, however often it is looked at. */
+  /** The cases of rules that are reported only once each. */
   const once = new Set<string>();
   function violatedOnce(rule: string, subject: string, text: string): void {
     const key = `${rule} ${subject}`;
@@ -35,14 +35,14 @@ export function createJournal(folder: string) {
     once.add(key);
   }
 
-  /** Does it again and again until it succeeds: what is asked for may be away, and its answer may be lost. */
+  /** Repeats `work` until it succeeds: the API may be away, and its answer may be lost. */
   async function persist<T>(what: string, work: () => Promise<T>): Promise<T> {
     for (const end = Date.now() + PERSIST_MS; ; await sleep(200)) {
       try {
         return await work();
       } catch (error) {
         if (Date.now() < end) continue;
-        violated("what is asked for is done", `${what}: ${String(error)}`);
+        violated("every request succeeds in the end", `${what}: ${String(error)}`);
         throw error;
       }
     }
@@ -55,7 +55,7 @@ export function createJournal(folder: string) {
     persist,
     count: (what: string, number = 1) => void counts.set(what, (counts.get(what) ?? 0) + number),
     counts: () => [...counts],
-    /** Of all rules together. */
+    /** The number of violations of all rules. */
     violationCount: () => [...violations.values()].reduce((sum, cases) => sum + cases.length, 0),
     violations: (): ReadonlyMap<string, readonly string[]> => violations,
     seconds: () => (Date.now() - begun) / 1000,

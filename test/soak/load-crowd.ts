@@ -9,16 +9,19 @@ const FILES = 100;
 const HUGE = 4_000;
 const STATED_AT_ONCE = 1_000;
 
-/** A run of a round, and how many artifacts for each cluster it must record. */
+/** A run of a round, and how many details its record must have. */
 export type RoundRun = { name: string; task: string; details: number };
 
-/** What makes it hard to be fair: repositories for many slow clusters, and one huge repository for a healthy one. */
+/**
+ * Prepares the load that makes fairness hard: repositories for many slow clusters, and a huge one for a healthy
+ * cluster.
+ */
 export async function prepareCrowd(world: World): Promise<void> {
   for (let at = 0; at < REPOSITORIES; at += 1) await fill(world, `crowd-${at}`, FILES);
   await fill(world, "huge", HUGE);
 }
 
-/** One run to all slow clusters, and one of the huge repository to a place of this round. */
+/** Starts a run to all slow clusters, and one of the huge repository to the round's own target. */
 export async function startCrowd({ product, clusters }: World, round: string): Promise<RoundRun[]> {
   const objects = Array.from({ length: REPOSITORIES }, (_, at): TaskObject => ({
     localRepoName: `crowd-${at}`,
@@ -37,7 +40,7 @@ export async function startCrowd({ product, clusters }: World, round: string): P
   ];
 }
 
-/** Repositories that a round's crowd makes at the target: name and number of files. */
+/** The repositories that a round's crowd creates at the target: name and number of files. */
 export const crowdTargets = (round: string): [string, number][] => [
   ...Array.from({ length: REPOSITORIES }, (_, at): [string, number] => [`${round}-crowd-${at}`, FILES]),
   [`${round}-huge`, HUGE],

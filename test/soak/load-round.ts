@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { integrity } from "../rigs/api/npm-fixture.ts";
 import { createFiller, mavenPath, pom } from "../rigs/api/packages-fixture.ts";
+import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type Product, type TaskObject } from "../rigs/runs/run-fixture.ts";
 import { each, fillRegistry, fillRepository, type Listing } from "../rigs/runs/run-sources.ts";
 import { makeImage } from "../rigs/servers/images.ts";
@@ -16,18 +17,16 @@ export type Round = {
   npm: Listing;
   images: Listing;
   hostedImages: Listing;
-  /** Hosted repositories of the round, which go with it. */
+  /** Hosted repositories of the round, deleted at its end. */
   repositories: string[];
 };
 
-/** Rate limits make runs last about so long on any machine. */
+/** Rate limits make runs last about this long on any machine. */
 const LASTING_S = 45;
 const COUNTS = { files: 250, maven: 40, npm: 40, images: 30, hostedImages: 20 };
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-/**
- * Fills the repositories of a round and starts a run of each kind: files, packages, images from a registry to another.
- */
+/** Fills the repositories of a round and starts a run of each kind: files, packages, and images between registries. */
 export async function startRound(world: World, name: string): Promise<Round> {
   const { product, source, clusters } = world;
   const [files, packages, { images, imageBytes }] = await Promise.all([
@@ -93,11 +92,8 @@ type Packages = Pick<Round, "maven" | "npm" | "hostedImages"> & { bytes: number 
 
 async function fillPackages({ product, ends }: World, name: string): Promise<Packages> {
   for (const type of ["OCI", "MAVEN", "NPM"]) await product.hosted(PROJECT, `${name}-${type.toLowerCase()}`, type);
-  const { url, username, password } = ends.first.instance;
-  const filler = createFiller({
-    url,
-    authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`,
-  });
+  const { instance } = ends.first;
+  const filler = createFiller({ url: instance.url, authorization: authorizationOf(instance) });
   const filled: Packages = { maven: new Map(), npm: new Map(), hostedImages: new Map(), bytes: 0 };
   await each(range(COUNTS.maven), 4, async (at) => {
     const [artifact, version] = [`org.soak:lib-${at % 8}`, `1.${at}`];
@@ -130,7 +126,7 @@ async function fillPackages({ product, ends }: World, name: string): Promise<Pac
   return filled;
 }
 
-/** Deletes what the round and its crowd made, at both instances; small images stay in the registries. */
+/** Deletes what the round and its crowd created, at both instances; small images stay in the registries. */
 export async function endRound(
   { product, partner, journal }: World,
   round: Round,

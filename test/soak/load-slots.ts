@@ -3,15 +3,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { sha256, type TaskDraft } from "../rigs/runs/run-fixture.ts";
 import { PROJECT, type World } from "./world.ts";
 
-/** A repository into which files are put all the time, at a limited number of paths, and the task that sends it. */
+/** A repository to which files are uploaded all the time, at a limited number of paths, and the task that sends it. */
 export type Followed = {
   name: string;
   task: string;
-  /** What was acknowledged last at each path, as sha256. */
+  /** The sha256 of the last acknowledged content of each path. */
   contents: Map<string, string>;
-  /** Everything that was ever put there. */
+  /** The sha256 of every content that was ever uploaded to each path. */
   ever: Map<string, Set<string>>;
-  /** Uploads wait while it is set, and the one under way has ended once `pause` resolves. */
+  /** Stops the uploads; resolves once the present one has ended. */
   pause: () => Promise<void>;
   resume: () => void;
 };
@@ -25,7 +25,7 @@ type Kind = {
   executes?: true;
 };
 
-/** Small ones mostly, some with a request of their own, a few that go in pieces: an hour of them fits a disk. */
+/** Mostly small files, some with their own request, a few in chunks: an hour of them fits on a disk. */
 const SIZES = [200, 200, 2_000, 2_000, 30_000, 300_000, 1_500_000];
 const OVERWRITE = { conflictStrategy: "OVERWRITE" };
 const CRON = {
@@ -40,7 +40,7 @@ const KINDS: Kind[] = [
   { name: "again", setting: OVERWRITE, slots: 60, everyMs: 2_000, executes: true },
 ];
 
-/** Starts them; they go on until the signal fires. */
+/** Starts the uploads and tasks of all kinds; they go on until the signal fires. */
 export async function startSlots(world: World, until: AbortSignal): Promise<Followed[]> {
   return Promise.all(KINDS.map((kind) => startOne(world, kind, until)));
 }
@@ -90,7 +90,7 @@ async function uploadAll(
   }
 }
 
-/** The same bytes until they are acknowledged, so that it is known what is there. */
+/** Uploads the same bytes until they are acknowledged, so that the present content is known. */
 async function uploadOne(
   { journal, product, random }: World,
   { name, contents, ever }: Followed,
@@ -107,7 +107,7 @@ async function uploadOne(
   journal.count(`uploads to ${name}`);
 }
 
-/** Executes it again and again; that it is refused because a run goes on is as good. */
+/** Executes a task again and again; a refusal because a run is going on is ignored. */
 async function executeAll({ product, journal }: World, task: string, flow: Flow, until: AbortSignal): Promise<void> {
   for (; !until.aborted; await sleep(1_000)) {
     if (flow.paused) continue;

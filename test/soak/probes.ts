@@ -7,7 +7,7 @@ const ALONE_TURNS = 9;
 const PAUSE_MS = 1_500;
 const LOOK_MS = 20;
 const LONGEST_MS = 300_000;
-/** The most that small work may take beside everything else. */
+/** Budget of small work beside everything else. */
 const TIMES_ALONE = 3;
 const MORE_MS = 2_000;
 const REAL_TIME_MS = 2_000;
@@ -15,7 +15,7 @@ const REAL_TIME_MS = 2_000;
 export type Samples = { small: number[]; realTime: number[] };
 export type Probes = {
   alone: Samples;
-  /** What was measured while ends were slow and no process was troubled. */
+  /** Measured while ends were slow and no process was in trouble. */
   beside: Samples;
   tasks: [task: string, name: string][];
   /** Measures until the signal fires. */
@@ -23,8 +23,8 @@ export type Probes = {
 };
 
 /**
- * Small work to an end that nobody troubles: a run of one file, and an upload followed in REAL_TIME. Begun before there
- * is anything else, so that it is known how long it takes alone.
+ * Prepares small work to an end that has no trouble: a run of one file, and a REAL_TIME upload. Called before any other
+ * load, to measure how long it takes alone.
  */
 export async function startProbes(world: World): Promise<Probes> {
   const { product, clusters, signals, journal } = world;
@@ -59,11 +59,11 @@ export async function startProbes(world: World): Promise<Probes> {
   };
   const untroubled = async (into: number[], what: string, work: () => Promise<number>) => {
     const begun = Date.now();
-    // Of an API that is away there is nothing to measure.
+    // An API that is away cannot be measured.
     const ms = await work().catch(() => null);
     if (ms === null || !signals.quietSince(begun)) return journal.count("probes not counted: processes were troubled");
-    // It stands for all that would have begun while it went on: else the worst moments were those with the fewest
-    // samples.
+    // One measurement stands for all that would have begun while it went on; otherwise the worst moments would have the
+    // fewest samples.
     for (let rest = ms; rest > 0; rest -= PAUSE_MS) into.push(rest);
     if (ms > TIMES_ALONE * 1_000 + MORE_MS) journal.note(`${what} took ${(ms / 1000).toFixed(1)} s`);
   };
@@ -105,7 +105,9 @@ async function closedAgain({ product }: World, task: string): Promise<void> {
   }
 }
 
-/** Lines for the report; what is over its bound is a violation. Without a sample nothing can be said. */
+/**
+ * Returns lines for the report and records a violation for each exceeded budget; without a sample nothing is checked.
+ */
 export function judgeFairness({ journal }: Pick<World, "journal">, { alone, beside }: Probes): string[] {
   const budget = TIMES_ALONE * median(alone.small) + MORE_MS;
   return [
@@ -117,7 +119,10 @@ export function judgeFairness({ journal }: Pick<World, "journal">, { alone, besi
     const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
     if (samples.length === 0) return `${what}: alone ${seconds(median(before))}; beside: no sample`;
     const p95 = percentile(samples, 95);
-    const text = `${what}: alone ${seconds(median(before))}; beside, of ${samples.length} moments: median ${seconds(median(samples))}, 95th percentile ${seconds(p95)}, longest ${seconds(Math.max(...samples))}; bound ${seconds(most)}`;
+    const text =
+      `${what}: alone ${seconds(median(before))}; beside, of ${samples.length} moments: ` +
+      `median ${seconds(median(samples))}, 95th percentile ${seconds(p95)}, ` +
+      `longest ${seconds(Math.max(...samples))}; bound ${seconds(most)}`;
     if (p95 > most) journal.violated("fairness", text);
     return text;
   }

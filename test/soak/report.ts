@@ -1,31 +1,31 @@
 import { judgeFairness, type Probes } from "./probes.ts";
 import type { World } from "./world.ts";
 
-/** What holds, with what is told when it does not. */
+/** All rules, listed in the report also when they held. */
 const RULES = [
   "counts add up",
   "nothing planned is dropped",
   "nothing done is undone",
-  "what has ended stays so",
-  "SUCCESS is all of it",
+  "a run that has ended keeps its status",
+  "SUCCESS means that everything is done",
   "no record is lost",
   "an execution has one record",
   "every artifact is recorded once",
   "details agree with their record",
   "both ends can be compared",
   "nothing is lost, foreign or different",
-  "only what was there is sent",
+  "only contents that existed are sent",
   "every run ends",
   "runs succeed once troubles have passed",
-  "what is followed arrives",
+  "uploads arrive at their target",
   "everything is ready again",
-  "what is asked for is done",
+  "every request succeeds in the end",
   "SIGTERM ends everything in order",
   "nothing crashes",
   "fairness",
 ];
 
-/** Prints what was done and what held; true when something did not. */
+/** Prints what was done and which rules held; returns true when a rule was violated. */
 export function report({ journal, folder }: World, probes: Probes, seed: number): boolean {
   const fairness = judgeFairness({ journal }, probes);
   console.log(`\nsoak of ${(journal.seconds() / 60).toFixed(1)} minutes, --seed=${seed}\n`);

@@ -14,8 +14,8 @@ import { startWatch, type Watch } from "./watch.ts";
 import { startWorld, type World } from "./world.ts";
 
 /**
- * `npm run soak -- --minutes=60 [--seed=N]`: everything at work while everything is troubled, and what must hold is
- * checked all the time (docs/soak.md).
+ * `npm run soak -- --minutes=60 [--seed=N]`: runs every kind of work under every kind of trouble, and checks all the
+ * time what must hold (docs/soak.md).
  */
 
 const TROUBLE_MS = { least: 40_000, most: 120_000 };
@@ -33,10 +33,10 @@ if (!(minutes > 0) || !Number.isInteger(seed)) {
 
 const random = randomOf(seed);
 const troubleMs = Math.min(Math.max((minutes * 60_000) / 5, TROUBLE_MS.least), TROUBLE_MS.most);
-/** So long a round took so far; one that cannot end in time is not begun. */
+/** The longest round so far, in ms; a round that cannot end in time is not started. */
 let longestRoundMs = troubleMs;
 
-console.log(`soak of ${minutes} minutes, --seed=${seed}; the world is started`);
+console.log(`soak of ${minutes} minutes, --seed=${seed}; starting the world`);
 const world = await startWorld(seed);
 const over = new AbortController();
 process.once("SIGINT", () => void world.remove(true).then(() => process.exit(130)));
@@ -53,7 +53,7 @@ async function soak(world: World): Promise<boolean> {
   const { journal } = world;
   await prepareCrowd(world);
   const probes = await startProbes(world);
-  journal.note("the world is there; what small work takes alone is measured");
+  journal.note("the world has started; small work alone was measured");
   const watch = startWatch(world, over.signal);
   const checkCrashes = createCrashCheck(world);
   const crashes = setInterval(checkCrashes, CHECK_MS);
@@ -86,8 +86,8 @@ async function rounds(world: World, parts: Parts): Promise<void> {
 }
 
 /**
- * Begins runs of every kind, troubles them, lets everything come to rest, and compares. Odd rounds trouble the ends
- * only, and fairness is measured; even ones the processes, too.
+ * Starts runs of every kind under trouble, waits until everything has come to rest, and compares. Odd rounds trouble
+ * only the ends, and measure fairness; even ones also the processes.
  */
 async function troubledRound(
   world: World,
@@ -105,7 +105,8 @@ async function troubledRound(
   for (const run of runs) watch.add(run.task, `${name} ${run.name}`);
   followed.forEach((one) => one.resume());
   journal.note(
-    `round ${round}: ${runs.length} runs go on; troubles of ${processes.length > 0 ? "processes and ends" : "ends"} for ${troubleMs / 1000} s`,
+    `round ${round}: ${runs.length} runs are going on; ` +
+      `troubles of ${processes.length > 0 ? "processes and ends" : "ends"} for ${troubleMs / 1000} s`,
   );
   const calm = new AbortController();
   const probing = probes.measure(calm.signal);
@@ -113,7 +114,7 @@ async function troubledRound(
   const inTurn = async <T extends { at: number }>(troubles: readonly T[], make: (trouble: T) => unknown) => {
     for (const trouble of troubles) {
       await sleep(Math.max(0, start + trouble.at - Date.now()));
-      // What had to wait too long for the one before it is left out, lest all of them come at once.
+      // A trouble that waited too long for the previous one is left out, so that not all of them come at once.
       if (Date.now() < start + trouble.at + LATE_MS) await make(trouble);
     }
   };
@@ -138,7 +139,7 @@ async function troubledRound(
   );
   journal.note(`round ${round} is verified`);
   for (const run of runs) watch.drop(run.task);
-  // What went wrong stays to be looked at.
+  // The data of a round with violations stay for inspection.
   if (journal.violationCount() === violations) await endRound(world, begun, crowd);
   for (const way of Object.values(ways)) way.clear();
 }

@@ -6,16 +6,16 @@ import type { End, EndName } from "./world.ts";
 export type Victim = { end: EndName; process: ProcessName; number: number };
 export type Signals = ReturnType<typeof createSignals>;
 
-/** After a signal, the processes take this long to be as before. */
+/** Time after a signal until the processes work normally again. */
 const RECOVERY_MS = 60_000;
 
 /**
- * Sends signals to processes of the product and remembers them: what was ended by us is no crash, and what was troubled
- * is not measured.
+ * Sends signals to processes of the product and remembers them: a process that we ended has not crashed, and troubled
+ * times are not measured.
  */
 export function createSignals(ends: Record<EndName, End>, journal: Journal) {
   const frozen = new Map<number, NodeJS.Timeout>();
-  /** Kills so far by end and kind of process. */
+  /** Number of kills by end and kind of process. */
   const kills = new Map<string, number>();
   const restarting = new Set<EndName>();
   let last = 0;
@@ -35,7 +35,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     try {
       process.kill(pid, signal);
     } catch {
-      // It ended meanwhile.
+      // The process has ended meanwhile.
     }
   }
 
@@ -52,7 +52,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
 
   return {
     pidOf,
-    /** SIGKILL; false when it has no process just now. */
+    /** Sends SIGKILL; returns false when the victim has no process at the moment. */
     kill(victim: Victim): boolean {
       const pid = pidOf(victim);
       if (pid === null) return false;
@@ -65,7 +65,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
       journal.note(`SIGKILL ${nameOf(victim)} (${pid})`);
       return true;
     },
-    /** SIGSTOP, and SIGCONT after that time; false as above. */
+    /** Sends SIGSTOP, and SIGCONT after `ms`; returns false when the victim has no process or is frozen already. */
     freeze(victim: Victim, ms: number): boolean {
       const pid = pidOf(victim);
       if (pid === null || frozen.has(pid)) return false;
@@ -81,7 +81,7 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     },
     thaw,
     thawAll: () => [...frozen.keys()].forEach(thaw),
-    /** What happens to its processes until `work` ends is ours. */
+    /** Marks the ends as restarted by us until `work` has ended. */
     async restart(names: EndName[], work: () => Promise<void>): Promise<void> {
       names.forEach((name) => restarting.add(name));
       last = Date.now();
@@ -92,12 +92,12 @@ export function createSignals(ends: Record<EndName, End>, journal: Journal) {
     },
     isRestarting: (name: EndName) => restarting.has(name),
     kills: (end: EndName, process: string) => kills.get(`${end} ${process}`) ?? 0,
-    /** Whether no process was troubled from shortly before `time` on until now. */
+    /** Whether no process was in trouble from shortly before `time` until now. */
     quietSince: (time: number) => frozen.size === 0 && restarting.size === 0 && last + RECOVERY_MS < time,
   };
 }
 
-/** Pids are used again: only a process that was started with this data directory is one of the instance. */
+/** Whether a process belongs to an instance: pids are reused, so its environment must name the data directory. */
 function isOf(pid: number, dataDir: string): boolean {
   return process.platform !== "linux" || readFileSync(`/proc/${pid}/environ`, "utf8").includes(`DATA_DIR=${dataDir}\0`);
 }

@@ -7,7 +7,10 @@ export type EndTrouble = { at: number; way: Exclude<WayName, "crowd">; kind: (ty
 const WAYS = ["edge", "registry", "source"] as const;
 const SLOWEST_MS = 15_000;
 
-/** Draws which ends are slow (up to 15 s for a request), silent, refusing or cutting connections, and for how long. */
+/**
+ * Draws random troubles: which ends are slow (up to 15 s for a request), silent, refuse requests or cut connections,
+ * and for how long.
+ */
 export function drawEndTroubles(random: () => number, lengthMs: number): EndTrouble[] {
   const troubles: EndTrouble[] = [];
   for (let at = 1_000 + random() * 5_000; at < lengthMs; at += 5_000 + random() * 12_000) {
@@ -29,11 +32,11 @@ const FAULTS: Record<EndTrouble["kind"], (random: () => number) => Fault> = {
   "503": () => ({ kind: "answer", status: 503 }),
   "429": () => ({ kind: "answer", status: 429, headers: { "retry-after": "5" } }),
   reset: () => ({ kind: "reset" }),
-  // Of the answers, and now and then of what is sent.
+  // Cuts either the request or its answer.
   cut: (random) => (random() < 0.5 ? { kind: "cutRequest", afterBytes: 500 } : { kind: "cutAnswer", afterBytes: 20 }),
 };
 
-/** The way behaves like that for its time; the latest trouble of a way holds. */
+/** Applies a trouble to a way for its time; a later trouble of the same way replaces it. */
 export function makeEndTrouble({ ways, journal, random }: World, { way, kind, ms }: EndTrouble): void {
   const fault = () => FAULTS[kind](random);
   ways[way].fault = fault;
@@ -44,7 +47,7 @@ export function makeEndTrouble({ ways, journal, random }: World, { way, kind, ms
   }, ms).unref();
 }
 
-/** The crowd's end answers each request after 15 s. */
+/** Makes the crowd's end answer each request after 15 s. */
 export function slowCrowd({ ways }: World): void {
   ways.crowd.fault = () => ({ kind: "latency", ms: SLOWEST_MS });
 }

@@ -13,8 +13,7 @@ const PROCESSES: ProcessName[] = ["supervisor", "control", "orchestrator", "work
 const LONGEST_FREEZE_MS = 60_000;
 
 /**
- * Draws what happens to processes in that time: mostly deaths, then freezes, now and then a registry or everything at
- * once.
+ * Draws random troubles of processes: mostly kills, then freezes, now and then the registry or a restart of everything.
  */
 export function drawProcessTroubles(random: () => number, lengthMs: number): ProcessTrouble[] {
   const troubles: ProcessTrouble[] = [];
@@ -26,7 +25,7 @@ export function drawProcessTroubles(random: () => number, lengthMs: number): Pro
 function drawOne(random: () => number, at: number, lengthMs: number): ProcessTrouble {
   const [kind, which, end, number, length] = [random(), random(), random(), random(), random()];
   const process = PROCESSES[Math.floor(which * PROCESSES.length)] ?? "control";
-  // There is one Temporal, the first's.
+  // Only the first instance has a Temporal server.
   const victim: Victim = {
     end: process === "temporal" || end < 0.65 ? "first" : "second",
     process,
@@ -44,7 +43,7 @@ function drawOne(random: () => number, at: number, lengthMs: number): ProcessTro
   return { at, kind: "restart", signal: length < 0.5 ? "SIGTERM" : "SIGKILL" };
 }
 
-/** Makes it happen; resolves when the world can be troubled again. */
+/** Carries out a trouble; resolves when the next one may follow. */
 export async function makeProcessTrouble(world: World, trouble: ProcessTrouble): Promise<void> {
   const { signals, journal, target } = world;
   switch (trouble.kind) {
@@ -80,7 +79,7 @@ async function restartEverything({ ends, signals, journal }: World, signal: "SIG
   await signals.restart(both, async () => {
     for (const end of both) {
       const pid = signals.pidOf({ end, process: "supervisor", number: 0 });
-      // One that is frozen hears no SIGTERM.
+      // A frozen supervisor does not react to SIGTERM.
       if (pid !== null) signals.thaw(pid);
     }
     const how = await Promise.all(both.map((end) => ends[end].instance.stop(signal)));

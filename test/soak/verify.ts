@@ -1,4 +1,5 @@
 import { integrity } from "../rigs/api/npm-fixture.ts";
+import { authorizationOf } from "../rigs/runs/instance.ts";
 import { sha256, type RecordDetail, type RecordInfo } from "../rigs/runs/run-fixture.ts";
 import { listFiles, listImages } from "../rigs/runs/run-judge.ts";
 import { each, type Listing } from "../rigs/runs/run-sources.ts";
@@ -8,10 +9,10 @@ import type { Followed } from "./load-slots.ts";
 import type { Round } from "./load-round.ts";
 import { PROJECT, type World } from "./world.ts";
 
-/** Of what is followed, so many of its newest records have their details looked at. */
+/** Number of newest records of each followed repository whose details are checked. */
 const NEWEST = 15;
 
-/** Compares both ends byte by byte with what was put there, and every record of the round with what it must say. */
+/** Compares both ends byte by byte with what was uploaded, and every record of the round with its expected content. */
 export async function verifyRound(
   world: World,
   round: Round,
@@ -33,7 +34,7 @@ function same({ journal }: World, what: string, wanted: Listing, found: Listing)
   if (difference !== null) journal.violated("nothing is lost, foreign or different", `${what}: ${difference}`);
 }
 
-/** Passing troubles fail no run; its details are each artifact for each cluster, once. */
+/** Checks that a run succeeded despite the troubles, with exactly one detail for each artifact and cluster. */
 async function verifyRun({ product, journal }: World, { name, task, details }: RoundRun): Promise<void> {
   const records = await product.records(task);
   const [record] = records;
@@ -64,7 +65,10 @@ function once(journal: World["journal"], name: string, rows: RecordDetail[]): vo
   if (doubled > 0) journal.violated("every artifact is recorded once", `${name}: ${doubled} rows are there twice`);
 }
 
-/** The source has exactly what was acknowledged, the target the same; records name only contents that were there. */
+/**
+ * Checks that source and target have exactly the acknowledged contents, and that records name only contents that
+ * existed.
+ */
 async function verifyFollowed(world: World, { name, task, contents, ever }: Followed): Promise<void> {
   const { product, partner, journal } = world;
   same(world, `${name} at the source`, contents, await listFiles(product, PROJECT, name, sha256));
@@ -80,8 +84,8 @@ async function verifyFollowed(world: World, { name, task, contents, ever }: Foll
       ({ artifactName, sha256: digest, status }) =>
         status === "SUCCESS" && digest !== null && !ever.get(artifactName)?.has(digest),
     );
-    if (unknown) journal.violated("only what was there is sent", `${name}: ${JSON.stringify(unknown)}`);
-    // A drain gives up after a minute and is followed by another; scheduled runs do not.
+    if (unknown) journal.violated("only contents that existed are sent", `${name}: ${JSON.stringify(unknown)}`);
+    // A drain gives up after a minute, and another one follows; a scheduled run does not.
     if (record.status === "FAILED" && name !== "live")
       journal.violatedOnce("runs succeed once troubles have passed", record.id, `${name}: ${statusOf(record)}`);
   }
@@ -97,9 +101,9 @@ async function verifyContents(world: World, round: Round): Promise<void> {
     same(world, `${name} files at the ${end}`, round.files, await listFiles(of, PROJECT, `${name}-files`, sha256));
     same(world, `${name} Maven at the ${end}`, round.maven, await listFiles(of, PROJECT, `${name}-maven`, sha256));
   }
-  const { url, username, password } = ends.second.instance;
-  const headers = { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}` };
-  const get = async (path: string) => fetch(url + path, { headers });
+  const { instance } = ends.second;
+  const headers = { authorization: authorizationOf(instance) };
+  const get = async (path: string) => fetch(instance.url + path, { headers });
   same(world, `${name} npm at the target`, round.npm, await listNpm(round, get));
   same(world, `${name} hosted images at the target`, round.hostedImages, await listHostedImages(round, get));
   const images = await listImages(target.host, name);

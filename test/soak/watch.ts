@@ -3,7 +3,7 @@ import type { RecordInfo } from "../rigs/runs/run-fixture.ts";
 import type { World } from "./world.ts";
 
 /**
- * `realTime`: what was sent is taken in again by the same record when it changes, so that less has ended than before.
+ * `realTime`: an artifact that changes is sent again within the same record, so that the number of ended ones may fall.
  */
 export type Watch = {
   add: (task: string, name: string, kind?: { realTime: boolean }) => void;
@@ -12,14 +12,14 @@ export type Watch = {
 };
 
 const LOOK_MS = 1_000;
-/** Of each task, so many of its newest records are looked at. */
+/** Number of newest records of each task that are checked. */
 const NEWEST = 10;
 
 type Seen = { planned: number; ended: number; status: RecordInfo["status"] };
 
 /**
- * Looks at the newest records of all tasks, all the time: counts add up, nothing done is undone, what has ended stays
- * so, no record is lost.
+ * Checks the newest records of all tasks all the time: counts add up, nothing done is undone, ended runs keep their
+ * status, no record is lost.
  */
 export function startWatch(world: World, until: AbortSignal): Watch {
   const { product, journal } = world;
@@ -36,7 +36,7 @@ export function startWatch(world: World, until: AbortSignal): Watch {
     if (!tasks.has(task)) return;
     for (const record of records) judge(name, record, before.get(record.id), realTime);
     const listed = new Set(records.map(({ id }) => id));
-    // A full page may have pushed it out.
+    // A full page may no longer contain the record.
     if (records.length < NEWEST)
       for (const id of before.keys()) if (!listed.has(id)) journal.violatedOnce("no record is lost", id, `of ${name}`);
     seen.set(task, new Map(records.map((record) => [record.id, seenOf(record)])));
@@ -61,13 +61,17 @@ export function startWatch(world: World, until: AbortSignal): Watch {
     if (before && !realTime && ended < before.ended)
       journal.violatedOnce("nothing done is undone", record.id, `${name}: ${before.ended} had ended, now ${ended}`);
     if (before && before.status !== "RUNNING" && before.status !== record.status)
-      journal.violatedOnce("what has ended stays so", record.id, `${name}: ${before.status}, now ${record.status}`);
+      journal.violatedOnce(
+        "a run that has ended keeps its status",
+        record.id,
+        `${name}: ${before.status}, now ${record.status}`,
+      );
     if (record.status === "SUCCESS" && counts && counts.success !== counts.planned)
-      journal.violatedOnce("SUCCESS is all of it", record.id, `${name} ${JSON.stringify(counts)}`);
+      journal.violatedOnce("SUCCESS means that everything is done", record.id, `${name} ${JSON.stringify(counts)}`);
   }
 
   void (async () => {
-    // An API that is away, or frozen, is looked at later.
+    // An API that is away or frozen is asked again later.
     for (; !until.aborted; await sleep(LOOK_MS))
       for (const [task, kind] of tasks) await look(task, kind).catch(() => undefined);
   })();

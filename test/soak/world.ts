@@ -12,22 +12,22 @@ import { createSignals, type Signals } from "./signals.ts";
 
 export type EndName = "first" | "second";
 export type End = { name: EndName; instance: Instance; product: Product; log: string };
-/** Ways on which ends are made slow, silent or refusing. */
+/** Ways on which an end can be made slow, silent or refusing. */
 export type WayName = "edge" | "registry" | "source" | "crowd";
 
 export type World = {
   folder: string;
   journal: Journal;
-  /** Of the load; troubles are drawn apart from it, so that they are the same for the same seed. */
+  /** Random numbers of the load; troubles have their own, so that the same seed gives the same troubles. */
   random: () => number;
-  /** The first has its own Temporal and sends to the second, which is attached to the same server. */
+  /** The first has its own Temporal server and sends to the second, which uses the same server. */
   ends: Record<EndName, End>;
   product: Product;
   partner: Product;
   source: TestRegistry;
   target: TestRegistry;
   ways: Record<WayName, FaultProxy>;
-  /** `direct` leads to the second instance and is never troubled; `crowd` are many names of one slow end. */
+  /** `direct` leads to the second instance without troubles; `crowd` are many names of one slow end. */
   clusters: { edge: string; direct: string; registry: string; crowd: string[] };
   signals: Signals;
   remove: (keep: boolean) => Promise<void>;
@@ -36,7 +36,7 @@ export type World = {
 export const PROJECT = "soak";
 const CROWD = 10;
 
-/** Two instances on one Temporal, two registries, and a proxy before each end that is to be troubled. */
+/** Starts two instances on one Temporal server, two registries, and a proxy before each end that gets troubles. */
 export async function startWorld(seed: number): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "soak-"));
   const journal = createJournal(folder);
@@ -99,7 +99,7 @@ async function startEnds(
     );
     return { name, instance, product: openProduct(instance), log };
   };
-  // A fixed port: the second instance finds the server again when the first was started anew.
+  // The port is fixed, so that the second instance finds the server again after a restart of the first.
   const port = String(await freePort());
   const first = await start("first", { TEMPORAL_PORT: port });
   return [first, await start("second", {}, `127.0.0.1:${port}`), source, target];

@@ -1,4 +1,4 @@
-// rclone with nothing but what the benchmark compares with: copying a folder of this machine to WebDAV.
+// rclone with only what the benchmark compares with: copying a local folder to WebDAV.
 package main
 
 import (

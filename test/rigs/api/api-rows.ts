@@ -6,9 +6,9 @@ import { planObject } from "../../../db/schema/plans.ts";
 import { detail, record, tally } from "../../../db/schema/records.ts";
 import { cluster, task } from "../../../db/schema/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
-import { SETTING_DEFAULTS } from "../../../domain/task.ts";
 import type { ClusterType, ExecutionStatus, RepositoryCategory, RepositoryType } from "../../../domain/vocabulary.ts";
 import { runWorkflowId } from "../../../workflows/contract.ts";
+import { SETTING } from "../db/setting.ts";
 
 const audit = {
   createdBy: "admin",
@@ -42,23 +42,11 @@ export function addCluster(db: Db, name: string, type: ClusterType = "STANDALONE
 }
 
 /**
- * A REAL_TIME task of the project that has passed all events so far; the log has what happens in projects that somebody
- * follows.
+ * Adds a REAL_TIME task that has processed all events so far: the event log keeps only projects that a task follows.
  */
 export function addFollower(db: Db, projectId: string): void {
   const key = newId();
   const kinds = { kind: "task", replicaObjectType: "REPOSITORY", replicaType: "REAL_TIME" } as const;
-  const rules = { conflictStrategy: "SKIP", errorStrategy: "CONTINUE", executionStrategy: "IMMEDIATELY" } as const;
-  const executionPlan = { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null };
-  const setting = {
-    ...rules,
-    executionPlan,
-    rateLimit: 0,
-    includeMetadata: true,
-    storageConsistencyCheck: false,
-    automaticCreateRemoteRepo: true,
-    ...SETTING_DEFAULTS,
-  };
   db.insert(task)
     .values({
       key,
@@ -66,7 +54,7 @@ export function addFollower(db: Db, projectId: string): void {
       name: key,
       ...kinds,
       projectId,
-      setting,
+      setting: SETTING,
       enabled: true,
       record: true,
       recordReserveDays: 30,
@@ -76,10 +64,10 @@ export function addFollower(db: Db, projectId: string): void {
   db.insert(eventCursor).values({ taskKey: key, clusterId: newId() }).run();
 }
 
-/** Opens a record as a run does; at most one is RUNNING for a task. */
+/** Opens a record as a run does; a task has at most one RUNNING record. */
 export function addRecord(db: Db, taskKey: string, now: number): string {
   const opened = openRecord(db, { taskKey, localCluster: "center", now, workflowId: runWorkflowId });
-  if (opened.kind !== "opened") throw new Error(`the record is not opened: ${opened.kind}`);
+  if (opened.kind !== "opened") throw new Error(`the record was not opened: ${opened.kind}`);
   return opened.recordId;
 }
 
@@ -110,7 +98,7 @@ const begun = {
   startTime: 1_600_000_000_000,
 };
 
-/** Details as workers report them. */
+/** Adds details as workers report them. */
 export function addDetails(db: Db, rows: readonly DetailValues[]): void {
   write(db, (tx) => {
     for (const [i, row] of rows.entries())
@@ -120,12 +108,14 @@ export function addDetails(db: Db, rows: readonly DetailValues[]): void {
   });
 }
 
-/** The files /f/1 to /f/{count}; every fourth one FAILED. */
+/** Adds a detail for each of the files /f/1 to /f/{count}; every fourth one is FAILED. */
 export function addManyDetails(db: Db, recordId: string, clusterId: string, count: number): void {
   db.run(sql`
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})
-    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease, size, size_planned, start_time)
-    SELECT ${recordId}, ${clusterId}, 0, i, '/f/' || i, iif(i % 4 = 0, 'FAILED', 'SUCCESS'), 1, 1, 10, 1, ${begun.startTime} FROM n`);
+    INSERT INTO detail (record_id, cluster_id, object, seq, artifact_name, status, dispatch, lease,
+      size, size_planned, start_time)
+    SELECT ${recordId}, ${clusterId}, 0, i, '/f/' || i, iif(i % 4 = 0, 'FAILED', 'SUCCESS'), 1, 1,
+      10, 1, ${begun.startTime} FROM n`);
 }
 
 export function setPlanned(db: Db, recordId: string, planned: number, bytes: number): void {

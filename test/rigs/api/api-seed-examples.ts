@@ -1,6 +1,6 @@
 /**
- * The examples of the users' documents. `answer` is what they show: every key must be there, with the shown JSON type
- * or null; values are our own.
+ * The examples in the users' documents. `answer` is the documented answer: every key must be present, with the
+ * documented JSON type or null; the values may differ.
  */
 export type Example = { name: string; method: string; path: string; body?: unknown; answer: unknown };
 
@@ -72,7 +72,7 @@ export const CREATE_BODY = {
   recordReserveDays: 30,
 };
 
-/** `KEY`, `RECORD` in paths and bodies stand for those of the task that the examples are about. */
+/** `KEY` and `RECORD` in paths and bodies stand for the task and the record that the examples are about. */
 export const TASK_EXAMPLES: Example[] = [
   { name: "create", method: "POST", path: "/replication/api/task/create", body: CREATE_BODY, answer: ok(TASK_INFO) },
   { name: "info", method: "GET", path: "/replication/api/task/info/KEY", answer: ok(TASK_INFO) },
@@ -97,7 +97,9 @@ export const TASK_EXAMPLES: Example[] = [
   {
     name: "page",
     method: "GET",
-    path: "/replication/api/task/page/bkrepo?name=test&lastExecutionStatus=SUCCESS&enabled=true&sortType=CREATE_TIME&pageNumber=0&pageSize=20",
+    path:
+      "/replication/api/task/page/bkrepo?name=test&lastExecutionStatus=SUCCESS&enabled=true" +
+      "&sortType=CREATE_TIME&pageNumber=0&pageSize=20",
     answer: ok(pageOf(TASK_INFO)),
   },
   { name: "toggle", method: "POST", path: "/replication/api/task/toggle/status/KEY", answer: ok(null) },
@@ -238,7 +240,7 @@ export const RECORD_EXAMPLES: Example[] = [
     path: "/replication/api/task/record/overview/unknown",
     answer: ok(null),
   },
-  // The older document; where it shows an object and the newer one a list, the list answers.
+  // From the older document; where it shows an object and the newer one a list, the answer is a list.
   {
     name: "older detail list",
     method: "GET",
@@ -254,13 +256,15 @@ export const RECORD_EXAMPLES: Example[] = [
   {
     name: "older detail page",
     method: "GET",
-    path: "/replication/api/task/record/detail/page/RECORD?pageNumber=0&pageSize=1&packageName=&repoName=maven&clusterName=shang",
+    path:
+      "/replication/api/task/record/detail/page/RECORD" +
+      "?pageNumber=0&pageSize=1&packageName=&repoName=maven&clusterName=shang",
     answer: ok(pageOf(OLDER_DETAIL)),
   },
 ];
 
 const DISTRIBUTION = "/replication/api/remote/distribution";
-/** The document writes {registry-host}/{repository}, xxxx and ***. */
+/** The document has {registry-host}/{repository}, xxxx and *** in these places. */
 const TO_REGISTRY = { registry: "127.0.0.1:5000/mirror", username: "robot", password: "hush-hush" };
 const TO_CLUSTER = { clusterId: CLUSTER_IDS[0], remoteProjectId: "xxxx", remoteRepoName: "xxxx" };
 const DISTRIBUTED = {
@@ -300,7 +304,7 @@ const distribution = (
   data: unknown = null,
 ): Example => ({ name, method, path: `${DISTRIBUTION}/${path}`, body, answer: ok(data) });
 
-/** In this order, each on what those before it left. */
+/** Run in this order: each example builds on the state that the examples before it left. */
 export const DISTRIBUTION_EXAMPLES: Example[] = [
   distribution("create, to a registry", "POST", "create/bkrepo/maven-local", {
     configs: [{ name: "mirrors", ...TO_REGISTRY, ...DISTRIBUTED }],

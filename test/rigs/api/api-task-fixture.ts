@@ -12,7 +12,7 @@ export const IMAGES = { localRepoName: "images", repoType: "DOCKER" };
 export type Changes = Record<string, unknown>;
 export type Info = Record<string, unknown> & { key: string; name: string };
 
-/** What a task with this strategy and plan has to say. */
+/** The setting of a task with this execution strategy and plan. */
 export const planned = (executionStrategy: string, executionPlan: object) => ({
   setting: { executionStrategy, executionPlan },
 });
@@ -29,7 +29,7 @@ export function taskBody(changes: Changes = {}): Changes {
   };
 }
 
-/** The API with project p, some repositories, an instance and a registry; `time` (epoch ms) is its clock. */
+/** The API with project p, several repositories, an instance and a registry; `time` (epoch ms) is its clock. */
 export function createTaskApi() {
   const time = { now: Date.parse("2030-01-01T00:00:00Z") };
   const api = createTestApi({ now: () => time.now });

@@ -42,14 +42,14 @@ export function openContent(dataDir: string) {
   return { dataDir, db, inline, store, close };
 }
 
-/** The same in a fresh directory, with a GENERIC repository p/r. */
+/** Opens content in a fresh directory, with a GENERIC repository p/r; `close` deletes the directory. */
 export function createContent(dataDir = mkdtempSync(join(tmpdir(), "content-test-"))) {
   const content = openContent(dataDir);
   const by = { user: "tester", now: NOW };
   insertProject(content.db, { name: "p", displayName: "p", description: null }, by);
   insertRepository(content.db, { ...HOSTED, projectId: "p", name: "r" }, by);
   const repository = findRepository(content.db, "p", "r");
-  if (!repository) throw new Error("the repository was not made");
+  if (!repository) throw new Error("repository p/r was not created");
   const close = () => {
     content.close();
     rmSync(dataDir, { recursive: true, force: true });

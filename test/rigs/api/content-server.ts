@@ -1,6 +1,6 @@
 import { startApi } from "./socket-fixture.ts";
 
-/** The API over the data directory that is given, for tests that kill it. */
+/** Serves the API over the data directory in its first argument, for tests that kill it. */
 const api = await startApi({}, process.argv[2]);
 await api.deps.store.sweep(Date.now());
 process.on("disconnect", () => process.exit(0));

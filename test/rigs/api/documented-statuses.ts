@@ -4,13 +4,13 @@ type Fetch = ReturnType<typeof createTestApi>["app"]["fetch"];
 type Operation = { path: string; pattern: RegExp; statuses: Record<string, Set<string>> };
 
 const NATIVE = /^\/(?:generic|v2|npm|maven)\//;
-/** Parameters that may have slashes; all others are one segment. */
+/** Path parameters that may contain slashes; all others are one segment. */
 const LONG: Record<string, string> = { path: ".+", image: ".+", name: "(?:@[^/]*?(?:/|%2f))?[^/]+" };
 
 let known: Promise<Operation[]> | undefined;
 
 /**
- * The operations of native endpoints with the statuses that the OpenAPI document lists, the most literal paths first.
+ * Reads the native endpoints' operations and their statuses from the OpenAPI document, the most literal paths first.
  */
 async function operations(): Promise<Operation[]> {
   const api = createTestApi();
@@ -31,9 +31,9 @@ async function operations(): Promise<Operation[]> {
 }
 
 /**
- * Watches what native endpoints answer: `check` throws when a status was among it that the OpenAPI document does not
- * list for its operation. What is no operation at all (405, unreadable requests) is left out; HEAD is GET where it has
- * no entry of its own.
+ * Watches the answers of native endpoints; `check` throws if one had a status that the OpenAPI document does not list
+ * for its operation. Requests without an operation (405, unreadable) are ignored; HEAD counts as GET unless it has an
+ * entry.
  */
 export function watchStatuses(fetch: Fetch) {
   const unlisted = new Set<string>();
@@ -52,7 +52,9 @@ export function watchStatuses(fetch: Fetch) {
     fetch: watched,
     check(): void {
       if (unlisted.size > 0)
-        throw new Error(`the OpenAPI document does not list what was answered:\n${[...unlisted].join("\n")}`);
+        throw new Error(
+          `the OpenAPI document does not list these statuses, which were answered:\n${[...unlisted].join("\n")}`,
+        );
     },
   };
 }

@@ -7,7 +7,7 @@ import { send, startApi } from "./socket-fixture.ts";
 
 export type MavenServer = Awaited<ReturnType<typeof startMaven>>;
 
-/** The API behind a socket, with a hosted MAVEN repository demo/maven. */
+/** Starts the API on a socket, with a hosted MAVEN repository demo/maven. */
 export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = await startApi(overrides, directory);
   const made = await api.call("POST", "/repository/api/repo/create", {
@@ -31,7 +31,7 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
       const { status, body } = await send(api.port, "GET", `${base}${path}`);
       return status === 200 ? body.toString("utf8") : `${status}`;
     },
-    /** `group:artifact version complete` of all that is there. */
+    /** Lists all versions as `group:artifact version complete`, or `lacking` for an incomplete one. */
     versions: () =>
       api.db
         .select({ pack: packages.name, version: version.name, complete: version.complete })
@@ -40,7 +40,7 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
         .all()
         .map((row) => `${row.pack} ${row.version} ${row.complete ? "complete" : "lacking"}`)
         .sort(),
-    /** What REAL_TIME is told, in order. */
+    /** The event log in order, as REAL_TIME tasks read it. */
     told: () =>
       api.db
         .select()
@@ -52,9 +52,11 @@ export async function startMaven(overrides: Partial<ApiDeps> = {}, directory?: s
 }
 
 export const pom = (artifact: string, version: string, packaging?: string): string =>
-  `<?xml version="1.0" encoding="UTF-8"?>\n<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>` +
-  `<groupId>org.example</groupId><artifactId>${artifact}</artifactId><version>${version}</version>${packaging === undefined ? "" : `<packaging>${packaging}</packaging>`}</project>\n`;
+  `<?xml version="1.0" encoding="UTF-8"?>\n` +
+  `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>` +
+  `<groupId>org.example</groupId><artifactId>${artifact}</artifactId><version>${version}</version>` +
+  `${packaging === undefined ? "" : `<packaging>${packaging}</packaging>`}</project>\n`;
 
-/** The texts of all elements of that name. */
+/** The text of each element with this name. */
 export const elements = (xml: string, name: string): string[] =>
   [...xml.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, "g"))].map(([, text]) => text ?? "");

@@ -6,7 +6,7 @@ import { send, startApi } from "./socket-fixture.ts";
 export const sha1 = (content: Uint8Array) => createHash("sha1").update(content).digest("hex");
 export const integrity = (content: Uint8Array) => `sha512-${createHash("sha512").update(content).digest("base64")}`;
 
-/** The API behind a socket with an NPM repository demo/packages. */
+/** Starts the API on a socket, with an NPM repository demo/packages. */
 export async function startNpm(overrides: Partial<ApiDeps> = {}) {
   const api = await startApi(overrides);
   await api.call("POST", "/repository/api/repo/create", { body: { projectId: "demo", name: "packages", type: "NPM" } });
@@ -23,7 +23,7 @@ export type NpmAnswer = {
 };
 type Call = { body?: unknown; headers?: Record<string, string> };
 
-/** Requests below a repository's address; a body that is no Buffer is sent as JSON. */
+/** Sends requests below a repository's address; a body that is not a Buffer is sent as JSON. */
 export function npmCaller(port: number, base: string) {
   return async (method: string, path: string, { body, headers = {} }: Call = {}): Promise<NpmAnswer> => {
     const bytes = body === undefined ? [] : [Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body))];
@@ -42,7 +42,7 @@ export function npmCaller(port: number, base: string) {
 
 export type Publishing = { document?: Record<string, unknown>; tag?: string; root?: Record<string, unknown> };
 
-/** What `npm publish` sends. */
+/** The body that `npm publish` sends. */
 export function publication(
   name: string,
   version: string,

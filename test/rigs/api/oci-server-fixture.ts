@@ -9,8 +9,8 @@ export type Answer = { status: number; headers: Headers; bytes: Buffer; text: st
 type Call = { headers?: Record<string, string>; body?: Uint8Array | string; login?: string | null };
 
 /**
- * The API behind a socket with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files (GENERIC)
- * and the linked team/linked.
+ * Starts the API on a socket, with the hosted repositories team/images (OCI), team/docker (DOCKER), team/files
+ * (GENERIC) and the linked repository team/linked.
  */
 export async function startImages(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = await startApi(overrides, directory);
@@ -37,7 +37,7 @@ export async function makeRepositories(call: Awaited<ReturnType<typeof startApi>
   });
 }
 
-/** Plain HTTP with the admin's Basic, or another login. */
+/** A plain HTTP client with the admin's Basic login, unless a request gives another one. */
 export function createClient(url: string) {
   async function http(method: string, path: string, { headers = {}, body, login = LOGIN }: Call = {}): Promise<Answer> {
     const target = path.startsWith("http") ? path : `${url}${path}`;
@@ -54,7 +54,7 @@ export function createClient(url: string) {
     return { status: answer.status, headers: answer.headers, bytes, text, json };
   }
 
-  /** Begins an upload and answers where it goes on. */
+  /** Begins an upload and returns the location at which it continues. */
   async function begin(name: string): Promise<string> {
     const answer = await http("POST", `/v2/${name}/blobs/uploads/`);
     if (answer.status !== 202) throw new Error(`${answer.status} ${answer.text}`);
@@ -79,7 +79,7 @@ export function createClient(url: string) {
   return { http, begin, push, putBlob, putManifest, tags };
 }
 
-/** The code of distribution's form of errors. */
+/** The first error's code in an answer that has the error format of the distribution specification. */
 export const codeOf = ({ json }: Answer): string =>
   (json as { errors: { code: string }[] } | null)?.errors[0]?.code ?? "";
 export const withDigest = (location: string, digest: string): string =>

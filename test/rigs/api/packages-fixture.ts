@@ -5,7 +5,8 @@ type Login = { url: string; authorization: string };
 
 export const pom = (packageName: string, version: string, packaging = "jar") => {
   const [group = "", artifact = ""] = packageName.split(":");
-  return `<project><modelVersion>4.0.0</modelVersion><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version><packaging>${packaging}</packaging></project>`;
+  const coordinates = `<groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version>`;
+  return `<project><modelVersion>4.0.0</modelVersion>${coordinates}<packaging>${packaging}</packaging></project>`;
 };
 
 export const mavenPath = (packageName: string, version: string, end: string) => {
@@ -13,7 +14,9 @@ export const mavenPath = (packageName: string, version: string, end: string) => 
   return `/${group.replaceAll(".", "/")}/${artifact}/${version}/${artifact}-${version}${end}`;
 };
 
-/** Puts packages into hosted repositories as their own clients do, by plain HTTP. `repo`: `{projectId}/{repoName}`. */
+/**
+ * Publishes packages to hosted repositories by plain HTTP, as their own clients do. `repo`: `{projectId}/{repoName}`.
+ */
 export function createFiller({ url, authorization }: Login) {
   async function put(path: string, body: string | Uint8Array, contentType: string): Promise<void> {
     const answer = await fetch(url + path, {
@@ -28,7 +31,7 @@ export function createFiller({ url, authorization }: Login) {
 
   return {
     file,
-    /** A POM and a jar, unless `files` says which; their names without artifact and version. */
+    /** Deploys a POM and a jar, or `files`, whose keys are file names without artifact and version. */
     async deploy(
       repo: string,
       packageName: string,

@@ -9,7 +9,7 @@ import { watchStatuses } from "./documented-statuses.ts";
 
 export const LOGIN = basic(`${ADMIN.username}:${ADMIN.password}`);
 
-/** The API behind a real socket, with a GENERIC repository demo/files. */
+/** Starts the API on a real socket, with a GENERIC repository demo/files. */
 export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: string) {
   const api = createTestApi(overrides, directory);
   const watched = watchStatuses(api.app.fetch);
@@ -36,7 +36,7 @@ export async function startApi(overrides: Partial<ApiDeps> = {}, directory?: str
 
 export type Raw = { status: number; headers: string; body: string };
 
-/** Sends these very bytes and reads until the other end closes. */
+/** Sends the bytes unchanged and reads until the server closes the connection. */
 export function sendRaw(port: number, bytes: string | Buffer): Promise<Raw> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1", () => socket.write(bytes));
@@ -50,10 +50,16 @@ export function sendRaw(port: number, bytes: string | Buffer): Promise<Raw> {
   });
 }
 
-/** A request whose path is sent as it is, byte for byte. */
+/** Sends a request whose path is not encoded or normalised. */
 export function rawRequest(port: number, method: string, path: string, body = ""): Promise<Raw> {
-  const head = `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: ${LOGIN}\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n`;
-  return sendRaw(port, Buffer.from(head + body, "utf8"));
+  const head = [
+    `${method} ${path} HTTP/1.1`,
+    "Host: localhost",
+    `Authorization: ${LOGIN}`,
+    "Connection: close",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ];
+  return sendRaw(port, Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "utf8"));
 }
 
 export type SocketAnswer = {
@@ -63,7 +69,7 @@ export type SocketAnswer = {
   json: { code: number; message: string | null; data: Record<string, unknown> | null };
 };
 
-/** A request with a body in pieces, which may be held back by the caller. */
+/** Sends a request whose body comes in pieces; the caller may delay them. */
 export function send(
   port: number,
   method: string,
@@ -116,7 +122,7 @@ function drained(req: ReturnType<typeof request>): Promise<void> {
 
 const PROGRAM = fileURLToPath(new URL("./content-server.ts", import.meta.url));
 
-/** The same API in a process of its own that works in `directory`; it can be killed and started again. */
+/** Starts the API over `directory` in its own process, which can be killed and started again. */
 export async function forkApi(directory: string) {
   const child = fork(PROGRAM, [directory], {
     execArgv: ["--import", "tsx"],

@@ -2,10 +2,7 @@ import { gzipSync } from "node:zlib";
 
 const BLOCK = 512;
 
-/**
- * An npm package as `npm pack` makes it: a gzipped tar with everything below `package/`. `level`: how well it is
- * packed, 0 to 9.
- */
+/** Builds an npm package as `npm pack` does: a gzipped tar of files below `package/`. `level`: compression, 0 to 9. */
 export function npmTarball(files: Record<string, string | Buffer>, level?: number): Buffer {
   const entries = Object.entries(files).flatMap(([name, text]) => {
     const content = Buffer.from(text);
@@ -18,7 +15,7 @@ export function npmTarball(files: Record<string, string | Buffer>, level?: numbe
   return gzipSync(Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]), { ...(level !== undefined && { level }) });
 }
 
-/** POSIX.1-1988 (ustar): a regular file. */
+/** The header of a regular file (POSIX.1-1988, ustar). */
 function header(name: string, size: number): Buffer {
   const block = Buffer.alloc(BLOCK);
   const octal = (value: number, length: number) => `${value.toString(8).padStart(length - 1, "0")}\0`;

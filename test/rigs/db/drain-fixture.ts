@@ -22,22 +22,11 @@ import { detail, record } from "../../../db/schema/records.ts";
 import { insertTask, setTaskEnabled, updateTask } from "../../../db/tasks/tasks.ts";
 import type { ArtifactResult } from "../../../domain/outcome.ts";
 import { noParts } from "../../../domain/outcome.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../../domain/task.ts";
+import type { TaskObject, TaskSetting } from "../../../domain/task.ts";
 import type { RepositoryType } from "../../../domain/vocabulary.ts";
 import type { BatchArtifact } from "../../../domain/worker-messages.ts";
 import { addCluster, addRepository } from "../api/api-rows.ts";
-
-const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "OVERWRITE",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
+import { SETTING } from "./setting.ts";
 
 export const FILES: TaskObject = {
   localRepoName: "files",
@@ -67,7 +56,7 @@ export const LATER: ArtifactResult = {
 export const UNREACHABLE: ArtifactResult = { ...LATER, reason: "connection refused", unreachable: true };
 
 type Drained = Extract<DrainStep, { kind: "drain" }>;
-/** `packages`: the type of one more repository, p/packages. */
+/** `packages`: the type of an additional repository, p/packages. */
 type Options = {
   objects?: TaskObject[];
   clusters?: number;
@@ -77,7 +66,8 @@ type Options = {
 };
 
 /**
- * A REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the worker is played by the test.
+ * Creates a REAL_TIME task over repositories p/files and p/more, its clusters, and a clock; the test acts as the
+ * worker.
  */
 export function createFollowed({
   objects = [FILES],
@@ -100,7 +90,7 @@ export function createFollowed({
     projectId: "p",
     replicaObjectType: "REPOSITORY",
     replicaType: "REAL_TIME",
-    setting: { ...SETTING, ...setting },
+    setting: { ...SETTING, conflictStrategy: "OVERWRITE", ...setting },
     description: null,
     enabled: true,
     record: true,
@@ -114,7 +104,7 @@ export function createFollowed({
   const repositoryOf = (name: string) =>
     findRepository(db, "p", name) ?? { id: 0, projectId: "p", name, type: "GENERIC" as const };
 
-  /** Makes a version of p/packages, or changes what it is, and tells of it; `name:version`. */
+  /** Creates or changes a version of p/packages, given as `name:version`, and logs its event. */
   function release(label: string, content = label): void {
     const { name, version } = splitLabel(label);
     const audit = { createdBy: "tester", createdDate: time.now, lastModifiedBy: "tester", lastModifiedDate: time.now };
@@ -138,7 +128,7 @@ export function createFollowed({
     if (row) write(db, (tx) => deleteVersionRow(tx, row));
   }
 
-  /** Puts files, by path and content, in one transaction. */
+  /** Stores files, given as path and content, in one transaction. */
   function uploadAll(files: readonly (readonly [path: string, content: string])[], repoName = "files"): void {
     const contents = files.map(([fullPath, content]) => ({
       fullPath,
@@ -169,11 +159,11 @@ export function createFollowed({
 
   function drain(to = clusterId): Drained {
     const step = begin(to);
-    if (step.kind !== "drain") throw new Error(`there is nothing to drain: ${JSON.stringify(step)}`);
+    if (step.kind !== "drain") throw new Error(`the drain has nothing to do: ${JSON.stringify(step)}`);
     return step;
   }
 
-  /** Cuts what is due of an object and hands it out; `report` says what became of it. */
+  /** Cuts the due artifacts of an object into batches and takes them; `report` reports a result for each artifact. */
   function take(
     recordId: string,
     object = 0,
@@ -210,7 +200,7 @@ export function createFollowed({
     });
   }
 
-  /** Sends all that is due, once. */
+  /** Sends each due artifact once and returns their labels. */
   function send(recordId: string, result: (path: string) => ArtifactResult = () => SENT, object = 0): string[] {
     return take(recordId, object).flatMap(({ artifacts, report }) => {
       report(result);
@@ -239,13 +229,13 @@ export function createFollowed({
     take,
     send,
     close,
-    /** A whole drain in which each file ends as `result` says at once. */
+    /** Runs a whole drain in which each file ends at once with `result`. */
     async run(result: (path: string) => ArtifactResult = () => SENT, to = clusterId) {
       const { recordId } = drain(to);
       send(recordId, result);
       return { recordId, closed: await close(recordId) };
     },
-    /** Goes on until a drain in which nothing ends is over: 60 s. */
+    /** Runs a drain for 61 s of its clock: a drain ends after 60 s in which no artifact ended. */
     async exhaust(result: (path: string) => ArtifactResult, to = clusterId) {
       const { recordId } = drain(to);
       for (const end = time.now + 61_000; time.now < end; time.now += 500) send(recordId, result);

@@ -5,20 +5,10 @@ import { putNodes } from "../../../db/content/put-nodes.ts";
 import { findRepository } from "../../../db/content/repositories.ts";
 import { insertTask } from "../../../db/tasks/tasks.ts";
 import { newId } from "../../../domain/ids.ts";
-import { SETTING_DEFAULTS, type TaskObject, type TaskSetting } from "../../../domain/task.ts";
+import type { TaskObject } from "../../../domain/task.ts";
 import { addRecord } from "../api/api-rows.ts";
+import { SETTING } from "./setting.ts";
 
-const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
 export const TASK = {
   kind: "task",
   projectId: "p",
@@ -32,15 +22,16 @@ export const TASK = {
   nextExecutionTime: null,
 } as const;
 
-/** The RUNNING record of a new task of project p; nothing is planned yet. */
+/** Opens the RUNNING record of a new task of project p; nothing is planned yet. */
 export function openRun(db: Db, objects: TaskObject | TaskObject[], clusterIds: string[], now: number): string {
   const key = insertTask(db, { ...TASK, name: newId() }, [objects].flat(), clusterIds, { user: "tester", now }) ?? "";
   return addRecord(db, key, now);
 }
 
 const SHA256 = "0".repeat(64);
+const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 
-/** Files of p/files; what they hold is in no store. */
+/** Adds files to p/files; the store does not have their content. */
 export function addFiles(db: Db, list: string[], now: number): void {
   putBlobs(db, [{ sha256: SHA256, md5: "0".repeat(32), size: 0, inline: true }], now);
   const files = list.map((fullPath) => ({ fullPath, sha256: SHA256, metadata: {} }));
@@ -51,15 +42,16 @@ export function addFiles(db: Db, list: string[], now: number): void {
   });
 }
 
+const AUDIT_COLUMNS = sql`created_by, created_date, last_modified_by, last_modified_date`;
 const AUDIT = sql`'tester', 0, 'tester', 0`;
 const numbers = (count: number, from = 0) =>
   sql.raw(`WITH RECURSIVE n (i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${from + count})`);
-/** As text, for SQLite takes a bound number for a real one. */
+/** Written as text because SQLite treats a bound number as REAL. */
 const rest = (of: number) => sql.raw(`(i % ${of})`);
 
 /**
- * The files /folder-{i % folders}/file-{i} of a repository, by one statement: a million take some seconds. What they
- * hold is in no store. `from`: the first i.
+ * Adds the files /folder-{i % folders}/file-{i} to a repository in one statement: a million take some seconds. The
+ * store does not have their content. `from`: the first i.
  */
 export function addManyNodes(
   db: Db,
@@ -69,15 +61,18 @@ export function addManyNodes(
 ): void {
   const id = findRepository(db, projectId, repoName)?.id ?? 0;
   db.run(sql`
-    ${numbers(folders)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, metadata, created_by, created_date, last_modified_by, last_modified_date)
+    ${numbers(folders)}
+    INSERT INTO node (repository_id, full_path, parent, name, folder, size, metadata, ${AUDIT_COLUMNS})
     SELECT ${id}, '/folder-' || i, '/', 'folder-' || i, 1, 0, '{}', ${AUDIT} FROM n WHERE true ON CONFLICT DO NOTHING`);
   db.run(sql`
-    ${numbers(count, from)} INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, created_by, created_date, last_modified_by, last_modified_date)
-    SELECT ${id}, '/folder-' || ${rest(folders)} || '/file-' || i, '/folder-' || ${rest(folders)}, 'file-' || i, 0, i % 100, ${SHA256}, ${"0".repeat(32)}, '{}', ${AUDIT} FROM n`);
+    ${numbers(count, from)}
+    INSERT INTO node (repository_id, full_path, parent, name, folder, size, sha256, md5, metadata, ${AUDIT_COLUMNS})
+    SELECT ${id}, '/folder-' || ${rest(folders)} || '/file-' || i, '/folder-' || ${rest(folders)}, 'file-' || i,
+      0, i % 100, ${SHA256}, ${"0".repeat(32)}, '{}', ${AUDIT} FROM n`);
 }
 
 /**
- * Versions 1.0.{i} of package-{i % packages} of a repository of p; `attached`: tags that are part of another artifact
+ * Adds versions 1.0.{i} of package-{i % packages} to a repository of p; `attached`: adds tags of attached manifests
  * instead.
  */
 export function addManyVersions(
@@ -89,24 +84,25 @@ export function addManyVersions(
   const id = findRepository(db, "p", repoName)?.id ?? 0;
   const name = attached ? sql`'sha256-' || printf('%064d', i) || '.sig'` : sql`'1.0.' || i`;
   db.run(sql`
-    ${numbers(packages)} INSERT INTO package (repository_id, name, created_by, created_date, last_modified_by, last_modified_date)
+    ${numbers(packages)} INSERT INTO package (repository_id, name, ${AUDIT_COLUMNS})
     SELECT ${id}, 'package-' || i, ${AUDIT} FROM n WHERE true ON CONFLICT DO NOTHING`);
   db.run(sql`
-    ${numbers(count)} INSERT INTO version (package_id, name, digest, size, complete, created_by, created_date, last_modified_by, last_modified_date)
-    SELECT k.id, ${name}, ${`sha256:${SHA256}`}, 10, 1, ${AUDIT} FROM n JOIN package k ON k.repository_id = ${id} AND k.name = 'package-' || ${rest(packages)}`);
+    ${numbers(count)} INSERT INTO version (package_id, name, digest, size, complete, ${AUDIT_COLUMNS})
+    SELECT k.id, ${name}, ${`sha256:${SHA256}`}, 10, 1, ${AUDIT} FROM n
+      JOIN package k ON k.repository_id = ${id} AND k.name = 'package-' || ${rest(packages)}`);
   if (attached) addSubjects(db, id, count, packages);
 }
 
-/** The manifests that such tags name and are attached to; one file stands for all of them. */
+/** Adds the subjects of the attached tags; one file stands for all manifests. */
 function addSubjects(db: Db, id: number, count: number, packages: number): void {
   addManyNodes(db, "images", 1, { folders: 1 });
   const file = sql`(SELECT max(id) FROM node WHERE repository_id = ${id} AND folder = 0)`;
   const columns = sql`image_manifest (repository_id, image, digest, node_id, media_type, size, created_date)`;
   db.run(sql`
     ${numbers(count)} INSERT INTO ${columns}
-    SELECT ${id}, 'package-' || ${rest(packages)}, 'sha256:' || printf('%064d', i), ${file}, 'application/vnd.oci.image.manifest.v1+json', 1, 0 FROM n`);
-  // The tags' own manifest may be one of these.
+    SELECT ${id}, 'package-' || ${rest(packages)}, 'sha256:' || printf('%064d', i), ${file}, ${MANIFEST}, 1, 0 FROM n`);
+  // The tags' own manifest may already be among the subjects.
   db.run(sql`
     ${numbers(packages)} INSERT OR IGNORE INTO ${columns}
-    SELECT ${id}, 'package-' || i, ${`sha256:${SHA256}`}, ${file}, 'application/vnd.oci.image.manifest.v1+json', 1, 0 FROM n`);
+    SELECT ${id}, 'package-' || i, ${`sha256:${SHA256}`}, ${file}, ${MANIFEST}, 1, 0 FROM n`);
 }

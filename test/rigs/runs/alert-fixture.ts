@@ -6,8 +6,8 @@ const MINUTE = 60_000;
 const judge = await findJudge();
 
 /**
- * Whether a scrape makes an alert's expression true, a minute after an earlier one, by Prometheus' own engine; true
- * where that cannot be had.
+ * Asks Prometheus' own engine whether a scrape, one minute after an earlier one, makes an alert's expression true.
+ * Returns true where the engine is not available.
  */
 export async function isAlerted(alert: Alert, text: string, before = text): Promise<boolean> {
   if (judge === null) return true;

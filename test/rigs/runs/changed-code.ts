@@ -18,12 +18,12 @@ import { ROOT } from "./program.ts";
 const SOURCES = ["workflows", "domain"];
 const log = pino({ level: "silent" });
 
-/** A change in the text of one workflow file: `from` must be in it. */
+/** A change in the text of one workflow file, which must contain `from`. */
 export type Change = { file: string; from: string; to: string };
 
 /**
- * A CACHE_DIR of the test's own, in which the bundle of the workflows can be another than that of the sources: a
- * deploy, good or bad.
+ * Creates a CACHE_DIR for one test, whose workflow bundle may differ from the sources: it stands for a deploy, good or
+ * bad.
  */
 export async function createDeploys() {
   const folder = mkdtempSync(join(tmpdir(), "deploys-"));
@@ -42,12 +42,12 @@ export async function createDeploys() {
 
   return {
     cacheDir,
-    /** From the next start of the orchestrator on, its code has these changes; without any it is the sources' own. */
+    /** Applies the changes from the orchestrator's next start; without changes, restores the sources' own bundle. */
     async deploy(...changes: Change[]): Promise<void> {
       if (changes.length === 0) return copyFileSync(original, placed);
       const root = mkdtempSync(join(folder, "tree-"));
       for (const name of SOURCES) cpSync(join(ROOT, name), join(root, name), { recursive: true });
-      // The bundler leaves types aside, but looks for what is imported as a value only.
+      // The bundler ignores types, but resolves everything that is imported as a value.
       symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"));
       for (const { file, from, to } of changes) {
         const text = readFileSync(join(root, file), "utf8");

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Loaded before a program (`--import`): its wall clock is off by what the file in CLOCK_OFFSET_FILE says (ms). */
+/** Loaded before a program (`--import`): shifts its wall clock by the offset (ms) in the file CLOCK_OFFSET_FILE. */
 const file = process.env.CLOCK_OFFSET_FILE;
 const now = Date.now;
 let offset = 0;

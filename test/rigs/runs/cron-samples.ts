@@ -1,4 +1,4 @@
-/** Random cron expressions, each with what it means said a second time: as a predicate, independent of our parser. */
+/** Random cron expressions, each with its meaning as a predicate, independent of our parser. */
 export type Day = { day: number; length: number; weekday: number; month: number; year: number };
 export type Sample = {
   expression: string;
@@ -9,7 +9,10 @@ export type Random = (below: number) => number;
 
 type Term = { text: string; has: (value: number, day: Day) => boolean };
 type Numbers = { min: number; max: number; top: number; names: string[] };
-/** What the other side of a comparison can do: 22-2, SAT-SUN and 7 with a step for Sunday in Unix; L-3. */
+/**
+ * What the other implementation supports: `wraps` = 22-2, SAT-SUN and Unix' 7 with a step for Sunday; `lastOffsets` =
+ * L-3.
+ */
 export type Abilities = { wraps: boolean; lastOffsets: boolean };
 
 const MONTHS = ["jan", "FEB", "Mar", "apr", "MAY", "Jun", "jul", "AUG", "Sep", "oct", "NOV", "Dec"];
@@ -57,7 +60,7 @@ function simpleTerm(random: Random, numbers: Numbers, wraps: boolean): Term {
   }
 }
 
-/** The workday nearest to `target` in the month: the one day for which the distance is least. */
+/** Whether a day is the workday nearest to `target` in its month. */
 function isNearestWorkday({ day, length, weekday }: Day, target: number): boolean {
   const workdays = Array.from({ length }, (_, index) => index + 1).filter(
     (candidate) => ![0, 6].includes(modulo(weekday + candidate - day, 7)),

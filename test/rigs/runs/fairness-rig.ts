@@ -4,9 +4,9 @@ import {
   createCleanup,
   createGate,
   openProduct,
-  patiently,
   sha256,
   unique,
+  until,
   UTC,
   type Product,
   type TaskDraft,
@@ -17,16 +17,16 @@ import { each, fillRegistry } from "./run-sources.ts";
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
 import type { TestRegistry } from "../servers/registries.ts";
 
-/** Hosted repositories that a crowd sends, and the files of each. */
+/** Number of hosted repositories that a crowd sends, and of files in each. */
 export const REPOSITORIES = 10;
 export const FILES = 200;
-/** Images of the linked repositories that a crowd sends. */
+/** Number of images in each linked repository that a crowd sends. */
 export const IMAGES = 100;
-/** Far longer than the small work takes; only a test that fails waits for it. */
+/** Far longer than small work takes; only a failing test waits this long. */
 const SMALL_WITHIN_MS = 90_000;
 /**
- * As many requests as the product holds at once are held when there were not more than before for so long; batches end
- * and begin all the time.
+ * The product holds its maximum of requests once this many looks in a row found no new maximum; batches end and begin
+ * all the time.
  */
 const SETTLED_LOOKS = 10;
 const LOOK_MS = 500;
@@ -42,19 +42,21 @@ export type FairRig = {
   product: Product;
   partner: Product;
   edge: Instance;
-  /** Healthy ends. */
+  /** Clusters that work normally. */
   edgeCluster: string;
   registryCluster: string;
-  /** Registries behind the healthy linked source and the healthy REMOTE cluster. */
+  /** The registries behind the working linked source and the working REMOTE cluster. */
   source: TestRegistry;
   target: TestRegistry;
-  /** Small work that is known to succeed; rejects when it does not, or not in time. */
+  /** Small work that succeeds on its own; rejects when it fails or takes too long. */
   small: Record<SmallWork, () => Promise<void>>;
   end: () => Promise<void>;
 };
 export type SmallWork = "a one-file run" | "a REAL_TIME upload" | "a one-image run";
 
-/** Two instances and two registries, with ten repositories of files and a registry of images to make a crowd of. */
+/**
+ * Starts two instances and two registries, with ten file repositories and one image registry as material for a crowd.
+ */
 export async function startFairRig(): Promise<FairRig> {
   const cleanup = createCleanup();
   const env = { ...UTC, LOG_LEVEL: "warn" };
@@ -102,7 +104,7 @@ export async function startFairRig(): Promise<FairRig> {
 
 type Ends = Pick<FairRig, "product" | "partner" | "edgeCluster" | "registryCluster" | "source">;
 
-/** Each with a task that has run before, so that nothing of it is new to the product. */
+/** Creates the small work; each piece has a task that has already run once, so that nothing about it is new. */
 async function smallWork({ product, partner, edgeCluster, registryCluster, source }: Ends): Promise<FairRig["small"]> {
   const project = unique("small");
   await product.project(project);
@@ -119,9 +121,14 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
     until(
       `${name}/one.bin arrives`,
       async () => sha256((await partner.download(project, name, "/one.bin")) ?? Buffer.alloc(0)) === sha256(bytes),
+      SMALL_WITHIN_MS,
     );
   const ended = async (key: string) => {
-    await until(`the run of ${key} ends`, async () => (await product.newestRecord(key))?.status !== "RUNNING");
+    await until(
+      `the run of ${key} ends`,
+      async () => (await product.newestRecord(key))?.status !== "RUNNING",
+      SMALL_WITHIN_MS,
+    );
     const record = await product.newestRecord(key);
     if (record?.status !== "SUCCESS") throw new Error(`the small run ended ${record?.status}: ${record?.errorReason}`);
   };
@@ -166,16 +173,6 @@ async function smallWork({ product, partner, edgeCluster, registryCluster, sourc
   return small;
 }
 
-export async function until(
-  what: string,
-  condition: () => Promise<boolean>,
-  withinMs = SMALL_WITHIN_MS,
-): Promise<void> {
-  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
-    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
-  }
-}
-
 export type Held = {
   proxy: FaultProxy;
   letGo: () => void;
@@ -184,7 +181,7 @@ export type Held = {
   stop: () => Promise<void>;
 };
 
-/** A way to `url` on which every request that matches waits until it is let go, however long that takes. */
+/** Starts a proxy to `url` on which every matching request waits until it is released, however long that takes. */
 export async function holdBefore(url: string, matches: (path: string) => boolean = () => true): Promise<Held> {
   const proxy = await startProxy(url);
   const gate = createGate();
@@ -199,9 +196,9 @@ export async function holdBefore(url: string, matches: (path: string) => boolean
     proxy,
     letGo,
     open,
-    /** Waits until the product holds as many requests at once as it will; answers how many that were. */
+    /** Waits until the product holds its maximum of requests at once, and returns that number. */
     async settled() {
-      await until("requests are held", async () => open() > 0);
+      await until("requests are held", async () => open() > 0, SMALL_WITHIN_MS);
       let [looks, most] = [0, 0];
       for (; looks < SETTLED_LOOKS; await sleep(LOOK_MS)) {
         looks = open() > most ? 0 : looks + 1;

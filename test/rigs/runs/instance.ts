@@ -21,21 +21,21 @@ export type ProcessName = "supervisor" | "control" | "orchestrator" | "worker" |
 
 export type InstanceOptions = {
   env?: Record<string, string>;
-  /** With a Temporal server of its own, instead of the test run's. */
+  /** Starts its own Temporal server instead of using the test run's. */
   embedded?: boolean;
-  /** A server to use instead of the test run's; needed outside vitest, unless embedded. */
+  /** host:port of a Temporal server to use instead of the test run's; required outside vitest unless `embedded`. */
   temporalAddress?: string;
-  /** `npm start` instead of the entry file itself. */
+  /** Starts through `npm start` instead of the entry file. */
   throughNpm?: boolean;
-  /** It will lack something for ever: only that it answers is waited for. */
+  /** The instance never becomes ready: waits only until it answers. */
   neverReady?: boolean;
-  /** Where all that it prints is written, too. */
+  /** A file to which all output is also written. */
   logFile?: string;
 };
 
 export type Instance = Awaited<ReturnType<typeof startInstance>>;
 
-/** Starts the whole product on a data directory of its own and any free ports, and waits until all of it is ready. */
+/** Starts the whole product on its own data directory and free ports, and waits until all of it is ready. */
 export async function startInstance(options: InstanceOptions = {}) {
   const dataDir = mkdtempSync(join(tmpdir(), "instance-"));
   const env: Record<string, string> = { ...(await baseEnvironment(options)), DATA_DIR: dataDir, ...options.env };
@@ -45,8 +45,8 @@ export async function startInstance(options: InstanceOptions = {}) {
   const pids = (): Pids => endpoints().pids;
   const ready = async () => {
     for (const end = Date.now() + READY_WITHIN_MS; !(await isReady(endpoints, options)); await sleep(100)) {
-      if (supervisor.ended()) throw new Error(`The instance ended (${supervisor.ended()}):\n${supervisor.output()}`);
-      if (Date.now() > end) throw new Error(`The instance is not ready:\n${supervisor.output()}`);
+      if (supervisor.ended()) throw new Error(`the instance ended (${supervisor.ended()}):\n${supervisor.output()}`);
+      if (Date.now() > end) throw new Error(`the instance is not ready:\n${supervisor.output()}`);
     }
   };
   const stop = async (signal: NodeJS.Signals = "SIGTERM"): Promise<string> => {
@@ -72,34 +72,38 @@ export async function startInstance(options: InstanceOptions = {}) {
     password: env["ADMIN_PASSWORD"] ?? readFileSync(join(dataDir, "admin-password"), "utf8").trim(),
     endpoints,
     pids,
-    /** All that every process printed since the last start. */
+    /** The output of all processes since the last start. */
     output: () => supervisor.output(),
-    /** Waits until every process runs and says that it is ready. */
+    /** Waits until every process runs and reports that it is ready. */
     ready,
-    /** Ends it in order; resolves with how it ended (`0`, `1`, `SIGKILL`). Its data stay. */
+    /** Stops it in order and keeps its data; resolves with how it ended (`0`, `1`, `SIGKILL`). */
     stop,
-    /** Sends the signal to one process (of the workers, the first) and resolves with its pid once it is gone. */
+    /** Sends the signal to one process (the first of the workers) and resolves with its pid once it has ended. */
     async kill(name: ProcessName, signal: NodeJS.Signals = "SIGKILL"): Promise<number> {
       const pid = name === "worker" ? pids().workers[0] : pids()[name];
-      if (!pid) throw new Error(`${name} has no process of this instance`);
+      if (!pid) throw new Error(`${name} has no process in this instance`);
       process.kill(pid, signal);
       while (isAlive(pid)) await sleep(20);
       return pid;
     },
-    /** Starts it again on the same data and the same API port, after `stop` or after its supervisor was killed. */
+    /** Starts it again with the same data and API port, after `stop` or after its supervisor was killed. */
     async restart(): Promise<void> {
       await supervisor.end;
       supervisor = launch(options, { ...env, PORT: new URL(url).port });
       await ready();
     },
-    /** Ends it, whatever state it is in, and deletes its data. */
+    /** Ends it in any state and deletes its data. */
     remove,
   };
 }
 
-/** A JSON call with the instance's admin login. */
+/** The Authorization header of an instance's admin login. */
+export const authorizationOf = ({ username, password }: Pick<Instance, "username" | "password">): string =>
+  `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+
+/** Returns a function that makes JSON calls with the instance's admin login. */
 export function api(instance: Pick<Instance, "url" | "username" | "password">) {
-  const authorization = `Basic ${Buffer.from(`${instance.username}:${instance.password}`).toString("base64")}`;
+  const authorization = authorizationOf(instance);
   return async (method: string, path: string, body?: unknown): Promise<{ status: number; body: unknown }> => {
     const answer = await fetch(`${instance.url}${path}`, {
       method,
@@ -111,7 +115,7 @@ export function api(instance: Pick<Instance, "url" | "username" | "password">) {
   };
 }
 
-/** Whether there is such a process that is no zombie. */
+/** Whether a process with this pid exists and is not a zombie. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

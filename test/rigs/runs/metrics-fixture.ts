@@ -1,22 +1,23 @@
 import type { Db } from "../../../db/open.ts";
 import { record } from "../../../db/schema/records.ts";
 import { task, taskCluster, taskObject } from "../../../db/schema/tasks.ts";
-import { SETTING_DEFAULTS, type RunSnapshot, type TaskSetting } from "../../../domain/task.ts";
+import type { RunSnapshot } from "../../../domain/task.ts";
 import { newId, newKey } from "../../../domain/ids.ts";
 import { addDetails, endRecord } from "../api/api-rows.ts";
-import type { Instance } from "./instance.ts";
+import { SETTING } from "../db/setting.ts";
+import { authorizationOf, type Instance } from "./instance.ts";
 
-/** A series of a scrape with its labels. */
+/** One series of a scrape with its labels. */
 export type Series = { name: string; labels: Record<string, string>; value: number };
 
 const LINE = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 
-/** Every series of a text in Prometheus' format; a line that is none of it throws. */
+/** Reads every series of a text in Prometheus' format; throws on a line that is not in the format. */
 export function readSeries(text: string): Series[] {
   return text.split("\n").flatMap((line) => {
     if (line === "" || line.startsWith("# ")) return [];
     const [, name, labels = "", value] = LINE.exec(line) ?? [];
-    if (name === undefined) throw new Error(`not a line of the format: ${line}`);
+    if (name === undefined) throw new Error(`line is not in Prometheus' format: ${line}`);
     const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, key = "", text = ""]) => [key, unescape(text)] as const,
     );
@@ -26,7 +27,7 @@ export function readSeries(text: string): Series[] {
 
 const unescape = (text: string) => text.replaceAll(/\\(.)/g, (_, char: string) => (char === "n" ? "\n" : char));
 
-/** The one value of a series with these labels, others left open; undefined when there is none. */
+/** The value of the one series with these labels, other labels ignored; undefined when there is none. */
 export function valueOf(
   series: readonly Series[],
   name: string,
@@ -39,19 +40,7 @@ export function valueOf(
   return found[0]?.value;
 }
 
-export const SETTING: TaskSetting = {
-  rateLimit: 0,
-  includeMetadata: true,
-  conflictStrategy: "SKIP",
-  errorStrategy: "CONTINUE",
-  executionStrategy: "IMMEDIATELY",
-  executionPlan: { executeImmediately: true, executeTime: null, cronExpression: null, timeZone: null },
-  storageConsistencyCheck: false,
-  automaticCreateRemoteRepo: true,
-  ...SETTING_DEFAULTS,
-};
-
-/** A task as saved, without going through its rules: there may have to be hundreds. */
+/** Saves a task without applying its rules, fast enough for hundreds. */
 export function addTask(
   db: Db,
   name: string,
@@ -93,7 +82,10 @@ type Run = {
   details?: Parameters<typeof addDetails>[1][number][];
 };
 
-/** A run with its details as workers report them; without `end` it goes on. Answers its record's id. */
+/**
+ * Saves a run with its details as workers report them and returns its record id; without `end` the run is still going
+ * on.
+ */
 export function addRun(
   db: Db,
   taskKey: string,
@@ -136,7 +128,7 @@ export function addRun(
   return id;
 }
 
-/** Every statement that `work` runs. */
+/** Returns every SQL statement that `work` prepares. */
 export async function statementsOf(db: Db, work: () => Promise<unknown>): Promise<string[]> {
   const seen = new Set<string>();
   const { $client: client } = db;
@@ -150,7 +142,7 @@ export async function statementsOf(db: Db, work: () => Promise<unknown>): Promis
   return [...seen];
 }
 
-/** How SQLite goes about a statement. */
+/** SQLite's query plan of a statement. */
 export function planOf(db: Db, statement: string): string[] {
   const parameters = (statement.match(/\?/g) ?? []).map(() => null);
   return db.$client
@@ -159,14 +151,9 @@ export function planOf(db: Db, statement: string): string[] {
     .map((row) => (row as { detail: string }).detail);
 }
 
-/** What a real instance says of itself, with the admin's login. */
-export async function scrapeOf({
-  url,
-  username,
-  password,
-}: Pick<Instance, "url" | "username" | "password">): Promise<string> {
-  const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
-  const answer = await fetch(`${url}/metrics`, { headers: { authorization } });
+/** Reads /metrics of a real instance with the admin's login. */
+export async function scrapeOf(instance: Pick<Instance, "url" | "username" | "password">): Promise<string> {
+  const answer = await fetch(`${instance.url}/metrics`, { headers: { authorization: authorizationOf(instance) } });
   const text = await answer.text();
   if (answer.status !== 200) throw new Error(`GET /metrics: ${answer.status} ${text}`);
   return text;

@@ -5,11 +5,11 @@ export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 let compiled = false;
 
-/** Makes dist/ from the sources as they are, once in each process; for tests the run's setup does it. */
+/** Builds dist/ from the sources, once in each process; vitest's global setup calls it for tests. */
 export function compileOnce(): void {
   if (!compiled) execFileSync(process.execPath, ["build.js"], { cwd: ROOT, stdio: "inherit" });
   compiled = true;
 }
 
-/** Node's arguments for a process of the product, in `ROOT`: those of `npm start` and `npm run worker`. */
+/** Node's arguments for a process of the product, run in `ROOT`, as in `npm start` and `npm run worker`. */
 export const programOf = (entry: "main" | "activities/start"): string[] => ["--enable-source-maps", `dist/${entry}.js`];

@@ -3,13 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { z } from "zod";
 import type { RecordDetail as DetailShape, RecordInfo as RecordShape } from "../../../api/records/shapes.ts";
 import type { TaskInfo as TaskShape } from "../../../api/tasks/shapes.ts";
-import { api, type Instance } from "./instance.ts";
+import { api, authorizationOf, type Instance } from "./instance.ts";
 
 export type RecordInfo = z.output<typeof RecordShape>;
 export type RecordDetail = z.output<typeof DetailShape>;
 export type TaskInfo = z.output<typeof TaskShape>;
 
-/** Times of every answer are then plain to compare with the clock. */
+/** Makes the times in answers directly comparable with the clock. */
 export const UTC = { TIME_ZONE: "UTC" };
 export const epoch = (time: string | null): number => (time === null ? Number.NaN : Date.parse(`${time}Z`));
 
@@ -39,10 +39,10 @@ export type TaskDraft = {
 
 export type Product = ReturnType<typeof openProduct>;
 
-/** What a user does with an instance over REST. Every answer that is no success throws with what was said. */
+/** The actions of a user on an instance, over REST. Every unsuccessful answer throws with its text. */
 export function openProduct(instance: Login) {
   const send = api(instance);
-  const authorization = `Basic ${Buffer.from(`${instance.username}:${instance.password}`).toString("base64")}`;
+  const authorization = authorizationOf(instance);
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await send(method, path, body);
@@ -109,10 +109,10 @@ export function openProduct(instance: Login) {
       return bytes;
     },
     registry: (name: string, url: string, access: Access = {}) => cluster(name, "REMOTE", { url, ...access }),
-    /** Another instance; `url` where something stands before it. */
+    /** Adds another instance as a cluster; `url` if a proxy stands before it. */
     partner: (name: string, other: Login, url = other.url) =>
       cluster(name, "STANDALONE", { url, username: other.username, password: other.password }),
-    /** Creates a task, which starts at once unless its setting says otherwise, and answers its key. */
+    /** Creates a task, which starts at once unless its setting says otherwise, and returns its key. */
     async run({
       projectId,
       objects,
@@ -139,7 +139,7 @@ export function openProduct(instance: Login) {
     toggle: (key: string) => call<null>("POST", `/replication/api/task/toggle/status/${key}`),
     remove: (key: string) => call<null>("DELETE", `/replication/api/task/delete/${key}`),
     task: (key: string) => call<TaskInfo>("GET", `/replication/api/task/info/${key}`),
-    /** Without the others, which may be many. */
+    /** Reads only the newest record, because a task may have many. */
     async newestRecord(key: string): Promise<RecordInfo | undefined> {
       const page = await call<{ records: RecordInfo[] }>(
         "GET",
@@ -147,7 +147,7 @@ export function openProduct(instance: Login) {
       );
       return page.records[0];
     },
-    /** The newest first. */
+    /** All records of a task, the newest first. */
     records: (key: string) => call<RecordInfo[]>("GET", `/replication/api/task/record/list/${key}`),
     details: (recordId: string) => call<RecordDetail[]>("GET", `/replication/api/task/record/detail/list/${recordId}`),
   };
@@ -155,7 +155,7 @@ export function openProduct(instance: Login) {
 
 export type Counts = NonNullable<RecordInfo["replicaOverview"]>;
 
-/** The newest record of a task, with its counts checked; waits while the API is away. */
+/** Returns the newest record of a task after checking that its counts add up; waits while the API is unreachable. */
 export async function newest(product: Product, key: string): Promise<RecordInfo & { counts: Counts }> {
   const record = await patiently(() => product.newestRecord(key));
   const counts = record?.replicaOverview;
@@ -167,7 +167,7 @@ export async function newest(product: Product, key: string): Promise<RecordInfo 
 }
 
 /**
- * Follows the newest record of a task until `done`; the counts must add up at every look, and nothing done may be
+ * Follows the newest record of a task until `done`. At every look, the counts must add up and no ended artifact may be
  * undone.
  */
 export async function follow(
@@ -184,14 +184,14 @@ export async function follow(
       throw new Error(`${before.ended} artifacts had ended, now only ${ended}: ${JSON.stringify(record)}`);
     before = { id: record.id, ended };
     if (done(record)) return record;
-    if (Date.now() > end) throw new Error(`it did not come to that in ${withinMs} ms: ${JSON.stringify(record)}`);
+    if (Date.now() > end) throw new Error(`the run is not as expected after ${withinMs} ms: ${JSON.stringify(record)}`);
   }
 }
 
 export const closed = (product: Product, key: string, withinMs?: number) =>
   follow(product, key, ({ status }) => status !== "RUNNING", withinMs);
 
-/** A control plane that was killed comes back. */
+/** Repeats `work` while the API is unreachable: a killed control plane is started again. */
 export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): Promise<T> {
   for (const end = Date.now() + withinMs; ; await sleep(100)) {
     try {
@@ -203,7 +203,14 @@ export async function patiently<T>(work: () => Promise<T>, withinMs = 60_000): P
   }
 }
 
-/** Numbers from 0 up to, without, 1; the same for the same seed (mulberry32). */
+/** Waits until `condition` returns true, also while the API is unreachable; throws after `withinMs`. */
+export async function until(what: string, condition: () => Promise<boolean>, withinMs = 60_000): Promise<void> {
+  for (const end = Date.now() + withinMs; !(await patiently(condition)); await sleep(50)) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${withinMs} ms`);
+  }
+}
+
+/** Random numbers from 0 up to but not including 1; the same seed gives the same numbers (mulberry32). */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -214,7 +221,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** Ends all that was started, also when the start of something else failed. */
+/** Ends everything that was started, also when a later start failed. */
 export function createCleanup() {
   const ends: (() => Promise<unknown>)[] = [];
   return {
@@ -227,7 +234,7 @@ export function createCleanup() {
   };
 }
 
-/** Something that waits until it is let go. */
+/** A promise that waits until `letGo` is called. */
 export function createGate() {
   const gate = new EventTarget();
   const until = new Promise<void>((resolve) => {

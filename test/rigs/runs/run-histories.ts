@@ -5,8 +5,8 @@ import { clientConnection } from "../../../temporal/connect.ts";
 export type History = temporal.api.history.v1.IHistory;
 
 /**
- * The history of a workflow as the server has it, and those of all that it began: children, and runs that go on as new.
- * Where no run is named, from the first one on that led to the newest.
+ * Reads the histories of a workflow, of its children, and of the runs that it continued as new. Without `runId`, starts
+ * from the first run of the chain that led to the newest.
  */
 export async function readHistories(
   address: string,
@@ -28,7 +28,7 @@ export async function readHistories(
   return found;
 }
 
-/** Children, and the run that goes on as new. */
+/** The children that a history started, and the run that it continued as new. */
 function begunBy(id: string, { events }: History): { id: string; runId: string | undefined }[] {
   return (events ?? []).flatMap(
     ({ childWorkflowExecutionStartedEventAttributes: child, workflowExecutionContinuedAsNewEventAttributes: anew }) => {
@@ -39,7 +39,30 @@ function begunBy(id: string, { events }: History): { id: string; runId: string |
   );
 }
 
-/** Every text and every payload in a history, payloads decoded. */
+/** A batch that a run handed out: its input as JSON, its task queue, and its worker's identity once one took it. */
+export type HandedOut = { input: string; queue: string; identity: string | null };
+
+/** Returns every batch that a run and its children handed out, once for each time. */
+export async function handedOut(address: string, workflowId: string): Promise<HandedOut[]> {
+  const histories = await readHistories(address, workflowId);
+  return [...histories.values()].flatMap(({ events }) => {
+    const takers = new Map(
+      (events ?? []).flatMap(({ activityTaskStartedEventAttributes: started }) =>
+        started ? [[String(started.scheduledEventId), started.identity ?? null] as const] : [],
+      ),
+    );
+    return (events ?? []).flatMap(({ eventId, activityTaskScheduledEventAttributes: scheduled }) => {
+      if (scheduled?.activityType?.name !== "transferBatch") return [];
+      const input = (scheduled.input?.payloads ?? []).map(({ data }) => Buffer.from(data ?? []).toString()).join();
+      return [{ input, queue: scheduled.taskQueue?.name ?? "", identity: takers.get(String(eventId)) ?? null }];
+    });
+  });
+}
+
+/** The pid in a worker's identity. */
+export const pidOf = (identity: string | null | undefined): number => Number(identity?.split("@")[0]);
+
+/** Returns every text and every decoded payload of a history. */
 export function contentsOf(history: History): { texts: string[]; payloads: string[] } {
   const texts: string[] = [];
   const payloads: string[] = [];

@@ -11,8 +11,8 @@ import { findTool } from "../servers/tools.ts";
 const run = promisify(execFile);
 
 /**
- * All images below a namespace of a registry, as crane lists them (or plain HTTP, where there is no crane), with
- * digests by plain HTTP. Tags of what is attached are left out.
+ * Lists all images below a namespace of a registry with crane, or by plain HTTP where crane is not available. Digests
+ * are read by plain HTTP; tags of attached manifests are left out.
  */
 export async function listImages(host: string, namespace: string): Promise<Listing> {
   const crane = await findTool(CRANE);
@@ -46,13 +46,13 @@ export async function listImages(host: string, namespace: string): Promise<Listi
   return listing;
 }
 
-/** A repository that holds blobs only is in the catalog and has no list of tags. */
+/** A repository that holds only blobs is in the catalog but has no list of tags. */
 function noTags(error: unknown): string[] {
   if (String(error).includes("NAME_UNKNOWN")) return [];
   throw error;
 }
 
-/** All files of a repository of an instance, with the sha256 of their bytes as they are downloaded. */
+/** Lists all files of an instance's repository with the sha256 of their downloaded bytes. */
 export async function listFiles(
   product: Product,
   projectId: string,
@@ -74,7 +74,9 @@ export async function listFiles(
   }
 }
 
-/** The record of a run that did everything says so, and its details are exactly `listing`. */
+/**
+ * Checks that a run's record reports complete success and that its details are exactly `listing`; returns the details.
+ */
 export async function expectWhole(product: Product, record: RecordInfo, listing: Listing): Promise<RecordDetail[]> {
   const details = await product.details(record.id);
   const { status, errorReason, replicaOverview } = record;
@@ -92,7 +94,7 @@ export async function expectWhole(product: Product, record: RecordInfo, listing:
 
 export const sorted = (listing: Listing): [string, string][] => [...listing].toSorted(([a], [b]) => (a < b ? -1 : 1));
 
-/** The details as a listing; an artifact that has two rows is there twice. */
+/** Turns details into a listing; an artifact with two rows appears twice. */
 export function listingOf(details: RecordDetail[]): [string, string][] {
   const rows = details.map(({ artifactName, version, digest, sha256 }): [string, string] =>
     version === null ? [artifactName, sha256 ?? ""] : [`${artifactName}:${version}`, digest ?? ""],
@@ -100,7 +102,7 @@ export function listingOf(details: RecordDetail[]): [string, string][] {
   return rows.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Manifests that were put at the target when their image's outcome had been recorded already. */
+/** Returns images whose manifest was put to the target after their outcome had been recorded. */
 export function imagesSentAgain(requests: SeenRequest[], namespace: string, details: RecordDetail[]): string[] {
   const recorded = endTimes(details);
   return requests.flatMap(({ method, path, time }) => {
@@ -110,7 +112,7 @@ export function imagesSentAgain(requests: SeenRequest[], namespace: string, deta
   });
 }
 
-/** Files that were stated at the target when their outcome had been recorded already. */
+/** Returns files that were declared at the target after their outcome had been recorded. */
 export function filesSentAgain(requests: SeenRequest[], target: string, details: RecordDetail[]): string[] {
   const recorded = endTimes(details);
   return requests
@@ -132,7 +134,7 @@ function endTimes(details: RecordDetail[]): Map<string, number> {
   );
 }
 
-/** Of a body of docs/instance-protocol.md; one that was cut off in its statement states nothing. */
+/** The paths in a declaration's body (docs/instance-protocol.md); a body cut off within its head declares nothing. */
 function statedPaths(body: Buffer): string[] {
   const length = body.length < 4 ? Number.POSITIVE_INFINITY : body.readUInt32BE(0);
   if (body.length < 4 + length) return [];

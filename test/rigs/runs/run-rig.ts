@@ -3,31 +3,28 @@ import { createCleanup, openProduct, unique, UTC, type Product } from "./run-fix
 import { startProxy, type FaultProxy } from "../servers/proxy.ts";
 import { startRegistry, type RegistryKind, type TestRegistry } from "../servers/registries.ts";
 
-/** The first of these registries whose program can be had here. */
+/** Starts the first of these registries whose program is available on this machine. */
 export async function oneOf(...kinds: RegistryKind[]): Promise<TestRegistry> {
   for (const kind of kinds) {
     const registry = await startRegistry(kind);
     if (registry.available) return registry;
   }
-  throw new Error(`none of the registries ${kinds.join(", ")} can be had here`);
+  throw new Error(`none of the registries ${kinds.join(", ")} is available on this machine`);
 }
 
 export type ImageRig = {
   instance: Instance;
   product: Product;
-  /** What linked repositories and clusters point to: proxies, through which everything can be counted and broken. */
+  /** The linked repository and the cluster point to proxies, which count requests and inject faults. */
   source: TestRegistry & { proxy: FaultProxy };
   target: TestRegistry & { proxy: FaultProxy };
-  /**
-   * Project with the linked repository `images`, which is the whole source, and the REMOTE cluster that is the whole
-   * target.
-   */
+  /** A project with the linked repository `images` (the whole source) and the REMOTE cluster (the whole target). */
   projectId: string;
   cluster: string;
   end: () => Promise<void>;
 };
 
-/** An instance between two registries. */
+/** Starts an instance between two registries. */
 export async function startImageRig(
   options: InstanceOptions & { registries?: { source: RegistryKind[]; target: RegistryKind[] } } = {},
 ): Promise<ImageRig> {
@@ -71,7 +68,7 @@ export type FileRig = {
   end: () => Promise<void>;
 };
 
-/** Two instances, with a proxy before the second that keeps what files are stated. */
+/** Starts two instances, with a proxy before the second that keeps the bodies of file declarations. */
 export async function startFileRig(options: InstanceOptions = {}): Promise<FileRig> {
   const cleanup = createCleanup();
   const env = { ...UTC, LOG_LEVEL: "warn" };

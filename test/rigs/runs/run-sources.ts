@@ -5,7 +5,7 @@ import { sha256, type Product } from "./run-fixture.ts";
 /** `name:tag` → digest, or full path → sha256. */
 export type Listing = Map<string, string>;
 
-/** Works on all items, a few at once. */
+/** Works on all items, at most `atOnce` at a time. */
 export async function each<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<unknown>): Promise<void> {
   const queue = items.values();
   const lane = async () => {
@@ -14,7 +14,7 @@ export async function each<T>(items: readonly T[], atOnce: number, work: (item: 
   await Promise.all(Array.from({ length: atOnce }, lane));
 }
 
-/** Pushes `names` × `tags` small images (one layer of their own, one that all of a name share). */
+/** Pushes `names` × `tags` small images; each has its own layer and one that all images of its name share. */
 export async function fillRegistry(
   url: string,
   names: readonly string[],

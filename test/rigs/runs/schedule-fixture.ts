@@ -32,7 +32,7 @@ import { createTurns } from "../../../activities/control/turns.ts";
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 const log = pino({ level: "silent" });
-// Of lost connections the SDK writes a line for every call.
+// Without this, the SDK logs a line for every call on a lost connection.
 await installRuntime(log);
 
 export type Plan = { cron: string } | { at: string } | "immediately";
@@ -55,7 +55,7 @@ function setting(plan: Plan, timeZone?: string): object {
 }
 
 /**
- * The control plane without its listening socket, and the orchestrator; no transfer worker, so that a run of a linked
+ * Starts the control plane without its socket, and the orchestrator. Without a transfer worker, a run of a linked
  * repository goes on until it is stopped.
  */
 export async function startControl({
@@ -90,7 +90,7 @@ export async function startControl({
     schedules,
     doorbell: { taskSaved: async () => {}, taskDeleted: async () => {} },
   });
-  // The API holds its dependencies by reference.
+  // The API holds its dependencies by reference, so that they can be replaced here.
   Object.assign(api.deps.executions, executions);
   addRepository(db, "shop", "files", "GENERIC");
   addRepository(db, "shop", "images", "OCI", "REMOTE");
@@ -112,7 +112,7 @@ export async function startControl({
   });
   const row = (key: string): TaskRow => {
     const found = db.select().from(task).where(eq(task.key, key)).get();
-    if (!found) throw new Error(`there is no task ${key}`);
+    if (!found) throw new Error(`task ${key} does not exist`);
     return found;
   };
 
@@ -127,7 +127,7 @@ export async function startControl({
     up,
     dataDir,
     row,
-    /** Creates a task through the API; `blocked`: its runs go on until they are stopped. Answers its key. */
+    /** Creates a task through the API and returns its key; `blocked`: its runs go on until they are stopped. */
     async create(plan: Plan, { enabled = true, timeZone, blocked = false, ...more }: Draft = {}): Promise<string> {
       const made = await call("POST", "create", {
         ...body(blocked),
@@ -146,11 +146,11 @@ export async function startControl({
     remove: (key: string) => call("DELETE", `delete/${key}`),
     info: async (key: string) =>
       (await call("GET", `info/${key}`)) as { nextExecutionTime: string | null; status: string; skippedTimes: number },
-    /** Oldest first. */
+    /** All records of a task, the oldest first. */
     records: (key: string): RecordRow[] =>
       db.select().from(record).where(eq(record.taskKey, key)).orderBy(asc(record.startTime)).all(),
     schedule: (key: string) => client.schedule.getHandle(scheduleId(key)),
-    /** What carries out runs; without it they wait in Temporal. */
+    /** Starts the workers that carry out runs; without them runs wait in Temporal. */
     startRuns: () =>
       startWorkers(address, ours, {
         db,
@@ -205,7 +205,7 @@ async function startWorkers(
   };
 }
 
-/** Looks again and again until `look` answers something but false, null or undefined. */
+/** Repeats `look` until it returns something other than false, null or undefined. */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,
@@ -218,7 +218,20 @@ export async function until<T>(
   }
 }
 
-/** A Temporal server that can be ended, and started again on what it had stored or on nothing. */
+/** Waits until `count` runs of a task have ended. */
+export const finished = ({ records }: Control, key: string, count = 1) =>
+  until(`${count} records`, () => records(key).filter(({ status }) => status !== "RUNNING").length >= count);
+
+/** Whether a task has no schedule. */
+export const isGone = ({ schedule }: Control, key: string): Promise<boolean> =>
+  schedule(key)
+    .describe()
+    .then(
+      () => false,
+      () => true,
+    );
+
+/** Starts a Temporal server that can be ended, and started again with its stored data or without. */
 export async function startTemporal() {
   const { cacheDir, temporalCliPath, httpsProxy, httpProxy, noProxy } = loadConfig(process.env);
   const binary = await findBinary({
@@ -250,12 +263,12 @@ export async function startTemporal() {
     address: place.address,
     start,
     end,
-    /** Forgets everything; only while it is ended. */
+    /** Deletes all stored data; call it only while the server is ended. */
     forget: () => {
       rmSync(dataDir, { recursive: true });
       mkdirSync(dataDir);
     },
-    /** Stops answering, without ending, until `thaw`. */
+    /** The server stops answering without ending, until `thaw`. */
     freeze: () => child?.kill("SIGSTOP"),
     thaw: () => child?.kill("SIGCONT"),
     async remove(): Promise<void> {

@@ -32,8 +32,8 @@ const record = (attributes: OtlpSpan["attributes"]) =>
   );
 
 /**
- * A collector of OTLP over HTTP with JSON, at /v1/traces, that keeps all spans; `role`: the kind of process that sent
- * one.
+ * Starts a collector of OTLP over HTTP with JSON, at /v1/traces, that keeps all spans; `role`: the kind of process that
+ * sent a span.
  */
 export async function startCollector() {
   const spans: Span[] = [];
@@ -52,7 +52,7 @@ export async function startCollector() {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans,
-    /** What has come of one trace. */
+    /** The spans of one trace that have arrived. */
     of: (traceId: string): Span[] => spans.filter((span) => span.traceId === traceId),
     stop: async () => void server.close(),
   };

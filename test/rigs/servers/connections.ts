@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /**
- * The process of this machine that has a TCP connection from its port `from` to the port `to` (proc(5), Linux only);
- * undefined when none has any more.
+ * The pid of the local process with a TCP connection from its port `from` to the port `to` (proc(5), Linux only);
+ * undefined when no process has one.
  */
 export function ownerOf(from: number, to: number): number | undefined {
   const ends = [from, to].map((port) => `:${port.toString(16).toUpperCase().padStart(4, "0")}`);
   const rows = ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((file) => readFileSync(file, "utf8").split("\n"));
-  // The local address, then the remote one: a port may have several connections, to different ends.
+  // Both addresses are compared, since a port may have several connections, to different ends.
   const row = rows.find((line) => ends.every((end, at) => line.trim().split(/\s+/)[at + 1]?.endsWith(end)));
   const inode = row?.trim().split(/\s+/)[9];
   if (inode === undefined || inode === "0") return undefined;

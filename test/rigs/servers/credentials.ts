@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-/** Who may do everything at the test servers that ask for a login. */
+/** The user who may do everything at test servers that require a login. */
 export const USER = { username: "alice", password: "s3cret-of-alice" };
 
-/** A key and a certificate nobody trusts, for TLS ends of tests. */
+/** Creates a key and a self-signed certificate, which no client trusts, for the TLS servers of tests. */
 export function selfSigned(folder: string): { key: string; certificate: string } {
   const key = join(folder, "key.pem");
   const certificate = join(folder, "certificate.pem");

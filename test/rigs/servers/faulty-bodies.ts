@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Lets `limit` bytes pass, waits until they are on their way, then calls `cut`. */
+/** Lets `limit` bytes pass, waits until they have been sent, then calls `cut`. */
 export function cutter(limit: number, cut: () => void): Transform {
   let passed = 0;
   return new Transform({
@@ -15,10 +15,10 @@ export function cutter(limit: number, cut: () => void): Transform {
   });
 }
 
-/** Lets `limit` bytes pass, and nothing after them: neither more bytes nor the end. */
+/** Lets `limit` bytes pass, then neither more bytes nor the end of the body. */
 export const staller = (limit: number): Transform => cutter(limit, () => undefined);
 
-/** Lets a body pass in pieces of `bytes`, one every `everyMs`. */
+/** Lets a body pass in pieces of `bytes`, one every `everyMs` ms. */
 export function dripper(bytes: number, everyMs: number): Transform {
   return new Transform({
     async transform(chunk: Buffer, _encoding, done: TransformCallback) {
@@ -33,7 +33,7 @@ export function dripper(bytes: number, everyMs: number): Transform {
 
 const PIECE = Buffer.alloc(256 * 1024, "The same piece of a large body, over and over. ");
 
-/** `size` bytes that need no memory. */
+/** Generates `size` bytes piece by piece, without holding them in memory. */
 export async function* largeBody(size: number, offset = 0): AsyncGenerator<Buffer, void, undefined> {
   for (let at = offset; at < size;) {
     const from = at % PIECE.length;

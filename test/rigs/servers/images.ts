@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 
-/** Images made for tests and pushed by plain HTTP, so that what we test is not what prepares it. */
+/** Images for tests, pushed by plain HTTP so that no code under test prepares its own test. */
 export type TestBlob = { digest: string; bytes: Buffer; mediaType: string };
 export type TestManifest = {
   digest: string;
@@ -39,12 +39,12 @@ export function makeBlob(content: number | Buffer | string, mediaType: string = 
 type ImageOptions = {
   format?: "oci" | "docker";
   architecture?: string;
-  /** Sizes of random layers, or layers themselves (shared bases). */
+  /** Each layer is the size of a random one, or a blob (for shared bases). */
   layers?: (number | TestBlob)[];
   subject?: TestManifest;
   artifactType?: string;
   annotations?: Record<string, string>;
-  /** Descriptors written into the manifest without a blob behind them. */
+  /** Descriptors for the manifest's layers that have no blob. */
   foreign?: Record<string, unknown>[];
 };
 
@@ -78,7 +78,7 @@ export function makeImage(options: ImageOptions = {}): TestManifest {
   return toManifest(manifest, types.manifest, [config, ...blobs], []);
 }
 
-/** What cosign puts under a tag beside an image: a layer of its own kind. */
+/** Builds a signature as cosign stores it under a tag beside an image: one layer with its own media type. */
 export function makeSignature(text: string = randomBytes(8).toString("hex")): TestManifest {
   return makeImage({ layers: [makeBlob(text, "application/vnd.dev.cosign.simplesigning.v1+json")] });
 }
@@ -98,7 +98,7 @@ function toManifest(json: object, mediaType: string, blobs: TestBlob[], children
   return { digest: sha256(bytes), mediaType, bytes, blobs, children };
 }
 
-/** The same image with another manifest, and so another digest. */
+/** Returns the image with a changed manifest, and so with another digest. */
 export function rewrite(image: TestManifest, change: (json: Record<string, unknown>) => object): TestManifest {
   const json = JSON.parse(image.bytes.toString()) as Record<string, unknown>;
   return toManifest(change(json), image.mediaType, image.blobs, image.children);
@@ -114,7 +114,7 @@ export function descriptor({ mediaType, digest, bytes }: TestBlob | TestManifest
 
 export type PushOptions = { authorization?: string; without?: string[] };
 
-/** Pushes an image with everything below it; `without` names digests that are left out. Null = by digest only. */
+/** Pushes an image with everything below it; `tag` null: by digest only; `without`: digests that are left out. */
 export async function pushImage(
   url: string,
   name: string,
@@ -171,7 +171,7 @@ function login({ authorization }: PushOptions): Record<string, string> {
   return authorization === undefined ? {} : { authorization };
 }
 
-/** What a registry answers for a manifest, read by plain HTTP; null when it has none. */
+/** Reads a manifest from a registry by plain HTTP; null when the registry does not have it. */
 export async function readManifest(
   url: string,
   name: string,
@@ -187,7 +187,9 @@ export async function readManifest(
   return { bytes, digest: sha256(bytes) };
 }
 
-/** Digests of an image that a registry lacks, or holds with other bytes: manifests, children and blobs. */
+/**
+ * Returns the digests of an image (manifests, children, blobs) that a registry does not have or has with other bytes.
+ */
 export async function missingParts(
   url: string,
   name: string,

@@ -14,14 +14,14 @@ const MVN: Tool = {
 
 const DEPLOY = "org.apache.maven.plugins:maven-deploy-plugin:3.1.4";
 const DEPENDENCY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
-/** Plugins are kept between runs; what is judged never is. */
+/** Plugins are kept between runs; the artifacts under test never are. */
 const PLUGINS = join(CACHE_DIR, "mvn-plugins");
 
 export type Mvn = Awaited<ReturnType<typeof mvnClient>>;
 
 /**
- * Maven with the login of repositories at `url`; null where it or its plugins cannot be had, which is said aloud.
- * `group` is the one group that is judged.
+ * Maven with a login for repositories at `url`; null, with a message, where Maven or its plugins are not available.
+ * `group`: the only group under test.
  */
 export async function mvnClient({
   url,
@@ -40,10 +40,11 @@ export async function mvnClient({
   const settings = join(home, "settings.xml");
   writeFileSync(
     settings,
-    `<settings><servers><server><id>hosted</id><username>${username}</username><password>${password}</password></server></servers></settings>`,
+    "<settings><servers><server><id>hosted</id>" +
+      `<username>${username}</username><password>${password}</password></server></servers></settings>`,
   );
 
-  // As global settings, for the user's own say where plugins come from; -C: a wrong checksum fails.
+  // Written as global settings, because the user's own decide where plugins come from; -C: a wrong checksum fails.
   const run = (goal: string, options: Record<string, string>, { cwd = home, repository = PLUGINS } = {}) =>
     new Promise<string>((resolve, reject) => {
       const args = [
@@ -65,7 +66,7 @@ export async function mvnClient({
     const had = await run(`${plugin}:help`, {}).catch((error: unknown) => error);
     if (typeof had === "string") continue;
     if (process.env["CI"] === "true") throw had;
-    console.warn(`SKIPPED: tests that need ${plugin}, which cannot be had here`);
+    console.warn(`SKIPPED: tests that need ${plugin}, which is not available on this machine`);
     return null;
   }
   const forget = () => rmSync(join(PLUGINS, ...group.split(".")), { recursive: true, force: true });
@@ -79,15 +80,15 @@ export async function mvnClient({
   };
   return {
     home,
-    /** A file of the client's machine. */
+    /** Writes a file on the client's side and returns its path. */
     file(name: string, content: string | Buffer): string {
       writeFileSync(join(home, name), content);
       return join(home, name);
     },
-    /** deploy:deploy-file, which makes the POM unless it is told otherwise. */
+    /** Runs deploy:deploy-file, which creates the POM unless the options say otherwise. */
     deploy: (options: Record<string, string>) =>
       run(`${DEPLOY}:deploy-file`, { url, repositoryId: "hosted", groupId: group, packaging: "jar", ...options }),
-    /** dependency:get into a local repository that has nothing of the group; answers that repository's folder of it. */
+    /** Runs dependency:get into a local repository that has nothing of the group; returns the group's folder in it. */
     async resolve(coordinates: string): Promise<string> {
       forget();
       await run(`${DEPENDENCY}:get`, {
@@ -97,7 +98,7 @@ export async function mvnClient({
       });
       return join(PLUGINS, ...group.split("."));
     },
-    /** Resolves the jars of `artifact:version`s, all in one go and anew; answers the folder they are in. */
+    /** Resolves the jars of each `artifact:version` in one run, without cached ones; returns their folder. */
     async resolveAll(artifacts: string[]): Promise<string> {
       forget();
       const folder = mkdtempSync(join(home, "resolved-"));
@@ -105,15 +106,18 @@ export async function mvnClient({
         .map((each) => each.split(":"))
         .map(
           ([artifact, version]) =>
-            `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
+            `<dependency><groupId>${group}</groupId>` +
+            `<artifactId>${artifact}</artifactId><version>${version}</version></dependency>`,
         );
-      const project = `<project><modelVersion>4.0.0</modelVersion><groupId>resolving</groupId><artifactId>all</artifactId><version>1</version>
+      const project = `<project><modelVersion>4.0.0</modelVersion>
+        <groupId>resolving</groupId><artifactId>all</artifactId><version>1</version>
         <properties><outputDirectory>${folder}</outputDirectory></properties>
-        <repositories><repository><id>hosted</id><url>${url}</url></repository></repositories><dependencies>${dependencies.join("")}</dependencies></project>`;
+        <repositories><repository><id>hosted</id><url>${url}</url></repository></repositories>
+        <dependencies>${dependencies.join("")}</dependencies></project>`;
       await build(`${DEPENDENCY}:copy-dependencies`, { "pom.xml": project });
       return folder;
     },
-    /** Any goal in a folder with these files. */
+    /** Runs any goal in a folder with these files. */
     build,
     close(): void {
       forget();

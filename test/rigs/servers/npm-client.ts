@@ -7,10 +7,7 @@ import { pathOf, publication, type Publishing } from "../api/npm-fixture.ts";
 export type NpmLogin = { username: string; password: string } | { token: string };
 export type NpmClient = ReturnType<typeof npmClient>;
 
-/**
- * The npm program with a configuration of its own that knows one registry. `run` answers what it printed, or rejects
- * with it.
- */
+/** The npm program with its own configuration for one registry. `run` resolves with the output, or rejects with it. */
 export function npmClient(registry: string, login: NpmLogin) {
   const home = mkdtempSync(join(tmpdir(), "npm-client-"));
   const config = join(home, ".npmrc");
@@ -25,7 +22,7 @@ export function npmClient(registry: string, login: NpmLogin) {
     config,
     [`registry=${registry}/`, `${registry.replace(/^https?:/, "")}/:${credentials(login)}`, ...settings, ""].join("\n"),
   );
-  // A test run through npm has its settings in the environment, and they would win.
+  // A test run started by npm has npm's settings in its environment; they would override the file.
   const inherited = Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name));
   const env = { ...Object.fromEntries(inherited), npm_config_userconfig: config };
   const run = (folder: string, ...args: string[]) =>
@@ -40,20 +37,20 @@ export function npmClient(registry: string, login: NpmLogin) {
   return {
     home,
     run,
-    /** A folder with a package.json and these files. */
+    /** Creates a folder with a package.json and these files, and returns its name. */
     folder(name: string, manifest: object, files: Record<string, string> = {}): string {
       mkdirSync(join(home, name), { recursive: true });
       for (const [file, text] of Object.entries({ "package.json": JSON.stringify(manifest), ...files }))
         writeFileSync(join(home, name, file), text);
       return name;
     },
-    /** `npm publish` of a tarball as it is. */
+    /** Publishes an existing tarball with `npm publish`. */
     async publishTarball(tarball: Uint8Array, ...args: string[]): Promise<void> {
       const folder = mkdtempSync(join(home, "publish-"));
       writeFileSync(join(folder, "package.tgz"), tarball);
       await run(".", "publish", join(folder, "package.tgz"), ...args);
     },
-    /** What `npm publish` sends, without starting npm. */
+    /** Sends the request of `npm publish` without starting npm. */
     async put(name: string, version: string, tarball: Uint8Array, publishing: Publishing = {}): Promise<void> {
       const headers = { "content-type": "application/json", authorization: authorizationOf(login) };
       const body = JSON.stringify(publication(name, version, tarball, publishing));
@@ -61,8 +58,8 @@ export function npmClient(registry: string, login: NpmLogin) {
       if (!answer.ok) throw new Error(`PUT ${name}: ${answer.status} ${await answer.text()}`);
     },
     /**
-     * The tarball of `name@version`, as `npm pack` gets it with an empty cache; null when npm says that it is not
-     * there.
+     * The tarball of `name@version`, fetched by `npm pack` with an empty cache; null when npm reports that it does not
+     * exist.
      */
     async fetchTarball(what: string): Promise<Buffer | null> {
       const folder = mkdtempSync(join(home, "fetch-"));
@@ -88,10 +85,11 @@ function credentials(login: NpmLogin): string {
 }
 
 /**
- * The file that `npm pack --json` says it wrote; npm 12 answers an object with the packages by name, older ones a list.
+ * The file name in the output of `npm pack --json`: npm 12 prints an object with the packages by name, older versions a
+ * list.
  */
 function nameOf(said: string): string {
   const [packed] = Object.values(JSON.parse(said) as Record<string, { filename?: unknown }>);
-  if (typeof packed?.filename !== "string") throw new Error(`npm pack answers ${said}`);
+  if (typeof packed?.filename !== "string") throw new Error(`npm pack --json printed no file name: ${said}`);
   return packed.filename.replace("@", "").replace("/", "-");
 }

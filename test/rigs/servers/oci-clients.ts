@@ -10,8 +10,8 @@ import { findTool } from "./tools.ts";
 const run = promisify(execFile);
 
 /**
- * Other people's clients say whether two registries hold the same image: same digest, and readable whole. Throws when
- * not.
+ * Checks with independent clients that two registries hold the same image, with the same digest and fully readable;
+ * throws if not.
  */
 export async function judge(source: TestRegistry, target: TestRegistry, name: string, tag: string): Promise<void> {
   const [here, there] = [`${source.host}/${name}:${tag}`, `${target.host}/${name}:${tag}`];
@@ -31,7 +31,7 @@ export async function judge(source: TestRegistry, target: TestRegistry, name: st
   }
 }
 
-/** Digests in regctl's tree of what is attached to an image; null when regctl cannot be had. */
+/** The digests in regctl's tree of an image and its attached manifests; null when regctl is not available. */
 export async function treeDigests(rig: TestRegistry, name: string, tag: string): Promise<string[] | null> {
   const regctl = await findTool(REGCTL);
   if (regctl === null) return null;

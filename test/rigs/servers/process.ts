@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type RunningServer = {
-  /** Ends it gently and waits. */
+  /** Sends SIGTERM and waits until it has ended. */
   stop: () => Promise<void>;
-  /** SIGKILL, and waits until it is gone. */
+  /** Sends SIGKILL and waits until it has ended. */
   kill: () => Promise<void>;
-  /** Starts it again with the same port and data. */
+  /** Ends it and starts it again with the same port and data. */
   restart: () => Promise<void>;
 };
 
@@ -39,7 +39,8 @@ export async function freePort(): Promise<number> {
 }
 
 /**
- * Starts a server and waits until it is ready; its output goes to the file `log`, and is shown when it is not ready.
+ * Starts a server and waits until it is ready; its output goes to the file `log`, and into the error when it does not
+ * start.
  */
 export async function startServer({
   command,
@@ -51,7 +52,7 @@ export async function startServer({
   let child = await launch();
 
   async function launch(): Promise<ChildProcess> {
-    // Into a file, not a pipe: a test that blocks for a while would block the server with it.
+    // The output goes into a file, not a pipe: a test that blocks for a while would block the server, too.
     const file = openSync(log, "a");
     const started = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", file, file] });
     closeSync(file);

@@ -25,7 +25,7 @@ type Answer = {
   results: Record<string, { labels: Record<string, string>; value: number }[]>;
 };
 
-/** Null when it cannot be had here. */
+/** Returns a function that asks Prometheus' engine; null when it is not available on this machine. */
 export async function findJudge(): Promise<((question: Question) => Promise<Answer>) | null> {
   const command = await findTool(JUDGE);
   if (command === null) return null;

@@ -14,38 +14,35 @@ import { cutter, dripper, readWhole, staller } from "./faulty-bodies.ts";
 
 const BREATH_MS = 5_000;
 
-/** What happens to a request instead of being passed on as it is. */
+/** How the proxy treats a request that it does not simply pass on. */
 export type Fault =
   | ({ kind: "answer" } & OwnAnswer)
-  /** Answered once the whole body has come, as by a server that takes everything and keeps nothing. */
+  /** Answers after the whole request body has arrived, like a server that takes everything and keeps nothing. */
   | ({ kind: "swallow" } & OwnAnswer)
   /**
-   * Never answered. `reads`: the request's body is taken, else it is left lying, and nobody notices when its sender
-   * goes.
+   * Never answers. `reads`: reads the request's body; otherwise the body stays unread, and the proxy does not notice
+   * when the client leaves.
    */
   | { kind: "hang"; reads?: boolean }
-  /** The connection is reset at once, as by a machine where nobody listens. */
+  /** Resets the connection at once, like a machine without a listener. */
   | { kind: "reset" }
   | { kind: "latency"; ms: number }
   /**
-   * Passed on when this resolves; `breathing`: said to be under way every few seconds, so that nobody gives it up for
-   * its silence.
+   * Passes the request on when `until` resolves; `breathing`: sends 102 every few seconds, so that the client does not
+   * time out.
    */
   | { kind: "hold"; until: Promise<void>; breathing?: boolean }
-  /** Both connections are reset once this much of the request's body went through. */
+  /** Resets both connections after this many bytes of the request's body. */
   | { kind: "cutRequest"; afterBytes: number }
-  /** The same for the answer's body. */
+  /** Resets both connections after this many bytes of the answer's body. */
   | { kind: "cutAnswer"; afterBytes: number }
-  /** What is asked for is done, and its answer never comes: the connections are reset. */
+  /** The server carries out the request, but the connections are reset before its answer arrives. */
   | { kind: "loseAnswer" }
-  /** This much of the answer's body comes, and then nothing: no end either. */
+  /** Sends this many bytes of the answer's body, then nothing, not even its end. */
   | { kind: "stallAnswer"; afterBytes: number }
-  /** The answer's body comes in pieces of `bytes`, one every `everyMs`. */
+  /** Sends the answer's body in pieces of `bytes`, one every `everyMs` ms. */
   | { kind: "dripAnswer"; bytes: number; everyMs: number }
-  /**
-   * The answer is another one than the server's: `headers` replace its own (null: left out), `body` makes another of
-   * its body.
-   */
+  /** Changes the server's answer: `headers` replace its own (null removes one), `body` returns the new body. */
   | {
       kind: "alter";
       status?: number;
@@ -65,15 +62,15 @@ export type SeenRequest = {
   path: string;
   status: number | null;
   headers: IncomingMessage["headers"];
-  /** The port that it came from: of the connection's other end. */
+  /** The client's port. */
   port: number;
   /** Arrival, epoch ms. */
   time: number;
-  /** When its answer was over, or its connection gone. */
+  /** When the answer was complete or the connection closed, epoch ms; null before that. */
   closed: number | null;
-  /** Of its body, as far as it came. */
+  /** Bytes of the body that have arrived. */
   bytes: number;
-  /** Where `keepBodies` says so. */
+  /** The body, if `keepBodies` returns true for the path; otherwise empty. */
   body: Buffer[];
 };
 
@@ -85,24 +82,21 @@ export type FaultProxy = {
   /** How many requests so far match, e.g. `count("HEAD", /\/manifests\//)`. */
   count: (method: string, path: RegExp) => number;
   clear: () => void;
-  /** Asked for each request; null lets it pass. Settable at any time. */
+  /** Called for each request; null passes it on. It can be replaced at any time. */
   fault: (request: Pick<SeenRequest, "method" | "path" | "port" | "headers">) => Fault | null;
-  /** Added to every answer that comes from behind. */
+  /** Headers added to every answer of the target. */
   answerHeaders: Record<string, string>;
-  /**
-   * Ends the connections on which nothing is asked, as servers do after a while; resolves when their clients have seen
-   * it.
-   */
+  /** Ends the idle connections, as servers do after a while; resolves when the clients have closed their side. */
   endIdle: () => Promise<void>;
   stop: () => Promise<void>;
 };
 
-/** `below`: the path, "/a", under which the target is found, and nothing else. */
+/** `below`: the only path, such as "/a", under which the target is found. */
 type Options = { tls?: { key: string; cert: string }; keepBodies?: (path: string) => boolean; below?: string };
 
 /**
- * An HTTP proxy before `target` that counts and breaks things; the Host header is kept, so absolute Locations come back
- * to it.
+ * Starts an HTTP proxy before `target` that counts requests and injects faults; it keeps the Host header, so absolute
+ * Locations lead back to it.
  */
 export async function startProxy(
   target: string,
@@ -152,7 +146,7 @@ export async function startProxy(
     }
     if (fault?.kind === "latency") await sleep(fault.ms);
     if (fault?.kind === "hold") await held(response, fault);
-    // Whoever asked has gone meanwhile.
+    // The client has left meanwhile.
     if (seen.closed !== null) return;
     const { hostname, port } = upstream;
     if (!seen.path.startsWith(below)) return void response.writeHead(404).end();
@@ -240,7 +234,7 @@ function wayBack(fault: Fault | null, cut: () => void): Duplex {
   return new PassThrough();
 }
 
-/** Ends the connection with the answer: one that lies about its length leaves it in disorder. */
+/** Ends the connection after the answer: a wrong length leaves it unusable. */
 async function alter(
   answer: IncomingMessage,
   response: ServerResponse,

@@ -10,23 +10,21 @@ export type RegistryKind = "docker-registry" | "distribution" | "gcr";
 
 export type TestRegistry = RunningServer & {
   kind: RegistryKind;
-  /** False when its program cannot be had: skip what needs it. */
+  /** False when its program is not available: skip the tests that need it. */
   available: boolean;
   url: string;
   host: string;
-  /** Where blobs and manifests lie on disk. */
+  /** The folder of blobs and manifests on disk. */
   data: string;
   tokens: TokenServer | null;
 };
 
-/** bcrypt of the tests' USER, so that no htpasswd program is needed. */
+/** The bcrypt hash of the tests' USER, so that no htpasswd program is needed. */
 const HTPASSWD = "alice:$2y$05$L/lybmfTc1ofSwqtTrcV6.oRWnhY1zY5CEfyzmzhWbkAH7t3bEGFG";
 
 type Options = { auth?: "none" | "htpasswd" | "token" };
 
-/**
- * Starts a registry with data of its own. go-containerregistry's knows no login, and keeps manifests in memory only.
- */
+/** Starts a registry with its own data. go-containerregistry's has no login, and keeps manifests only in memory. */
 export async function startRegistry(kind: RegistryKind, { auth = "none" }: Options = {}): Promise<TestRegistry> {
   const tool = { "docker-registry": DOCKER_REGISTRY, distribution: DISTRIBUTION, gcr: GCR_REGISTRY }[kind];
   const command = await findTool(tool);
@@ -75,9 +73,11 @@ function writeConfig(folder: string, host: string, auth: Options["auth"], tokens
   const login = {
     none: "",
     htpasswd: `auth: {htpasswd: {realm: test, path: ${join(folder, "htpasswd")}}}`,
-    token: `auth: {token: {realm: "${tokens?.realm}", service: test, issuer: test, rootcertbundle: ${tokens?.certificate}}}`,
+    token:
+      `auth: {token: {realm: "${tokens?.realm}", service: test, issuer: test, ` +
+      `rootcertbundle: ${tokens?.certificate}}}`,
   }[auth ?? "none"];
-  // Without a fixed secret docker-registry 2 loses every upload at a restart.
+  // Without a fixed secret, docker-registry 2 loses every upload at a restart.
   const lines = [
     "version: 0.1",
     "log: {level: error, accesslog: {disabled: true}}",

@@ -6,17 +6,18 @@ import { selfSigned, USER } from "./credentials.ts";
 
 export type TokenServer = {
   realm: string;
-  /** PEM file of the certificate that tokens are signed with. */
+  /** Path of the PEM certificate that verifies the tokens. */
   certificate: string;
-  /** Scopes of each token asked for, in order. */
+  /** Scopes and user of each token request, in order. */
   requests: { scopes: string[]; user: string | null }[];
-  /** How long the next tokens last, and under which name they are answered. */
+  /** Lifetime of the next tokens, and the name of the field that carries them. */
   settings: { lifeSeconds: number; field: "token" | "access_token" };
   stop: () => Promise<void>;
 };
 
 /**
- * A token server as the distribution token specification has it: USER may pull and push, nobody else may do anything.
+ * Starts a token server as the distribution token specification defines it: USER may pull and push, nobody else may do
+ * anything.
  */
 export async function startTokenServer(folder: string): Promise<TokenServer> {
   const { key, certificate } = selfSigned(folder);

@@ -5,32 +5,32 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { loadConfig } from "../../../config.ts";
 
-/** A program that tests run, and how it is had; sizes and times are told before they are spent. */
+/** A program that tests run, and how to get it; its size and install time are printed before it is installed. */
 export type Tool = {
   name: string;
   version: string;
-  /** Its name on PATH and what its version output must match to be taken. */
+  /** Its name on PATH, and a pattern that the output of its version must match. */
   onPath?: { command: string; versionArgs: string[]; matches: RegExp };
-  /** Debian package, installed when we are root. */
+  /** Debian packages, installed when the tests run as root. */
   apt?: { packages: string[]; command: string };
-  /** `package@version` for go install, or a folder of ours to build. */
+  /** `package@version` for go install, or a folder of this repository to build. */
   go?: { package: string } | { folder: string };
   /**
-   * A folder of ours with a package.json and its lock file, installed as a copy; `command` is one of its packages'
-   * programs.
+   * A folder of this repository with a package.json and its lock file, installed as a copy; `command`: the program of
+   * one of its packages.
    */
   npm?: { folder: string; command: string };
   cost: string;
 };
 
 const run = promisify(execFile);
-/** Where what tests fetch or build is kept between runs, as the product keeps what it needs. */
+/** The product's cache folder, where programs that tests fetch or build are kept between runs. */
 export const CACHE_DIR = loadConfig(process.env).cacheDir;
 const CACHE = join(CACHE_DIR, "bin");
 const LONGEST_BUILD_MS = 15 * 60_000;
 const found = new Map<string, Promise<string | null>>();
 
-/** The program's path, or null when it cannot be had, which is said aloud; in CI that is an error. */
+/** The program's path, or null, with a message, when it is not available; in CI that is an error. */
 export function findTool(tool: Tool): Promise<string | null> {
   const known = found.get(tool.name) ?? locate(tool);
   found.set(tool.name, known);
@@ -54,7 +54,7 @@ async function locate(tool: Tool): Promise<string | null> {
     }
     const needed = tool.npm === undefined ? "Go, or apt as root" : "npm and a registry that it reads from";
     const why = reasons.length > 0 ? reasons.join("; ") : `it needs ${needed}`;
-    const message = `${tool.name} ${tool.version}, which cannot be had here: ${why}`;
+    const message = `${tool.name} ${tool.version}, which is not available on this machine: ${why}`;
     if (process.env["CI"] === "true") throw new Error(message);
     console.warn(`SKIPPED: tests that need ${message}`);
     return null;
@@ -131,7 +131,7 @@ function exists(command: string): boolean {
   return (process.env["PATH"] ?? "").split(":").some((folder) => existsSync(join(folder, command)));
 }
 
-/** Test files run in several processes; one of them installs, the others wait for it. */
+/** Test files run in several processes: one installs a tool, the others wait for it. */
 async function oneAtATime<T>(name: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(CACHE, { recursive: true });
   const lock = join(CACHE, `.${name}.lock`);

@@ -13,25 +13,25 @@ const VERDACCIO: Tool = {
 };
 
 export type Verdaccio = RunningServer & {
-  /** False when it cannot be had: skip what needs it. */
+  /** False when it is not available: skip the tests that need it. */
   available: boolean;
   url: string;
-  /** A Bearer token of one of the users, as `npm login` gets it. */
+  /** A Bearer token of one of the users, as `npm login` receives it. */
   token: (user?: { username: string; password: string }) => Promise<string>;
 };
 
 type Options = {
   users?: readonly { username: string; password: string }[];
-  /** Who may do what with packages whose names match; the first that matches holds. */
+  /** Permissions by pattern of package names; the first pattern that matches decides. */
   packages?: Record<string, { access: string; publish: string; unpublish: string }>;
-  /** Of a request, such as "10mb"; verdaccio answers 413 beyond it. */
+  /** Largest request body, such as "10mb"; verdaccio answers 413 beyond it. */
   maxBodySize?: string;
 };
 
-/** Everyone who is logged in may do everything, and nobody else anything. */
+/** Logged-in users may do everything, and nobody else anything. */
 const MEMBERS_ONLY = { "**": { access: "$authenticated", publish: "$authenticated", unpublish: "$authenticated" } };
 
-/** Starts verdaccio, an npm registry, with data of its own and without any registry behind it. */
+/** Starts verdaccio, an npm registry, with its own data and no upstream registry. */
 export async function startVerdaccio({
   users = [USER],
   packages = MEMBERS_ONLY,
@@ -47,7 +47,7 @@ export async function startVerdaccio({
     join(folder, "htpasswd"),
     users.map(({ username, password }) => `${username}:{PLAIN}${password}\n`).join(""),
   );
-  // JSON is YAML, too.
+  // JSON is valid YAML.
   const settings = {
     storage: join(folder, "storage"),
     auth: { htpasswd: { file: join(folder, "htpasswd"), max_users: -1 } },
@@ -55,7 +55,7 @@ export async function startVerdaccio({
     packages,
     max_body_size: maxBodySize,
     web: { enable: false },
-    // Slows down guesses of passwords, and with them tests that log in often.
+    // The default limit against password guessing would slow down tests that log in often.
     userRateLimit: { windowMs: 1_000, max: 1_000 },
     log: { type: "stdout", format: "json", level: "warn" },
   };
@@ -82,7 +82,8 @@ async function logIn(url: string, name: string, password: string): Promise<strin
     body: JSON.stringify({ name, password }),
   });
   const { token } = (await answer.json()) as { token?: unknown };
-  if (typeof token !== "string") throw new Error(`verdaccio gives ${name} no token: it answered ${answer.status}`);
+  if (typeof token !== "string")
+    throw new Error(`verdaccio returned no token for ${name}: it answered ${answer.status}`);
   return token;
 }
 

@@ -1,4 +1,5 @@
-// Judges scrapes, rules and expressions by Prometheus' own code: reads a question as JSON from stdin, writes the answer as JSON to stdout.
+// Checks scrapes, rules and expressions with Prometheus' own code: reads a question as JSON from stdin, writes the
+// answer as JSON to stdout.
 package main
 
 import (
@@ -103,7 +104,8 @@ type point struct {
 	value float64
 }
 
-// readScrapes gives each text to the strict parser, to promtool's linter, and to the one that Prometheus scrapes with.
+// readScrapes passes each text to the strict parser, to promtool's linter, and to the parser that Prometheus scrapes
+// with.
 func (a *answer) readScrapes(scrapes []scrape) map[string]*collected {
 	all := map[string]*collected{}
 	for _, one := range scrapes {

@@ -17,7 +17,7 @@ func (p point) FH() *histogram.FloatHistogram { return nil }
 func (p point) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
 func (p point) Copy() chunks.Sample           { return p }
 
-// queryable has what was scraped, in memory.
+// queryable holds the scraped series in memory.
 type queryable struct {
 	series map[string]*collected
 }

@@ -1,0 +1,72 @@
+import { expect } from "vitest";
+import type { Fault } from "../servers/proxy.ts";
+import { closed, type Counts, type RecordDetail, type RecordInfo, type TaskDraft } from "./run-fixture.ts";
+import { listImages } from "./run-judge.ts";
+import { startImageRig, type ImageRig } from "./run-rig.ts";
+import { fillRegistry, type Listing } from "./run-sources.ts";
+
+/** Long compared with the temporary refusals (2 + 4 s), also on a busy machine. */
+const RETRY_WINDOW_MS = 20_000;
+/** Longest run: the retry window, and time for the last try on a busy machine. */
+export const BOUND_MS = RETRY_WINDOW_MS + 40_000;
+/** Tags of each image that `begin` pushes. */
+export const TAGS = ["v1", "v2", "v3"];
+
+type Faults = (request: { method: string; path: string }) => Fault | null;
+type Ended = RecordInfo & { counts: Counts; details: RecordDetail[]; reasons: string[] };
+
+export type UnluckyRig = ImageRig & {
+  /** Faults of the target by the first part of the name there, so that each test has its own. */
+  luck: Map<string, Faults>;
+  /** Pushes images under the test's own name, and starts a run that sends them to the test's own place. */
+  begin: (
+    name: string,
+    draft?: Partial<TaskDraft> & { names?: string[]; tags?: number },
+  ) => Promise<{ key: string; images: Listing }>;
+  /** Starts a run of the images `names` to the place `name` of the target. */
+  start: (name: string, names: string[], draft?: Partial<TaskDraft>) => Promise<string>;
+  /** Waits for the end of a run; no detail may be RUNNING then. `reasons`: those of the failed details. */
+  ended: (key: string) => Promise<Ended>;
+  /** The images at the place `name` of the target. */
+  there: (name: string) => Promise<Listing>;
+};
+
+/** Starts an instance with a short retry window between two registries of one kind that stores files. */
+export async function startUnluckyRig(): Promise<UnluckyRig> {
+  const kinds = ["distribution", "docker-registry"] as const;
+  const rig = await startImageRig({
+    env: { RETRY_WINDOW: `${RETRY_WINDOW_MS / 1000}s` },
+    registries: { source: [...kinds], target: [...kinds] },
+  });
+  const luck = new Map<string, Faults>();
+  rig.target.proxy.fault = (request) => luck.get(request.path.split("/")[2] ?? "")?.(request) ?? null;
+  rig.source.proxy.fault = (request) => luck.get(`source of ${request.path.split("/")[2]}`)?.(request) ?? null;
+  const start: UnluckyRig["start"] = (name, names, draft = {}) => {
+    const packageConstraints = names.map((image) => ({ packageKey: `docker://${image}` }));
+    const object = { localRepoName: "images", repoType: "OCI" as const, remoteProjectId: name, packageConstraints };
+    return rig.product.run({
+      projectId: rig.projectId,
+      type: "PACKAGE",
+      objects: [object],
+      clusters: [rig.cluster],
+      ...draft,
+    });
+  };
+  return {
+    ...rig,
+    luck,
+    start,
+    async begin(name, { names = [`${name}/app`], tags = TAGS.length, ...rest } = {}) {
+      const images = await fillRegistry(rig.source.url, names, tags);
+      return { key: await start(name, names, rest), images };
+    },
+    async ended(key) {
+      const record = await closed(rig.product, key, BOUND_MS);
+      const details = await rig.product.details(record.id);
+      expect(details.filter(({ status }) => status === "RUNNING")).toEqual([]);
+      const failed = details.filter(({ status }) => status === "FAILED");
+      return { ...record, details, reasons: failed.map(({ errorReason }) => errorReason ?? "") };
+    },
+    there: (name) => listImages(rig.target.host, name),
+  };
+}
