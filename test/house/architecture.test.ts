@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { REPOSITORY_TYPES } from "../../domain/vocabulary.ts";
+import { findCircles, findMutualFolders } from "../measure/circles.ts";
 import { importsOf, isTest, readSources } from "../measure/sources.ts";
 
 /** Allowed imports by folder (docs/decisions.md#folders). Roots compose the program and may import anything. */
@@ -43,7 +44,8 @@ const MAY_NAME_TYPES = [
   /^api\/docs\/examples\.ts$/,
 ];
 
-const imports = sources.flatMap(importsOf).filter(({ file }) => !ROOTS.test(file));
+const importsOfAll = sources.flatMap(importsOf);
+const imports = importsOfAll.filter(({ file }) => !ROOTS.test(file));
 const isOurs = (target: string) => files.includes(target) || target.endsWith(".ts");
 
 test("every folder imports only the folders that it may", () => {
@@ -55,6 +57,21 @@ test("every folder imports only the folders that it may", () => {
     return !allowed.some((pattern) => pattern.test(target));
   });
   expect(wrong).toEqual([]);
+});
+
+test("no file imports itself through others, type imports included", () => {
+  expect(findCircles(importsOfAll)).toEqual([]);
+});
+
+test("no two folders side by side import each other", () => {
+  expect(findMutualFolders(importsOfAll.filter(({ target }) => files.includes(target)))).toEqual([]);
+});
+
+test("only db/ uses Drizzle and the tables", () => {
+  const wrong = importsOfAll.filter(
+    ({ file, target }) => !file.startsWith("db/") && /^(drizzle-orm|db\/schema\/)/.test(target),
+  );
+  expect(wrong.filter(({ file }) => !ROOTS.test(file))).toEqual([]);
 });
 
 test("no file of db/ names a code of the API", () => {
